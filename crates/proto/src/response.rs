@@ -192,3 +192,6 @@ fn hex(out: &mut Vec<u8>, n: usize) {
         out.push(b"0123456789abcdef"[n >> (place * 4) & 15]);
     }
 }
+
+#[cfg(test)]
+mod tests;
