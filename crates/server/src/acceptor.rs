@@ -87,11 +87,7 @@ impl Accepting {
 
     /// Accepts everything that waits, then stops listening: whoever got
     /// through to us before the stop is served.
-    pub(crate) fn finish(
-        &mut self,
-        open: usize,
-        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
-    ) {
+    pub(crate) fn finish(&mut self, open: usize, take: &mut dyn FnMut(Stream, Option<SocketAddr>)) {
         self.accept_up_to(usize::MAX, None, open, take);
         self.listeners.clear();
         self.paused_until = None;
@@ -247,8 +243,7 @@ impl Acceptor {
         let mut handed = vec![0_u64; self.inboxes.len()];
         loop {
             let now = Instant::now();
-            let timeout =
-                self.accepting.next_at(now).map(|at| at.saturating_duration_since(now));
+            let timeout = self.accepting.next_at(now).map(|at| at.saturating_duration_since(now));
             if self.poller.wait(&mut events, timeout).is_err() {
                 // Cannot happen to a valid descriptor; do not spin on it.
                 std::thread::sleep(MIN_PAUSE);

@@ -158,8 +158,8 @@ impl Worker<'_> {
             // What is finished must not wait for this one.
             self.notify();
         }
-        if let Some(handler) = &task.handler {
-            let Task { request, response, .. } = &mut *task;
+        let Task { handler, request, response, .. } = &mut *task;
+        if let Some(handler) = handler {
             // A handler that panics has lost its response and nothing else:
             // the task is cleared before it is used again.
             let done = catch_unwind(AssertUnwindSafe(|| {

@@ -142,8 +142,7 @@ impl Server {
     pub fn wait(&self) {
         let mut finished = lock(&self.shared.finished);
         while !finished.done {
-            finished =
-                self.shared.finish.wait(finished).unwrap_or_else(PoisonError::into_inner);
+            finished = self.shared.finish.wait(finished).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -325,18 +324,20 @@ impl Assembly {
         let server = Server { shared: Arc::clone(&shared) };
         let mut threads = lock(&shared.threads);
         let mut names = Vec::with_capacity(config.worker_threads);
-        for index in 0..config.worker_threads {
+        let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
             let (pool, inboxes) = (Arc::clone(&pool), inboxes.clone());
-            let counters = Arc::clone(&counters.workers[index]);
+            let counters = Arc::clone(counters);
             let worker = spawn(format!("rx-worker-{index}"), move || {
                 block_signals();
                 pool::run(index, &pool, &inboxes, &counters);
-            })
-            .inspect_err(|_| pool.stop())?;
+            })?;
             names.push(worker.thread().clone());
             threads.workers.push(worker);
-        }
+            Ok::<(), StartError>(())
+        });
+        // Also where a thread was missing: those that are there must end.
         pool.set_threads(names);
+        spawned?;
         for event_loop in loops {
             let name = format!("rx-io-{}", event_loop.index);
             threads.io.push(spawn(name, move || event_loop.run())?);

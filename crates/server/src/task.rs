@@ -173,13 +173,7 @@ pub struct Response {
 
 impl Default for Response {
     fn default() -> Self {
-        Self {
-            status: 200,
-            fields: Vec::new(),
-            body: Vec::new(),
-            chunked: false,
-            wire: Vec::new(),
-        }
+        Self { status: 200, fields: Vec::new(), body: Vec::new(), chunked: false, wire: Vec::new() }
     }
 }
 
@@ -269,11 +263,7 @@ pub(crate) fn check_status(status: u16) -> Result<(), FieldError> {
     if (200..=999).contains(&status) { Ok(()) } else { Err(FieldError::Status(status)) }
 }
 
-pub(crate) fn append_field(
-    out: &mut Vec<u8>,
-    name: &str,
-    value: &[u8],
-) -> Result<(), FieldError> {
+pub(crate) fn append_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
     const RESERVED: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
     if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
         return Err(FieldError::Reserved(name.to_owned()));

@@ -155,8 +155,7 @@ impl Event {
     /// on will meet the end of the stream.
     #[must_use]
     pub fn read_closed(self) -> bool {
-        self.flags
-            .intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR)
+        self.flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR)
     }
 
     /// The connection was reset, or both directions are shut.

@@ -6,8 +6,6 @@
 //! connection, the simulation in `sim` with scripted ones.
 
 mod read;
-#[cfg(test)]
-mod sim;
 mod timers;
 mod write;
 

@@ -277,13 +277,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Answers the request that is coming in with an error, in its turn, and
     /// reads no further.
-    pub(super) fn fail(
-        &mut self,
-        slot: u32,
-        answer: Answer,
-        head_only: bool,
-        reason: CloseReason,
-    ) {
+    pub(super) fn fail(&mut self, slot: u32, answer: Answer, head_only: bool, reason: CloseReason) {
         let conn = &mut self.conns[slot as usize];
         conn.last_request_read = true;
         conn.linger = true;

@@ -95,10 +95,10 @@ impl<T: Transport> Reactor<T> {
                 self.recycle(task);
             }
             Answer::Task(task) => {
-                self.recycle(task);
                 let plain = Plain::HandlerFailed;
                 self.counters.response(plain.status());
                 plain.write(out.buf(), date, connection, meta.head_only);
+                self.recycle(task);
             }
             Answer::Rejected(error) => {
                 self.counters.response(error.status());
