@@ -124,7 +124,9 @@ impl<T: Transport> Reactor<T> {
             if conn.last_request_read {
                 return Parsed { used: input.len(), stalled: false };
             }
-            if used == input.len() {
+            // Inside a body the decoder may have its end to tell without
+            // further input.
+            if used == input.len() && !conn.decoder.in_body() {
                 return Parsed { used, stalled: false };
             }
             if conn.is_full() {
