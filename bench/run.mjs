@@ -9,7 +9,7 @@ import { ask, get } from './lib/http.mjs'
 import { environment } from './lib/machine.mjs'
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs'
 import { options, pick } from './lib/options.mjs'
-import { preamble, save, verdicts } from './lib/report.mjs'
+import { disturbance, preamble, save, verdicts } from './lib/report.mjs'
 import { judge, scenarios } from './lib/scenarios.mjs'
 import { fill, freePort, start } from './lib/server.mjs'
 import { measure, wrk, wrkArgs } from './lib/wrk.mjs'
@@ -62,7 +62,7 @@ await main(async () => {
   const summary = summarise(loads, servers, runs)
   const targets = judge(summary)
   const text = tables(summary)
-  console.log(`${text}\n\n${verdicts(targets)}`)
+  console.log(`${text}\n\n${verdicts(targets)}${disturbance(runs)}`)
   if (!options_['no-save']) {
     const { rounds, duration, warmup } = options_
     const data = {
@@ -199,7 +199,7 @@ function markdown(data, text) {
       ' neither server nor client used, or that the hypervisor took.',
     text.replace(/^(\S+)$/gm, '## $1'),
     '## Promises',
-    verdicts(data.targets),
+    verdicts(data.targets) + disturbance(data.runs),
     '## Commands',
     block([
       ...data.contenders.map(({ name, command, path }) => `${name}: ${command}  (GET ${path})`),

@@ -35,13 +35,19 @@ export function machineCpuSeconds() {
   return { busy: busy / ticksPerSecond, steal: steal / ticksPerSecond }
 }
 
-/** "VmRSS", "RssAnon" … of /proc/PID/status; sizes in bytes, else plain numbers. */
-export function status(path, names) {
-  const text = readFileSync(`/proc/${path}/status`, 'utf8')
-  return names.map((name) => {
-    const [, number, unit] = new RegExp(`^${name}:\\s*(\\d+)( kB)?$`, 'm').exec(text)
-    return Number(number) * (unit ? 1024 : 1)
-  })
+function numbers(path, names) {
+  const text = readFileSync(`/proc/${path}`, 'utf8')
+  return names.map((name) => Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(text)[1]))
+}
+
+/**
+ * Resident memory in bytes, as VmRSS and RssAnon of /proc/PID/status name it, but
+ * from smaps_rollup: the kernel batches the counters behind status per CPU, which
+ * may hide some hundred KiB.
+ */
+export function memory(pid) {
+  const [rss, anonymous] = numbers(`${pid}/smaps_rollup`, ['Rss', 'Anonymous'])
+  return { rss: rss * 1024, anonymous: anonymous * 1024 }
 }
 
 /** Context switches of all threads so far. /proc/PID/status alone covers one thread. */
@@ -49,7 +55,7 @@ export function contextSwitches(pid) {
   const sum = { voluntary: 0, involuntary: 0 }
   for (const { tid } of threads(pid)) {
     const names = ['voluntary_ctxt_switches', 'nonvoluntary_ctxt_switches']
-    const [voluntary, involuntary] = status(`${pid}/task/${tid}`, names)
+    const [voluntary, involuntary] = numbers(`${pid}/task/${tid}/status`, names)
     sum.voluntary += voluntary
     sum.involuntary += involuntary
   }

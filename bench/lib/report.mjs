@@ -27,6 +27,13 @@ export function verdicts(targets) {
     .join('\n')
 }
 
+/** A warning, as a paragraph, when others used the machine during the runs; else nothing. */
+export function disturbance(runs) {
+  const disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length
+  if (disturbed === 0) return ''
+  return `\n\nThe machine was not quiet: in ${disturbed} of ${runs.length} runs others used more than a tenth of a core.`
+}
+
 /** Writes DATE-NAME.json and .md; a second result of one day gets a number. */
 export function save(name, data, markdown) {
   mkdirSync(results, { recursive: true })
