@@ -7,7 +7,10 @@ import { control } from './paths.mjs'
 /** Every contender must answer this, or it is not timed. */
 export const body = 'Hello, World!'
 
-const serve = (profile, ...args) => [`target/${profile}/examples/serve`, '-p', '{port}', ...args]
+/** The example server of crates/server, as cargo builds it. */
+export function serve(profile, ...args) {
+  return [`target/${profile}/examples/serve`, '-p', '{port}', ...args]
+}
 
 /** @param profile the cargo profile of the example server */
 export function contenders(profile) {
@@ -34,6 +37,10 @@ export function contenders(profile) {
       cargo: true,
       extra: true,
     },
-    'node-http': { command: ['node', 'bench/contenders/node-http.mjs', '{port}'], path: '/', extra: true },
+    'node-http': {
+      command: ['node', 'bench/contenders/node-http.mjs', '{port}'],
+      path: '/',
+      extra: true,
+    },
   }
 }
