@@ -2,18 +2,18 @@
 // SIGTERM in the middle of load: does the server lose a request, how does it exit,
 // and how long does it take? bench/tools/drain_client.c says what counts as lost.
 
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { buildServe, buildTools } from './lib/build.mjs'
-import { contenders } from './lib/contenders.mjs'
-import { Failure, main } from './lib/failure.mjs'
-import { environment } from './lib/machine.mjs'
-import { table, whole } from './lib/numbers.mjs'
-import { options, pick } from './lib/options.mjs'
-import { drainClient } from './lib/paths.mjs'
-import { preamble, save, verdicts } from './lib/report.mjs'
-import { fill, freePort, start } from './lib/server.mjs'
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildServe, buildTools } from './lib/build.mjs';
+import { contenders } from './lib/contenders.mjs';
+import { Failure, main } from './lib/failure.mjs';
+import { environment } from './lib/machine.mjs';
+import { table, whole } from './lib/numbers.mjs';
+import { options, pick } from './lib/options.mjs';
+import { drainClient } from './lib/paths.mjs';
+import { preamble, save, verdicts } from './lib/report.mjs';
+import { fill, freePort, start } from './lib/server.mjs';
 
 const usage = `
 usage: bench/drain.mjs [options] [-- COMMAND …]
@@ -32,7 +32,7 @@ usage: bench/drain.mjs [options] [-- COMMAND …]
   --name NAME       results go to bench/results/DATE-NAME.* (default drain)
   --no-save         print only
   --assert          exit 1 when a promise is missed
-`
+`;
 
 const settings = {
   only: 'worker-i4w8',
@@ -48,32 +48,34 @@ const settings = {
   name: 'drain',
   'no-save': false,
   assert: false,
-}
+};
 
 await main(async () => {
-  const options_ = options(usage, settings)
-  const { rounds, connections, depth, slow, churn, limit } = options_
+  const options_ = options(usage, settings);
+  const { rounds, connections, depth, slow, churn, limit } = options_;
   const [[, contender]] = options_.rest.length
     ? [['', { command: options_.rest, path: '/' }]]
-    : pick('contender', contenders(options_.profile), [options_.only])
+    : pick('contender', contenders(options_.profile), [options_.only]);
   if (!options_['no-build']) {
-    buildTools()
-    if (contender.cargo) buildServe(options_.profile)
+    buildTools();
+    if (contender.cargo) buildServe(options_.profile);
   }
-  const environs = environment()
+  const environs = environment();
 
-  const args = ['-c', connections, '-d', depth, '-s', slow, '-n', churn, '-p', contender.path]
-  const runs = []
+  const args = ['-c', connections, '-d', depth, '-s', slow, '-n', churn, '-p', contender.path];
+  const runs = [];
   for (let round = 0; round < rounds; round++) {
-    const port = await freePort(options_.port)
+    const port = await freePort(options_.port);
     // Not always the same moment after the start.
-    const delay = 200 + 50 * (round % 10)
-    const run = await drain(contender.command, port, args.map(String), delay, limit)
-    runs.push({ round: round + 1, ...run })
-    console.error(`bench: round ${round + 1}: lost ${run.lost}, exit ${run.exit}, ${whole(run.ms)} ms`)
+    const delay = 200 + 50 * (round % 10);
+    const run = await drain(contender.command, port, args.map(String), delay, limit);
+    runs.push({ round: round + 1, ...run });
+    console.error(
+      `bench: round ${round + 1}: lost ${run.lost}, exit ${run.exit}, ${whole(run.ms)} ms`,
+    );
   }
 
-  const targets = judge(runs, limit)
+  const targets = judge(runs, limit);
   const data = {
     ...environs,
     settings: { rounds, connections, depth, slow, churn, limit },
@@ -83,40 +85,40 @@ await main(async () => {
     ],
     targets,
     runs,
-  }
-  const text = tables(runs)
-  console.log(`${text}\n\n${verdicts(targets)}`)
-  if (!options_['no-save']) save(options_.name, data, markdown(data, text))
-  return options_.assert && targets.some(({ met }) => !met) ? 1 : 0
-})
+  };
+  const text = tables(runs);
+  console.log(`${text}\n\n${verdicts(targets)}`);
+  if (!options_['no-save']) save(options_.name, data, markdown(data, text));
+  return options_.assert && targets.some(({ met }) => !met) ? 1 : 0;
+});
 
 /** One server: load, SIGTERM, and what became of both. */
 async function drain(command, port, args, delay, limit) {
-  const server = await start(command, port)
+  const server = await start(command, port);
   const client = spawn(drainClient, [...args, '-t', String(limit + 5), String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines = createInterface({ input: client.stdout })[Symbol.asyncIterator]()
-  const ready = await Promise.race([lines.next(), sleep(5000, null, { ref: false })])
+  });
+  const lines = createInterface({ input: client.stdout })[Symbol.asyncIterator]();
+  const ready = await Promise.race([lines.next(), sleep(5000, null, { ref: false })]);
   if (ready?.value !== 'ready') {
-    client.kill()
-    throw new Failure('the server does not answer every connection of drain_client')
+    client.kill();
+    throw new Failure('the server does not answer every connection of drain_client');
   }
-  await sleep(delay)
+  await sleep(delay);
 
-  const from = performance.now()
-  process.kill(server.pid, 'SIGTERM')
-  const ended = await Promise.race([server.exit, sleep((limit + 5) * 1000, null, { ref: false })])
-  const ms = performance.now() - from
-  if (!ended) process.kill(server.pid, 'SIGKILL')
-  const counts = JSON.parse((await lines.next()).value)
-  return { ...counts, exit: ended ? (ended.code ?? ended.signal) : 'none', ms, delay }
+  const from = performance.now();
+  process.kill(server.pid, 'SIGTERM');
+  const ended = await Promise.race([server.exit, sleep((limit + 5) * 1000, null, { ref: false })]);
+  const ms = performance.now() - from;
+  if (!ended) process.kill(server.pid, 'SIGKILL');
+  const counts = JSON.parse((await lines.next()).value);
+  return { ...counts, exit: ended ? (ended.code ?? ended.signal) : 'none', ms, delay };
 }
 
 function judge(runs, limit) {
-  const sum = (key) => runs.reduce((total, run) => total + run[key], 0)
-  const slowest = Math.max(...runs.map(({ ms }) => ms))
-  const bad = runs.filter(({ exit }) => exit !== 0)
+  const sum = (key) => runs.reduce((total, run) => total + run[key], 0);
+  const slowest = Math.max(...runs.map(({ ms }) => ms));
+  const bad = runs.filter(({ exit }) => exit !== 0);
   return [
     {
       text: `no accepted request is lost in ${runs.length} stops`,
@@ -138,16 +140,37 @@ function judge(runs, limit) {
       value: `${whole(slowest)} ms at most`,
       met: slowest <= limit * 1000,
     },
-  ]
+  ];
 }
 
 function tables(runs) {
-  const keys = ['answered', 'refused', 'lost', 'oldest', 'partial', 'raced', 'declined', 'cut', 'unaccepted', 'open']
-  const head = ['round', ...keys.map((key) => (key === 'oldest' ? 'oldest µs' : key)), 'exit', 'ms to exit']
+  const keys = [
+    'answered',
+    'refused',
+    'lost',
+    'oldest',
+    'partial',
+    'raced',
+    'declined',
+    'cut',
+    'unaccepted',
+    'open',
+  ];
+  const head = [
+    'round',
+    ...keys.map((key) => (key === 'oldest' ? 'oldest µs' : key)),
+    'exit',
+    'ms to exit',
+  ];
   const rows = runs.map((run) => {
-    return [String(run.round), ...keys.map((key) => whole(run[key])), String(run.exit), whole(run.ms)]
-  })
-  return table(head, rows)
+    return [
+      String(run.round),
+      ...keys.map((key) => whole(run[key])),
+      String(run.exit),
+      whole(run.ms),
+    ];
+  });
+  return table(head, rows);
 }
 
 function markdown(data, text) {
@@ -167,5 +190,5 @@ function markdown(data, text) {
       '- open: connections that the server left open',
     '## Promises',
     verdicts(data.targets),
-  ].join('\n\n')
+  ].join('\n\n');
 }

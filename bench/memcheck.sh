@@ -29,7 +29,9 @@ if [ $# -eq 0 ]; then
     cargo build --profile profiling -p reactor-server --example serve || exit 1
     set -- target/profiling/examples/serve -p "$port" -i "$io" -w "$workers"
 fi
-if node -e 'require("net").connect(+process.argv[1],"127.0.0.1").on("connect",()=>process.exit(0)).on("error",()=>process.exit(1))' "$port"; then
+in_use='require("net").connect(+process.argv[1], "127.0.0.1")
+    .on("connect", () => process.exit(0)).on("error", () => process.exit(1))'
+if node -e "$in_use" "$port"; then
     echo "bench: port $port is in use; choose another with -p" >&2
     exit 1
 fi

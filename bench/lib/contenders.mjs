@@ -2,14 +2,14 @@
 // shell, from the top of the repository. Add a line to add a contender; one marked
 // `extra` takes part only when --only names it.
 
-import { control } from './paths.mjs'
+import { control } from './paths.mjs';
 
 /** Every contender must answer this, or it is not timed. */
-export const body = 'Hello, World!'
+export const body = 'Hello, World!';
 
 /** The example server of crates/server, as cargo builds it. */
 export function serve(profile, ...args) {
-  return [`target/${profile}/examples/serve`, '-p', '{port}', ...args]
+  return [`target/${profile}/examples/serve`, '-p', '{port}', ...args];
 }
 
 /** @param profile the cargo profile of the example server */
@@ -42,5 +42,5 @@ export function contenders(profile) {
       path: '/',
       extra: true,
     },
-  }
+  };
 }
