@@ -82,6 +82,7 @@ impl EventLoop {
             self.reactor.read_listed();
             self.reactor.expire();
             self.post(&mut tasks);
+            self.reactor.post_lanes();
             self.reactor.flush_dirty();
 
             if events.is_empty() && self.reactor.tasks_out() > 0 {
@@ -129,6 +130,7 @@ impl EventLoop {
                     let token = self.reactor.insert(stream, peer);
                     self.watch(token);
                 }
+                Control::Lanes(lanes) => self.reactor.set_lanes(lanes),
                 Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
                 Control::Drain => self.drain(),
                 Control::Force => {
@@ -143,6 +145,9 @@ impl EventLoop {
     fn replies(&mut self) {
         while let Some(task) = self.inbox.pop_reply() {
             self.reactor.reply(task);
+        }
+        while let Some(reply) = self.inbox.pop_lane() {
+            self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
     }
