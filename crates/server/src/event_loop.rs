@@ -97,6 +97,7 @@ impl EventLoop {
                 yield_now();
                 self.replies();
                 self.post(&mut tasks);
+                self.reactor.post_lanes();
                 self.reactor.flush_dirty();
             }
         }
@@ -107,7 +108,10 @@ impl EventLoop {
     fn sleep_timeout(&mut self) -> Option<Duration> {
         // Replies may have let held-back requests go on after this turn's
         // tasks were posted.
-        if self.reactor.has_listed() || self.reactor.new_tasks() > 0 {
+        if self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+        {
             return Some(Duration::ZERO);
         }
         self.inbox.gate().about_to_sleep();

@@ -193,7 +193,8 @@ impl Lane {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn answered(&self) {
+    /// Counts one request as answered; for the lane's thread.
+    pub fn answered(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct Task {
 }
 
 /// Where a reply belongs. A connection that is gone has another generation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ReplyAddress {
     pub(crate) io_thread: usize,
     pub(crate) slot: u32,
@@ -190,7 +190,18 @@ pub struct Response {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { status: 200, fields: Vec::new(), body: Vec::new(), chunked: false, streams: false, declared: None, framed: false, payload: 0, until_close: false, wire: Vec::new() }
+        Self {
+            status: 200,
+            fields: Vec::new(),
+            body: Vec::new(),
+            chunked: false,
+            streams: false,
+            declared: None,
+            framed: false,
+            payload: 0,
+            until_close: false,
+            wire: Vec::new(),
+        }
     }
 }
 
@@ -305,8 +316,7 @@ impl Response {
     /// Neither chunked nor of a known length: only the end of the connection
     /// tells where it ends.
     pub(crate) fn ends_with_connection(&self) -> bool {
-        self.until_close
-            || (self.streams && !self.chunked && self.declared.is_none())
+        self.until_close || (self.streams && !self.chunked && self.declared.is_none())
     }
 
     pub(crate) fn payload(&self) -> usize {

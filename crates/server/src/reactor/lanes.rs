@@ -345,8 +345,7 @@ impl<T: Transport> Reactor<T> {
             && stream.unacknowledged > 0
             && conn.out.len() <= LOW_WATER
         {
-            let event =
-                LaneEvent::Ack(stream.exchange, std::mem::take(&mut stream.unacknowledged));
+            let event = LaneEvent::Ack(stream.exchange, std::mem::take(&mut stream.unacknowledged));
             self.tell_lane(slot, event);
         }
     }

@@ -69,7 +69,8 @@ impl<T: Transport> Reactor<T> {
                 conn.reason = Some(CloseReason::Stopped);
             }
         }
-        let until_close = matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
+        let until_close =
+            matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
         let connection: &[u8] = if conn.closing || until_close {
             b"Connection: close\r\n\r\n"
         } else if meta.says_keep_alive {
