@@ -71,6 +71,8 @@ export interface NativeOptions {
   queue: number
   /** Absent: derived from the limit on open files. */
   maxConnections?: number
+  /** Bytes of request bodies held at once, over all connections. */
+  bodyMemory: number
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */

@@ -6,12 +6,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import test from 'ava';
+import ava from 'ava';
 import { fetch } from 'undici';
 import { BIN, launch, run, serve, until } from './command.mjs';
 import { open } from './wire.mjs';
 
 const exec = promisify(execFile);
+/** One after the other: each test is a process or more, and some measure time. */
+const test = ava.serial;
 const LOCAL = ['-H', '127.0.0.1', '-p', '0'];
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
@@ -59,7 +61,7 @@ const MISTAKES = [
   [['serve', '-p', ''], '-p/--port must be an integer from 0 to 65535, got ""'],
   [['serve', '-H', 'a b'], '-H/--host must be a host name or IP address, got "a b"'],
   [['serve', '--accept', 'both'], '--accept must be "acceptor" or "per-loop", got "both"'],
-  [['serve', '--max-head', '1'], '--max-head must be an integer from 128 to 16777216, got "1"'],
+  [['serve', '--max-head', '1'], '--max-head must be an integer from 128 to 1048576, got "1"'],
   [
     ['serve', '--drain-timeout', '5s'],
     '--drain-timeout must be an integer from 0 to 86400000, got "5s"',

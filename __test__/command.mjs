@@ -54,12 +54,12 @@ export function launch(args, { env = {}, file = process.execPath, cwd } = {}) {
   return { process: child, stdout: () => stdout, stderr: () => stderr };
 }
 
-/** Resolves once `condition` holds; fails after ten seconds. */
+/** Resolves once `condition` holds; fails after thirty seconds. */
 export async function until(condition, what) {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!(await condition())) {
     if (Date.now() > deadline) {
-      throw new Error(`waited ten seconds for ${what}`);
+      throw new Error(`waited thirty seconds for ${what}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -47,8 +47,8 @@ export async function open(t, server) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.delete(check);
-        reject(new Error(`waited ten seconds for ${what}, got ${JSON.stringify(received)}`));
-      }, 10_000);
+        reject(new Error(`waited thirty seconds for ${what}, got ${JSON.stringify(received)}`));
+      }, 30_000);
       const check = () => {
         if (condition()) {
           clearTimeout(timer);

@@ -4,7 +4,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -13,11 +21,17 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What went wrong, in one line for the user. */
 export class SetupError extends Error {}
 
-/** Brings everything up to date; with `force` builds even what seems to be. */
-export function setup({ force = false } = {}) {
+/**
+ * Brings everything up to date; with `force` builds even what seems to be, with
+ * `acceptTypes` takes the binding's types as the native build makes them.
+ */
+export function setup({ force = false, acceptTypes = false } = {}) {
   requireCargo();
   install();
   buildNative(force);
+  if (acceptTypes) {
+    copyFileSync(GENERATED_TYPES, join(ROOT, 'index.d.ts'));
+  }
   buildTypeScript(force);
 }
 
@@ -151,7 +165,10 @@ function filesUnder(path) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    setup({ force: process.argv.includes('--force') });
+    setup({
+      force: process.argv.includes('--force'),
+      acceptTypes: process.argv.includes('--accept-types'),
+    });
   } catch (error) {
     if (!(error instanceof SetupError)) {
       throw error;

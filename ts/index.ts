@@ -1,9 +1,15 @@
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors.js';
 export { serve } from './serve.js';
 export type {
+  ByteStats,
+  ClosedStats,
+  ConnectionStats,
+  IoThreadStats,
+  LatencyStats,
   Limits,
   MethodRoutes,
   ReloadOptions,
+  RequestStats,
   Route,
   Routes,
   ServeOptions,
@@ -11,6 +17,8 @@ export type {
   StaticResponse,
   Stats,
   StopOptions,
+  TaskStats,
   ThreadCount,
   Timeouts,
+  WorkerThreadStats,
 } from './types.js';

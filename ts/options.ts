@@ -19,6 +19,9 @@ interface Rule<T> {
 
 const DAY_MS = 86_400_000;
 
+/** Enough for a few large uploads, and no danger on a small machine. */
+const BODY_MEMORY = 256 * 1024 * 1024;
+
 /** Every option, its default and its range. Nested ones are named with a dot. */
 const RULES = {
   port: integer(0, 65_535, 8080),
@@ -28,11 +31,12 @@ const RULES = {
   workerThreads: threads(1, 32, (cores) => cores),
   accept: oneOf(['acceptor', 'per-loop'], 'acceptor'),
   backlog: integer(1, 65_535, 511),
-  queue: integer(1, 1_048_576, 4096),
-  maxConnections: optional(integer(1, 1_048_576)),
+  queue: integer(1, 1_000_000, 4096),
+  maxConnections: optional(integer(1, 10_000_000)),
+  bodyMemory: optional(integer(0, 2 ** 40)),
   'limits.requestLine': integer(64, 1_048_576, 8192),
-  'limits.head': integer(128, 16_777_216, 16_384),
-  'limits.fields': integer(1, 65_535, 100),
+  'limits.head': integer(128, 1_048_576, 16_384),
+  'limits.fields': integer(1, 10_000, 100),
   'limits.body': integer(0, 4_294_967_296, 16_777_216),
   'limits.chunkExtensions': integer(0, 1_048_576, 16_384),
   'timeouts.head': integer(1, DAY_MS, 30_000),
@@ -77,17 +81,21 @@ export function resolveOptions(given: ServeOptions): NativeOptions {
 
   const unix = get('unix');
   const maxConnections = get('maxConnections');
+  const ioThreads = threadsFor('ioThreads', get('ioThreads'));
   const routes = resolveRoutes(options.routes);
   return {
     ...(unix === undefined ? {} : { unix }),
     hostname: get('hostname'),
     port: get('port'),
-    ioThreads: threadsFor('ioThreads', get('ioThreads')),
+    ioThreads,
     workerThreads: threadsFor('workerThreads', get('workerThreads')),
     acceptPerLoop: get('accept') === 'per-loop',
     backlog: get('backlog'),
     queue: get('queue'),
     ...(maxConnections === undefined ? {} : { maxConnections }),
+    // The engine gives each I/O thread an equal share, and the largest body that
+    // the limit allows must fit in one.
+    bodyMemory: get('bodyMemory') ?? Math.max(BODY_MEMORY, get('limits.body') * ioThreads),
     limits: {
       requestLine: get('limits.requestLine'),
       head: get('limits.head'),

@@ -52,17 +52,25 @@ export interface ServeOptions {
   backlog?: number | undefined;
 
   /**
-   * Requests that may wait for a worker thread, 1 to 1048576. One more is
+   * Requests that may wait for a worker thread, 1 to 1000000. One more is
    * answered with 503 and `Retry-After: 1`.
    * @default 4096
    */
   queue?: number | undefined;
 
   /**
-   * Connections that may be open at once, 1 to 1048576. By default as many as
-   * the limit on open files allows.
+   * Connections that may be open at once, 1 to 10000000; one more is answered
+   * with 503. By default as many as the limit on open files allows.
    */
   maxConnections?: number | undefined;
+
+  /**
+   * Bytes of request bodies held in memory at once, over all connections, 0 to
+   * 1099511627776. Each I/O thread has an equal share; a request whose body
+   * does not fit is answered with 503. By default 268435456, or more where the
+   * largest body that `limits.body` allows would not fit in a share.
+   */
+  bodyMemory?: number | undefined;
 
   /** Bounds on one request. */
   limits?: Limits | undefined;
@@ -87,13 +95,13 @@ export interface Limits {
   requestLine?: number | undefined;
 
   /**
-   * Bytes of the whole head, request line included, 128 to 16777216; more is a 431.
+   * Bytes of the whole head, request line included, 128 to 1048576; more is a 431.
    * @default 16384
    */
   head?: number | undefined;
 
   /**
-   * Header fields, 1 to 65535; more is a 431.
+   * Header fields, 1 to 10000; more is a 431.
    * @default 100
    */
   fields?: number | undefined;
@@ -250,8 +258,142 @@ export interface Server {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Counters since the server started. */
+/** A server's counters at one moment, all since its start. */
 export interface Stats {
-  /** Requests answered. */
+  /** Milliseconds since the start. */
+  uptimeMs: number;
+  connections: ConnectionStats;
+  requests: RequestStats;
+  bytes: ByteStats;
+  tasks: TaskStats;
+  /** Each I/O thread. */
+  ioThreads: IoThreadStats[];
+  /** Each worker thread. */
+  workerThreads: WorkerThreadStats[];
+}
+
+/** Connections. */
+export interface ConnectionStats {
+  /** Accepted and given to an I/O thread. */
+  accepted: number;
+  /** Open now. */
+  open: number;
+  /** Turned away with 503 because `maxConnections` were open. */
+  refused: number;
+  /** Times that accepting paused for want of file descriptors or memory. */
+  acceptPauses: number;
+  /** Closed, by reason. */
+  closed: ClosedStats;
+}
+
+/** Closed connections, by reason. */
+export interface ClosedStats {
+  /** The peer closed it, after its last answer. */
+  peer: number;
+  /** An answer said `Connection: close`, as the client had asked. */
+  served: number;
+  /** A request was malformed or over a limit, and was told so. */
+  rejected: number;
+  /** No request came for the keep-alive timeout. */
+  idle: number;
+  /** A head or a body came too slowly. */
+  requestTimeout: number;
+  /** The peer took no output for the write timeout. */
+  writeTimeout: number;
+  /** The peer reset it, or left in the middle of a request. */
+  aborted: number;
+  /** The server was stopping. */
+  stopped: number;
+}
+
+/** Requests, and responses by class. */
+export interface RequestStats {
+  /** Request heads read. */
+  total: number;
+  /** 1xx responses. */
+  informational: number;
+  /** 2xx responses. */
+  success: number;
+  /** 3xx responses. */
+  redirect: number;
+  /** 4xx responses. */
+  clientError: number;
+  /** 5xx responses. */
+  serverError: number;
+}
+
+/** Bytes on the wire. */
+export interface ByteStats {
+  /** Read from peers. */
+  received: number;
+  /** Sent to peers. */
+  sent: number;
+}
+
+/** Requests that went to worker threads. */
+export interface TaskStats {
+  /** Put into the queue. */
+  queued: number;
+  /** Run. */
+  done: number;
+  /** Turned away with 503: the queue, or the room for bodies, was full. */
+  rejected: number;
+  /** Run for a connection that was gone when the answer came. */
+  dropped: number;
+  /** Answered with 500 because the handler failed. */
+  panics: number;
+  /** Waiting now. */
+  queueDepth: number;
+  /** The most that waited at once. */
+  queuePeak: number;
+  /** The most that may wait. */
+  queueCapacity: number;
+  /** From the queue to a worker. */
+  queueWait: LatencyStats;
+  /** Inside the handler. */
+  handlerTime: LatencyStats;
+}
+
+/** A distribution of times in nanoseconds, exact to a sixteenth. */
+export interface LatencyStats {
+  /** Values counted. */
+  count: number;
+  /** Median. */
+  p50Ns: number;
+  /** 90th percentile. */
+  p90Ns: number;
+  /** 99th percentile. */
+  p99Ns: number;
+  /** 99.9th percentile. */
+  p999Ns: number;
+  /** The largest. */
+  maxNs: number;
+}
+
+/** One I/O thread. */
+export interface IoThreadStats {
+  /** Connections open now. */
+  connections: number;
+  /** Connections ever. */
+  accepted: number;
+  /** Request heads read. */
   requests: number;
+  /** Turns of its loop. */
+  turns: number;
+  /** Turns that ended in sleep. */
+  sleeps: number;
+  /** Workers it woke. */
+  workerWakes: number;
+}
+
+/** One worker thread. */
+export interface WorkerThreadStats {
+  /** Tasks run. */
+  tasks: number;
+  /** Handlers that failed. */
+  panics: number;
+  /** Times it was woken. */
+  wakes: number;
+  /** Milliseconds inside handlers. */
+  busyMs: number;
 }

@@ -88,6 +88,13 @@ const FLAGS: readonly Flag[] = [
     group: LOAD,
   },
   {
+    flags: '--body-memory <bytes>',
+    env: 'REACTOR_BODY_MEMORY',
+    option: 'bodyMemory',
+    text: 'request bodies held at once; by default 268435456 or what --max-body needs',
+    group: LOAD,
+  },
+  {
     flags: '--max-request-line <bytes>',
     env: 'REACTOR_MAX_REQUEST_LINE',
     option: 'limits.requestLine',

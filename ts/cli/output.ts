@@ -29,21 +29,21 @@ export function fail(exitCode: number, message: string): number {
   return exitCode;
 }
 
-/** A count with separators, `1,234,567`. */
-export function count(n: number): string {
-  return n.toLocaleString('en-US');
+/** A count with its unit, such as `1 request` or `12,345 requests`. */
+export function count(n: number, unit: string): string {
+  return `${n.toLocaleString('en-US')} ${unit}${n === 1 ? '' : 's'}`;
 }
 
 /** A size such as `1.4 MiB`. */
-export function bytes(n: number): string {
+export function size(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let size = n;
+  let rest = bytes;
   let unit = 0;
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024;
+  while (rest >= 1024 && unit < units.length - 1) {
+    rest /= 1024;
     unit++;
   }
-  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+  return `${unit === 0 ? rest : rest.toFixed(1)} ${units[unit]}`;
 }
 
 /** A time span such as `3.2 s` or `2 h 5 min`. */

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { resolveOptions } from '../options.js';
 import { serve } from '../serve.js';
 import type { Server } from '../types.js';
-import { bytes, count, paint, say, span } from './output.js';
+import { count, paint, say, size, span } from './output.js';
 
 /** How `serve` talks. */
 export interface ServeFlags {
@@ -24,12 +24,13 @@ export async function serveCommand(
   flags: ServeFlags,
 ): Promise<number> {
   const { ioThreads, workerThreads } = resolveOptions(options);
-  const started = performance.now();
   const server = await serve(options);
+  const stopped = untilStopped(server, flags);
+  // After the signal handlers are there: whoever reads this may send one.
   announce(server, { ioThreads, workerThreads }, flags);
-  const forcedBy = await untilStopped(server, flags);
+  const forcedBy = await stopped;
   if (!flags.quiet) {
-    summarise(server, performance.now() - started);
+    summarise(server);
   }
   return forcedBy === undefined ? 0 : 128 + constants.signals[forcedBy];
 }
@@ -86,8 +87,14 @@ async function untilStopped(
   });
 }
 
-function summarise(server: Server, uptimeMs: number): void {
-  const stats = server.stats();
-  say(`served ${count(stats.requests)} requests in ${span(uptimeMs)}`);
-  void bytes;
+function summarise(server: Server): void {
+  const { connections, requests, bytes, uptimeMs } = server.stats();
+  say(
+    [
+      `served ${count(requests.total, 'request')} on ${count(connections.accepted, 'connection')}`,
+      `${size(bytes.received)} in`,
+      `${size(bytes.sent)} out`,
+      `up ${span(uptimeMs)}`,
+    ].join(', '),
+  );
 }

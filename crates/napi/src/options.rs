@@ -31,6 +31,8 @@ pub struct NativeOptions {
     pub queue: u32,
     /// Absent: derived from the limit on open files.
     pub max_connections: Option<u32>,
+    /// Bytes of request bodies held at once, over all connections.
+    pub body_memory: i64,
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
@@ -109,6 +111,7 @@ impl NativeOptions {
             backlog: self.backlog,
             queue: self.queue as usize,
             max_connections: self.max_connections.map(|n| n as usize),
+            body_memory: usize::try_from(self.body_memory).unwrap_or(0),
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             app: app(self.routes)?,

@@ -11,35 +11,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use napi::{Env, Result};
-use reactor_server::{Config, Server, StartError, Stop};
-
-/// A started server. Letting go of the last handle ends its threads.
-pub struct Owned(Server);
-
-impl Owned {
-    pub(crate) fn start(config: Config) -> std::result::Result<Self, StartError> {
-        Server::start(config).map(Self)
-    }
-}
-
-impl std::ops::Deref for Owned {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        &self.0
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.0.stop(Stop::Force);
-        self.0.wait();
-    }
-}
+use reactor_server::{Server, Stop};
 
 #[derive(Default)]
 struct Running {
-    servers: HashMap<u32, Arc<Owned>>,
+    servers: HashMap<u32, Arc<Server>>,
     next: u32,
     hooked: bool,
 }
@@ -50,7 +26,7 @@ thread_local! {
 
 /// Keeps `server` until [`forget`] or the end of the environment. The number
 /// returned names it.
-pub(crate) fn keep(env: &Env, server: Arc<Owned>) -> Result<u32> {
+pub(crate) fn keep(env: &Env, server: Arc<Server>) -> Result<u32> {
     // Taken before the list is borrowed: the hook itself borrows it.
     let hooked = RUNNING.with_borrow(|running| running.hooked);
     if !hooked {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Config, StartError, Stop};
+use reactor_server::{Address, Config, Server, StartError, Stop};
 
 use crate::options::{self, NativeOptions, NativeRoute};
-use crate::running::{self, Owned};
+use crate::running;
 
 /// An error on its way to JavaScript: a stable code and one clear line.
 pub struct Failure {
@@ -30,7 +30,12 @@ impl Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
+        let code = match error {
+            // TypeScript has checked every number, and calls it this.
+            StartError::Config(_) => "ERR_REACTOR_INVALID_OPTION",
+            _ => error.code(),
+        };
+        Self { code, message: error.to_string() }
     }
 }
 
@@ -50,12 +55,12 @@ pub fn start(env: Env, options: NativeOptions) -> Result<AsyncTask<Start>> {
 pub struct Start(Option<Config>);
 
 impl Task for Start {
-    type Output = std::result::Result<Owned, Failure>;
+    type Output = std::result::Result<Server, Failure>;
     type JsValue = NativeServer;
 
     fn compute(&mut self) -> Result<Self::Output> {
         let config = self.0.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
-        Ok(Owned::start(config).map_err(Failure::from))
+        Ok(Server::start(config).map_err(Failure::from))
     }
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeServer> {
@@ -68,7 +73,7 @@ impl Task for Start {
 /// A running server.
 #[napi]
 pub struct NativeServer {
-    server: Arc<Owned>,
+    server: Arc<Server>,
     id: u32,
 }
 
