@@ -3,7 +3,7 @@
 // its own counts as one; one that cannot run counts as failed.
 
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
 
@@ -21,12 +21,15 @@ const CHECKS = [
     name: 'cargo test',
     run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo),
   },
-  ...(existsSync(join(ROOT, 'fuzz/run.sh'))
-    ? [{ name: 'fuzz', run: () => command('bash', ['fuzz/run.sh']) }]
-    : []),
+  { name: 'fuzz', run: () => command('sh', ['fuzz/run.sh', '5']) },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
   { name: 'index.d.ts', run: () => once(checkTypes) },
+  {
+    name: 'bench tools',
+    run: () =>
+      command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
+  },
   { name: 'ava', run: () => command(bin('ava'), ['--tap'], countTap) },
 ];
 
@@ -48,13 +51,14 @@ process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
 /**
- * Runs a command, shows its output and counts in it.
+ * Runs a command, shows its output and counts in it; without `count` the command
+ * itself is one check.
  * @param {string} file
  * @param {string[]} args
  * @param {(output: string) => Tally} [count]
  * @returns {Promise<Tally>}
  */
-function command(file, args, count = () => ({ passed: 0, failed: 0 })) {
+function command(file, args, count) {
   return new Promise((resolve) => {
     const child = spawn(file, args, {
       cwd: ROOT,
@@ -73,14 +77,11 @@ function command(file, args, count = () => ({ passed: 0, failed: 0 })) {
       resolve({ passed: 0, failed: 1 });
     });
     child.on('close', (code) => {
-      const { passed, failed } = count(output);
-      if (code === 0) {
-        // A command that counts must have run something.
-        const isEmpty = count.length > 0 && passed === 0;
-        resolve({ passed: count.length > 0 ? passed : 1, failed: isEmpty ? 1 : failed });
-      } else {
-        resolve({ passed, failed: Math.max(failed, 1) });
-      }
+      const { passed, failed } = count?.(output) ?? { passed: code === 0 ? 1 : 0, failed: 0 };
+      // Whatever it counted: a failed command has failed, and one that ran no
+      // test has not passed.
+      const isBad = code !== 0 || passed === 0;
+      resolve({ passed, failed: isBad ? Math.max(failed, 1) : failed });
     });
   });
 }
@@ -118,6 +119,12 @@ function countTap(output) {
     passed: output.match(/^ok /gm)?.length ?? 0,
     failed: output.match(/^not ok /gm)?.length ?? 0,
   };
+}
+
+/** @param {string} output */
+function countNode(output) {
+  const number = (name) => Number(output.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
+  return { passed: number('pass'), failed: number('fail') + number('cancelled') };
 }
 
 function checkTypes() {
