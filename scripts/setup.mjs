@@ -26,9 +26,22 @@ export class SetupError extends Error {}
  * `acceptTypes` takes the binding's types as the native build makes them.
  */
 export function setup({ force = false, acceptTypes = false } = {}) {
-  requireCargo();
+  const native = new Stamp('build/native.stamp', [
+    'Cargo.toml',
+    'Cargo.lock',
+    'build.rs',
+    'crates',
+  ]);
+  const isBuilt = !force && hasBinding() && native.isCurrent();
+  if (!isBuilt) {
+    // Before the long installation, not after it.
+    requireCargo();
+  }
   install();
-  buildNative(force);
+  if (!isBuilt) {
+    buildNative();
+    native.write();
+  }
   if (acceptTypes) {
     copyFileSync(GENERATED_TYPES, join(ROOT, 'index.d.ts'));
   }
@@ -65,12 +78,12 @@ function install() {
   stamp.write();
 }
 
-function buildNative(force) {
-  const stamp = new Stamp('build/native.stamp', ['Cargo.toml', 'Cargo.lock', 'build.rs', 'crates']);
-  const isBuilt = readdirSync(ROOT).some((name) => /^reactor-rs\..*\.node$/.test(name));
-  if (!force && isBuilt && existsSync(GENERATED_TYPES) && stamp.isCurrent()) {
-    return;
-  }
+function hasBinding() {
+  const isThere = readdirSync(ROOT).some((name) => /^reactor-rs\..*\.node$/.test(name));
+  return isThere && existsSync(GENERATED_TYPES);
+}
+
+function buildNative() {
   mkdirSync(join(ROOT, 'build'), { recursive: true });
   run('building the native binding (release)', bin('napi'), [
     'build',
@@ -80,7 +93,6 @@ function buildNative(force) {
     '--dts',
     'build/index.d.ts',
   ]);
-  stamp.write();
 }
 
 function buildTypeScript(force) {
