@@ -28,6 +28,8 @@ pub enum LaneEvent {
     Body(Exchange, Vec<u8>),
     /// The request's body is complete.
     BodyEnd(Exchange),
+    /// The client has sent its last byte; it may still read the response.
+    HalfClosed(Exchange),
     /// The client has gone, or its body broke off. The exchange is over.
     Gone(Exchange),
     /// This many bytes of the streaming response have left.
@@ -90,6 +92,12 @@ impl LaneTask {
     /// Answers with 500 instead.
     pub fn fail(&mut self) {
         self.0.failed = true;
+    }
+
+    /// Answers with 503 instead: nobody takes it.
+    pub fn refuse(&mut self) {
+        self.0.failed = true;
+        self.0.refused = true;
     }
 
     /// Makes the response's head. Called once, before it is sent.

@@ -28,6 +28,8 @@ pub(crate) struct Task {
     /// The turn in which it was queued.
     pub(crate) queued_at: Instant,
     pub(crate) failed: bool,
+    /// Failed, because nobody takes it: 503 instead of 500.
+    pub(crate) refused: bool,
     /// For a lane: which of its routes.
     pub(crate) route: u32,
     /// For a lane: the body follows in events.
@@ -54,6 +56,7 @@ impl Task {
             meta: Meta::default(),
             queued_at: now,
             failed: false,
+            refused: false,
             route: 0,
             body_streams: false,
         }
@@ -65,6 +68,7 @@ impl Task {
         self.response.clear();
         self.handler = None;
         self.failed = false;
+        self.refused = false;
         self.body_streams = false;
     }
 }
@@ -146,6 +150,19 @@ impl Request {
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
         self.params.get(name, self.path())
+    }
+
+    /// The parsed head; its spans count from the start of
+    /// [`head_bytes`](Self::head_bytes).
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The route's parameters, as places in [`path`](Self::path).
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
     }
 
     /// The peer's address; none on unix sockets.

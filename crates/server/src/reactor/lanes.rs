@@ -353,8 +353,13 @@ impl<T: Transport> Reactor<T> {
     /// The client has sent its last byte. Nothing will read an open stream to
     /// its end; a response that is still being made may yet be read.
     pub(super) fn lane_hangup(&mut self, slot: u32) {
-        if self.conns[slot as usize].stream.is_some() {
+        let conn = &self.conns[slot as usize];
+        if conn.stream.is_some() {
             self.doomed.push(slot);
+            return;
+        }
+        for exchange in self.with_lane_of(slot) {
+            self.tell_lane(slot, LaneEvent::HalfClosed(exchange));
         }
     }
 
@@ -376,19 +381,28 @@ impl<T: Transport> Reactor<T> {
 
     /// The connection is gone: tells the lane of each of its requests.
     pub(super) fn lane_gone(&mut self, slot: u32) {
+        for exchange in self.with_lane_of(slot) {
+            self.tell_lane(slot, LaneEvent::Gone(exchange));
+        }
+    }
+
+    /// The requests of a connection that are with its lane.
+    fn with_lane_of(&self, slot: u32) -> Vec<Exchange> {
         let conn = &self.conns[slot as usize];
         if conn.with_lane == 0 {
-            return;
+            return Vec::new();
         }
-        let (waiting, generation) = (conn.with_lane, conn.generation);
-        let (mut sequence, end) = (conn.next_answer, conn.next_request);
-        while sequence != end {
-            if waiting & lane_bit(sequence) != 0 {
-                let io_thread = self.settings.io_thread;
-                let address = ReplyAddress { io_thread, slot, generation, sequence };
-                self.tell_lane(slot, LaneEvent::Gone(Exchange(address)));
-            }
-            sequence = sequence.wrapping_add(1);
-        }
+        let sequences = (0..conn.in_flight()).map(|ahead| conn.next_answer.wrapping_add(ahead));
+        sequences
+            .filter(|sequence| conn.with_lane & lane_bit(*sequence) != 0)
+            .map(|sequence| {
+                Exchange(ReplyAddress {
+                    io_thread: self.settings.io_thread,
+                    slot,
+                    generation: conn.generation,
+                    sequence,
+                })
+            })
+            .collect()
     }
 }

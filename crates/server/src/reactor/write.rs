@@ -122,7 +122,7 @@ impl<T: Transport> Reactor<T> {
                 self.recycle(task);
             }
             Answer::Task(task) => {
-                let plain = Plain::HandlerFailed;
+                let plain = if task.refused { Plain::Overloaded } else { Plain::HandlerFailed };
                 self.counters.response(plain.status());
                 plain.write(out.buf(), date, connection, meta.head_only);
                 self.recycle(task);
