@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 export const BIN = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url));
 
-/** Environment variables that the command reads; a test sets those it means. */
-const READ = /^(PORT|HOST|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|REACTOR_.*)$/;
+/** Environment variables that the command or Node reads; a test sets those it means. */
+const READ = /^(PORT|HOST|CI|NO_COLOR|FORCE_COLOR|NODE_OPTIONS|REACTOR_.*)$/;
 
 /** Runs a command to its end. */
 export async function run(args, { env = {}, file = process.execPath, cwd } = {}) {
