@@ -181,6 +181,10 @@ impl EventLoop {
         if self.reactor.new_tasks() == 0 {
             return;
         }
+        if self.reactor.tasks_out() + self.reactor.new_tasks() > self.max_tasks {
+            // Tasks that are done but not yet taken back must not count.
+            self.replies();
+        }
         let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
         self.reactor.take_tasks(tasks);
         let mut queued = 0;
