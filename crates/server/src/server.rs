@@ -304,6 +304,7 @@ impl Assembly {
                 home: index * config.worker_threads / io_threads,
                 drain_timeout: config.timeouts.drain,
                 rescue: Duration::ZERO,
+                rescue_at: Instant::now(),
                 drain_until: None,
             };
             event_loop.register().map_err(system("an epoll watch"))?;
