@@ -282,7 +282,8 @@ impl<S: Read + Write> Client<S> {
         Ok(std::mem::replace(&mut self.buf, rest))
     }
 
-    fn more(&mut self) -> io::Result<()> {
+    /// Takes what comes next, 64 KiB at most.
+    pub(crate) fn more(&mut self) -> io::Result<()> {
         let mut chunk = [0; 64 * 1024];
         match self.stream.read(&mut chunk)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
