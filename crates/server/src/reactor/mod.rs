@@ -365,7 +365,10 @@ impl<T: Transport> Reactor<T> {
         match conn.out.flush(&mut conn.io, &mut self.pool) {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
-                conn.progress |= sent > 0 && flushed == Flushed::Blocked;
+                if flushed == Flushed::Blocked {
+                    conn.progress |= sent > 0;
+                    conn.unsent = conn.io.unsent();
+                }
                 true
             }
             Err(_) => {
