@@ -50,6 +50,12 @@ impl Exchanges {
         open.task
     }
 
+    /// Ends them all.
+    pub(super) fn take_all(&mut self) -> Vec<(Exchange, Option<LaneTask>)> {
+        self.ids.clear();
+        self.slab.drain().map(|open| (open.exchange, open.task)).collect()
+    }
+
     pub(super) fn request_body(&self, id: u32) -> Vec<u8> {
         let task = self.slab.get(id as usize).and_then(|open| open.task.as_ref());
         task.map(|task| task.request().body().to_vec()).unwrap_or_default()

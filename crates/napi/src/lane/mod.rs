@@ -136,11 +136,22 @@ impl NativeLane {
         Buffer::from(self.exchanges.request_body(id))
     }
 
-    /// Takes no more requests; those that wait are answered with 503.
+    /// Takes no more requests. Those that wait, or have no answer yet, get 503;
+    /// streaming responses are broken off.
     #[napi]
     pub fn close(&mut self) {
         self.lane.close();
         let Some(sink) = &mut self.replies else { return };
+        for (exchange, task) in self.exchanges.take_all() {
+            self.lane.answered();
+            sink.push(match task {
+                Some(mut task) => {
+                    task.refuse();
+                    LaneReply::Response(task)
+                }
+                None => LaneReply::Abort(exchange),
+            });
+        }
         while let Some(event) = self.held.take().or_else(|| self.lane.pop()) {
             if let LaneEvent::Request(mut task) = event {
                 self.lane.answered();
@@ -149,6 +160,12 @@ impl NativeLane {
             }
         }
         sink.flush(&self.lane);
+    }
+}
+
+impl Drop for NativeLane {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
