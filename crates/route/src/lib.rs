@@ -1,1 +1,26 @@
-//! To be written.
+//! Method and path to route: [`Routes::find`].
+//!
+//! A pattern is `/` and segments. A segment is literal text, `:name` for any one
+//! segment that is not empty, or, as the last one, `*` for the rest of the path,
+//! which may be empty. Where several patterns match a path, the earliest segment
+//! in which they differ decides: literal text over `:name` over `*`. Only then
+//! is the method looked at, so a path always belongs to one pattern, whose
+//! methods are all that it allows.
+//!
+//! Segments are compared after percent-decoding, and the path is cut before it:
+//! `%2F` is a byte of a segment and never a border (RFC 3986 §2.2). A trailing
+//! slash makes a different path.
+
+#![forbid(unsafe_code)]
+
+mod endpoint;
+mod error;
+mod params;
+mod pattern;
+mod percent;
+mod routes;
+mod tree;
+
+pub use error::RouteError;
+pub use params::Params;
+pub use routes::{Found, Routes};

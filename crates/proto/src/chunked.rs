@@ -1,0 +1,227 @@
+//! The chunked transfer coding (RFC 9112 §7.1) as a state machine over bytes.
+//!
+//! It holds no bytes back: whatever has been judged is consumed, so a chunk line
+//! or a trailer section costs no buffer however slowly it arrives.
+
+use crate::{Limits, RequestError, class};
+
+/// The state of one chunked body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chunked {
+    at: At,
+    /// Hexadecimal digits of the size read so far.
+    digits: u8,
+    /// The chunk's size while it is read, then what is left of its data.
+    left: u64,
+    /// Data bytes of the chunks up to this one.
+    total: u64,
+    /// Extension bytes of the message so far.
+    extensions: u32,
+    /// Trailer bytes so far.
+    trailers: u32,
+    /// Trailer fields so far.
+    fields: u32,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Size,
+    /// Whitespace between the size, or an extension, and a semicolon.
+    BeforeSemicolon,
+    /// After a semicolon.
+    BeforeName,
+    Name,
+    /// Whitespace after an extension name: `=` or `;` has to come.
+    AfterName,
+    BeforeValue,
+    Value,
+    Quoted,
+    /// After a backslash in a quoted string.
+    Escaped,
+    /// Just after a quoted string.
+    AfterQuoted,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// Start of a trailer line.
+    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    LastLf,
+    Done,
+}
+
+/// What [`Chunked::decode`] came to.
+pub(crate) enum Step {
+    /// Everything is consumed and more is needed.
+    Incomplete,
+    /// `input[start..end]` is data; everything up to `end` is consumed.
+    Data { start: usize, end: usize },
+    /// The trailer section is over.
+    End,
+}
+
+impl Chunked {
+    pub(crate) fn new() -> Self {
+        Self { at: At::Size, digits: 0, left: 0, total: 0, extensions: 0, trailers: 0, fields: 0 }
+    }
+
+    /// Consumes framing up to the next data, the end, or the end of `input`.
+    /// Returns how many bytes of `input` are used up.
+    pub(crate) fn decode(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Step), RequestError> {
+        let mut i = 0;
+        while let Some(&byte) = input.get(i) {
+            if self.at == At::Data {
+                let ready = u64::try_from(input.len() - i).unwrap_or(u64::MAX).min(self.left);
+                self.left -= ready;
+                if self.left == 0 {
+                    self.at = At::DataCr;
+                }
+                // `ready` is at most `input.len()`, so it fits.
+                let end = i + usize::try_from(ready).unwrap_or_default();
+                return Ok((end, Step::Data { start: i, end }));
+            }
+            self.at = self.step(byte, limits)?;
+            i += 1;
+            if self.at == At::Done {
+                return Ok((i, Step::End));
+            }
+        }
+        Ok((i, Step::Incomplete))
+    }
+
+    fn step(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
+        match self.at {
+            At::Size => self.size(byte, limits),
+            At::BeforeSemicolon
+            | At::BeforeName
+            | At::Name
+            | At::AfterName
+            | At::BeforeValue
+            | At::Value
+            | At::Quoted
+            | At::Escaped
+            | At::AfterQuoted => self.extension(byte, limits),
+            At::SizeLf => self.size_line_end(byte, limits),
+            At::DataCr if byte == b'\r' => Ok(At::DataLf),
+            At::DataLf if byte == b'\n' => {
+                self.digits = 0;
+                Ok(At::Size)
+            }
+            At::DataCr | At::DataLf => Err(RequestError::ChunkDataEnd),
+            At::Trailer | At::TrailerName | At::TrailerValue | At::TrailerLf | At::LastLf => {
+                self.trailer(byte, limits)
+            }
+            // `decode` hands data on itself and is not called again when done.
+            At::Data | At::Done => Ok(self.at),
+        }
+    }
+
+    fn size(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ if self.digits == 0 => return Err(RequestError::ChunkSizeInvalid),
+            b'\r' => return Ok(At::SizeLf),
+            b'\n' => return Err(RequestError::ChunkLineEnd),
+            b' ' | b'\t' | b';' => {
+                self.at = At::BeforeSemicolon;
+                return self.extension(byte, limits);
+            }
+            _ => return Err(RequestError::ChunkSizeInvalid),
+        };
+        // Sixteen digits fit 64 bits; half of that range is still absurd, and
+        // stays clear of readers that keep sizes in signed numbers.
+        if self.digits == 16 || self.left > (i64::MAX as u64) >> 4 {
+            return Err(RequestError::ChunkSizeTooLarge);
+        }
+        self.digits += 1;
+        self.left = self.left << 4 | u64::from(digit);
+        Ok(At::Size)
+    }
+
+    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`, checked
+    /// and thrown away (RFC 9112 §7.1.1).
+    fn extension(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
+        let ows = class::is_ows(byte);
+        let token = class::is_token(byte);
+        let next = match (self.at, byte) {
+            (At::Name | At::Value | At::AfterQuoted, b'\r') => return Ok(At::SizeLf),
+            (At::Name | At::Value | At::AfterQuoted, b'\n') => {
+                return Err(RequestError::ChunkLineEnd);
+            }
+            (At::BeforeSemicolon, _) if ows => At::BeforeSemicolon,
+            (
+                At::BeforeSemicolon | At::Name | At::AfterName | At::Value | At::AfterQuoted,
+                b';',
+            ) => At::BeforeName,
+            (At::BeforeName, _) if ows => At::BeforeName,
+            (At::BeforeName | At::Name, _) if token => At::Name,
+            (At::Name | At::AfterName, b'=') => At::BeforeValue,
+            (At::Name | At::AfterName, _) if ows => At::AfterName,
+            (At::BeforeValue, _) if ows => At::BeforeValue,
+            (At::BeforeValue, b'"') => At::Quoted,
+            (At::BeforeValue | At::Value, _) if token => At::Value,
+            (At::Value | At::AfterQuoted, _) if ows => At::BeforeSemicolon,
+            (At::Quoted, b'"') => At::AfterQuoted,
+            (At::Quoted, b'\\') => At::Escaped,
+            (At::Quoted | At::Escaped, _) if class::is_value(byte) => At::Quoted,
+            _ => return Err(RequestError::ChunkExtensionInvalid),
+        };
+        self.extensions = self.extensions.saturating_add(1);
+        if self.extensions as usize > limits.chunk_extensions {
+            return Err(RequestError::ChunkExtensionsTooLarge);
+        }
+        Ok(next)
+    }
+
+    fn size_line_end(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
+        if byte != b'\n' {
+            return Err(RequestError::ChunkLineEnd);
+        }
+        if self.left == 0 {
+            return Ok(At::Trailer);
+        }
+        // Both are below 2^63 (or the limit), so the sum does not wrap.
+        self.total = self.total.saturating_add(self.left);
+        if self.total > limits.body {
+            return Err(RequestError::BodyTooLarge);
+        }
+        Ok(At::Data)
+    }
+
+    /// The trailer section: field lines as strict as a head's, then a blank line.
+    /// Nothing of it is kept, so no trailer can pose as a header field
+    /// (RFC 9110 §6.5.1).
+    fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
+        self.trailers = self.trailers.saturating_add(1);
+        if self.trailers as usize > limits.trailers {
+            return Err(RequestError::TrailersTooLarge);
+        }
+        match (self.at, byte) {
+            (At::Trailer, b'\r') => Ok(At::LastLf),
+            (At::LastLf, b'\n') => Ok(At::Done),
+            (At::Trailer, _) if class::is_token(byte) => {
+                self.fields += 1;
+                if self.fields as usize > limits.fields {
+                    return Err(RequestError::TrailersTooLarge);
+                }
+                Ok(At::TrailerName)
+            }
+            (At::TrailerName, b':') => Ok(At::TrailerValue),
+            (At::TrailerName, _) if class::is_token(byte) => Ok(At::TrailerName),
+            (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
+            (At::TrailerValue, _) if class::is_value(byte) => Ok(At::TrailerValue),
+            (At::TrailerLf, b'\n') => Ok(At::Trailer),
+            _ => Err(RequestError::TrailerInvalid),
+        }
+    }
+}

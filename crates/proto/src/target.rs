@@ -1,0 +1,72 @@
+//! The four forms of a request target (RFC 9112 §3.2).
+
+use crate::{Head, Method, RequestError, Span, authority};
+
+/// Takes the target `head.target`, all of whose bytes are allowed in one, apart
+/// into path, query and authority. `head.method` decides which forms may be.
+#[inline]
+pub(crate) fn parse(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
+    let Span { start, end } = head.target;
+    head.authority = None;
+    if head.method == Method::Connect {
+        return connect(buf, head);
+    }
+    if buf[start as usize] == b'/' {
+        split_query(buf, start as usize, end as usize, head);
+        return Ok(());
+    }
+    other_forms(buf, head)
+}
+
+/// Authority-form. The port is not optional here: there is no scheme to take a
+/// default from (RFC 9110 §9.3.6).
+#[cold]
+fn connect(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
+    match authority::parse(head.target.of(buf)) {
+        Some(found) if found.has_port => {
+            head.authority = Some(head.target);
+            head.path = head.target;
+            head.query = None;
+            Ok(())
+        }
+        _ => Err(RequestError::TargetAuthorityInvalid),
+    }
+}
+
+/// Absolute-form and asterisk-form.
+#[cold]
+fn other_forms(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
+    let target = head.target.of(buf);
+    if target == b"*" {
+        if head.method != Method::Options {
+            return Err(RequestError::TargetFormInvalid);
+        }
+        head.path = head.target;
+        head.query = None;
+        return Ok(());
+    }
+    let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    let Some(scheme) = scheme else { return Err(RequestError::TargetFormInvalid) };
+    let rest = &target[scheme.len()..];
+    let len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    if authority::parse(&rest[..len]).is_none() {
+        return Err(RequestError::TargetAuthorityInvalid);
+    }
+    let start = head.target.start as usize + scheme.len();
+    head.authority = Some(Span::new(start, start + len));
+    split_query(buf, start + len, head.target.end as usize, head);
+    Ok(())
+}
+
+#[inline]
+fn split_query(buf: &[u8], start: usize, end: usize, head: &mut Head) {
+    if let Some(at) = memchr::memchr(b'?', &buf[start..end]) {
+        head.path = Span::new(start, start + at);
+        head.query = Some(Span::new(start + at + 1, end));
+    } else {
+        head.path = Span::new(start, end);
+        head.query = None;
+    }
+}

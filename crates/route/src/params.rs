@@ -1,0 +1,62 @@
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::percent;
+
+/// The parameters that a match took from a path, as places in that path.
+///
+/// Reuse it: a look-up without parameters allocates nothing, one with parameters
+/// nothing either once it has seen as many.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    /// Shared with the route, so that a match copies no text.
+    pub(crate) names: Option<Arc<[Box<str>]>>,
+    pub(crate) spans: Vec<Range<usize>>,
+}
+
+impl Params {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of parameter `name` in `path`, percent-decoded; `*` names the
+    /// wildcard's rest. `path` has to be the path that was looked up. Bytes that
+    /// are not UTF-8 become U+FFFD: see [`Params::raw`].
+    #[must_use]
+    pub fn get<'p>(&self, name: &str, path: &'p [u8]) -> Option<Cow<'p, str>> {
+        self.raw(name, path).map(percent::text)
+    }
+
+    /// The value of parameter `name` as it stands in `path`.
+    #[must_use]
+    pub fn raw<'p>(&self, name: &str, path: &'p [u8]) -> Option<&'p [u8]> {
+        let at = self.names.iter().flat_map(|names| names.iter()).position(|n| **n == *name)?;
+        path.get(self.spans.get(at)?.clone())
+    }
+
+    /// The parameters in the order of the pattern: name and place in the path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        let names = self.names.iter().flat_map(|names| names.iter());
+        names.map(|name| &**name).zip(self.spans.iter().cloned())
+    }
+
+    /// Number of parameters.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.names = None;
+        self.spans.clear();
+    }
+}

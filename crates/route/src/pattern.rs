@@ -1,0 +1,91 @@
+use crate::percent;
+
+/// A pattern, taken apart and found to be well-formed.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) segments: Vec<Segment>,
+    /// Names of the parameters in order, `*` for the wildcard.
+    pub(crate) names: Vec<Box<str>>,
+}
+
+/// What one segment matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    /// These bytes, percent-decoded.
+    Literal(Box<[u8]>),
+    /// Any one segment that is not empty.
+    Param,
+    /// The rest of the path.
+    Wildcard,
+}
+
+impl Pattern {
+    /// Takes `text` apart, or says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err("a pattern has to start with '/'");
+        };
+        if text.contains(['?', '#']) {
+            return Err("a pattern is a path only, without '?' or '#'");
+        }
+        if text.chars().any(char::is_control) {
+            return Err("a pattern cannot hold control characters");
+        }
+        let mut pattern = Self { segments: Vec::new(), names: Vec::new() };
+        let mut parts = rest.split('/').peekable();
+        while let Some(part) = parts.next() {
+            let last = parts.peek().is_none();
+            pattern.segment(part, last)?;
+        }
+        Ok(pattern)
+    }
+
+    fn segment(&mut self, part: &str, last: bool) -> Result<(), &'static str> {
+        if part == "*" {
+            if !last {
+                return Err("'*' has to be the last segment");
+            }
+            self.names.push("*".into());
+            self.segments.push(Segment::Wildcard);
+        } else if part.contains('*') {
+            return Err("'*' has to be a segment of its own (write %2A for the character)");
+        } else if let Some(name) = part.strip_prefix(':') {
+            if name.is_empty() {
+                return Err("a parameter needs a name after ':'");
+            }
+            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                return Err("a parameter's name is letters, digits and '_'");
+            }
+            if self.names.iter().any(|other| **other == *name) {
+                return Err("two parameters have the same name");
+            }
+            self.names.push(name.into());
+            self.segments.push(Segment::Param);
+        } else if part.is_empty() && !last {
+            return Err("a segment is empty ('//')");
+        } else if !percent::is_well_formed(part.as_bytes()) {
+            return Err("'%' has to be followed by two hexadecimal digits");
+        } else {
+            let bytes = percent::decoded(part.as_bytes()).collect();
+            self.segments.push(Segment::Literal(bytes));
+        }
+        Ok(())
+    }
+
+    /// The path that this pattern matches when no percent-encoding is used, if
+    /// there is exactly one. A literal that has `/` or `%` in it can only be
+    /// written with percent-encoding.
+    pub(crate) fn exact_path(&self) -> Option<Box<[u8]>> {
+        let mut path = Vec::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(bytes) if !bytes.iter().any(|byte| b"/%".contains(byte)) => {
+                    path.push(b'/');
+                    path.extend_from_slice(bytes);
+                }
+                _ => return None,
+            }
+        }
+        Some(path.into())
+    }
+}
