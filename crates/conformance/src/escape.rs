@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn bytes(text: &str) -> Vec<u8> {
-        unescape(text).unwrap().bytes
+        unescape(text).expect("well-formed").bytes
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn waits_are_offsets() {
-        assert_eq!(unescape("ab{wait}c").unwrap().waits, [2]);
+        assert_eq!(unescape("ab{wait}c").expect("well-formed").waits, [2]);
     }
 
     #[test]

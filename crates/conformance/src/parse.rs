@@ -56,6 +56,9 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, (usize, String)> {
         };
         if keyword == "vary" {
             let (name, value) = rest.split_once("  ").unwrap_or((rest, ""));
+            if value.is_empty() && name.contains(' ') {
+                return Err((number, "two spaces must part a name and its value".into()));
+            }
             block.variants.push((name, value.trim_start()));
         } else {
             block.lines.push((number, line));

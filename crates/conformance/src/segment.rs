@@ -107,6 +107,6 @@ mod tests {
         let long = b"GET / HTTP/1.1\r\n".repeat(1000);
         let points = split_points(&long);
         assert!(points.len() < 200 && points.contains(&14) && points.contains(&15));
-        assert!(points.contains(&8192) && *points.last().unwrap() < long.len());
+        assert!(points.contains(&8192) && *points.last().expect("not empty") < long.len());
     }
 }

@@ -70,6 +70,7 @@ fn a_mistake_names_its_line() {
         ("case 1 a\n| x\n-> 200 often\n", 3),
         ("case 1 a\n| {x\n", 2),
         ("case 1 a\nvary b  c\n| x\n", 1),
+        ("case 1 a\nvary b c\n| x{}\n", 2),
     ] {
         let error = parse_text("x.txt", wrong).expect_err(wrong).to_string();
         assert!(error.starts_with(&format!("x.txt:{line}: ")), "{wrong:?}: {error}");
