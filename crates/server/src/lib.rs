@@ -1,1 +1,41 @@
-//! To be written.
+//! The reactor: an acceptor thread hands connections to I/O loops, each with
+//! its own epoll instance; requests go through a bounded queue to worker
+//! threads and their responses back to the loop that owns the connection.
+//!
+//! ```no_run
+//! use reactor_server::{App, Config, Server};
+//!
+//! let server = Server::start(Config { app: App::builtin(), ..Config::default() })?;
+//! println!("http://{}", server.address());
+//! server.wait();
+//! # Ok::<(), reactor_server::StartError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod acceptor;
+mod app;
+mod builtin;
+mod clock;
+mod config;
+mod conn;
+mod error;
+mod event_loop;
+mod gate;
+mod inbox;
+mod out;
+mod pool;
+mod reactor;
+mod server;
+mod stats;
+mod task;
+mod wheel;
+
+pub use app::{App, Handler, Inline, Target};
+pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
+pub use error::{FieldError, StartError};
+pub use reactor_proto::{Limits, Version};
+pub use reactor_route::RouteError;
+pub use reactor_sys::Address;
+pub use server::{Server, Stop};
+pub use stats::{CloseReason, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot};
+pub use task::{Request, Response};

@@ -1,1 +1,15 @@
-//! To be written.
+//! Safe types over the Linux calls that the server stands on: epoll, eventfd
+//! and stream sockets. This is the one crate of the engine that may contain
+//! `unsafe`; each block says why it is sound.
+
+mod listener;
+mod poller;
+mod process;
+mod stream;
+mod waker;
+
+pub use listener::{Address, BindError, Listener};
+pub use poller::{Event, Events, Poller};
+pub use process::{block_signals, raise_open_files_limit, yield_now};
+pub use stream::Stream;
+pub use waker::Waker;

@@ -1,0 +1,46 @@
+// The servers that are compared. `{port}` is filled in; a command is run without a
+// shell, from the top of the repository. Add a line to add a contender; one marked
+// `extra` takes part only when --only names it.
+
+import { control } from './paths.mjs';
+
+/** Every contender must answer this, or it is not timed. */
+export const body = 'Hello, World!';
+
+/** The example server of crates/server, as cargo builds it. */
+export function serve(profile, ...args) {
+  return [`target/${profile}/examples/serve`, '-p', '{port}', ...args];
+}
+
+/** @param profile the cargo profile of the example server */
+export function contenders(profile) {
+  return {
+    control: { command: [control, '{port}'], path: '/' },
+    inline: { command: serve(profile, '-i', '1', '-w', '1'), path: '/inline', cargo: true },
+    'worker-i1w1': { command: serve(profile, '-i', '1', '-w', '1'), path: '/', cargo: true },
+    'worker-i4w8': { command: serve(profile, '-i', '4', '-w', '8'), path: '/', cargo: true },
+    'inline-i4w8': {
+      command: serve(profile, '-i', '4', '-w', '8'),
+      path: '/inline',
+      cargo: true,
+      extra: true,
+    },
+    'worker-i2w2': {
+      command: serve(profile, '-i', '2', '-w', '2'),
+      path: '/',
+      cargo: true,
+      extra: true,
+    },
+    'per-loop-i4w8': {
+      command: serve(profile, '-i', '4', '-w', '8', '--accept', 'per-loop'),
+      path: '/',
+      cargo: true,
+      extra: true,
+    },
+    'node-http': {
+      command: ['node', 'bench/contenders/node-http.mjs', '{port}'],
+      path: '/',
+      extra: true,
+    },
+  };
+}

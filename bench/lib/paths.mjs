@@ -1,0 +1,14 @@
+// Where things are. Everything runs with the repository's top as its working
+// directory, so that recorded commands are relative and can be repeated anywhere.
+
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const top = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+export const results = 'bench/results';
+export const control = 'target/bench/control';
+export const idleClient = 'target/bench/idle_client';
+export const drainClient = 'target/bench/drain_client';
+export const wrkScript = 'bench/pipeline.lua';
+
+process.chdir(top);

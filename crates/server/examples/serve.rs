@@ -1,0 +1,99 @@
+//! The engine without Node: what benchmarks, valgrind and gdb run.
+//!
+//! `serve [-p PORT] [-H HOST] [-i N] [-w N] [--accept acceptor|per-loop]
+//! [--unix PATH] [--inline] [--max-connections N] [--queue N]`
+//!
+//! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered
+//! response; `--inline` makes `/` pre-rendered as well. SIGINT and SIGTERM
+//! drain, a second one forces.
+#![allow(clippy::print_stderr, reason = "it is a program")]
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use nix::sys::signal::{SigSet, Signal};
+use reactor_server::{AcceptMode, App, Config, Inline, Listen, Server, Stop, Target};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("serve: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    // Before any thread starts, so that all of them inherit it.
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    signals.thread_block().map_err(|e| e.to_string())?;
+
+    let server = Server::start(config()?).map_err(|e| e.to_string())?;
+    eprintln!("listening on {}", server.address());
+    signals.wait().map_err(|e| e.to_string())?;
+    server.stop(Stop::Drain);
+    let server = std::sync::Arc::new(server);
+    let second = std::sync::Arc::clone(&server);
+    std::thread::spawn(move || {
+        if signals.wait().is_ok() {
+            second.stop(Stop::Force);
+        }
+    });
+    server.wait();
+    Ok(())
+}
+
+fn config() -> Result<Config, String> {
+    let mut config = Config::default();
+    let (mut host, mut port, mut unix) = ("127.0.0.1".to_owned(), 8080, None);
+    let mut inline_root = false;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--inline" {
+            inline_root = true;
+            continue;
+        }
+        let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
+        match arg.as_str() {
+            "-p" => port = number(&arg, &value)?,
+            "-H" => host = value,
+            "-i" => config.io_threads = number(&arg, &value)?,
+            "-w" => config.worker_threads = number(&arg, &value)?,
+            "--queue" => config.queue = number(&arg, &value)?,
+            "--max-connections" => config.max_connections = Some(number(&arg, &value)?),
+            "--unix" => unix = Some(value),
+            "--accept" => {
+                config.accept = match value.as_str() {
+                    "acceptor" => AcceptMode::Acceptor,
+                    "per-loop" => AcceptMode::PerLoop,
+                    _ => return Err(format!("--accept {value}: acceptor or per-loop")),
+                }
+            }
+            _ => return Err(format!("unknown option {arg}")),
+        }
+    }
+    config.listen = match unix {
+        Some(path) => Listen::Unix(path.into()),
+        None => Listen::Tcp { host, port },
+    };
+    config.app = app(inline_root).map_err(|e| e.to_string())?;
+    Ok(config)
+}
+
+fn number<T: FromStr>(option: &str, value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{option} {value}: not a number in range"))
+}
+
+fn app(inline_root: bool) -> Result<App, Box<dyn std::error::Error>> {
+    let hello = || Inline::new(200, &[("Content-Type", b"text/plain")], "Hello, World!");
+    let mut app = if inline_root {
+        let mut app = App::new();
+        app.route(Some("GET"), "/", Target::Inline(hello()?))?;
+        app
+    } else {
+        App::builtin()
+    };
+    app.route(Some("GET"), "/inline", Target::Inline(hello()?))?;
+    Ok(app)
+}

@@ -1,0 +1,53 @@
+//! The time, read once per loop turn.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use reactor_proto::response::date;
+
+/// Milliseconds on the loop's own monotonic clock.
+pub(crate) type Millis = u64;
+
+/// A monotonic clock and the `Date` line that goes with it.
+pub(crate) struct Clock {
+    start: Instant,
+    now: Instant,
+    /// When the line below is out of date.
+    stale_at: Instant,
+    line: [u8; 37],
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        let start = Instant::now();
+        let mut clock = Self { start, now: start, stale_at: start, line: *DATE };
+        clock.read();
+        clock
+    }
+
+    /// Reads the clock; the wall clock only when a second has passed, since
+    /// `Date` has no finer grain (RFC 9110 §5.6.7).
+    pub(crate) fn read(&mut self) {
+        self.now = Instant::now();
+        if self.now >= self.stale_at {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.line[6..35].copy_from_slice(&date(wall.as_secs()));
+            let left = 1_000_000_000 - wall.subsec_nanos();
+            self.stale_at = self.now + Duration::from_nanos(u64::from(left));
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub(crate) fn millis(&self) -> Millis {
+        u64::try_from((self.now - self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// `Date: …` with its line end.
+    pub(crate) fn date_line(&self) -> &[u8; 37] {
+        &self.line
+    }
+}
+
+const DATE: &[u8; 37] = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";

@@ -1,0 +1,159 @@
+//! What a server is started with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reactor_proto::Limits;
+
+use crate::app::App;
+
+/// Everything that [`Server::start`](crate::Server::start) wants to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; the default is port 8080 on every address.
+    pub listen: Listen,
+    /// I/O loops, 1 to 16; the default is 4.
+    pub io_threads: usize,
+    /// Worker threads, 1 to 32; the default is 8.
+    pub worker_threads: usize,
+    /// Who accepts connections; the default is one acceptor thread.
+    pub accept: AcceptMode,
+    /// Length of the kernel's accept queue (listen(2)); the default is 511.
+    pub backlog: u32,
+    /// Requests that may wait for a worker, 1 to 1,000,000; one more gets a
+    /// 503. The default is 4096.
+    pub queue: usize,
+    /// Connections open at once; one more gets a 503. `None` derives it from
+    /// the limit of open files (RLIMIT_NOFILE).
+    pub max_connections: Option<usize>,
+    /// Bytes of request bodies held in memory at once, over all connections;
+    /// a request past it gets a 503. The default is 256 MiB.
+    pub body_memory: usize,
+    /// Limits on what one request may bring.
+    pub limits: Limits,
+    /// How long the peer may take.
+    pub timeouts: Timeouts,
+    /// What answers.
+    pub app: App,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::Tcp { host: "::".to_owned(), port: 8080 },
+            io_threads: 4,
+            worker_threads: 8,
+            accept: AcceptMode::Acceptor,
+            backlog: 511,
+            queue: 4096,
+            max_connections: None,
+            body_memory: 256 * 1024 * 1024,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            app: App::builtin(),
+        }
+    }
+}
+
+impl Config {
+    /// The most I/O loops that a server may have.
+    pub const MAX_IO_THREADS: usize = 16;
+    /// The most worker threads that a server may have.
+    pub const MAX_WORKER_THREADS: usize = 32;
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let within = |option, value, min, max| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError { option, value, min, max })
+            }
+        };
+        within("io_threads", self.io_threads, 1, Self::MAX_IO_THREADS)?;
+        within("worker_threads", self.worker_threads, 1, Self::MAX_WORKER_THREADS)?;
+        within("queue", self.queue, 1, 1_000_000)?;
+        within("max_connections", self.max_connections.unwrap_or(1), 1, 10_000_000)?;
+        within("limits.request_line", self.limits.request_line, 16, 1 << 20)?;
+        within("limits.head", self.limits.head, 32, 1 << 20)?;
+        within("limits.fields", self.limits.fields, 1, 10_000)?;
+        within("limits.chunk_extensions", self.limits.chunk_extensions, 0, 1 << 24)?;
+        within("limits.trailers", self.limits.trailers, 0, 1 << 20)
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP port. `::` means every address, IPv4 included.
+    Tcp {
+        /// An address or a name that resolves to one or more.
+        host: String,
+        /// 0 lets the system choose.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// Who accepts connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AcceptMode {
+    /// One acceptor thread hands each connection to the loop with the fewest.
+    #[default]
+    Acceptor,
+    /// Each I/O loop has a listener of its own on the shared port
+    /// (SO_REUSEPORT) and no acceptor thread runs. Better for short
+    /// connections; the kernel spreads them by hash, not by load.
+    PerLoop,
+}
+
+/// How long the peer may take before the connection is given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From a head's first byte to its last, else 408; the default is 30 s.
+    /// Also what a fresh connection has until its first byte.
+    pub head: Duration,
+    /// Without any progress inside a body, else 408; the default is 30 s.
+    pub body: Duration,
+    /// Between requests of a kept connection; the default is 75 s, because a
+    /// load balancer that keeps idle connections 60 s must be the one to
+    /// close first.
+    pub idle: Duration,
+    /// Without any progress in sending a response; the default is 30 s.
+    pub write: Duration,
+    /// For requests in flight when the server stops; the default is 10 s.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A number that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field of [`Config`].
+    pub option: &'static str,
+    /// What it was given.
+    pub value: usize,
+    /// The least that is allowed.
+    pub min: usize,
+    /// The most that is allowed.
+    pub max: usize,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { option, value, min, max } = self;
+        write!(f, "{option} is {value}; it must be from {min} to {max}")
+    }
+}

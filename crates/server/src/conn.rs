@@ -1,0 +1,228 @@
+//! One connection's state. What happens to it is in `reactor`.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use reactor_proto::{Decoder, RequestError};
+use reactor_sys::Stream;
+
+use crate::app::Inline;
+use crate::clock::Millis;
+use crate::out::Out;
+use crate::stats::CloseReason;
+use crate::task::Task;
+
+/// What a connection reads from and writes to. A TLS session or a simulated
+/// peer can stand here as well as a socket.
+pub(crate) trait Transport {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+impl Transport for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Stream::read(self, buf)
+    }
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Stream::write(self, buf)
+    }
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        Stream::write_vectored(self, bufs)
+    }
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Stream::shutdown_write(self)
+    }
+}
+
+/// Requests of one connection that may wait for their answers at once.
+pub(crate) const MAX_PIPELINED: u32 = 64;
+
+/// A connection whose unsent output passes this is not read from.
+pub(crate) const HIGH_WATER: usize = 256 * 1024;
+
+pub(crate) struct Conn<T> {
+    pub(crate) io: T,
+    pub(crate) peer: Option<SocketAddr>,
+    /// Tells this connection from the slot's earlier ones.
+    pub(crate) generation: u32,
+    pub(crate) decoder: Decoder,
+    /// The unconsumed end of the input, while it is incomplete.
+    pub(crate) tail: Vec<u8>,
+    pub(crate) out: Out,
+    /// The request whose body is coming in.
+    pub(crate) incoming: Option<Box<Incoming>>,
+    /// Answers that came before their turn; the first belongs to
+    /// `next_answer`.
+    pub(crate) waiting: VecDeque<Option<(Answer, Meta)>>,
+    /// The sequence number of the next request to be read.
+    pub(crate) next_request: u32,
+    /// The sequence number of the next answer to be sent.
+    pub(crate) next_answer: u32,
+    pub(crate) phase: Phase,
+    /// When the phase began, or last made progress where that counts.
+    pub(crate) since: Millis,
+    /// Set where progress counts: see `reactor::timers`.
+    pub(crate) progress: bool,
+    /// The socket has something to read, as far as is known.
+    pub(crate) readable: bool,
+    /// The kernel said that the end of the input is near: a short read does
+    /// not mean that the socket is empty.
+    pub(crate) hangup: bool,
+    /// The end of the input has been read.
+    pub(crate) read_closed: bool,
+    /// `tail` may hold whole requests: the connection was full.
+    pub(crate) stalled: bool,
+    /// No further request is read: an error or `Connection: close`.
+    pub(crate) last_request_read: bool,
+    /// The last answer is in the output: when it is sent, close.
+    pub(crate) closing: bool,
+    /// Close by half-closing first and discarding what still comes, so that
+    /// the peer reads the answer instead of a reset (RFC 9112 §9.6).
+    pub(crate) linger: bool,
+    /// Why it will be closed, where that is known before it is.
+    pub(crate) reason: Option<CloseReason>,
+    /// On the list of connections to be flushed.
+    pub(crate) dirty: bool,
+    /// On the list of connections to be read on in the next turn.
+    pub(crate) listed: bool,
+    /// Has had at least one whole request.
+    pub(crate) served: bool,
+    /// `100 Continue` is owed once earlier answers are out.
+    pub(crate) owes_continue: bool,
+}
+
+/// What a connection is waiting for; each has one timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// For the first byte.
+    Fresh,
+    /// For the next request.
+    Idle,
+    /// For the rest of a head.
+    Head,
+    /// For the rest of a body.
+    Body,
+    /// For our own workers: no timeout.
+    Busy,
+    /// For the peer to take our output.
+    Write,
+    /// For the peer to close after we did.
+    Linger,
+}
+
+/// A request whose body is coming in.
+pub(crate) enum Incoming {
+    /// The body is collected for a handler.
+    Task(Box<Task>),
+    /// The body is read and dropped, then this is the answer.
+    Discard(Answer, Meta),
+}
+
+impl Incoming {
+    pub(crate) fn meta(&self) -> Meta {
+        match self {
+            Self::Task(task) => task.meta,
+            Self::Discard(_, meta) => *meta,
+        }
+    }
+}
+
+/// An answer that is ready to be written.
+pub(crate) enum Answer {
+    /// A worker's.
+    Task(Box<Task>),
+    /// A pre-rendered one.
+    Inline(Arc<Inline>),
+    /// An error of the request's own making.
+    Rejected(RequestError),
+    /// One of the server's.
+    Plain(Plain),
+}
+
+/// Answers that the server gives by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plain {
+    /// No route.
+    NotFound,
+    /// No route for this method; these are allowed.
+    MethodNotAllowed(Box<str>),
+    /// A method that nobody here knows.
+    NotImplemented,
+    /// `OPTIONS *`.
+    Options,
+    /// A handler panicked.
+    HandlerFailed,
+    /// The task queue, or the room for bodies, is full.
+    Overloaded,
+    /// A head or a body took too long.
+    Timeout,
+    /// The input ended inside a request.
+    Incomplete,
+}
+
+/// How a request wants its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// HEAD: the fields without the body.
+    pub(crate) head_only: bool,
+    /// Close after the answer.
+    pub(crate) close: bool,
+    /// An HTTP/1.0 client asked to keep the connection and needs to be told.
+    pub(crate) says_keep_alive: bool,
+}
+
+impl<T> Conn<T> {
+    pub(crate) fn new(io: T, peer: Option<SocketAddr>, generation: u32, now: Millis) -> Self {
+        Self {
+            io,
+            peer,
+            generation,
+            decoder: Decoder::default(),
+            tail: Vec::new(),
+            out: Out::default(),
+            incoming: None,
+            waiting: VecDeque::new(),
+            next_request: 0,
+            next_answer: 0,
+            phase: Phase::Fresh,
+            since: now,
+            progress: false,
+            readable: false,
+            hangup: false,
+            read_closed: false,
+            stalled: false,
+            last_request_read: false,
+            closing: false,
+            linger: false,
+            reason: None,
+            dirty: false,
+            listed: false,
+            served: false,
+            owes_continue: false,
+        }
+    }
+
+    /// Requests that wait for their answers, the one whose body is coming in
+    /// not counted.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.next_request.wrapping_sub(self.next_answer)
+    }
+
+    /// Whether further requests must wait until answers have gone out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight() >= MAX_PIPELINED || self.out.len() >= HIGH_WATER
+    }
+
+    /// Nothing is under way in either direction.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.in_flight() == 0
+            && self.incoming.is_none()
+            && self.tail.is_empty()
+            && self.out.is_empty()
+            && self.decoder.is_between_requests()
+    }
+}

@@ -1,0 +1,140 @@
+//! Errors that the user of the server sees.
+
+use std::fmt;
+use std::io;
+
+use reactor_sys::BindError;
+
+use crate::config::ConfigError;
+
+/// Why a server did not start. Displays as one line that names the address
+/// or the option and the cause.
+#[derive(Debug)]
+pub enum StartError {
+    /// A number in the configuration is out of its range.
+    Config(ConfigError),
+    /// The listening socket could not be made.
+    Bind(BindError),
+    /// A thread, an epoll instance or an eventfd could not be made.
+    System {
+        /// What was being made.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// A code that stays the same from release to release.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "ERR_REACTOR_OPTION_RANGE",
+            Self::System { .. } => "ERR_REACTOR_START",
+            Self::Bind(BindError::HostNotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
+            Self::Bind(BindError::NotASocket { .. }) => "ERR_REACTOR_SOCKET_PATH",
+            Self::Bind(BindError::Tcp { source, .. }) => bind_code(source, "ERR_REACTOR_START"),
+            Self::Bind(BindError::Unix { source, .. }) => {
+                bind_code(source, "ERR_REACTOR_SOCKET_PATH")
+            }
+        }
+    }
+}
+
+fn bind_code(source: &io::Error, otherwise: &'static str) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "ERR_REACTOR_ADDRESS_IN_USE",
+        io::ErrorKind::PermissionDenied => "ERR_REACTOR_PERMISSION",
+        io::ErrorKind::AddrNotAvailable => "ERR_REACTOR_ADDRESS_NOT_AVAILABLE",
+        _ => otherwise,
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::System { what, source } => write!(f, "cannot make {what}: {source}"),
+            Self::Bind(BindError::HostNotFound { host, source }) => {
+                write!(f, "cannot listen on host '{host}': no address found ({source})")
+            }
+            Self::Bind(BindError::NotASocket { path }) => write!(
+                f,
+                "cannot listen on '{}': a file that is no socket is already there; \
+                 remove it or choose another path",
+                path.display()
+            ),
+            Self::Bind(BindError::Tcp { addr, source }) => {
+                write!(f, "cannot listen on {addr}: ")?;
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "the address is already in use; \
+                         stop the other server or choose another port",
+                    ),
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        "permission denied; \
+                         ports below 1024 need the CAP_NET_BIND_SERVICE capability",
+                    ),
+                    io::ErrorKind::AddrNotAvailable => {
+                        f.write_str("this machine has no such address")
+                    }
+                    _ => source.fmt(f),
+                }
+            }
+            Self::Bind(BindError::Unix { path, source }) => {
+                write!(f, "cannot listen on '{}': ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "another server is listening there; stop it or choose another path",
+                    ),
+                    io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
+                    _ => source.fmt(f),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<BindError> for StartError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Why a response field was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// The name is no token or the value holds a control character.
+    Invalid(reactor_proto::response::FieldError),
+    /// The server itself writes this field: `Content-Length`,
+    /// `Transfer-Encoding`, `Connection` and `Date`.
+    Reserved(String),
+    /// Not a status of a final response.
+    Status(u16),
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::Reserved(name) => write!(f, "the field '{name}' is written by the server itself"),
+            Self::Status(status) => write!(f, "status {status}; it must be from 200 to 999"),
+        }
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+impl From<reactor_proto::response::FieldError> for FieldError {
+    fn from(error: reactor_proto::response::FieldError) -> Self {
+        Self::Invalid(error)
+    }
+}

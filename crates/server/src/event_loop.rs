@@ -1,0 +1,258 @@
+//! One I/O thread: epoll, the inbox and the clock around a reactor.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Events, Poller, Stream, block_signals, yield_now};
+
+use crate::acceptor::{Accepting, LISTENER, WAKER};
+use crate::app::Handler;
+use crate::inbox::{Control, Inbox};
+use crate::pool::Pool;
+use crate::reactor::{Reactor, Ready};
+use crate::stats::Counters;
+use crate::task::Task;
+
+/// Tasks go to the workers in batches: at the end of a turn, or sooner when
+/// there are this many.
+const POST_BATCH: usize = 32;
+
+/// A loop that has tasks out looks after them at first after this long, then
+/// after twice as long, and so on: see `Pool`.
+const FIRST_RESCUE: Duration = Duration::from_millis(1);
+const LAST_RESCUE: Duration = Duration::from_secs(1);
+
+/// Events taken from epoll at once.
+const EVENTS: usize = 256;
+
+pub(crate) struct EventLoop {
+    pub(crate) index: usize,
+    pub(crate) poller: Poller,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) reactor: Reactor<Stream>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stats: Arc<dyn Handler>,
+    /// This loop's own listeners, in the per-loop accept mode.
+    pub(crate) accepting: Option<Accepting>,
+    /// The most tasks that may be out: what the inbox has room for.
+    pub(crate) max_tasks: usize,
+    /// The worker to wake first.
+    pub(crate) home: usize,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) rescue: Duration,
+    /// When requests in flight are given up, once the server stops.
+    pub(crate) drain_until: Option<Instant>,
+}
+
+impl EventLoop {
+    /// Watches the inbox and this loop's listeners.
+    pub(crate) fn register(&self) -> io::Result<()> {
+        self.poller.add_edge(self.inbox.waker(), WAKER)?;
+        match &self.accepting {
+            Some(accepting) => accepting.register(&self.poller),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        block_signals();
+        let mut events = Events::with_capacity(EVENTS);
+        let mut tasks = Vec::new();
+        loop {
+            let timeout = self.sleep_timeout();
+            if self.poller.wait(&mut events, timeout).is_err() {
+                // Cannot happen to a valid descriptor; do not spin on it.
+                std::thread::sleep(FIRST_RESCUE);
+            }
+            self.inbox.gate().awake();
+            self.reactor.clock.read();
+            let counters = &self.counters.loops[self.index];
+            counters.turns.add(1);
+            if timeout != Some(Duration::ZERO) {
+                counters.sleeps.add(1);
+            }
+
+            if !self.controls() {
+                return;
+            }
+            self.replies();
+            self.handle(&events, &mut tasks);
+            self.reactor.read_listed();
+            self.reactor.expire();
+            self.post(&mut tasks);
+            self.reactor.flush_dirty();
+
+            if events.is_empty() && self.reactor.tasks_out() > 0 {
+                self.rescue();
+            }
+            if self.is_drained() {
+                return;
+            }
+            if self.reactor.tasks_out() > 0 && self.inbox.is_empty() {
+                // On a busy machine the worker shares this core: let it run,
+                // and its replies need no wake.
+                yield_now();
+                self.replies();
+            }
+        }
+    }
+
+    /// How long to sleep; None for as long as nothing happens. Unless it is
+    /// zero, other threads know from here on that this one sleeps.
+    fn sleep_timeout(&mut self) -> Option<Duration> {
+        if self.reactor.has_listed() {
+            return Some(Duration::ZERO);
+        }
+        self.inbox.gate().about_to_sleep();
+        if !self.inbox.is_empty() {
+            self.inbox.gate().awake();
+            return Some(Duration::ZERO);
+        }
+        let now = self.reactor.clock.now();
+        let timer = self.reactor.next_timer().map(|at| {
+            Duration::from_millis(at.saturating_sub(self.reactor.clock.millis())).max(FIRST_RESCUE)
+        });
+        let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue);
+        let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
+        let instants = [accept, self.drain_until].into_iter().flatten();
+        let until = instants.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
+        until.chain(timer).chain(rescue).min()
+    }
+
+    /// False if the loop is to end at once.
+    fn controls(&mut self) -> bool {
+        while let Some(control) = self.inbox.pop_control() {
+            match control {
+                Control::Accepted(stream, peer) => {
+                    let token = self.reactor.insert(stream, peer);
+                    self.watch(token);
+                }
+                Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
+                Control::Drain => self.drain(),
+                Control::Force => {
+                    self.reactor.close_all();
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn replies(&mut self) {
+        while let Some(task) = self.inbox.pop_reply() {
+            self.reactor.reply(task);
+        }
+        self.reactor.flush_dirty();
+    }
+
+    fn handle(&mut self, events: &Events, tasks: &mut Vec<Box<Task>>) {
+        for index in 0..events.len() {
+            let event = events.get(index);
+            match event.token() {
+                WAKER => {}
+                token if token >= LISTENER => self.accept(),
+                token => {
+                    let ready = Ready {
+                        readable: event.readable(),
+                        writable: event.writable(),
+                        hangup: event.read_closed(),
+                        failed: event.failed(),
+                    };
+                    self.reactor.ready(token, ready);
+                    if self.reactor.new_tasks() >= POST_BATCH {
+                        self.post(tasks);
+                    }
+                }
+            }
+        }
+        if let Some(accepting) = &mut self.accepting {
+            accepting.tick(&self.poller, self.reactor.clock.now());
+        }
+    }
+
+    /// Queues this turn's tasks and wakes one worker for all of them.
+    fn post(&mut self, tasks: &mut Vec<Box<Task>>) {
+        if self.reactor.new_tasks() == 0 {
+            return;
+        }
+        let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
+        self.reactor.take_tasks(tasks);
+        let mut queued = 0;
+        for task in tasks.drain(..) {
+            let task = if room == 0 { Err(task) } else { self.pool.push(task) };
+            match task {
+                Ok(()) => {
+                    queued += 1;
+                    room -= 1;
+                }
+                Err(task) => self.reactor.refused(task),
+            }
+        }
+        let counters = &self.counters.loops[self.index];
+        counters.queued.add(queued);
+        counters.queue_peak.raise_to(self.pool.len() as u64);
+        if queued > 0 {
+            self.rescue = FIRST_RESCUE;
+            if self.pool.wake_one(self.home) {
+                counters.worker_wakes.add(1);
+            }
+        }
+    }
+
+    /// Nothing has happened for a while, with tasks out. If they are still
+    /// queued, the woken workers are stuck in long ones: wake a further one.
+    fn rescue(&mut self) {
+        self.rescue = (self.rescue * 2).min(LAST_RESCUE);
+        if self.pool.len() > 0 && self.pool.wake_one(self.home) {
+            self.counters.loops[self.index].worker_wakes.add(1);
+            self.rescue = FIRST_RESCUE;
+        }
+    }
+
+    fn accept(&mut self) {
+        let open = self.counters.open();
+        let Some(accepting) = &mut self.accepting else { return };
+        let mut accepted = Vec::new();
+        accepting.accept(&self.poller, open, &mut |stream, peer| accepted.push((stream, peer)));
+        self.insert(accepted);
+    }
+
+    fn insert(&mut self, accepted: Vec<(Stream, Option<std::net::SocketAddr>)>) {
+        for (stream, peer) in accepted {
+            let token = self.reactor.insert(stream, peer);
+            self.watch(token);
+        }
+    }
+
+    fn watch(&mut self, token: u64) {
+        if let Some(stream) = self.reactor.io(token)
+            && self.poller.add_edge(stream, token).is_err()
+        {
+            self.reactor.discard(token);
+        }
+    }
+
+    fn drain(&mut self) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        if let Some(accepting) = &mut self.accepting {
+            let open = self.counters.open();
+            let mut accepted = Vec::new();
+            accepting.finish(open, &mut |stream, peer| accepted.push((stream, peer)));
+            self.insert(accepted);
+        }
+        self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);
+        self.reactor.drain();
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        if self.reactor.connections() > 0 && self.reactor.clock.now() >= until {
+            self.reactor.close_all();
+        }
+        self.reactor.connections() == 0
+    }
+}

@@ -1,0 +1,88 @@
+//! What other threads hand to an I/O loop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossbeam_queue::{ArrayQueue, SegQueue};
+use reactor_sys::{Stream, Waker};
+
+use crate::app::App;
+use crate::gate::Gate;
+use crate::task::Task;
+
+/// One loop's inbox. Replies have a queue of their own, because they are the
+/// hot path: an array with room for every task that can be under way, so that
+/// putting one back never allocates, never waits and never fails.
+pub(crate) struct Inbox {
+    replies: ArrayQueue<Box<Task>>,
+    controls: SegQueue<Control>,
+    gate: Gate,
+    waker: Waker,
+}
+
+/// What is not a reply.
+pub(crate) enum Control {
+    /// A connection for this loop to own.
+    Accepted(Stream, Option<SocketAddr>),
+    /// A new application, for requests whose head comes from now on.
+    Reload(Arc<App>),
+    /// Finish what is in flight, then end. Nothing is accepted any more.
+    Drain,
+    /// Drop everything and end.
+    Force,
+}
+
+impl Inbox {
+    /// `tasks` is the most that can be queued or running at once.
+    pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
+        Ok(Self {
+            replies: ArrayQueue::new(tasks),
+            controls: SegQueue::new(),
+            gate: Gate::new(),
+            waker: Waker::new()?,
+        })
+    }
+
+    /// Puts a finished task in. The caller calls [`notify`](Self::notify)
+    /// after the last of a batch.
+    pub(crate) fn push_reply(&self, task: Box<Task>) {
+        // Room for every task there can be; see `new`.
+        let full = self.replies.push(task).is_err();
+        debug_assert!(!full, "more replies than tasks");
+    }
+
+    /// Puts a control message in. The caller calls [`notify`](Self::notify)
+    /// after the last of a batch.
+    pub(crate) fn push_control(&self, control: Control) {
+        self.controls.push(control);
+    }
+
+    /// Wakes the loop if it sleeps. True if a wake was sent.
+    pub(crate) fn notify(&self) -> bool {
+        let wake = self.gate.must_wake();
+        if wake {
+            self.waker.wake();
+        }
+        wake
+    }
+
+    pub(crate) fn pop_reply(&self) -> Option<Box<Task>> {
+        self.replies.pop()
+    }
+
+    pub(crate) fn pop_control(&self) -> Option<Control> {
+        self.controls.pop()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.controls.is_empty()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}

@@ -1,0 +1,414 @@
+//! The connections of one I/O loop and everything that happens to them.
+//!
+//! The reactor names no thread, no epoll and no real clock: readiness, worker
+//! replies and the time come in by method calls, tasks go out through
+//! [`Reactor::take_tasks`]. `event_loop` drives it with a socket per
+//! connection, the simulation in `sim` with scripted ones.
+
+mod read;
+mod timers;
+mod write;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use reactor_proto::{Head, Limits};
+use reactor_route::Params;
+use slab::Slab;
+
+use crate::app::Table;
+use crate::clock::Clock;
+use crate::config::Timeouts;
+use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::out::{BufPool, Flushed};
+use crate::stats::{CloseReason, LoopCounters};
+use crate::task::Task;
+use crate::wheel::Wheel;
+
+/// Tasks kept for further requests.
+const KEEP_TASKS: usize = 1024;
+
+/// What does not change while the loop runs.
+pub(crate) struct Settings {
+    pub(crate) io_thread: usize,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    /// This loop's share of the memory for request bodies.
+    pub(crate) body_memory: usize,
+}
+
+pub(crate) struct Reactor<T> {
+    settings: Settings,
+    counters: Arc<CachePadded<LoopCounters>>,
+    table: Table,
+    conns: Slab<Conn<T>>,
+    next_generation: u32,
+    pub(crate) clock: Clock,
+    wheel: Wheel,
+    /// The one buffer that everything is read into.
+    scratch: Box<[u8]>,
+    head: Head,
+    params: Params,
+    pool: BufPool,
+    /// Requests for the workers that this turn brought.
+    tasks: Vec<Box<Task>>,
+    free_tasks: Vec<Box<Task>>,
+    /// Tasks that are queued or being run.
+    tasks_out: usize,
+    /// Bytes of request bodies held, in tasks wherever they are.
+    body_bytes: usize,
+    /// Connections with output that a reply brought.
+    dirty: Vec<u32>,
+    /// Connections that have more to read than their turn allowed.
+    listed: Vec<u32>,
+    /// Scratch for expired timers.
+    due: Vec<u32>,
+    draining: bool,
+}
+
+/// What a descriptor is ready for; see [`reactor_sys::Event`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ready {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer has sent its last byte.
+    pub(crate) hangup: bool,
+    /// The connection was reset.
+    pub(crate) failed: bool,
+}
+
+impl<T: Transport> Reactor<T> {
+    pub(crate) fn new(
+        settings: Settings,
+        table: Table,
+        counters: Arc<CachePadded<LoopCounters>>,
+        clock: Clock,
+    ) -> Self {
+        let scratch = vec![0; read::scratch_size(&settings.limits)].into_boxed_slice();
+        Self {
+            settings,
+            counters,
+            table,
+            conns: Slab::new(),
+            next_generation: 0,
+            clock,
+            wheel: Wheel::new(),
+            scratch,
+            head: Head::default(),
+            params: Params::default(),
+            pool: BufPool::default(),
+            tasks: Vec::new(),
+            free_tasks: Vec::new(),
+            tasks_out: 0,
+            body_bytes: 0,
+            dirty: Vec::new(),
+            listed: Vec::new(),
+            due: Vec::new(),
+            draining: false,
+        }
+    }
+
+    /// Takes a connection in; returns the token that names it from now on.
+    pub(crate) fn insert(&mut self, io: T, peer: Option<SocketAddr>) -> u64 {
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let now = self.clock.millis();
+        let index = self.conns.insert(Conn::new(io, peer, generation, now));
+        self.counters.accepted.add(1);
+        let slot = slot_of(index);
+        self.rearm(slot);
+        u64::from(generation) << 32 | u64::from(slot)
+    }
+
+    /// The transport behind `token`, if the connection is still there.
+    pub(crate) fn io(&self, token: u64) -> Option<&T> {
+        self.find(token).map(|slot| &self.conns[slot as usize].io)
+    }
+
+    /// Drops the connection behind `token`: it could not be watched.
+    pub(crate) fn discard(&mut self, token: u64) {
+        if let Some(slot) = self.find(token) {
+            self.close(slot, CloseReason::Aborted);
+        }
+    }
+
+    /// A connection is ready for something.
+    pub(crate) fn ready(&mut self, token: u64, ready: Ready) {
+        let Some(slot) = self.find(token) else { return };
+        let conn = &mut self.conns[slot as usize];
+        if ready.failed {
+            let reason = conn.reason.unwrap_or(CloseReason::Aborted);
+            self.close(slot, reason);
+            return;
+        }
+        conn.readable |= ready.readable;
+        conn.hangup |= ready.hangup;
+        if ready.writable && !conn.out.is_empty() && !self.flush(slot) {
+            return;
+        }
+        self.work(slot);
+    }
+
+    /// A worker's reply has come back.
+    pub(crate) fn reply(&mut self, task: Box<Task>) {
+        self.tasks_out -= 1;
+        let address = task.address;
+        let alive = self
+            .conns
+            .get(address.slot as usize)
+            .is_some_and(|conn| conn.generation == address.generation);
+        if !alive {
+            self.counters.dropped.add(1);
+            self.recycle(task);
+            return;
+        }
+        let meta = task.meta;
+        self.answer(address.slot, address.sequence, Answer::Task(task), meta);
+        self.mark_dirty(address.slot);
+    }
+
+    /// A task found the queue full.
+    pub(crate) fn refused(&mut self, task: Box<Task>) {
+        self.counters.rejected.add(1);
+        self.tasks_out -= 1;
+        let (address, meta) = (task.address, task.meta);
+        self.recycle(task);
+        let alive = self
+            .conns
+            .get(address.slot as usize)
+            .is_some_and(|conn| conn.generation == address.generation);
+        if alive {
+            let answer = Answer::Plain(Plain::Overloaded);
+            self.answer(address.slot, address.sequence, answer, meta);
+            self.mark_dirty(address.slot);
+        }
+    }
+
+    /// Sends what replies have brought.
+    pub(crate) fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for slot in dirty.drain(..) {
+            // A slot may have been closed, even taken anew, since.
+            let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
+            if std::mem::take(&mut conn.dirty) {
+                self.work(slot);
+            }
+        }
+        // Nothing that `work` does marks a connection dirty.
+        debug_assert!(self.dirty.is_empty());
+        self.dirty = dirty;
+    }
+
+    /// Reads on where the last turn stopped for fairness' sake.
+    pub(crate) fn read_listed(&mut self) {
+        if self.listed.is_empty() {
+            return;
+        }
+        for slot in std::mem::take(&mut self.listed) {
+            if let Some(conn) = self.conns.get_mut(slot as usize)
+                && std::mem::take(&mut conn.listed)
+            {
+                self.work(slot);
+            }
+        }
+    }
+
+    /// Whether some connection could be read on at once.
+    pub(crate) fn has_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// The tasks that this turn brought, to be queued. Each must come back
+    /// through [`reply`](Self::reply) or [`refused`](Self::refused).
+    pub(crate) fn take_tasks(&mut self, into: &mut Vec<Box<Task>>) {
+        self.tasks_out += self.tasks.len();
+        into.append(&mut self.tasks);
+    }
+
+    /// How many tasks wait to be taken.
+    pub(crate) fn new_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Tasks that are queued or being run.
+    pub(crate) fn tasks_out(&self) -> usize {
+        self.tasks_out
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// From now on requests are answered from another table.
+    pub(crate) fn reload(&mut self, table: Table) {
+        self.table = table;
+    }
+
+    /// Answers what is in flight, then closes; see `timers` for what becomes
+    /// of idle connections.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+        for slot in self.slots() {
+            self.rearm(slot);
+        }
+    }
+
+    /// Closes every connection.
+    pub(crate) fn close_all(&mut self) {
+        for slot in self.slots() {
+            self.close(slot, CloseReason::Stopped);
+        }
+    }
+
+    fn slots(&self) -> Vec<u32> {
+        self.conns.iter().map(|(index, _)| slot_of(index)).collect()
+    }
+
+    fn find(&self, token: u64) -> Option<u32> {
+        let (slot, generation) = split(token);
+        let conn = self.conns.get(slot as usize)?;
+        (conn.generation == generation).then_some(slot)
+    }
+
+    /// Reads, answers and sends as far as the connection allows now, then
+    /// sees what becomes of it.
+    fn work(&mut self, slot: u32) {
+        loop {
+            if !self.read(slot) || !self.flush(slot) || !self.settle(slot) {
+                return;
+            }
+            let conn = &mut self.conns[slot as usize];
+            // Sending made room: what had been held back can go on now.
+            if conn.stalled && !conn.is_full() && !conn.last_request_read {
+                continue;
+            }
+            let more = conn.readable && conn.wants_read();
+            if more && !conn.listed {
+                conn.listed = true;
+                self.listed.push(slot);
+            }
+            self.rearm(slot);
+            return;
+        }
+    }
+
+    /// Closes the connection if its work is done. False if it is gone.
+    fn settle(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if !conn.out.is_empty() || conn.phase == Phase::Linger {
+            return true;
+        }
+        if conn.closing {
+            let reason = conn.reason.unwrap_or(CloseReason::Served);
+            let unread = conn.readable || conn.stalled;
+            if conn.read_closed || !(conn.linger || unread) {
+                self.close(slot, reason);
+                return false;
+            }
+            return self.half_close(slot);
+        }
+        if conn.read_closed && conn.is_quiet() {
+            self.close(slot, CloseReason::Peer);
+            return false;
+        }
+        true
+    }
+
+    /// Sends the end of the stream and discards what still comes, for a
+    /// while, so that the peer reads the last answer instead of a reset.
+    fn half_close(&mut self, slot: u32) -> bool {
+        let now = self.clock.millis();
+        let conn = &mut self.conns[slot as usize];
+        if conn.io.shutdown_write().is_err() {
+            self.close(slot, CloseReason::Aborted);
+            return false;
+        }
+        conn.phase = Phase::Linger;
+        conn.since = now;
+        conn.tail = Vec::new();
+        conn.stalled = false;
+        true
+    }
+
+    fn close(&mut self, slot: u32, reason: CloseReason) {
+        self.counters.close(reason);
+        self.wheel.remove(slot);
+        let conn = self.conns.remove(slot as usize);
+        self.recycle_incoming(conn.incoming);
+        for (answer, _) in conn.waiting.into_iter().flatten() {
+            if let Answer::Task(task) = answer {
+                self.recycle(task);
+            }
+        }
+        // `conn.io` is dropped here, which closes the descriptor and takes it
+        // out of the epoll set (epoll(7), question 6).
+    }
+
+    /// Sends what the connection has to send. False if that ended it.
+    fn flush(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if conn.out.is_empty() {
+            return true;
+        }
+        match conn.out.flush(&mut conn.io, &mut self.pool) {
+            Ok((sent, flushed)) => {
+                self.counters.bytes_out.add(sent as u64);
+                conn.progress |= sent > 0 && flushed == Flushed::Blocked;
+                true
+            }
+            Err(_) => {
+                self.close(slot, CloseReason::Aborted);
+                false
+            }
+        }
+    }
+
+    fn mark_dirty(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        if !conn.dirty {
+            conn.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    fn new_task(&mut self, slot: u32, sequence: u32, meta: Meta) -> Box<Task> {
+        let now = self.clock.now();
+        let mut task = self.free_tasks.pop().unwrap_or_else(|| Box::new(Task::new(now)));
+        let conn = &self.conns[slot as usize];
+        task.address.io_thread = self.settings.io_thread;
+        task.address.slot = slot;
+        task.address.generation = conn.generation;
+        task.address.sequence = sequence;
+        task.meta = meta;
+        task.queued_at = now;
+        task.request.peer = conn.peer;
+        task
+    }
+
+    fn recycle(&mut self, mut task: Box<Task>) {
+        self.body_bytes -= task.request.body.len();
+        task.recycle();
+        if self.free_tasks.len() < KEEP_TASKS {
+            self.free_tasks.push(task);
+        }
+    }
+
+    fn recycle_incoming(&mut self, incoming: Option<Box<crate::conn::Incoming>>) {
+        if let Some(incoming) = incoming
+            && let crate::conn::Incoming::Task(task) = *incoming
+        {
+            self.recycle(task);
+        }
+    }
+}
+
+fn slot_of(index: usize) -> u32 {
+    // Connections are bounded by descriptors, far below u32::MAX.
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a token is two u32 side by side")]
+fn split(token: u64) -> (u32, u32) {
+    (token as u32, (token >> 32) as u32)
+}

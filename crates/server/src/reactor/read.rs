@@ -1,0 +1,321 @@
+//! From bytes to requests.
+
+use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, response};
+use reactor_route::Found;
+
+use super::Reactor;
+use crate::app::Compiled;
+use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
+use crate::stats::CloseReason;
+use crate::task::Task;
+
+/// Bytes asked of the socket at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Reads in one turn before other connections get theirs.
+const READS_PER_TURN: usize = 4;
+
+/// The scratch buffer holds the longest incomplete piece that the decoder can
+/// leave, and a read behind it.
+pub(super) fn scratch_size(limits: &Limits) -> usize {
+    let longest = limits.head.max(limits.request_line).max(limits.trailers);
+    READ_SIZE + longest.max(limits.chunk_extensions) + 1024
+}
+
+/// How far the input could be used.
+struct Parsed {
+    used: usize,
+    /// Stopped because of the connection's state, not for want of input.
+    stalled: bool,
+}
+
+impl<T> Conn<T> {
+    pub(crate) fn wants_read(&self) -> bool {
+        if self.read_closed {
+            return false;
+        }
+        self.phase == Phase::Linger || !(self.last_request_read || self.is_full())
+    }
+}
+
+impl<T: Transport> Reactor<T> {
+    /// Reads and parses until the socket is empty, the connection is full or
+    /// its turn is over. False if the connection is gone.
+    pub(super) fn read(&mut self, slot: u32) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut alive = true;
+        for _ in 0..READS_PER_TURN {
+            let conn = &mut self.conns[slot as usize];
+            if !conn.wants_read() || !(conn.readable || conn.stalled) {
+                break;
+            }
+            let carried = conn.tail.len();
+            scratch[..carried].copy_from_slice(&conn.tail);
+            let mut len = carried;
+            if conn.stalled {
+                // What was held back comes first; it may be complete.
+                conn.stalled = false;
+            } else {
+                match conn.io.read(&mut scratch[carried..]) {
+                    Ok(0) => {
+                        alive = self.end_of_input(slot);
+                        break;
+                    }
+                    Ok(n) => {
+                        self.counters.bytes_in.add(n as u64);
+                        // A short read has emptied the socket (epoll(7),
+                        // question 9), unless the end is known to be there.
+                        conn.readable = n == scratch.len() - carried || conn.hangup;
+                        len += n;
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        conn.readable = false;
+                        break;
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    Err(_) => {
+                        let reason = conn.reason.unwrap_or(CloseReason::Aborted);
+                        self.close(slot, reason);
+                        alive = false;
+                        break;
+                    }
+                }
+            }
+            if conn.phase == Phase::Linger {
+                continue;
+            }
+            let parsed = self.parse(slot, &scratch[..len]);
+            let conn = &mut self.conns[slot as usize];
+            let rest = &scratch[parsed.used..len];
+            if conn.last_request_read || rest.is_empty() {
+                conn.tail = Vec::new();
+                conn.stalled = false;
+            } else {
+                conn.tail.clear();
+                conn.tail.extend_from_slice(rest);
+                conn.stalled = parsed.stalled;
+            }
+        }
+        self.scratch = scratch;
+        alive
+    }
+
+    /// The peer has sent its last byte. False if that ended the connection.
+    fn end_of_input(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        conn.read_closed = true;
+        conn.readable = false;
+        if conn.phase == Phase::Linger {
+            let reason = conn.reason.unwrap_or(CloseReason::Served);
+            self.close(slot, reason);
+            return false;
+        }
+        let partial = !conn.tail.is_empty() || !conn.decoder.is_between_requests();
+        if partial && !conn.last_request_read {
+            self.fail(slot, Answer::Plain(Plain::Incomplete), false, CloseReason::Aborted);
+        }
+        true
+    }
+
+    fn parse(&mut self, slot: u32, input: &[u8]) -> Parsed {
+        let mut used = 0;
+        loop {
+            let conn = &mut self.conns[slot as usize];
+            if conn.last_request_read {
+                return Parsed { used: input.len(), stalled: false };
+            }
+            // Inside a body the decoder may have its end to tell without
+            // further input.
+            if used == input.len() && !conn.decoder.in_body() {
+                return Parsed { used, stalled: false };
+            }
+            if conn.is_full() {
+                return Parsed { used, stalled: true };
+            }
+            let rest = &input[used..];
+            match conn.decoder.decode(rest, &mut self.head, &self.settings.limits) {
+                Ok((n, event)) => {
+                    used += n;
+                    match event {
+                        Event::Incomplete => return Parsed { used, stalled: false },
+                        Event::Head => {
+                            let head = &rest[n - self.head.len()..n];
+                            self.request(slot, head);
+                        }
+                        Event::Data { start, end } => self.body(slot, &rest[start..end]),
+                        Event::End => self.body_end(slot),
+                    }
+                }
+                Err(error) => {
+                    let head_only = rest.starts_with(b"HEAD ") && conn.incoming.is_none();
+                    self.reject(slot, error, head_only);
+                }
+            }
+        }
+    }
+
+    /// A head is complete: finds its target. `self.head` describes it.
+    fn request(&mut self, slot: u32, head: &[u8]) {
+        self.counters.requests.add(1);
+        let conn = &mut self.conns[slot as usize];
+        let sequence = conn.next_request;
+        conn.next_request = sequence.wrapping_add(1);
+        conn.served = true;
+        conn.progress = true;
+
+        let keep_alive = self.head.keep_alive();
+        let mut meta = Meta {
+            head_only: self.head.method() == Method::Head,
+            close: !keep_alive,
+            says_keep_alive: keep_alive && self.head.version() == Version::Http10,
+        };
+        let has_body = self.head.framing() != Framing::None;
+        let answer = match self.find_target(head) {
+            Ok(handler) => {
+                let mut task = self.new_task(slot, sequence, meta);
+                task.handler = Some(handler);
+                task.request.head.clone_from(&self.head);
+                task.request.head_bytes.extend_from_slice(head);
+                std::mem::swap(&mut task.request.params, &mut self.params);
+                if !has_body {
+                    self.tasks.push(task);
+                    self.conns[slot as usize].last_request_read = meta.close;
+                    return;
+                }
+                if self.head.expect_continue() {
+                    self.owe_continue(slot);
+                }
+                let conn = &mut self.conns[slot as usize];
+                conn.incoming = Some(Box::new(Incoming::Task(task)));
+                return;
+            }
+            Err(answer) => answer,
+        };
+        if has_body && !self.head.expect_continue() {
+            // The answer waits until the framing of the whole body has
+            // proved right.
+            let conn = &mut self.conns[slot as usize];
+            conn.incoming = Some(Box::new(Incoming::Discard(answer, meta)));
+            return;
+        }
+        // A client that waits for 100 may or may not send its body after a
+        // final answer; only closing is safe (RFC 9110 §10.1.1).
+        meta.close |= has_body;
+        let conn = &mut self.conns[slot as usize];
+        conn.last_request_read = meta.close;
+        conn.linger |= has_body;
+        self.answer(slot, sequence, answer, meta);
+    }
+
+    /// The handler for the head in `self.head`, or the answer where none is
+    /// needed.
+    fn find_target(
+        &mut self,
+        head: &[u8],
+    ) -> Result<std::sync::Arc<crate::app::HandlerCell>, Answer> {
+        let method = self.head.method();
+        if method == Method::Connect {
+            // We are no proxy.
+            return Err(Answer::Plain(Plain::NotImplemented));
+        }
+        let path = self.head.path_bytes(head);
+        if method == Method::Options && path == b"*" {
+            return Err(Answer::Plain(Plain::Options));
+        }
+        let token = self.head.method_token().of(head);
+        let plain = match self.table.find(token, path, &mut self.params) {
+            Found::Target(Compiled::Worker(handler)) => return Ok(handler.clone()),
+            Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
+            _ if method == Method::Other => Plain::NotImplemented,
+            Found::MethodNotAllowed(allow) => Plain::MethodNotAllowed(allow.into()),
+            Found::NotFound => Plain::NotFound,
+        };
+        Err(Answer::Plain(plain))
+    }
+
+    fn body(&mut self, slot: u32, data: &[u8]) {
+        let conn = &mut self.conns[slot as usize];
+        conn.progress = true;
+        if let Some(incoming) = conn.incoming.as_deref_mut()
+            && let Incoming::Task(task) = incoming
+        {
+            if self.body_bytes + data.len() > self.settings.body_memory {
+                self.counters.rejected.add(1);
+                let answer = Answer::Plain(Plain::Overloaded);
+                self.fail(slot, answer, false, CloseReason::Rejected);
+                return;
+            }
+            self.body_bytes += data.len();
+            task.request.body.extend_from_slice(data);
+        }
+    }
+
+    fn body_end(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        conn.owes_continue = false;
+        let Some(incoming) = conn.incoming.take() else { return };
+        match *incoming {
+            Incoming::Task(task) => {
+                conn.last_request_read = task.meta.close;
+                self.queue(task);
+            }
+            Incoming::Discard(answer, meta) => {
+                conn.last_request_read = meta.close;
+                let sequence = conn.next_request.wrapping_sub(1);
+                self.answer(slot, sequence, answer, meta);
+            }
+        }
+    }
+
+    fn queue(&mut self, mut task: Box<Task>) {
+        task.queued_at = self.clock.now();
+        self.tasks.push(task);
+    }
+
+    /// A request is malformed or over a limit.
+    fn reject(&mut self, slot: u32, error: RequestError, head_only: bool) {
+        self.fail(slot, Answer::Rejected(error), head_only, CloseReason::Rejected);
+    }
+
+    /// Answers the request that is coming in with an error, in its turn, and
+    /// reads no further.
+    pub(super) fn fail(&mut self, slot: u32, answer: Answer, head_only: bool, reason: CloseReason) {
+        let conn = &mut self.conns[slot as usize];
+        conn.last_request_read = true;
+        conn.linger = true;
+        conn.owes_continue = false;
+        conn.tail = Vec::new();
+        conn.reason = Some(reason);
+        let (sequence, meta) = match conn.incoming.take() {
+            // Its body is what went wrong; it has its place already.
+            Some(incoming) => {
+                let meta = incoming.meta();
+                self.recycle_incoming(Some(incoming));
+                (self.conns[slot as usize].next_request.wrapping_sub(1), meta)
+            }
+            None => {
+                let sequence = conn.next_request;
+                conn.next_request = sequence.wrapping_add(1);
+                (sequence, Meta { head_only, ..Meta::default() })
+            }
+        };
+        self.answer(slot, sequence, answer, Meta { close: true, ..meta });
+    }
+
+    fn owe_continue(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        conn.owes_continue = true;
+        self.send_continue(slot);
+    }
+
+    /// Sends `100 Continue` if it is owed and all earlier answers are out.
+    pub(super) fn send_continue(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        if conn.owes_continue && conn.in_flight() == 1 {
+            conn.owes_continue = false;
+            conn.out.lend(&mut self.pool);
+            conn.out.buf().extend_from_slice(response::CONTINUE);
+            self.counters.response(100);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! One timeout per connection, by what it is waiting for.
+
+use std::time::Duration;
+
+use super::Reactor;
+use crate::clock::Millis;
+use crate::conn::{Answer, Conn, Phase, Plain, Transport};
+use crate::stats::CloseReason;
+
+/// How long a half-closed connection may go on sending.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a connection without a request in flight still gets when the server
+/// stops, counted from its last answer: a client that has just read an answer
+/// may already have written its next request.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
+
+impl<T> Conn<T> {
+    fn current_phase(&self) -> Phase {
+        if self.phase == Phase::Linger {
+            Phase::Linger
+        } else if !self.out.is_empty() {
+            Phase::Write
+        } else if self.last_request_read || self.stalled {
+            Phase::Busy
+        } else if self.incoming.is_some() {
+            // A body that we keep waiting, or that waits for its 100, is not
+            // late.
+            if self.is_full() || self.owes_continue { Phase::Busy } else { Phase::Body }
+        } else if !self.tail.is_empty() {
+            Phase::Head
+        } else if self.in_flight() > 0 {
+            Phase::Busy
+        } else if self.served {
+            Phase::Idle
+        } else {
+            Phase::Fresh
+        }
+    }
+}
+
+impl<T: Transport> Reactor<T> {
+    /// Sets the connection's timer by what it is waiting for now. In the
+    /// phases of a request and its answer every progress counts; a head and a
+    /// first byte have one span for all.
+    pub(super) fn rearm(&mut self, slot: u32) {
+        let now = self.clock.millis();
+        let conn = &mut self.conns[slot as usize];
+        let phase = conn.current_phase();
+        let progress = std::mem::take(&mut conn.progress);
+        if phase != conn.phase || (progress && phase != Phase::Linger) {
+            conn.phase = phase;
+            conn.since = now;
+        }
+        let timeouts = &self.settings.timeouts;
+        let span = match phase {
+            Phase::Busy => None,
+            Phase::Fresh | Phase::Idle if self.draining => Some(DRAIN_GRACE),
+            Phase::Fresh | Phase::Head => Some(timeouts.head),
+            Phase::Idle => Some(timeouts.idle),
+            Phase::Body => Some(timeouts.body),
+            Phase::Write => Some(timeouts.write),
+            Phase::Linger => Some(LINGER),
+        };
+        match span {
+            Some(span) => {
+                let span = Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX);
+                self.wheel.set(slot, conn.since.saturating_add(span));
+            }
+            None => self.wheel.clear(slot),
+        }
+    }
+
+    /// Ends what has taken too long.
+    pub(crate) fn expire(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(self.clock.millis(), &mut due);
+        for slot in due.drain(..) {
+            let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
+            match conn.phase {
+                Phase::Fresh | Phase::Idle if self.draining => self.close_drained(slot),
+                Phase::Fresh | Phase::Idle => self.close(slot, CloseReason::Idle),
+                Phase::Head | Phase::Body => {
+                    let answer = Answer::Plain(Plain::Timeout);
+                    self.fail(slot, answer, false, CloseReason::RequestTimeout);
+                    self.work(slot);
+                }
+                Phase::Write => self.close(slot, CloseReason::WriteTimeout),
+                Phase::Linger => {
+                    let reason = conn.reason.unwrap_or(CloseReason::Served);
+                    self.close(slot, reason);
+                }
+                Phase::Busy => {}
+            }
+        }
+        self.due = due;
+    }
+
+    /// A request may have come in this very moment; it is still answered.
+    fn close_drained(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        conn.readable = true;
+        self.work(slot);
+        if let Some(conn) = self.conns.get(slot as usize)
+            && conn.is_quiet()
+            && matches!(conn.phase, Phase::Fresh | Phase::Idle)
+        {
+            self.close(slot, CloseReason::Stopped);
+        }
+    }
+
+    /// When [`expire`](Self::expire) should next be called.
+    pub(crate) fn next_timer(&self) -> Option<Millis> {
+        self.wheel.next_at()
+    }
+}

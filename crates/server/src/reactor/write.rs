@@ -1,0 +1,218 @@
+//! From answers to bytes, in the order of the requests.
+
+use std::fmt::Write as _;
+
+use reactor_proto::response;
+
+use super::Reactor;
+use crate::conn::{Answer, Meta, Plain, Transport};
+use crate::out::{Body, Out};
+use crate::stats::CloseReason;
+use crate::task::Task;
+
+impl<T: Transport> Reactor<T> {
+    /// Takes the answer to request `sequence`. It is written at once if all
+    /// before it are, else it waits for them.
+    pub(super) fn answer(&mut self, slot: u32, sequence: u32, answer: Answer, meta: Meta) {
+        let conn = &mut self.conns[slot as usize];
+        let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
+        if ahead > 0 {
+            if conn.waiting.len() <= ahead {
+                conn.waiting.resize_with(ahead + 1, || None);
+            }
+            conn.waiting[ahead] = Some((answer, meta));
+            return;
+        }
+        self.write(slot, answer, meta);
+        loop {
+            let conn = &mut self.conns[slot as usize];
+            // The first place belonged to the answer just written.
+            conn.waiting.pop_front();
+            match conn.waiting.front_mut().and_then(Option::take) {
+                Some((answer, meta)) => self.write(slot, answer, meta),
+                None => break,
+            }
+        }
+        let conn = &mut self.conns[slot as usize];
+        if conn.waiting.is_empty() && conn.waiting.capacity() > 0 {
+            conn.waiting = std::collections::VecDeque::new();
+        }
+        self.send_continue(slot);
+    }
+
+    /// Writes the next answer of the connection.
+    fn write(&mut self, slot: u32, answer: Answer, meta: Meta) {
+        let conn = &mut self.conns[slot as usize];
+        conn.next_answer = conn.next_answer.wrapping_add(1);
+        conn.progress = true;
+        if conn.closing {
+            // An earlier answer was the last.
+            self.recycle_answer(answer);
+            return;
+        }
+        let last = self.draining && conn.in_flight() == 0 && conn.tail.is_empty();
+        if meta.close || last {
+            conn.closing = true;
+            conn.last_request_read = true;
+            if !meta.close {
+                conn.linger = true;
+                conn.reason = Some(CloseReason::Stopped);
+            }
+        }
+        let connection: &[u8] = if conn.closing {
+            b"Connection: close\r\n\r\n"
+        } else if meta.says_keep_alive {
+            b"Connection: keep-alive\r\n\r\n"
+        } else {
+            b"\r\n"
+        };
+        conn.out.lend(&mut self.pool);
+        let date = self.clock.date_line();
+        let out = &mut conn.out;
+        match answer {
+            Answer::Inline(inline) => {
+                self.counters.response(inline.status);
+                let buf = out.buf();
+                buf.extend_from_slice(&inline.head);
+                buf.extend_from_slice(date);
+                buf.extend_from_slice(connection);
+                if meta.head_only {
+                } else if Out::wants_splice(inline.body.len()) {
+                    out.splice(Body::Shared(inline.body.clone()));
+                } else {
+                    buf.extend_from_slice(&inline.body);
+                }
+            }
+            Answer::Task(mut task) if !task.failed => {
+                self.counters.response(task.response.status_code());
+                let buf = out.buf();
+                buf.extend_from_slice(task.response.wire());
+                buf.extend_from_slice(date);
+                buf.extend_from_slice(connection);
+                if !meta.head_only {
+                    write_body(out, &mut task);
+                }
+                self.recycle(task);
+            }
+            Answer::Task(task) => {
+                let plain = Plain::HandlerFailed;
+                self.counters.response(plain.status());
+                plain.write(out.buf(), date, connection, meta.head_only);
+                self.recycle(task);
+            }
+            Answer::Rejected(error) => {
+                self.counters.response(error.status());
+                let text = TextAnswer { status: error.status(), fields: &[], detail: &error };
+                text.write(out.buf(), date, connection, meta.head_only);
+            }
+            Answer::Plain(plain) => {
+                self.counters.response(plain.status());
+                plain.write(out.buf(), date, connection, meta.head_only);
+            }
+        }
+    }
+
+    fn recycle_answer(&mut self, answer: Answer) {
+        if let Answer::Task(task) = answer {
+            self.recycle(task);
+        }
+    }
+}
+
+fn write_body(out: &mut Out, task: &mut Task) {
+    let chunked = task.response.is_chunked();
+    let body = task.response.body_mut();
+    if Out::wants_splice(body.len()) {
+        let body = std::mem::take(body);
+        if chunked {
+            let _ = write!(Ascii(out.buf()), "{:x}\r\n", body.len());
+            out.splice(Body::Owned(body));
+            out.buf().extend_from_slice(b"\r\n");
+            response::last_chunk(out.buf());
+        } else {
+            out.splice(Body::Owned(body));
+        }
+    } else if chunked {
+        response::chunk(out.buf(), body);
+        response::last_chunk(out.buf());
+    } else {
+        out.buf().extend_from_slice(body);
+    }
+}
+
+/// An answer whose body is one line of text.
+struct TextAnswer<'a> {
+    status: u16,
+    fields: &'a [(&'a str, &'a str)],
+    detail: &'a dyn std::fmt::Display,
+}
+
+impl TextAnswer<'_> {
+    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) {
+        let mut body = Vec::with_capacity(128);
+        let reason = response::reason(self.status);
+        let _ = writeln!(Ascii(&mut body), "{} {reason}: {}", self.status, self.detail);
+        response::status_line(out, self.status);
+        out.extend_from_slice(b"Content-Type: text/plain\r\n");
+        for (name, value) in self.fields {
+            let written = response::field(out, name, value.as_bytes());
+            debug_assert!(written.is_ok());
+        }
+        response::content_length(out, body.len() as u64);
+        out.extend_from_slice(date);
+        out.extend_from_slice(connection);
+        if !head_only {
+            out.extend_from_slice(&body);
+        }
+    }
+}
+
+impl Plain {
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::MethodNotAllowed(_) => 405,
+            Self::NotImplemented => 501,
+            Self::Options => 204,
+            Self::HandlerFailed => 500,
+            Self::Overloaded => 503,
+            Self::Timeout => 408,
+            Self::Incomplete => 400,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) {
+        let status = self.status();
+        let mut text = |fields: &[(&str, &str)], detail: &str| {
+            TextAnswer { status, fields, detail: &detail }.write(out, date, connection, head_only);
+        };
+        match self {
+            Self::NotFound => text(&[], "nothing is served under this path"),
+            Self::MethodNotAllowed(allow) => {
+                text(&[("Allow", allow)], "this path does not take this method");
+            }
+            Self::NotImplemented => text(&[], "this server does not know this method"),
+            Self::HandlerFailed => text(&[], "the handler failed"),
+            Self::Overloaded => {
+                text(&[("Retry-After", "1")], "the server has more requests than it can queue");
+            }
+            Self::Timeout => text(&[], "the request did not arrive in time"),
+            Self::Incomplete => text(&[], "the connection was closed inside the request"),
+            Self::Options => {
+                response::status_line(out, status);
+                out.extend_from_slice(date);
+                out.extend_from_slice(connection);
+            }
+        }
+    }
+}
+
+/// Formats into bytes.
+struct Ascii<'a>(&'a mut Vec<u8>);
+
+impl std::fmt::Write for Ascii<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}

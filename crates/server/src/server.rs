@@ -1,0 +1,424 @@
+//! A running server.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Address, Listener, Poller, block_signals, raise_open_files_limit};
+
+use crate::acceptor::{Accepting, Acceptor, AcceptorSignal};
+use crate::app::{App, Handler};
+use crate::clock::Clock;
+use crate::config::{AcceptMode, Config, Listen};
+use crate::error::StartError;
+use crate::event_loop::EventLoop;
+use crate::inbox::{Control, Inbox};
+use crate::pool::{self, Pool};
+use crate::reactor::{Reactor, Settings};
+use crate::stats::{Counters, Stats};
+use crate::task::{Request, Response};
+
+/// Descriptors left to the rest of the process when the number of
+/// connections is derived from the limit of open files.
+const RESERVED_FILES: u64 = 256;
+
+/// How long handlers that ignore a stop are waited for, once all connections
+/// are closed, before their threads are left behind.
+const WORKER_GRACE: Duration = Duration::from_secs(1);
+
+/// A running server. Dropping it stops it by force and waits.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Accept nothing more, finish requests in flight within the drain
+    /// timeout.
+    Drain,
+    /// Close every connection at once.
+    Force,
+}
+
+struct Shared {
+    address: Address,
+    counters: Arc<Counters>,
+    pool: Arc<Pool>,
+    queue: usize,
+    inboxes: Vec<Arc<Inbox>>,
+    acceptor: Option<Arc<AcceptorSignal>>,
+    stopping: AtomicBool,
+    threads: Mutex<Threads>,
+    finished: Mutex<Finished>,
+    finish: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Threads {
+    /// The acceptor and the loops.
+    io: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
+    /// For removing a unix socket's file in the end. Holds no descriptor
+    /// that listens: see `stop`.
+    listeners: Vec<Listener>,
+}
+
+#[derive(Default)]
+struct Finished {
+    done: bool,
+    callbacks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Server {
+    /// Starts listening and serving. Blocks while a host name is resolved.
+    ///
+    /// # Errors
+    /// [`StartError`] for a number out of range, an address that cannot be
+    /// had, or a system out of threads, descriptors or memory.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let files = raise_open_files_limit().map_err(system("the limit of open files"))?;
+        let derived = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+        let max_connections = config.max_connections.unwrap_or(derived.max(16));
+        let per_loop = config.accept == AcceptMode::PerLoop;
+        let listeners = bind(&config.listen, config.backlog, per_loop)?;
+        let Some(address) = listeners.first().map(|first| first.address().clone()) else {
+            return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
+        };
+        Assembly { config, listeners, address, max_connections }.start()
+    }
+
+    /// Where the server listens; the first address if there are several.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// The statistics of this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Answers from another application from now on. Requests whose head has
+    /// been read are answered by the earlier one.
+    pub fn reload(&self, app: App) {
+        let app = Arc::new(app);
+        for inbox in &self.shared.inboxes {
+            inbox.push_control(Control::Reload(Arc::clone(&app)));
+            inbox.notify();
+        }
+    }
+
+    /// Begins to stop, and returns at once. A second call with
+    /// [`Stop::Force`] cuts a drain short.
+    pub fn stop(&self, how: Stop) {
+        self.shared.tell(how);
+        if !self.shared.stopping.swap(true, Ordering::AcqRel) {
+            let shared = Arc::clone(&self.shared);
+            let finish = move || {
+                block_signals();
+                shared.join();
+            };
+            // Without a thread to spare, the caller's must do.
+            if let Err(error) = Builder::new().name("rx-stop".to_owned()).spawn(finish) {
+                drop(error);
+                self.shared.join();
+            }
+        }
+    }
+
+    /// Waits until the server has stopped.
+    pub fn wait(&self) {
+        let mut finished = lock(&self.shared.finished);
+        while !finished.done {
+            finished = self.shared.finish.wait(finished).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Calls `callback` once the server has stopped, on a thread of the
+    /// server's; at once if it has stopped already.
+    pub fn on_stopped(&self, callback: Box<dyn FnOnce() + Send>) {
+        let mut finished = lock(&self.shared.finished);
+        if finished.done {
+            drop(finished);
+            callback();
+        } else {
+            finished.callbacks.push(callback);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Stop::Force);
+        self.wait();
+    }
+}
+
+impl Shared {
+    fn stats(&self) -> Stats {
+        self.counters.snapshot(self.pool.len(), self.queue)
+    }
+
+    fn tell(&self, how: Stop) {
+        match (how, &self.acceptor) {
+            // The acceptor tells the loops, after the last connection it
+            // hands them.
+            (Stop::Drain, Some(acceptor)) => acceptor.drain(),
+            (Stop::Drain, None) => self.tell_loops(|| Control::Drain),
+            (Stop::Force, acceptor) => {
+                if let Some(acceptor) = acceptor {
+                    acceptor.force();
+                }
+                self.tell_loops(|| Control::Force);
+            }
+        }
+    }
+
+    fn tell_loops(&self, control: impl Fn() -> Control) {
+        for inbox in &self.inboxes {
+            inbox.push_control(control());
+            inbox.notify();
+        }
+    }
+
+    /// Waits for every thread, then tells whoever waits.
+    fn join(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads.io {
+            // A panic of one of ours has been printed; the rest must still
+            // come down in order.
+            let _ = thread.join();
+        }
+        self.pool.stop();
+        let until = Instant::now() + WORKER_GRACE;
+        for worker in threads.workers {
+            while !worker.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if worker.is_finished() {
+                let _ = worker.join();
+            }
+        }
+        for listener in &threads.listeners {
+            listener.unlink();
+        }
+        let mut finished = lock(&self.finished);
+        finished.done = true;
+        let callbacks = std::mem::take(&mut finished.callbacks);
+        drop(finished);
+        self.finish.notify_all();
+        for callback in callbacks {
+            let _ = catch_unwind(AssertUnwindSafe(callback));
+        }
+    }
+}
+
+/// Everything that a server is made from, once its address is had.
+struct Assembly {
+    config: Config,
+    listeners: Vec<Listener>,
+    address: Address,
+    max_connections: usize,
+}
+
+impl Assembly {
+    fn start(self) -> Result<Server, StartError> {
+        let Self { config, listeners, address, max_connections } = self;
+        let io_threads = config.io_threads;
+        let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
+        let pool = Arc::new(Pool::new(config.queue));
+        let inboxes = (0..io_threads)
+            .map(|_| Inbox::new(config.queue).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(system("an eventfd"))?;
+        let acceptor = match config.accept {
+            AcceptMode::Acceptor => {
+                Some(Arc::new(AcceptorSignal::new().map_err(system("an eventfd"))?))
+            }
+            AcceptMode::PerLoop => None,
+        };
+        let shared = Arc::new(Shared {
+            address,
+            counters: Arc::clone(&counters),
+            pool: Arc::clone(&pool),
+            queue: config.queue,
+            inboxes: inboxes.clone(),
+            acceptor: acceptor.clone(),
+            stopping: AtomicBool::new(false),
+            threads: Mutex::default(),
+            finished: Mutex::default(),
+            finish: Condvar::new(),
+        });
+        let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
+
+        // Whatever can fail comes before the first thread.
+        let mut loops = Vec::with_capacity(io_threads);
+        for (index, inbox) in inboxes.iter().enumerate() {
+            let accepting = match config.accept {
+                AcceptMode::Acceptor => None,
+                AcceptMode::PerLoop => {
+                    let own = listeners_for_loop(index, &config, &listeners)?;
+                    let unix = matches!(config.listen, Listen::Unix(_));
+                    Some(Accepting::new(own, Arc::clone(&counters), max_connections, unix))
+                }
+            };
+            let settings = Settings {
+                io_thread: index,
+                limits: config.limits.clone(),
+                timeouts: config.timeouts.clone(),
+                body_memory: config.body_memory / io_threads,
+            };
+            let reactor = Reactor::new(
+                settings,
+                config.app.compile(&stats),
+                Arc::clone(&counters.loops[index]),
+                Clock::new(),
+            );
+            let event_loop = EventLoop {
+                index,
+                poller: Poller::new().map_err(system("an epoll instance"))?,
+                inbox: Arc::clone(inbox),
+                pool: Arc::clone(&pool),
+                reactor,
+                counters: Arc::clone(&counters),
+                stats: Arc::clone(&stats),
+                accepting,
+                max_tasks: config.queue,
+                home: index * config.worker_threads / io_threads,
+                drain_timeout: config.timeouts.drain,
+                rescue: Duration::ZERO,
+                drain_until: None,
+            };
+            event_loop.register().map_err(system("an epoll watch"))?;
+            loops.push(event_loop);
+        }
+        let acceptor = match acceptor {
+            None => None,
+            Some(signal) => {
+                let own = clones(&listeners)?;
+                let acceptor = Acceptor {
+                    poller: Poller::new().map_err(system("an epoll instance"))?,
+                    signal,
+                    accepting: Accepting::new(own, Arc::clone(&counters), max_connections, false),
+                    inboxes: inboxes.clone(),
+                    counters: Arc::clone(&counters),
+                };
+                acceptor.register().map_err(system("an epoll watch"))?;
+                Some(acceptor)
+            }
+        };
+
+        // From here on dropping the server stops what has been started.
+        let server = Server { shared: Arc::clone(&shared) };
+        let mut threads = lock(&shared.threads);
+        let mut names = Vec::with_capacity(config.worker_threads);
+        let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
+            let (pool, inboxes) = (Arc::clone(&pool), inboxes.clone());
+            let counters = Arc::clone(counters);
+            let worker = spawn(format!("rx-worker-{index}"), move || {
+                block_signals();
+                pool::run(index, &pool, &inboxes, &counters);
+            })?;
+            names.push(worker.thread().clone());
+            threads.workers.push(worker);
+            Ok::<(), StartError>(())
+        });
+        // Also where a thread was missing: those that are there must end.
+        pool.set_threads(names);
+        spawned?;
+        for event_loop in loops {
+            let name = format!("rx-io-{}", event_loop.index);
+            threads.io.push(spawn(name, move || event_loop.run())?);
+        }
+        if let Some(acceptor) = acceptor {
+            threads.io.push(spawn("rx-accept".to_owned(), move || acceptor.run())?);
+        }
+        // The threads have listeners of their own. TCP ones must not be kept
+        // here, or a stopped server's port would stay bound.
+        threads.listeners =
+            listeners.into_iter().filter(|l| matches!(l.address(), Address::Unix(_))).collect();
+        drop(threads);
+        Ok(server)
+    }
+}
+
+fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
+    Ok(match listen {
+        Listen::Tcp { host, port } => {
+            if reuse_port {
+                // SO_REUSEPORT would let a second server of the same user in
+                // beside a running one. Trying without it first keeps "the
+                // address is in use" an error.
+                let probe = Listener::tcp(host, *port, backlog, false)?;
+                let port = match probe.first().map(Listener::address) {
+                    Some(Address::Tcp(addr)) => addr.port(),
+                    _ => *port,
+                };
+                drop(probe);
+                return Ok(Listener::tcp(host, port, backlog, true)?);
+            }
+            Listener::tcp(host, *port, backlog, false)?
+        }
+        Listen::Unix(path) => vec![Listener::unix(path, backlog)?],
+    })
+}
+
+/// The first loop takes the listeners that are there; each further one makes
+/// its own on the same port. A unix socket cannot be had twice and is shared.
+fn listeners_for_loop(
+    index: usize,
+    config: &Config,
+    first: &[Listener],
+) -> Result<Vec<Listener>, StartError> {
+    match (&config.listen, first.first().map(Listener::address)) {
+        (Listen::Tcp { host, .. }, Some(Address::Tcp(addr))) if index > 0 => {
+            Ok(Listener::tcp(host, addr.port(), config.backlog, true)?)
+        }
+        _ => clones(first),
+    }
+}
+
+fn clones(listeners: &[Listener]) -> Result<Vec<Listener>, StartError> {
+    listeners
+        .iter()
+        .map(Listener::try_clone)
+        .collect::<Result<_, _>>()
+        .map_err(system("a descriptor"))
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    Builder::new().name(name).spawn(run).map_err(system("a thread"))
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
+    move |source| StartError::System { what, source }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers `/stats`.
+struct StatsHandler(Weak<Shared>);
+
+impl Handler for StatsHandler {
+    fn handle(&self, _: &Request, response: &mut Response) {
+        let json = self.0.upgrade().and_then(|shared| serde_json::to_vec(&shared.stats()).ok());
+        // Both can fail only while the server is coming down.
+        let _ = response.field("Content-Type", "application/json");
+        let _ = response.field("Cache-Control", "no-store");
+        response.body_vec(json.unwrap_or_else(|| b"{}".to_vec()));
+    }
+}

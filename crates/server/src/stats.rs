@@ -1,0 +1,446 @@
+//! Counters. Each thread writes its own, on cache lines of its own; they are
+//! summed only when somebody looks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+use histogram::{AtomicHistogram, Histogram};
+use serde::Serialize;
+
+/// A number that one thread writes and any thread reads: a load and a store,
+/// no locked instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub(crate) fn raise_to(&self, n: u64) {
+        if n > self.0.load(Ordering::Relaxed) {
+            self.0.store(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations in buckets 1/16 apart, up to 68 s; longer ones count as that.
+pub(crate) struct Latencies(AtomicHistogram);
+
+impl Latencies {
+    const GROUPING_POWER: u8 = 4;
+    const MAX_POWER: u8 = 36;
+
+    fn new() -> Self {
+        let config = histogram::Config::new(Self::GROUPING_POWER, Self::MAX_POWER);
+        // The two constants are a valid pair.
+        #[allow(clippy::expect_used, reason = "constant input, run by every test")]
+        let config = config.expect("4 is below 36");
+        Self(AtomicHistogram::with_config(&config))
+    }
+
+    pub(crate) fn record(&self, duration: Duration) {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        // Fails only past the maximum, which the min rules out.
+        let _ = self.0.increment(nanos.min((1 << Self::MAX_POWER) - 1));
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer closed it, after its last answer.
+    Peer,
+    /// An answer said `Connection: close`, as the client had asked.
+    Served,
+    /// A request was malformed or over a limit, and was told so.
+    Rejected,
+    /// No request came for the idle timeout.
+    Idle,
+    /// A head or a body came too slowly.
+    RequestTimeout,
+    /// The peer took no output for the write timeout.
+    WriteTimeout,
+    /// The peer reset the connection, or left in the middle of a request.
+    Aborted,
+    /// The server was stopping.
+    Stopped,
+}
+
+impl CloseReason {
+    const COUNT: usize = 8;
+}
+
+/// What one I/O loop counts.
+#[derive(Default)]
+pub(crate) struct LoopCounters {
+    pub(crate) accepted: Counter,
+    pub(crate) closed: [Counter; CloseReason::COUNT],
+    pub(crate) requests: Counter,
+    /// Responses by hundreds of the status; index 0 is 1xx.
+    pub(crate) responses: [Counter; 5],
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) queued: Counter,
+    pub(crate) rejected: Counter,
+    /// Replies to connections that were gone.
+    pub(crate) dropped: Counter,
+    pub(crate) queue_peak: Counter,
+    pub(crate) turns: Counter,
+    pub(crate) sleeps: Counter,
+    pub(crate) worker_wakes: Counter,
+}
+
+impl LoopCounters {
+    pub(crate) fn response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class].add(1);
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.closed[reason as usize].add(1);
+    }
+
+    pub(crate) fn closed_total(&self) -> u64 {
+        self.closed.iter().map(Counter::get).sum()
+    }
+}
+
+/// What one worker counts.
+pub(crate) struct WorkerCounters {
+    pub(crate) tasks: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) wakes: Counter,
+    pub(crate) loop_wakes: Counter,
+    /// Nanoseconds inside handlers.
+    pub(crate) busy: Counter,
+    pub(crate) queue_wait: Latencies,
+    pub(crate) handler_time: Latencies,
+}
+
+impl WorkerCounters {
+    fn new() -> Self {
+        Self {
+            tasks: Counter::default(),
+            panics: Counter::default(),
+            wakes: Counter::default(),
+            loop_wakes: Counter::default(),
+            busy: Counter::default(),
+            queue_wait: Latencies::new(),
+            handler_time: Latencies::new(),
+        }
+    }
+}
+
+/// What the accepting threads count, when it is not a loop's own.
+#[derive(Default)]
+pub(crate) struct AcceptCounters {
+    /// Connections turned away with 503 because `max_connections` were open.
+    pub(crate) refused: AtomicU64,
+    /// Times that accepting paused for want of descriptors or memory.
+    pub(crate) pauses: AtomicU64,
+}
+
+/// All counters of one server.
+pub(crate) struct Counters {
+    pub(crate) started: Instant,
+    pub(crate) loops: Vec<Arc<CachePadded<LoopCounters>>>,
+    pub(crate) workers: Vec<Arc<CachePadded<WorkerCounters>>>,
+    pub(crate) accept: AcceptCounters,
+}
+
+impl Counters {
+    pub(crate) fn new(io_threads: usize, worker_threads: usize) -> Self {
+        Self {
+            started: Instant::now(),
+            loops: (0..io_threads).map(|_| Arc::default()).collect(),
+            workers: (0..worker_threads)
+                .map(|_| Arc::new(CachePadded::new(WorkerCounters::new())))
+                .collect(),
+            accept: AcceptCounters::default(),
+        }
+    }
+
+    /// Connections open now, as the loops count them.
+    pub(crate) fn open(&self) -> usize {
+        let open = self.loops.iter().map(|c| {
+            let closed = c.closed_total();
+            c.accepted.get().saturating_sub(closed)
+        });
+        usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn snapshot(&self, queue_depth: usize, queue_capacity: usize) -> Stats {
+        let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
+        let workers: Vec<WorkerSnapshot> = self
+            .workers
+            .iter()
+            .map(|c| WorkerSnapshot {
+                tasks: c.tasks.get(),
+                panics: c.panics.get(),
+                wakes: c.wakes.get(),
+                busy_ms: c.busy.get() / 1_000_000,
+            })
+            .collect();
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        let closed = |reason: CloseReason| {
+            self.loops.iter().map(|c| c.closed[reason as usize].get()).sum::<u64>()
+        };
+        let class = |index: usize| self.loops.iter().map(|c| c.responses[index].get()).sum();
+        Stats {
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            connections: ConnectionStats {
+                accepted: sum(|c| c.accepted.get()),
+                open: loops.iter().map(|l| l.connections).sum(),
+                refused: self.accept.refused.load(Ordering::Relaxed),
+                accept_pauses: self.accept.pauses.load(Ordering::Relaxed),
+                closed: ClosedStats {
+                    peer: closed(CloseReason::Peer),
+                    served: closed(CloseReason::Served),
+                    rejected: closed(CloseReason::Rejected),
+                    idle: closed(CloseReason::Idle),
+                    request_timeout: closed(CloseReason::RequestTimeout),
+                    write_timeout: closed(CloseReason::WriteTimeout),
+                    aborted: closed(CloseReason::Aborted),
+                    stopped: closed(CloseReason::Stopped),
+                },
+            },
+            requests: RequestStats {
+                total: sum(|c| c.requests.get()),
+                informational: class(0),
+                success: class(1),
+                redirect: class(2),
+                client_error: class(3),
+                server_error: class(4),
+            },
+            bytes: ByteStats {
+                received: sum(|c| c.bytes_in.get()),
+                sent: sum(|c| c.bytes_out.get()),
+            },
+            tasks: TaskStats {
+                queued: sum(|c| c.queued.get()),
+                done: workers.iter().map(|w| w.tasks).sum(),
+                rejected: sum(|c| c.rejected.get()),
+                dropped: sum(|c| c.dropped.get()),
+                panics: workers.iter().map(|w| w.panics).sum(),
+                queue_depth: queue_depth as u64,
+                queue_peak: self.loops.iter().map(|c| c.queue_peak.get()).max().unwrap_or(0),
+                queue_capacity: queue_capacity as u64,
+                queue_wait: LatencyStats::of(self.workers.iter().map(|c| &c.queue_wait)),
+                handler_time: LatencyStats::of(self.workers.iter().map(|c| &c.handler_time)),
+            },
+            io_threads: loops,
+            worker_threads: workers,
+        }
+    }
+}
+
+fn loop_snapshot(c: &LoopCounters) -> LoopSnapshot {
+    // Closed first: a connection that comes in between must not make the
+    // difference negative.
+    let closed = c.closed_total();
+    let accepted = c.accepted.get();
+    LoopSnapshot {
+        connections: accepted.saturating_sub(closed),
+        accepted,
+        requests: c.requests.get(),
+        turns: c.turns.get(),
+        sleeps: c.sleeps.get(),
+        worker_wakes: c.worker_wakes.get(),
+    }
+}
+
+/// A server's statistics at one moment, all counted since its start.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Milliseconds since the start.
+    pub uptime_ms: u64,
+    /// Connections.
+    pub connections: ConnectionStats,
+    /// Requests and responses.
+    pub requests: RequestStats,
+    /// Bytes on the wire.
+    pub bytes: ByteStats,
+    /// Requests that went to worker threads.
+    pub tasks: TaskStats,
+    /// Each I/O loop.
+    pub io_threads: Vec<LoopSnapshot>,
+    /// Each worker thread.
+    pub worker_threads: Vec<WorkerSnapshot>,
+}
+
+/// Connections.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStats {
+    /// Accepted and given to a loop.
+    pub accepted: u64,
+    /// Open now.
+    pub open: u64,
+    /// Turned away with 503 because `max_connections` were open.
+    pub refused: u64,
+    /// Times that accepting paused for want of descriptors or memory.
+    pub accept_pauses: u64,
+    /// Closed, by reason.
+    pub closed: ClosedStats,
+}
+
+/// Closed connections, by reason.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedStats {
+    /// The peer closed it, after its last answer.
+    pub peer: u64,
+    /// An answer said `Connection: close`, as the client had asked.
+    pub served: u64,
+    /// A request was malformed or over a limit, and was told so.
+    pub rejected: u64,
+    /// No request came for the idle timeout.
+    pub idle: u64,
+    /// A head or a body came too slowly.
+    pub request_timeout: u64,
+    /// The peer took no output for the write timeout.
+    pub write_timeout: u64,
+    /// The peer reset the connection, or left in the middle of a request.
+    pub aborted: u64,
+    /// The server was stopping.
+    pub stopped: u64,
+}
+
+/// Requests, and final responses by class.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestStats {
+    /// Request heads read.
+    pub total: u64,
+    /// 1xx responses.
+    pub informational: u64,
+    /// 2xx responses.
+    pub success: u64,
+    /// 3xx responses.
+    pub redirect: u64,
+    /// 4xx responses.
+    pub client_error: u64,
+    /// 5xx responses.
+    pub server_error: u64,
+}
+
+/// Bytes on the wire.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ByteStats {
+    /// Read from peers.
+    pub received: u64,
+    /// Sent to peers.
+    pub sent: u64,
+}
+
+/// Requests that went to worker threads.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStats {
+    /// Put into the queue.
+    pub queued: u64,
+    /// Run.
+    pub done: u64,
+    /// Turned away with 503: the queue, or the room for bodies, was full.
+    pub rejected: u64,
+    /// Run for a connection that was gone when the answer came.
+    pub dropped: u64,
+    /// Answered with 500 because the handler panicked.
+    pub panics: u64,
+    /// Waiting now.
+    pub queue_depth: u64,
+    /// The most that waited at once.
+    pub queue_peak: u64,
+    /// The most that may wait.
+    pub queue_capacity: u64,
+    /// From the queue to a worker.
+    pub queue_wait: LatencyStats,
+    /// Inside the handler.
+    pub handler_time: LatencyStats,
+}
+
+/// One I/O loop.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopSnapshot {
+    /// Connections open now.
+    pub connections: u64,
+    /// Connections ever.
+    pub accepted: u64,
+    /// Request heads read.
+    pub requests: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Turns that ended in sleep.
+    pub sleeps: u64,
+    /// Workers woken.
+    pub worker_wakes: u64,
+}
+
+/// One worker thread.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerSnapshot {
+    /// Tasks run.
+    pub tasks: u64,
+    /// Handlers that panicked.
+    pub panics: u64,
+    /// Times it was woken.
+    pub wakes: u64,
+    /// Milliseconds inside handlers.
+    pub busy_ms: u64,
+}
+
+/// A latency distribution in nanoseconds, exact to 1/16.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LatencyStats {
+    /// Values counted.
+    pub count: u64,
+    /// Median.
+    pub p50_ns: u64,
+    /// 90th percentile.
+    pub p90_ns: u64,
+    /// 99th percentile.
+    pub p99_ns: u64,
+    /// 99.9th percentile.
+    pub p999_ns: u64,
+    /// The largest.
+    pub max_ns: u64,
+}
+
+impl LatencyStats {
+    fn of<'l>(parts: impl Iterator<Item = &'l Latencies>) -> Self {
+        let mut sum: Option<Histogram> = None;
+        for part in parts {
+            let part = part.0.load();
+            match &mut sum {
+                None => sum = Some(part),
+                // All have the same configuration, so adding cannot fail but
+                // by overflow.
+                Some(sum) => drop(sum.checked_add_assign(&part)),
+            }
+        }
+        let Some(sum) = sum else { return Self::default() };
+        let at = |quantile: f64| {
+            sum.quantile_bucket(quantile).ok().flatten().map_or(0, |bucket| bucket.end())
+        };
+        Self {
+            count: sum.as_slice().iter().sum(),
+            p50_ns: at(0.5),
+            p90_ns: at(0.9),
+            p99_ns: at(0.99),
+            p999_ns: at(0.999),
+            max_ns: at(1.0),
+        }
+    }
+}

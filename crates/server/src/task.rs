@@ -1,0 +1,277 @@
+//! A request on its way to a worker, and its response on the way back.
+//!
+//! One box makes the whole round: the loop fills in the request, a worker
+//! the response, the loop sends it and uses the box again. So in steady state
+//! a request allocates nothing, and no thread frees what another allocated.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use reactor_proto::{Head, Span, Version, response};
+use reactor_route::Params;
+
+use crate::app::HandlerCell;
+use crate::conn::Meta;
+use crate::error::FieldError;
+
+/// Buffers above this capacity are not kept for the next request.
+const KEEP_CAPACITY: usize = 64 * 1024;
+
+pub(crate) struct Task {
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    pub(crate) handler: Option<Arc<HandlerCell>>,
+    pub(crate) address: ReplyAddress,
+    pub(crate) meta: Meta,
+    /// The turn in which it was queued.
+    pub(crate) queued_at: Instant,
+    pub(crate) failed: bool,
+}
+
+/// Where a reply belongs. A connection that is gone has another generation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReplyAddress {
+    pub(crate) io_thread: usize,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    /// The request's place in the order of its connection.
+    pub(crate) sequence: u32,
+}
+
+impl Task {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            request: Request::default(),
+            response: Response::default(),
+            handler: None,
+            address: ReplyAddress::default(),
+            meta: Meta::default(),
+            queued_at: now,
+            failed: false,
+        }
+    }
+
+    /// Empties it for the next request, keeping buffers of a usual size.
+    pub(crate) fn recycle(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        self.handler = None;
+        self.failed = false;
+    }
+}
+
+/// A request with its whole body, as a handler sees it.
+#[derive(Default)]
+pub struct Request {
+    pub(crate) head: Head,
+    pub(crate) head_bytes: Vec<u8>,
+    pub(crate) params: Params,
+    pub(crate) body: Vec<u8>,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+impl Request {
+    /// The method as sent, for example `GET`. Methods are case-sensitive
+    /// (RFC 9110 §9.1).
+    #[must_use]
+    pub fn method(&self) -> &str {
+        // The parser lets only token characters through, all ASCII.
+        std::str::from_utf8(self.slice(self.head.method_token())).unwrap_or_default()
+    }
+
+    /// The request target as sent (RFC 9112 §3.2).
+    #[must_use]
+    pub fn target(&self) -> &[u8] {
+        self.slice(self.head.target())
+    }
+
+    /// The target's path, not decoded, without the query.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        self.head.path_bytes(&self.head_bytes)
+    }
+
+    /// What follows the `?` in the target.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        self.head.query().map(|span| self.slice(span))
+    }
+
+    /// The effective host: the target's authority, else the Host field
+    /// (RFC 9112 §3.3).
+    #[must_use]
+    pub fn host(&self) -> Option<&[u8]> {
+        self.head.host().map(|span| self.slice(span))
+    }
+
+    /// HTTP/1.0 or HTTP/1.1.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.head.version()
+    }
+
+    /// The fields in the order in which they came, names as sent.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.head.fields().iter().map(|field| (self.slice(field.name), self.slice(field.value)))
+    }
+
+    /// The first value of field `name`, in any case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.head.get(&self.head_bytes, name)
+    }
+
+    /// The request line and the fields as received, with the empty line.
+    #[must_use]
+    pub fn head_bytes(&self) -> &[u8] {
+        &self.head_bytes
+    }
+
+    /// The whole body, chunks joined. Empty if there was none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What the route's `:name` (or `*`) matched, percent-decoded.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.params.get(name, self.path())
+    }
+
+    /// The peer's address; none on unix sockets.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        span.of(&self.head_bytes)
+    }
+
+    fn clear(&mut self) {
+        reset(&mut self.head_bytes);
+        reset(&mut self.body);
+        self.peer = None;
+    }
+}
+
+/// The response that a handler fills in: 200 without a body, until told
+/// otherwise. The server adds `Date`, `Content-Length` or the chunked coding,
+/// and `Connection` where it is needed.
+pub struct Response {
+    status: u16,
+    fields: Vec<u8>,
+    body: Vec<u8>,
+    chunked: bool,
+    /// The status line and all fields but `Date` and `Connection`, made by
+    /// the worker.
+    wire: Vec<u8>,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self { status: 200, fields: Vec::new(), body: Vec::new(), chunked: false, wire: Vec::new() }
+    }
+}
+
+impl Response {
+    /// Sets the status, 200 to 999.
+    ///
+    /// # Errors
+    /// [`FieldError::Status`] for any other number; the status stays.
+    pub fn status(&mut self, status: u16) -> Result<(), FieldError> {
+        check_status(status)?;
+        self.status = status;
+        Ok(())
+    }
+
+    /// Adds a field. One that was added before stays, as with `Set-Cookie`.
+    ///
+    /// # Errors
+    /// [`FieldError`] for a name that is no token, for a value with control
+    /// characters, and for the fields that the server itself writes.
+    pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        append_field(&mut self.fields, name, value.as_ref())
+    }
+
+    /// Sets the body to a copy of `bytes`.
+    pub fn body(&mut self, bytes: impl AsRef<[u8]>) {
+        self.body.clear();
+        self.body.extend_from_slice(bytes.as_ref());
+    }
+
+    /// Sets the body.
+    pub fn body_vec(&mut self, bytes: Vec<u8>) {
+        self.body = bytes;
+    }
+
+    /// Sends the body in the chunked coding (RFC 9112 §7.1) instead of with
+    /// its length. An HTTP/1.0 client gets the length all the same.
+    pub fn chunked(&mut self) {
+        self.chunked = true;
+    }
+
+    /// Makes the head. Called on the worker, after the handler.
+    pub(crate) fn seal(&mut self, version: Version) {
+        let out = &mut self.wire;
+        response::status_line(out, self.status);
+        out.extend_from_slice(&self.fields);
+        if !response::has_body(self.status) {
+            self.body.clear();
+            self.chunked = false;
+            // 304 could say the length of what it leaves out; we do not know
+            // it. 204 must not (RFC 9110 §8.6).
+            return;
+        }
+        self.chunked &= version == Version::Http11;
+        if self.chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        } else {
+            response::content_length(out, self.body.len() as u64);
+        }
+    }
+
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    pub(crate) fn status_code(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.chunked
+    }
+
+    pub(crate) fn body_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.body
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.status = 200;
+        self.chunked = false;
+        reset(&mut self.fields);
+        reset(&mut self.body);
+        reset(&mut self.wire);
+    }
+}
+
+pub(crate) fn check_status(status: u16) -> Result<(), FieldError> {
+    if (200..=999).contains(&status) { Ok(()) } else { Err(FieldError::Status(status)) }
+}
+
+pub(crate) fn append_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
+    const RESERVED: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
+    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(FieldError::Reserved(name.to_owned()));
+    }
+    Ok(response::field(out, name, value)?)
+}
+
+fn reset(buf: &mut Vec<u8>) {
+    buf.clear();
+    buf.shrink_to(KEEP_CAPACITY);
+}

@@ -1,0 +1,32 @@
+//! What belongs to the whole process or to the calling thread.
+
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
+
+/// Raises the soft limit of open files to the hard one and returns it
+/// (getrlimit(2), RLIMIT_NOFILE).
+///
+/// # Errors
+/// Those of getrlimit(2). A limit that cannot be raised is no error: the one
+/// in force is returned.
+pub fn raise_open_files_limit() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        return Ok(hard);
+    }
+    Ok(soft)
+}
+
+/// Blocks every signal in the calling thread, so that signals reach the
+/// program's own threads (Node's main thread) and none interrupts ours.
+pub fn block_signals() {
+    // Fails only for an invalid `how`.
+    let _ = SigSet::all().thread_block();
+}
+
+/// Gives other runnable threads of this core their turn (sched_yield(2)).
+pub fn yield_now() {
+    std::thread::yield_now();
+}
