@@ -1,5 +1,7 @@
 //! One case of the corpus: bytes to send, and what has to come of them.
 
+use std::fmt;
+
 /// Bytes a client sends on one connection and the answers it must get.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -140,7 +142,7 @@ pub enum Sight {
 }
 
 /// A request as a handler must see it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Expected {
     /// The method token.
     pub method: Vec<u8>,
@@ -154,6 +156,23 @@ pub struct Expected {
     pub fields: Vec<(String, Vec<u8>)>,
     /// Fields that must not be there.
     pub lacks: Vec<String>,
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (method, target) = (self.method.escape_ascii(), self.target.escape_ascii());
+        write!(f, "{method} {target}")?;
+        if let Some(host) = &self.host {
+            write!(f, ", host {}", host.escape_ascii())?;
+        }
+        for (name, value) in &self.fields {
+            write!(f, ", {name}: {}", value.escape_ascii())?;
+        }
+        for name in &self.lacks {
+            write!(f, ", no {name}")?;
+        }
+        write!(f, ", \"{}\"", self.body.escape_ascii())
+    }
 }
 
 /// What a request asks of the connection.

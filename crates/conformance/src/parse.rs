@@ -137,6 +137,11 @@ fn directive(case: &mut Case, line: &str) -> Result<(), String> {
             };
         }
         "->" => case.answers.push(answer(rest)?),
+        "times" => {
+            let last = case.answers.last().ok_or("`times` before any answer")?;
+            let more = number::<usize>(rest)?.saturating_sub(1);
+            case.answers.extend(vec![last.clone(); more]);
+        }
         _ => {
             let last = case.answers.last_mut().ok_or(format!("`{keyword}` before any answer"))?;
             demand(last, keyword, rest)?;

@@ -11,6 +11,13 @@ fn whole() {
     run("whole", |_| vec![Segments::Whole]);
 }
 
+/// Without anything behind the case: its own bytes must be enough for the verdict.
+#[test]
+fn alone() {
+    let alone = |case: &Case| Tail::alone(case).into_iter().collect();
+    run_with("lone", alone, |_| vec![Segments::Whole, Segments::Bytes]);
+}
+
 #[test]
 fn every_split() {
     run("split", |bytes| split_points(bytes).into_iter().map(Segments::Split).collect());
@@ -26,21 +33,26 @@ fn uneven_pieces() {
     run("uneven", |_| (1..=20).map(Segments::Seeded).collect());
 }
 
-/// Runs all cases in the segmentations that `cuts` gives for a stream.
+/// Runs all cases, with the request behind them, in the segmentations that `cuts` gives.
 fn run(kind: &str, cuts: impl Fn(&[u8]) -> Vec<Segments>) {
+    run_with(kind, |case| vec![Tail::behind(case)], cuts);
+}
+
+fn run_with(kind: &str, tails: impl Fn(&Case) -> Vec<Tail>, cuts: impl Fn(&[u8]) -> Vec<Segments>) {
     let mut failures = Vec::new();
     let mut runs = 0;
     for case in load().expect("the corpus loads") {
         if case.layer == Layer::Socket {
             continue;
         }
-        for stream in streams(&case) {
+        for tail in tails(&case) {
             let limits = limits(&case);
-            let whole = decode(&stream.bytes, Segments::Whole, &limits);
-            for segments in cuts(&stream.bytes) {
+            let stream = [&case.bytes, tail.bytes()].concat();
+            let whole = decode(&stream, Segments::Whole, &limits);
+            for segments in cuts(&stream) {
                 runs += 1;
-                let outcome = decode(&stream.bytes, segments, &limits);
-                let verdict = judge(&case, stream.tail, segments, &outcome).and_then(|()| {
+                let outcome = decode(&stream, segments, &limits);
+                let verdict = judge(&case, tail, segments, &outcome).and_then(|()| {
                     if outcome.meaning() == whole.meaning() {
                         Ok(())
                     } else {
@@ -74,28 +86,27 @@ enum Tail {
     After,
 }
 
-struct Stream {
-    bytes: Vec<u8>,
-    tail: Tail,
-}
+impl Tail {
+    fn behind(case: &Case) -> Self {
+        match case.after() {
+            _ if case.eof => Self::Nothing,
+            After::Close => Self::Canary,
+            // The codec fails for good or goes on; both show with a request that may be served.
+            After::Keep | After::Either => Self::After,
+        }
+    }
 
-/// The case on its own and with what the runner appends.
-fn streams(case: &Case) -> Vec<Stream> {
-    let with = |tail: Tail| {
-        let suffix: &[u8] = match tail {
-            Tail::Nothing => b"",
-            Tail::Canary => CANARY,
-            Tail::After => AFTER,
-        };
-        Stream { bytes: [&case.bytes, suffix].concat(), tail }
-    };
-    match case.after() {
-        _ if case.eof => vec![with(Tail::Nothing)],
-        After::Keep => vec![with(Tail::Nothing), with(Tail::After)],
-        After::Close if case.lazy => vec![with(Tail::Canary)],
-        After::Close => vec![with(Tail::Nothing), with(Tail::Canary)],
-        // The codec fails for good or goes on; both show with a request that may be served.
-        After::Either => vec![with(Tail::After)],
+    /// Nothing, where the case does not need what follows.
+    fn alone(case: &Case) -> Option<Self> {
+        (!case.lazy && case.after() != After::Either).then_some(Self::Nothing)
+    }
+
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Nothing => b"",
+            Self::Canary => CANARY,
+            Self::After => AFTER,
+        }
     }
 }
 
