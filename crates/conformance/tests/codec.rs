@@ -359,3 +359,38 @@ fn compare(answer: &Answer, message: &Message) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The judge notices when the codec does something else than a case says.
+#[test]
+fn each_wrong_expectation_is_noticed() {
+    let get = r"| GET /p HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
+    let post = r"| POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+    let bad = r"| GET /p HTTP/1.1\r\n\r\n";
+    for (bytes, expectation, notice) in [
+        (get, "-> 400", "accepted"),
+        (get, "-> 200 close", "should end the connection"),
+        (get, "-> 200\nsaw GET /q", "the target is"),
+        (get, "-> 200\nsaw POST /p", "the method is"),
+        (get, "-> 200\nsaw GET /p\nhost b", "the host is"),
+        (get, "-> 200\nsaw GET /p\nfield X z", "X is"),
+        (get, "-> 200\nsaw GET /p\nfield Z z", "Z occurs 0 times"),
+        (get, "-> 200\nsaw GET /p\nlacks X", "X should not be there"),
+        (get, "-> 200\nasks upgrade", "should ask Upgrade"),
+        (get, "-> 200\n-> 200", "the next request is lost"),
+        (post, "-> 200\nsaw POST /p", "the body is"),
+        (bad, "-> 200", "HostMissing"),
+        (bad, "-> 505", "HostMissing"),
+        (bad, "-> 400 above", "HostMissing"),
+        (r"| GET /p HTTP/1.0\r\n\r\n", "-> 200", "should keep the connection"),
+        (r"| GET /p HTTP/1.1\r\nHost: a\r\n", "eof\n-> 200", "no verdict"),
+        (r"| {\r\n*100}", "by 5\n-> 400", "refused only at byte"),
+    ] {
+        let text = format!("case - proof\n{bytes}\n{expectation}\n");
+        let case = reactor_conformance::parse_text("proof", &text).expect("well-formed").remove(0);
+        let tail = Tail::behind(&case);
+        let stream = [&case.bytes, tail.bytes()].concat();
+        let outcome = decode(&stream, Segments::Bytes, &limits(&case));
+        let what = judge(&case, tail, Segments::Bytes, &outcome).expect_err(&text);
+        assert!(what.contains(notice), "{text}gives {what:?}, not {notice:?}");
+    }
+}

@@ -1,6 +1,5 @@
 //! One connection: sends a case in pieces, reads the answers as they are due.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Range;
@@ -11,7 +10,7 @@ use reactor_conformance::{
     AFTER, After, CANARY, Case, Decided, Response, ResponseParser, Segments,
 };
 
-use crate::apps::Fleet;
+use crate::apps::Records;
 use crate::judge;
 
 /// How long a server may take for what it owes; far below its own timeouts, so that an
@@ -52,21 +51,19 @@ impl Tail {
     }
 }
 
-/// Sends the case and judges what comes back.
+/// Sends the case to the server at `address` and judges what comes back and what that
+/// server's handlers recorded.
 pub(crate) fn converse(
     case: &Case,
     segments: Segments,
     tail: Tail,
-    fleet: &Fleet,
+    address: SocketAddr,
+    records: &Records,
 ) -> Result<(), String> {
-    let mut hasher = DefaultHasher::new();
-    (&case.name, format!("{segments:?}")).hash(&mut hasher);
-    let turn = usize::from(hasher.finish().is_multiple_of(2));
-    let server = fleet.server(case, turn);
-    let mut connection = Connection::open(server.address)?;
+    let mut connection = Connection::open(address)?;
     let verdict = connection.talk(case, segments, tail);
     // Taken in any case: the port may soon be another connection's.
-    let seen = server.records.take(connection.local);
+    let seen = records.take(connection.local);
     let talk = verdict.map_err(|what| format!("{what}; {}", connection.so_far()))?;
     judge::handlers(case, &talk, seen)
 }

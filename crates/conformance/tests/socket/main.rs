@@ -5,6 +5,7 @@ mod apps;
 mod client;
 mod date;
 mod judge;
+mod proof;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -84,12 +85,18 @@ fn run(kind: &str, cuts: impl Fn(&[u8]) -> Vec<Segments>, tails: &[Tail]) {
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(turn) else { break };
                     let name = job.case.name.as_str();
                     if lock(&failures).get(name).is_some_and(|failed| failed.len() >= ENOUGH) {
                         continue;
                     }
-                    if let Err(what) = client::converse(job.case, job.segments, job.tail, &fleet) {
+                    let server = fleet.server(job.case, turn);
+                    let Job { case, segments, tail } = *job;
+                    let verdict =
+                        client::converse(case, segments, tail, server.address, &server.records);
+                    if let Err(what) = verdict {
                         let what = what.chars().take(700).collect::<String>();
                         let line = format!("{:?}: {what}", job.segments);
                         lock(&failures).entry(name).or_default().push(line);
