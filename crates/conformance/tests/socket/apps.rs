@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -77,6 +77,9 @@ const SLOW: Duration = Duration::from_millis(10);
 /// More than a server copies behind the head, and more than a socket takes at once.
 const LARGE: usize = 100_000;
 
+/// More than the drain timeout of a server.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 type Limited = Vec<(String, u64)>;
 
 /// A server and what its handlers saw.
@@ -117,12 +120,24 @@ impl Fleet {
     /// Stops all servers, and returns what was seen after its connection was judged.
     pub(crate) fn stop(self) -> Vec<Seen> {
         let servers: Vec<Recorded> = self.0.into_values().flatten().collect();
+        let (stopped, stops) = mpsc::channel();
         for recorded in &servers {
+            let stopped = stopped.clone();
+            recorded.server.on_stopped(Box::new(move || {
+                // Nobody listens any more once one server has failed to stop.
+                let _ = stopped.send(());
+            }));
             recorded.server.stop(Stop::Drain);
         }
         let mut late = Vec::new();
+        for _ in &servers {
+            if stops.recv_timeout(PATIENCE).is_err() {
+                // Dropping them would wait for good.
+                std::mem::forget(servers);
+                panic!("a server does not stop; each connection to it is closed");
+            }
+        }
         for recorded in &servers {
-            recorded.server.wait();
             let left = std::mem::take(&mut *lock(&recorded.records.0));
             late.extend(left.into_values().flatten());
         }
