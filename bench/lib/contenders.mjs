@@ -16,12 +16,12 @@ export function serve(profile, ...args) {
 export function contenders(profile) {
   return {
     control: { command: [control, '{port}'], path: '/' },
-    inline: { command: serve(profile, '-i', '1', '-w', '1'), path: '/inline', cargo: true },
+    inline: { command: serve(profile, '-i', '1', '-w', '1', '--inline'), path: '/', cargo: true },
     'worker-i1w1': { command: serve(profile, '-i', '1', '-w', '1'), path: '/', cargo: true },
     'worker-i4w8': { command: serve(profile, '-i', '4', '-w', '8'), path: '/', cargo: true },
     'inline-i4w8': {
-      command: serve(profile, '-i', '4', '-w', '8'),
-      path: '/inline',
+      command: serve(profile, '-i', '4', '-w', '8', '--inline'),
+      path: '/',
       cargo: true,
       extra: true,
     },

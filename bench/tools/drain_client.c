@@ -6,7 +6,8 @@
  *
  * -c  connections, each always waiting for an answer (200)
  * -d  requests per write (1)
- * -s  further connections that POST /echo with a body in two halves, 20 ms apart (0)
+ * -s  further connections that POST /echo with a body in two halves, 20 ms apart (0);
+ *     the server must have that route
  * -n  requests after which a connection is replaced by a new one (0: never)
  * -t  seconds after which it gives up on connections that stay open (30)
  *

@@ -1,1 +1,9 @@
-//! The Node binding.
+//! The Node binding: JavaScript values in, server types out. This is the only
+//! crate that knows Node, and it decides nothing: the TypeScript side has
+//! checked every option before it arrives here.
+
+#![deny(unsafe_code)]
+
+pub mod options;
+mod running;
+pub mod server;

@@ -7,6 +7,25 @@
 //! The reading is the strict one of RFC 9110 and RFC 9112. Where the RFC lets a
 //! server choose between repairing a message and refusing it, it is refused:
 //! two readers that repair differently are how requests get smuggled.
+//!
+//! ```
+//! use reactor_proto::{Decoder, Event, Head, Limits, response};
+//!
+//! let (mut decoder, mut head) = (Decoder::default(), Head::default());
+//! let received = b"GET /hello?x=1 HTTP/1.1\r\nHost: example.com\r\n\r\n";
+//! let (used, event) = decoder.decode(received, &mut head, &Limits::default())?;
+//! assert_eq!(event, Event::Head);
+//! let bytes = &received[used - head.len()..used];
+//! assert_eq!(head.path_bytes(bytes), b"/hello");
+//! assert_eq!(head.get(bytes, "host"), Some(&b"example.com"[..]));
+//!
+//! let mut out = Vec::new();
+//! response::status_line(&mut out, 200);
+//! response::field(&mut out, "Content-Type", b"text/plain")?;
+//! response::content_length(&mut out, 2);
+//! out.extend_from_slice(b"\r\nhi");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 

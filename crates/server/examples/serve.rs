@@ -10,6 +10,8 @@
 
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
 use reactor_server::{AcceptMode, App, Config, Inline, Listen, Server, Stop, Target};
@@ -33,13 +35,17 @@ fn run() -> Result<(), String> {
     eprintln!("listening on {}", server.address());
     signals.wait().map_err(|e| e.to_string())?;
     server.stop(Stop::Drain);
-    let server = std::sync::Arc::new(server);
-    let second = std::sync::Arc::clone(&server);
-    std::thread::spawn(move || {
-        if signals.wait().is_ok() {
-            second.stop(Stop::Force);
-        }
-    });
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    server.on_stopped(Box::new(move || {
+        flag.store(true, Ordering::Release);
+        // Ends the wait below.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGTERM);
+    }));
+    signals.wait().map_err(|e| e.to_string())?;
+    if !stopped.load(Ordering::Acquire) {
+        server.stop(Stop::Force);
+    }
     server.wait();
     Ok(())
 }

@@ -95,6 +95,8 @@ impl EventLoop {
                 // and its replies need no wake.
                 yield_now();
                 self.replies();
+                self.post(&mut tasks);
+                self.reactor.flush_dirty();
             }
         }
     }
@@ -102,7 +104,9 @@ impl EventLoop {
     /// How long to sleep; None for as long as nothing happens. Unless it is
     /// zero, other threads know from here on that this one sleeps.
     fn sleep_timeout(&mut self) -> Option<Duration> {
-        if self.reactor.has_listed() {
+        // Replies may have let held-back requests go on after this turn's
+        // tasks were posted.
+        if self.reactor.has_listed() || self.reactor.new_tasks() > 0 {
             return Some(Duration::ZERO);
         }
         self.inbox.gate().about_to_sleep();

@@ -55,6 +55,8 @@ struct Shared {
     threads: Mutex<Threads>,
     finished: Mutex<Finished>,
     finish: Condvar,
+    /// The thread that stops the server.
+    stopper: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -130,10 +132,10 @@ impl Server {
                 block_signals();
                 shared.join();
             };
-            // Without a thread to spare, the caller's must do.
-            if let Err(error) = Builder::new().name("rx-stop".to_owned()).spawn(finish) {
-                drop(error);
-                self.shared.join();
+            match Builder::new().name("rx-stop".to_owned()).spawn(finish) {
+                Ok(thread) => *lock(&self.shared.stopper) = Some(thread),
+                // Without a thread to spare, the caller's must do.
+                Err(_) => self.shared.join(),
             }
         }
     }
@@ -260,6 +262,7 @@ impl Assembly {
             threads: Mutex::default(),
             finished: Mutex::default(),
             finish: Condvar::new(),
+            stopper: Mutex::default(),
         });
         let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
 

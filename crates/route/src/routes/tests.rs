@@ -117,6 +117,9 @@ fn segments_are_compared_decoded_and_cut_encoded() {
     finds(&routes, "/*", "/%2A", &[]);
     assert_eq!(found(&routes, "/x%2Fy/"), None);
     assert_eq!(found(&routes, "%2Fx/y"), None);
+    assert_eq!(found(&table(&["/x%2Fy"]), "/x/y"), None);
+    assert_eq!(found(&table(&["/a%2541"]), "/a%41"), None);
+    assert_eq!(found(&table(&["/a%2541"]), "/aA"), None);
     finds(&table(&["/:id"]), "/a%2Fb", "/:id", &["id=a/b"]);
     finds(&table(&["/:id"]), "/%ff", "/:id", &["id=\u{fffd}"]);
 }

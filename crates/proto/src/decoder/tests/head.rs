@@ -215,6 +215,7 @@ fn what_cannot_start_a_method_is_refused_at_its_first_byte() {
             Some(RequestError::MethodInvalid)
         );
     }
+    assert_eq!(run([&b"\rG"[..]], &Limits::default()).error, Some(RequestError::BareCr));
     // But a token byte is given the time to become a request line.
     assert_eq!(run([&b"Z"[..]], &Limits::default()).error, None);
 }
@@ -297,6 +298,13 @@ fn head_limits() {
     assert_eq!(story(line(40) + "\rx\r\n").error, Some(RequestLineTooLong));
     assert_eq!(story(line(41) + "\n").error, Some(RequestLineTooLong));
 
+    // Nor does a CR win time: what follows it is not LF, so the line is too long now.
+    assert_eq!(story(line(40) + "\rx").error, Some(RequestLineTooLong));
+    // A request line that the head has no room for is never waited for.
+    let narrow = Limits { head: 30, ..limits.clone() };
+    assert_eq!(story_with(line(28).as_bytes(), &narrow).error, None);
+    assert_eq!(story_with(line(29).as_bytes(), &narrow).error, Some(RequestLineTooLong));
+
     let head = |len: usize| {
         let start = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
         format!("{start}{}\r\n\r\n", "x".repeat(len - start.len() - 4))
@@ -309,6 +317,14 @@ fn head_limits() {
     assert_eq!(story(head(500)).error, Some(HeadTooLarge));
     assert_eq!(story(head(500)[..100].to_owned()).error, Some(HeadTooLarge));
     assert_eq!(story(head(500)[..99].to_owned()).error, None);
+
+    // A line that is malformed and crosses the limit, at each place for its LF.
+    for len in 96..104 {
+        let mut bad = head(len + 2);
+        bad.replace_range(len - 2.., "\x01\n");
+        let error = if len <= 100 { FieldValueInvalid } else { HeadTooLarge };
+        assert_eq!(story(bad).error, Some(error), "{len}");
+    }
 
     let fields = |n: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}", "X: y\r\n".repeat(n - 1));
     assert_eq!(story(fields(3) + "\r\n").requests.len(), 1);

@@ -1,0 +1,112 @@
+// A Node environment may end in the middle of anything. The native threads must
+// neither crash the process nor outlive the environment that started them.
+
+import { Worker } from 'node:worker_threads';
+import test from 'ava';
+import { fetch } from 'undici';
+import { launch } from './command.mjs';
+
+const INDEX = new URL('../dist/index.js', import.meta.url).href;
+
+/** Serves, reports the url, and goes on fetching from itself. */
+const SERVE_AND_FETCH = `
+  const { serve } = await import(${JSON.stringify(INDEX)});
+  const server = await serve({ port: 0, hostname: '127.0.0.1', ioThreads: 2, workerThreads: 2 });
+  for (let i = 0; i < 8; i++) {
+    (async () => { for (;;) await (await fetch(server.url)).text(); })().catch(() => {});
+  }
+`;
+
+test('a terminated worker takes its server along, under load', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const worker = new Worker(
+      `(async () => { ${SERVE_AND_FETCH} require('node:worker_threads').parentPort.postMessage(server.url); })();`,
+      { eval: true },
+    );
+    const url = await new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+    t.is((await fetch(url)).status, 200);
+    await worker.terminate();
+    await t.throwsAsync(fetch(url));
+  }
+});
+
+test('a worker terminated while it starts or stops a server does no harm', async (t) => {
+  for (let round = 0; round < 20; round++) {
+    const worker = new Worker(
+      `(async () => {
+        const { serve } = await import(${JSON.stringify(INDEX)});
+        require('node:worker_threads').parentPort.postMessage('ready');
+        for (;;) {
+          const server = await serve({ port: 0, hostname: '127.0.0.1', ioThreads: 1, workerThreads: 1 });
+          await server.stop();
+        }
+      })();`,
+      { eval: true },
+    );
+    await new Promise((resolve) => worker.once('message', resolve));
+    await new Promise((resolve) => setTimeout(resolve, round));
+    await worker.terminate();
+  }
+  t.pass();
+});
+
+test('a worker that ends by itself takes its server along', async (t) => {
+  const worker = new Worker(
+    `(async () => {
+      const { serve } = await import(${JSON.stringify(INDEX)});
+      const server = await serve({ port: 0, hostname: '127.0.0.1' });
+      server.unref();
+      require('node:worker_threads').parentPort.postMessage(server.url);
+    })();`,
+    { eval: true },
+  );
+  const url = await new Promise((resolve) => worker.once('message', resolve));
+  await new Promise((resolve) => worker.once('exit', resolve));
+  await t.throwsAsync(fetch(url));
+});
+
+test('process.exit() under load ends with its own code', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const child = launch([
+      '--input-type=module',
+      '--eval',
+      `${SERVE_AND_FETCH} setTimeout(() => process.exit(7), ${round * 20});`,
+    ]);
+    const [code, signal] = await new Promise((resolve) =>
+      child.process.once('close', (...end) => resolve(end)),
+    );
+    t.deepEqual({ code, signal, stderr: child.stderr() }, { code: 7, signal: null, stderr: '' });
+  }
+});
+
+test('an uncaught error ends the process as ever', async (t) => {
+  const child = launch([
+    '--input-type=module',
+    '--eval',
+    `${SERVE_AND_FETCH} setTimeout(() => { throw new Error('on purpose'); }, 100);`,
+  ]);
+  const [code] = await new Promise((resolve) =>
+    child.process.once('close', (...end) => resolve(end)),
+  );
+  t.is(code, 1);
+  t.regex(child.stderr(), /on purpose/);
+});
+
+test('a server whose object was dropped goes on serving', async (t) => {
+  const child = launch([
+    '--expose-gc',
+    '--input-type=module',
+    '--eval',
+    `const { serve } = await import(${JSON.stringify(INDEX)});
+    const url = await (async () => (await serve({ port: 0, hostname: '127.0.0.1' })).url)();
+    for (let i = 0; i < 20; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+    console.log((await fetch(url)).status);
+    process.exit();`,
+  ]);
+  t.teardown(() => child.process.kill('SIGKILL'));
+  await new Promise((resolve) => child.process.once('close', resolve));
+  t.is(child.stdout(), '200\n');
+});

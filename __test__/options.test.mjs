@@ -1,0 +1,263 @@
+// Every option is checked, and the error says which, what it got and what it takes.
+
+import test from 'ava';
+import { ERROR_CODES, ReactorError, serve } from 'reactor-rs';
+
+const DAY = 86_400_000;
+
+/** Option, lowest and highest value; `auto` is taken where `also` says so. */
+const INTEGERS = [
+  ['port', 0, 65_535],
+  ['ioThreads', 1, 16, ', or "auto"'],
+  ['workerThreads', 1, 32, ', or "auto"'],
+  ['backlog', 1, 65_535],
+  ['queue', 1, 1_000_000],
+  ['maxConnections', 1, 10_000_000],
+  ['bodyMemory', 0, 2 ** 40],
+  ['limits.requestLine', 64, 1_048_576],
+  ['limits.head', 128, 1_048_576],
+  ['limits.fields', 1, 10_000],
+  ['limits.body', 0, 4_294_967_296],
+  ['limits.chunkExtensions', 0, 1_048_576],
+  ['timeouts.head', 1, DAY],
+  ['timeouts.body', 1, DAY],
+  ['timeouts.keepAlive', 1, DAY],
+  ['timeouts.write', 1, DAY],
+  ['timeouts.drain', 0, DAY],
+];
+
+const OTHERS = [
+  ['hostname', 'a host name or IP address', ['', 'a b', 'http://a', '[::1]', 5, null]],
+  ['unix', 'the path of a unix socket', ['', 'a\u0000b', 5, null]],
+  ['accept', '"acceptor" or "per-loop"', ['', 'perLoop', true, null]],
+];
+
+for (const [name, min, max, also = ''] of INTEGERS) {
+  test(`${name} takes an integer from ${min} to ${max}${also}`, async (t) => {
+    const allowed = `an integer from ${min} to ${max}${also}`;
+    for (const value of [
+      min - 1,
+      max + 1,
+      min + 0.5,
+      Number.NaN,
+      Infinity,
+      `${min}`,
+      null,
+      true,
+      {},
+      [],
+    ]) {
+      await t.throwsAsync(serve({ port: 0, ...at(name, value) }), {
+        instanceOf: ReactorError,
+        code: 'ERR_REACTOR_INVALID_OPTION',
+        message: `option "${name}" must be ${allowed}, got ${shown(value)}`,
+      });
+    }
+  });
+}
+
+for (const [name, allowed, values] of OTHERS) {
+  test(`${name} must be ${allowed}`, async (t) => {
+    for (const value of values) {
+      await t.throwsAsync(serve({ ...at(name, value) }), {
+        code: 'ERR_REACTOR_INVALID_OPTION',
+        message: `option "${name}" must be ${allowed}, got ${shown(value)}`,
+      });
+    }
+  });
+}
+
+test('the ends of every range are taken', async (t) => {
+  const lowest = {};
+  for (const [name, min] of INTEGERS) {
+    merge(lowest, at(name, min));
+  }
+  const server = await serve({ ...lowest, hostname: '127.0.0.1', port: 0 });
+  await server.stop({ force: true });
+
+  const highest = {};
+  for (const [name, , max] of INTEGERS) {
+    merge(highest, at(name, max));
+  }
+  const other = await serve({ ...highest, hostname: '127.0.0.1', port: 0 });
+  await other.stop({ force: true });
+  t.pass();
+});
+
+test('"auto" and undefined are taken', async (t) => {
+  const server = await serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    ioThreads: 'auto',
+    workerThreads: 'auto',
+    unix: undefined,
+    accept: undefined,
+    maxConnections: undefined,
+    limits: { head: undefined },
+    timeouts: undefined,
+    routes: undefined,
+  });
+  await server.stop();
+  t.pass();
+});
+
+test('an unknown option is an error that names the nearest known one', async (t) => {
+  const cases = [
+    [{ prot: 1 }, 'unknown option "prot"; did you mean "port"?'],
+    [{ workers: 1 }, /^unknown option "workers"; the options are .*workerThreads/],
+    [{ iothreads: 1 }, 'unknown option "iothreads"; did you mean "ioThreads"?'],
+    [{ limits: { heads: 1 } }, 'unknown option "limits.heads"; did you mean "limits.head"?'],
+    [
+      { timeouts: { keepalive: 1 } },
+      'unknown option "timeouts.keepalive"; did you mean "timeouts.keepAlive"?',
+    ],
+    [{ xyzzyplugh: 1 }, /^unknown option "xyzzyplugh"; the options are routes, port, /],
+  ];
+  for (const [options, message] of cases) {
+    await t.throwsAsync(serve(options), { code: 'ERR_REACTOR_UNKNOWN_OPTION', message });
+  }
+});
+
+test('objects must be objects', async (t) => {
+  const cases = [
+    [null, 'options must be an object, got null'],
+    [8080, 'options must be an object, got 8080'],
+    [{ limits: 5 }, 'option "limits" must be an object, got 5'],
+    [{ timeouts: [] }, 'option "timeouts" must be an object, got []'],
+    [{ routes: 'x' }, 'option "routes" must be an object of paths and responses, got "x"'],
+  ];
+  for (const [options, message] of cases) {
+    await t.throwsAsync(serve(options), { code: 'ERR_REACTOR_INVALID_OPTION', message });
+  }
+});
+
+test('a unix socket excludes port and hostname', async (t) => {
+  for (const name of ['port', 'hostname']) {
+    const value = name === 'port' ? 0 : '::';
+    await t.throwsAsync(serve({ unix: '/tmp/x.sock', [name]: value }), {
+      code: 'ERR_REACTOR_INVALID_OPTION',
+      message: new RegExp(`^option "${name}" cannot be given together with "unix"`),
+    });
+  }
+});
+
+test('a long value is shortened in the message', async (t) => {
+  const error = await t.throwsAsync(serve({ accept: 'x'.repeat(10_000) }));
+  t.true(error.message.length < 200);
+});
+
+test('stop and reload check what they are given', async (t) => {
+  const server = await serve({ port: 0, hostname: '127.0.0.1', ioThreads: 1, workerThreads: 1 });
+  t.teardown(() => server.stop({ force: true }));
+  await t.throwsAsync(server.stop({ force: 'yes' }), {
+    code: 'ERR_REACTOR_INVALID_OPTION',
+    message: 'option "force" must be true or false, got "yes"',
+  });
+  await t.throwsAsync(server.stop({ forced: true }), { code: 'ERR_REACTOR_UNKNOWN_OPTION' });
+  t.throws(() => server.reload({ route: {} }), {
+    code: 'ERR_REACTOR_UNKNOWN_OPTION',
+    message: 'unknown option "route"; did you mean "routes"?',
+  });
+});
+
+const BAD_ROUTES = {
+  'a pattern without a slash': [{ users: 'x' }, /users/],
+  'a pattern with an empty parameter': [{ '/users/:': 'x' }, /\/users\/:/],
+  'a wildcard in the middle': [{ '/a/*/b': 'x' }, /\/a\/\*\/b/],
+  'two patterns that differ only in a name': [
+    { '/u/:id': 'x', '/u/:name': 'y' },
+    /\/u\/:(id|name)/,
+  ],
+  'a number': [
+    { '/': 5 },
+    'route "/" must be a string, bytes, a response or responses by method, got 5',
+  ],
+  'a status out of range': [
+    { '/': { status: 99 } },
+    'route "/" must have a status that is an integer from 200 to 599, got 99',
+  ],
+  'an interim status': [
+    { '/': { status: 101 } },
+    /status that is an integer from 200 to 599, got 101/,
+  ],
+  'a body that is an object': [
+    { '/': { body: {} } },
+    'route "/" must have a body that is a string or bytes, got {}',
+  ],
+  'a body with 204': [
+    { '/': { status: 204, body: 'x' } },
+    'route "/" cannot have a body with status 204, got "x"',
+  ],
+  'a body with 304': [{ '/': { status: 304, body: 'x' } }, /cannot have a body with status 304/],
+  'a key that is none': [{ '/': { status: 200, header: {} } }, /route "\/" /],
+  'a method in lower case': [
+    { '/': { get: 'x' } },
+    'route "/" must name methods in upper case, such as GET, got "get"',
+  ],
+  'methods mixed with a response': [
+    { '/': { GET: 'x', body: 'y' } },
+    /mixes methods with the keys of a response/,
+  ],
+  'a header name with a space': [
+    { '/': { headers: { 'a b': 'x' } } },
+    'route "/" has a header name that is not a token, got "a b"',
+  ],
+  'a header value with a line end': [
+    { '/': { headers: { a: 'x\r\nb: y' } } },
+    'route "/" has a bad value for header a, got "x\\r\\nb: y"',
+  ],
+  'a header value outside Latin-1': [{ '/': { headers: { a: '✓' } } }, /bad value for header a/],
+  'a header value that is a number': [
+    { '/': { headers: { a: 5 } } },
+    /bad value for header a, got 5/,
+  ],
+  'a content-length': [
+    { '/': { headers: { 'Content-Length': '5' } } },
+    /sets a header that only the server may set, got "Content-Length"/,
+  ],
+  'headers that are an array': [{ '/': { headers: [] } }, /must have headers that are an object/],
+  'a bad response of one method': [
+    { '/': { POST: { status: 0 } } },
+    /^route "\/" POST must have a status/,
+  ],
+};
+
+for (const [what, [routes, message]] of Object.entries(BAD_ROUTES)) {
+  test(`a route with ${what} is refused`, async (t) => {
+    await t.throwsAsync(serve({ port: 0, hostname: '127.0.0.1', routes }), {
+      instanceOf: ReactorError,
+      code: 'ERR_REACTOR_INVALID_ROUTE',
+      message,
+    });
+  });
+}
+
+test('every code is described', (t) => {
+  for (const [code, text] of Object.entries(ERROR_CODES)) {
+    t.regex(code, /^ERR_REACTOR_[A-Z_]+$/);
+    t.regex(text, /^[A-Z].*\.$/);
+  }
+});
+
+/** Options with one value under a name that may have a dot. */
+function at(name, value) {
+  const [outer, inner] = name.split('.');
+  return { [outer]: inner === undefined ? value : { [inner]: value } };
+}
+
+function merge(options, more) {
+  for (const [name, value] of Object.entries(more)) {
+    options[name] = typeof value === 'object' ? { ...options[name], ...value } : value;
+  }
+}
+
+/** A value as the messages show it. */
+function shown(value) {
+  return typeof value === 'string' || value === null
+    ? JSON.stringify(value)
+    : Array.isArray(value)
+      ? '[]'
+      : typeof value === 'object'
+        ? '{}'
+        : String(value);
+}

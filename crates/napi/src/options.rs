@@ -1,0 +1,161 @@
+//! What `start` takes, and its translation into the engine's configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+use reactor_server::{AcceptMode, App, Config, Inline, Limits, Listen, Target, Timeouts};
+
+use crate::server::Failure;
+
+/// Where and how to serve. Checked by `ts/options.ts`; times are milliseconds,
+/// sizes are bytes.
+#[napi(object)]
+pub struct NativeOptions {
+    /// Path of a unix socket. Wins over `hostname` and `port`.
+    pub unix: Option<String>,
+    /// Host name or IP address; `::` is every address of both families.
+    pub hostname: String,
+    /// TCP port; 0 lets the kernel choose.
+    pub port: u16,
+    /// 1 to 16.
+    pub io_threads: u32,
+    /// 1 to 32.
+    pub worker_threads: u32,
+    /// Every I/O loop has its own listener; otherwise one acceptor thread.
+    pub accept_per_loop: bool,
+    /// Connections the kernel holds until they are accepted.
+    pub backlog: u32,
+    /// Tasks that may wait for a worker.
+    pub queue: u32,
+    /// Absent: derived from the limit on open files.
+    pub max_connections: Option<u32>,
+    /// Bytes of request bodies held at once, over all connections.
+    pub body_memory: i64,
+    /// Bounds on one request.
+    pub limits: NativeLimits,
+    /// How long the server waits.
+    pub timeouts: NativeTimeouts,
+    /// Absent: the built-in application.
+    pub routes: Option<Vec<NativeRoute>>,
+}
+
+/// Bounds on one request.
+#[napi(object)]
+pub struct NativeLimits {
+    /// Request line, without its line end.
+    pub request_line: u32,
+    /// Whole head, with its final empty line.
+    pub head: u32,
+    /// Number of header fields.
+    pub fields: u32,
+    /// Body, decoded.
+    pub body: i64,
+    /// Chunk extensions of one message in total.
+    pub chunk_extensions: u32,
+}
+
+/// How long the server waits, in milliseconds.
+#[napi(object)]
+pub struct NativeTimeouts {
+    /// For the whole head to arrive.
+    pub head: u32,
+    /// For the next bytes of a body.
+    pub body: u32,
+    /// For the next request of an idle connection.
+    pub keep_alive: u32,
+    /// For the peer to take more output.
+    pub write: u32,
+    /// For requests under way, when stopping.
+    pub drain: u32,
+}
+
+/// One pre-rendered response.
+#[napi(object)]
+pub struct NativeRoute {
+    /// Absent: any method.
+    pub method: Option<String>,
+    /// Path pattern: `/`, `/users/:id`, `/assets/*`.
+    pub pattern: String,
+    /// Status code, 200 to 599.
+    pub status: u16,
+    /// Response fields, in order.
+    pub fields: Vec<NativeField>,
+    /// Response body.
+    pub body: Uint8Array,
+}
+
+/// One response field.
+#[napi(object)]
+pub struct NativeField {
+    /// Field name, a token.
+    pub name: String,
+    /// Field value, bytes as sent.
+    pub value: Uint8Array,
+}
+
+impl NativeOptions {
+    /// The engine's configuration for these options.
+    pub(crate) fn into_config(self) -> Result<Config, Failure> {
+        let listen = match self.unix {
+            Some(path) => Listen::Unix(PathBuf::from(path)),
+            None => Listen::Tcp { host: self.hostname, port: self.port },
+        };
+        let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
+        Ok(Config {
+            listen,
+            io_threads: self.io_threads as usize,
+            worker_threads: self.worker_threads as usize,
+            accept,
+            backlog: self.backlog,
+            queue: self.queue as usize,
+            max_connections: self.max_connections.map(|n| n as usize),
+            body_memory: usize::try_from(self.body_memory).unwrap_or(0),
+            limits: self.limits.into_limits(),
+            timeouts: self.timeouts.into_timeouts(),
+            app: app(self.routes)?,
+        })
+    }
+}
+
+impl NativeLimits {
+    fn into_limits(self) -> Limits {
+        Limits {
+            request_line: self.request_line as usize,
+            head: self.head as usize,
+            fields: self.fields as usize,
+            body: u64::try_from(self.body).unwrap_or(0),
+            chunk_extensions: self.chunk_extensions as usize,
+            ..Limits::default()
+        }
+    }
+}
+
+impl NativeTimeouts {
+    fn into_timeouts(self) -> Timeouts {
+        let ms = |n: u32| Duration::from_millis(n.into());
+        Timeouts {
+            head: ms(self.head),
+            body: ms(self.body),
+            idle: ms(self.keep_alive),
+            write: ms(self.write),
+            drain: ms(self.drain),
+        }
+    }
+}
+
+/// The application these routes make; without any, the built-in one.
+pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
+    let Some(routes) = routes else { return Ok(App::builtin()) };
+    let mut app = App::new();
+    for route in routes {
+        let fields: Vec<(&str, &[u8])> =
+            route.fields.iter().map(|field| (field.name.as_str(), &field.value[..])).collect();
+        let inline = Inline::new(route.status, &fields, route.body.to_vec())
+            .map_err(|error| Failure::route(format!("route \"{}\": {error}", route.pattern)))?;
+        app.route(route.method.as_deref(), &route.pattern, Target::Inline(inline))
+            .map_err(|error| Failure::route(error.to_string()))?;
+    }
+    Ok(app)
+}

@@ -1,0 +1,141 @@
+//! The server as JavaScript sees it: start, address, stats, reload, stop.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
+use napi::{Env, Error, JsError, Result, Status, Task};
+use napi_derive::napi;
+use reactor_server::{Address, Config, Server, StartError, Stop};
+
+use crate::options::{self, NativeOptions, NativeRoute};
+use crate::running;
+
+/// An error on its way to JavaScript: a stable code and one clear line.
+pub struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn route(message: String) -> Self {
+        Self { code: "ERR_REACTOR_INVALID_ROUTE", message }
+    }
+
+    /// A JavaScript `Error` whose `code` is ours. napi's own conversion would
+    /// put its status name there.
+    fn into_error(self, env: Env) -> Error {
+        JsError::from(Error::new(self.code, self.message)).into_unknown(env).into()
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let code = match error {
+            // TypeScript has checked every number, and calls it this.
+            StartError::Config(_) => "ERR_REACTOR_INVALID_OPTION",
+            _ => error.code(),
+        };
+        Self { code, message: error.to_string() }
+    }
+}
+
+/// Starts a server. Rejects with `code` and a one-line `message`.
+///
+/// Resolving a host name may take seconds, so this runs on Node's thread pool.
+#[napi(ts_return_type = "Promise<NativeServer>")]
+pub fn start(env: Env, options: NativeOptions) -> Result<AsyncTask<Start>> {
+    // The server's threads run this image's code and may outlive the
+    // environment that loaded it, so it must never be unmapped.
+    retain_current_module_for_unload_safety();
+    let config = options.into_config().map_err(|failure| failure.into_error(env))?;
+    Ok(AsyncTask::new(Start(Some(config))))
+}
+
+/// A start under way on Node's thread pool.
+pub struct Start(Option<Config>);
+
+impl Task for Start {
+    type Output = std::result::Result<Server, Failure>;
+    type JsValue = NativeServer;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        let config = self.0.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
+        Ok(Server::start(config).map_err(Failure::from))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeServer> {
+        let server = Arc::new(output.map_err(|failure| failure.into_error(env))?);
+        let id = running::keep(&env, Arc::clone(&server))?;
+        Ok(NativeServer { server, id })
+    }
+}
+
+/// A running server.
+#[napi]
+pub struct NativeServer {
+    server: Arc<Server>,
+    id: u32,
+}
+
+/// Where a server listens: `hostname` and `port`, or `unix`.
+#[napi(object)]
+pub struct NativeAddress {
+    /// IP address of a TCP listener.
+    pub hostname: Option<String>,
+    /// Port of a TCP listener.
+    pub port: Option<u16>,
+    /// Path of a unix socket.
+    pub unix: Option<String>,
+}
+
+#[napi]
+impl NativeServer {
+    /// The bound address: the real port where 0 was asked for.
+    #[napi]
+    pub fn address(&self) -> NativeAddress {
+        match self.server.address() {
+            Address::Tcp(addr) => NativeAddress {
+                hostname: Some(addr.ip().to_string()),
+                port: Some(addr.port()),
+                unix: None,
+            },
+            Address::Unix(path) => NativeAddress {
+                hostname: None,
+                port: None,
+                unix: Some(path.to_string_lossy().into_owned()),
+            },
+        }
+    }
+
+    /// A snapshot of the counters, as JSON.
+    #[napi]
+    pub fn stats(&self) -> Result<String> {
+        serde_json::to_string(&self.server.stats())
+            .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+    }
+
+    /// Replaces the routes. Requests under way finish with the old ones.
+    #[napi]
+    pub fn reload(&self, env: Env, routes: Option<Vec<NativeRoute>>) -> Result<()> {
+        let app = options::app(routes).map_err(|failure| failure.into_error(env))?;
+        self.server.reload(app);
+        Ok(())
+    }
+
+    /// Stops the server: drains, or cuts every connection. The promise resolves
+    /// when it is fully stopped. May be called again, to force.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn stop<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred::<(), _>()?;
+        let id = self.id;
+        // Runs on an engine thread; the inner closure on the JavaScript thread.
+        self.server.on_stopped(Box::new(move || {
+            deferred.resolve(move |_| {
+                running::forget(id);
+                Ok(())
+            });
+        }));
+        self.server.stop(if force { Stop::Force } else { Stop::Drain });
+        Ok(promise)
+    }
+}

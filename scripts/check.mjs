@@ -1,0 +1,135 @@
+// `npm test`, `npm run check`: every check there is, each one's output as it
+// comes, and at the end one line that sums them up. A check that has no count of
+// its own counts as one; one that cannot run counts as failed.
+
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
+
+/** @typedef {{ passed: number, failed: number }} Tally */
+
+/** @type {{ name: string, run: () => Promise<Tally> | Tally }[]} */
+const CHECKS = [
+  { name: 'set-up', run: () => once(() => setup()) },
+  { name: 'cargo fmt', run: () => command('cargo', ['fmt', '--all', '--check']) },
+  {
+    name: 'clippy',
+    run: () => command('cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings']),
+  },
+  {
+    name: 'cargo test',
+    run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo),
+  },
+  { name: 'fuzz', run: () => command('sh', ['fuzz/run.sh', '5']) },
+  { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
+  { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
+  { name: 'index.d.ts', run: () => once(checkTypes) },
+  {
+    name: 'bench tools',
+    run: () =>
+      command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
+  },
+  { name: 'ava', run: () => command(bin('ava'), ['--tap'], countTap) },
+];
+
+const total = { passed: 0, failed: 0 };
+for (const { name, run } of CHECKS) {
+  process.stdout.write(`\n== ${name}\n`);
+  const { passed, failed } = await run();
+  total.passed += passed;
+  total.failed += failed;
+  if (failed > 0) {
+    process.stdout.write(`== ${name}: ${failed} FAILED\n`);
+    // Everything after it would fail for the same reason.
+    if (name === 'set-up') {
+      break;
+    }
+  }
+}
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+/**
+ * Runs a command, shows its output and counts in it; without `count` the command
+ * itself is one check.
+ * @param {string} file
+ * @param {string[]} args
+ * @param {(output: string) => Tally} [count]
+ * @returns {Promise<Tally>}
+ */
+function command(file, args, count) {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, {
+      cwd: ROOT,
+      // Colours would hide the lines that are counted.
+      env: { ...process.env, CARGO_TERM_COLOR: 'never', FORCE_COLOR: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      process.stdout.write(text);
+    });
+    child.stderr.pipe(process.stderr, { end: false });
+    child.on('error', (error) => {
+      process.stdout.write(`${file}: ${error.message}\n`);
+      resolve({ passed: 0, failed: 1 });
+    });
+    child.on('close', (code) => {
+      const { passed, failed } = count?.(output) ?? { passed: code === 0 ? 1 : 0, failed: 0 };
+      // Whatever it counted: a failed command has failed, and one that ran no
+      // test has not passed.
+      const isBad = code !== 0 || passed === 0;
+      resolve({ passed, failed: isBad ? Math.max(failed, 1) : failed });
+    });
+  });
+}
+
+/**
+ * A check made here: it throws when it fails.
+ * @param {() => void} check
+ * @returns {Tally}
+ */
+function once(check) {
+  try {
+    check();
+    return { passed: 1, failed: 0 };
+  } catch (error) {
+    process.stdout.write(`${error.message}\n`);
+    return { passed: 0, failed: 1 };
+  }
+}
+
+/** @param {string} output */
+function countCargo(output) {
+  const tally = { passed: 0, failed: 0 };
+  for (const [, passed, failed] of output.matchAll(
+    /^test result: \w+\. (\d+) passed; (\d+) failed;/gm,
+  )) {
+    tally.passed += Number(passed);
+    tally.failed += Number(failed);
+  }
+  return tally;
+}
+
+/** @param {string} output */
+function countTap(output) {
+  return {
+    passed: output.match(/^ok /gm)?.length ?? 0,
+    failed: output.match(/^not ok /gm)?.length ?? 0,
+  };
+}
+
+/** @param {string} output */
+function countNode(output) {
+  const number = (name) => Number(output.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
+  return { passed: number('pass'), failed: number('fail') + number('cancelled') };
+}
+
+function checkTypes() {
+  const generated = readFileSync(GENERATED_TYPES, 'utf8');
+  if (generated !== readFileSync(join(ROOT, 'index.d.ts'), 'utf8')) {
+    throw new Error('index.d.ts differs from what the native build makes: run "npm run types"');
+  }
+}

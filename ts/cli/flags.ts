@@ -1,0 +1,262 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { ReactorError } from '../errors.js';
+import { allowedFor, defaultOf, type OptionName, parseOption } from '../options.js';
+
+/** One flag of `serve` that stands for an option of the API. */
+interface Flag {
+  readonly flags: string;
+  readonly env: string;
+  readonly option: OptionName;
+  readonly text: string;
+  readonly group: string;
+  /** Where it differs from the API's. */
+  readonly fallback?: string;
+}
+
+const ADDRESS = 'Address:';
+const THREADS = 'Threads:';
+const LOAD = 'Load:';
+const LIMITS = 'Limits on one request:';
+const TIMEOUTS = 'Timeouts in milliseconds:';
+
+/** In the order of the help text. */
+const FLAGS: readonly Flag[] = [
+  {
+    flags: '-p, --port <n>',
+    env: 'PORT',
+    option: 'port',
+    text: 'TCP port; 0 chooses a free one',
+    group: ADDRESS,
+  },
+  {
+    flags: '-H, --host <name>',
+    env: 'HOST',
+    option: 'hostname',
+    text: 'host name or IP address; :: is all of them',
+    group: ADDRESS,
+  },
+  {
+    flags: '--unix <path>',
+    env: 'REACTOR_UNIX',
+    option: 'unix',
+    text: 'unix socket, in place of a port',
+    group: ADDRESS,
+  },
+  {
+    flags: '-i, --io-threads <n>',
+    env: 'REACTOR_IO_THREADS',
+    option: 'ioThreads',
+    text: 'threads that own connections',
+    group: THREADS,
+    fallback: '4',
+  },
+  {
+    flags: '-w, --worker-threads <n>',
+    env: 'REACTOR_WORKER_THREADS',
+    option: 'workerThreads',
+    text: 'threads that run handlers',
+    group: THREADS,
+    fallback: '8',
+  },
+  {
+    flags: '--accept <mode>',
+    env: 'REACTOR_ACCEPT',
+    option: 'accept',
+    text: 'one acceptor thread, or a listener per I/O loop',
+    group: THREADS,
+  },
+  {
+    flags: '--backlog <n>',
+    env: 'REACTOR_BACKLOG',
+    option: 'backlog',
+    text: 'connections that wait to be accepted',
+    group: LOAD,
+  },
+  {
+    flags: '--queue <n>',
+    env: 'REACTOR_QUEUE',
+    option: 'queue',
+    text: 'requests that wait for a worker',
+    group: LOAD,
+  },
+  {
+    flags: '--max-connections <n>',
+    env: 'REACTOR_MAX_CONNECTIONS',
+    option: 'maxConnections',
+    text: 'open connections; by default what open files allow',
+    group: LOAD,
+  },
+  {
+    flags: '--body-memory <bytes>',
+    env: 'REACTOR_BODY_MEMORY',
+    option: 'bodyMemory',
+    text: 'request bodies held at once; by default 268435456 or what --max-body needs',
+    group: LOAD,
+  },
+  {
+    flags: '--max-request-line <bytes>',
+    env: 'REACTOR_MAX_REQUEST_LINE',
+    option: 'limits.requestLine',
+    text: 'request line',
+    group: LIMITS,
+  },
+  {
+    flags: '--max-head <bytes>',
+    env: 'REACTOR_MAX_HEAD',
+    option: 'limits.head',
+    text: 'whole head',
+    group: LIMITS,
+  },
+  {
+    flags: '--max-fields <n>',
+    env: 'REACTOR_MAX_FIELDS',
+    option: 'limits.fields',
+    text: 'header fields',
+    group: LIMITS,
+  },
+  {
+    flags: '--max-body <bytes>',
+    env: 'REACTOR_MAX_BODY',
+    option: 'limits.body',
+    text: 'body',
+    group: LIMITS,
+  },
+  {
+    flags: '--max-chunk-extensions <bytes>',
+    env: 'REACTOR_MAX_CHUNK_EXTENSIONS',
+    option: 'limits.chunkExtensions',
+    text: 'chunk extensions',
+    group: LIMITS,
+  },
+  {
+    flags: '--head-timeout <ms>',
+    env: 'REACTOR_HEAD_TIMEOUT',
+    option: 'timeouts.head',
+    text: 'for a whole head',
+    group: TIMEOUTS,
+  },
+  {
+    flags: '--body-timeout <ms>',
+    env: 'REACTOR_BODY_TIMEOUT',
+    option: 'timeouts.body',
+    text: 'for the next bytes of a body',
+    group: TIMEOUTS,
+  },
+  {
+    flags: '--keep-alive-timeout <ms>',
+    env: 'REACTOR_KEEP_ALIVE_TIMEOUT',
+    option: 'timeouts.keepAlive',
+    text: 'for the next request',
+    group: TIMEOUTS,
+  },
+  {
+    flags: '--write-timeout <ms>',
+    env: 'REACTOR_WRITE_TIMEOUT',
+    option: 'timeouts.write',
+    text: 'for the peer to read on',
+    group: TIMEOUTS,
+  },
+  {
+    flags: '--drain-timeout <ms>',
+    env: 'REACTOR_DRAIN_TIMEOUT',
+    option: 'timeouts.drain',
+    text: 'for requests under way at stop',
+    group: TIMEOUTS,
+  },
+];
+
+/** Adds every flag to the command, with its range, default and environment variable. */
+export function addFlags(command: Command): void {
+  for (const flag of FLAGS) {
+    const fallback = flag.fallback ?? defaultOf(flag.option);
+    const notes = [
+      range(flag.option),
+      fallback === undefined ? '' : `default ${fallback}`,
+      flag.env,
+    ];
+    const option = new Option(flag.flags, `${flag.text} (${notes.filter(Boolean).join('; ')})`);
+    command.addOption(option.helpGroup(flag.group));
+  }
+}
+
+/**
+ * The options these flags and this environment ask for, in the shape `serve`
+ * takes: flag over environment variable over default.
+ * @throws {ReactorError} names the flag or variable, and what it accepts.
+ */
+export function readFlags(
+  given: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  const labels = new Map<string, { label: string; isFlag: boolean }>();
+  for (const flag of FLAGS) {
+    const source = sourceOf(flag, given, env);
+    const spelled = source?.spelled ?? flag.fallback;
+    if (spelled === undefined) {
+      continue;
+    }
+    if (source !== undefined) {
+      labels.set(flag.option, source);
+    }
+    assign(options, flag.option, parseOption(flag.option, source?.label ?? flag.option, spelled));
+  }
+  settleAddress(options, labels);
+  return options;
+}
+
+/** A socket path and a TCP address exclude each other; a flag beats a variable here too. */
+function settleAddress(
+  options: Record<string, unknown>,
+  labels: ReadonlyMap<string, { label: string; isFlag: boolean }>,
+): void {
+  const unix = labels.get('unix');
+  for (const name of ['port', 'hostname']) {
+    const tcp = labels.get(name);
+    if (unix === undefined || tcp === undefined) {
+      continue;
+    }
+    if (unix.isFlag && tcp.isFlag) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        `${tcp.label} cannot be given together with ${unix.label}: a server listens on one address`,
+      );
+    }
+    delete options[tcp.isFlag ? 'unix' : name];
+  }
+}
+
+function sourceOf(
+  flag: Flag,
+  given: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): { label: string; spelled: string; isFlag: boolean } | undefined {
+  const option = new Option(flag.flags);
+  const value = given[option.attributeName()];
+  if (typeof value === 'string') {
+    const label = [option.short, option.long].filter(Boolean).join('/');
+    return { label, spelled: value, isFlag: true };
+  }
+  // `PORT= command` is how a shell unsets a variable for one command.
+  const variable = env[flag.env];
+  return variable ? { label: flag.env, spelled: variable, isFlag: false } : undefined;
+}
+
+/** Sets a value under a name that may have a dot. */
+function assign(options: Record<string, unknown>, name: string, value: unknown): void {
+  const [outer, inner] = name.split('.') as [string, string?];
+  if (inner === undefined) {
+    options[outer] = value;
+    return;
+  }
+  options[outer] = { ...(options[outer] as object | undefined), [inner]: value };
+}
+
+/** The range in short; names and paths need none. */
+function range(name: OptionName): string {
+  return allowedFor(name)
+    .replace(/^an integer from /, '')
+    .replaceAll('"', '')
+    .replace(/^(a|the) .*/, '');
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { ReactorError } from '../errors.js';
+import { addFlags, readFlags } from './flags.js';
+import { fail } from './output.js';
+import { type ServeFlags, serveCommand } from './serve.js';
+import { MAIN_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
+
+/** The command line asked for something that does not exist. */
+const USAGE_ERROR = 2;
+
+/** Runs the command line, `argv` without node and script, to its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram((run) => {
+    exitCode = run;
+  });
+  if (argv.length === 0) {
+    process.stderr.write(program.helpInformation() + MAIN_EXAMPLES);
+    return USAGE_ERROR;
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? 0 : fail(USAGE_ERROR, oneLine(error.message));
+    }
+    if (error instanceof ReactorError) {
+      return fail(isUsage(error) ? USAGE_ERROR : 1, error.message);
+    }
+    throw error;
+  }
+}
+
+function buildProgram(done: (exitCode: number) => void): Command {
+  const program = new Command('reactor-rs')
+    .description('An HTTP server with a Rust engine.')
+    .version(version(), '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .exitOverride()
+    // Errors are printed by main(), on one line.
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', MAIN_EXAMPLES.trimEnd());
+
+  const serve = program
+    .command('serve')
+    .description('serve HTTP until a signal comes')
+    .helpOption('-h, --help', 'print this help')
+    .allowExcessArguments()
+    .addHelpText('after', SERVE_EXAMPLES.trimEnd());
+  addFlags(serve);
+  serve
+    .option('-q, --quiet', 'print no banner and no summary')
+    .option('--json', 'print one line of JSON on stdout once it listens')
+    .action(async (flags: Record<string, unknown>, command: Command) => {
+      const [target] = command.args;
+      if (target !== undefined) {
+        throw new ReactorError(
+          'ERR_REACTOR_INVALID_OPTION',
+          `serve takes no target yet, got "${target}": only the built-in application can be served`,
+        );
+      }
+      done(await serveCommand(readFlags(flags, process.env), flags as ServeFlags));
+    });
+  return program;
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** What the user typed was wrong, not what the system answered. */
+function isUsage(error: ReactorError): boolean {
+  return (
+    error.code === 'ERR_REACTOR_INVALID_OPTION' ||
+    error.code === 'ERR_REACTOR_UNKNOWN_OPTION' ||
+    error.code === 'ERR_REACTOR_INVALID_ROUTE'
+  );
+}
+
+/** Commander's message without its prefix; it puts suggestions on a second line. */
+function oneLine(message: string): string {
+  return message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,100 @@
+import { constants } from 'node:os';
+import { resolveOptions } from '../options.js';
+import { serve } from '../serve.js';
+import type { Server } from '../types.js';
+import { count, paint, say, size, span } from './output.js';
+
+/** How `serve` talks. */
+export interface ServeFlags {
+  /** No banner, no summary. */
+  quiet?: boolean;
+  /** One line of JSON on stdout in place of the banner. */
+  json?: boolean;
+}
+
+/**
+ * A terminal and npm both deliver one Ctrl-C to the same process, milliseconds
+ * apart; nobody presses it twice that fast.
+ */
+const SAME_SIGNAL_MS = 250;
+
+/** Serves until a signal comes, to the exit code. */
+export async function serveCommand(
+  options: Record<string, unknown>,
+  flags: ServeFlags,
+): Promise<number> {
+  const { ioThreads, workerThreads } = resolveOptions(options);
+  const server = await serve(options);
+  const stopped = untilStopped(server, flags);
+  // After the signal handlers are there: whoever reads this may send one.
+  announce(server, { ioThreads, workerThreads }, flags);
+  const forcedBy = await stopped;
+  if (!flags.quiet) {
+    summarise(server);
+  }
+  return forcedBy === undefined ? 0 : 128 + constants.signals[forcedBy];
+}
+
+function announce(
+  server: Server,
+  threads: { ioThreads: number; workerThreads: number },
+  flags: ServeFlags,
+): void {
+  const { url, hostname, port, unix } = server;
+  if (flags.json) {
+    const line = { event: 'listening', url, hostname, port, unix, ...threads, pid: process.pid };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  } else if (!flags.quiet) {
+    const { ioThreads, workerThreads } = threads;
+    say(
+      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers, pid ${process.pid})`)}`,
+    );
+  }
+}
+
+/** Drains at the first signal and forces at the second, which it names. */
+async function untilStopped(
+  server: Server,
+  flags: ServeFlags,
+): Promise<'SIGINT' | 'SIGTERM' | undefined> {
+  return new Promise((resolve, reject) => {
+    let firstAt: number | undefined;
+    let forcedBy: 'SIGINT' | 'SIGTERM' | undefined;
+
+    const stop = (force: boolean) => {
+      server.stop({ force }).then(finish, reject);
+    };
+    const finish = () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      resolve(forcedBy);
+    };
+    const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+      const now = performance.now();
+      if (firstAt === undefined) {
+        firstAt = now;
+        if (!flags.quiet) {
+          say(paint('dim', `${signal}: finishing requests under way; once more to cut them off`));
+        }
+        stop(false);
+      } else if (forcedBy === undefined && now - firstAt > SAME_SIGNAL_MS) {
+        forcedBy = signal;
+        stop(true);
+      }
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function summarise(server: Server): void {
+  const { connections, requests, bytes, uptimeMs } = server.stats();
+  say(
+    [
+      `served ${count(requests.total, 'request')} on ${count(connections.accepted, 'connection')}`,
+      `${size(bytes.received)} in`,
+      `${size(bytes.sent)} out`,
+      `up ${span(uptimeMs)}`,
+    ].join(', '),
+  );
+}

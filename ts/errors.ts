@@ -1,0 +1,49 @@
+/** Every code an error of this package can carry. Codes are stable; messages are not. */
+export const ERROR_CODES = {
+  ERR_REACTOR_INVALID_OPTION:
+    'An option has the wrong type, is out of range or contradicts another.',
+  ERR_REACTOR_UNKNOWN_OPTION: 'An option has a name that does not exist.',
+  ERR_REACTOR_INVALID_ROUTE: 'A route has a bad pattern, status, header or body.',
+  ERR_REACTOR_ADDRESS_IN_USE: 'Another socket is bound to the address.',
+  ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'The address does not belong to this machine.',
+  ERR_REACTOR_PERMISSION: 'The process may not bind the address or socket path.',
+  ERR_REACTOR_HOST_NOT_FOUND: 'The host name does not resolve.',
+  ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
+  ERR_REACTOR_START: 'The server could not start for another reason.',
+  ERR_REACTOR_STOPPED: 'The server has been stopped.',
+  ERR_REACTOR_BINDING: 'The native binding is missing or cannot be loaded.',
+} as const satisfies Record<string, string>;
+
+/** A stable error code, see {@link ERROR_CODES}. */
+export type ReactorErrorCode = keyof typeof ERROR_CODES;
+
+/** What every failure of this package is: one clear line, and a stable `code`. */
+export class ReactorError extends Error {
+  /** Stable, for programs. */
+  readonly code: ReactorErrorCode;
+
+  constructor(code: ReactorErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  static {
+    // On the prototype, so that it is no own property of every error.
+    Object.defineProperty(ReactorError.prototype, 'name', { value: 'ReactorError' });
+  }
+}
+
+/**
+ * The ReactorError for something the native binding threw. What it throws on
+ * purpose has a code of ours; anything else is a defect and passes unchanged.
+ */
+export function fromNative(error: unknown): unknown {
+  if (error instanceof Error && 'code' in error && isCode(error.code)) {
+    return new ReactorError(error.code, error.message, { cause: error });
+  }
+  return error;
+}
+
+function isCode(code: unknown): code is ReactorErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
+}

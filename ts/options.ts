@@ -1,0 +1,276 @@
+import { availableParallelism } from 'node:os';
+import type { NativeOptions } from './binding.js';
+import { ReactorError } from './errors.js';
+import { closest } from './names.js';
+import { resolveRoutes } from './routes.js';
+import { show } from './show.js';
+import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount } from './types.js';
+
+/** One option: its default, and what it accepts. */
+interface Rule<T> {
+  /** The default, computed late: it may depend on the machine. */
+  readonly fallback: () => T;
+  /** Completes the sentence "must be …". */
+  readonly allowed: string;
+  readonly accepts: (value: unknown) => value is T;
+  /** The value a command line or environment variable means; unchecked. */
+  readonly fromText: (text: string) => unknown;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Enough for a few large uploads, and no danger on a small machine. */
+const BODY_MEMORY = 256 * 1024 * 1024;
+
+/** Every option, its default and its range. Nested ones are named with a dot. */
+const RULES = {
+  port: integer(0, 65_535, 8080),
+  hostname: text('a host name or IP address', /^[^\s/[\]]{1,255}$/, '::'),
+  unix: optional(text('the path of a unix socket', /^[^\0]+$/)),
+  ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
+  workerThreads: threads(1, 32, (cores) => cores),
+  accept: oneOf(['acceptor', 'per-loop'], 'acceptor'),
+  backlog: integer(1, 65_535, 511),
+  queue: integer(1, 1_000_000, 4096),
+  maxConnections: optional(integer(1, 10_000_000)),
+  bodyMemory: optional(integer(0, 2 ** 40)),
+  'limits.requestLine': integer(64, 1_048_576, 8192),
+  'limits.head': integer(128, 1_048_576, 16_384),
+  'limits.fields': integer(1, 10_000, 100),
+  'limits.body': integer(0, 4_294_967_296, 16_777_216),
+  'limits.chunkExtensions': integer(0, 1_048_576, 16_384),
+  'timeouts.head': integer(1, DAY_MS, 30_000),
+  'timeouts.body': integer(1, DAY_MS, 30_000),
+  'timeouts.keepAlive': integer(1, DAY_MS, 75_000),
+  'timeouts.write': integer(1, DAY_MS, 30_000),
+  'timeouts.drain': integer(0, DAY_MS, 10_000),
+};
+
+/** The name of an option that the command line can set too. */
+export type OptionName = keyof typeof RULES;
+
+type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
+
+/** Names at the top and inside the nested objects, to tell unknown ones. */
+const NAMES = Object.keys(RULES) as OptionName[];
+const TOP_NAMES = ['routes', ...new Set(NAMES.map((name) => name.split('.')[0] as string))];
+
+/**
+ * Checks what a user gave to `serve` and fills in the defaults.
+ * @throws {ReactorError} names the first option that is wrong.
+ */
+export function resolveOptions(given: ServeOptions): NativeOptions {
+  const options = asObject('options', given);
+  refuseUnknown(options, TOP_NAMES, '');
+  const values = new Map<OptionName, unknown>();
+  for (const name of NAMES) {
+    values.set(name, resolve(name, valueAt(options, name)));
+  }
+  const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
+
+  if (options.unix !== undefined) {
+    for (const name of ['port', 'hostname'] as const) {
+      if (options[name] !== undefined) {
+        throw new ReactorError(
+          'ERR_REACTOR_INVALID_OPTION',
+          `option "${name}" cannot be given together with "unix": a server listens on one address`,
+        );
+      }
+    }
+  }
+
+  const unix = get('unix');
+  const maxConnections = get('maxConnections');
+  const ioThreads = threadsFor('ioThreads', get('ioThreads'));
+  const routes = resolveRoutes(options.routes);
+  return {
+    ...(unix === undefined ? {} : { unix }),
+    hostname: get('hostname'),
+    port: get('port'),
+    ioThreads,
+    workerThreads: threadsFor('workerThreads', get('workerThreads')),
+    acceptPerLoop: get('accept') === 'per-loop',
+    backlog: get('backlog'),
+    queue: get('queue'),
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    // The engine gives each I/O thread an equal share, and the largest body that
+    // the limit allows must fit in one.
+    bodyMemory: get('bodyMemory') ?? Math.max(BODY_MEMORY, get('limits.body') * ioThreads),
+    limits: {
+      requestLine: get('limits.requestLine'),
+      head: get('limits.head'),
+      fields: get('limits.fields'),
+      body: get('limits.body'),
+      chunkExtensions: get('limits.chunkExtensions'),
+    },
+    timeouts: {
+      head: get('timeouts.head'),
+      body: get('timeouts.body'),
+      keepAlive: get('timeouts.keepAlive'),
+      write: get('timeouts.write'),
+      drain: get('timeouts.drain'),
+    },
+    ...(routes === undefined ? {} : { routes }),
+  };
+}
+
+/** Checks what a user gave to `server.stop`. */
+export function resolveStop(given: StopOptions): { force: boolean } {
+  const options = asObject('options', given);
+  refuseUnknown(options, ['force'], '');
+  const force = options.force ?? false;
+  if (typeof force !== 'boolean') {
+    throw invalid('option "force"', 'true or false', force);
+  }
+  return { force };
+}
+
+/** Checks what a user gave to `server.reload`. */
+export function resolveReload(given: ReloadOptions): NativeOptions['routes'] {
+  const options = asObject('options', given);
+  refuseUnknown(options, ['routes'], '');
+  return resolveRoutes(options.routes);
+}
+
+/**
+ * The checked value of `name` as a command line or environment variable spells
+ * it. `label` is what the user wrote it as, for the error.
+ */
+export function parseOption(name: OptionName, label: string, spelled: string): unknown {
+  const rule: Rule<unknown> = RULES[name];
+  const value = rule.fromText(spelled);
+  if (!rule.accepts(value)) {
+    throw invalid(label, rule.allowed, spelled);
+  }
+  return value;
+}
+
+/** The default of `name`, for help texts. */
+export function defaultOf<K extends OptionName>(name: K): ValueOf<K> {
+  return RULES[name].fallback() as ValueOf<K>;
+}
+
+/** What `name` accepts, for help texts. */
+export function allowedFor(name: OptionName): string {
+  return RULES[name].allowed;
+}
+
+function resolve(name: OptionName, value: unknown): unknown {
+  const rule: Rule<unknown> = RULES[name];
+  if (value === undefined) {
+    return rule.fallback();
+  }
+  if (!rule.accepts(value)) {
+    throw invalid(`option "${name}"`, rule.allowed, value);
+  }
+  return value;
+}
+
+/** The value given for a name with or without a dot; `undefined` where none is. */
+function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
+  const [outer, inner] = name.split('.') as [string, string?];
+  const value = options[outer];
+  if (inner === undefined || value === undefined) {
+    return value;
+  }
+  const nested = asObject(`option "${outer}"`, value);
+  const siblings = NAMES.filter((other) => other.startsWith(`${outer}.`));
+  refuseUnknown(
+    nested,
+    siblings.map((other) => other.slice(outer.length + 1)),
+    `${outer}.`,
+  );
+  return nested[inner];
+}
+
+function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): number {
+  return count === 'auto' ? RULES[name].auto(availableParallelism()) : count;
+}
+
+function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: string): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) {
+      const near = closest(name, known);
+      const advice =
+        near === undefined
+          ? `; the options are ${known.map((other) => prefix + other).join(', ')}`
+          : `; did you mean "${prefix}${near}"?`;
+      throw new ReactorError(
+        'ERR_REACTOR_UNKNOWN_OPTION',
+        `unknown option "${prefix}${name}"${advice}`,
+      );
+    }
+  }
+}
+
+function asObject(label: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(label, 'an object', value);
+  }
+  return value as Record<string, unknown>;
+}
+
+function invalid(label: string, allowed: string, value: unknown): ReactorError {
+  return new ReactorError(
+    'ERR_REACTOR_INVALID_OPTION',
+    `${label} must be ${allowed}, got ${show(value)}`,
+  );
+}
+
+function integer(min: number, max: number): Rule<number>;
+function integer(min: number, max: number, fallback: number): Rule<number>;
+function integer(min: number, max: number, fallback = min): Rule<number> {
+  return {
+    fallback: () => fallback,
+    allowed: `an integer from ${min} to ${max}`,
+    accepts: (value): value is number =>
+      typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max,
+    fromText: toInteger,
+  };
+}
+
+function threads(
+  min: number,
+  max: number,
+  forCores: (cores: number) => number,
+): Rule<ThreadCount> & { auto: (cores: number) => number } {
+  const number = integer(min, max);
+  return {
+    fallback: () => 'auto',
+    allowed: `${number.allowed}, or "auto"`,
+    accepts: (value): value is ThreadCount => value === 'auto' || number.accepts(value),
+    fromText: (spelled) => (spelled === 'auto' ? spelled : toInteger(spelled)),
+    auto: (cores) => Math.min(Math.max(forCores(cores), min), max),
+  };
+}
+
+function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
+  return {
+    fallback: () => fallback,
+    allowed: what,
+    accepts: (value): value is string => typeof value === 'string' && pattern.test(value),
+    fromText: (spelled) => spelled,
+  };
+}
+
+function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T>): Rule<T> {
+  return {
+    fallback: () => fallback,
+    allowed: values.map((value) => JSON.stringify(value)).join(' or '),
+    accepts: (value): value is T => values.includes(value as T),
+    fromText: (spelled) => spelled,
+  };
+}
+
+function optional<T>(rule: Rule<T>): Rule<T | undefined> {
+  return {
+    ...rule,
+    fallback: () => undefined,
+    accepts: (value): value is T => rule.accepts(value),
+  };
+}
+
+/** Digits only: `Number` would take `''`, `0x10`, `1e3` and blanks. */
+function toInteger(spelled: string): unknown {
+  return /^-?\d{1,16}$/.test(spelled) ? Number(spelled) : spelled;
+}

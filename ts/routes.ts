@@ -1,0 +1,139 @@
+import { types } from 'node:util';
+import type { NativeField, NativeRoute } from './binding.js';
+import { ReactorError } from './errors.js';
+import { show } from './show.js';
+
+const RESPONSE_KEYS = ['status', 'headers', 'body'];
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Framing and connection fields belong to the server: two sources would contradict each other. */
+const OWN_FIELDS = [
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/**
+ * Checks the `routes` option and renders it for the engine; `undefined` stays so.
+ * Patterns themselves are checked by the engine, which knows them all.
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path.
+ */
+export function resolveRoutes(routes: unknown): NativeRoute[] | undefined {
+  if (routes === undefined) {
+    return undefined;
+  }
+  if (!isObject(routes)) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `option "routes" must be an object of paths and responses, got ${show(routes)}`,
+    );
+  }
+  return Object.entries(routes).flatMap(([pattern, route]) => resolveRoute(pattern, route));
+}
+
+function resolveRoute(pattern: string, route: unknown): NativeRoute[] {
+  if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
+    return [{ pattern, method: 'GET', ...render(`route "${pattern}"`, route) }];
+  }
+  if (!isObject(route)) {
+    throw bad(
+      `route "${pattern}"`,
+      'must be a string, bytes, a response or responses by method',
+      route,
+    );
+  }
+  return Object.entries(route).map(([method, response]) => {
+    const label = `route "${pattern}"`;
+    if (RESPONSE_KEYS.includes(method)) {
+      throw bad(label, 'mixes methods with the keys of a response', route);
+    }
+    if (!TOKEN.test(method) || method !== method.toUpperCase()) {
+      throw bad(label, 'must name methods in upper case, such as GET', method);
+    }
+    return { pattern, method, ...render(`${label} ${method}`, response) };
+  });
+}
+
+function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 'fields' | 'body'> {
+  if (typeof response === 'string' || isBytes(response)) {
+    return render(label, { body: response });
+  }
+  if (!isObject(response)) {
+    throw bad(label, 'must answer with a string, bytes or a response', response);
+  }
+  const unknown = Object.keys(response).find((key) => !RESPONSE_KEYS.includes(key));
+  if (unknown !== undefined) {
+    throw bad(label, 'has a key that is none of status, headers, body', unknown);
+  }
+  const { status = 200, body = '' } = response;
+  if (!Number.isInteger(status) || (status as number) < 200 || (status as number) > 599) {
+    throw bad(label, 'must have a status that is an integer from 200 to 599', status);
+  }
+  if (typeof body !== 'string' && !isBytes(body)) {
+    throw bad(label, 'must have a body that is a string or bytes', body);
+  }
+  if (body.length > 0 && (status === 204 || status === 304)) {
+    throw bad(label, `cannot have a body with status ${status}`, body);
+  }
+  const fields = renderFields(label, response.headers);
+  if (body.length > 0 && !fields.some((field) => field.name.toLowerCase() === 'content-type')) {
+    const type = typeof body === 'string' ? 'text/plain;charset=utf-8' : 'application/octet-stream';
+    fields.push({ name: 'content-type', value: Buffer.from(type) });
+  }
+  return {
+    status: status as number,
+    fields,
+    // A copy: the caller may go on writing to its bytes while we start.
+    body: typeof body === 'string' ? Buffer.from(body) : Uint8Array.from(body),
+  };
+}
+
+function renderFields(label: string, headers: unknown): NativeField[] {
+  if (headers === undefined) {
+    return [];
+  }
+  if (!isObject(headers)) {
+    throw bad(label, 'must have headers that are an object of names and values', headers);
+  }
+  return Object.entries(headers).flatMap(([name, values]) => {
+    if (!TOKEN.test(name)) {
+      throw bad(label, 'has a header name that is not a token', name);
+    }
+    if (OWN_FIELDS.includes(name.toLowerCase())) {
+      throw bad(label, 'sets a header that only the server may set', name);
+    }
+    return (Array.isArray(values) ? values : [values]).map((value: unknown) => {
+      if (typeof value !== 'string' || !isFieldValue(value)) {
+        throw bad(label, `has a bad value for header ${name}`, value);
+      }
+      return { name, value: Buffer.from(value, 'latin1') };
+    });
+  });
+}
+
+/** RFC 9110 §5.5: visible characters, inner blanks and tabs, and the bytes above 0x7F. */
+function isFieldValue(value: string): boolean {
+  return /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/.test(value);
+}
+
+/** An object with only keys of a response; an empty one is an empty 200. */
+function isResponse(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).every((key) => RESPONSE_KEYS.includes(key));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value);
+}
+
+function bad(label: string, problem: string, value: unknown): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_ROUTE', `${label} ${problem}, got ${show(value)}`);
+}

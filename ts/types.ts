@@ -1,0 +1,399 @@
+/** A number of threads, or `'auto'` to fit it to the cores this process may use. */
+export type ThreadCount = number | 'auto';
+
+/** What {@link serve} takes. Every option may be left out. */
+export interface ServeOptions {
+  /**
+   * TCP port, 0 to 65535. With 0 the kernel chooses a free one; `server.port`
+   * tells which.
+   * @default 8080
+   */
+  port?: number | undefined;
+
+  /**
+   * Host name or IP address to listen on. `'::'` is every address of the
+   * machine, IPv4 and IPv6; where there is no IPv6 it is every IPv4 address.
+   * @default '::'
+   */
+  hostname?: string | undefined;
+
+  /**
+   * Path of a unix socket to listen on, in place of `port` and `hostname`. A
+   * socket file that a dead server left behind is replaced; a live server's is
+   * an error. The file is removed on stop.
+   */
+  unix?: string | undefined;
+
+  /**
+   * Threads that own connections, 1 to 16. `'auto'` is half the cores.
+   * @default 'auto'
+   */
+  ioThreads?: ThreadCount | undefined;
+
+  /**
+   * Threads that run request handlers, 1 to 32. `'auto'` is one per core.
+   * @default 'auto'
+   */
+  workerThreads?: ThreadCount | undefined;
+
+  /**
+   * Who accepts connections: one acceptor thread that spreads them over the
+   * I/O threads, or every I/O thread from a listener of its own (better for
+   * many short connections).
+   * @default 'acceptor'
+   */
+  accept?: 'acceptor' | 'per-loop' | undefined;
+
+  /**
+   * Connections that the kernel holds until they are accepted, 1 to 65535. The
+   * kernel caps it at `net.core.somaxconn`.
+   * @default 511
+   */
+  backlog?: number | undefined;
+
+  /**
+   * Requests that may wait for a worker thread, 1 to 1000000. One more is
+   * answered with 503 and `Retry-After: 1`.
+   * @default 4096
+   */
+  queue?: number | undefined;
+
+  /**
+   * Connections that may be open at once, 1 to 10000000; one more is answered
+   * with 503. By default as many as the limit on open files allows.
+   */
+  maxConnections?: number | undefined;
+
+  /**
+   * Bytes of request bodies held in memory at once, over all connections, 0 to
+   * 1099511627776. Each I/O thread has an equal share; a request whose body
+   * does not fit is answered with 503. By default 268435456, or more where the
+   * largest body that `limits.body` allows would not fit in a share.
+   */
+  bodyMemory?: number | undefined;
+
+  /** Bounds on one request. */
+  limits?: Limits | undefined;
+
+  /** How long the server waits for a peer. */
+  timeouts?: Timeouts | undefined;
+
+  /**
+   * What to answer, by path. Without routes the built-in application answers,
+   * the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
+   * `/healthz` and `/stats`.
+   */
+  routes?: Routes | undefined;
+}
+
+/** Bounds on one request. A request that passes one is refused and the connection closed. */
+export interface Limits {
+  /**
+   * Bytes of the request line, without its line end, 64 to 1048576; more is a 414.
+   * @default 8192
+   */
+  requestLine?: number | undefined;
+
+  /**
+   * Bytes of the whole head, request line included, 128 to 1048576; more is a 431.
+   * @default 16384
+   */
+  head?: number | undefined;
+
+  /**
+   * Header fields, 1 to 10000; more is a 431.
+   * @default 100
+   */
+  fields?: number | undefined;
+
+  /**
+   * Bytes of the body, 0 to 4294967296; more is a 413.
+   * @default 16777216
+   */
+  body?: number | undefined;
+
+  /**
+   * Bytes of chunk extensions in one message, 0 to 1048576; more is a 400.
+   * @default 16384
+   */
+  chunkExtensions?: number | undefined;
+}
+
+/** How long the server waits for a peer, in milliseconds. */
+export interface Timeouts {
+  /**
+   * For a whole head, from its first byte, 1 to 86400000; then 408.
+   * @default 30000
+   */
+  head?: number | undefined;
+
+  /**
+   * For the next bytes of a body, 1 to 86400000; then 408.
+   * @default 30000
+   */
+  body?: number | undefined;
+
+  /**
+   * For the next request on an idle connection, 1 to 86400000; then it is
+   * closed. The default outlasts the 60 s after which common load balancers
+   * drop an idle connection.
+   * @default 75000
+   */
+  keepAlive?: number | undefined;
+
+  /**
+   * For a peer to take more of a response, 1 to 86400000; then the connection
+   * is closed.
+   * @default 30000
+   */
+  write?: number | undefined;
+
+  /**
+   * For requests under way to finish when the server stops, 0 to 86400000;
+   * then they are cut off.
+   * @default 10000
+   */
+  drain?: number | undefined;
+}
+
+/**
+ * Responses by path pattern: `/`, `/users/:id`, `/assets/*`. A static path wins
+ * over a parameter, a parameter over a wildcard.
+ */
+export type Routes = Readonly<Record<string, Route>>;
+
+/**
+ * What a path answers: a response for GET and HEAD, or responses by method. A
+ * method that a path does not have is answered with 405 and `Allow`.
+ */
+export type Route = StaticResponse | string | Uint8Array | MethodRoutes;
+
+/**
+ * Responses by method, in upper case as HTTP has them: `{ GET: …, POST: … }`.
+ * HEAD is answered from GET.
+ */
+export type MethodRoutes = Readonly<
+  Record<Uppercase<string>, StaticResponse | string | Uint8Array>
+>;
+
+/** A response that is rendered once and answered on the I/O thread, without JavaScript. */
+export interface StaticResponse {
+  /**
+   * Status code, 200 to 599.
+   * @default 200
+   */
+  readonly status?: number | undefined;
+
+  /**
+   * Header fields; an array makes one field per element. Without a
+   * `content-type`, a string body is sent as `text/plain;charset=utf-8` and
+   * bytes as `application/octet-stream`. The server itself sets
+   * `content-length`, `connection`, `date` and `transfer-encoding`.
+   */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+
+  /**
+   * Body; a string is sent as UTF-8. Not allowed with 204 and 304.
+   * @default ''
+   */
+  readonly body?: string | Uint8Array | undefined;
+}
+
+/** What {@link Server.stop} takes. */
+export interface StopOptions {
+  /**
+   * Cut every connection now, in place of letting requests under way finish.
+   * @default false
+   */
+  force?: boolean | undefined;
+}
+
+/** What {@link Server.reload} takes. */
+export interface ReloadOptions {
+  /** The new routes; without them the built-in application. */
+  routes?: Routes | undefined;
+}
+
+/** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
+export interface Server {
+  /**
+   * Where to reach it, such as `http://localhost:8080/`; for a unix socket
+   * `unix:` and its path.
+   */
+  readonly url: string;
+
+  /** The TCP port it listens on; `undefined` for a unix socket. */
+  readonly port: number | undefined;
+
+  /** The IP address it listens on; `undefined` for a unix socket. */
+  readonly hostname: string | undefined;
+
+  /** The path of its unix socket; `undefined` for TCP. */
+  readonly unix: string | undefined;
+
+  /** The counters as they are now. Still there after the server has stopped. */
+  stats(): Stats;
+
+  /**
+   * Replaces the routes at once. Requests under way finish with the old ones.
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay;
+   * `ERR_REACTOR_STOPPED`.
+   */
+  reload(options?: ReloadOptions): void;
+
+  /**
+   * Stops the server: closes its listener, lets requests under way finish for at
+   * most `timeouts.drain`, and resolves when everything is closed and its
+   * threads have ended. May be called again, with `force` to hurry.
+   */
+  stop(options?: StopOptions): Promise<void>;
+
+  /** Keeps the process alive while the server runs, as it does from the start. */
+  ref(): this;
+
+  /** Lets the process end while the server runs. */
+  unref(): this;
+
+  /** `await using server = await serve()`: drains and stops at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A server's counters at one moment, all since its start. */
+export interface Stats {
+  /** Milliseconds since the start. */
+  uptimeMs: number;
+  connections: ConnectionStats;
+  requests: RequestStats;
+  bytes: ByteStats;
+  tasks: TaskStats;
+  /** Each I/O thread. */
+  ioThreads: IoThreadStats[];
+  /** Each worker thread. */
+  workerThreads: WorkerThreadStats[];
+}
+
+/** Connections. */
+export interface ConnectionStats {
+  /** Accepted and given to an I/O thread. */
+  accepted: number;
+  /** Open now. */
+  open: number;
+  /** Turned away with 503 because `maxConnections` were open. */
+  refused: number;
+  /** Times that accepting paused for want of file descriptors or memory. */
+  acceptPauses: number;
+  /** Closed, by reason. */
+  closed: ClosedStats;
+}
+
+/** Closed connections, by reason. */
+export interface ClosedStats {
+  /** The peer closed it, after its last answer. */
+  peer: number;
+  /** An answer said `Connection: close`, as the client had asked. */
+  served: number;
+  /** A request was malformed or over a limit, and was told so. */
+  rejected: number;
+  /** No request came for the keep-alive timeout. */
+  idle: number;
+  /** A head or a body came too slowly. */
+  requestTimeout: number;
+  /** The peer took no output for the write timeout. */
+  writeTimeout: number;
+  /** The peer reset it, or left in the middle of a request. */
+  aborted: number;
+  /** The server was stopping. */
+  stopped: number;
+}
+
+/** Requests, and responses by class. */
+export interface RequestStats {
+  /** Request heads read. */
+  total: number;
+  /** 1xx responses. */
+  informational: number;
+  /** 2xx responses. */
+  success: number;
+  /** 3xx responses. */
+  redirect: number;
+  /** 4xx responses. */
+  clientError: number;
+  /** 5xx responses. */
+  serverError: number;
+}
+
+/** Bytes on the wire. */
+export interface ByteStats {
+  /** Read from peers. */
+  received: number;
+  /** Sent to peers. */
+  sent: number;
+}
+
+/** Requests that went to worker threads. */
+export interface TaskStats {
+  /** Put into the queue. */
+  queued: number;
+  /** Run. */
+  done: number;
+  /** Turned away with 503: the queue, or the room for bodies, was full. */
+  rejected: number;
+  /** Run for a connection that was gone when the answer came. */
+  dropped: number;
+  /** Answered with 500 because the handler failed. */
+  panics: number;
+  /** Waiting now. */
+  queueDepth: number;
+  /** The most that waited at once. */
+  queuePeak: number;
+  /** The most that may wait. */
+  queueCapacity: number;
+  /** From the queue to a worker. */
+  queueWait: LatencyStats;
+  /** Inside the handler. */
+  handlerTime: LatencyStats;
+}
+
+/** A distribution of times in nanoseconds, exact to a sixteenth. */
+export interface LatencyStats {
+  /** Values counted. */
+  count: number;
+  /** Median. */
+  p50Ns: number;
+  /** 90th percentile. */
+  p90Ns: number;
+  /** 99th percentile. */
+  p99Ns: number;
+  /** 99.9th percentile. */
+  p999Ns: number;
+  /** The largest. */
+  maxNs: number;
+}
+
+/** One I/O thread. */
+export interface IoThreadStats {
+  /** Connections open now. */
+  connections: number;
+  /** Connections ever. */
+  accepted: number;
+  /** Request heads read. */
+  requests: number;
+  /** Turns of its loop. */
+  turns: number;
+  /** Turns that ended in sleep. */
+  sleeps: number;
+  /** Workers it woke. */
+  workerWakes: number;
+}
+
+/** One worker thread. */
+export interface WorkerThreadStats {
+  /** Tasks run. */
+  tasks: number;
+  /** Handlers that failed. */
+  panics: number;
+  /** Times it was woken. */
+  wakes: number;
+  /** Milliseconds inside handlers. */
+  busyMs: number;
+}
