@@ -92,10 +92,19 @@ impl Inline {
     }
 }
 
-/// A table of routes. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+/// A table of routes.
+#[derive(Clone, Debug)]
 pub struct App {
     routes: Vec<(Option<String>, String, Target)>,
+    /// The same routes, to check each further one against, so that compiling
+    /// cannot fail.
+    check: Routes<()>,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self { routes: Vec::new(), check: Routes::new() }
+    }
 }
 
 impl App {
@@ -122,12 +131,7 @@ impl App {
         pattern: &str,
         target: Target,
     ) -> Result<&mut Self, RouteError> {
-        // Checked against all others here, so that compiling cannot fail.
-        let mut check = Routes::new();
-        for (method, pattern, _) in &self.routes {
-            check.insert(method.as_deref(), pattern, ())?;
-        }
-        check.insert(method, pattern, ())?;
+        self.check.insert(method, pattern, ())?;
         self.routes.push((method.map(str::to_owned), pattern.to_owned(), target));
         Ok(self)
     }
