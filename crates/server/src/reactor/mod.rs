@@ -48,6 +48,8 @@ pub(crate) struct Reactor<T> {
     wheel: Wheel,
     /// The one buffer that everything is read into.
     scratch: Box<[u8]>,
+    /// More has been read than the request that is being answered.
+    input_left: bool,
     head: Head,
     params: Params,
     pool: BufPool,
@@ -95,6 +97,7 @@ impl<T: Transport> Reactor<T> {
             clock,
             wheel: Wheel::new(),
             scratch,
+            input_left: false,
             head: Head::default(),
             params: Params::default(),
             pool: BufPool::default(),
