@@ -288,6 +288,36 @@ fn a_forced_stop_cuts_a_drain_short() {
     }
 }
 
+/// Connections that are being handed from the acceptor to a loop included.
+#[test]
+fn a_forced_stop_leaves_no_connection_open() {
+    let _bound = bounded(Duration::from_secs(20));
+    for _ in 0..20 {
+        let server = start(config(builtin()));
+        let address = tcp_address(&server);
+        let connected = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut clients = Vec::new();
+                    while let Ok(client) = Client::connect(address) {
+                        clients.push(client);
+                        connected.fetch_add(1, Ordering::Relaxed);
+                    }
+                    // The server object is still there.
+                    for mut client in clients {
+                        let error = client.try_reply(false).expect_err("closed");
+                        assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "left open");
+                    }
+                });
+            }
+            until("connections to come", || connected.load(Ordering::Relaxed) > 20);
+            server.stop(Stop::Force);
+            server.wait();
+        });
+    }
+}
+
 #[test]
 fn whoever_waits_or_asked_to_be_told_learns_of_the_stop() {
     let _bound = bounded(Duration::from_secs(20));
