@@ -251,7 +251,7 @@ fn past_the_drain_timeout_connections_are_cut_and_wait_returns() {
 fn a_forced_stop_returns_promptly_with_a_stuck_handler() {
     let _bound = bounded(Duration::from_secs(20));
     let (server, latch, mut client) = holding(Duration::from_secs(60));
-    let _open = OpenAtEnd(latch.clone());
+    let _open = OpenAtEnd(latch);
     let start = Instant::now();
     server.stop(Stop::Force);
     assert!(start.elapsed() < Duration::from_millis(200), "stop() does not wait");
