@@ -21,6 +21,10 @@ pub(crate) trait Transport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&mut self) -> io::Result<()>;
+    /// Bytes written that the peer has not yet taken, as far as is known.
+    fn unsent(&self) -> usize {
+        0
+    }
 }
 
 impl Transport for Stream {
@@ -35,6 +39,9 @@ impl Transport for Stream {
     }
     fn shutdown_write(&mut self) -> io::Result<()> {
         Stream::shutdown_write(self)
+    }
+    fn unsent(&self) -> usize {
+        Stream::unsent(self).unwrap_or(0)
     }
 }
 
@@ -67,6 +74,9 @@ pub(crate) struct Conn<T> {
     pub(crate) since: Millis,
     /// Set where progress counts: see `reactor::timers`.
     pub(crate) progress: bool,
+    /// What the transport held unsent when it last took no more, or when the
+    /// timer last looked.
+    pub(crate) unsent: usize,
     /// The socket has something to read, as far as is known.
     pub(crate) readable: bool,
     /// The kernel said that the end of the input is near: a short read does
@@ -191,6 +201,7 @@ impl<T> Conn<T> {
             phase: Phase::Fresh,
             since: now,
             progress: false,
+            unsent: 0,
             readable: false,
             hangup: false,
             read_closed: false,

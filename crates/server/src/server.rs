@@ -203,6 +203,10 @@ impl Shared {
             // come down in order.
             let _ = thread.join();
         }
+        for inbox in &self.inboxes {
+            // A connection that the acceptor handed over too late.
+            while inbox.pop_control().is_some() {}
+        }
         self.pool.stop();
         let until = Instant::now() + WORKER_GRACE;
         for worker in threads.workers {
@@ -241,8 +245,10 @@ impl Assembly {
         let io_threads = config.io_threads;
         let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
         let pool = Arc::new(Pool::new(config.queue));
+        // The queue is for those that wait; one more runs on each worker.
+        let max_tasks = config.queue + config.worker_threads;
         let inboxes = (0..io_threads)
-            .map(|_| Inbox::new(config.queue).map(Arc::new))
+            .map(|_| Inbox::new(max_tasks).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(system("an eventfd"))?;
         let acceptor = match config.accept {
@@ -298,10 +304,11 @@ impl Assembly {
                 counters: Arc::clone(&counters),
                 stats: Arc::clone(&stats),
                 accepting,
-                max_tasks: config.queue,
+                max_tasks,
                 home: index * config.worker_threads / io_threads,
                 drain_timeout: config.timeouts.drain,
                 rescue: Duration::ZERO,
+                rescue_at: Instant::now(),
                 drain_until: None,
             };
             event_loop.register().map_err(system("an epoll watch"))?;

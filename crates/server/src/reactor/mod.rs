@@ -48,6 +48,8 @@ pub(crate) struct Reactor<T> {
     wheel: Wheel,
     /// The one buffer that everything is read into.
     scratch: Box<[u8]>,
+    /// More has been read than the request that is being answered.
+    input_left: bool,
     head: Head,
     params: Params,
     pool: BufPool,
@@ -95,6 +97,7 @@ impl<T: Transport> Reactor<T> {
             clock,
             wheel: Wheel::new(),
             scratch,
+            input_left: false,
             head: Head::default(),
             params: Params::default(),
             pool: BufPool::default(),
@@ -354,7 +357,10 @@ impl<T: Transport> Reactor<T> {
         match conn.out.flush(&mut conn.io, &mut self.pool) {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
-                conn.progress |= sent > 0 && flushed == Flushed::Blocked;
+                if flushed == Flushed::Blocked {
+                    conn.progress |= sent > 0;
+                    conn.unsent = conn.io.unsent();
+                }
                 true
             }
             Err(_) => {

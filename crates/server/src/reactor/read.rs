@@ -85,6 +85,7 @@ impl<T: Transport> Reactor<T> {
                 continue;
             }
             let parsed = self.parse(slot, &scratch[..len]);
+            self.input_left = false;
             let conn = &mut self.conns[slot as usize];
             let rest = &scratch[parsed.used..len];
             if conn.last_request_read || rest.is_empty() {
@@ -139,11 +140,15 @@ impl<T: Transport> Reactor<T> {
                     match event {
                         Event::Incomplete => return Parsed { used, stalled: false },
                         Event::Head => {
+                            self.input_left = used < input.len();
                             let head = &rest[n - self.head.len()..n];
                             self.request(slot, head);
                         }
                         Event::Data { start, end } => self.body(slot, &rest[start..end]),
-                        Event::End => self.body_end(slot),
+                        Event::End => {
+                            self.input_left = used < input.len();
+                            self.body_end(slot);
+                        }
                     }
                 }
                 Err(error) => {
