@@ -217,6 +217,10 @@ impl Shared {
             // come down in order.
             let _ = thread.join();
         }
+        for inbox in &self.inboxes {
+            // A connection that the acceptor handed over too late.
+            while inbox.pop_control().is_some() {}
+        }
         self.pool.stop();
         let until = Instant::now() + WORKER_GRACE;
         for worker in threads.workers {

@@ -30,6 +30,12 @@ use crate::wheel::Wheel;
 /// Tasks kept for further requests.
 const KEEP_TASKS: usize = 1024;
 
+/// What a fresh TCP connection sends without waiting for the peer: ten segments
+/// (RFC 6928), and some room. A socket may be closed at once when no more than
+/// this is under way; with more, a byte that the peer still sends would make the
+/// kernel throw away what has not left.
+const SURELY_SENT: usize = 8 * 1024;
+
 /// What does not change while the loop runs.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
@@ -49,6 +55,8 @@ pub(crate) struct Reactor<T> {
     wheel: Wheel,
     /// The one buffer that everything is read into.
     scratch: Box<[u8]>,
+    /// More has been read than the request that is being answered.
+    input_left: bool,
     head: Head,
     params: Params,
     pool: BufPool,
@@ -99,6 +107,7 @@ impl<T: Transport> Reactor<T> {
             clock,
             wheel: Wheel::new(),
             scratch,
+            input_left: false,
             head: Head::default(),
             params: Params::default(),
             pool: BufPool::default(),
@@ -312,7 +321,8 @@ impl<T: Transport> Reactor<T> {
         if conn.closing {
             let reason = conn.reason.unwrap_or(CloseReason::Served);
             let unread = conn.readable || conn.stalled;
-            if conn.read_closed || !(conn.linger || unread) {
+            let large = conn.sent_since_read > SURELY_SENT;
+            if conn.read_closed || !(conn.linger || unread || large) {
                 self.close(slot, reason);
                 return false;
             }
@@ -365,6 +375,7 @@ impl<T: Transport> Reactor<T> {
         match conn.out.flush(&mut conn.io, &mut self.pool) {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
+                conn.sent_since_read += sent;
                 if flushed == Flushed::Blocked {
                     conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();

@@ -73,6 +73,7 @@ impl<T: Transport> Reactor<T> {
                     }
                     Ok(n) => {
                         self.counters.bytes_in.add(n as u64);
+                        conn.sent_since_read = 0;
                         // A short read has emptied the socket (epoll(7),
                         // question 9), unless the end is known to be there.
                         conn.readable = n == scratch.len() - carried || conn.hangup;
@@ -95,6 +96,7 @@ impl<T: Transport> Reactor<T> {
                 continue;
             }
             let parsed = self.parse(slot, &scratch[..len]);
+            self.input_left = false;
             let conn = &mut self.conns[slot as usize];
             let rest = &scratch[parsed.used..len];
             conn.stalled = parsed.stalled && !conn.last_request_read;
@@ -150,15 +152,21 @@ impl<T: Transport> Reactor<T> {
                     match event {
                         Event::Incomplete => return Parsed { used, stalled: false },
                         Event::Head => {
+                            self.input_left = used < input.len();
                             let head = &rest[n - self.head.len()..n];
                             self.request(slot, head);
                         }
                         Event::Data { start, end } => self.body(slot, &rest[start..end]),
-                        Event::End => self.body_end(slot),
+                        Event::End => {
+                            self.input_left = used < input.len();
+                            self.body_end(slot);
+                        }
                     }
                 }
                 Err(error) => {
-                    let head_only = rest.starts_with(b"HEAD ") && conn.incoming.is_none();
+                    // Blank lines before a request do not count.
+                    let line = rest.trim_ascii_start();
+                    let head_only = line.starts_with(b"HEAD ") && conn.incoming.is_none();
                     self.reject(slot, error, head_only);
                 }
             }

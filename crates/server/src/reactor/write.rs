@@ -60,7 +60,8 @@ impl<T: Transport> Reactor<T> {
             self.recycle_answer(answer);
             return;
         }
-        let last = self.draining && conn.in_flight() == 1 && conn.tail.is_empty();
+        let last =
+            self.draining && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
         if meta.close || last {
             conn.closing = true;
             conn.last_request_read = true;
