@@ -25,7 +25,7 @@ fn unix(path: &Path) -> Config {
 /// The error of a start that must fail. It has one line.
 #[track_caller]
 fn error(config: Config) -> StartError {
-    let error = Server::start(config).err().expect("the start fails");
+    let error = Server::start(config).expect_err("the start fails");
     assert!(!error.to_string().contains('\n'), "{error}");
     error
 }
