@@ -77,6 +77,9 @@ pub(crate) struct Conn<T> {
     /// What the transport held unsent when it last took no more, or when the
     /// timer last looked.
     pub(crate) unsent: usize,
+    /// Bytes sent since something was last read: what the peer may not have
+    /// got yet.
+    pub(crate) sent_since_read: usize,
     /// The socket has something to read, as far as is known.
     pub(crate) readable: bool,
     /// The kernel said that the end of the input is near: a short read does
@@ -202,6 +205,7 @@ impl<T> Conn<T> {
             since: now,
             progress: false,
             unsent: 0,
+            sent_since_read: 0,
             readable: false,
             hangup: false,
             read_closed: false,

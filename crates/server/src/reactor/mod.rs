@@ -29,6 +29,12 @@ use crate::wheel::Wheel;
 /// Tasks kept for further requests.
 const KEEP_TASKS: usize = 1024;
 
+/// What a fresh TCP connection sends without waiting for the peer: ten segments
+/// (RFC 6928), and some room. A socket may be closed at once when no more than
+/// this is under way; with more, a byte that the peer still sends would make the
+/// kernel throw away what has not left.
+const SURELY_SENT: usize = 8 * 1024;
+
 /// What does not change while the loop runs.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
@@ -305,7 +311,8 @@ impl<T: Transport> Reactor<T> {
         if conn.closing {
             let reason = conn.reason.unwrap_or(CloseReason::Served);
             let unread = conn.readable || conn.stalled;
-            if conn.read_closed || !(conn.linger || unread) {
+            let large = conn.sent_since_read > SURELY_SENT;
+            if conn.read_closed || !(conn.linger || unread || large) {
                 self.close(slot, reason);
                 return false;
             }
@@ -357,6 +364,7 @@ impl<T: Transport> Reactor<T> {
         match conn.out.flush(&mut conn.io, &mut self.pool) {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
+                conn.sent_since_read += sent;
                 if flushed == Flushed::Blocked {
                     conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();

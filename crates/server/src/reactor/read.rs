@@ -63,6 +63,7 @@ impl<T: Transport> Reactor<T> {
                     }
                     Ok(n) => {
                         self.counters.bytes_in.add(n as u64);
+                        conn.sent_since_read = 0;
                         // A short read has emptied the socket (epoll(7),
                         // question 9), unless the end is known to be there.
                         conn.readable = n == scratch.len() - carried || conn.hangup;
@@ -152,7 +153,9 @@ impl<T: Transport> Reactor<T> {
                     }
                 }
                 Err(error) => {
-                    let head_only = rest.starts_with(b"HEAD ") && conn.incoming.is_none();
+                    // Blank lines before a request do not count.
+                    let line = rest.trim_ascii_start();
+                    let head_only = line.starts_with(b"HEAD ") && conn.incoming.is_none();
                     self.reject(slot, error, head_only);
                 }
             }
