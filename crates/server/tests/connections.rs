@@ -72,15 +72,24 @@ fn places_are_free_again_when_connections_close() {
     for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
         let server = at_most(3, accept);
         let mut clients = open(&server, 3);
-        for round in 1..=10 {
+        for _ in 0..10 {
             assert_eq!(Client::new(&server).reply().status, 503);
             drop(clients.remove(0));
             until_stats(&server, "the place to be free", |s| s.connections.open == 2);
-            let mut client = Client::new(&server);
-            assert_eq!(client.get("/").status, 200);
-            clients.push(client);
-            assert_eq!(server.stats().connections.refused, round);
+            // The acceptor counts once for all that it finds waiting, so one
+            // that comes right behind the refused one may still be refused.
+            until("one to be let in", || {
+                let mut client = Client::new(&server);
+                let let_in = client.get("/").status == 200;
+                if let_in {
+                    clients.push(client);
+                }
+                let_in
+            });
         }
+        let stats = server.stats();
+        assert_eq!((stats.connections.accepted, stats.connections.open), (13, 3));
+        assert!(stats.connections.refused >= 10);
     }
 }
 

@@ -13,11 +13,11 @@ use common::{
 };
 use reactor_server::{Config, Server, Timeouts};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(500);
 
 /// What the tests allow on top of a timeout: the wheel's 50 ms tick, and what
-/// a busy machine adds.
-const SLACK: Duration = Duration::from_millis(500);
+/// a busy machine adds. The timeouts that are not meant are at least 10 s.
+const SLACK: Duration = Duration::from_secs(2);
 
 fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
     let mut timeouts = Timeouts::default();
@@ -67,10 +67,10 @@ fn the_second_head_of_a_connection_has_the_same_timeout() {
     for path in ["/", "/inline"] {
         let mut client = Client::new(&server);
         assert_eq!(client.get(path).status, 200);
-        client.send("GET ");
         let start = Instant::now();
+        client.send("GET ");
         assert_eq!(client.reply().status, 408);
-        assert!(start.elapsed() < SHORT + SLACK, "{:?}", start.elapsed());
+        assert_about(SHORT, start.elapsed());
         client.ends();
     }
 }
@@ -110,11 +110,10 @@ fn an_idle_connection_is_closed_without_a_word() {
             assert_eq!(client.get(path).status, 200);
             thread::sleep(SHORT / 2);
         }
-        assert_eq!(client.get(path).status, 200, "each request starts the time anew");
         let start = Instant::now();
+        assert_eq!(client.get(path).status, 200, "each request starts the time anew");
         client.ends();
-        // The server began to count a little before we had the answer.
-        assert_about(SHORT, start.elapsed() + Duration::from_millis(20));
+        assert_about(SHORT, start.elapsed());
     }
     assert_eq!(server.stats().connections.closed.idle, 2);
 }
@@ -131,10 +130,10 @@ fn a_body_without_progress_is_given_up() {
     ];
     for head in heads {
         let mut client = Client::new(&server);
-        client.send(head);
         let start = Instant::now();
+        client.send(head);
         let reply = client.reply();
-        assert_about(SHORT, start.elapsed() + Duration::from_millis(20));
+        assert_about(SHORT, start.elapsed());
         assert_eq!(reply.status, 408, "{head}");
         assert!(reply.closes());
         client.ends();
@@ -160,7 +159,7 @@ fn a_body_that_makes_progress_may_take_its_time() {
         let start = Instant::now();
         client.send(head);
         for byte in body {
-            thread::sleep(SHORT / 6);
+            thread::sleep(SHORT / 7);
             client.send([before.as_bytes(), &[*byte], after.as_bytes()].concat());
         }
         client.send(end);
@@ -284,7 +283,7 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
             s.connections.closed.write_timeout == closed
         });
         assert!(start.elapsed() >= SHORT, "early: {:?}", start.elapsed());
-        assert!(start.elapsed() < SHORT + SLACK * 3, "late: {:?}", start.elapsed());
+        assert!(start.elapsed() < SHORT + SLACK, "late: {:?}", start.elapsed());
         let mut rest = Vec::new();
         // What had been sent can be read; then the stream ends, either way.
         let _ = client.stream.read_to_end(&mut rest);

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -104,7 +105,6 @@ fn draining_answers_those_who_have_just_connected() {
                 // nothing that the server could do about it.
                 let mut lost = 0;
                 while let Ok(mut client) = Client::connect(address) {
-                    use std::io::Write as _;
                     let sent = client.stream.write_all(request("GET", "/").as_bytes());
                     match sent.and_then(|()| client.try_reply(false)) {
                         Ok(reply) => {
@@ -142,7 +142,7 @@ fn draining_waits_for_a_long_handler_and_closes_with_its_answer() {
     drop(client);
     let start = Instant::now();
     server.wait();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(server.stats().connections.closed.stopped, 1);
 }
 
@@ -169,13 +169,25 @@ fn draining_answers_all_that_one_connection_had_pipelined() {
 fn draining_answers_what_a_kept_connection_sends_right_then() {
     let _bound = bounded(Duration::from_secs(20));
     for path in ["/inline", "/healthz"] {
-        let (server, latch, _held) = holding(Duration::from_secs(10));
-        let _open = OpenAtEnd(latch.clone());
-        let mut kept = Client::new(&server);
-        assert_eq!(kept.get(path).status, 200);
-        server.stop(Stop::Drain);
-        until_it_accepts_no_more(&server);
-        kept.send(request("GET", path).repeat(5));
+        // Half a second after its last answer it would be closed as idle.
+        let tried = (0..5).any(|_| in_the_moment_of_the_stop(path) < Duration::from_millis(400));
+        assert!(tried, "this machine is too busy to tell");
+    }
+}
+
+/// Returns how long after the last answer the requests were on their way.
+fn in_the_moment_of_the_stop(path: &str) -> Duration {
+    let (server, latch, _held) = holding(Duration::from_secs(10));
+    let _open = OpenAtEnd(latch);
+    let mut kept = Client::new(&server);
+    let start = Instant::now();
+    assert_eq!(kept.get(path).status, 200);
+    server.stop(Stop::Drain);
+    until_it_accepts_no_more(&server);
+    let sent = kept.stream.write_all(request("GET", path).repeat(5).as_bytes());
+    let took = start.elapsed();
+    if took < Duration::from_millis(400) {
+        sent.expect("the connection is still there");
         for last in [false, false, false, false, true] {
             let reply = kept.reply();
             assert_eq!(reply.status, 200);
@@ -183,6 +195,7 @@ fn draining_answers_what_a_kept_connection_sends_right_then() {
         }
         kept.ends();
     }
+    took
 }
 
 #[test]
@@ -222,7 +235,7 @@ fn draining_closes_idle_connections_soon() {
     let start = Instant::now();
     server.stop(Stop::Drain);
     server.wait();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     for client in &mut idle {
         client.ends();
     }
@@ -238,12 +251,12 @@ fn past_the_drain_timeout_connections_are_cut_and_wait_returns() {
     let start = Instant::now();
     server.stop(Stop::Drain);
     let mut half = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut client.stream, &mut half);
+    let _ = client.stream.read_to_end(&mut half);
     let cut = start.elapsed();
     assert!(half.is_empty());
-    assert!(cut >= drain && cut < drain + Duration::from_millis(500), "{cut:?}");
+    assert!(cut >= drain && cut < drain + Duration::from_secs(2), "{cut:?}");
     server.wait();
-    assert!(start.elapsed() < drain + Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < drain + Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(latch.inside(), 1, "the handler is still there");
 }
 
@@ -254,12 +267,12 @@ fn a_forced_stop_returns_promptly_with_a_stuck_handler() {
     let _open = OpenAtEnd(latch);
     let start = Instant::now();
     server.stop(Stop::Force);
-    assert!(start.elapsed() < Duration::from_millis(200), "stop() does not wait");
+    assert!(start.elapsed() < Duration::from_millis(500), "stop() does not wait");
     let mut half = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut client.stream, &mut half);
+    let _ = client.stream.read_to_end(&mut half);
     assert!(half.is_empty());
     server.wait();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(server.stats().connections.open, 0);
 }
 
@@ -284,7 +297,7 @@ fn a_forced_stop_cuts_a_drain_short() {
         server.stop(Stop::Drain);
         server.wait();
         server.wait();
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     }
 }
 
@@ -304,10 +317,12 @@ fn a_forced_stop_leaves_no_connection_open() {
                         clients.push(client);
                         connected.fetch_add(1, Ordering::Relaxed);
                     }
-                    // The server object is still there.
+                    // The server object is still there. One that the kernel had
+                    // not handed out may learn of the end by asking only.
                     for mut client in clients {
+                        let _ = client.stream.write_all(request("GET", "/").as_bytes());
                         let error = client.try_reply(false).expect_err("closed");
-                        assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "left open");
+                        assert_ne!(error.kind(), ErrorKind::WouldBlock, "left open");
                     }
                 });
             }

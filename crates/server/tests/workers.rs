@@ -4,6 +4,7 @@ mod common;
 
 use std::net::TcpStream;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,11 +29,38 @@ fn eight_workers(io_threads: usize) -> Server {
     start(Config { io_threads, worker_threads: 8, ..config(app()) })
 }
 
-/// One after the other the eight would take 800 ms, on two workers 400.
+/// The best of five rounds: a busy machine may well spoil some. Workers that
+/// are woken only by others that have finished take at least three times as
+/// long, two workers four times.
 #[track_caller]
-fn assert_parallel(took: Duration) {
-    assert!(took >= SLOW, "{took:?}");
-    assert!(took < SLOW * 3, "eight requests of {SLOW:?} on eight workers took {took:?}");
+fn assert_parallel(mut round: impl FnMut() -> Duration) {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        best = best.min(round());
+        if best < SLOW * 3 / 2 {
+            break;
+        }
+    }
+    assert!(best >= SLOW, "{best:?}");
+    assert!(best < SLOW * 2, "eight requests of {SLOW:?} on eight workers took {best:?}");
+}
+
+/// Lets the pool know that tasks are quick, which is the harder case for it.
+fn be_quick(client: &mut Client) {
+    for _ in 0..100 {
+        assert_eq!(client.get("/healthz").status, 200);
+    }
+}
+
+/// Returns how long they took.
+fn eight_pipelined(client: &mut Client) -> Duration {
+    let all: String = (0..8).map(|id| request("GET", &format!("/slow/{id}"))).collect();
+    let start = Instant::now();
+    client.send(all);
+    for id in 0..8 {
+        assert_eq!(client.reply().text(), format!("/slow/{id}"));
+    }
+    start.elapsed()
 }
 
 #[test]
@@ -41,9 +69,8 @@ fn slow_handlers_of_many_connections_run_side_by_side() {
     for io_threads in [1, 4] {
         let server = eight_workers(io_threads);
         let mut clients: Vec<Client> = (0..8).map(|_| Client::new(&server)).collect();
-        // Twice: the first round finds workers that know nothing of what
-        // these tasks take.
-        for _ in 0..2 {
+        be_quick(&mut clients[0]);
+        assert_parallel(|| {
             let start = Instant::now();
             for (id, client) in clients.iter_mut().enumerate() {
                 client.send(request("GET", &format!("/slow/{id}")));
@@ -51,8 +78,8 @@ fn slow_handlers_of_many_connections_run_side_by_side() {
             for (id, client) in clients.iter_mut().enumerate() {
                 assert_eq!(client.reply().text(), format!("/slow/{id}"));
             }
-            assert_parallel(start.elapsed());
-        }
+            start.elapsed()
+        });
     }
 }
 
@@ -61,30 +88,21 @@ fn slow_requests_pipelined_on_one_connection_run_side_by_side_and_answer_in_orde
     let _bound = bounded(Duration::from_secs(20));
     let server = eight_workers(1);
     let mut client = Client::new(&server);
-    // Tell the pool that tasks are quick, which is the harder case for it.
-    for _ in 0..100 {
-        assert_eq!(client.get("/healthz").status, 200);
-    }
-    let start = Instant::now();
-    let all: String = (0..8).map(|id| request("GET", &format!("/slow/{id}"))).collect();
-    client.send(all);
-    for id in 0..8 {
-        assert_eq!(client.reply().text(), format!("/slow/{id}"));
-    }
-    assert_parallel(start.elapsed());
+    be_quick(&mut client);
+    assert_parallel(|| eight_pipelined(&mut client));
 }
 
 #[test]
 fn slow_requests_run_side_by_side_while_their_loop_is_busy_with_others() {
     let _bound = bounded(Duration::from_secs(20));
     let server = eight_workers(1);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         // Keeps the only loop from ever finding nothing to do.
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut busy = Client::new(&server);
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     busy.send(request("GET", "/inline").repeat(30));
                     for _ in 0..30 {
                         assert_eq!(busy.reply().status, 200);
@@ -92,25 +110,22 @@ fn slow_requests_run_side_by_side_while_their_loop_is_busy_with_others() {
                 }
             });
         }
+        // Ends the others also when this one fails.
+        let _stop = StopAtEnd(&stop);
         let mut client = Client::new(&server);
-        let mut rounds: Vec<Duration> = (0..3)
-            .map(|_| {
-                for _ in 0..100 {
-                    assert_eq!(client.get("/healthz").status, 200);
-                }
-                let start = Instant::now();
-                let all: String = (0..8).map(|id| request("GET", &format!("/slow/{id}"))).collect();
-                client.send(all);
-                for id in 0..8 {
-                    assert_eq!(client.reply().text(), format!("/slow/{id}"));
-                }
-                start.elapsed()
-            })
-            .collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        rounds.sort_unstable();
-        assert_parallel(rounds[1]);
+        assert_parallel(|| {
+            be_quick(&mut client);
+            eight_pipelined(&mut client)
+        });
     });
+}
+
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -169,9 +184,7 @@ fn one_stuck_worker_does_not_delay_the_others_cheap_replies() {
     let server = start(Config { io_threads: 1, worker_threads: 2, ..config(app) });
     let _open = OpenAtEnd(latch.clone());
     let mut client = Client::new(&server);
-    for _ in 0..100 {
-        assert_eq!(client.get("/healthz").status, 200);
-    }
+    be_quick(&mut client);
     let mut held = Client::new(&server);
     held.send(request("GET", "/held"));
     latch.until_inside(1);
@@ -201,9 +214,7 @@ fn a_cheap_request_just_before_a_stuck_one_is_answered() {
     let server = start(Config { io_threads: 1, worker_threads: 1, ..config(app) });
     let _open = OpenAtEnd(latch.clone());
     let mut client = Client::new(&server);
-    for _ in 0..100 {
-        assert_eq!(client.get("/healthz").status, 200);
-    }
+    be_quick(&mut client);
     client.send(request("GET", "/healthz").repeat(5) + &request("GET", "/held"));
     let start = Instant::now();
     for _ in 0..5 {
@@ -247,7 +258,7 @@ fn cheap_requests_between_two_stuck_ones_are_answered() {
     for other in &mut others {
         assert_eq!(other.reply().status, 200);
     }
-    assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(300), "{:?}", start.elapsed());
     assert_eq!(client.reply().text(), "held");
     second.open();
     assert_eq!(last.reply().text(), "held");
