@@ -2,6 +2,7 @@ import { type FieldSource, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
 import { BODY_HELD, BODY_STREAMS, HAS_BODY, METHODS, REQUEST_WORDS } from './lane.js';
+import type { ReactorRequest } from './request.js';
 import { urlOf } from './url.js';
 
 /** What an exchange needs of the bridge it came over. */
@@ -32,8 +33,10 @@ export class Exchange implements FieldSource {
   isOpen = true;
   /** The client went away before it was answered. */
   isGone = false;
-  /** Its error handler has been called; it shall not be called again. */
+  /** The handler has failed; the error handler's answer shall not be asked for again. */
   hasFailed = false;
+  /** What the handler was given. */
+  request: ReactorRequest | null = null;
   /** The request's body; `null` where there is none. */
   readonly incoming: WholeIncoming | StreamedIncoming | null;
   /** Bytes of the body that have been taken and not been reported. */
@@ -188,6 +191,13 @@ export class Exchange implements FieldSource {
         trimmed(text, colon + 1, end, isBlank),
       );
       line = end + 2;
+    }
+  }
+
+  /** The request's bytes are about to go; a body that may yet be read is kept. */
+  keepBody(): void {
+    if (this.incoming instanceof WholeIncoming) {
+      this.incoming.keep();
     }
   }
 

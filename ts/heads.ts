@@ -20,30 +20,31 @@ export class Heads {
   readonly bytes: Bytes;
   /** Where the text begins in `bytes`. */
   readonly start: number;
-  #end: number;
+  /** Where it ends. */
+  end: number;
   #text: string | null = null;
   /** Whether the arrays still hold this batch. */
   isLive = true;
 
-  constructor(events: Uint32Array, bytes: Bytes, start: number, end: number) {
+  constructor(events: Uint32Array, bytes: Bytes, start: number) {
     this.events = events;
     this.bytes = bytes;
     this.start = start;
-    this.#end = end;
+    this.end = start;
   }
 
-  /** Takes in a head that follows; false if the text would get too long. */
+  /** Takes in the head that ends there; false if the text would get too long. */
   extend(end: number): boolean {
-    if (end - this.start > MOST_TEXT) {
+    if (end - this.start > MOST_TEXT && this.end > this.start) {
       return false;
     }
-    this.#end = end;
+    this.end = end;
     return true;
   }
 
   get text(): string {
     if (this.#text === null) {
-      this.#text = this.bytes.latin1Slice(this.start, this.#end);
+      this.#text = this.bytes.latin1Slice(this.start, this.end);
     }
     return this.#text;
   }
