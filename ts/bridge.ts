@@ -19,12 +19,12 @@ import {
 } from './lane.js';
 import { Outgoing, type Sender } from './outgoing.js';
 import { Replies } from './replies.js';
-import { ReactorRequest, RequestInfo } from './request.js';
+import { ReactorInfo, ReactorRequest } from './request.js';
 import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
 import { show } from './show.js';
 
 /** What answers requests, as the bridge calls it. */
-export type AnyHandler = (request: ReactorRequest, info: RequestInfo) => unknown;
+export type AnyHandler = (request: ReactorRequest, info: ReactorInfo) => unknown;
 
 /** One handler, and the names of its pattern's parameters in their order. */
 export interface Entry {
@@ -143,7 +143,7 @@ export class Bridge implements Desk, Sender {
   }
 
   takeBody(exchange: Exchange): Uint8Array<ArrayBuffer> {
-    return this.#lane.takeBody(exchange.id);
+    return this.#lane.takeBody(exchange.id) as Uint8Array<ArrayBuffer>;
   }
 
   finish(exchange: Exchange): void {
@@ -317,7 +317,7 @@ export class Bridge implements Desk, Sender {
     exchange.request = request;
     let answer: unknown;
     try {
-      answer = entry.handle(request, new RequestInfo(request));
+      answer = entry.handle(request, new ReactorInfo(request));
     } catch (error) {
       this.fail(exchange, error);
       return;

@@ -76,7 +76,7 @@ export interface Lane {
     lengthHigh: number,
   ): void;
   /** The body of a request that did not fit the shared arrays. */
-  takeBody(id: number): Uint8Array<ArrayBuffer>;
+  takeBody(id: number): Uint8Array;
 }
 
 /** A Buffer with the methods that Node has for one encoding each; `toString` chooses first. */

@@ -197,7 +197,7 @@ export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): 
  * What a handler learns besides the request. Made for every request, and empty
  * like it.
  */
-export class RequestInfo {
+export class ReactorInfo {
   readonly #request: ReactorRequest;
 
   constructor(request: ReactorRequest) {
