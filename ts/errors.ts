@@ -4,6 +4,7 @@ export const ERROR_CODES = {
     'An option has the wrong type, is out of range or contradicts another.',
   ERR_REACTOR_UNKNOWN_OPTION: 'An option has a name that does not exist.',
   ERR_REACTOR_INVALID_ROUTE: 'A route has a bad pattern, status, header or body.',
+  ERR_REACTOR_INVALID_RESPONSE: 'A handler answered with something that cannot be sent.',
   ERR_REACTOR_ADDRESS_IN_USE: 'Another socket is bound to the address.',
   ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'The address does not belong to this machine.',
   ERR_REACTOR_PERMISSION: 'The process may not bind the address or socket path.',
