@@ -268,6 +268,7 @@ fn descriptors_come_back_after_two_thousand_aborted_connections() {
             }
         }
         drop(kept);
+        until("all to be accepted", || stat(&mut watch, "/connections/accepted") == 1_002);
         until("all to be gone", || stat(&mut watch, "/connections/open") == 1);
         until("the descriptors to be back", || server.files() == before);
     }

@@ -19,17 +19,25 @@ fn with_drain(drain: Duration, app: reactor_server::App) -> Config {
     Config { timeouts: Timeouts { drain, ..Timeouts::default() }, ..config(app) }
 }
 
-/// A server whose only handler is at the latch, with the client that waits
-/// for it.
+/// A server with one loop, whose only handler is at the latch, with the client
+/// that waits for it.
 fn holding(drain: Duration) -> (Server, Arc<Latch>, Client) {
     let latch = Latch::new();
     let mut app = builtin();
     latch.route(&mut app, "/held");
-    let server = start(with_drain(drain, app));
+    let server = start(Config { io_threads: 1, ..with_drain(drain, app) });
     let mut client = Client::new(&server);
     client.send(request("GET", "/held"));
     latch.until_inside(1);
     (server, latch, client)
+}
+
+/// Begins to drain, and returns once the server's only loop knows.
+fn drain(server: &Server) {
+    let mut probe = Client::new(server);
+    assert_eq!(probe.get("/inline").status, 200);
+    server.stop(Stop::Drain);
+    until("the loop to drain", || probe.get("/inline").closes());
 }
 
 fn until_it_accepts_no_more(server: &Server) {
@@ -131,9 +139,8 @@ fn draining_waits_for_a_long_handler_and_closes_with_its_answer() {
     let _bound = bounded(Duration::from_secs(20));
     let (server, latch, mut client) = holding(Duration::from_secs(10));
     let _open = OpenAtEnd(latch.clone());
-    server.stop(Stop::Drain);
-    until_it_accepts_no_more(&server);
-    assert_eq!(server.stats().connections.open, 1);
+    drain(&server);
+    until_stats(&server, "only the one to be left", |s| s.connections.open == 1);
     latch.open();
     let reply = client.reply();
     assert_eq!(reply.text(), "held");
@@ -143,7 +150,7 @@ fn draining_waits_for_a_long_handler_and_closes_with_its_answer() {
     let start = Instant::now();
     server.wait();
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    assert_eq!(server.stats().connections.closed.stopped, 1);
+    assert_eq!(server.stats().connections.closed.stopped, 2, "this one and the probe");
 }
 
 #[test]
@@ -153,8 +160,7 @@ fn draining_answers_all_that_one_connection_had_pipelined() {
     let _open = OpenAtEnd(latch.clone());
     client.send(request("GET", "/") + &request("GET", "/inline") + &request("GET", "/healthz"));
     until_stats(&server, "all to be read", |s| s.requests.total == 4);
-    server.stop(Stop::Drain);
-    until_it_accepts_no_more(&server);
+    drain(&server);
     latch.open();
     let replies: Vec<_> = (0..4).map(|_| client.reply()).collect();
     let bodies: Vec<String> = replies.iter().map(common::Reply::text).collect();
@@ -182,8 +188,7 @@ fn in_the_moment_of_the_stop(path: &str) -> Duration {
     let mut kept = Client::new(&server);
     let start = Instant::now();
     assert_eq!(kept.get(path).status, 200);
-    server.stop(Stop::Drain);
-    until_it_accepts_no_more(&server);
+    drain(&server);
     let sent = kept.stream.write_all(request("GET", path).repeat(5).as_bytes());
     let took = start.elapsed();
     if took < Duration::from_millis(400) {
@@ -201,7 +206,7 @@ fn in_the_moment_of_the_stop(path: &str) -> Duration {
 #[test]
 fn draining_lets_a_body_come_in_that_was_on_its_way() {
     let _bound = bounded(Duration::from_secs(20));
-    let server = start(with_drain(Duration::from_secs(10), builtin()));
+    let server = start(Config { io_threads: 1, ..with_drain(Duration::from_secs(10), builtin()) });
     let mut client = Client::new(&server);
     let bytes = common::post("/echo", &common::pattern(5000));
     client.send(&bytes[..3000]);
@@ -209,8 +214,7 @@ fn draining_lets_a_body_come_in_that_was_on_its_way() {
     let mut started = Client::new(&server);
     started.send("GET / HT");
     until_stats(&server, "half a head to be read", |s| s.bytes.received == 3008);
-    server.stop(Stop::Drain);
-    until_it_accepts_no_more(&server);
+    drain(&server);
     client.send(&bytes[3000..]);
     let reply = client.reply();
     assert_eq!(reply.body, common::pattern(5000));
