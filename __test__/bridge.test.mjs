@@ -18,7 +18,6 @@ function connect(handle, options = {}) {
   const handlers = Array.isArray(handle) ? handle : [handle];
   lane.errors = [];
   lane.bridge = new Bridge(lane, {
-    host: 'localhost',
     find: (route) =>
       handlers[route] === undefined
         ? undefined
@@ -729,6 +728,31 @@ test('a handler that answers a client that is gone sends nothing', async (t) => 
   t.is((await cancelled.promise).name, 'AbortError');
   await sleep(5);
   t.deepEqual(lane.replies, []);
+  t.deepEqual(lane.errors, []);
+});
+
+test('a client that hung up aborts the signal and is answered all the same', async (t) => {
+  const lane = connect([
+    async ({ signal }) => {
+      await new Promise((resolve) => {
+        signal.onabort = resolve;
+      });
+      return new Response('for a half-closed client');
+    },
+    async ({ signal }) => {
+      await new Promise((_, reject) => {
+        signal.onabort = () => reject(signal.reason);
+      });
+    },
+  ]);
+  for (const [route, wanted] of [
+    { status: 200, body: 'for a half-closed client' },
+    { status: 500, body: 'Internal Server Error' },
+  ].entries()) {
+    const id = lane.ask('GET', '/', {}, { route });
+    lane.halfClosed(id);
+    t.like(await lane.response(id), wanted);
+  }
   t.deepEqual(lane.errors, []);
 });
 

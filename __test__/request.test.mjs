@@ -14,7 +14,6 @@ import { outcome, seen } from './oracle.mjs';
 function connect(handle, paramNames = []) {
   const lane = new FakeLane();
   lane.bridge = new Bridge(lane, {
-    host: 'fallback:1',
     find: () => ({ handle, paramNames }),
     onError: (error) => new ReactorResponse(`${error.stack}`, { status: 500 }),
   });
@@ -294,7 +293,7 @@ test('the effective host and odd targets', async (t) => {
     'GET http://other.example?q HTTP/1.1\r\nHost: a\r\n\r\n': 'http://other.example/?q',
     'GET http://other.example/a/../b HTTP/1.1\r\nHost: a\r\n\r\n': 'http://other.example/b',
     'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n': 'http://a/*',
-    'GET /x HTTP/1.0\r\n\r\n': 'http://fallback:1/x',
+    'GET /x HTTP/1.0\r\n\r\n': 'http://localhost/x',
     'GET /x HTTP/1.1\r\nHost: %zz\r\n\r\n': 'http://invalid/x',
   };
   for (const [head, url] of Object.entries(urls)) {

@@ -136,7 +136,6 @@ class Replay {
 async function measure({ ask, handle }) {
   const lane = new Replay(ask);
   const bridge = new Bridge(lane, {
-    host: 'localhost',
     find: () => ({ handle, paramNames: [] }),
     onError: (error) => {
       throw error;
@@ -158,7 +157,6 @@ async function measure({ ask, handle }) {
 async function check(name, { ask, handle, body }) {
   const lane = new FakeLane();
   lane.bridge = new Bridge(lane, {
-    host: 'localhost',
     find: () => ({ handle, paramNames: [] }),
     onError: (error) => {
       throw error;
