@@ -91,6 +91,12 @@ const PROGRAMS = {
     headers.append('x', '1');
     return [headers.get('set-cookie'), all(headers)];
   },
+  'very many': (H) =>
+    all(
+      new H(
+        Array.from({ length: 500 }, (_, i) => [i % 7 ? `n${(i * 31) % 97}` : 'set-cookie', `${i}`]),
+      ),
+    ),
   'iteration sees changes': (H) => {
     const headers = new H({ a: '1', c: '3' });
     const names = [];
