@@ -55,6 +55,10 @@ export class FakeLane {
     this.push({ kind: 4, id });
   }
 
+  halfClosed(id) {
+    this.push({ kind: 6, id });
+  }
+
   ack(id, bytes) {
     this.push({ kind: 5, id, bytes });
   }

@@ -11,6 +11,7 @@ import {
   BODY_END,
   type Bytes,
   GONE,
+  HALF_CLOSED,
   type Lane,
   PEER_IS_TEXT,
   PULL,
@@ -38,8 +39,6 @@ export interface BridgeOptions {
   find(route: number): Entry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
-  /** What stands for the host where a client sends none. */
-  readonly host: string;
 }
 
 const EVENT_WORDS = 16 * 1024;
@@ -66,7 +65,7 @@ const RESOLVED = Promise.resolve();
  * they read of their requests was still in the arrays.
  */
 export class Bridge implements Desk, Sender {
-  readonly host: string;
+  host = 'localhost';
   readonly replies: Replies;
   readonly #lane: Lane;
   readonly #options: BridgeOptions;
@@ -109,7 +108,6 @@ export class Bridge implements Desk, Sender {
   constructor(lane: Lane, options: BridgeOptions) {
     this.#lane = lane;
     this.#options = options;
-    this.host = options.host;
     this.replies = new Replies(lane);
   }
 
@@ -171,16 +169,19 @@ export class Bridge implements Desk, Sender {
   }
 
   fail(exchange: Exchange, error: unknown): void {
+    // What the abort of its signal did to the handler is no news.
+    const isExpected = exchange.isGone && isAbort(error, exchange);
     if (!exchange.isOpen) {
-      // What the abort of its signal did to the handler is no news.
-      if (!exchange.isGone || !isAbort(error, exchange)) {
+      if (!isExpected) {
         this.report(exchange, error);
       }
       return;
     }
     const { onError } = this.#options;
-    if (exchange.hasFailed || onError === undefined) {
-      print(error, exchange);
+    if (isExpected || exchange.hasFailed || onError === undefined) {
+      if (!isExpected) {
+        print(error, exchange);
+      }
       this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
       this.finish(exchange);
       this.schedule();
@@ -372,6 +373,8 @@ export class Bridge implements Desk, Sender {
     } else if (kind === GONE) {
       this.#open[exchange.id] = undefined;
       exchange.abort();
+    } else if (kind === HALF_CLOSED) {
+      exchange.hangUp();
     } else if (exchange.incoming instanceof StreamedIncoming) {
       if (kind === BODY) {
         const start = events[at + 2] as number;

@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_HOST_NOT_FOUND: 'The host name does not resolve.',
   ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
   ERR_REACTOR_START: 'The server could not start for another reason.',
+  ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',
   ERR_REACTOR_BINDING: 'The native binding is missing or cannot be loaded.',
 } as const satisfies Record<string, string>;

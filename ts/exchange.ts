@@ -31,7 +31,7 @@ export class Exchange implements FieldSource {
   readonly id: number;
   /** No reply has ended it, and the client is there. */
   isOpen = true;
-  /** The client went away before it was answered. */
+  /** The client went away, or hung up, before it was answered. */
   isGone = false;
   /** The handler has failed; the error handler's answer shall not be asked for again. */
   hasFailed = false;
@@ -201,11 +201,19 @@ export class Exchange implements FieldSource {
     }
   }
 
+  /**
+   * The client has sent its last byte. Nearly all that do so have gone, which is
+   * all that a handler can be told in time; but one may yet read its answer.
+   */
+  hangUp(): void {
+    this.isGone = true;
+    this.#controller?.abort();
+  }
+
   /** The client has gone away. */
   abort(): void {
     this.isOpen = false;
-    this.isGone = true;
-    this.#controller?.abort();
+    this.hangUp();
     if (this.incoming instanceof StreamedIncoming) {
       this.incoming.fail(this.signal.reason);
     }

@@ -8,9 +8,11 @@ import { ReactorResponse } from './response.js';
  * of the global one.
  */
 export const Response = ReactorResponse as unknown as typeof globalThis.Response;
+export type Response = globalThis.Response;
 
 /** The standard's `Headers`, quick to make. */
 export const Headers = ReactorHeaders as unknown as typeof globalThis.Headers;
+export type Headers = globalThis.Headers;
 
 /**
  * Node's own `Request`, which besides takes the request of a handler to make
@@ -22,6 +24,8 @@ export const Request = new Proxy(GenuineRequest, {
     return Reflect.construct(genuine, [given, ...rest], target);
   },
 });
+
+export type Request = globalThis.Request;
 
 /** Node's own `fetch`, which besides takes the request of a handler to pass on. */
 export const fetch = new Proxy(genuineFetch, {
@@ -46,26 +50,39 @@ export const fetch = new Proxy(genuineFetch, {
  * instances of both classes, so a program cannot tell, whichever it got hold of.
  *
  * A global that somebody else has replaced already stays as it is.
+ *
+ * Returns what puts those back that were there before.
  */
-export function installGlobals(): void {
-  replace('Response', GenuineResponse, Response);
-  replace('Headers', GenuineHeaders, Headers);
-  replace('Request', GenuineRequest, Request);
-  replace('fetch', genuineFetch, fetch);
+export function installGlobals(): () => void {
+  const undo = [
+    replace('Response', GenuineResponse, Response),
+    replace('Headers', GenuineHeaders, Headers),
+    replace('Request', GenuineRequest, Request),
+    replace('fetch', genuineFetch, fetch),
+  ];
+  return () => {
+    for (const restore of undo) {
+      restore();
+    }
+  };
 }
 
-function replace(name: string, genuine: unknown, ours: unknown): void {
+function replace(name: string, genuine: unknown, ours: unknown): () => void {
   const property = Object.getOwnPropertyDescriptor(globalThis, name);
   const current = (globalThis as Record<string, unknown>)[name];
-  if (current === genuine && property?.configurable === true) {
-    const { enumerable = false } = property;
+  if (current !== genuine || property?.configurable !== true) {
+    return () => {};
+  }
+  const { enumerable = false } = property;
+  const set = (value: unknown) =>
     Object.defineProperty(globalThis, name, {
-      value: ours,
+      value,
       writable: true,
       configurable: true,
       enumerable,
     });
-  }
+  set(ours);
+  return () => set(genuine);
 }
 
 function genuineOf(request: ReactorRequest, init: RequestInit | undefined): globalThis.Request {

@@ -352,32 +352,52 @@ function joined(list: string[], name: string): string | null {
   return value;
 }
 
+/** As many as a simple sort is the quickest for; a request seldom has more. */
+const FEW = 32;
+
 /** By name, and joined by name; cookies cannot be joined and stay apart. */
 function sorted(list: string[]): string[] {
-  const values = new Map<string, string>();
-  const cookies: string[] = [];
-  for (let i = 0; i < list.length; i += 2) {
-    const name = list[i] as string;
-    const value = list[i + 1] as string;
-    const before = values.get(name);
-    if (name === 'set-cookie') {
-      cookies.push(value);
-      values.set(name, '');
-    } else {
-      values.set(name, before === undefined ? value : `${before}, ${value}`);
-    }
-  }
+  const ordered = list.length > 2 * FEW ? sortedMany(list) : sortedFew(list);
   const result: string[] = [];
-  for (const name of [...values.keys()].sort()) {
-    if (name === 'set-cookie') {
-      for (const cookie of cookies) {
-        result.push(name, cookie);
-      }
+  let last = '';
+  for (let i = 0; i < ordered.length; i += 2) {
+    const name = ordered[i] as string;
+    const value = ordered[i + 1] as string;
+    if (name === last && name !== 'set-cookie') {
+      result[result.length - 1] += `, ${value}`;
     } else {
-      result.push(name, values.get(name) as string);
+      result.push(name, value);
+      last = name;
     }
   }
   return result;
+}
+
+/** Insertion sort, which keeps the order of equal names. */
+function sortedFew(list: string[]): string[] {
+  const ordered = list.slice();
+  for (let i = 2; i < ordered.length; i += 2) {
+    const name = ordered[i] as string;
+    const value = ordered[i + 1] as string;
+    let at = i;
+    while (at > 0 && (ordered[at - 2] as string) > name) {
+      ordered[at] = ordered[at - 2] as string;
+      ordered[at + 1] = ordered[at - 1] as string;
+      at -= 2;
+    }
+    ordered[at] = name;
+    ordered[at + 1] = value;
+  }
+  return ordered;
+}
+
+function sortedMany(list: string[]): string[] {
+  const places = Array.from({ length: list.length / 2 }, (_, i) => 2 * i);
+  places.sort((a, b) => {
+    const [first, second] = [list[a] as string, list[b] as string];
+    return first < second ? -1 : first > second ? 1 : 0;
+  });
+  return places.flatMap((place) => [list[place] as string, list[place + 1] as string]);
 }
 
 function needs(given: number, wanted: number, method: string): void {

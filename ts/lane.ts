@@ -12,6 +12,7 @@ export const BODY = 2;
 export const BODY_END = 3;
 export const GONE = 4;
 export const ACK = 5;
+export const HALF_CLOSED = 6;
 
 /** Words of a request before its fields, which have four words each. */
 export const REQUEST_WORDS = 17;

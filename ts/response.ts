@@ -68,27 +68,21 @@ export class ReactorResponse {
   }
 
   constructor(body: ResponseBody = null, init: ResponseInit | undefined = undefined) {
-    if (init !== undefined && init !== null) {
-      this.#begin(init);
-    }
     if (typeof body === 'string') {
       this.#body = body;
       this.#isText = true;
-    } else if (body !== null && body !== undefined) {
+      if (init !== undefined && init !== null) {
+        this.#begin(init, null);
+      }
+    } else if (body === null || body === undefined) {
+      if (init !== undefined && init !== null) {
+        this.#begin(init, null);
+      }
+    } else {
       const [stored, type] = extract(body);
       this.#body = stored;
       this.#isText = type === TEXT_TYPE;
-      if (type !== null && type !== TEXT_TYPE && !this.headers.has('content-type')) {
-        this.headers.append('content-type', type);
-      }
-    } else {
-      return;
-    }
-    if (this.#headers?.has('content-type')) {
-      this.#isText = false;
-    }
-    if (this.#status === 204 || this.#status === 205 || this.#status === 304) {
-      throw new TypeError(`Response: a response with status ${this.#status} cannot have a body`);
+      this.#begin(init ?? {}, this.#isText ? null : type);
     }
   }
 
@@ -222,7 +216,8 @@ export class ReactorResponse {
     return `Response ${inspect(shown, options)}`;
   }
 
-  #begin(init: ResponseInit): void {
+  /** @param type what the body's nature says, if it is not that of text */
+  #begin(init: ResponseInit, type: string | null): void {
     if (typeof init !== 'object' && typeof init !== 'function') {
       throw new TypeError('Response: the second argument must be an object');
     }
@@ -238,6 +233,17 @@ export class ReactorResponse {
     }
     if (statusText !== undefined) {
       this.#statusText = reasonPhrase(statusText);
+    }
+    if (this.#body === null) {
+      return;
+    }
+    if (this.#status === 204 || this.#status === 205 || this.#status === 304) {
+      throw new TypeError(`Response: a response with status ${this.#status} cannot have a body`);
+    }
+    if (this.#headers?.has('content-type')) {
+      this.#isText = false;
+    } else if (type !== null) {
+      this.headers.append('content-type', type);
     }
   }
 

@@ -69,28 +69,41 @@ export interface Application {
 
 /** The options that `serve` was given, in either of its forms. */
 function optionsOf(first: unknown, second: unknown): ServeOptions {
-  if (typeof first === 'function') {
-    return { ...(second as ServeOptions), fetch: first as Handler };
+  // What is neither is refused with the options, which name themselves.
+  const options = applicationOptions(first) ?? (first as ServeOptions);
+  if (second === undefined) {
+    return options;
   }
-  if (second === undefined && !isInstanceOfClass(first)) {
-    return first as ServeOptions;
-  }
-  const application = first as Partial<Application> | null;
-  if (typeof application?.fetch !== 'function') {
+  const fetch = (options as Partial<Application> | null)?.fetch;
+  if (typeof fetch !== 'function') {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `the first argument must be a handler, an application with "fetch" or the options, got ${show(first)}`,
+      `the first of two arguments must be a handler or an application with "fetch", got ${show(first)}`,
     );
   }
-  const { fetch } = application;
-  return { ...(second as ServeOptions), fetch: fetch.bind(application) };
+  return { ...(second as ServeOptions), fetch: fetch.bind(first) };
+}
+
+/**
+ * The options that a handler, an application or options stand for; `undefined`
+ * for what is none of them.
+ */
+export function applicationOptions(given: unknown): Record<string, unknown> | undefined {
+  if (typeof given === 'function') {
+    return { fetch: given };
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return undefined;
+  }
+  if (!isInstanceOfClass(given)) {
+    return given as Record<string, unknown>;
+  }
+  const { fetch } = given as Partial<Application>;
+  return typeof fetch === 'function' ? { fetch: fetch.bind(given) } : undefined;
 }
 
 /** An application is one, options are a plain object. */
-function isInstanceOfClass(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return false;
-  }
+function isInstanceOfClass(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }
@@ -101,14 +114,16 @@ async function start(options: ResolvedOptions): Promise<Server> {
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
     installGlobals();
   }
-  const { hostname, port, unix } = options.native;
   const lane = new binding.NativeLane(() => bridge.wake());
   const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: options.error,
-    host: unix === undefined ? authorityOf(hostname, port) : 'localhost',
   });
   const native = await binding.start(options.native, lane);
+  const { hostname, port } = native.address();
+  if (hostname !== undefined) {
+    bridge.host = authorityOf(hostname, port);
+  }
   lane.attach(native);
   // Requests that came before nobody has announced.
   bridge.wake();
