@@ -58,7 +58,9 @@ process.exitCode = total.failed > 0 ? 1 : 0;
 function fuzz() {
   const compiler = process.env.CXX || 'c++';
   if (spawnSync(compiler, ['--version']).error && !process.env.CI) {
-    process.stdout.write(`skipped: '${compiler}' is missing (Debian, Ubuntu: apt-get install g++)\n`);
+    process.stdout.write(
+      `skipped: '${compiler}' is missing (Debian, Ubuntu: apt-get install g++)\n`,
+    );
     return { passed: 0, failed: 0 };
   }
   return command('sh', ['fuzz/run.sh', '5']);
