@@ -7,6 +7,8 @@
 
 mod lanes;
 mod read;
+#[cfg(test)]
+mod sim;
 mod timers;
 mod write;
 
