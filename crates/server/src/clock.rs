@@ -36,6 +36,14 @@ impl Clock {
         }
     }
 
+    /// Sets the time instead of reading it: `millis` after the clock's start,
+    /// at `wall` seconds since 1970.
+    #[cfg(test)]
+    pub(crate) fn set(&mut self, millis: Millis, wall: u64) {
+        self.now = self.start + Duration::from_millis(millis);
+        self.line[6..35].copy_from_slice(&date(wall));
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.now
     }

@@ -5,7 +5,7 @@
 //! order of the two sides is that of Dekker's algorithm: each writes its own
 //! word, passes a sequentially consistent fence, then reads the other's. So
 //! either the sleeper sees the item or the producer sees the sleeper.
-//! `crates/server/loom` checks every interleaving.
+//! `crates/server/loom` checks the interleavings.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
@@ -39,6 +39,10 @@ impl Gate {
     /// sends the wake.
     pub(crate) fn must_wake(&self) -> bool {
         fence(Ordering::SeqCst);
-        self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel)
+        self.asleep.load(Ordering::Relaxed) && self.claim()
+    }
+
+    fn claim(&self) -> bool {
+        self.asleep.compare_exchange(true, false, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }

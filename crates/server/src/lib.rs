@@ -21,6 +21,7 @@ mod conn;
 mod error;
 mod event_loop;
 mod gate;
+mod idle;
 mod inbox;
 mod lane;
 mod out;

@@ -66,6 +66,11 @@ impl Out {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn owns_nothing(&self) -> bool {
+        self.buf.capacity() == 0 && self.splices.capacity() == 0
+    }
+
     /// The buffer to append small things to.
     pub(crate) fn buf(&mut self) -> &mut Vec<u8> {
         &mut self.buf

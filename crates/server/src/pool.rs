@@ -1,7 +1,7 @@
 //! The worker pool: a bounded queue of tasks and the threads that run them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use reactor_sys::yield_now;
 
+use crate::idle::Idle;
 use crate::inbox::Inbox;
 use crate::stats::WorkerCounters;
 use crate::task::Task;
@@ -30,8 +31,7 @@ const WORTH_A_WAKE: Duration = Duration::from_micros(60);
 pub(crate) struct Pool {
     sender: Sender<Box<Task>>,
     receiver: Receiver<Box<Task>>,
-    /// One bit for each worker that is parked or about to be.
-    idle: AtomicU64,
+    idle: Idle,
     stopping: AtomicBool,
     threads: OnceLock<Vec<Thread>>,
 }
@@ -42,7 +42,7 @@ impl Pool {
         Self {
             sender,
             receiver,
-            idle: AtomicU64::new(0),
+            idle: Idle::new(),
             stopping: AtomicBool::new(false),
             threads: OnceLock::new(),
         }
@@ -70,26 +70,11 @@ impl Pool {
 
     /// Wakes an idle worker, `home` if it is one. True if one was woken.
     pub(crate) fn wake_one(&self, home: usize) -> bool {
-        // Orders the push before the look at the idle set; the other half is
-        // in `park`. See `gate`.
-        fence(Ordering::SeqCst);
-        let mut idle = self.idle.load(Ordering::Relaxed);
-        while idle != 0 {
-            // The first idle worker from `home` on, around the end.
-            let shift = u32::try_from(home % 64).unwrap_or(0);
-            let worker = (idle.rotate_right(shift).trailing_zeros() + shift) % 64;
-            let bit = 1_u64 << worker;
-            if self.idle.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
-                if let Some(thread) =
-                    self.threads.get().and_then(|threads| threads.get(worker as usize))
-                {
-                    thread.unpark();
-                }
-                return true;
-            }
-            idle = self.idle.load(Ordering::Relaxed);
+        let Some(worker) = self.idle.choose(home) else { return false };
+        if let Some(thread) = self.threads.get().and_then(|threads| threads.get(worker)) {
+            thread.unpark();
         }
-        false
+        true
     }
 
     /// Lets the workers end once the queue is empty.
@@ -101,16 +86,14 @@ impl Pool {
     }
 
     fn park(&self, index: usize) {
-        let bit = 1_u64 << index;
-        self.idle.fetch_or(bit, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        while self.idle.load(Ordering::Relaxed) & bit != 0
+        self.idle.enter(index);
+        while self.idle.contains(index)
             && self.receiver.is_empty()
             && !self.stopping.load(Ordering::Relaxed)
         {
             std::thread::park();
         }
-        self.idle.fetch_and(!bit, Ordering::AcqRel);
+        self.idle.leave(index);
     }
 }
 

@@ -111,6 +111,13 @@ impl Wheel {
         self.next_occupied().map(|tick| tick * TICK)
     }
 
+    /// When entry `id` is due.
+    #[cfg(test)]
+    pub(crate) fn deadline(&self, id: u32) -> Option<Millis> {
+        let deadline = self.entries.get(id as usize)?.deadline;
+        (deadline != NEVER).then(|| deadline * TICK)
+    }
+
     fn next_occupied(&self) -> Option<u64> {
         let start = bucket_of(self.current + 1);
         let words = self.occupied.len();

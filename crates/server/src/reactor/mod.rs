@@ -7,6 +7,8 @@
 
 mod lanes;
 mod read;
+#[cfg(test)]
+mod sim;
 mod timers;
 mod write;
 
@@ -152,7 +154,12 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn ready(&mut self, token: u64, ready: Ready) {
         let Some(slot) = self.find(token) else { return };
         let conn = &mut self.conns[slot as usize];
-        if ready.failed {
+        // A hang-up is no failure by itself: it is also what a unix client's
+        // close looks like, and the end of lingering, when both directions
+        // are shut. Where reading goes on it tells the two apart, and takes
+        // in what came before; closing on top of unread input would turn into
+        // a reset.
+        if ready.failed && conn.phase != Phase::Linger && !conn.is_quiet() {
             let reason = conn.reason.unwrap_or(CloseReason::Aborted);
             self.close(slot, reason);
             return;

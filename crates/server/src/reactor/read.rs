@@ -95,6 +95,8 @@ impl<T: Transport> Reactor<T> {
             if conn.phase == Phase::Linger {
                 continue;
             }
+            // All of it is in `scratch` now.
+            conn.tail.clear();
             let parsed = self.parse(slot, &scratch[..len]);
             self.input_left = false;
             let conn = &mut self.conns[slot as usize];
@@ -103,7 +105,6 @@ impl<T: Transport> Reactor<T> {
             if conn.last_request_read || rest.is_empty() {
                 conn.tail = Vec::new();
             } else {
-                conn.tail.clear();
                 conn.tail.extend_from_slice(rest);
             }
             self.stream_body(slot);

@@ -19,7 +19,7 @@ const DRAIN_GRACE: Duration = Duration::from_millis(500);
 const WRITE_LOOKS: Millis = 4;
 
 impl<T> Conn<T> {
-    fn current_phase(&self) -> Phase {
+    pub(super) fn current_phase(&self) -> Phase {
         if self.phase == Phase::Linger {
             Phase::Linger
         } else if !self.out.is_empty() {

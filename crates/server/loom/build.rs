@@ -1,0 +1,35 @@
+//! Makes broken copies of the protocols out of their sources, one line
+//! changed in each, for the tests that must fail on them.
+
+use std::path::Path;
+use std::{env, fs};
+
+const FENCE: &str = "        fence(Ordering::SeqCst);\n";
+
+/// Name, source, the line, which occurrence of it, what stands there instead.
+const MUTANTS: [(&str, &str, &str, usize, &str); 6] = [
+    ("gate_sleeper_unfenced", "gate.rs", FENCE, 0, ""),
+    ("gate_producer_unfenced", "gate.rs", FENCE, 1, ""),
+    ("gate_unclaimed", "gate.rs", " && self.claim()", 0, " && (self.claim() || true)"),
+    ("idle_worker_unfenced", "idle.rs", FENCE, 0, ""),
+    ("idle_producer_unfenced", "idle.rs", FENCE, 1, ""),
+    ("idle_unclaimed", "idle.rs", " & bit(worker) != 0 {\n", 0, " < u64::MAX {\n"),
+];
+
+fn main() {
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    for (name, source, line, occurrence, instead) in MUTANTS {
+        let path = Path::new("../src").join(source);
+        println!("cargo::rerun-if-changed={}", path.display());
+        let text = fs::read_to_string(&path).expect("the source is there");
+        let (at, _) = text
+            .match_indices(line)
+            .nth(occurrence)
+            .unwrap_or_else(|| panic!("{source} no longer has what {name} changes"));
+        let text = format!("{}{instead}{}", &text[..at], &text[at + line.len()..]);
+        // An included file cannot have inner doc comments.
+        let text: String =
+            text.lines().filter(|l| !l.starts_with("//!")).flat_map(|l| [l, "\n"]).collect();
+        fs::write(Path::new(&out).join(name).with_extension("rs"), text).expect("OUT_DIR is ours");
+    }
+}

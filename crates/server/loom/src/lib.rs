@@ -1,0 +1,29 @@
+//! The server's wake-up protocols under loom: every schedule of small models,
+//! and every value that the memory model lets a load see.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" cargo test --manifest-path crates/server/loom/Cargo.toml --release
+//! ```
+//!
+//! The files under test are the server's own, included by path. The models
+//! also run on copies with one line changed (`build.rs`), and must fail there:
+//! so they are known to be able to. One producer with one sleeper is checked
+//! completely; the larger ones up to a number of preemptions, because all
+//! their schedules would take hours.
+#![cfg(all(test, loom))]
+
+#[path = "../../src/gate.rs"]
+mod gate;
+mod gate_model;
+#[path = "../../src/idle.rs"]
+mod idle;
+mod idle_model;
+mod queue;
+
+/// Runs a model under every schedule with at most `preemptions` switches away
+/// from a thread that could have gone on; `None` is all there are.
+fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(model);
+}

@@ -1,0 +1,122 @@
+//! A strict reader of what the server sends.
+
+/// One response, `100 Continue` included.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) date: Option<String>,
+    pub(super) id: Option<u32>,
+    pub(super) version: Option<u32>,
+    pub(super) chunked: bool,
+    pub(super) length: Option<usize>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer at the start of `input` and how long it is; None while it
+    /// is incomplete.
+    pub(super) fn parse(input: &[u8], head_only: bool) -> Result<Option<(Self, usize)>, String> {
+        let window = &input[..input.len().min(1_000)];
+        let Some(head_len) = window.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return if window.len() < 1_000 { Ok(None) } else { Err("an endless head".into()) };
+        };
+        let head = std::str::from_utf8(&input[..head_len]).map_err(|e| e.to_string())?;
+        let mut answer = Self::default();
+        let mut lines = head.split("\r\n");
+        let status_line = lines.next().unwrap_or_default();
+        let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        answer.status = status
+            .and_then(|status| status.parse().ok())
+            .ok_or_else(|| format!("no status line: {status_line:?}"))?;
+        for line in lines {
+            answer.field(line)?;
+        }
+        let start = head_len + 4;
+        if answer.status == 100 {
+            return if head.contains("\r\n") {
+                Err(format!("fields in a 100: {head:?}"))
+            } else {
+                Ok(Some((answer, start)))
+            };
+        }
+        let used = answer.read_body(input, start, head_only)?;
+        Ok(used.map(|used| (answer, used)))
+    }
+
+    fn field(&mut self, line: &str) -> Result<(), String> {
+        let (name, value) = line.split_once(": ").ok_or_else(|| format!("no field: {line:?}"))?;
+        let number = || value.parse().map_err(|_| format!("no number: {line:?}"));
+        let new = match name {
+            "Connection" => {
+                let new = !self.close && !self.keep_alive;
+                match value {
+                    "close" => self.close = true,
+                    "keep-alive" => self.keep_alive = true,
+                    _ => return Err(format!("unknown option: {line:?}")),
+                }
+                new
+            }
+            "Date" => self.date.replace(value.to_owned()).is_none(),
+            "X-Id" => self.id.replace(number()?).is_none(),
+            "X-Version" => self.version.replace(number()?).is_none(),
+            "Content-Length" => self.length.replace(number()? as usize).is_none(),
+            "Transfer-Encoding" if value == "chunked" => {
+                !std::mem::replace(&mut self.chunked, true)
+            }
+            "Content-Type" | "Allow" | "Retry-After" => true,
+            _ => return Err(format!("unknown field: {line:?}")),
+        };
+        if new { Ok(()) } else { Err(format!("a second {name}")) }
+    }
+
+    fn read_body(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        head_only: bool,
+    ) -> Result<Option<usize>, String> {
+        if matches!(self.status, 204 | 304) {
+            if self.length.is_some() || self.chunked {
+                return Err(format!("a {} with the length of a body", self.status));
+            }
+            return Ok(Some(start));
+        }
+        if self.chunked == self.length.is_some() {
+            return Err("a body is framed by a length or by chunks".into());
+        }
+        if head_only {
+            return Ok(Some(start));
+        }
+        if let Some(length) = self.length {
+            let Some(body) = input.get(start..start + length) else { return Ok(None) };
+            self.body = body.to_vec();
+            return Ok(Some(start + length));
+        }
+        let mut at = start;
+        loop {
+            let line = &input[at..input.len().min(at + 20)];
+            let Some(digits) = line.windows(2).position(|two| two == b"\r\n") else {
+                return if line.len() < 20 {
+                    Ok(None)
+                } else {
+                    Err("an endless chunk line".into())
+                };
+            };
+            let size = std::str::from_utf8(&line[..digits]).ok();
+            let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+            let size = size.ok_or_else(|| format!("no chunk size: {line:?}"))?;
+            let data = at + digits + 2;
+            let Some(chunk) = input.get(data..data + size + 2) else { return Ok(None) };
+            if !chunk.ends_with(b"\r\n") {
+                return Err("a chunk is longer than it says".into());
+            }
+            self.body.extend_from_slice(&chunk[..size]);
+            at = data + size + 2;
+            if size == 0 {
+                return Ok(Some(at));
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What must hold between two turns, whatever has happened.
+
+use super::wire::SimTransport;
+use crate::clock::Millis;
+use crate::conn::{Answer, Conn, HIGH_WATER, Incoming, MAX_PIPELINED, Phase};
+use crate::reactor::Reactor;
+use crate::task::Task;
+
+/// Fails the run with a sentence.
+macro_rules! ensure {
+    ($holds:expr, $($why:tt)+) => {
+        if !$holds {
+            return Err(format!($($why)+));
+        }
+    };
+}
+
+/// Longer than any timeout.
+const FAR: Millis = 80_000;
+
+impl Reactor<SimTransport> {
+    /// `out` are the tasks that have been taken and have not come back. No
+    /// answer is longer than `longest`.
+    pub(super) fn check_invariants(&self, out: &[&Task], longest: usize) -> Result<(), String> {
+        let conns = || self.conns.iter().map(|(_, conn)| conn);
+        let waiting = conns().flat_map(|conn| conn.waiting.iter().flatten());
+        let held = conns()
+            .filter_map(|conn| conn.incoming.as_deref())
+            .filter_map(|incoming| match incoming {
+                Incoming::Task(task) => Some(&**task),
+                Incoming::Discard(..) | Incoming::Stream(..) => None,
+            })
+            .chain(waiting.filter_map(|(answer, _)| match answer {
+                Answer::Task(task) => Some(&**task),
+                _ => None,
+            }))
+            .chain(out.iter().copied())
+            .chain(self.tasks.iter().map(|task| &**task));
+        let bodies: usize = held.map(|task| task.request.body.len()).sum();
+        ensure!(self.body_bytes == bodies, "{} of {bodies} body bytes", self.body_bytes);
+        ensure!(self.body_bytes <= self.settings.body_memory, "too many bodies are held");
+        ensure!(self.tasks_out == out.len(), "{} of {} tasks out", self.tasks_out, out.len());
+        ensure!(self.dirty.is_empty(), "the loop would sleep on unsent answers");
+        ensure!(
+            self.free_tasks.iter().all(|task| task.request.body.is_empty()
+                && task.request.head_bytes.is_empty()
+                && task.handler.is_none()
+                && !task.failed),
+            "a task is used again with what was in it"
+        );
+        let open = self.counters.accepted.get() - self.counters.closed_total();
+        ensure!(open == self.conns.len() as u64, "{open} of {} open", self.conns.len());
+        for (index, conn) in &self.conns {
+            let slot = u32::try_from(index).map_err(|e| e.to_string())?;
+            self.check_conn(slot, conn, out, longest).map_err(|e| {
+                format!("{e}; slot {slot}, {:?}, {} in flight", conn.phase, conn.in_flight())
+            })?;
+        }
+        for slot in (0..32).filter(|&slot| !self.conns.contains(slot as usize)) {
+            ensure!(self.wheel.deadline(slot).is_none(), "slot {slot} is gone and has a timer");
+        }
+        Ok(())
+    }
+
+    fn check_conn(
+        &self,
+        slot: u32,
+        conn: &Conn<SimTransport>,
+        out: &[&Task],
+        longest: usize,
+    ) -> Result<(), String> {
+        // Requests: each is in one place.
+        let mut places: Vec<u32> = out
+            .iter()
+            .copied()
+            .chain(self.tasks.iter().map(|task| &**task))
+            .map(|task| task.address)
+            .filter(|address| address.slot == slot && address.generation == conn.generation)
+            .map(|address| address.sequence)
+            .collect();
+        let tasks = places.len();
+        for (sequence, place) in (conn.next_answer..).zip(&conn.waiting) {
+            places.extend(place.is_some().then_some(sequence));
+        }
+        if conn.incoming.is_some() {
+            places.push(conn.next_request.wrapping_sub(1));
+        }
+        places.sort_unstable();
+        let expected: Vec<u32> = (conn.next_answer..conn.next_request).collect();
+        ensure!(places == expected, "requests {places:?} instead of {expected:?}");
+        ensure!(conn.in_flight() <= MAX_PIPELINED, "more in flight than may be");
+        ensure!(conn.out.len() <= HIGH_WATER + longest, "{} bytes unsent", conn.out.len());
+
+        // Nothing that could go on has been forgotten.
+        let wire = conn.io.wire.borrow();
+        let unread = wire.notified > wire.read || wire.eof && !wire.edge && !conn.read_closed;
+        let at_work = conn.listed || wire.edge;
+        ensure!(conn.listed == self.listed.contains(&slot), "listed is {}", conn.listed);
+        ensure!(!conn.dirty, "answers are forgotten");
+        ensure!(!conn.readable || !conn.wants_read() || conn.listed, "input is forgotten");
+        ensure!(!unread || conn.readable || at_work, "unread input is forgotten");
+        ensure!(!conn.stalled || conn.is_full() && !conn.tail.is_empty(), "a stall without cause");
+        ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
+        ensure!(!conn.closing || !conn.out.is_empty() || conn.phase == Phase::Linger, "not closed");
+
+        // Timers.
+        let phase = conn.current_phase();
+        ensure!(conn.phase == phase, "the timer is for another phase than {phase:?}");
+        let deadline = self.wheel.deadline(slot);
+        ensure!(deadline.is_none() == (phase == Phase::Busy), "the timer is {deadline:?}");
+        let now = self.clock.millis();
+        ensure!(deadline.is_none_or(|at| at > now && at <= now + FAR), "due at {deadline:?}");
+        ensure!(phase != Phase::Busy || tasks > 0, "it waits for nothing");
+
+        // Memory.
+        if matches!(phase, Phase::Idle | Phase::Fresh | Phase::Linger) {
+            ensure!(conn.tail.capacity() == 0, "an idle connection owns a tail");
+            ensure!(conn.waiting.capacity() == 0, "an idle connection owns places");
+            ensure!(conn.out.owns_nothing(), "an idle connection owns output");
+            ensure!(conn.incoming.is_none(), "an idle connection has a body");
+        }
+        ensure!(conn.tail.len() <= self.scratch.len(), "a tail longer than a read");
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! What the runs have met with, so that it is known if they stop to.
+
+use super::wire::SimTransport;
+use crate::conn::{HIGH_WATER, MAX_PIPELINED, Phase};
+use crate::reactor::Reactor;
+use crate::stats::{Counter, LoopCounters};
+
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) answers: u64,
+    pub(super) continues: u64,
+    pub(super) refused: u64,
+    /// Replies to connections that were gone.
+    pub(super) dropped: u64,
+    /// By reason.
+    pub(super) closed: [u64; 8],
+    /// Turns after which a connection was in such a state.
+    pub(super) stalled: u64,
+    pub(super) full: u64,
+    pub(super) high: u64,
+    pub(super) listed: u64,
+    pub(super) blocked: u64,
+    pub(super) lingering: u64,
+    pub(super) out_of_order: u64,
+    pub(super) reused: u64,
+    /// The most unsent output.
+    pub(super) peak: usize,
+}
+
+impl Tally {
+    pub(super) fn add_counters(&mut self, counters: &LoopCounters) {
+        self.continues += counters.responses[0].get();
+        self.refused += counters.rejected.get();
+        self.dropped += counters.dropped.get();
+        for (sum, closed) in
+            self.closed.iter_mut().zip(counters.closed.each_ref().map(Counter::get))
+        {
+            *sum += closed;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.answers += other.answers;
+        self.continues += other.continues;
+        self.refused += other.refused;
+        self.dropped += other.dropped;
+        for (sum, closed) in self.closed.iter_mut().zip(other.closed) {
+            *sum += closed;
+        }
+        self.stalled += other.stalled;
+        self.full += other.full;
+        self.high += other.high;
+        self.listed += other.listed;
+        self.blocked += other.blocked;
+        self.lingering += other.lingering;
+        self.out_of_order += other.out_of_order;
+        self.reused += other.reused;
+        self.peak = self.peak.max(other.peak);
+    }
+
+    /// Fails if some part of the reactor was never put to the test.
+    pub(super) fn check_coverage(&self) {
+        let Self { closed, .. } = self;
+        let met = [
+            self.answers,
+            self.continues,
+            self.refused,
+            self.dropped,
+            self.stalled,
+            self.full,
+            self.high,
+            self.listed,
+            self.blocked,
+            self.lingering,
+            self.out_of_order,
+            self.reused,
+        ];
+        assert!(met.iter().chain(closed).all(|&times| times > 0), "never met with: {self:?}");
+    }
+}
+
+impl Reactor<SimTransport> {
+    pub(super) fn count(&self, tally: &mut Tally) {
+        for (index, conn) in &self.conns {
+            tally.stalled += u64::from(conn.stalled);
+            tally.full += u64::from(conn.in_flight() >= MAX_PIPELINED);
+            tally.high += u64::from(conn.out.len() >= HIGH_WATER);
+            tally.listed += u64::from(conn.listed);
+            tally.blocked += u64::from(conn.phase == Phase::Write);
+            tally.lingering += u64::from(conn.phase == Phase::Linger);
+            tally.out_of_order += u64::from(conn.waiting.iter().any(Option::is_some));
+            tally.reused += u64::from(conn.generation as usize > index);
+            tally.peak = tally.peak.max(conn.out.len());
+        }
+    }
+}

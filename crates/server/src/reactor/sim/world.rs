@@ -1,0 +1,590 @@
+//! The clients, the workers and the loop around one reactor.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use reactor_proto::Limits;
+
+use super::app::{app, id};
+use super::client::{Client, EPOCH, Ending, Facts, Fate};
+use super::plan::Plan;
+use super::request::{BODY_LIMIT, Expected, HEAD_LIMIT, LINE_LIMIT, pattern};
+use super::rng::Rng;
+use super::tally::Tally;
+use super::wire::{Reasons, SimTransport, Wire};
+use crate::app::Handler;
+use crate::clock::Clock;
+use crate::config::Timeouts;
+use crate::reactor::{Reactor, Ready, Settings};
+use crate::stats::LoopCounters;
+use crate::task::{Request, Response, Task};
+
+/// As in `event_loop`.
+const POST_BATCH: usize = 32;
+
+type Checked = Result<(), String>;
+
+pub(super) struct World {
+    trace: bool,
+    plan: Plan,
+    rng: Rng,
+    now: Rc<Cell<u64>>,
+    reactor: Reactor<SimTransport>,
+    counters: Arc<CachePadded<LoopCounters>>,
+    reasons: Rc<Reasons>,
+    clients: Vec<Client>,
+    /// Accepted, and not yet known to the loop.
+    accepted: Vec<usize>,
+    /// Whose request has this number.
+    owners: HashMap<u32, (usize, usize)>,
+    next_id: u32,
+    queue: VecDeque<Box<Task>>,
+    running: Vec<Box<Task>>,
+    /// Handlers that do not return.
+    missing: Vec<Box<Task>>,
+    inbox: VecDeque<Box<Task>>,
+    facts: Facts,
+    drain_until: Option<u64>,
+    pub(super) tally: Tally,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, trace: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::new(&mut rng);
+        Self::with_plan(plan, rng, trace)
+    }
+
+    pub(super) fn with_plan(plan: Plan, rng: Rng, trace: bool) -> Self {
+        if trace {
+            eprintln!("{plan:#?}");
+        }
+        let timeouts = Timeouts::default();
+        let limits = Limits {
+            head: HEAD_LIMIT,
+            request_line: LINE_LIMIT,
+            body: BODY_LIMIT as u64,
+            ..Limits::default()
+        };
+        let settings = Settings {
+            io_thread: 0,
+            limits,
+            timeouts: timeouts.clone(),
+            body_memory: plan.body_memory,
+        };
+        let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
+        let mut clock = Clock::new();
+        clock.set(0, EPOCH);
+        let table = app(0).compile(&no_stats());
+        let facts = Facts {
+            now: 0,
+            timeouts,
+            version: 0,
+            draining: false,
+            forced: false,
+            tight: plan.is_tight(),
+            fates: HashMap::new(),
+        };
+        Self {
+            trace,
+            rng,
+            now: Rc::new(Cell::new(0)),
+            reactor: Reactor::new(settings, table, counters.clone(), clock),
+            reasons: Reasons::new(counters.clone()),
+            counters,
+            clients: Vec::new(),
+            accepted: Vec::new(),
+            owners: HashMap::new(),
+            next_id: 0,
+            queue: VecDeque::new(),
+            running: Vec::new(),
+            missing: Vec::new(),
+            inbox: VecDeque::new(),
+            facts,
+            drain_until: None,
+            tally: Tally::default(),
+            plan,
+        }
+    }
+
+    /// One run: first everything happens in any order, then nothing goes
+    /// wrong any more and every request must be answered, then time passes
+    /// until nothing is left.
+    pub(super) fn run(&mut self) -> Checked {
+        for _ in 0..self.plan.steps {
+            self.step()?;
+        }
+        self.settle()?;
+        for client in &self.clients {
+            if !self.waits_for_missing(client) {
+                client.check_served()?;
+            }
+        }
+        self.trace("the missing replies come");
+        self.inbox.extend(self.missing.drain(..).map(|task| finish(task, &mut self.facts, false)));
+        self.settle()?;
+        for client in &self.clients {
+            client.check_served()?;
+        }
+        self.finish()
+    }
+
+    fn trace(&self, what: impl std::fmt::Display) {
+        if self.trace {
+            eprintln!("{:>7} {what}", self.facts.now);
+        }
+    }
+
+    fn step(&mut self) -> Checked {
+        let plan = &self.plan;
+        let rare = self.rng.below(1_000);
+        if rare < plan.jumps {
+            self.jump();
+        } else if rare < plan.jumps + plan.reloads {
+            self.facts.version += 1;
+            self.trace("reload");
+            self.reactor.reload(app(self.facts.version).compile(&no_stats()));
+        } else if rare < plan.jumps + plan.reloads + plan.drains {
+            return self.drain();
+        } else if rare < plan.jumps + plan.reloads + plan.drains + plan.stops {
+            return self.force();
+        }
+        match self.rng.below(100) {
+            0..6 => self.open(),
+            6..40 => self.send(),
+            40..45 => self.end(),
+            45..60 => self.take(),
+            60..75 => self.work(),
+            75..80 => self.pass(self.rng.clone().below(30) as u64),
+            80..83 => self.spurious(),
+            _ => return self.turn(true),
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.rng.next();
+        self.now.set(self.now.get() + millis);
+        self.facts.now = self.now.get();
+    }
+
+    fn jump(&mut self) {
+        let now = self.now.get();
+        let span = match (self.rng.below(3), self.reactor.next_timer()) {
+            (0, Some(at)) => at.saturating_sub(now),
+            (1, _) => self.rng.below(100_000) as u64,
+            _ => self.rng.below(2_500) as u64,
+        };
+        self.pass(span);
+        self.trace(format_args!("{span} ms later"));
+    }
+
+    /// A client connects.
+    fn open(&mut self) {
+        if self.clients.len() == self.plan.clients || self.facts.draining {
+            return;
+        }
+        let (input, requests) = self.plan.mix.script(&mut self.rng, &mut self.next_id);
+        let ending = if self.rng.percent(self.plan.odd_endings) {
+            let at = self.rng.below(input.len() + 1);
+            match self.rng.below(3) {
+                0 => Ending::Silent(at),
+                1 => Ending::Cut(at),
+                _ => Ending::Reset(at),
+            }
+        } else {
+            *self.rng.pick(&[Ending::Open, Ending::HalfClose, Ending::Polite, Ending::Close])
+        };
+        let capacity = self.rng.between(100, self.plan.most_capacity);
+        let segment = 1 + self.rng.size(self.plan.most_segment);
+        let patient = self.rng.percent(50);
+        let sloppy = self.rng.percent(self.plan.sloppy);
+        let client = self.client(input, requests, ending, capacity);
+        client.segment = segment;
+        client.patient = patient;
+        client.sloppy = sloppy;
+    }
+
+    pub(super) fn client(
+        &mut self,
+        input: Vec<u8>,
+        requests: Vec<Expected>,
+        ending: Ending,
+        capacity: usize,
+    ) -> &mut Client {
+        let index = self.clients.len();
+        self.trace(format_args!("client {index} connects, {ending:?}, {} bytes", input.len()));
+        for (place, request) in requests.iter().enumerate() {
+            self.owners.insert(request.id, (index, place));
+        }
+        let rng = Rng::new(self.rng.next());
+        let wire = Wire::new(input, capacity, self.plan.faults, rng, &self.now);
+        let wire = Rc::new(RefCell::new(wire));
+        self.accepted.push(index);
+        self.clients.push(Client::new(wire, requests, ending, self.facts.now));
+        self.clients.last_mut().expect("just pushed")
+    }
+
+    pub(super) fn wire(&self, client: usize) -> RefMut<'_, Wire> {
+        self.clients[client].wire.borrow_mut()
+    }
+
+    pub(super) fn deliver(&mut self, client: usize, n: usize) {
+        self.clients[client].send(n, &self.facts);
+    }
+
+    fn any_client(&mut self) -> Option<usize> {
+        (!self.clients.is_empty()).then(|| self.rng.below(self.clients.len()))
+    }
+
+    /// A client's bytes arrive.
+    fn send(&mut self) {
+        let Some(index) = self.any_client() else { return };
+        let unsent = self.clients[index].unsent();
+        if unsent > 0 {
+            let n = self.rng.between(1, self.clients[index].segment).min(unsent);
+            self.trace(format_args!("client {index} sends {n}"));
+            self.clients[index].send(n, &self.facts);
+        }
+    }
+
+    /// A client ends its stream.
+    fn end(&mut self) {
+        let Some(index) = self.any_client() else { return };
+        if self.clients[index].may_end() {
+            self.trace(format_args!("client {index} ends"));
+            let client = &self.clients[index];
+            let mut wire = client.wire.borrow_mut();
+            match client.ending {
+                Ending::Reset(_) => wire.send_reset(),
+                Ending::Close => wire.send_close(),
+                _ => wire.send_eof(),
+            }
+        }
+    }
+
+    /// A client reads.
+    fn take(&mut self) {
+        let Some(index) = self.any_client() else { return };
+        if self.rng.percent(self.plan.slow_readers) {
+            return;
+        }
+        let mut wire = self.clients[index].wire.borrow_mut();
+        let there = wire.output.len() - wire.taken;
+        if there > 0 {
+            let n = 1 + self.rng.size(there - 1);
+            wire.take(n);
+            drop(wire);
+            self.trace(format_args!("client {index} takes {n} of {there}"));
+        }
+    }
+
+    /// A worker takes up a task, or has done one.
+    fn work(&mut self) {
+        if let Some(task) = self.queue.pop_front() {
+            self.running.push(task);
+        }
+        while !self.running.is_empty() && !self.rng.percent(self.plan.slow_workers.max(10)) {
+            let task = self.running.swap_remove(self.rng.below(self.running.len()));
+            let id = id(&task.request);
+            if self.rng.percent(self.plan.missing) {
+                self.trace(format_args!("request {id}: its handler does not return"));
+                self.missing.push(task);
+                continue;
+            }
+            let failed = self.rng.percent(self.plan.failing);
+            self.trace(format_args!("request {id} is handled, failed {failed}"));
+            self.inbox.push_back(finish(task, &mut self.facts, failed));
+        }
+    }
+
+    /// Epoll may report what is known already.
+    fn spurious(&mut self) {
+        for client in &self.clients {
+            if self.rng.percent(self.plan.spurious) {
+                client.wire.borrow_mut().edge = true;
+            }
+        }
+    }
+
+    pub(super) fn drain(&mut self) -> Checked {
+        self.trace("drain");
+        self.facts.draining = true;
+        // What the listener has accepted by now still comes in.
+        self.controls();
+        if self.drain_until.is_none() {
+            self.drain_until = Some(self.now.get() + 10_000);
+            self.reactor.drain();
+        }
+        self.check()
+    }
+
+    fn force(&mut self) -> Checked {
+        self.trace("stop");
+        self.controls();
+        self.facts.draining = true;
+        self.facts.forced = true;
+        self.reactor.close_all();
+        self.check()
+    }
+
+    /// Whether the loop has a reason not to sleep on.
+    fn wakes(&self) -> bool {
+        let now = self.now.get();
+        self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || !self.inbox.is_empty()
+            || !self.accepted.is_empty()
+            || self.reactor.next_timer().is_some_and(|at| at <= now)
+            || self.drain_until.is_some_and(|at| at <= now && self.reactor.connections() > 0)
+            || self.clients.iter().any(|client| client.wire.borrow().edge && is_known(client))
+    }
+
+    /// One turn of the loop, in the order of `EventLoop::run`.
+    pub(super) fn turn(&mut self, chaos: bool) -> Checked {
+        let rescue = self.reactor.tasks_out() > 0 && chaos && self.rng.percent(20);
+        if !self.wakes() && !rescue {
+            return Ok(());
+        }
+        let now = self.now.get();
+        self.reactor.clock.set(now, EPOCH + now / 1_000);
+        let held = if chaos { self.plan.held_events } else { 0 };
+        let mut events = self.events(held);
+        self.rng.shuffle(&mut events);
+        self.trace(format_args!("turn, {} events", events.len()));
+
+        self.controls();
+        self.replies();
+        for (index, ready) in events {
+            let client = &self.clients[index];
+            if client.wire.borrow().closed.is_some() {
+                // A reply has just closed it; nobody is told any more.
+                continue;
+            }
+            client.wire.borrow_mut().notify(ready);
+            self.trace(format_args!("  client {index} is {ready:?}"));
+            self.reactor.ready(client.token, ready);
+            if self.reactor.new_tasks() >= POST_BATCH {
+                self.post()?;
+            }
+        }
+        self.reactor.read_listed();
+        self.reactor.expire();
+        self.post()?;
+        self.reactor.flush_dirty();
+        if self.drain_until.is_some_and(|at| at <= now) {
+            self.facts.forced = true;
+            self.reactor.close_all();
+        }
+        if self.reactor.tasks_out() > 0 && self.inbox.is_empty() {
+            if chaos && self.rng.percent(30) {
+                self.work();
+            }
+            self.replies();
+            self.post()?;
+            self.reactor.flush_dirty();
+        }
+        self.check()
+    }
+
+    fn events(&mut self, held: u32) -> Vec<(usize, Ready)> {
+        let mut events = Vec::new();
+        for (index, client) in self.clients.iter().enumerate() {
+            let mut wire = client.wire.borrow_mut();
+            if wire.edge && is_known_as(client.token, &wire) && !self.rng.percent(held) {
+                wire.edge = false;
+                events.push((index, wire.ready()));
+            }
+        }
+        events
+    }
+
+    fn controls(&mut self) {
+        for index in std::mem::take(&mut self.accepted) {
+            let client = &mut self.clients[index];
+            let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
+            client.token = self.reactor.insert(io, None);
+        }
+    }
+
+    fn replies(&mut self) {
+        while let Some(task) = self.inbox.pop_front() {
+            self.reactor.reply(task);
+        }
+        self.reactor.flush_dirty();
+    }
+
+    fn post(&mut self) -> Checked {
+        let mut room = self.plan.max_tasks.saturating_sub(self.reactor.tasks_out());
+        let mut tasks = Vec::new();
+        self.reactor.take_tasks(&mut tasks);
+        for task in tasks {
+            let id = self.check_task(&task)?;
+            if room > 0 && self.queue.len() < self.plan.queue {
+                room -= 1;
+                self.queue.push_back(task);
+            } else {
+                self.trace(format_args!("request {id} is refused"));
+                self.facts.fates.insert(id, Fate::Refused);
+                self.reactor.refused(task);
+            }
+        }
+        Ok(())
+    }
+
+    /// A task must be what its client sent, come once, and not behind the
+    /// last request that may be answered.
+    fn check_task(&mut self, task: &Task) -> Result<u32, String> {
+        let id = id(&task.request);
+        let &(index, place) = self.owners.get(&id).ok_or("a task from nobody")?;
+        let client = &self.clients[index];
+        let request = &client.requests[place];
+        let wire = client.wire.borrow();
+        self.trace(format_args!("request {id} of client {index} is queued"));
+        if self.facts.fates.insert(id, Fate::Out).is_some() {
+            return Err(format!("request {id} comes twice"));
+        }
+        if !request.kind.is_worker() || wire.read < request.end {
+            return Err(format!("request {id} is handled before it is understood"));
+        }
+        if client.requests[..place].iter().any(|earlier| earlier.close) {
+            return Err(format!("request {id} is behind the last"));
+        }
+        if task.request.body != pattern(id, request.body) {
+            return Err(format!("request {id} has another body"));
+        }
+        if task.request.head_bytes != wire.input[request.start..request.head_end] {
+            return Err(format!("request {id} has another head"));
+        }
+        Ok(id)
+    }
+
+    fn check(&mut self) -> Checked {
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            client.read(&self.facts).map_err(|e| format!("client {index}: {e}"))?;
+            if client.wire.borrow().closed.is_some() && !client.buried {
+                client.buried = true;
+                if self.trace {
+                    eprintln!("        client {index}: {:?}", client.wire.borrow().closed);
+                }
+                client.judge_close(&self.facts).map_err(|e| format!("client {index}: {e}"))?;
+            }
+        }
+        let out: Vec<&Task> = [&self.running, &self.missing]
+            .into_iter()
+            .flatten()
+            .chain(&self.queue)
+            .chain(&self.inbox)
+            .map(|task| &**task)
+            .collect();
+        self.reactor.check_invariants(&out, self.plan.longest())?;
+        self.reactor.count(&mut self.tally);
+        Ok(())
+    }
+
+    /// Everything comes in and goes out, without any time passing.
+    fn settle(&mut self) -> Checked {
+        self.trace("settle");
+        for _ in 0..100_000 {
+            let mut moved = false;
+            for index in 0..self.clients.len() {
+                let unsent = self.clients[index].unsent();
+                if unsent > 0 {
+                    self.clients[index].send(unsent, &self.facts);
+                    moved = true;
+                }
+                if self.clients[index].may_end() {
+                    let client = &self.clients[index];
+                    match client.ending {
+                        Ending::Reset(_) => client.wire.borrow_mut().send_reset(),
+                        Ending::Close => client.wire.borrow_mut().send_close(),
+                        _ => client.wire.borrow_mut().send_eof(),
+                    }
+                    moved = true;
+                }
+                let mut wire = self.clients[index].wire.borrow_mut();
+                let there = wire.output.len() - wire.taken;
+                moved |= there > 0;
+                wire.take(there);
+            }
+            self.running.extend(self.queue.drain(..));
+            for task in std::mem::take(&mut self.running) {
+                self.inbox.push_back(finish(task, &mut self.facts, false));
+            }
+            if self.wakes() {
+                self.turn(false)?;
+                moved = true;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err("it never comes to rest".into())
+    }
+
+    /// A handler that does not return holds its client's later answers back.
+    fn waits_for_missing(&self, client: &Client) -> bool {
+        let of = |id: u32| self.clients[self.owners[&id].0].wire.as_ptr() == client.wire.as_ptr();
+        self.missing.iter().any(|task| of(id(&task.request)))
+    }
+
+    /// Time passes until every connection is gone.
+    fn finish(&mut self) -> Checked {
+        self.trace("finish");
+        for _ in 0..10_000 {
+            self.settle()?;
+            if self.reactor.connections() == 0 {
+                return self.check_end();
+            }
+            let at = self.reactor.next_timer().ok_or("a connection without a timer")?;
+            self.pass(at.saturating_sub(self.now.get()).max(1));
+        }
+        Err("a connection stays open".into())
+    }
+
+    fn check_end(&mut self) -> Checked {
+        self.check()?;
+        let sum = |of: fn(&Wire) -> usize| -> u64 {
+            self.clients.iter().map(|client| of(&client.wire.borrow()) as u64).sum()
+        };
+        if self.counters.bytes_in.get() != sum(|wire| wire.read) {
+            return Err("bytes_in is wrong".into());
+        }
+        if self.counters.bytes_out.get() != sum(|wire| wire.output.len()) {
+            return Err("bytes_out is wrong".into());
+        }
+        if let Some((id, _)) = self.facts.fates.iter().find(|&(_, &fate)| fate == Fate::Out) {
+            return Err(format!("request {id} is still out"));
+        }
+        self.tally.add_counters(&self.counters);
+        self.tally.answers += self.clients.iter().map(|client| client.answered as u64).sum::<u64>();
+        Ok(())
+    }
+}
+
+fn is_known(client: &Client) -> bool {
+    is_known_as(client.token, &client.wire.borrow())
+}
+
+/// Whether the loop watches it.
+fn is_known_as(token: u64, wire: &Wire) -> bool {
+    token != u64::MAX && wire.closed.is_none()
+}
+
+/// What a worker does.
+fn finish(mut task: Box<Task>, facts: &mut Facts, failed: bool) -> Box<Task> {
+    let Task { handler, request, response, .. } = &mut *task;
+    handler.as_ref().expect("a task has a handler").handle(request, response);
+    response.seal(request.version());
+    task.failed = failed;
+    let fate = if failed { Fate::Failed } else { Fate::Done };
+    facts.fates.insert(id(&task.request), fate);
+    task
+}
+
+fn no_stats() -> Arc<dyn Handler> {
+    Arc::new(|_: &Request, _: &mut Response| {})
+}
