@@ -72,10 +72,9 @@ const MISTAKES = [
   ],
   [['serve', '--prot', '1'], "unknown option '--prot' (Did you mean --port?)"],
   [['serve', '-p'], "option '-p, --port <n>' argument missing"],
-  [
-    ['serve', './public'],
-    'serve takes no target yet, got "./public": only the built-in application can be served',
-  ],
+  [['serve', './missing.mjs'], 'cannot serve "./missing.mjs": there is no such file'],
+  [['serve', './__test__'], 'cannot serve "./__test__": it is not a file'],
+  [['serve', 'a.mjs', 'b.mjs'], "too many arguments for 'serve'. Expected 1 argument but got 2."],
   [['srve'], "unknown command 'srve' (Did you mean serve?)"],
   [['--nonsense'], "unknown option '--nonsense'"],
 ];

@@ -111,7 +111,7 @@ test('an unknown option is an error that names the nearest known one', async (t)
       { timeouts: { keepalive: 1 } },
       'unknown option "timeouts.keepalive"; did you mean "timeouts.keepAlive"?',
     ],
-    [{ xyzzyplugh: 1 }, /^unknown option "xyzzyplugh"; the options are routes, port, /],
+    [{ xyzzyplugh: 1 }, /^unknown option "xyzzyplugh"; the options are fetch, error, routes, /],
   ];
   for (const [options, message] of cases) {
     await t.throwsAsync(serve(options), { code: 'ERR_REACTOR_UNKNOWN_OPTION', message });
@@ -170,7 +170,7 @@ const BAD_ROUTES = {
   ],
   'a number': [
     { '/': 5 },
-    'route "/" must be a string, bytes, a response or responses by method, got 5',
+    'route "/" must be a string, bytes, a response, a function or any of these by method, got 5',
   ],
   'a status out of range': [
     { '/': { status: 99 } },

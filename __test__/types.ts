@@ -2,11 +2,19 @@
 
 import {
   ERROR_CODES,
+  type Handler,
+  type HandlerInfo,
+  Headers,
+  type Params,
+  type PeerAddress,
   ReactorError,
   type ReactorErrorCode,
+  Request,
+  Response,
   type Routes,
   type ServeOptions,
   type Server,
+  type ServerRequest,
   type Stats,
   serve,
 } from 'reactor-rs';
@@ -51,4 +59,70 @@ export async function use(): Promise<void> {
   await serve({ routes: { '/': { get: 'x' } } });
   // @ts-expect-error: a port is a number
   await serve({ port: '80' });
+}
+
+/** Fails to compile where the two are not the same type. */
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never;
+
+const parameters: [
+  Same<Params<'/users/:id'>, { readonly id: string }>,
+  Same<Params<'/:a/b/:c/*'>, { readonly a: string; readonly c: string; readonly '*': string }>,
+  Same<Params<'/'>, { readonly [name in never]: string }>,
+  Same<Params<string>, Readonly<Record<string, string>>>,
+] = [true, true, true, true];
+
+const greet: Handler = async (request: ServerRequest, info: HandlerInfo) => {
+  const address: string | undefined = info.remoteAddress;
+  const port: number | undefined = info.remotePort;
+  const signal: AbortSignal = request.signal;
+  const same: globalThis.Request = request;
+  return new Response(`${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
+};
+
+export async function handle(): Promise<void> {
+  void parameters;
+  const server = await serve({
+    fetch: greet,
+    error: (error: unknown, request) => new Response(`${error} at ${request.url}`, { status: 500 }),
+    globals: false,
+    routes: {
+      '/': 'text',
+      '/users/:id': (request, info) => {
+        const id: string = request.params.id;
+        const other: string = info.params.id;
+        // @ts-expect-error: the pattern has no such parameter
+        request.params.name;
+        return Response.json({ id, other });
+      },
+      '/users/:id/files/*': {
+        GET: (request) => new Response(request.params.id + request.params['*']),
+        // @ts-expect-error: the pattern has no such parameter
+        PUT: async (_request, info) => new Response(info.params.name),
+        DELETE: { status: 204 },
+      },
+    },
+  });
+  server.reload({ fetch: greet, routes: { '/:name': ({ params }) => new Response(params.name) } });
+  const peer: PeerAddress | null = server.requestIP(new Request('http://localhost/'));
+  const headers: globalThis.Headers = new Headers({ a: 'b' });
+  void [peer, headers];
+
+  await serve(greet);
+  await serve(greet, { port: 0 });
+  await serve({ fetch: () => new globalThis.Response('genuine') }, { port: 0 });
+  await serve({ fetch: (request: globalThis.Request) => globalThis.fetch(request) });
+  class Application {
+    fetch(request: globalThis.Request, ..._rest: unknown[]): Promise<globalThis.Response> {
+      return globalThis.fetch(request);
+    }
+  }
+  await serve(new Application(), { port: 0 });
+
+  // @ts-expect-error: a handler answers with a Response
+  await serve({ fetch: () => 'text' });
+  // @ts-expect-error: a handler answers with a Response
+  await serve({ routes: { '/': () => 5 } });
+  // @ts-expect-error: no handler
+  await serve({ fetch: 'text' });
 }

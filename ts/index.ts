@@ -1,19 +1,25 @@
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors.js';
+export { Headers, Request, Response } from './globals.js';
 export { serve } from './serve.js';
 export type {
   ByteStats,
   ClosedStats,
   ConnectionStats,
+  Handler,
+  HandlerInfo,
   IoThreadStats,
   LatencyStats,
   Limits,
   MethodRoutes,
+  Params,
+  PeerAddress,
   ReloadOptions,
   RequestStats,
   Route,
   Routes,
   ServeOptions,
   Server,
+  ServerRequest,
   StaticResponse,
   Stats,
   StopOptions,

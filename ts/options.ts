@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import type { NativeOptions } from './binding.js';
+import type { AnyHandler, BridgeOptions } from './bridge.js';
 import { ReactorError } from './errors.js';
+import { FETCH } from './handlers.js';
 import { closest } from './names.js';
-import { resolveRoutes } from './routes.js';
+import { type ResolvedRoutes, resolveRoutes } from './routes.js';
 import { show } from './show.js';
 import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount } from './types.js';
 
@@ -53,13 +55,31 @@ type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T
 
 /** Names at the top and inside the nested objects, to tell unknown ones. */
 const NAMES = Object.keys(RULES) as OptionName[];
-const TOP_NAMES = ['routes', ...new Set(NAMES.map((name) => name.split('.')[0] as string))];
+const TOP_NAMES = [
+  'fetch',
+  'error',
+  'routes',
+  'globals',
+  ...new Set(NAMES.map((name) => name.split('.')[0] as string)),
+];
+
+/** Handlers, checked. */
+export interface ResolvedHandlers extends ResolvedRoutes {
+  readonly fetch: AnyHandler | undefined;
+}
+
+/** Options, checked and with their defaults. */
+export interface ResolvedOptions extends ResolvedHandlers {
+  readonly native: NativeOptions;
+  readonly error: BridgeOptions['onError'];
+  readonly globals: boolean;
+}
 
 /**
  * Checks what a user gave to `serve` and fills in the defaults.
  * @throws {ReactorError} names the first option that is wrong.
  */
-export function resolveOptions(given: ServeOptions): NativeOptions {
+export function resolveOptions(given: ServeOptions): ResolvedOptions {
   const options = asObject('options', given);
   refuseUnknown(options, TOP_NAMES, '');
   const values = new Map<OptionName, unknown>();
@@ -82,8 +102,9 @@ export function resolveOptions(given: ServeOptions): NativeOptions {
   const unix = get('unix');
   const maxConnections = get('maxConnections');
   const ioThreads = threadsFor('ioThreads', get('ioThreads'));
-  const routes = resolveRoutes(options.routes);
-  return {
+  const handlers = resolveHandlers(options, false, FETCH + 1);
+  const { routes } = handlers;
+  const native = {
     ...(unix === undefined ? {} : { unix }),
     hostname: get('hostname'),
     port: get('port'),
@@ -112,6 +133,12 @@ export function resolveOptions(given: ServeOptions): NativeOptions {
     },
     ...(routes === undefined ? {} : { routes }),
   };
+  const { globals = true } = options;
+  if (typeof globals !== 'boolean') {
+    throw invalid('option "globals"', 'true or false', globals);
+  }
+  const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
+  return { native, ...handlers, error, globals };
 }
 
 /** Checks what a user gave to `server.stop`. */
@@ -125,11 +152,39 @@ export function resolveStop(given: StopOptions): { force: boolean } {
   return { force };
 }
 
-/** Checks what a user gave to `server.reload`. */
-export function resolveReload(given: ReloadOptions): NativeOptions['routes'] {
+/**
+ * Checks what a user gave to `server.reload`.
+ * @param hasFetch the server has a handler for what no route answers
+ * @param firstNumber of the handlers of routes
+ */
+export function resolveReload(
+  given: ReloadOptions,
+  hasFetch: boolean,
+  firstNumber: number,
+): ResolvedHandlers {
   const options = asObject('options', given);
-  refuseUnknown(options, ['routes'], '');
-  return resolveRoutes(options.routes);
+  refuseUnknown(options, ['fetch', 'routes'], '');
+  return resolveHandlers(options, hasFetch, firstNumber);
+}
+
+function resolveHandlers(
+  options: Record<string, unknown>,
+  hasFetch: boolean,
+  firstNumber: number,
+): ResolvedHandlers {
+  const given = functionAt(options, 'fetch') as AnyHandler | undefined;
+  // A method may want its object.
+  const fetch = given?.bind(options);
+  const resolved = resolveRoutes(options.routes, hasFetch || fetch !== undefined, firstNumber);
+  return { ...resolved, fetch };
+}
+
+function functionAt(options: Record<string, unknown>, name: string): unknown {
+  const value = options[name];
+  if (value !== undefined && typeof value !== 'function') {
+    throw invalid(`option "${name}"`, 'a function', value);
+  }
+  return value;
 }
 
 /**

@@ -1,6 +1,8 @@
 import { types } from 'node:util';
 import type { NativeField, NativeRoute } from './binding.js';
+import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
+import { FETCH } from './handlers.js';
 import { show } from './show.js';
 
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
@@ -18,45 +20,97 @@ const OWN_FIELDS = [
   'upgrade',
 ];
 
-/**
- * Checks the `routes` option and renders it for the engine; `undefined` stays so.
- * Patterns themselves are checked by the engine, which knows them all.
- * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path.
- */
-export function resolveRoutes(routes: unknown): NativeRoute[] | undefined {
-  if (routes === undefined) {
-    return undefined;
-  }
-  if (!isObject(routes)) {
-    throw new ReactorError(
-      'ERR_REACTOR_INVALID_OPTION',
-      `option "routes" must be an object of paths and responses, got ${show(routes)}`,
-    );
-  }
-  return Object.entries(routes).flatMap(([pattern, route]) => resolveRoute(pattern, route));
+/** Routes as the engine takes them, and the handlers that they lead to. */
+export interface ResolvedRoutes {
+  /** `undefined` for the built-in application. */
+  readonly routes: NativeRoute[] | undefined;
+  /** In the order of their numbers. */
+  readonly entries: readonly Entry[];
 }
 
-function resolveRoute(pattern: string, route: unknown): NativeRoute[] {
+/**
+ * Checks the `routes` option and renders it for the engine. Patterns themselves
+ * are checked by the engine, which knows them all.
+ *
+ * @param hasFetch a handler takes every request that no route answers, also on
+ * the path of a route that does not have its method
+ * @param firstNumber of the handlers among them
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path.
+ */
+export function resolveRoutes(
+  given: unknown,
+  hasFetch: boolean,
+  firstNumber: number,
+): ResolvedRoutes {
+  if (given === undefined) {
+    return { routes: hasFetch ? [CATCH_ALL] : undefined, entries: [] };
+  }
+  if (!isObject(given)) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `option "routes" must be an object of paths and responses, got ${show(given)}`,
+    );
+  }
+  const entries: Entry[] = [];
+  const add = (entry: Entry) => firstNumber + entries.push(entry) - 1;
+  const routes = Object.entries(given).flatMap(([pattern, route]) => {
+    const resolved = resolveRoute(pattern, route, add);
+    // The engine would answer 405.
+    const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
+    return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
+  });
+  if (hasFetch && !Object.hasOwn(given, CATCH_ALL.pattern)) {
+    routes.push(CATCH_ALL);
+  }
+  return { routes, entries };
+}
+
+const CATCH_ALL = handlerRoute('/*', FETCH);
+
+function handlerRoute(pattern: string, handler: number): NativeRoute {
+  return { pattern, handler, status: 200, fields: [], body: new Uint8Array() };
+}
+
+function resolveRoute(
+  pattern: string,
+  route: unknown,
+  add: (entry: Entry) => number,
+): NativeRoute[] {
+  const label = `route "${pattern}"`;
+  const forHandler = (handle: unknown) =>
+    handlerRoute(pattern, add({ handle: handle as AnyHandler, paramNames: paramsIn(pattern) }));
+  if (typeof route === 'function') {
+    return [forHandler(route)];
+  }
   if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
-    return [{ pattern, method: 'GET', ...render(`route "${pattern}"`, route) }];
+    return [{ pattern, method: 'GET', ...render(label, route) }];
   }
   if (!isObject(route)) {
     throw bad(
-      `route "${pattern}"`,
-      'must be a string, bytes, a response or responses by method',
+      label,
+      'must be a string, bytes, a response, a function or any of these by method',
       route,
     );
   }
   return Object.entries(route).map(([method, response]) => {
-    const label = `route "${pattern}"`;
     if (RESPONSE_KEYS.includes(method)) {
       throw bad(label, 'mixes methods with the keys of a response', route);
     }
     if (!TOKEN.test(method) || method !== method.toUpperCase()) {
       throw bad(label, 'must name methods in upper case, such as GET', method);
     }
-    return { pattern, method, ...render(`${label} ${method}`, response) };
+    return typeof response === 'function'
+      ? { ...forHandler(response), method }
+      : { pattern, method, ...render(`${label} ${method}`, response) };
   });
+}
+
+/** The names of a pattern's parameters in their order; a wildcard's is `*`. */
+function paramsIn(pattern: string): string[] {
+  return pattern
+    .split('/')
+    .filter((segment) => segment.startsWith(':') || segment === '*')
+    .map((segment) => (segment === '*' ? segment : segment.slice(1)));
 }
 
 function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 'fields' | 'body'> {
@@ -64,7 +118,7 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
     return render(label, { body: response });
   }
   if (!isObject(response)) {
-    throw bad(label, 'must answer with a string, bytes or a response', response);
+    throw bad(label, 'must answer with a string, bytes, a response or a function', response);
   }
   const unknown = Object.keys(response).find((key) => !RESPONSE_KEYS.includes(key));
   if (unknown !== undefined) {

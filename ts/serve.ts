@@ -1,7 +1,20 @@
 import { binding, type NativeServer } from './binding.js';
+import { Bridge } from './bridge.js';
 import { fromNative, ReactorError } from './errors.js';
-import { resolveOptions, resolveReload, resolveStop } from './options.js';
-import type { ReloadOptions, ServeOptions, Server, Stats, StopOptions } from './types.js';
+import { installGlobals } from './globals.js';
+import { Handlers } from './handlers.js';
+import { type ResolvedOptions, resolveOptions, resolveReload, resolveStop } from './options.js';
+import { exchangeOf, isReactorRequest } from './request.js';
+import { show } from './show.js';
+import type {
+  Handler,
+  PeerAddress,
+  ReloadOptions,
+  ServeOptions,
+  Server,
+  Stats,
+  StopOptions,
+} from './types.js';
 
 /**
  * Starts a server and resolves once it listens.
@@ -13,17 +26,108 @@ import type { ReloadOptions, ServeOptions, Server, Stats, StopOptions } from './
  * `ERR_REACTOR_SOCKET_PATH` and `ERR_REACTOR_START` for what the system refused.
  *
  * @example
- * const server = await serve({ port: 0, routes: { '/hello': 'Hello!' } });
+ * const server = await serve({
+ *   port: 0,
+ *   routes: { '/hello': 'Hello!', '/users/:id': ({ params }) => Response.json(params) },
+ *   fetch: () => new Response('Not found', { status: 404 }),
+ * });
  * console.log(server.url);
  * await server.stop();
  */
-export async function serve(options: ServeOptions = {}): Promise<Server> {
-  const resolved = resolveOptions(options);
+export async function serve<const Path extends string>(
+  options?: ServeOptions<Path>,
+): Promise<Server>;
+
+/**
+ * Starts a server whose requests a handler answers, or an application that has
+ * one as its `fetch`, such as those of Hono, h3 and Elysia.
+ *
+ * @example
+ * const server = await serve(() => new Response('Hello!'), { port: 3000 });
+ */
+export async function serve<const Path extends string>(
+  handler: Handler | Application,
+  options?: ServeOptions<Path>,
+): Promise<Server>;
+
+export async function serve(
+  first: ServeOptions | Handler | Application = {},
+  second?: ServeOptions,
+): Promise<Server> {
+  const resolved = resolveOptions(optionsOf(first, second));
   try {
-    return new RunningServer(await binding.start(resolved));
+    return await start(resolved);
   } catch (error) {
     throw fromNative(error);
   }
+}
+
+/** Something that answers requests, whatever else it may have and do. */
+export interface Application {
+  fetch(request: Request, info?: unknown): Response | Promise<Response>;
+}
+
+/** The options that `serve` was given, in either of its forms. */
+function optionsOf(first: unknown, second: unknown): ServeOptions {
+  // What is neither is refused with the options, which name themselves.
+  const options = applicationOptions(first) ?? (first as ServeOptions);
+  if (second === undefined) {
+    return options;
+  }
+  const fetch = (options as Partial<Application> | null)?.fetch;
+  if (typeof fetch !== 'function') {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `the first of two arguments must be a handler or an application with "fetch", got ${show(first)}`,
+    );
+  }
+  return { ...(second as ServeOptions), fetch: fetch.bind(first) };
+}
+
+/**
+ * The options that a handler, an application or options stand for; `undefined`
+ * for what is none of them.
+ */
+export function applicationOptions(given: unknown): Record<string, unknown> | undefined {
+  if (typeof given === 'function') {
+    return { fetch: given };
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return undefined;
+  }
+  if (!isInstanceOfClass(given)) {
+    return given as Record<string, unknown>;
+  }
+  const { fetch } = given as Partial<Application>;
+  return typeof fetch === 'function' ? { fetch: fetch.bind(given) } : undefined;
+}
+
+/** An application is one, options are a plain object. */
+function isInstanceOfClass(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}
+
+async function start(options: ResolvedOptions): Promise<Server> {
+  const handlers = new Handlers();
+  handlers.replace(options.fetch, options.entries);
+  if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
+    installGlobals();
+  }
+  const lane = new binding.NativeLane(() => bridge.wake());
+  const bridge = new Bridge(lane, {
+    find: (route) => handlers.find(route),
+    onError: options.error,
+  });
+  const native = await binding.start(options.native, lane);
+  const { hostname, port } = native.address();
+  if (hostname !== undefined) {
+    bridge.host = authorityOf(hostname, port);
+  }
+  lane.attach(native);
+  // Requests that came before nobody has announced.
+  bridge.wake();
+  return new RunningServer(native, handlers, () => lane.close());
 }
 
 /** The longest delay a timer takes, 24.8 days. */
@@ -36,13 +140,17 @@ class RunningServer implements Server {
   readonly unix: string | undefined;
 
   readonly #native: NativeServer;
+  readonly #handlers: Handlers;
+  readonly #closeLane: () => void;
   /** Native threads do not count for Node's event loop; a timer holds it open. */
   readonly #keepAlive: NodeJS.Timeout;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
 
-  constructor(native: NativeServer) {
+  constructor(native: NativeServer, handlers: Handlers, closeLane: () => void) {
     const address = native.address();
     this.#native = native;
+    this.#handlers = handlers;
+    this.#closeLane = closeLane;
     this.port = address.port;
     this.hostname = address.hostname;
     this.unix = address.unix;
@@ -54,14 +162,28 @@ class RunningServer implements Server {
     return JSON.parse(this.#native.stats()) as Stats;
   }
 
+  requestIP(request: Request): PeerAddress | null {
+    if (!isReactorRequest(request)) {
+      return null;
+    }
+    const { remoteAddress: address, remotePort: port } = exchangeOf(request);
+    if (address === undefined || port === undefined) {
+      return null;
+    }
+    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port };
+  }
+
   reload(options: ReloadOptions = {}): void {
-    const routes = resolveReload(options);
+    const handlers = this.#handlers;
+    const { fetch, routes, entries } = resolveReload(options, handlers.hasFetch, handlers.next);
     if (this.#state !== 'running') {
       throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
     }
+    const undo = handlers.replace(fetch, entries);
     try {
       this.#native.reload(routes);
     } catch (error) {
+      undo();
       throw fromNative(error);
     }
   }
@@ -74,6 +196,7 @@ class RunningServer implements Server {
     this.#state = 'stopping';
     await this.#native.stop(force);
     this.#state = 'stopped';
+    this.#closeLane();
     clearInterval(this.#keepAlive);
   }
 
@@ -97,8 +220,13 @@ function urlOf(address: { hostname?: string; port?: number; unix?: string }): st
   if (unix !== undefined) {
     return `unix:${unix}`;
   }
+  return `http://${authorityOf(hostname, port)}/`;
+}
+
+/** How a client names the address. */
+function authorityOf(hostname: string, port: number | undefined): string {
   // A wildcard address is no address to connect to.
   const isAny = hostname === '::' || hostname === '0.0.0.0';
   const host = isAny ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname;
-  return `http://${host}:${port}/`;
+  return `${host}:${port}`;
 }

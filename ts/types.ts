@@ -1,8 +1,90 @@
 /** A number of threads, or `'auto'` to fit it to the cores this process may use. */
 export type ThreadCount = number | 'auto';
 
+/**
+ * Answers a request, at once or later. What it throws, and what its promise is
+ * rejected with, goes to {@link ServeOptions.error}.
+ *
+ * @typeParam Path the pattern of its route, for the names of the parameters
+ */
+export type Handler<Path extends string = string> = (
+  request: ServerRequest<Path>,
+  info: HandlerInfo<Path>,
+) => Response | Promise<Response>;
+
+/**
+ * The standard's `Request`, worked out as far as the handler looks at it. It may
+ * be kept for as long as wanted; its body has to be read before the answer is
+ * complete.
+ */
+export interface ServerRequest<Path extends string = string> extends Request {
+  /** The parameters of the route by name, percent-decoded; a wildcard's is `'*'`. */
+  readonly params: Params<Path>;
+
+  /** Aborts when the client goes away before its answer is complete, and never else. */
+  readonly signal: AbortSignal;
+}
+
+/** What a handler learns besides the request. */
+export interface HandlerInfo<Path extends string = string> {
+  /** The IP address of the peer, a proxy's where there is one; `undefined` on a unix socket. */
+  readonly remoteAddress: string | undefined;
+
+  /** The port of the peer; `undefined` on a unix socket. */
+  readonly remotePort: number | undefined;
+
+  /** The parameters of the route, as {@link ServerRequest.params}. */
+  readonly params: Params<Path>;
+}
+
+/** The parameters of a path pattern: `{ id: string }` for `/users/:id`. */
+export type Params<Path extends string> = string extends Path
+  ? Readonly<Record<string, string>>
+  : { readonly [Name in ParamNames<Path>]: string };
+
+type ParamNames<Path extends string> = Path extends `${infer First}/${infer Rest}`
+  ? ParamName<First> | ParamNames<Rest>
+  : ParamName<Path>;
+
+type ParamName<Segment extends string> = Segment extends `:${infer Name}`
+  ? Name
+  : Segment extends '*'
+    ? '*'
+    : never;
+
+/** An address as {@link Server.requestIP} tells it. */
+export interface PeerAddress {
+  readonly address: string;
+  readonly family: 'IPv4' | 'IPv6';
+  readonly port: number;
+}
+
 /** What {@link serve} takes. Every option may be left out. */
-export interface ServeOptions {
+export interface ServeOptions<Path extends string = string> {
+  /**
+   * Answers every request that {@link ServeOptions.routes} does not.
+   *
+   * @example
+   * await serve({ fetch: (request) => new Response(`You asked for ${request.url}`) });
+   */
+  fetch?: Handler | undefined;
+
+  /**
+   * Answers in place of a handler that has failed. When the failure comes after
+   * the response has begun, it is called too, but what it answers is not sent.
+   * Without it, errors are printed on stderr and answered with 500.
+   */
+  error?: ((error: unknown, request: ServerRequest) => Response | Promise<Response>) | undefined;
+
+  /**
+   * With handlers, put quick versions of `Request`, `Response`, `Headers` and
+   * `fetch` in the place of the global ones. They do what the standard says and
+   * mix with Node's own. Without, import `Response` from `'reactor-rs'` to have
+   * the quick one.
+   * @default true
+   */
+  globals?: boolean | undefined;
+
   /**
    * TCP port, 0 to 65535. With 0 the kernel chooses a free one; `server.port`
    * tells which.
@@ -79,11 +161,11 @@ export interface ServeOptions {
   timeouts?: Timeouts | undefined;
 
   /**
-   * What to answer, by path. Without routes the built-in application answers,
-   * the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
+   * What to answer, by path. Without routes and `fetch` the built-in application
+   * answers, the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
    * `/healthz` and `/stats`.
    */
-  routes?: Routes | undefined;
+  routes?: Routes<Path> | undefined;
 }
 
 /** Bounds on one request. A request that passes one is refused and the connection closed. */
@@ -157,23 +239,32 @@ export interface Timeouts {
 }
 
 /**
- * Responses by path pattern: `/`, `/users/:id`, `/assets/*`. A static path wins
- * over a parameter, a parameter over a wildcard.
+ * Responses and handlers by path pattern: `/`, `/users/:id`, `/assets/*`. A
+ * static path wins over a parameter, a parameter over a wildcard.
  */
-export type Routes = Readonly<Record<string, Route>>;
+export type Routes<Path extends string = string> = { readonly [P in Path]: Route<P> };
 
 /**
- * What a path answers: a response for GET and HEAD, or responses by method. A
- * method that a path does not have is answered with 405 and `Allow`.
+ * What a path answers: a response for GET and HEAD, a handler for every method,
+ * or one of them by method. A method that a path does not have goes to `fetch`;
+ * without `fetch` it is answered with 405 and `Allow`.
+ *
+ * Responses are answered without JavaScript, so they come as quickly while a
+ * handler is busy.
  */
-export type Route = StaticResponse | string | Uint8Array | MethodRoutes;
+export type Route<Path extends string = string> =
+  | StaticResponse
+  | string
+  | Uint8Array
+  | Handler<Path>
+  | MethodRoutes<Path>;
 
 /**
- * Responses by method, in upper case as HTTP has them: `{ GET: …, POST: … }`.
- * HEAD is answered from GET.
+ * Responses and handlers by method, in upper case as HTTP has them:
+ * `{ GET: …, POST: … }`. HEAD is answered from GET.
  */
-export type MethodRoutes = Readonly<
-  Record<Uppercase<string>, StaticResponse | string | Uint8Array>
+export type MethodRoutes<Path extends string = string> = Readonly<
+  Record<Uppercase<string>, StaticResponse | string | Uint8Array | Handler<Path>>
 >;
 
 /** A response that is rendered once and answered on the I/O thread, without JavaScript. */
@@ -209,9 +300,12 @@ export interface StopOptions {
 }
 
 /** What {@link Server.reload} takes. */
-export interface ReloadOptions {
-  /** The new routes; without them the built-in application. */
-  routes?: Routes | undefined;
+export interface ReloadOptions<Path extends string = string> {
+  /** The new handler of what no route answers. Without it the old one stays. */
+  fetch?: Handler | undefined;
+
+  /** The new routes; without them and without `fetch` the built-in application. */
+  routes?: Routes<Path> | undefined;
 }
 
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
@@ -235,11 +329,18 @@ export interface Server {
   stats(): Stats;
 
   /**
-   * Replaces the routes at once. Requests under way finish with the old ones.
+   * The address that a request came from; `null` for one that came over a unix
+   * socket, and for one that this package has not made.
+   */
+  requestIP(request: Request): PeerAddress | null;
+
+  /**
+   * Replaces routes and handlers at once. Requests under way finish with the old
+   * ones.
    * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay;
    * `ERR_REACTOR_STOPPED`.
    */
-  reload(options?: ReloadOptions): void;
+  reload<Path extends string>(options?: ReloadOptions<Path>): void;
 
   /**
    * Stops the server: closes its listener, lets requests under way finish for at

@@ -182,18 +182,20 @@ export function addFlags(command: Command): void {
 
 /**
  * The options these flags and this environment ask for, in the shape `serve`
- * takes: flag over environment variable over default.
+ * takes: flag over environment variable over what the module said, over default.
  * @throws {ReactorError} names the flag or variable, and what it accepts.
  */
 export function readFlags(
   given: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>>,
+  module: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const options: Record<string, unknown> = {};
+  const options: Record<string, unknown> = { ...module };
   const labels = new Map<string, { label: string; isFlag: boolean }>();
   for (const flag of FLAGS) {
     const source = sourceOf(flag, given, env);
-    const spelled = source?.spelled ?? flag.fallback;
+    const fallback = Object.hasOwn(module, flag.option) ? undefined : flag.fallback;
+    const spelled = source?.spelled ?? fallback;
     if (spelled === undefined) {
       continue;
     }
@@ -202,8 +204,23 @@ export function readFlags(
     }
     assign(options, flag.option, parseOption(flag.option, source?.label ?? flag.option, spelled));
   }
+  overrideAddress(options, labels);
   settleAddress(options, labels);
   return options;
+}
+
+/** Whoever names one kind of address does not want the module's other kind. */
+function overrideAddress(
+  options: Record<string, unknown>,
+  labels: ReadonlyMap<string, unknown>,
+): void {
+  const named = ['unix', 'port', 'hostname'].filter((name) => labels.has(name));
+  if (named.length > 0) {
+    const other = named.includes('unix') ? ['port', 'hostname'] : ['unix'];
+    for (const name of other.filter((name) => !labels.has(name))) {
+      delete options[name];
+    }
+  }
 }
 
 /** A socket path and a TCP address exclude each other; a flag beats a variable here too. */

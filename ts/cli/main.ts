@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ReactorError } from '../errors.js';
 import { addFlags, readFlags } from './flags.js';
+import { loadModule } from './module.js';
 import { fail } from './output.js';
 import { type ServeFlags, serveCommand } from './serve.js';
 import { MAIN_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
@@ -47,22 +48,21 @@ function buildProgram(done: (exitCode: number) => void): Command {
   const serve = program
     .command('serve')
     .description('serve HTTP until a signal comes')
+    .argument(
+      '[module]',
+      'JavaScript or TypeScript module that exports a handler; by default the built-in application',
+    )
     .helpOption('-h, --help', 'print this help')
-    .allowExcessArguments()
     .addHelpText('after', SERVE_EXAMPLES.trimEnd());
   addFlags(serve);
   serve
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
-    .action(async (flags: Record<string, unknown>, command: Command) => {
-      const [target] = command.args;
-      if (target !== undefined) {
-        throw new ReactorError(
-          'ERR_REACTOR_INVALID_OPTION',
-          `serve takes no target yet, got "${target}": only the built-in application can be served`,
-        );
-      }
-      done(await serveCommand(readFlags(flags, process.env), flags as ServeFlags));
+    .action(async (module: string | undefined, flags: Record<string, unknown>) => {
+      // Mistakes first: a module may do things when it is loaded.
+      readFlags(flags, process.env);
+      const base = module === undefined ? {} : await loadModule(module);
+      done(await serveCommand(readFlags(flags, process.env, base), flags as ServeFlags));
     });
   return program;
 }

@@ -23,7 +23,7 @@ export async function serveCommand(
   options: Record<string, unknown>,
   flags: ServeFlags,
 ): Promise<number> {
-  const { ioThreads, workerThreads } = resolveOptions(options);
+  const { ioThreads, workerThreads } = resolveOptions(options).native;
   const server = await serve(options);
   const stopped = untilStopped(server, flags);
   // After the signal handlers are there: whoever reads this may send one.

@@ -2,21 +2,26 @@
 export const MAIN_EXAMPLES = `
 Examples:
   reactor-rs serve                       port 8080, 4 I/O threads, 8 workers
+  reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
 `;
 
 /** What follows the options of `reactor-rs serve --help`. */
 export const SERVE_EXAMPLES = `
-A flag wins over its environment variable, a variable over the default.
+A flag wins over its environment variable, a variable over what the module says,
+that over the default.
 
-Answers GET / with a greeting, /echo with the request's body, /echo/head with
-its head, /healthz with 200 and /stats with counters.
+A module exports by default a function from Request to Response, an application
+that has one as its fetch, or the options of serve() with fetch and routes.
+Without a module, answers GET / with a greeting, /echo with the request's body,
+/echo/head with its head, /healthz with 200 and /stats with counters.
 
 SIGINT and SIGTERM let requests under way finish, a second one cuts them off.
 The exit code is 0 after a clean stop, 1 when the server cannot start, 2 when
 the command line is wrong, and 128 plus the signal's number after a forced stop.
 
 Examples:
+  reactor-rs serve app.mjs               requests to a handler
   reactor-rs serve -p 3000               another port
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores

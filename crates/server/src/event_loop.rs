@@ -84,6 +84,7 @@ impl EventLoop {
             self.reactor.read_listed();
             self.reactor.expire();
             self.post(&mut tasks);
+            self.reactor.post_lanes();
             self.reactor.flush_dirty();
 
             self.rescue();
@@ -96,6 +97,7 @@ impl EventLoop {
                 yield_now();
                 self.replies();
                 self.post(&mut tasks);
+                self.reactor.post_lanes();
                 self.reactor.flush_dirty();
             }
         }
@@ -106,7 +108,10 @@ impl EventLoop {
     fn sleep_timeout(&mut self) -> Option<Duration> {
         // Replies may have let held-back requests go on after this turn's
         // tasks were posted.
-        if self.reactor.has_listed() || self.reactor.new_tasks() > 0 {
+        if self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+        {
             return Some(Duration::ZERO);
         }
         self.inbox.gate().about_to_sleep();
@@ -133,6 +138,7 @@ impl EventLoop {
                     let token = self.reactor.insert(stream, peer);
                     self.watch(token);
                 }
+                Control::Lanes(lanes) => self.reactor.set_lanes(lanes),
                 Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
                 Control::Drain => self.drain(),
                 Control::Force => {
@@ -153,6 +159,9 @@ impl EventLoop {
             // The workers get on.
             self.rescue = FIRST_RESCUE;
             self.rescue_at = self.reactor.clock.now() + self.rescue;
+        }
+        while let Some(reply) = self.inbox.pop_lane() {
+            self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
     }

@@ -15,6 +15,7 @@ use crate::config::{AcceptMode, Config, Listen};
 use crate::error::StartError;
 use crate::event_loop::EventLoop;
 use crate::inbox::{Control, Inbox};
+use crate::lane::{Lane, LaneReplies};
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
 use crate::stats::{Counters, Stats};
@@ -120,6 +121,19 @@ impl Server {
             inbox.push_control(Control::Reload(Arc::clone(&app)));
             inbox.notify();
         }
+    }
+
+    /// The lanes from now on, each in its place; at most 255. A lane that is
+    /// left out, or replaced by `None`, gets no more requests; those it had
+    /// are answered with 503.
+    pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+    }
+
+    /// Where lanes put their replies.
+    #[must_use]
+    pub fn lane_replies(&self) -> LaneReplies {
+        LaneReplies { inboxes: self.shared.inboxes.clone(), touched: 0 }
     }
 
     /// Begins to stop, and returns at once. A second call with
@@ -289,12 +303,13 @@ impl Assembly {
                 timeouts: config.timeouts.clone(),
                 body_memory: config.body_memory / io_threads,
             };
-            let reactor = Reactor::new(
+            let mut reactor = Reactor::new(
                 settings,
                 config.app.compile(&stats),
                 Arc::clone(&counters.loops[index]),
                 Clock::new(),
             );
+            reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
                 index,
                 poller: Poller::new().map_err(system("an epoll instance"))?,

@@ -5,6 +5,7 @@
 //! [`Reactor::take_tasks`]. `event_loop` drives it with a socket per
 //! connection, the simulation in `sim` with scripted ones.
 
+mod lanes;
 mod read;
 mod timers;
 mod write;
@@ -73,6 +74,9 @@ pub(crate) struct Reactor<T> {
     /// Scratch for expired timers.
     due: Vec<u32>,
     draining: bool,
+    lanes: Vec<lanes::LaneSide>,
+    /// Connections to be broken off at the end of what is being done.
+    doomed: Vec<u32>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -115,6 +119,8 @@ impl<T: Transport> Reactor<T> {
             listed: Vec::new(),
             due: Vec::new(),
             draining: false,
+            lanes: Vec::new(),
+            doomed: Vec::new(),
         }
     }
 
@@ -284,7 +290,11 @@ impl<T: Transport> Reactor<T> {
     /// sees what becomes of it.
     fn work(&mut self, slot: u32) {
         loop {
-            if !self.read(slot) || !self.flush(slot) || !self.settle(slot) {
+            if !self.read(slot) || self.is_doomed(slot) || !self.flush(slot) {
+                return;
+            }
+            self.acknowledge(slot);
+            if !self.settle(slot) {
                 return;
             }
             let conn = &mut self.conns[slot as usize];
@@ -305,7 +315,7 @@ impl<T: Transport> Reactor<T> {
     /// Closes the connection if its work is done. False if it is gone.
     fn settle(&mut self, slot: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
-        if !conn.out.is_empty() || conn.phase == Phase::Linger {
+        if !conn.out.is_empty() || conn.stream.is_some() || conn.phase == Phase::Linger {
             return true;
         }
         if conn.closing {
@@ -344,6 +354,7 @@ impl<T: Transport> Reactor<T> {
     fn close(&mut self, slot: u32, reason: CloseReason) {
         self.counters.close(reason);
         self.wheel.remove(slot);
+        self.lane_gone(slot);
         let conn = self.conns.remove(slot as usize);
         self.recycle_incoming(conn.incoming);
         for (answer, _) in conn.waiting.into_iter().flatten() {

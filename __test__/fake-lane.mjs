@@ -1,0 +1,324 @@
+// The native end of a lane, played in JavaScript: requests in as text, replies
+// out as objects. It fills and reads the arrays as crates/napi/src/lane does.
+
+const REQUEST_WORDS = 17;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
+const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull'];
+export const WINDOW = 256 * 1024;
+
+/** One lane; `bridge` is to be set once it is made. */
+export class FakeLane {
+  bridge = null;
+  /** Everything that came back: `{ kind, id, … }`. */
+  replies = [];
+  /** Native calls so far. */
+  turns = 0;
+  #waiting = [];
+  #isArmed = true;
+  #ids = new Set();
+  #free = [];
+  #held = new Map();
+  #listeners = new Set();
+
+  /**
+   * A request, from its head and body; returns its id.
+   * @param {string} head
+   * @param {{ body?: Uint8Array | string, streams?: boolean, route?: number,
+   *   params?: string[], peer?: string, port?: number, held?: boolean }} [options]
+   */
+  request(head, options = {}) {
+    const id = this.#free.pop() ?? this.#ids.size;
+    this.#ids.add(id);
+    this.push({ kind: 1, id, head: Buffer.from(head, 'latin1'), ...options });
+    return id;
+  }
+
+  /** A request with a shorter way to say it. */
+  ask(method, target, headers = {}, options = {}) {
+    const all = { host: 'localhost:8080', ...headers };
+    if (options.body !== undefined && !options.streams) {
+      all['content-length'] ??= Buffer.byteLength(options.body);
+    }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    return this.request(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`, options);
+  }
+
+  body(id, data) {
+    this.push({ kind: 2, id, data: Buffer.from(data) });
+  }
+
+  bodyEnd(id) {
+    this.push({ kind: 3, id });
+  }
+
+  gone(id) {
+    this.push({ kind: 4, id });
+  }
+
+  halfClosed(id) {
+    this.push({ kind: 6, id });
+  }
+
+  ack(id, bytes) {
+    this.push({ kind: 5, id, bytes });
+  }
+
+  /** Puts an event in and wakes the bridge, in a macrotask of its own. */
+  push(event) {
+    this.#waiting.push(event);
+    if (this.#isArmed) {
+      this.#isArmed = false;
+      setImmediate(() => this.bridge.wake());
+    }
+  }
+
+  turn(events, eventBytes, replies, replyWords, replyBytes) {
+    this.turns++;
+    this.#take(replies, replyWords, replyBytes);
+    let word = 0;
+    let byte = 0;
+    let count = 0;
+    while (this.#waiting.length > 0) {
+      const event = this.#waiting[0];
+      const size = this.#sizeOf(event);
+      if (word + size.words > events.length || byte + size.bytes > eventBytes.length) {
+        break;
+      }
+      this.#waiting.shift();
+      this.#fill(event, events, eventBytes, word, byte);
+      word += size.words;
+      byte += size.bytes;
+      count++;
+    }
+    if (count === 0) {
+      this.#isArmed = true;
+    }
+    // What is left over is garbage, as it is in the real arrays.
+    events.fill(0xdeadbeef, word, word + 256);
+    eventBytes.fill(0x7f, byte, byte + 1024);
+    return count;
+  }
+
+  send(kind, id, status, flags, fields, body, low, high) {
+    const length = (flags & 4) === 0 ? undefined : low + high * 2 ** 32;
+    this.#reply({
+      kind: REPLIES[kind],
+      id,
+      status,
+      flags: flags & ~4,
+      fields: parseFields(Buffer.from(fields)),
+      body: Buffer.from(body),
+      length,
+    });
+  }
+
+  takeBody(id) {
+    return new Uint8Array(this.#held.get(id) ?? []);
+  }
+
+  /** Resolves with the reply that `wanted` accepts, from those that came or will. */
+  async reply(wanted) {
+    const accept = typeof wanted === 'number' ? (reply) => reply.id === wanted : wanted;
+    for (;;) {
+      const index = this.replies.findIndex(accept);
+      if (index >= 0) {
+        return this.replies.splice(index, 1)[0];
+      }
+      await new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error('no such reply came')), 5000);
+        const listener = () => {
+          clearTimeout(timer);
+          this.#listeners.delete(listener);
+          resolve();
+        };
+        this.#listeners.add(listener);
+      });
+    }
+  }
+
+  /** All of a response, whole or streamed; acknowledges what it reads unless told not to. */
+  async response(id, { acknowledge = true } = {}) {
+    const first = await this.reply(id);
+    const pieces = [first.body];
+    let end = first;
+    while (end.kind === 'head' || end.kind === 'chunk') {
+      if (acknowledge && end.body.length > 0) {
+        this.ack(id, end.body.length);
+      }
+      end = await this.reply((reply) => reply.id === id && reply.kind !== 'pull');
+      if (end.kind === 'chunk') {
+        pieces.push(end.body);
+      }
+    }
+    return { ...first, body: Buffer.concat(pieces).toString(), end: end.kind };
+  }
+
+  #reply(reply) {
+    if (reply.kind === 'response' || reply.kind === 'end' || reply.kind === 'abort') {
+      if (this.#ids.has(reply.id)) {
+        this.#held.delete(reply.id);
+        this.#free.push(reply.id);
+      }
+    }
+    this.replies.push(reply);
+    for (const listener of [...this.#listeners]) {
+      listener();
+    }
+  }
+
+  #take(words, count, bytes) {
+    let at = 0;
+    while (at < count) {
+      const length = words[at] >>> 8;
+      const kind = words[at] & 0xff;
+      if (length < 2 || at + length > count) {
+        throw new Error('a reply is cut off');
+      }
+      const slice = (i) =>
+        Buffer.from(bytes.subarray(words[at + i], words[at + i] + words[at + i + 1]));
+      const reply = { kind: REPLIES[kind], id: words[at + 1] };
+      if (kind === 1 || kind === 2) {
+        reply.status = words[at + 2];
+        reply.flags = words[at + 3] & ~4;
+        reply.fields = parseFields(slice(4));
+        reply.body = slice(6);
+        reply.length =
+          (words[at + 3] & 4) === 0 ? undefined : words[at + 8] + words[at + 9] * 2 ** 32;
+      } else if (kind === 3) {
+        reply.body = slice(2);
+      } else if (kind === 6) {
+        reply.bytes = words[at + 2];
+      }
+      this.#reply(reply);
+      at += length;
+    }
+  }
+
+  #sizeOf(event) {
+    if (event.kind === 1) {
+      event.parsed ??= parseHead(event.head);
+      const body = event.body === undefined || event.held ? 0 : Buffer.byteLength(event.body);
+      const { fields } = event.parsed;
+      const params = event.params?.length ?? 0;
+      return {
+        words: REQUEST_WORDS + 4 * fields.length + 4 * params,
+        bytes: event.head.length + body + (event.peer?.includes(':') ? event.peer.length : 0),
+      };
+    }
+    return {
+      words: event.kind === 2 ? 4 : event.kind === 5 ? 3 : 2,
+      bytes: event.data?.length ?? 0,
+    };
+  }
+
+  #fill(event, events, bytes, word, byte) {
+    const { words } = this.#sizeOf(event);
+    events[word] = event.kind | (words << 8);
+    events[word + 1] = event.id;
+    if (event.kind === 2) {
+      bytes.set(event.data, byte);
+      events[word + 2] = byte;
+      events[word + 3] = event.data.length;
+    } else if (event.kind === 5) {
+      events[word + 2] = event.bytes;
+    } else if (event.kind === 1) {
+      this.#fillRequest(event, events, bytes, word, byte);
+    }
+  }
+
+  #fillRequest(event, events, bytes, word, base) {
+    const { method, target, fields, host } = event.parsed;
+    bytes.set(event.head, base);
+    let end = base + event.head.length;
+    const body = event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body);
+    if (event.held) {
+      this.#held.set(event.id, body);
+    } else {
+      bytes.set(body, end);
+    }
+    const bodyAt = event.held ? 0 : end;
+    end += event.held ? 0 : body.length;
+    let flags = (event.streams ? 2 : 0) | (event.held ? 8 : 0);
+    flags |= event.streams || event.body !== undefined ? 4 : 0;
+    let address = 0;
+    let port = event.port ?? (event.peer === undefined ? 0 : 50_000);
+    if (event.peer?.includes(':')) {
+      bytes.set(Buffer.from(event.peer), end);
+      address = end;
+      port |= event.peer.length << 16;
+      flags |= 16;
+    } else if (event.peer !== undefined) {
+      address = event.peer.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+    }
+    const known = METHODS.indexOf(method);
+    events.set(
+      [
+        base,
+        event.head.length,
+        known < 0 ? 9 : known,
+        base + target[0],
+        target[1],
+        fields.length,
+        bodyAt,
+        body.length,
+        flags,
+        address,
+        port,
+        base + host[0],
+        host[1],
+        event.route ?? 0,
+        event.params?.length ?? 0,
+      ],
+      word + 2,
+    );
+    let at = word + REQUEST_WORDS;
+    for (const field of fields) {
+      events.set([base + field[0], field[1], base + field[2], field[3]], at);
+      at += 4;
+    }
+    for (const param of event.params ?? []) {
+      const place = event.head.indexOf(param, target[0], 'latin1');
+      events.set([0, 0, base + place, param.length], at);
+      at += 4;
+    }
+  }
+}
+
+function parseHead(head) {
+  const text = head.toString('latin1');
+  const lineEnd = text.indexOf('\r\n');
+  const [method, target] = text.slice(0, lineEnd).split(' ');
+  const fields = [];
+  let host = [0, 0];
+  for (let at = lineEnd + 2; text.indexOf('\r\n', at) > at; at = text.indexOf('\r\n', at) + 2) {
+    const end = text.indexOf('\r\n', at);
+    const colon = text.indexOf(':', at);
+    const raw = text.slice(colon + 1, end);
+    const value = raw.replace(/^[\t ]+|[\t ]+$/g, '');
+    const start = colon + 1 + raw.indexOf(value);
+    fields.push([at, colon - at, start, value.length]);
+    if (text.slice(at, colon).toLowerCase() === 'host') {
+      host = [start, value.length];
+    }
+  }
+  const absolute = /^https?:\/\/([^/?]*)/i.exec(target);
+  if (absolute !== null) {
+    host = [method.length + 1 + target.indexOf('//') + 2, absolute[1].length];
+  }
+  return { method, target: [method.length + 1, target.length], fields, host };
+}
+
+function parseFields(bytes) {
+  const fields = [];
+  for (let at = 0; at < bytes.length; ) {
+    const name = bytes.readUInt16LE(at);
+    const value = bytes.readUInt16LE(at + 2);
+    at += 4;
+    fields.push([
+      bytes.toString('latin1', at, at + name),
+      bytes.toString('latin1', at + name, at + name + value),
+    ]);
+    at += name + value;
+  }
+  return fields;
+}

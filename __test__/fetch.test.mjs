@@ -1,0 +1,555 @@
+// Handlers behind real sockets.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import ava from 'ava';
+import { Headers as OurHeaders, Response as OurResponse, serve } from 'reactor-rs';
+import { Client, FormData, request as send, fetch as undiciFetch } from 'undici';
+import { until } from './command.mjs';
+import { open } from './wire.mjs';
+
+/** One after the other: some measure time, and some look at globals. */
+const test = ava.serial;
+
+const genuine = { Response, Request, Headers, fetch };
+
+async function start(t, options) {
+  const address = options.unix === undefined ? { port: 0, hostname: '127.0.0.1' } : {};
+  const server = await serve({ ...address, ioThreads: 1, workerThreads: 1, ...options });
+  t.teardown(() => server.stop({ force: true }));
+  return server;
+}
+
+async function get(server, path = '', init = undefined) {
+  const response = await undiciFetch(server.url + path, init);
+  return { status: response.status, text: await response.text(), headers: response.headers };
+}
+
+test('without handlers the globals stay', async (t) => {
+  await start(t, { routes: { '/': 'text' } });
+  await start(t, { fetch: () => new OurResponse('x'), globals: false });
+  for (const [name, value] of Object.entries(genuine)) {
+    t.is(globalThis[name], value);
+  }
+});
+
+test('with handlers the quick classes are the globals', async (t) => {
+  const server = await start(t, { fetch: () => new Response('x') });
+  t.is(globalThis.Response, OurResponse);
+  t.is(globalThis.Headers, OurHeaders);
+  for (const [name, value] of Object.entries(genuine)) {
+    const property = Object.getOwnPropertyDescriptor(globalThis, name);
+    t.like(property, { writable: true, configurable: true, enumerable: name === 'fetch' });
+    t.is(globalThis[name].name, value.name);
+  }
+  t.true(new Response() instanceof genuine.Response);
+  t.true(new genuine.Response() instanceof Response);
+  t.true(new Request(server.url) instanceof genuine.Request);
+  const fetched = await fetch(server.url);
+  t.true(fetched instanceof Response);
+  t.true(fetched.headers instanceof Headers);
+  t.is(await fetched.text(), 'x');
+});
+
+test('a handler sees the request and answers', async (t) => {
+  const server = await start(t, {
+    fetch: async (request, info) => {
+      const { method, url } = request;
+      const { remoteAddress, remotePort } = info;
+      const { address, family, port } = server.requestIP(request);
+      return Response.json(
+        {
+          method,
+          url,
+          header: request.headers.get('X-Test'),
+          body: await request.text(),
+          is: [remoteAddress === address, remotePort === port, family, address],
+        },
+        { status: 201, headers: { 'x-answer': 'é' } },
+      );
+    },
+  });
+  const { status, text, headers } = await get(server, 'path?q=1', {
+    method: 'PUT',
+    headers: { 'x-test': 'yes' },
+    body: 'some body',
+  });
+  t.is(status, 201);
+  t.deepEqual(JSON.parse(text), {
+    method: 'PUT',
+    url: `${server.url}path?q=1`,
+    header: 'yes',
+    body: 'some body',
+    is: [true, true, 'IPv4', '127.0.0.1'],
+  });
+  t.is(headers.get('x-answer'), 'é');
+  t.is(headers.get('content-type'), 'application/json');
+  t.is(headers.get('content-length'), String(Buffer.byteLength(text)));
+});
+
+test('serve(handler, options) and serve(application, options)', async (t) => {
+  const address = { port: 0, hostname: '127.0.0.1', ioThreads: 1, workerThreads: 1 };
+  class Application {
+    #text = 'application';
+    fetch() {
+      return new Response(this.#text);
+    }
+  }
+  for (const [first, text] of [
+    [() => new Response('handler'), 'handler'],
+    [new Application(), 'application'],
+    [{ fetch: () => new Response('object') }, 'object'],
+  ]) {
+    const server = await serve(first, address);
+    t.is((await get(server)).text, text);
+    await server.stop();
+  }
+  for (const wrong of [5, null, 'x', [], new Map(), {}]) {
+    await t.throwsAsync(serve(wrong, address), { code: 'ERR_REACTOR_INVALID_OPTION' });
+  }
+});
+
+test('a method of the options is called as one', async (t) => {
+  const server = await start(t, {
+    fetch() {
+      return new Response(String(typeof this.error));
+    },
+    error() {
+      return new Response();
+    },
+  });
+  t.is((await get(server)).text, 'function');
+});
+
+test('routes: responses, handlers, methods, parameters, and the rest to fetch', async (t) => {
+  const server = await start(t, {
+    routes: {
+      '/static': 'static',
+      '/whole/:id': (request, info) =>
+        new Response(`${request.method} ${request.params.id} ${info.params.id}`),
+      '/methods/:a/:b': {
+        GET: ({ params }) => Response.json(params),
+        POST: 'static POST',
+      },
+      '/files/*': { GET: ({ params }) => new Response(params['*']) },
+    },
+    fetch: ({ url, method }) => new Response(`fetch ${method} ${new URL(url).pathname}`),
+  });
+  const cases = [
+    ['GET', 'static', 'static'],
+    ['POST', 'static', 'fetch POST /static'],
+    ['GET', 'whole/a%20b', 'GET a b a b'],
+    ['DELETE', 'whole/%C3%A9', 'DELETE é é'],
+    ['GET', 'methods/1/2', '{"a":"1","b":"2"}'],
+    ['POST', 'methods/1/2', 'static POST'],
+    ['PUT', 'methods/1/2', 'fetch PUT /methods/1/2'],
+    ['GET', 'files/a/b%2Fc?x', 'a/b/c'],
+    ['GET', 'files/', ''],
+    ['POST', 'files/a', 'fetch POST /files/a'],
+    ['GET', '', 'fetch GET /'],
+    ['PROPFIND', 'other', 'fetch PROPFIND /other'],
+  ];
+  for (const [method, path, text] of cases) {
+    t.is((await get(server, path, { method })).text, text, `${method} ${path}`);
+  }
+  for (const path of ['static', 'methods/1/2', 'whole/1', 'other']) {
+    const wanted = await get(server, path);
+    const head = await get(server, path, { method: 'HEAD' });
+    t.is(head.text, '');
+    t.is(head.status, 200);
+    if (path === 'static' || path === 'methods/1/2') {
+      t.is(head.headers.get('content-length'), wanted.headers.get('content-length'), path);
+    }
+  }
+});
+
+test('routes with handlers and without fetch', async (t) => {
+  const server = await start(t, { routes: { '/a': { GET: () => new Response('a') }, '/b': 'b' } });
+  t.is((await get(server, 'a')).text, 'a');
+  t.is((await get(server, 'b')).text, 'b');
+  t.is((await get(server, 'c')).status, 404);
+  const { status, headers } = await get(server, 'a', { method: 'POST' });
+  t.is(status, 405);
+  t.regex(headers.get('allow'), /GET/);
+});
+
+test('reload swaps handlers and routes, and requests under way finish', async (t) => {
+  let release;
+  const gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const server = await start(t, {
+    fetch: () => new Response('old fetch'),
+    routes: {
+      '/slow': async () => {
+        await gate;
+        return new Response('old slow');
+      },
+      '/a': () => new Response('old a'),
+    },
+  });
+  const slow = get(server, 'slow');
+  t.is((await get(server, 'a')).text, 'old a');
+  server.reload({ routes: { '/a': () => new Response('new a') } });
+  t.is((await get(server, 'a')).text, 'new a');
+  t.is((await get(server, 'slow')).text, 'old fetch');
+  server.reload({ fetch: () => new Response('new fetch') });
+  t.is((await get(server, 'a')).text, 'new fetch');
+  t.throws(() => server.reload({ fetch: () => {}, routes: { 'no/slash': () => {} } }), {
+    code: 'ERR_REACTOR_INVALID_ROUTE',
+  });
+  t.throws(() => server.reload({ fetch: 5 }), { code: 'ERR_REACTOR_INVALID_OPTION' });
+  t.is((await get(server, 'a')).text, 'new fetch');
+  release();
+  t.is((await slow).text, 'old slow');
+});
+
+test('reload gives handlers to a server that had none', async (t) => {
+  const server = await start(t, { routes: { '/': 'static' } });
+  t.is((await get(server)).text, 'static');
+  server.reload({ fetch: () => new Response('handled') });
+  t.is((await get(server)).text, 'handled');
+});
+
+test('errors go to the error handler, and a broken one is a 500', async (t) => {
+  const seen = [];
+  const server = await start(t, {
+    fetch: ({ url }) => {
+      if (url.endsWith('/header')) {
+        return new Response('x', { headers: { 'x-split': 'a\r\nset-cookie: b' } });
+      }
+      throw new Error('thrown');
+    },
+    error: (error, request) => {
+      seen.push([error.message, new URL(request.url).pathname]);
+      return new Response('sorry', { status: 503 });
+    },
+  });
+  const { status, text } = await get(server, 'x');
+  t.is(status, 503);
+  t.is(text, 'sorry');
+  const split = await get(server, 'header');
+  t.is(split.status, 503);
+  t.is(split.headers.get('set-cookie'), null);
+  t.deepEqual(seen[0], ['thrown', '/x']);
+  t.is(seen[1][1], '/header');
+});
+
+for (const size of [0, 1, 1000, 65_535, 65_536, 65_537, 200_000, 262_144, 262_145, 3_000_000]) {
+  test(`a body of ${size} bytes comes and goes whole`, async (t) => {
+    const server = await start(t, {
+      fetch: async (request) =>
+        request.url.endsWith('/stream')
+          ? new Response(request.body)
+          : new Response(await request.bytes()),
+    });
+    const body = randomBytes(size);
+    const chunked = async function* () {
+      for (let at = 0; at < size; at += 10_000) {
+        yield body.subarray(at, at + 10_000);
+      }
+    };
+    for (const path of ['whole', 'stream']) {
+      for (const make of [() => body, chunked]) {
+        const answer = await send(server.url + path, { method: 'POST', body: make() });
+        const received = Buffer.from(await answer.body.arrayBuffer());
+        t.true(received.equals(body), `${path}, ${make.name}: ${received.length} of ${size}`);
+      }
+    }
+  });
+}
+
+test('forms with files', async (t) => {
+  const server = await start(t, {
+    fetch: async (request) => {
+      const form = await request.formData();
+      const file = form.get('file');
+      return Response.json([form.get('name'), file.name, file.type, await file.text()]);
+    },
+  });
+  const form = new FormData();
+  form.append('name', 'é');
+  form.append('file', new Blob(['content'], { type: 'text/x' }), 'file.txt');
+  const { text } = await get(server, '', { method: 'POST', body: form });
+  t.deepEqual(JSON.parse(text), ['é', 'file.txt', 'text/x', 'content']);
+});
+
+test('server-sent events come one by one', async (t) => {
+  const sent = [];
+  const server = await start(t, {
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          async pull(controller) {
+            const event = `data: ${sent.length}\n\n`;
+            sent.push(event);
+            controller.enqueue(Buffer.from(event));
+            if (sent.length === 5) {
+              controller.close();
+            }
+            await sleep(20);
+          },
+        }),
+        { headers: { 'content-type': 'text/event-stream' } },
+      ),
+  });
+  const response = await undiciFetch(server.url);
+  const got = [];
+  for await (const chunk of response.body) {
+    got.push(Buffer.from(chunk).toString());
+    t.true(sent.length - got.length <= 2, 'events wait for others');
+  }
+  t.is(got.join(''), 'data: 0\n\ndata: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n');
+});
+
+test('a client that goes away aborts the signal and cancels the stream', async (t) => {
+  const seen = [];
+  const server = await start(t, {
+    fetch: (request) => {
+      request.signal.addEventListener('abort', () => seen.push('aborted'));
+      if (request.url.endsWith('/stream')) {
+        return new Response(
+          new ReadableStream({
+            async pull(controller) {
+              await sleep(5);
+              controller.enqueue(new Uint8Array(10));
+            },
+            cancel: () => seen.push('cancelled'),
+          }),
+        );
+      }
+      return new Promise(() => {});
+    },
+  });
+  for (const [path, wanted] of [
+    ['stream', ['aborted', 'cancelled']],
+    ['never', ['aborted']],
+  ]) {
+    seen.length = 0;
+    const client = new Client(server.url);
+    const controller = new AbortController();
+    const pending = client.request({ method: 'GET', path: `/${path}`, signal: controller.signal });
+    if (path === 'stream') {
+      const { body } = await pending;
+      body.on('error', () => {});
+      await sleep(20);
+    } else {
+      await sleep(50);
+    }
+    controller.abort();
+    await pending.catch(() => {});
+    await client.destroy();
+    await until(() => seen.length === wanted.length, `${path} to notice`);
+    t.deepEqual([...seen].sort(), wanted);
+  }
+});
+
+test('a slow client slows a large download', async (t) => {
+  let produced = 0;
+  const server = await start(t, {
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            produced += 65_536;
+            controller.enqueue(new Uint8Array(65_536));
+            if (produced >= 64 * 1024 * 1024) {
+              controller.close();
+            }
+          },
+        }),
+      ),
+  });
+  const { body } = await send(server.url);
+  body.pause();
+  await sleep(300);
+  const early = produced;
+  t.true(early < 32 * 1024 * 1024, `${early} bytes were produced for nobody`);
+  let received = 0;
+  for await (const chunk of body) {
+    received += chunk.length;
+  }
+  t.is(received, 64 * 1024 * 1024);
+});
+
+test('a slow handler slows a large upload', async (t) => {
+  let taken = 0;
+  let release;
+  const gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  const server = await start(t, {
+    limits: { body: 128 * 1024 * 1024 },
+    fetch: async (request) => {
+      const hash = createHash('sha256');
+      await gate;
+      for await (const chunk of request.body) {
+        taken += chunk.length;
+        hash.update(chunk);
+      }
+      return new Response(hash.digest('hex'));
+    },
+  });
+  const piece = randomBytes(65_536);
+  const hash = createHash('sha256');
+  let sent = 0;
+  const upload = async function* () {
+    for (let i = 0; i < 512; i++) {
+      sent += piece.length;
+      hash.update(piece);
+      yield piece;
+    }
+  };
+  const pending = send(server.url, { method: 'POST', body: upload() });
+  await sleep(300);
+  t.is(taken, 0);
+  t.true(sent < 16 * 1024 * 1024, `${sent} bytes were taken in for nobody`);
+  release();
+  const answer = await pending;
+  t.is(await answer.body.text(), hash.digest('hex'));
+  t.is(taken, 32 * 1024 * 1024);
+});
+
+test('passing a request on with fetch', async (t) => {
+  const backend = await start(t, {
+    fetch: async (request) =>
+      Response.json({
+        method: request.method,
+        header: request.headers.get('x-test'),
+        body: await request.text(),
+      }),
+  });
+  const server = await start(t, {
+    fetch: (request) => {
+      const { pathname } = new URL(request.url);
+      const target = `${backend.url}${pathname.slice(1)}`;
+      return pathname === '/init' ? fetch(target, request) : fetch(new Request(target, request));
+    },
+  });
+  for (const path of ['init', 'request']) {
+    for (const body of ['small', 'x'.repeat(300_000)]) {
+      const init = { method: 'POST', body, headers: { 'x-test': 'yes' } };
+      const { text } = await get(server, path, init);
+      t.deepEqual(JSON.parse(text), { method: 'POST', header: 'yes', body });
+    }
+  }
+});
+
+test('fetch takes the request itself', async (t) => {
+  const server = await start(t, {
+    fetch: async (request) => {
+      if (request.headers.has('x-passed')) {
+        return new Response(`passed ${await request.text()}`);
+      }
+      request.headers.set('x-passed', '1');
+      return fetch(request);
+    },
+  });
+  const { text } = await get(server, '', { method: 'POST', body: 'on' });
+  t.is(text, 'passed on');
+});
+
+test('what fetch has decoded is not called encoded', async (t) => {
+  const { gzipSync } = await import('node:zlib');
+  const zipped = gzipSync('text');
+  const backend = await start(t, {
+    fetch: () => new Response(zipped, { headers: { 'content-encoding': 'gzip', 'x-y': 'z' } }),
+  });
+  const server = await start(t, { fetch: () => fetch(backend.url) });
+  const { text, headers } = await get(server);
+  t.is(text, 'text');
+  t.is(headers.get('content-encoding'), null);
+  t.is(headers.get('x-y'), 'z');
+});
+
+test('pipelined requests are answered in order, whoever is ready first', async (t) => {
+  const server = await start(t, {
+    fetch: async ({ url }) => {
+      const { pathname } = new URL(url);
+      await sleep(pathname === '/0' ? 30 : pathname === '/1' ? 1 : 10);
+      return new Response(`[${pathname}]`);
+    },
+  });
+  const wire = await open(t, server);
+  wire.send(
+    [0, 1, 2, 3]
+      .map((i) => `GET /${i} HTTP/1.1\r\nHost: a\r\n${i === 3 ? 'Connection: close\r\n' : ''}\r\n`)
+      .join(''),
+  );
+  const received = await wire.closes();
+  t.deepEqual(received.match(/\[.*?\]/g), ['[/0]', '[/1]', '[/2]', '[/3]']);
+});
+
+test('HTTP/1.0 without Host, and Connection: close from a handler', async (t) => {
+  const server = await start(t, {
+    fetch: ({ url }) => new Response(url, { headers: { connection: 'close' } }),
+  });
+  const old = await open(t, server);
+  old.send('GET /x HTTP/1.0\r\n\r\n');
+  t.true((await old.closes()).endsWith(`\r\n\r\n${server.url}x`));
+  const wire = await open(t, server);
+  wire.send('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+  const received = await wire.closes();
+  t.regex(received, /connection: close/i);
+  t.true(received.endsWith('http://a/x'));
+});
+
+test('over a unix socket there is no address', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const server = await start(t, {
+    unix: join(folder, 'socket'),
+    fetch: (request, info) =>
+      Response.json([server.requestIP(request), info.remoteAddress ?? null, request.url]),
+  });
+  const wire = await open(t, server);
+  wire.send('GET /x HTTP/1.1\r\nHost: some.host\r\nConnection: close\r\n\r\n');
+  t.true((await wire.closes()).endsWith('[null,null,"http://some.host/x"]'));
+});
+
+test('requestIP of a request that is not ours', async (t) => {
+  const server = await start(t, { fetch: () => new Response() });
+  t.is(server.requestIP(new Request('http://a/')), null);
+});
+
+test('native routes answer while a handler blocks JavaScript', async (t) => {
+  const server = await start(t, {
+    routes: { '/static': 'static' },
+    fetch: () => {
+      const end = performance.now() + 300;
+      while (performance.now() < end);
+      return new Response('blocked');
+    },
+  });
+  const wire = await open(t, server);
+  const other = await open(t, server);
+  wire.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  other.send('GET /static HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3));
+  await Promise.all([wire.reads(/blocked/), other.reads(/(static.*){3}/s)]);
+  t.is(server.stats().requests.total, 4);
+});
+
+test('stop waits for handlers', async (t) => {
+  const server = await start(t, {
+    fetch: async () => {
+      await sleep(100);
+      return new Response('done');
+    },
+  });
+  const pending = get(server);
+  await sleep(30);
+  await server.stop();
+  t.is((await pending).text, 'done');
+});
+
+test('two servers in one process', async (t) => {
+  const one = await start(t, { fetch: () => new Response('one') });
+  const two = await start(t, { fetch: () => new Response('two') });
+  t.deepEqual(
+    await Promise.all([get(one), get(two), get(one)].map(async (answer) => (await answer).text)),
+    ['one', 'two', 'one'],
+  );
+});

@@ -1,0 +1,150 @@
+// `reactor-rs serve app.mjs`: modules as a user writes them.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ava from 'ava';
+import { fetch } from 'undici';
+import { run, serve } from './command.mjs';
+
+const test = ava.serial;
+const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '1', '-w', '1', '--quiet'];
+
+/** A module of this source in a folder of its own. */
+function moduleOf(t, source, name = 'app.mjs') {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, name);
+  writeFileSync(file, source);
+  return file;
+}
+
+const MODULES = {
+  'a function': `export default (request) => new Response('at ' + new URL(request.url).pathname);`,
+  'an object with fetch': `export default { fetch: (request) => new Response('at ' + new URL(request.url).pathname) };`,
+  'an application': `
+    class App {
+      #prefix = 'at ';
+      routes = [];
+      fetch(request) {
+        return new Response(this.#prefix + new URL(request.url).pathname);
+      }
+    }
+    export default new App();`,
+  'options with routes': `
+    export default {
+      routes: { '/:name': (request) => new Response('at /' + request.params.name) },
+      limits: { body: 5 },
+    };`,
+  'a function that waits': `
+    import { setTimeout } from 'node:timers/promises';
+    const prefix = await setTimeout(1, 'at ');
+    export default async (request) => {
+      await setTimeout(1);
+      return new Response(prefix + new URL(request.url).pathname);
+    };`,
+};
+
+for (const [name, source] of Object.entries(MODULES)) {
+  test(`serves a module that exports ${name}`, async (t) => {
+    const server = await serve(t, [moduleOf(t, source), ...LOCAL]);
+    const response = await fetch(`${server.url}some`);
+    t.is(await response.text(), 'at /some');
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null });
+  });
+}
+
+test('serves CommonJS', async (t) => {
+  const source = `module.exports = { fetch: () => new Response('common') };`;
+  const server = await serve(t, [moduleOf(t, source, 'app.cjs'), ...LOCAL]);
+  t.is(await (await fetch(server.url)).text(), 'common');
+});
+
+test('the global Response is the quick one already while the module loads', async (t) => {
+  const quick = `
+    const atLoad = Response;
+    export default () => new Response(String(atLoad === Response && new atLoad() instanceof Response));`;
+  const server = await serve(t, [moduleOf(t, quick), ...LOCAL]);
+  t.is(await (await fetch(server.url)).text(), 'true');
+});
+
+test('with globals: false the global Response is Node’s', async (t) => {
+  const source = `
+    import { inspect } from 'node:util';
+    const isNative = () => Reflect.ownKeys(new Response()).length > 0 || !String(Response).includes('Reactor');
+    export default { globals: false, fetch: () => new Response(String(isNative())) };`;
+  const server = await serve(t, [moduleOf(t, source), ...LOCAL]);
+  t.is(await (await fetch(server.url)).text(), 'true');
+});
+
+test('a flag wins over the module, and the module over the default', async (t) => {
+  const source = `export default { port: 1, ioThreads: 2, fetch: () => new Response('x') };`;
+  const file = moduleOf(t, source);
+  const server = await serve(t, [file, '-H', '127.0.0.1', '-p', '0', '-w', '1', '--quiet']);
+  t.is((await fetch(server.url)).status, 200);
+  t.is(server.ioThreads, 2);
+});
+
+test('an address flag replaces the module’s other kind of address', async (t) => {
+  const source = `export default { unix: '/nowhere/socket', fetch: () => new Response('x') };`;
+  const server = await serve(t, [moduleOf(t, source), ...LOCAL]);
+  t.is((await fetch(server.url)).status, 200);
+});
+
+test('TypeScript, where Node takes it', async (t) => {
+  const source = `
+    interface Greeting { text: string }
+    const greeting: Greeting = { text: 'typed' };
+    export default { fetch: (request: Request): Response => new Response(greeting.text) };`;
+  const file = moduleOf(t, source, 'app.mts');
+  if (process.features.typescript) {
+    const server = await serve(t, [file, ...LOCAL]);
+    t.is(await (await fetch(server.url)).text(), 'typed');
+  } else {
+    const { code, stdout, stderr } = await run(['serve', file, ...LOCAL]);
+    t.is(code, 1);
+    t.is(stdout, '');
+    t.is(
+      stderr,
+      `reactor-rs: cannot serve "${file}": Node ${process.versions.node} does not run TypeScript; use Node 22.18 or newer, or compile it to JavaScript\n`,
+    );
+  }
+});
+
+const MISTAKES = {
+  'exports nothing': ['', /its default export must be a handler, an application/],
+  'exports a number': ['export default 5;', /its default export must be a handler/],
+  'exports an instance without fetch': ['export default new Map();', /its default export must be/],
+  'exports an unknown option': [
+    'export default { fetsh: () => {} };',
+    /unknown option "fetsh"; did you mean "fetch"\?/,
+    2,
+  ],
+  'exports a bad option': [
+    'export default { fetch: 5 };',
+    /option "fetch" must be a function, got 5/,
+    2,
+  ],
+  throws: [
+    `throw new Error('at load');`,
+    /cannot serve ".*app\.mjs": Error: at load\n +at .*app\.mjs:1/,
+  ],
+  'does not parse': ['export default {', /cannot serve ".*app\.mjs": SyntaxError/],
+};
+
+for (const [name, [source, message, wanted = 1]] of Object.entries(MISTAKES)) {
+  test(`a module that ${name} is refused`, async (t) => {
+    const { code, stdout, stderr } = await run(['serve', moduleOf(t, source), ...LOCAL]);
+    t.is(code, wanted);
+    t.is(stdout, '');
+    t.regex(stderr, message);
+  });
+}
+
+test('a mistake in the flags is told before the module runs', async (t) => {
+  const file = moduleOf(t, `console.log('ran');`);
+  const { code, stdout } = await run(['serve', file, '-i', '99']);
+  t.is(code, 2);
+  t.is(stdout, '');
+});

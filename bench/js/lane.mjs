@@ -1,0 +1,191 @@
+// What a request costs in JavaScript alone: the bridge with a lane that copies
+// the same batch of requests into the arrays again and again, and drops the
+// replies. No socket, no engine, no thread but this one.
+//
+//   node bench/js/lane.mjs [--batch 64] [--seconds 1] [name …]
+
+import assert from 'node:assert/strict';
+import { parseArgs } from 'node:util';
+import { FakeLane } from '../../__test__/fake-lane.mjs';
+import { Bridge } from '../../dist/bridge.js';
+import { Response as Quick } from '../../dist/index.js';
+
+const { values, positionals } = parseArgs({
+  options: {
+    batch: { type: 'string', default: '64' },
+    seconds: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '5' },
+  },
+  allowPositionals: true,
+});
+const BATCH = Number(values.batch);
+const MILLISECONDS = Number(values.seconds) * 1000;
+
+const GenuineResponse = globalThis.Response;
+const BROWSER = {
+  'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126',
+  accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8',
+  'accept-language': 'en-US,en;q=0.9',
+  'accept-encoding': 'gzip, deflate, br, zstd',
+  cookie: 'session=0123456789abcdef0123456789abcdef; theme=dark',
+};
+const KIBIBYTE = JSON.stringify({ text: 'x'.repeat(1000), n: 1 });
+
+/** @type {Record<string, { ask: (lane: FakeLane) => void, handle: Function, body: string }>} */
+const CASES = {
+  hello: {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () => new Quick('Hello, World!'),
+    body: 'Hello, World!',
+  },
+  'hello, async': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: async () => new Quick('Hello, World!'),
+    body: 'Hello, World!',
+  },
+  'hello, genuine Response': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () => new GenuineResponse('Hello, World!'),
+    body: 'Hello, World!',
+  },
+  'url and two headers of a browser': {
+    ask: (lane) => lane.ask('GET', '/search?q=term', BROWSER),
+    handle: (request) => {
+      const query = request.url.indexOf('?');
+      const agent = request.headers.get('user-agent');
+      const cookie = request.headers.get('cookie');
+      return new Quick(`${request.url.slice(query)} ${agent.length} ${cookie.length}`);
+    },
+    body: '?q=term 81 52',
+  },
+  'all headers': {
+    ask: (lane) => lane.ask('GET', '/', BROWSER),
+    handle: (request) => new Quick(String([...request.headers].length)),
+    body: '6',
+  },
+  'json with headers': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () =>
+      new Quick('{"hello":"world"}', {
+        status: 201,
+        headers: { 'content-type': 'application/json', 'x-powered-by': 'reactor-rs' },
+      }),
+    body: '{"hello":"world"}',
+  },
+  'json in and out': {
+    ask: (lane) => lane.ask('POST', '/items?id=7', BROWSER, { body: KIBIBYTE }),
+    handle: async (request) => {
+      const id = new URL(request.url).searchParams.get('id');
+      const agent = request.headers.get('user-agent');
+      const cookie = request.headers.get('cookie');
+      const { text } = await request.json();
+      return Quick.json({ id, agent: agent.length, cookie: cookie.length, text: text.length });
+    },
+    body: '{"id":"7","agent":81,"cookie":52,"text":1000}',
+  },
+  'stream in one piece': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () => new Quick(new Quick('Hello, World!').body),
+    body: 'Hello, World!',
+  },
+};
+
+/** Serves one recorded batch until it is told to stop. */
+class Replay {
+  isOn = true;
+  served = 0;
+  #words;
+  #bytes;
+
+  constructor(ask) {
+    const lane = new FakeLane();
+    lane.bridge = { wake() {} };
+    for (let i = 0; i < BATCH; i++) {
+      ask(lane);
+    }
+    const words = new Uint32Array(16 * 1024);
+    const bytes = Buffer.alloc(256 * 1024);
+    const count = lane.turn(words, bytes, words, 0, bytes);
+    assert.equal(count, BATCH, 'the batch does not fit the arrays');
+    let end = 0;
+    let last = 0;
+    for (let i = 0; i < count; i++) {
+      last = Math.max(last, words[end + 2] + words[end + 3], words[end + 8] + words[end + 9]);
+      end += words[end] >>> 8;
+    }
+    this.#words = words.slice(0, end);
+    this.#bytes = bytes.subarray(0, last);
+  }
+
+  turn(events, eventBytes) {
+    if (!this.isOn) {
+      return 0;
+    }
+    events.set(this.#words);
+    eventBytes.set(this.#bytes);
+    this.served += BATCH;
+    return BATCH;
+  }
+
+  send() {
+    throw new Error('a small reply went the long way');
+  }
+}
+
+/** Nanoseconds a request for one case. */
+async function measure({ ask, handle }) {
+  const lane = new Replay(ask);
+  const bridge = new Bridge(lane, {
+    find: () => ({ handle, paramNames: [] }),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  bridge.wake();
+  await wait(MILLISECONDS / 3);
+  const before = lane.served;
+  const start = process.hrtime.bigint();
+  await wait(MILLISECONDS);
+  const nanoseconds = Number(process.hrtime.bigint() - start);
+  const served = lane.served - before;
+  lane.isOn = false;
+  await wait(1);
+  return nanoseconds / served;
+}
+
+/** The bridge answers what it should before anything is timed. */
+async function check(name, { ask, handle, body }) {
+  const lane = new FakeLane();
+  lane.bridge = new Bridge(lane, {
+    find: () => ({ handle, paramNames: [] }),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  ask(lane);
+  assert.equal((await lane.response(0)).body, body, name);
+}
+
+function wait(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+const names = positionals.length > 0 ? positionals : Object.keys(CASES);
+for (const name of names) {
+  await check(name, CASES[name]);
+}
+/** @type {Record<string, number[]>} */
+const results = Object.fromEntries(names.map((name) => [name, []]));
+for (let run = 0; run < Number(values.runs); run++) {
+  for (const name of names) {
+    results[name].push(await measure(CASES[name]));
+  }
+}
+console.log(`node ${process.version}, batches of ${BATCH}, median and best of ${values.runs}`);
+for (const name of names) {
+  const sorted = results[name].sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  console.log(
+    `${median.toFixed(0).padStart(6)} ns ${sorted[0].toFixed(0).padStart(6)} ns  ${name}`,
+  );
+}

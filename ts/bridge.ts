@@ -1,0 +1,496 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Content } from './body.js';
+import { ReactorError } from './errors.js';
+import { type Desk, Exchange } from './exchange.js';
+import { asParts } from './foreign.js';
+import { Heads } from './heads.js';
+import { StreamedIncoming } from './incoming.js';
+import {
+  ACK,
+  BODY,
+  BODY_END,
+  type Bytes,
+  GONE,
+  HALF_CLOSED,
+  type Lane,
+  PEER_IS_TEXT,
+  PULL,
+  REQUEST,
+  TEXT,
+} from './lane.js';
+import { Outgoing, type Sender } from './outgoing.js';
+import { Replies } from './replies.js';
+import { ReactorInfo, ReactorRequest } from './request.js';
+import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
+import { show } from './show.js';
+
+/** What answers requests, as the bridge calls it. */
+export type AnyHandler = (request: ReactorRequest, info: ReactorInfo) => unknown;
+
+/** One handler, and the names of its pattern's parameters in their order. */
+export interface Entry {
+  readonly handle: AnyHandler;
+  readonly paramNames: readonly string[];
+}
+
+/** What a bridge is made of. */
+export interface BridgeOptions {
+  /** The handler of a route by its number in the request. */
+  find(route: number): Entry | undefined;
+  /** What the program gave to answer a failure with. */
+  readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
+}
+
+const EVENT_WORDS = 16 * 1024;
+const EVENT_BYTES = 256 * 1024;
+
+/**
+ * Requests that are handled before timers and sockets of the program get their
+ * turn.
+ */
+const MOST_AT_A_TIME = 512;
+
+const promiseThen = Promise.prototype.then;
+
+const RESOLVED = Promise.resolve();
+
+/**
+ * The JavaScript end of a lane: takes events in batches, calls handlers, gives
+ * replies back in batches.
+ *
+ * A handler that answers at once costs no promise, no closure and no call of
+ * native code: its reply waits for the next turn. Where some handler of a batch
+ * has not answered, the next turn waits until the microtasks are done. Most
+ * `async` handlers have answered by then, their replies leave together, and what
+ * they read of their requests was still in the arrays.
+ */
+export class Bridge implements Desk, Sender {
+  host = 'localhost';
+  readonly replies: Replies;
+  readonly #lane: Lane;
+  readonly #options: BridgeOptions;
+  readonly #events = new Uint32Array(EVENT_WORDS);
+  readonly #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
+
+  /** Exchanges that outlived the dispatch of their request, by number. */
+  readonly #open: (Exchange | undefined)[] = [];
+  /** The heads of the batch that is in the arrays. */
+  readonly #heads: Heads[] = [];
+  /** Its exchanges with a body in the arrays. */
+  readonly #bodies: Exchange[] = [];
+  /** Streaming responses that have not begun. */
+  readonly #starting: Outgoing[] = [];
+  /** Exchanges that have taken of their bodies since the last turn. */
+  readonly #credits: Exchange[] = [];
+  /** Waiters that wait for nothing, to be used again. */
+  readonly #waiters: Waiter[] = [];
+  /** An exchange of this batch has not been answered. */
+  #hasPending = false;
+
+  #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
+  #left = MOST_AT_A_TIME;
+  #onFlushed: (() => void)[] = [];
+  /** The address of the last client that has one in text, as bytes and as text. */
+  #peer = '';
+
+  /**
+   * Whatever schedules a turn, a turn is nobody's in particular: it must not run
+   * in the async context of the one request that happened to ask for it.
+   */
+  readonly #context = new AsyncResource('ReactorLane');
+  readonly #tick = () => this.#drain();
+  readonly #afterMicrotasks = () => process.nextTick(this.#tick);
+  readonly #immediate = () => {
+    this.#left = MOST_AT_A_TIME;
+    this.#drain();
+  };
+
+  constructor(lane: Lane, options: BridgeOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.replies = new Replies(lane);
+  }
+
+  /** Events wait. The lane calls it, at most once until a turn has found nothing. */
+  wake(): void {
+    if (this.#state === 'resting') {
+      this.#left = MOST_AT_A_TIME;
+      this.#drain();
+    }
+  }
+
+  schedule(): void {
+    if (this.#state === 'resting') {
+      this.#state = 'ticking';
+      this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
+    }
+  }
+
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onFlushed.push(resolve);
+    });
+  }
+
+  pull(exchange: Exchange, bytes: number): void {
+    if (exchange.credit === 0) {
+      this.#credits.push(exchange);
+    }
+    exchange.credit += bytes;
+    this.schedule();
+  }
+
+  takeBody(exchange: Exchange): Uint8Array<ArrayBuffer> {
+    return this.#lane.takeBody(exchange.id) as Uint8Array<ArrayBuffer>;
+  }
+
+  finish(exchange: Exchange): void {
+    if (this.#open[exchange.id] === exchange) {
+      this.#open[exchange.id] = undefined;
+    }
+    exchange.end();
+  }
+
+  report(exchange: Exchange, error: unknown): void {
+    const { onError } = this.#options;
+    if (onError === undefined) {
+      print(error, exchange);
+      return;
+    }
+    try {
+      // For the program's log. What it answers comes too late.
+      const answer = onError(error, exchange.request as ReactorRequest);
+      if (isThenable(answer)) {
+        answer.then(undefined, (second) => print(second, exchange));
+      }
+    } catch (second) {
+      print(second, exchange);
+    }
+  }
+
+  fail(exchange: Exchange, error: unknown): void {
+    // What the abort of its signal did to the handler is no news.
+    const isExpected = exchange.isGone && isAbort(error, exchange);
+    if (!exchange.isOpen) {
+      if (!isExpected) {
+        this.report(exchange, error);
+      }
+      return;
+    }
+    const { onError } = this.#options;
+    if (isExpected || exchange.hasFailed || onError === undefined) {
+      if (!isExpected) {
+        print(error, exchange);
+      }
+      this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
+      this.finish(exchange);
+      this.schedule();
+      return;
+    }
+    exchange.hasFailed = true;
+    let answer: unknown;
+    try {
+      answer = onError(error, exchange.request as ReactorRequest);
+    } catch (second) {
+      this.fail(exchange, second);
+      return;
+    }
+    this.#answer(exchange, answer);
+  }
+
+  /** Answers with what a handler's promise came to. */
+  settle(waiter: Waiter, exchange: Exchange, answer: unknown): void {
+    this.#waiters.push(waiter);
+    this.#respond(exchange, answer);
+    this.schedule();
+  }
+
+  /** Answers for a handler's promise that was rejected. */
+  settleFailed(waiter: Waiter, exchange: Exchange, error: unknown): void {
+    this.#waiters.push(waiter);
+    this.fail(exchange, error);
+    this.schedule();
+  }
+
+  #drain(): void {
+    for (;;) {
+      this.#state = 'draining';
+      const count = this.#turn();
+      if (count === 0) {
+        this.#state = 'resting';
+        return;
+      }
+      this.#dispatch(count);
+      this.#left -= count;
+      if (this.#left <= 0) {
+        this.#state = 'deferred';
+        this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
+        return;
+      }
+      if (this.#hasPending) {
+        this.#state = 'ticking';
+        this.#context.runInAsyncScope(this.#awaitMicrotasks, this);
+        return;
+      }
+    }
+  }
+
+  /** A tick of its own would come before the microtasks that are queued; one from theirs, after. */
+  #awaitMicrotasks(): void {
+    RESOLVED.then(this.#afterMicrotasks);
+  }
+
+  #turn(): number {
+    for (const outgoing of this.#starting) {
+      outgoing.begin();
+    }
+    this.#starting.length = 0;
+    for (const exchange of this.#credits) {
+      if (exchange.isOpen) {
+        this.replies.plain(PULL, exchange.id, exchange.credit);
+      }
+      exchange.credit = 0;
+    }
+    this.#credits.length = 0;
+    for (const exchange of this.#bodies) {
+      exchange.keepBody();
+    }
+    this.#bodies.length = 0;
+    for (const heads of this.#heads) {
+      heads.freeze();
+    }
+    this.#heads.length = 0;
+    this.#hasPending = false;
+
+    const { words, wordCount, bytes } = this.replies;
+    // Cleared first: replies that native code refuses must not be sent again.
+    this.replies.clear();
+    const count = this.#lane.turn(this.#events, this.#bytes, words, wordCount, bytes);
+    if (this.#onFlushed.length > 0) {
+      const waiting = this.#onFlushed;
+      this.#onFlushed = [];
+      for (const resolve of waiting) {
+        resolve();
+      }
+    }
+    return count;
+  }
+
+  #dispatch(count: number): void {
+    const events = this.#events;
+    let at = 0;
+    for (let left = count; left > 0; left--) {
+      const word = events[at] as number;
+      const kind = word & 0xff;
+      if (kind === REQUEST) {
+        this.#request(at, left);
+      } else {
+        this.#other(kind, at);
+      }
+      at += word >>> 8;
+    }
+  }
+
+  #request(at: number, left: number): void {
+    const events = this.#events;
+    const head = events[at + 2] as number;
+    let heads = this.#heads[this.#heads.length - 1];
+    if (heads === undefined || head >= heads.end) {
+      heads = this.#headsFrom(at, left);
+    }
+    const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
+    const peer = isText ? this.#peerAt(at) : (events[at + 11] as number) | 0;
+    const exchange = new Exchange(this, heads, at, peer);
+    if (exchange.incoming !== null) {
+      if (exchange.incoming instanceof StreamedIncoming) {
+        this.#open[exchange.id] = exchange;
+      } else {
+        this.#bodies.push(exchange);
+      }
+    }
+    const entry = this.#options.find(events[at + 15] as number);
+    if (entry === undefined) {
+      this.replies.response(exchange.id, 404, TEXT, null, 'Not Found', exchange.isHead);
+      this.finish(exchange);
+      return;
+    }
+    const request = new ReactorRequest(exchange, entry.paramNames);
+    exchange.request = request;
+    let answer: unknown;
+    try {
+      answer = entry.handle(request, new ReactorInfo(request));
+    } catch (error) {
+      this.fail(exchange, error);
+      return;
+    }
+    this.#answer(exchange, answer);
+  }
+
+  /** The heads of the requests from here on, as many as share one text. */
+  #headsFrom(at: number, left: number): Heads {
+    const events = this.#events;
+    const heads = new Heads(events, this.#bytes, events[at + 2] as number);
+    let next = at;
+    for (let rest = left; rest > 0; rest--) {
+      const word = events[next] as number;
+      if ((word & 0xff) === REQUEST) {
+        const end = (events[next + 2] as number) + (events[next + 3] as number);
+        if (!heads.extend(end)) {
+          break;
+        }
+      }
+      next += word >>> 8;
+    }
+    this.#heads.push(heads);
+    return heads;
+  }
+
+  /** Most requests come from the client, or the proxy, that the last came from. */
+  #peerAt(at: number): string {
+    const bytes = this.#bytes;
+    const start = this.#events[at + 11] as number;
+    const length = (this.#events[at + 12] as number) >>> 16;
+    const last = this.#peer;
+    let i = last.length === length ? 0 : length;
+    while (i < length && bytes[start + i] === last.charCodeAt(i)) {
+      i++;
+    }
+    if (i < length || last.length !== length) {
+      this.#peer = bytes.latin1Slice(start, start + length);
+    }
+    return this.#peer;
+  }
+
+  #other(kind: number, at: number): void {
+    const events = this.#events;
+    const exchange = this.#open[events[at + 1] as number];
+    // It may have been answered while the event was on its way.
+    if (exchange === undefined) {
+      return;
+    }
+    if (kind === ACK) {
+      exchange.onAck?.(events[at + 2] as number);
+    } else if (kind === GONE) {
+      this.#open[exchange.id] = undefined;
+      exchange.abort();
+    } else if (kind === HALF_CLOSED) {
+      exchange.hangUp();
+    } else if (exchange.incoming instanceof StreamedIncoming) {
+      if (kind === BODY) {
+        const start = events[at + 2] as number;
+        const end = start + (events[at + 3] as number);
+        exchange.incoming.push(new Uint8Array(this.#bytes.subarray(start, end)));
+      } else if (kind === BODY_END) {
+        exchange.incoming.complete();
+      }
+    }
+  }
+
+  /** Answers with what a handler returned. */
+  #answer(exchange: Exchange, answer: unknown): void {
+    if (!isThenable(answer)) {
+      this.#respond(exchange, answer);
+      return;
+    }
+    this.#open[exchange.id] = exchange;
+    this.#hasPending = true;
+    const waiter = this.#waiters.pop() ?? new Waiter(this);
+    waiter.exchange = exchange;
+    // Not its own `then`: a waiter is used again, so it must be told once.
+    const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
+    promiseThen.call(promise, waiter.resolve, waiter.reject);
+  }
+
+  #respond(exchange: Exchange, answer: unknown): void {
+    try {
+      if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
+        const content = takeContent(answer);
+        const { status } = answer;
+        this.#send(exchange, status, responseFields(answer), content, impliesText(answer));
+      } else {
+        const { status, fields, content } = asParts(answer);
+        this.#send(exchange, status, fields, content, false);
+      }
+    } catch (error) {
+      this.fail(exchange, error);
+    }
+  }
+
+  #send(
+    exchange: Exchange,
+    status: number,
+    fields: string[] | null,
+    content: Content,
+    isText: boolean,
+  ): void {
+    if (!exchange.isOpen) {
+      if (content instanceof ReadableStream) {
+        content.cancel(exchange.signal.reason).catch(() => {});
+      }
+      return;
+    }
+    if (status === 0) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_RESPONSE',
+        'a handler must not answer with Response.error()',
+      );
+    }
+    if (content instanceof ReadableStream || content instanceof Blob) {
+      const isBlob = content instanceof Blob;
+      const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
+      const length = isBlob ? content.size : -1;
+      const outgoing = new Outgoing(this, exchange, status, fields ?? [], stream, length);
+      this.#open[exchange.id] = exchange;
+      this.#hasPending = true;
+      this.#starting.push(outgoing);
+      void outgoing.run();
+      return;
+    }
+    const flags = isText ? TEXT : 0;
+    this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
+    this.finish(exchange);
+  }
+}
+
+/**
+ * Waits for a handler's promise. It is used again for the next, so that waiting
+ * makes no closures.
+ */
+class Waiter {
+  exchange: Exchange | null = null;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+
+  constructor(bridge: Bridge) {
+    this.resolve = (answer) => bridge.settle(this, this.#release(), answer);
+    this.reject = (error) => bridge.settleFailed(this, this.#release(), error);
+  }
+
+  /** Its exchange, which it lets go of. */
+  #release(): Exchange {
+    const { exchange } = this;
+    this.exchange = null;
+    return exchange as Exchange;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
+  );
+}
+
+/** Whether the error is the signal's own, or one made from it. */
+function isAbort(error: unknown, exchange: Exchange): boolean {
+  return (
+    error === exchange.signal.reason || (error instanceof Error && error.name === 'AbortError')
+  );
+}
+
+/** Where the program has no error handler, its errors must not vanish. */
+function print(error: unknown, exchange: Exchange): void {
+  const { method, url } = exchange;
+  console.error(`reactor-rs: the handler failed for ${method} ${show(url)}:`, error);
+}

@@ -1,0 +1,289 @@
+import { type FieldSource, trimmed } from './headers.js';
+import type { Heads } from './heads.js';
+import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
+import { BODY_HELD, BODY_STREAMS, HAS_BODY, METHODS, REQUEST_WORDS } from './lane.js';
+import type { ReactorRequest } from './request.js';
+import { urlOf } from './url.js';
+
+/** What an exchange needs of the bridge it came over. */
+export interface Desk {
+  /** What stands for the host where the client sent none. */
+  readonly host: string;
+  /** Tells the engine that `bytes` of the request's body have been taken. */
+  pull(exchange: Exchange, bytes: number): void;
+  /** A body that the engine holds. */
+  takeBody(exchange: Exchange): Uint8Array<ArrayBuffer>;
+}
+
+/** Get and Head: their requests have no body for the standard's `Request`. */
+const LAST_BODILESS = METHODS.indexOf('HEAD');
+
+/**
+ * One request and what becomes of it: everything that `Request` and its
+ * companions read, while they themselves are empty shells.
+ *
+ * Made for every request, so it takes only numbers out of the record. Fields are
+ * looked up in the record while it is there, and in the head's text afterwards.
+ */
+export class Exchange implements FieldSource {
+  readonly desk: Desk;
+  /** Its number in the lane, to be used only while {@link isOpen}. */
+  readonly id: number;
+  /** No reply has ended it, and the client is there. */
+  isOpen = true;
+  /** The client went away, or hung up, before it was answered. */
+  isGone = false;
+  /** The handler has failed; the error handler's answer shall not be asked for again. */
+  hasFailed = false;
+  /** What the handler was given. */
+  request: ReactorRequest | null = null;
+  /** The request's body; `null` where there is none. */
+  readonly incoming: WholeIncoming | StreamedIncoming | null;
+  /** Bytes of the body that have been taken and not been reported. */
+  credit = 0;
+  /** What to tell when bytes of the response have left. */
+  onAck: ((bytes: number) => void) | null = null;
+  /** What to tell when the client goes away. */
+  onGone: (() => void) | null = null;
+
+  readonly #heads: Heads;
+  /** The place of the record in the events. */
+  readonly #at: number;
+  readonly #head: number;
+  readonly #method: number;
+  readonly #target: number;
+  readonly #targetLength: number;
+  readonly #host: number;
+  readonly #hostLength: number;
+  readonly #peer: number | string;
+  readonly #port: number;
+  /** Offset and length of each route parameter; `null` without any. */
+  readonly #spans: readonly number[] | null;
+  #controller: AbortController | null = null;
+
+  /**
+   * @param peer the client's IPv4 address as a number, or its address as text
+   */
+  constructor(desk: Desk, heads: Heads, at: number, peer: number | string) {
+    const { events } = heads;
+    this.desk = desk;
+    this.#heads = heads;
+    this.#at = at;
+    this.id = events[at + 1] as number;
+    this.#head = events[at + 2] as number;
+    this.#method = events[at + 4] as number;
+    this.#target = events[at + 5] as number;
+    this.#targetLength = events[at + 6] as number;
+    this.#host = events[at + 13] as number;
+    this.#hostLength = events[at + 14] as number;
+    this.#peer = peer;
+    this.#port = (events[at + 12] as number) & 0xffff;
+    this.#spans = events[at + 16] === 0 ? null : spansOf(events, at);
+    const flags = events[at + 10] as number;
+    this.incoming =
+      (flags & HAS_BODY) === 0 || this.#method <= LAST_BODILESS
+        ? null
+        : (flags & BODY_STREAMS) !== 0
+          ? new StreamedIncoming(this)
+          : new WholeIncoming(
+              this,
+              heads,
+              events[at + 8] as number,
+              events[at + 9] as number,
+              (flags & BODY_HELD) !== 0,
+            );
+  }
+
+  get isHead(): boolean {
+    return this.#method === LAST_BODILESS;
+  }
+
+  get method(): string {
+    return METHODS[this.#method] ?? this.#unusualMethod();
+  }
+
+  get url(): string {
+    const target = this.#cut(this.#target, this.#targetLength);
+    const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
+    return urlOf(host, target);
+  }
+
+  /** The client's address; `undefined` on a unix socket. */
+  get remoteAddress(): string | undefined {
+    const peer = this.#peer;
+    if (typeof peer === 'string') {
+      return peer;
+    }
+    if (this.#port === 0) {
+      return undefined;
+    }
+    return `${peer >>> 24}.${(peer >> 16) & 255}.${(peer >> 8) & 255}.${peer & 255}`;
+  }
+
+  /** The client's port; `undefined` on a unix socket. */
+  get remotePort(): number | undefined {
+    return this.#port === 0 ? undefined : this.#port;
+  }
+
+  /** The values of the route's parameters as sent, in the order of the pattern. */
+  get params(): string[] {
+    const values: string[] = [];
+    const spans = this.#spans ?? [];
+    for (let i = 0; i < spans.length; i += 2) {
+      values.push(this.#cut(spans[i] as number, spans[i + 1] as number));
+    }
+    return values;
+  }
+
+  /** Made when somebody asks for it, as most requests need none. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.isGone) {
+        this.#controller.abort();
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  field(name: string): string | null {
+    const { events, isLive } = this.#heads;
+    if (!isLive) {
+      return joined(this.fields(), name);
+    }
+    let value: string | null = null;
+    const end = this.#fieldsEnd();
+    for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
+      if (this.#isNamed(i, name)) {
+        const text = this.#cut(events[i + 2] as number, events[i + 3] as number);
+        value = value === null ? text : `${value}, ${text}`;
+      }
+    }
+    return value;
+  }
+
+  hasField(name: string): boolean {
+    if (!this.#heads.isLive) {
+      return joined(this.fields(), name) !== null;
+    }
+    const end = this.#fieldsEnd();
+    for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
+      if (this.#isNamed(i, name)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  fields(): string[] {
+    const { text, start } = this.#heads;
+    const fields: string[] = [];
+    // The engine has checked the head: each line is a name, a colon, a value.
+    let line = text.indexOf('\r\n', this.#head - start) + 2;
+    for (;;) {
+      const end = text.indexOf('\r\n', line);
+      if (end <= line) {
+        return fields;
+      }
+      const colon = text.indexOf(':', line);
+      fields.push(
+        text.substring(line, colon).toLowerCase(),
+        trimmed(text, colon + 1, end, isBlank),
+      );
+      line = end + 2;
+    }
+  }
+
+  /** The request's bytes are about to go; a body that may yet be read is kept. */
+  keepBody(): void {
+    if (this.incoming instanceof WholeIncoming) {
+      this.incoming.keep();
+    }
+  }
+
+  /**
+   * The client has sent its last byte. Nearly all that do so have gone, which is
+   * all that a handler can be told in time; but one may yet read its answer.
+   */
+  hangUp(): void {
+    this.isGone = true;
+    this.#controller?.abort();
+  }
+
+  /** The client has gone away. */
+  abort(): void {
+    this.isOpen = false;
+    this.hangUp();
+    if (this.incoming instanceof StreamedIncoming) {
+      this.incoming.fail(this.signal.reason);
+    }
+    this.onGone?.();
+  }
+
+  /** A reply has ended it. */
+  end(): void {
+    this.isOpen = false;
+    if (this.incoming instanceof StreamedIncoming) {
+      this.incoming.fail(answered());
+    }
+  }
+
+  /** The words behind the fields are parameters. */
+  #fieldsEnd(): number {
+    const count = this.#heads.events[this.#at + 7] as number;
+    return this.#at + REQUEST_WORDS + 4 * count;
+  }
+
+  #isNamed(at: number, name: string): boolean {
+    const { events, bytes } = this.#heads;
+    const length = name.length;
+    if (events[at + 1] !== length) {
+      return false;
+    }
+    const start = events[at] as number;
+    for (let i = 0; i < length; i++) {
+      const sent = bytes[start + i] as number;
+      const wanted = name.charCodeAt(i);
+      if (sent !== wanted && (sent < 0x41 || sent > 0x5a || sent + 0x20 !== wanted)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #cut(offset: number, length: number): string {
+    const { text, start } = this.#heads;
+    return text.substring(offset - start, offset - start + length);
+  }
+
+  #unusualMethod(): string {
+    const { text, start } = this.#heads;
+    const from = this.#head - start;
+    return text.substring(from, text.indexOf(' ', from));
+  }
+}
+
+function spansOf(events: Uint32Array, at: number): number[] {
+  const spans: number[] = [];
+  const count = events[at + 16] as number;
+  let i = at + REQUEST_WORDS + 4 * (events[at + 7] as number);
+  for (let left = count; left > 0; left--, i += 4) {
+    spans.push(events[i + 2] as number, events[i + 3] as number);
+  }
+  return spans;
+}
+
+function joined(fields: string[], name: string): string | null {
+  let value: string | null = null;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === name) {
+      value = value === null ? (fields[i + 1] as string) : `${value}, ${fields[i + 1]}`;
+    }
+  }
+  return value;
+}
+
+/** RFC 9110 §5.6.3. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

@@ -1,0 +1,102 @@
+import { ReactorError } from './errors.js';
+
+/**
+ * What the fields said that only the engine may send. Made once and used again
+ * for the next response.
+ */
+export interface FieldNotes {
+  /** The connection is to be closed. */
+  closes: boolean;
+  /** The `content-length` that the program gave; -1 without one. */
+  declared: number;
+}
+
+/** Bytes that {@link writeFields} takes at most. */
+export function sizeOfFields(fields: readonly string[]): number {
+  let size = 0;
+  for (let i = 0; i < fields.length; i += 2) {
+    size += 4 + (fields[i] as string).length + (fields[i + 1] as string).length;
+  }
+  return size;
+}
+
+/**
+ * Writes fields as the engine reads them: length of the name, length of the
+ * value, both in two bytes, name, value. Returns where they end.
+ *
+ * Framing and connection belong to the engine: fields of these are left out and
+ * noted.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a value that cannot
+ * be sent. The standard's `Headers` lets control characters pass that HTTP does
+ * not (RFC 9110 §5.5).
+ */
+export function writeFields(
+  bytes: Uint8Array,
+  start: number,
+  fields: readonly string[],
+  notes: FieldNotes,
+): number {
+  let at = start;
+  notes.closes = false;
+  notes.declared = -1;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (isOwn(name)) {
+      note(name, value, notes);
+      continue;
+    }
+    const nameLength = name.length;
+    const valueLength = value.length;
+    if (nameLength > 0xffff || valueLength > 0xffff) {
+      throw unsendable(name, 'is longer than 65535 bytes');
+    }
+    bytes[at] = nameLength & 0xff;
+    bytes[at + 1] = nameLength >> 8;
+    bytes[at + 2] = valueLength & 0xff;
+    bytes[at + 3] = valueLength >> 8;
+    at += 4;
+    for (let j = 0; j < nameLength; j++) {
+      bytes[at + j] = name.charCodeAt(j);
+    }
+    at += nameLength;
+    for (let j = 0; j < valueLength; j++) {
+      const code = value.charCodeAt(j);
+      if (code < 0x20 ? code !== 0x09 : code === 0x7f) {
+        throw unsendable(name, 'has a control character in its value');
+      }
+      bytes[at + j] = code;
+    }
+    at += valueLength;
+  }
+  return at;
+}
+
+function isOwn(name: string): boolean {
+  switch (name.length) {
+    case 4:
+      return name === 'date';
+    case 10:
+      return name === 'connection' || name === 'keep-alive';
+    case 14:
+      return name === 'content-length';
+    case 17:
+      return name === 'transfer-encoding';
+    default:
+      return false;
+  }
+}
+
+function note(name: string, value: string, notes: FieldNotes): void {
+  if (name === 'connection') {
+    const options = value.toLowerCase().split(',');
+    notes.closes = notes.closes || options.some((option) => option.trim() === 'close');
+  } else if (name === 'content-length' && /^\d{1,15}$/.test(value)) {
+    notes.declared = Number(value);
+  }
+}
+
+function unsendable(name: string, problem: string): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_RESPONSE', `response header ${name} ${problem}`);
+}

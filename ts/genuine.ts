@@ -1,0 +1,53 @@
+/**
+ * The classes that Node itself has, taken before anything replaces the globals.
+ * Ours stand in front of them on the prototype chain, so that an instance of
+ * ours is an instance of theirs.
+ */
+export const GenuineHeaders = globalThis.Headers;
+/** Node's own `Request`. */
+export const GenuineRequest = globalThis.Request;
+/** Node's own `Response`. */
+export const GenuineResponse = globalThis.Response;
+/** Node's own `fetch`. */
+export const genuineFetch = globalThis.fetch;
+
+const ordinaryHasInstance = Function.prototype[Symbol.hasInstance];
+
+/**
+ * What `value instanceof ours` answers where `ours` takes the place of
+ * `genuine`: true for instances of both, so that what Node's `fetch` returns
+ * passes too. A subclass of ours checks as any class does.
+ */
+export function isInstance(
+  value: unknown,
+  asked: unknown,
+  ours: unknown,
+  genuine: unknown,
+): boolean {
+  return ordinaryHasInstance.call(asked === ours ? genuine : asked, value);
+}
+
+/** A class, for its prototype and name. */
+interface Class {
+  readonly name: string;
+  readonly prototype: object;
+}
+
+/**
+ * Makes `ours` a class that programs cannot tell from `genuine`: the same name,
+ * the same members that can be listed, and instances that are instances of both.
+ */
+export function standIn(ours: Class, genuine: Class): void {
+  Object.setPrototypeOf(ours.prototype, genuine.prototype);
+  Object.defineProperty(ours, 'name', { value: genuine.name });
+  for (const [from, to] of [
+    [genuine, ours],
+    [genuine.prototype, ours.prototype],
+  ] as const) {
+    for (const [key, { enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
+      if (enumerable && Object.hasOwn(to, key)) {
+        Object.defineProperty(to, key, { enumerable });
+      }
+    }
+  }
+}

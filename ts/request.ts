@@ -1,0 +1,228 @@
+import { unescape as unescapePercent } from 'node:querystring';
+import { type InspectOptions, inspect } from 'node:util';
+import { type Body, consume } from './body.js';
+import type { Exchange } from './exchange.js';
+import { GenuineRequest, standIn } from './genuine.js';
+import { fromSource, ReactorHeaders } from './headers.js';
+
+let isReactorRequest: (value: unknown) => value is ReactorRequest;
+let exchangeOf: (request: ReactorRequest) => Exchange;
+
+export { exchangeOf, isReactorRequest };
+
+/**
+ * The standard's `Request` as a server has it. It holds nothing itself: what a
+ * handler looks at is worked out then, and what it does not look at costs
+ * nothing.
+ *
+ * Programs do not construct it. Their `new Request(…)` is Node's own, see
+ * `globals.ts`.
+ */
+export class ReactorRequest {
+  readonly #exchange: Exchange;
+  #headers: ReactorHeaders | null = null;
+  #url: string | null = null;
+  /** `undefined` until somebody looks: then it is the exchange's. */
+  #body: Body | null | undefined = undefined;
+  #signal: AbortSignal | null = null;
+  #params: Readonly<Record<string, string>> | null = null;
+  readonly #paramNames: readonly string[];
+
+  static {
+    isReactorRequest = (value): value is ReactorRequest =>
+      typeof value === 'object' && value !== null && #exchange in value;
+    exchangeOf = (request) => request.#exchange;
+    standIn(ReactorRequest, GenuineRequest);
+  }
+
+  constructor(exchange: Exchange, paramNames: readonly string[]) {
+    this.#exchange = exchange;
+    this.#paramNames = paramNames;
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get url(): string {
+    if (this.#url === null) {
+      this.#url = this.#exchange.url;
+    }
+    return this.#url;
+  }
+
+  get headers(): ReactorHeaders {
+    if (this.#headers === null) {
+      this.#headers = fromSource(this.#exchange);
+    }
+    return this.#headers;
+  }
+
+  /** The route's parameters by name, percent-decoded. */
+  get params(): Readonly<Record<string, string>> {
+    if (this.#params === null) {
+      this.#params = paramsOf(this.#paramNames, this.#exchange.params);
+    }
+    return this.#params;
+  }
+
+  get body(): ReadableStream<Uint8Array> | null {
+    return this.#wholeBody()?.stream ?? null;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#wholeBody()?.isUsed ?? false;
+  }
+
+  /** Aborts when the client goes away before it has its answer, and never else. */
+  get signal(): AbortSignal {
+    return this.#signal ?? this.#exchange.signal;
+  }
+
+  get cache(): string {
+    return 'default';
+  }
+
+  get credentials(): string {
+    return 'same-origin';
+  }
+
+  get destination(): string {
+    return '';
+  }
+
+  get duplex(): string {
+    return 'half';
+  }
+
+  get integrity(): string {
+    return '';
+  }
+
+  get isHistoryNavigation(): boolean {
+    return false;
+  }
+
+  get isReloadNavigation(): boolean {
+    return false;
+  }
+
+  get keepalive(): boolean {
+    return false;
+  }
+
+  get mode(): string {
+    return 'cors';
+  }
+
+  get redirect(): string {
+    return 'follow';
+  }
+
+  get referrer(): string {
+    return 'about:client';
+  }
+
+  get referrerPolicy(): string {
+    return '';
+  }
+
+  /** What undici calls it; it has no other meaning. */
+  get attribute(): undefined {
+    return undefined;
+  }
+
+  text(): Promise<string> {
+    return consume.text(this.#wholeBody());
+  }
+
+  json(): Promise<unknown> {
+    return consume.json(this.#wholeBody());
+  }
+
+  bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return consume.bytes(this.#wholeBody());
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return consume.arrayBuffer(this.#wholeBody());
+  }
+
+  blob(): Promise<Blob> {
+    return consume.blob(this.#wholeBody(), this.headers.get('content-type'));
+  }
+
+  formData(): Promise<FormData> {
+    return consume.formData(this.#wholeBody(), this.headers.get('content-type'));
+  }
+
+  clone(): ReactorRequest {
+    const body = this.#wholeBody();
+    const clone = new ReactorRequest(this.#exchange, this.#paramNames);
+    clone.#body = body?.clone() ?? null;
+    clone.#headers = new ReactorHeaders(this.headers);
+    clone.#url = this.#url;
+    // Its own, that follows: who listens to one need not listen to the other.
+    clone.#signal = AbortSignal.any([this.signal]);
+    return clone;
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { method, url, headers, bodyUsed, signal } = this;
+    return `Request ${inspect({ method, url, headers, bodyUsed, signal }, options)}`;
+  }
+
+  #wholeBody(): Body | null {
+    if (this.#body === undefined) {
+      this.#body = this.#exchange.incoming;
+    }
+    return this.#body;
+  }
+}
+
+/**
+ * Node's own `Request` with the content of ours, for what takes no other. The
+ * body passes over, as it does in `new Request(request)`.
+ */
+export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): Request {
+  const { method, url, headers, signal } = request;
+  const body = hasOtherBody ? null : request.body;
+  if (!hasOtherBody && request.bodyUsed) {
+    throw new TypeError('Body is unusable: Body has already been read');
+  }
+  return new GenuineRequest(url, { method, headers: [...headers], signal, body, duplex: 'half' });
+}
+
+/**
+ * What a handler learns besides the request. Made for every request, and empty
+ * like it.
+ */
+export class ReactorInfo {
+  readonly #request: ReactorRequest;
+
+  constructor(request: ReactorRequest) {
+    this.#request = request;
+  }
+
+  get remoteAddress(): string | undefined {
+    return exchangeOf(this.#request).remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return exchangeOf(this.#request).remotePort;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#request.params;
+  }
+}
+
+function paramsOf(names: readonly string[], values: readonly string[]): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (let i = 0; i < names.length; i++) {
+    const value = values[i] ?? '';
+    // It takes what is no valid escape as it is, and never throws.
+    params[names[i] as string] = value.includes('%') ? unescapePercent(value) : value;
+  }
+  return params;
+}

@@ -1,0 +1,117 @@
+/** What a byte of a request target means for the question whether a URL parser would keep it. */
+const PLAIN = 0;
+const SLASH = 1;
+const QUERY = 2;
+/** Kept in a query, not in a path. */
+const QUERY_ONLY = 3;
+/** For the parser to judge. */
+const UNUSUAL = 4;
+
+/** By code; the parser percent-encodes or rewrites what is unusual (URL standard, §1.3). */
+const KINDS = new Uint8Array(256).fill(UNUSUAL);
+for (let code = 0x21; code <= 0x7e; code++) {
+  const char = String.fromCharCode(code);
+  KINDS[code] = '"#<>\''.includes(char) ? UNUSUAL : '\\^`{|}'.includes(char) ? QUERY_ONLY : PLAIN;
+}
+// A single quote is encoded in a query only, but too rare to be worth a kind.
+KINDS[0x2f] = SLASH;
+KINDS[0x3f] = QUERY;
+
+const DOT = 0x2e;
+const PERCENT = 0x25;
+
+/** Origins by the host that a client sent; a server has few. */
+const ORIGINS = new Map<string, string>();
+const MOST_ORIGINS = 64;
+let lastHost = '';
+let lastOrigin = '';
+
+/**
+ * The URL that a request asks for, as the URL standard writes it.
+ *
+ * Almost every target is written so already, which one look at each character
+ * tells; only the others cost a URL parser.
+ *
+ * @param host the effective host, or a stand-in where the client sent none
+ */
+export function urlOf(host: string, target: string): string {
+  const origin = host === lastHost ? lastOrigin : originOf(host);
+  return isNormal(target) ? origin + target : parsed(origin, target);
+}
+
+function originOf(host: string): string {
+  let origin = ORIGINS.get(host);
+  if (origin === undefined) {
+    // A host may be well-formed and yet none for a URL: `%zz`.
+    origin = URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).origin : 'http://invalid';
+    if (ORIGINS.size < MOST_ORIGINS) {
+      ORIGINS.set(host, origin);
+    }
+  }
+  lastHost = host;
+  lastOrigin = origin;
+  return origin;
+}
+
+/** Whether a URL parser would leave the target as it is. */
+function isNormal(target: string): boolean {
+  const length = target.length;
+  if (target.charCodeAt(0) !== 0x2f) {
+    return false;
+  }
+  for (let i = 0; i < length; i++) {
+    const kind = KINDS[target.charCodeAt(i)];
+    if (kind === PLAIN) {
+      continue;
+    }
+    if (kind === SLASH) {
+      const next = target.charCodeAt(i + 1);
+      if ((next === DOT || next === PERCENT) && mayBeDots(target, i + 1)) {
+        return false;
+      }
+    } else if (kind === QUERY) {
+      return isNormalQuery(target, i + 1);
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isNormalQuery(target: string, from: number): boolean {
+  for (let i = from; i < target.length; i++) {
+    if (KINDS[target.charCodeAt(i)] === UNUSUAL) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Whether the segment begins like `.` or `..`, each dot as itself or as `%2e`. */
+function mayBeDots(target: string, at: number): boolean {
+  let i = at;
+  for (let dots = 0; dots < 2; dots++) {
+    if (target.charCodeAt(i) === DOT) {
+      i++;
+    } else if (target.charCodeAt(i) === PERCENT && /^%2e/i.test(target.substring(i, i + 3))) {
+      i += 3;
+    } else {
+      break;
+    }
+  }
+  const after = target[i];
+  return i > at && (after === undefined || after === '/' || after === '?');
+}
+
+function parsed(origin: string, target: string): string {
+  // `OPTIONS *` asks for no path, but a URL has one.
+  const path = target.startsWith('/') ? target : target === '*' ? '/*' : pathOf(target);
+  const url = origin + path;
+  return URL.canParse(url) ? new URL(url).href : `${origin}/`;
+}
+
+/** What follows the authority of an absolute-form target; of CONNECT's authority-form nothing. */
+function pathOf(target: string): string {
+  const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*(.*)$/is.exec(target)?.[1] ?? '';
+  return path.startsWith('/') ? path : `/${path}`;
+}
