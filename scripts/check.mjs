@@ -21,6 +21,7 @@ const CHECKS = [
     name: 'cargo test',
     run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo),
   },
+  { name: 'loom', run: () => command('sh', ['scripts/loom.sh'], countCargo) },
   { name: 'fuzz', run: fuzz },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
