@@ -318,6 +318,20 @@ const PROGRAMS = {
     response.headers.delete('content-type');
     return (await response.blob()).type;
   },
+  'textStream()': async (R) => {
+    if (GenuineResponse.prototype.textStream === undefined) {
+      return undefined;
+    }
+    const chunks = [];
+    const response = new R(Uint8Array.from([0xef, 0xbb, 0xbf, 65, 0xff]));
+    for await (const chunk of response.textStream()) {
+      chunks.push(chunk);
+    }
+    for await (const chunk of new R().textStream()) {
+      chunks.push(chunk);
+    }
+    return [chunks, response.bodyUsed, await outcome(() => response.textStream().locked)];
+  },
   'a subclass': async (R) => {
     class Mine extends R {
       get mark() {

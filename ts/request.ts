@@ -140,6 +140,10 @@ export class ReactorRequest {
     return consume.json(this.#wholeBody());
   }
 
+  textStream(): ReadableStream<string> {
+    return consume.textStream(this.#wholeBody());
+  }
+
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     return consume.bytes(this.#wholeBody());
   }
