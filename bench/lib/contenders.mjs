@@ -37,10 +37,29 @@ export function contenders(profile) {
       cargo: true,
       extra: true,
     },
-    'node-http': {
-      command: ['node', 'bench/contenders/node-http.mjs', '{port}'],
-      path: '/',
-      extra: true,
-    },
+    'node-http': javascript(['node', 'bench/contenders/node-http.mjs', '{port}']),
+    'js-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'hello']),
+    'js-bun': javascript([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'hello']),
+    'js-deno': javascript([
+      ...[peers.deno, 'run', '--allow-net', '--allow-read'],
+      ...['bench/contenders/deno.mjs', '{port}', 'hello'],
+    ]),
+    'js-fastify': javascript(['node', 'bench/contenders/fastify.mjs', '{port}']),
+    'hono-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
+    'hono-node': javascript(['node', 'bench/contenders/hono-node.mjs', '{port}']),
   };
+}
+
+/**
+ * The programs of other JavaScript runtimes, as `npm install --prefix bench/peers`
+ * brings them.
+ */
+const peers = {
+  bun: 'bench/peers/node_modules/@oven/bun-linux-x64/bin/bun',
+  deno: 'bench/peers/node_modules/@deno/linux-x64-glibc/deno',
+};
+
+/** Takes part only by name, and sends the head that its runtime makes. */
+function javascript(command) {
+  return { command, path: '/', extra: true, ownHead: true };
 }

@@ -1,11 +1,12 @@
 //! What `start` takes, and its translation into the engine's configuration.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
-use reactor_server::{AcceptMode, App, Config, Inline, Limits, Listen, Target, Timeouts};
+use reactor_server::{AcceptMode, App, Config, Inline, Lane, Limits, Listen, Target, Timeouts};
 
 use crate::server::Failure;
 
@@ -84,6 +85,8 @@ pub struct NativeRoute {
     pub fields: Vec<NativeField>,
     /// Response body.
     pub body: Uint8Array,
+    /// Goes to the JavaScript handler of this number instead.
+    pub handler: Option<u32>,
 }
 
 /// One response field.
@@ -97,7 +100,7 @@ pub struct NativeField {
 
 impl NativeOptions {
     /// The engine's configuration for these options.
-    pub(crate) fn into_config(self) -> Result<Config, Failure> {
+    pub(crate) fn into_config(self, lanes: Vec<Arc<Lane>>) -> Result<Config, Failure> {
         let listen = match self.unix {
             Some(path) => Listen::Unix(PathBuf::from(path)),
             None => Listen::Tcp { host: self.hostname, port: self.port },
@@ -115,6 +118,7 @@ impl NativeOptions {
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             app: app(self.routes)?,
+            lanes,
         })
     }
 }
@@ -150,6 +154,11 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
     let Some(routes) = routes else { return Ok(App::builtin()) };
     let mut app = App::new();
     for route in routes {
+        if let Some(handler) = route.handler {
+            app.route(route.method.as_deref(), &route.pattern, Target::Lane(handler))
+                .map_err(|error| Failure::route(error.to_string()))?;
+            continue;
+        }
         let fields: Vec<(&str, &[u8])> =
             route.fields.iter().map(|field| (field.name.as_str(), &field.value[..])).collect();
         let inline = Inline::new(route.status, &fields, route.body.to_vec())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Config, Server, StartError, Stop};
+use reactor_server::{Address, Config, LaneReplies, Server, StartError, Stop};
 
+use crate::lane::NativeLane;
 use crate::options::{self, NativeOptions, NativeRoute};
 use crate::running;
 
@@ -39,15 +40,20 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Starts a server. Rejects with `code` and a one-line `message`.
+/// Starts a server; its handlers run in `lane`. Rejects with `code` and a one-line `message`.
 ///
 /// Resolving a host name may take seconds, so this runs on Node's thread pool.
 #[napi(ts_return_type = "Promise<NativeServer>")]
-pub fn start(env: Env, options: NativeOptions) -> Result<AsyncTask<Start>> {
+pub fn start(
+    env: Env,
+    options: NativeOptions,
+    lane: Option<&NativeLane>,
+) -> Result<AsyncTask<Start>> {
     // The server's threads run this image's code and may outlive the
     // environment that loaded it, so it must never be unmapped.
     retain_current_module_for_unload_safety();
-    let config = options.into_config().map_err(|failure| failure.into_error(env))?;
+    let lanes = lane.map(|lane| Arc::clone(&lane.lane)).into_iter().collect();
+    let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
     Ok(AsyncTask::new(Start(Some(config))))
 }
 
@@ -105,6 +111,10 @@ impl NativeServer {
                 unix: Some(path.to_string_lossy().into_owned()),
             },
         }
+    }
+
+    pub(crate) fn lane_replies(&self) -> LaneReplies {
+        self.server.lane_replies()
     }
 
     /// A snapshot of the counters, as JSON.

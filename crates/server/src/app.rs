@@ -33,6 +33,8 @@ pub enum Target {
     Inline(Inline),
     /// To a handler on a worker thread.
     Worker(Arc<dyn Handler>),
+    /// To a lane, as its route of this number; see [`Lane`](crate::Lane).
+    Lane(u32),
     /// To the server's statistics as JSON, made on a worker thread.
     Stats,
 }
@@ -42,6 +44,7 @@ impl fmt::Debug for Target {
         match self {
             Self::Inline(inline) => f.debug_tuple("Inline").field(&inline.status).finish(),
             Self::Worker(_) => f.write_str("Worker"),
+            Self::Lane(route) => f.debug_tuple("Lane").field(route).finish(),
             Self::Stats => f.write_str("Stats"),
         }
     }
@@ -92,10 +95,19 @@ impl Inline {
     }
 }
 
-/// A table of routes. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+/// A table of routes.
+#[derive(Clone, Debug)]
 pub struct App {
     routes: Vec<(Option<String>, String, Target)>,
+    /// The same routes, to check each further one against, so that compiling
+    /// cannot fail.
+    check: Routes<()>,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self { routes: Vec::new(), check: Routes::new() }
+    }
 }
 
 impl App {
@@ -122,12 +134,7 @@ impl App {
         pattern: &str,
         target: Target,
     ) -> Result<&mut Self, RouteError> {
-        // Checked against all others here, so that compiling cannot fail.
-        let mut check = Routes::new();
-        for (method, pattern, _) in &self.routes {
-            check.insert(method.as_deref(), pattern, ())?;
-        }
-        check.insert(method, pattern, ())?;
+        self.check.insert(method, pattern, ())?;
         self.routes.push((method.map(str::to_owned), pattern.to_owned(), target));
         Ok(self)
     }
@@ -140,6 +147,7 @@ impl App {
             let compiled = match target {
                 Target::Inline(inline) => Compiled::Inline(Arc::new(inline.clone())),
                 Target::Worker(handler) => Compiled::Worker(HandlerCell::new(handler)),
+                Target::Lane(route) => Compiled::Lane(*route),
                 Target::Stats => Compiled::Worker(HandlerCell::new(stats)),
             };
             let inserted = routes.insert(method.as_deref(), pattern, compiled);
@@ -155,6 +163,7 @@ pub(crate) type Table = Routes<Compiled>;
 pub(crate) enum Compiled {
     Inline(Arc<Inline>),
     Worker(Arc<HandlerCell>),
+    Lane(u32),
 }
 
 /// A handler behind a reference count of the loop's own: only that loop

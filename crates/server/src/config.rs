@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reactor_proto::Limits;
 
 use crate::app::App;
+use crate::lane::Lane;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What answers.
     pub app: App,
+    /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
+    pub lanes: Vec<Arc<Lane>>,
 }
 
 impl Default for Config {
@@ -52,6 +56,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             app: App::builtin(),
+            lanes: Vec::new(),
         }
     }
 }

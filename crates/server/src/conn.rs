@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reactor_proto::{Decoder, RequestError};
-use reactor_sys::Stream;
+use reactor_sys::Stream as Socket;
 
 use crate::app::Inline;
 use crate::clock::Millis;
+use crate::lane::{Exchange, WINDOW};
 use crate::out::Out;
 use crate::stats::CloseReason;
 use crate::task::Task;
@@ -21,20 +22,27 @@ pub(crate) trait Transport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&mut self) -> io::Result<()>;
+    /// Bytes written that the peer has not yet taken, as far as is known.
+    fn unsent(&self) -> usize {
+        0
+    }
 }
 
-impl Transport for Stream {
+impl Transport for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Stream::read(self, buf)
+        Socket::read(self, buf)
     }
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Stream::write(self, buf)
+        Socket::write(self, buf)
     }
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Stream::write_vectored(self, bufs)
+        Socket::write_vectored(self, bufs)
     }
     fn shutdown_write(&mut self) -> io::Result<()> {
-        Stream::shutdown_write(self)
+        Socket::shutdown_write(self)
+    }
+    fn unsent(&self) -> usize {
+        Socket::unsent(self).unwrap_or(0)
     }
 }
 
@@ -67,6 +75,12 @@ pub(crate) struct Conn<T> {
     pub(crate) since: Millis,
     /// Set where progress counts: see `reactor::timers`.
     pub(crate) progress: bool,
+    /// What the transport held unsent when it last took no more, or when the
+    /// timer last looked.
+    pub(crate) unsent: usize,
+    /// Bytes sent since something was last read: what the peer may not have
+    /// got yet.
+    pub(crate) sent_since_read: usize,
     /// The socket has something to read, as far as is known.
     pub(crate) readable: bool,
     /// The kernel said that the end of the input is near: a short read does
@@ -93,6 +107,30 @@ pub(crate) struct Conn<T> {
     pub(crate) served: bool,
     /// `100 Continue` is owed once earlier answers are out.
     pub(crate) owes_continue: bool,
+    /// Waits for room in its lane; not read from meanwhile.
+    pub(crate) parked: bool,
+    /// The lane that has this connection's requests, while it has any.
+    pub(crate) lane: u8,
+    /// One bit, at its sequence number modulo 64, for each request that is
+    /// with the lane.
+    pub(crate) with_lane: u64,
+    /// Bytes of a streaming request body that the lane has not taken.
+    pub(crate) unpulled: usize,
+    /// The streaming response that is being sent; the answer in turn.
+    pub(crate) stream: Option<Box<Stream>>,
+}
+
+/// A streaming response that is being sent.
+pub(crate) struct Stream {
+    pub(crate) exchange: Exchange,
+    pub(crate) chunked: bool,
+    /// HEAD: nothing of it is sent.
+    pub(crate) head_only: bool,
+    pub(crate) close: bool,
+    /// What is left of the declared length.
+    pub(crate) left: Option<u64>,
+    /// Bytes that the lane has not been told have left.
+    pub(crate) unacknowledged: usize,
 }
 
 /// What a connection is waiting for; each has one timeout.
@@ -120,13 +158,15 @@ pub(crate) enum Incoming {
     Task(Box<Task>),
     /// The body is read and dropped, then this is the answer.
     Discard(Answer, Meta),
+    /// The body goes on to a lane as it comes.
+    Stream(Exchange, Meta),
 }
 
 impl Incoming {
     pub(crate) fn meta(&self) -> Meta {
         match self {
             Self::Task(task) => task.meta,
-            Self::Discard(_, meta) => *meta,
+            Self::Discard(_, meta) | Self::Stream(_, meta) => *meta,
         }
     }
 }
@@ -191,6 +231,8 @@ impl<T> Conn<T> {
             phase: Phase::Fresh,
             since: now,
             progress: false,
+            unsent: 0,
+            sent_since_read: 0,
             readable: false,
             hangup: false,
             read_closed: false,
@@ -203,6 +245,11 @@ impl<T> Conn<T> {
             listed: false,
             served: false,
             owes_continue: false,
+            parked: false,
+            lane: 0,
+            with_lane: 0,
+            unpulled: 0,
+            stream: None,
         }
     }
 
@@ -214,7 +261,10 @@ impl<T> Conn<T> {
 
     /// Whether further requests must wait until answers have gone out.
     pub(crate) fn is_full(&self) -> bool {
-        self.in_flight() >= MAX_PIPELINED || self.out.len() >= HIGH_WATER
+        self.in_flight() >= MAX_PIPELINED
+            || self.out.len() >= HIGH_WATER
+            || self.unpulled >= WINDOW
+            || self.parked
     }
 
     /// Nothing is under way in either direction.

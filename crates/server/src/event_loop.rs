@@ -42,6 +42,8 @@ pub(crate) struct EventLoop {
     pub(crate) home: usize,
     pub(crate) drain_timeout: Duration,
     pub(crate) rescue: Duration,
+    /// When this loop next looks after its tasks.
+    pub(crate) rescue_at: Instant,
     /// When requests in flight are given up, once the server stops.
     pub(crate) drain_until: Option<Instant>,
 }
@@ -82,11 +84,10 @@ impl EventLoop {
             self.reactor.read_listed();
             self.reactor.expire();
             self.post(&mut tasks);
+            self.reactor.post_lanes();
             self.reactor.flush_dirty();
 
-            if events.is_empty() && self.reactor.tasks_out() > 0 {
-                self.rescue();
-            }
+            self.rescue();
             if self.is_drained() {
                 return;
             }
@@ -96,6 +97,7 @@ impl EventLoop {
                 yield_now();
                 self.replies();
                 self.post(&mut tasks);
+                self.reactor.post_lanes();
                 self.reactor.flush_dirty();
             }
         }
@@ -106,7 +108,10 @@ impl EventLoop {
     fn sleep_timeout(&mut self) -> Option<Duration> {
         // Replies may have let held-back requests go on after this turn's
         // tasks were posted.
-        if self.reactor.has_listed() || self.reactor.new_tasks() > 0 {
+        if self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+        {
             return Some(Duration::ZERO);
         }
         self.inbox.gate().about_to_sleep();
@@ -118,11 +123,11 @@ impl EventLoop {
         let timer = self.reactor.next_timer().map(|at| {
             Duration::from_millis(at.saturating_sub(self.reactor.clock.millis())).max(FIRST_RESCUE)
         });
-        let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue);
+        let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue_at);
         let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
-        let instants = [accept, self.drain_until].into_iter().flatten();
+        let instants = [rescue, accept, self.drain_until].into_iter().flatten();
         let until = instants.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
-        until.chain(timer).chain(rescue).min()
+        until.chain(timer).min()
     }
 
     /// False if the loop is to end at once.
@@ -133,6 +138,7 @@ impl EventLoop {
                     let token = self.reactor.insert(stream, peer);
                     self.watch(token);
                 }
+                Control::Lanes(lanes) => self.reactor.set_lanes(lanes),
                 Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
                 Control::Drain => self.drain(),
                 Control::Force => {
@@ -145,8 +151,17 @@ impl EventLoop {
     }
 
     fn replies(&mut self) {
+        let out = self.reactor.tasks_out();
         while let Some(task) = self.inbox.pop_reply() {
             self.reactor.reply(task);
+        }
+        if self.reactor.tasks_out() < out {
+            // The workers get on.
+            self.rescue = FIRST_RESCUE;
+            self.rescue_at = self.reactor.clock.now() + self.rescue;
+        }
+        while let Some(reply) = self.inbox.pop_lane() {
+            self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
     }
@@ -181,6 +196,11 @@ impl EventLoop {
         if self.reactor.new_tasks() == 0 {
             return;
         }
+        if self.reactor.tasks_out() + self.reactor.new_tasks() > self.max_tasks {
+            // Tasks that are done but not yet taken back must not count.
+            self.replies();
+        }
+        let waiting = self.reactor.tasks_out() > 0;
         let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
         self.reactor.take_tasks(tasks);
         let mut queued = 0;
@@ -198,6 +218,10 @@ impl EventLoop {
         counters.queued.add(queued);
         counters.queue_peak.raise_to(self.pool.len() as u64);
         if queued > 0 {
+            // A look that is due sooner stays: tasks that come all the time
+            // must not put it off for ever.
+            let soon = self.reactor.clock.now() + FIRST_RESCUE;
+            self.rescue_at = if waiting { self.rescue_at.min(soon) } else { soon };
             self.rescue = FIRST_RESCUE;
             if self.pool.wake_one(self.home) {
                 counters.worker_wakes.add(1);
@@ -205,14 +229,21 @@ impl EventLoop {
         }
     }
 
-    /// Nothing has happened for a while, with tasks out. If they are still
-    /// queued, the woken workers are stuck in long ones: wake a further one.
+    /// If no reply has come for a while, and there are still tasks queued, the
+    /// woken workers are stuck in long ones: wakes a further one. By the
+    /// clock, not when there is nothing else to do: other connections may
+    /// keep this loop busy without end.
     fn rescue(&mut self) {
+        let now = self.reactor.clock.now();
+        if self.reactor.tasks_out() == 0 || now < self.rescue_at {
+            return;
+        }
         self.rescue = (self.rescue * 2).min(LAST_RESCUE);
         if self.pool.len() > 0 && self.pool.wake_one(self.home) {
             self.counters.loops[self.index].worker_wakes.add(1);
             self.rescue = FIRST_RESCUE;
         }
+        self.rescue_at = now + self.rescue;
     }
 
     fn accept(&mut self) {

@@ -8,6 +8,7 @@ use reactor_sys::{Stream, Waker};
 
 use crate::app::App;
 use crate::gate::Gate;
+use crate::lane::{Lane, LaneReply};
 use crate::task::Task;
 
 /// One loop's inbox. Replies have a queue of their own, because they are the
@@ -16,6 +17,7 @@ use crate::task::Task;
 pub(crate) struct Inbox {
     replies: ArrayQueue<Box<Task>>,
     controls: SegQueue<Control>,
+    lane: SegQueue<LaneReply>,
     gate: Gate,
     waker: Waker,
 }
@@ -26,6 +28,8 @@ pub(crate) enum Control {
     Accepted(Stream, Option<SocketAddr>),
     /// A new application, for requests whose head comes from now on.
     Reload(Arc<App>),
+    /// The lanes that there are from now on, each in its place.
+    Lanes(Vec<Option<Arc<Lane>>>),
     /// Finish what is in flight, then end. Nothing is accepted any more.
     Drain,
     /// Drop everything and end.
@@ -38,6 +42,7 @@ impl Inbox {
         Ok(Self {
             replies: ArrayQueue::new(tasks),
             controls: SegQueue::new(),
+            lane: SegQueue::new(),
             gate: Gate::new(),
             waker: Waker::new()?,
         })
@@ -70,12 +75,22 @@ impl Inbox {
         self.replies.pop()
     }
 
+    /// Puts a lane's reply in; see [`push_reply`](Self::push_reply). Bounded by
+    /// what lanes have in flight and by each exchange's window.
+    pub(crate) fn push_lane(&self, reply: LaneReply) {
+        self.lane.push(reply);
+    }
+
+    pub(crate) fn pop_lane(&self) -> Option<LaneReply> {
+        self.lane.pop()
+    }
+
     pub(crate) fn pop_control(&self) -> Option<Control> {
         self.controls.pop()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.controls.is_empty()
+        self.replies.is_empty() && self.controls.is_empty() && self.lane.is_empty()
     }
 
     pub(crate) fn gate(&self) -> &Gate {

@@ -15,6 +15,7 @@ use crate::config::{AcceptMode, Config, Listen};
 use crate::error::StartError;
 use crate::event_loop::EventLoop;
 use crate::inbox::{Control, Inbox};
+use crate::lane::{Lane, LaneReplies};
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
 use crate::stats::{Counters, Stats};
@@ -122,6 +123,19 @@ impl Server {
         }
     }
 
+    /// The lanes from now on, each in its place; at most 255. A lane that is
+    /// left out, or replaced by `None`, gets no more requests; those it had
+    /// are answered with 503.
+    pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+    }
+
+    /// Where lanes put their replies.
+    #[must_use]
+    pub fn lane_replies(&self) -> LaneReplies {
+        LaneReplies { inboxes: self.shared.inboxes.clone(), touched: 0 }
+    }
+
     /// Begins to stop, and returns at once. A second call with
     /// [`Stop::Force`] cuts a drain short.
     pub fn stop(&self, how: Stop) {
@@ -203,6 +217,10 @@ impl Shared {
             // come down in order.
             let _ = thread.join();
         }
+        for inbox in &self.inboxes {
+            // A connection that the acceptor handed over too late.
+            while inbox.pop_control().is_some() {}
+        }
         self.pool.stop();
         let until = Instant::now() + WORKER_GRACE;
         for worker in threads.workers {
@@ -241,8 +259,10 @@ impl Assembly {
         let io_threads = config.io_threads;
         let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
         let pool = Arc::new(Pool::new(config.queue));
+        // The queue is for those that wait; one more runs on each worker.
+        let max_tasks = config.queue + config.worker_threads;
         let inboxes = (0..io_threads)
-            .map(|_| Inbox::new(config.queue).map(Arc::new))
+            .map(|_| Inbox::new(max_tasks).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(system("an eventfd"))?;
         let acceptor = match config.accept {
@@ -283,12 +303,13 @@ impl Assembly {
                 timeouts: config.timeouts.clone(),
                 body_memory: config.body_memory / io_threads,
             };
-            let reactor = Reactor::new(
+            let mut reactor = Reactor::new(
                 settings,
                 config.app.compile(&stats),
                 Arc::clone(&counters.loops[index]),
                 Clock::new(),
             );
+            reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
                 index,
                 poller: Poller::new().map_err(system("an epoll instance"))?,
@@ -298,10 +319,11 @@ impl Assembly {
                 counters: Arc::clone(&counters),
                 stats: Arc::clone(&stats),
                 accepting,
-                max_tasks: config.queue,
+                max_tasks,
                 home: index * config.worker_threads / io_threads,
                 drain_timeout: config.timeouts.drain,
                 rescue: Duration::ZERO,
+                rescue_at: Instant::now(),
                 drain_until: None,
             };
             event_loop.register().map_err(system("an epoll watch"))?;

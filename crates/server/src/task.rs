@@ -28,10 +28,16 @@ pub(crate) struct Task {
     /// The turn in which it was queued.
     pub(crate) queued_at: Instant,
     pub(crate) failed: bool,
+    /// Failed, because nobody takes it: 503 instead of 500.
+    pub(crate) refused: bool,
+    /// For a lane: which of its routes.
+    pub(crate) route: u32,
+    /// For a lane: the body follows in events.
+    pub(crate) body_streams: bool,
 }
 
 /// Where a reply belongs. A connection that is gone has another generation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ReplyAddress {
     pub(crate) io_thread: usize,
     pub(crate) slot: u32,
@@ -50,6 +56,9 @@ impl Task {
             meta: Meta::default(),
             queued_at: now,
             failed: false,
+            refused: false,
+            route: 0,
+            body_streams: false,
         }
     }
 
@@ -59,6 +68,8 @@ impl Task {
         self.response.clear();
         self.handler = None;
         self.failed = false;
+        self.refused = false;
+        self.body_streams = false;
     }
 }
 
@@ -141,6 +152,19 @@ impl Request {
         self.params.get(name, self.path())
     }
 
+    /// The parsed head; its spans count from the start of
+    /// [`head_bytes`](Self::head_bytes).
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The route's parameters, as places in [`path`](Self::path).
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
     /// The peer's address; none on unix sockets.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
@@ -166,6 +190,16 @@ pub struct Response {
     fields: Vec<u8>,
     body: Vec<u8>,
     chunked: bool,
+    /// More of the body follows; for lanes.
+    streams: bool,
+    /// The length that a streaming body will have, if it was declared.
+    declared: Option<u64>,
+    /// `body` holds chunks already.
+    framed: bool,
+    /// A streaming body of neither kind has ended before its turn.
+    until_close: bool,
+    /// Bytes of a streaming body that came so far.
+    payload: usize,
     /// The status line and all fields but `Date` and `Connection`, made by
     /// the worker.
     wire: Vec<u8>,
@@ -173,7 +207,18 @@ pub struct Response {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { status: 200, fields: Vec::new(), body: Vec::new(), chunked: false, wire: Vec::new() }
+        Self {
+            status: 200,
+            fields: Vec::new(),
+            body: Vec::new(),
+            chunked: false,
+            streams: false,
+            declared: None,
+            framed: false,
+            payload: 0,
+            until_close: false,
+            wire: Vec::new(),
+        }
     }
 }
 
@@ -214,6 +259,15 @@ impl Response {
         self.chunked = true;
     }
 
+    /// More of the body will follow in further replies of the lane. With
+    /// `length` it is declared as that long; else it goes chunked, or until
+    /// the end of the connection for an HTTP/1.0 client.
+    pub fn stream(&mut self, length: Option<u64>) {
+        self.streams = true;
+        self.declared = length;
+        self.chunked = length.is_none();
+    }
+
     /// Makes the head. Called on the worker, after the handler.
     pub(crate) fn seal(&mut self, version: Version) {
         let out = &mut self.wire;
@@ -222,6 +276,7 @@ impl Response {
         if !response::has_body(self.status) {
             self.body.clear();
             self.chunked = false;
+            self.streams = false;
             // 304 could say the length of what it leaves out; we do not know
             // it. 204 must not (RFC 9110 §8.6).
             return;
@@ -229,8 +284,10 @@ impl Response {
         self.chunked &= version == Version::Http11;
         if self.chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-        } else {
+        } else if !self.streams {
             response::content_length(out, self.body.len() as u64);
+        } else if let Some(length) = self.declared {
+            response::content_length(out, length);
         }
     }
 
@@ -240,6 +297,63 @@ impl Response {
 
     pub(crate) fn status_code(&self) -> u16 {
         self.status
+    }
+
+    /// Frames what there is of a streaming body; called once, when it comes in.
+    pub(crate) fn begin_stream(&mut self) -> bool {
+        let first = std::mem::take(&mut self.body);
+        self.framed = true;
+        self.append(&first)
+    }
+
+    /// Adds to a streaming body that waits for its turn. False if it grows
+    /// past its declared length.
+    pub(crate) fn append(&mut self, data: &[u8]) -> bool {
+        self.payload += data.len();
+        if self.chunked {
+            response::chunk(&mut self.body, data);
+        } else {
+            self.body.extend_from_slice(data);
+        }
+        self.declared.is_none_or(|length| self.payload as u64 <= length)
+    }
+
+    /// Ends a streaming body that waits for its turn. False if it is shorter
+    /// than declared.
+    pub(crate) fn finish_stream(&mut self) -> bool {
+        if self.chunked {
+            response::last_chunk(&mut self.body);
+        }
+        let until_close = self.ends_with_connection();
+        self.streams = false;
+        self.until_close = until_close;
+        self.left().is_none_or(|left| left == 0)
+    }
+
+    /// Neither chunked nor of a known length: only the end of the connection
+    /// tells where it ends.
+    pub(crate) fn ends_with_connection(&self) -> bool {
+        self.until_close || (self.streams && !self.chunked && self.declared.is_none())
+    }
+
+    pub(crate) fn payload(&self) -> usize {
+        self.payload
+    }
+
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.declared.map(|length| length.saturating_sub(self.payload as u64))
+    }
+
+    pub(crate) fn is_framed(&self) -> bool {
+        self.framed
+    }
+
+    pub(crate) fn streams(&self) -> bool {
+        self.streams
+    }
+
+    pub(crate) fn declared(&self) -> Option<u64> {
+        self.declared
     }
 
     pub(crate) fn is_chunked(&self) -> bool {
@@ -253,6 +367,11 @@ impl Response {
     pub(crate) fn clear(&mut self) {
         self.status = 200;
         self.chunked = false;
+        self.streams = false;
+        self.declared = None;
+        self.framed = false;
+        self.payload = 0;
+        self.until_close = false;
         reset(&mut self.fields);
         reset(&mut self.body);
         reset(&mut self.wire);

@@ -3,6 +3,8 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 use nix::sys::uio::writev;
 
@@ -42,6 +44,20 @@ impl Stream {
     /// ignored or blocked (see [`block_signals`](crate::block_signals)).
     pub fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(writev(&self.fd, bufs)?)
+    }
+
+    /// Bytes that were written and that the peer has not yet taken: unsent
+    /// and unacknowledged ones (tcp(7) and unix(7), SIOCOUTQ).
+    ///
+    /// # Errors
+    /// Those of ioctl(2).
+    pub fn unsent(&self) -> io::Result<usize> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: SIOCOUTQ (TIOCOUTQ is the same number) writes one int
+        // through the pointer, which is valid until after the call.
+        let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        Errno::result(done)?;
+        Ok(usize::try_from(bytes).unwrap_or(0))
     }
 
     /// Sends the end of the stream and keeps reading (shutdown(2), SHUT_WR).

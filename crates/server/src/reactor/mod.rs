@@ -5,6 +5,7 @@
 //! [`Reactor::take_tasks`]. `event_loop` drives it with a socket per
 //! connection, the simulation in `sim` with scripted ones.
 
+mod lanes;
 mod read;
 mod timers;
 mod write;
@@ -29,6 +30,12 @@ use crate::wheel::Wheel;
 /// Tasks kept for further requests.
 const KEEP_TASKS: usize = 1024;
 
+/// What a fresh TCP connection sends without waiting for the peer: ten segments
+/// (RFC 6928), and some room. A socket may be closed at once when no more than
+/// this is under way; with more, a byte that the peer still sends would make the
+/// kernel throw away what has not left.
+const SURELY_SENT: usize = 8 * 1024;
+
 /// What does not change while the loop runs.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
@@ -48,6 +55,8 @@ pub(crate) struct Reactor<T> {
     wheel: Wheel,
     /// The one buffer that everything is read into.
     scratch: Box<[u8]>,
+    /// More has been read than the request that is being answered.
+    input_left: bool,
     head: Head,
     params: Params,
     pool: BufPool,
@@ -65,6 +74,9 @@ pub(crate) struct Reactor<T> {
     /// Scratch for expired timers.
     due: Vec<u32>,
     draining: bool,
+    lanes: Vec<lanes::LaneSide>,
+    /// Connections to be broken off at the end of what is being done.
+    doomed: Vec<u32>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -95,6 +107,7 @@ impl<T: Transport> Reactor<T> {
             clock,
             wheel: Wheel::new(),
             scratch,
+            input_left: false,
             head: Head::default(),
             params: Params::default(),
             pool: BufPool::default(),
@@ -106,6 +119,8 @@ impl<T: Transport> Reactor<T> {
             listed: Vec::new(),
             due: Vec::new(),
             draining: false,
+            lanes: Vec::new(),
+            doomed: Vec::new(),
         }
     }
 
@@ -275,7 +290,11 @@ impl<T: Transport> Reactor<T> {
     /// sees what becomes of it.
     fn work(&mut self, slot: u32) {
         loop {
-            if !self.read(slot) || !self.flush(slot) || !self.settle(slot) {
+            if !self.read(slot) || self.is_doomed(slot) || !self.flush(slot) {
+                return;
+            }
+            self.acknowledge(slot);
+            if !self.settle(slot) {
                 return;
             }
             let conn = &mut self.conns[slot as usize];
@@ -296,13 +315,14 @@ impl<T: Transport> Reactor<T> {
     /// Closes the connection if its work is done. False if it is gone.
     fn settle(&mut self, slot: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
-        if !conn.out.is_empty() || conn.phase == Phase::Linger {
+        if !conn.out.is_empty() || conn.stream.is_some() || conn.phase == Phase::Linger {
             return true;
         }
         if conn.closing {
             let reason = conn.reason.unwrap_or(CloseReason::Served);
             let unread = conn.readable || conn.stalled;
-            if conn.read_closed || !(conn.linger || unread) {
+            let large = conn.sent_since_read > SURELY_SENT;
+            if conn.read_closed || !(conn.linger || unread || large) {
                 self.close(slot, reason);
                 return false;
             }
@@ -334,6 +354,7 @@ impl<T: Transport> Reactor<T> {
     fn close(&mut self, slot: u32, reason: CloseReason) {
         self.counters.close(reason);
         self.wheel.remove(slot);
+        self.lane_gone(slot);
         let conn = self.conns.remove(slot as usize);
         self.recycle_incoming(conn.incoming);
         for (answer, _) in conn.waiting.into_iter().flatten() {
@@ -354,7 +375,11 @@ impl<T: Transport> Reactor<T> {
         match conn.out.flush(&mut conn.io, &mut self.pool) {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
-                conn.progress |= sent > 0 && flushed == Flushed::Blocked;
+                conn.sent_since_read += sent;
+                if flushed == Flushed::Blocked {
+                    conn.progress |= sent > 0;
+                    conn.unsent = conn.io.unsent();
+                }
                 true
             }
             Err(_) => {

@@ -1,11 +1,15 @@
 //! From bytes to requests.
 
+use std::sync::Arc;
+
 use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, response};
 use reactor_route::Found;
 
 use super::Reactor;
-use crate::app::Compiled;
+use super::lanes::lane_bit;
+use crate::app::{Compiled, HandlerCell};
 use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
+use crate::lane::{LaneEvent, LaneTask};
 use crate::stats::CloseReason;
 use crate::task::Task;
 
@@ -20,6 +24,12 @@ const READS_PER_TURN: usize = 4;
 pub(super) fn scratch_size(limits: &Limits) -> usize {
     let longest = limits.head.max(limits.request_line).max(limits.trailers);
     READ_SIZE + longest.max(limits.chunk_extensions) + 1024
+}
+
+/// Where a request goes.
+enum Destination {
+    Worker(Arc<HandlerCell>),
+    Lane { lane: u8, route: u32 },
 }
 
 /// How far the input could be used.
@@ -63,6 +73,7 @@ impl<T: Transport> Reactor<T> {
                     }
                     Ok(n) => {
                         self.counters.bytes_in.add(n as u64);
+                        conn.sent_since_read = 0;
                         // A short read has emptied the socket (epoll(7),
                         // question 9), unless the end is known to be there.
                         conn.readable = n == scratch.len() - carried || conn.hangup;
@@ -85,16 +96,17 @@ impl<T: Transport> Reactor<T> {
                 continue;
             }
             let parsed = self.parse(slot, &scratch[..len]);
+            self.input_left = false;
             let conn = &mut self.conns[slot as usize];
             let rest = &scratch[parsed.used..len];
+            conn.stalled = parsed.stalled && !conn.last_request_read;
             if conn.last_request_read || rest.is_empty() {
                 conn.tail = Vec::new();
-                conn.stalled = false;
             } else {
                 conn.tail.clear();
                 conn.tail.extend_from_slice(rest);
-                conn.stalled = parsed.stalled;
             }
+            self.stream_body(slot);
         }
         self.scratch = scratch;
         alive
@@ -111,7 +123,8 @@ impl<T: Transport> Reactor<T> {
             return false;
         }
         let partial = !conn.tail.is_empty() || !conn.decoder.is_between_requests();
-        if partial && !conn.last_request_read {
+        self.lane_hangup(slot);
+        if partial && !self.conns[slot as usize].last_request_read {
             self.fail(slot, Answer::Plain(Plain::Incomplete), false, CloseReason::Aborted);
         }
         true
@@ -139,15 +152,21 @@ impl<T: Transport> Reactor<T> {
                     match event {
                         Event::Incomplete => return Parsed { used, stalled: false },
                         Event::Head => {
+                            self.input_left = used < input.len();
                             let head = &rest[n - self.head.len()..n];
                             self.request(slot, head);
                         }
                         Event::Data { start, end } => self.body(slot, &rest[start..end]),
-                        Event::End => self.body_end(slot),
+                        Event::End => {
+                            self.input_left = used < input.len();
+                            self.body_end(slot);
+                        }
                     }
                 }
                 Err(error) => {
-                    let head_only = rest.starts_with(b"HEAD ") && conn.incoming.is_none();
+                    // Blank lines before a request do not count.
+                    let line = rest.trim_ascii_start();
+                    let head_only = line.starts_with(b"HEAD ") && conn.incoming.is_none();
                     self.reject(slot, error, head_only);
                 }
             }
@@ -170,15 +189,21 @@ impl<T: Transport> Reactor<T> {
             says_keep_alive: keep_alive && self.head.version() == Version::Http10,
         };
         let has_body = self.head.framing() != Framing::None;
-        let answer = match self.find_target(head) {
-            Ok(handler) => {
+        let answer = match self.find_target(slot, head) {
+            Ok(destination) => {
                 let mut task = self.new_task(slot, sequence, meta);
-                task.handler = Some(handler);
+                match destination {
+                    Destination::Worker(handler) => task.handler = Some(handler),
+                    Destination::Lane { lane, route } => {
+                        task.route = route;
+                        self.with_lane(slot, lane, sequence);
+                    }
+                }
                 task.request.head.clone_from(&self.head);
                 task.request.head_bytes.extend_from_slice(head);
                 std::mem::swap(&mut task.request.params, &mut self.params);
                 if !has_body {
-                    self.tasks.push(task);
+                    self.queue(task);
                     self.conns[slot as usize].last_request_read = meta.close;
                     return;
                 }
@@ -209,10 +234,7 @@ impl<T: Transport> Reactor<T> {
 
     /// The handler for the head in `self.head`, or the answer where none is
     /// needed.
-    fn find_target(
-        &mut self,
-        head: &[u8],
-    ) -> Result<std::sync::Arc<crate::app::HandlerCell>, Answer> {
+    fn find_target(&mut self, slot: u32, head: &[u8]) -> Result<Destination, Answer> {
         let method = self.head.method();
         if method == Method::Connect {
             // We are no proxy.
@@ -224,7 +246,16 @@ impl<T: Transport> Reactor<T> {
         }
         let token = self.head.method_token().of(head);
         let plain = match self.table.find(token, path, &mut self.params) {
-            Found::Target(Compiled::Worker(handler)) => return Ok(handler.clone()),
+            Found::Target(Compiled::Worker(handler)) => {
+                return Ok(Destination::Worker(handler.clone()));
+            }
+            Found::Target(Compiled::Lane(route)) => {
+                let route = *route;
+                match self.choose_lane(slot) {
+                    Some(lane) => return Ok(Destination::Lane { lane, route }),
+                    None => Plain::Overloaded,
+                }
+            }
             Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
             _ if method == Method::Other => Plain::NotImplemented,
             Found::MethodNotAllowed(allow) => Plain::MethodNotAllowed(allow.into()),
@@ -236,6 +267,12 @@ impl<T: Transport> Reactor<T> {
     fn body(&mut self, slot: u32, data: &[u8]) {
         let conn = &mut self.conns[slot as usize];
         conn.progress = true;
+        if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
+            let event = LaneEvent::Body(*exchange, data.to_vec());
+            conn.unpulled += data.len();
+            self.tell_lane(slot, event);
+            return;
+        }
         if let Some(incoming) = conn.incoming.as_deref_mut()
             && let Incoming::Task(task) = incoming
         {
@@ -259,6 +296,11 @@ impl<T: Transport> Reactor<T> {
                 conn.last_request_read = task.meta.close;
                 self.queue(task);
             }
+            Incoming::Stream(exchange, meta) => {
+                conn.last_request_read = meta.close;
+                conn.unpulled = 0;
+                self.tell_lane(slot, LaneEvent::BodyEnd(exchange));
+            }
             Incoming::Discard(answer, meta) => {
                 conn.last_request_read = meta.close;
                 let sequence = conn.next_request.wrapping_sub(1);
@@ -269,7 +311,12 @@ impl<T: Transport> Reactor<T> {
 
     fn queue(&mut self, mut task: Box<Task>) {
         task.queued_at = self.clock.now();
-        self.tasks.push(task);
+        if task.handler.is_some() {
+            self.tasks.push(task);
+        } else {
+            let slot = task.address.slot;
+            self.tell_lane(slot, LaneEvent::Request(LaneTask(task)));
+        }
     }
 
     /// A request is malformed or over a limit.
@@ -290,6 +337,19 @@ impl<T: Transport> Reactor<T> {
             // Its body is what went wrong; it has its place already.
             Some(incoming) => {
                 let meta = incoming.meta();
+                let sequence = conn.next_request.wrapping_sub(1);
+                if let Incoming::Stream(exchange, _) = *incoming {
+                    self.tell_lane(slot, LaneEvent::Gone(exchange));
+                }
+                // Whatever the lane may still say of it comes too late.
+                self.conns[slot as usize].with_lane &= !lane_bit(sequence);
+                if self.conns[slot as usize].stream.is_some()
+                    && self.conns[slot as usize].next_answer == sequence
+                {
+                    // Its response has begun: it can only be broken off.
+                    self.doomed.push(slot);
+                    return;
+                }
                 self.recycle_incoming(Some(incoming));
                 (self.conns[slot as usize].next_request.wrapping_sub(1), meta)
             }

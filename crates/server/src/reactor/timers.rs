@@ -15,6 +15,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// may already have written its next request.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
+/// How often a write timeout looks at what the peer takes.
+const WRITE_LOOKS: Millis = 4;
+
 impl<T> Conn<T> {
     fn current_phase(&self) -> Phase {
         if self.phase == Phase::Linger {
@@ -64,8 +67,12 @@ impl<T: Transport> Reactor<T> {
         };
         match span {
             Some(span) => {
-                let span = Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX);
-                self.wheel.set(slot, conn.since.saturating_add(span));
+                let span = millis(span);
+                let mut at = conn.since.saturating_add(span);
+                if phase == Phase::Write {
+                    at = at.min(now.saturating_add(span / WRITE_LOOKS));
+                }
+                self.wheel.set(slot, at);
             }
             None => self.wheel.clear(slot),
         }
@@ -85,7 +92,7 @@ impl<T: Transport> Reactor<T> {
                     self.fail(slot, answer, false, CloseReason::RequestTimeout);
                     self.work(slot);
                 }
-                Phase::Write => self.close(slot, CloseReason::WriteTimeout),
+                Phase::Write => self.look_at_writing(slot),
                 Phase::Linger => {
                     let reason = conn.reason.unwrap_or(CloseReason::Served);
                     self.close(slot, reason);
@@ -94,6 +101,23 @@ impl<T: Transport> Reactor<T> {
             }
         }
         self.due = due;
+    }
+
+    /// The socket has taken nothing for a while. That need not mean that the
+    /// peer takes nothing: the kernel asks for more only when a third of a
+    /// send buffer of some MiB is free, and a slow peer needs minutes for that.
+    fn look_at_writing(&mut self, slot: u32) {
+        let now = self.clock.millis();
+        let conn = &mut self.conns[slot as usize];
+        let unsent = conn.io.unsent();
+        conn.progress |= unsent < conn.unsent;
+        conn.unsent = unsent;
+        let late = now >= conn.since.saturating_add(millis(self.settings.timeouts.write));
+        if late && !conn.progress {
+            self.close(slot, CloseReason::WriteTimeout);
+        } else {
+            self.rearm(slot);
+        }
     }
 
     /// A request may have come in this very moment; it is still answered.
@@ -113,4 +137,8 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn next_timer(&self) -> Option<Millis> {
         self.wheel.next_at()
     }
+}
+
+fn millis(span: Duration) -> Millis {
+    Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use reactor_proto::response;
 
 use super::Reactor;
-use crate::conn::{Answer, Meta, Plain, Transport};
+use crate::conn::{Answer, Meta, Plain, Stream, Transport};
+use crate::lane::Exchange;
 use crate::out::{Body, Out};
 use crate::stats::CloseReason;
 use crate::task::Task;
@@ -24,8 +25,18 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         self.write(slot, answer, meta);
+        self.advance(slot);
+    }
+
+    /// Goes on to the answers that wait behind the one just written, unless
+    /// that one is a stream and goes on itself.
+    pub(super) fn advance(&mut self, slot: u32) {
         loop {
             let conn = &mut self.conns[slot as usize];
+            if conn.stream.is_some() {
+                return;
+            }
+            conn.next_answer = conn.next_answer.wrapping_add(1);
             // The first place belonged to the answer just written.
             conn.waiting.pop_front();
             match conn.waiting.front_mut().and_then(Option::take) {
@@ -43,14 +54,14 @@ impl<T: Transport> Reactor<T> {
     /// Writes the next answer of the connection.
     fn write(&mut self, slot: u32, answer: Answer, meta: Meta) {
         let conn = &mut self.conns[slot as usize];
-        conn.next_answer = conn.next_answer.wrapping_add(1);
         conn.progress = true;
         if conn.closing {
             // An earlier answer was the last.
             self.recycle_answer(answer);
             return;
         }
-        let last = self.draining && conn.in_flight() == 0 && conn.tail.is_empty();
+        let last =
+            self.draining && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
         if meta.close || last {
             conn.closing = true;
             conn.last_request_read = true;
@@ -59,7 +70,9 @@ impl<T: Transport> Reactor<T> {
                 conn.reason = Some(CloseReason::Stopped);
             }
         }
-        let connection: &[u8] = if conn.closing {
+        let until_close =
+            matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
+        let connection: &[u8] = if conn.closing || until_close {
             b"Connection: close\r\n\r\n"
         } else if meta.says_keep_alive {
             b"Connection: keep-alive\r\n\r\n"
@@ -89,13 +102,28 @@ impl<T: Transport> Reactor<T> {
                 buf.extend_from_slice(task.response.wire());
                 buf.extend_from_slice(date);
                 buf.extend_from_slice(connection);
+                let streams = task.response.streams();
+                let unacknowledged = task.response.payload();
                 if !meta.head_only {
                     write_body(out, &mut task);
+                }
+                if streams {
+                    // Until it ends, nothing else is the last.
+                    let close = std::mem::take(&mut conn.closing)
+                        || !(task.response.is_chunked() || task.response.declared().is_some());
+                    conn.stream = Some(Box::new(Stream {
+                        exchange: Exchange(task.address),
+                        chunked: task.response.is_chunked(),
+                        head_only: meta.head_only,
+                        close,
+                        left: task.response.left(),
+                        unacknowledged,
+                    }));
                 }
                 self.recycle(task);
             }
             Answer::Task(task) => {
-                let plain = Plain::HandlerFailed;
+                let plain = if task.refused { Plain::Overloaded } else { Plain::HandlerFailed };
                 self.counters.response(plain.status());
                 plain.write(out.buf(), date, connection, meta.head_only);
                 self.recycle(task);
@@ -120,7 +148,7 @@ impl<T: Transport> Reactor<T> {
 }
 
 fn write_body(out: &mut Out, task: &mut Task) {
-    let chunked = task.response.is_chunked();
+    let chunked = task.response.is_chunked() && !task.response.is_framed();
     let body = task.response.body_mut();
     if Out::wants_splice(body.len()) {
         let body = std::mem::take(body);

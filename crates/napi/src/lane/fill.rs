@@ -1,0 +1,206 @@
+//! Events into JavaScript's arrays.
+
+use std::net::IpAddr;
+
+use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Version};
+
+use super::exchanges::Exchanges;
+use super::words::{
+    ACK, BODY, BODY_END, BODY_HELD, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
+    PEER_IS_TEXT, REQUEST, REQUEST_WORDS,
+};
+
+/// A body up to this goes along with its head; a larger one is fetched.
+const MAX_INLINE_BODY: usize = 64 * 1024;
+
+/// Writes events one behind the other.
+pub(super) struct Fill<'a> {
+    words: &'a mut [u32],
+    bytes: &'a mut [u8],
+    word: usize,
+    byte: usize,
+    count: u32,
+}
+
+/// What became of an event.
+pub(super) enum Filled {
+    /// It is in the arrays, or was for nobody any more.
+    Done,
+    /// The arrays are full.
+    NoRoom(Box<LaneEvent>),
+}
+
+impl<'a> Fill<'a> {
+    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8]) -> Self {
+        Self { words, bytes, word: 0, byte: 0, count: 0 }
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn event(
+        &mut self,
+        event: LaneEvent,
+        exchanges: &mut Exchanges,
+        replies: &mut LaneReplies,
+        lane: &Lane,
+    ) -> Filled {
+        match event {
+            LaneEvent::Request(task) => {
+                if self.request(&task, exchanges.next_id()) {
+                    exchanges.insert(task);
+                    return Filled::Done;
+                }
+                if self.count > 0 {
+                    return Filled::NoRoom(Box::new(LaneEvent::Request(task)));
+                }
+                // Not even alone: a head larger than the arrays. The limits on
+                // heads rule it out.
+                let mut task = task;
+                task.fail();
+                lane.answered();
+                replies.push(LaneReply::Response(task));
+                Filled::Done
+            }
+            LaneEvent::Body(exchange, data) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let Some(offset) = self.room(4, data.len()).then(|| self.put(&data)) else {
+                    return Filled::NoRoom(Box::new(LaneEvent::Body(exchange, data)));
+                };
+                self.record(BODY, &[id, offset, length(data.len())]);
+                Filled::Done
+            }
+            LaneEvent::BodyEnd(exchange) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                self.small(event, BODY_END, &[id])
+            }
+            LaneEvent::HalfClosed(exchange) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                self.small(event, HALF_CLOSED, &[id])
+            }
+            LaneEvent::Ack(exchange, n) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                self.small(event, ACK, &[id, length(n)])
+            }
+            LaneEvent::Gone(exchange) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let filled = self.small(event, GONE, &[id]);
+                if matches!(filled, Filled::Done) {
+                    lane.answered();
+                    // The loop counts the task's body and wants it back.
+                    if let Some(task) = exchanges.remove(id) {
+                        replies.push(LaneReply::Response(task));
+                    }
+                }
+                filled
+            }
+        }
+    }
+
+    fn small(&mut self, event: LaneEvent, kind: u32, rest: &[u32]) -> Filled {
+        if !self.room(1 + rest.len(), 0) {
+            return Filled::NoRoom(Box::new(event));
+        }
+        self.record(kind, rest);
+        Filled::Done
+    }
+
+    /// Writes a request, if there is room for all of it.
+    fn request(&mut self, task: &LaneTask, id: u32) -> bool {
+        let request = task.request();
+        let head = request.head();
+        let head_bytes = request.head_bytes();
+        let (fields, params) = (head.fields(), request.params().len());
+        let words = REQUEST_WORDS + 4 * fields.len() + 4 * params;
+        let body = request.body();
+        let held = body.len() > MAX_INLINE_BODY;
+        let inline = if held { 0 } else { body.len() };
+        // An IPv6 address takes 39 characters at most.
+        if !self.room(words, head_bytes.len() + inline + 39) {
+            return false;
+        }
+        let base = self.put(head_bytes);
+        let body_at = if held { 0 } else { self.put(body) };
+        let mut flags = 0;
+        let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
+        flag(request.version() == Version::Http10, HTTP_1_0);
+        flag(task.body_streams(), BODY_STREAMS);
+        flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
+        flag(held, BODY_HELD);
+        let (mut address, mut port) = (0, 0);
+        if let Some(peer) = request.peer() {
+            port = u32::from(peer.port());
+            match peer.ip() {
+                IpAddr::V4(ip) => address = u32::from(ip),
+                IpAddr::V6(ip) => {
+                    let text = ip.to_string();
+                    address = self.put(text.as_bytes());
+                    port |= length(text.len()) << 16;
+                    flags |= PEER_IS_TEXT;
+                }
+            }
+        }
+        let target = head.target();
+        let host = head.host().unwrap_or_default();
+        let out = &mut self.words[self.word..self.word + words];
+        out[..REQUEST_WORDS].copy_from_slice(&[
+            REQUEST | length(words) << 8,
+            id,
+            base,
+            length(head_bytes.len()),
+            head.method() as u32,
+            base + target.start,
+            target.end - target.start,
+            length(fields.len()),
+            body_at,
+            length(body.len()),
+            flags,
+            address,
+            port,
+            base + host.start,
+            host.end - host.start,
+            task.route(),
+            length(params),
+        ]);
+        let (field_words, param_words) = out[REQUEST_WORDS..].split_at_mut(4 * fields.len());
+        for (out, field) in field_words.chunks_exact_mut(4).zip(fields) {
+            out[0] = base + field.name.start;
+            out[1] = field.name.end - field.name.start;
+            out[2] = base + field.value.start;
+            out[3] = field.value.end - field.value.start;
+        }
+        // Spans of parameters count from the path.
+        let path = base + head.path().start;
+        for (out, (_, place)) in param_words.chunks_exact_mut(4).zip(request.params().iter()) {
+            out.copy_from_slice(&[0, 0, path + length(place.start), length(place.len())]);
+        }
+        self.word += words;
+        self.count += 1;
+        true
+    }
+
+    fn room(&self, words: usize, bytes: usize) -> bool {
+        self.word + words <= self.words.len() && self.byte + bytes <= self.bytes.len()
+    }
+
+    fn put(&mut self, data: &[u8]) -> u32 {
+        let at = self.byte;
+        self.bytes[at..at + data.len()].copy_from_slice(data);
+        self.byte += data.len();
+        length(at)
+    }
+
+    fn record(&mut self, kind: u32, rest: &[u32]) {
+        let words = 1 + rest.len();
+        self.words[self.word] = kind | length(words) << 8;
+        self.words[self.word + 1..self.word + words].copy_from_slice(rest);
+        self.word += words;
+        self.count += 1;
+    }
+}
+
+fn length(n: usize) -> u32 {
+    // All are lengths within arrays that JavaScript made, below 4 GiB.
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

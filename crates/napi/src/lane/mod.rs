@@ -1,0 +1,174 @@
+//! The way to JavaScript handlers: one native call moves a whole batch.
+//!
+//! JavaScript owns four arrays and passes them to [`NativeLane::turn`], which
+//! takes the replies out of two and puts the events that wait into the other
+//! two. Native code touches them inside that call only, on the JavaScript
+//! thread, so nothing is shared between threads but the engine's own queues.
+//! What the words mean is in `words.rs`, and for JavaScript in `ts/lane.ts`.
+
+mod exchanges;
+mod fill;
+mod replies;
+mod words;
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Buffer, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Error, Result, Status};
+use napi_derive::napi;
+use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply};
+
+use self::exchanges::Exchanges;
+use self::fill::{Fill, Filled};
+use crate::server::NativeServer;
+
+/// Requests that may wait for a JavaScript thread. Beyond it the I/O loops
+/// stop reading the sockets that have more.
+const CAPACITY: usize = 4096;
+
+/// The macro takes a plain `&mut` for a class; by these names it sees arrays.
+type Words<'a> = &'a mut [u32];
+type Bytes<'a> = &'a mut [u8];
+
+/// One JavaScript thread's lane.
+#[napi]
+pub struct NativeLane {
+    pub(crate) lane: Arc<Lane>,
+    /// None until the server it serves has started.
+    replies: Option<LaneReplies>,
+    exchanges: Exchanges,
+    /// An event that the last turn had no room for.
+    held: Option<LaneEvent>,
+}
+
+#[napi]
+impl NativeLane {
+    /// `on_wake` is called on this thread when events wait; at most one call is
+    /// outstanding. It keeps neither the process nor the thread alive.
+    #[napi(constructor)]
+    pub fn new(on_wake: Function<'_, (), ()>) -> Result<Self> {
+        let wake = on_wake
+            .build_threadsafe_function::<()>()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .build()?;
+        let lane = Lane::new(CAPACITY, move || {
+            // Fails only once the environment is going; then nobody waits.
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        Ok(Self { lane, replies: None, exchanges: Exchanges::default(), held: None })
+    }
+
+    /// Replies go to this server from now on. Call `turn` right after: what has
+    /// come in before was not announced.
+    #[napi]
+    pub fn attach(&mut self, server: &NativeServer) {
+        self.replies = Some(server.lane_replies());
+    }
+
+    /// Takes the replies in `replies` and `reply_bytes`, then fills `events`
+    /// and `event_bytes` with what waits. Returns the number of events; 0 means
+    /// that nothing waits and `on_wake` will be called.
+    ///
+    /// Throws for a reply that is not in the agreed form.
+    #[napi]
+    pub fn turn(
+        &mut self,
+        #[napi(ts_arg_type = "Uint32Array")] events: Words<'_>,
+        #[napi(ts_arg_type = "Uint8Array")] event_bytes: Bytes<'_>,
+        replies: &[u32],
+        reply_words: u32,
+        reply_bytes: &[u8],
+    ) -> Result<u32> {
+        let Some(sink) = &mut self.replies else { return Ok(0) };
+        let words = replies
+            .get(..reply_words as usize)
+            .ok_or_else(|| invalid("more reply words than the array has"))?;
+        let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink, &self.lane);
+        let mut fill = Fill::new(events, event_bytes);
+        loop {
+            let Some(event) = self.held.take().or_else(|| self.lane.pop()) else {
+                if fill.count() > 0 || self.lane.rest() {
+                    break;
+                }
+                continue;
+            };
+            match fill.event(event, &mut self.exchanges, sink, &self.lane) {
+                Filled::Done => {}
+                Filled::NoRoom(event) => {
+                    self.held = Some(*event);
+                    break;
+                }
+            }
+        }
+        sink.flush(&self.lane);
+        taken?;
+        Ok(fill.count())
+    }
+
+    /// One reply with arrays of its own, for what does not fit the shared ones.
+    /// The words are those of a reply record, but for its offsets.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "the fields of one record")]
+    pub fn send(
+        &mut self,
+        kind: u32,
+        id: u32,
+        status: u32,
+        flags: u32,
+        fields: &[u8],
+        body: &[u8],
+        length_low: u32,
+        length_high: u32,
+    ) -> Result<()> {
+        let Some(sink) = &mut self.replies else { return Ok(()) };
+        let reply =
+            replies::Reply { kind, id, status, flags, fields, body, length_low, length_high };
+        let taken = replies::apply(&reply, &mut self.exchanges, sink, &self.lane);
+        sink.flush(&self.lane);
+        taken
+    }
+
+    /// The body of a request that was too large for the shared arrays.
+    #[napi]
+    pub fn take_body(&mut self, id: u32) -> Buffer {
+        Buffer::from(self.exchanges.request_body(id))
+    }
+
+    /// Takes no more requests. Those that wait, or have no answer yet, get 503;
+    /// streaming responses are broken off.
+    #[napi]
+    pub fn close(&mut self) {
+        self.lane.close();
+        let Some(sink) = &mut self.replies else { return };
+        for (exchange, task) in self.exchanges.take_all() {
+            self.lane.answered();
+            sink.push(match task {
+                Some(mut task) => {
+                    task.refuse();
+                    LaneReply::Response(task)
+                }
+                None => LaneReply::Abort(exchange),
+            });
+        }
+        while let Some(event) = self.held.take().or_else(|| self.lane.pop()) {
+            if let LaneEvent::Request(mut task) = event {
+                self.lane.answered();
+                task.refuse();
+                sink.push(LaneReply::Response(task));
+            }
+        }
+        sink.flush(&self.lane);
+    }
+}
+
+impl Drop for NativeLane {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn invalid(what: &str) -> Error {
+    Error::new(Status::InvalidArg, format!("lane: {what}"))
+}

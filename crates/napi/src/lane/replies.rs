@@ -1,0 +1,145 @@
+//! Replies out of JavaScript's arrays.
+
+use napi::Result;
+use reactor_server::{FieldError, Lane, LaneReplies, LaneReply, Response};
+
+use super::exchanges::Exchanges;
+use super::invalid;
+use super::words::{ABORT, CHUNK, CLOSE, DECLARED, END, HEAD, PULL, RESPONSE, TEXT};
+
+/// One reply; a field that its kind does not have is empty.
+pub(super) struct Reply<'a> {
+    pub(super) kind: u32,
+    pub(super) id: u32,
+    pub(super) status: u32,
+    pub(super) flags: u32,
+    pub(super) fields: &'a [u8],
+    pub(super) body: &'a [u8],
+    pub(super) length_low: u32,
+    pub(super) length_high: u32,
+}
+
+/// Takes all records of one batch. One that is not in the agreed form is an
+/// error, and ends the batch: it means that our own TypeScript is wrong.
+pub(super) fn take(
+    mut words: &[u32],
+    bytes: &[u8],
+    exchanges: &mut Exchanges,
+    sink: &mut LaneReplies,
+    lane: &Lane,
+) -> Result<()> {
+    while let Some(&first) = words.first() {
+        let record = words
+            .get(..(first >> 8) as usize)
+            .filter(|record| record.len() > 1)
+            .ok_or_else(|| invalid("a reply is cut off"))?;
+        words = &words[record.len()..];
+        let word = |index: usize| record.get(index).copied().unwrap_or(0);
+        let slice = |at: usize| {
+            let start = word(at) as usize;
+            bytes
+                .get(start..start + word(at + 1) as usize)
+                .ok_or_else(|| invalid("a reply's bytes lie outside the array"))
+        };
+        let kind = first & 0xff;
+        let mut reply = Reply {
+            kind,
+            id: word(1),
+            status: word(2),
+            flags: word(3),
+            fields: &[],
+            body: &[],
+            length_low: word(8),
+            length_high: word(9),
+        };
+        match kind {
+            RESPONSE | HEAD => {
+                reply.fields = slice(4)?;
+                reply.body = slice(6)?;
+            }
+            CHUNK => reply.body = slice(2)?,
+            _ => {}
+        }
+        apply(&reply, exchanges, sink, lane)?;
+    }
+    Ok(())
+}
+
+/// Takes one reply. One for an exchange that is over says nothing.
+pub(super) fn apply(
+    reply: &Reply<'_>,
+    exchanges: &mut Exchanges,
+    sink: &mut LaneReplies,
+    lane: &Lane,
+) -> Result<()> {
+    let Some(exchange) = exchanges.exchange(reply.id) else { return Ok(()) };
+    match reply.kind {
+        RESPONSE => {
+            let Some(mut task) = exchanges.remove(reply.id) else { return Ok(()) };
+            lane.answered();
+            if reply.flags & CLOSE != 0 {
+                task.close();
+            }
+            if respond(task.response(), reply).is_err() {
+                task.fail();
+            }
+            task.response().body(reply.body);
+            task.seal();
+            sink.push(LaneReply::Response(task));
+        }
+        HEAD => {
+            let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
+            if reply.flags & CLOSE != 0 {
+                task.close();
+            }
+            if respond(task.response(), reply).is_err() {
+                task.fail();
+                exchanges.remove(reply.id);
+                lane.answered();
+            } else {
+                let declared = u64::from(reply.length_high) << 32 | u64::from(reply.length_low);
+                let length = (reply.flags & DECLARED != 0).then_some(declared);
+                task.response().stream(length);
+                task.response().body(reply.body);
+            }
+            task.seal();
+            sink.push(LaneReply::Response(task));
+        }
+        CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
+        END | ABORT => {
+            exchanges.remove(reply.id);
+            lane.answered();
+            sink.push(if reply.kind == END {
+                LaneReply::End(exchange)
+            } else {
+                LaneReply::Abort(exchange)
+            });
+        }
+        PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),
+        _ => return Err(invalid("a reply of no known kind")),
+    }
+    Ok(())
+}
+
+fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<(), FieldError> {
+    let status = u16::try_from(reply.status).unwrap_or(0);
+    response.status(status)?;
+    if reply.flags & TEXT != 0 {
+        response.field("Content-Type", "text/plain;charset=UTF-8")?;
+    }
+    let mut fields = reply.fields;
+    while let [n0, n1, v0, v1, rest @ ..] = fields {
+        let name = u16::from_le_bytes([*n0, *n1]) as usize;
+        let value = u16::from_le_bytes([*v0, *v1]) as usize;
+        let (Some(name), Some(rest)) = (rest.get(..name), rest.get(name..)) else {
+            return Err(FieldError::Status(status));
+        };
+        let (Some(value), Some(rest)) = (rest.get(..value), rest.get(value..)) else {
+            return Err(FieldError::Status(status));
+        };
+        // A name that is no ASCII is no token either.
+        response.field(std::str::from_utf8(name).unwrap_or("\u{fffd}"), value)?;
+        fields = rest;
+    }
+    Ok(())
+}

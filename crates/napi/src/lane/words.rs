@@ -1,0 +1,46 @@
+//! The records that cross between native code and JavaScript, in u32 words.
+//!
+//! Word 0 of each is its kind, and above the low eight bits its length in
+//! words; word 1 is the id of the exchange.
+
+/// A request; [`REQUEST_WORDS`], then four words a field, then four a parameter.
+pub(super) const REQUEST: u32 = 1;
+/// `[2]` offset and `[3]` length of the next bytes of a request's body.
+pub(super) const BODY: u32 = 2;
+/// The request's body is complete.
+pub(super) const BODY_END: u32 = 3;
+/// The client is gone; the exchange is over.
+pub(super) const GONE: u32 = 4;
+/// `[2]` bytes of the streaming response have left.
+pub(super) const ACK: u32 = 5;
+/// The client has sent its last byte; it may still read.
+pub(super) const HALF_CLOSED: u32 = 6;
+
+pub(super) const REQUEST_WORDS: usize = 17;
+
+/// Flags of a request.
+pub(super) const HTTP_1_0: u32 = 1;
+pub(super) const BODY_STREAMS: u32 = 2;
+pub(super) const HAS_BODY: u32 = 4;
+pub(super) const BODY_HELD: u32 = 8;
+pub(super) const PEER_IS_TEXT: u32 = 16;
+
+/// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and
+/// length of the fields, `[6]` and `[7]` of the body.
+pub(super) const RESPONSE: u32 = 1;
+/// The head of a streaming response, and its first bytes; with
+/// [`DECLARED`], `[8]` and `[9]` are the low and high word of its length.
+pub(super) const HEAD: u32 = 2;
+/// `[2]` offset and `[3]` length of the next bytes.
+pub(super) const CHUNK: u32 = 3;
+/// The streaming response is complete.
+pub(super) const END: u32 = 4;
+/// The streaming response has failed.
+pub(super) const ABORT: u32 = 5;
+/// `[2]` bytes of the request's body have been taken.
+pub(super) const PULL: u32 = 6;
+
+/// Flags of a response.
+pub(super) const TEXT: u32 = 1;
+pub(super) const CLOSE: u32 = 2;
+pub(super) const DECLARED: u32 = 4;

@@ -1,0 +1,268 @@
+//! A lane: the way to a handler on a thread that is not ours, such as a
+//! JavaScript thread.
+//!
+//! Loops put events in and wake the thread at most once until it has looked;
+//! the thread takes events when it likes and puts replies into the loops'
+//! inboxes. Nobody waits for anybody. What waits in a lane is bounded: requests
+//! by the lane's capacity, body bytes and acknowledgements by each exchange's
+//! window.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+
+use crossbeam_queue::SegQueue;
+
+use crate::gate::Gate;
+use crate::inbox::Inbox;
+use crate::task::{ReplyAddress, Task};
+
+/// Bytes of a body, in either direction, that may be under way between a loop
+/// and a lane before the sender must wait for credit.
+pub const WINDOW: usize = 256 * 1024;
+
+/// What a loop tells a lane.
+pub enum LaneEvent {
+    /// A request. Its body is complete, unless [`LaneTask::body_streams`].
+    Request(LaneTask),
+    /// The next bytes of a request's body.
+    Body(Exchange, Vec<u8>),
+    /// The request's body is complete.
+    BodyEnd(Exchange),
+    /// The client has sent its last byte; it may still read the response.
+    HalfClosed(Exchange),
+    /// The client has gone, or its body broke off. The exchange is over.
+    Gone(Exchange),
+    /// This many bytes of the streaming response have left.
+    Ack(Exchange, usize),
+}
+
+/// What a lane tells a loop.
+pub enum LaneReply {
+    /// The whole response, or with [`Response::streams`](crate::Response) its
+    /// beginning.
+    Response(LaneTask),
+    /// The next bytes of a streaming response.
+    Chunk(Exchange, Vec<u8>),
+    /// The streaming response is complete.
+    End(Exchange),
+    /// The response cannot be completed: the connection is broken off, so
+    /// that the client does not take a part for the whole.
+    Abort(Exchange),
+    /// The handler has taken this many bytes of the request's body.
+    Pull(Exchange, usize),
+}
+
+/// Names one request and its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange(pub(crate) ReplyAddress);
+
+/// A request with room for its response.
+pub struct LaneTask(pub(crate) Box<Task>);
+
+impl LaneTask {
+    /// Which exchange this is.
+    #[must_use]
+    pub fn exchange(&self) -> Exchange {
+        Exchange(self.0.address)
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &crate::Request {
+        &self.0.request
+    }
+
+    /// The response to fill in.
+    pub fn response(&mut self) -> &mut crate::Response {
+        &mut self.0.response
+    }
+
+    /// The route that led here: the number given to [`Target::Lane`](crate::Target).
+    #[must_use]
+    pub fn route(&self) -> u32 {
+        self.0.route
+    }
+
+    /// More of the body follows in events.
+    #[must_use]
+    pub fn body_streams(&self) -> bool {
+        self.0.body_streams
+    }
+
+    /// Answers with 500 instead.
+    pub fn fail(&mut self) {
+        self.0.failed = true;
+    }
+
+    /// Answers with 503 instead: nobody takes it.
+    pub fn refuse(&mut self) {
+        self.0.failed = true;
+        self.0.refused = true;
+    }
+
+    /// Makes the response's head. Called once, before it is sent.
+    pub fn seal(&mut self) {
+        let version = self.0.request.version();
+        self.0.response.seal(version);
+    }
+
+    /// Closes the connection after the response.
+    pub fn close(&mut self) {
+        self.0.meta.close = true;
+    }
+}
+
+/// One lane. Share it between the thread that serves it and the server.
+pub struct Lane {
+    events: SegQueue<LaneEvent>,
+    /// Requests in `events`.
+    queued: AtomicUsize,
+    /// Requests given and not yet answered.
+    in_flight: AtomicUsize,
+    capacity: usize,
+    gate: Gate,
+    wake: Box<dyn Fn() + Send + Sync>,
+    closed: AtomicBool,
+    /// One bit for each loop that found the lane full.
+    waiting: AtomicU32,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lane").field("queued", &self.queued).finish_non_exhaustive()
+    }
+}
+
+impl Lane {
+    /// A lane in which `capacity` requests may wait. `wake` is called from
+    /// loops, when the thread must look; it must not block.
+    pub fn new(capacity: usize, wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        let lane = Self {
+            events: SegQueue::new(),
+            queued: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            capacity,
+            gate: Gate::new(),
+            wake: Box::new(wake),
+            closed: AtomicBool::new(false),
+            waiting: AtomicU32::new(0),
+        };
+        lane.gate.about_to_sleep();
+        Arc::new(lane)
+    }
+
+    /// The next event, for the lane's thread.
+    pub fn pop(&self) -> Option<LaneEvent> {
+        let event = self.events.pop()?;
+        if matches!(event, LaneEvent::Request(_)) {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(event)
+    }
+
+    /// To be called by the lane's thread when it has seen no event. False: one
+    /// has come in this moment, look again. True: `wake` will be called.
+    pub fn rest(&self) -> bool {
+        self.gate.about_to_sleep();
+        if self.events.is_empty() {
+            return true;
+        }
+        self.gate.awake();
+        false
+    }
+
+    /// Loops that found the lane full and want to be told of room, one bit
+    /// each; they are taken off the list.
+    pub(crate) fn take_waiting(&self) -> u32 {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        self.waiting.swap(0, Ordering::AcqRel)
+    }
+
+    /// No more events are wanted: the thread is going.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Requests that wait in the lane.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Requests given and not yet answered.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts one request as answered; for the lane's thread.
+    pub fn answered(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many requests there is room for; with none, loop `io_thread` is
+    /// told when there is.
+    pub(crate) fn room(&self, io_thread: usize) -> usize {
+        let room = self.capacity.saturating_sub(self.queued());
+        if room == 0 {
+            self.waiting.fetch_or(1 << io_thread, Ordering::AcqRel);
+            // The thread may have emptied it in between.
+            return self.capacity.saturating_sub(self.queued());
+        }
+        room
+    }
+
+    pub(crate) fn push(&self, event: LaneEvent) {
+        if matches!(event, LaneEvent::Request(_)) {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+        self.events.push(event);
+    }
+
+    /// Wakes the thread if it rests. Called once after a turn's events.
+    pub(crate) fn notify(&self) {
+        if self.gate.must_wake() {
+            (self.wake)();
+        }
+    }
+}
+
+/// Where a lane's thread puts its replies.
+#[derive(Clone)]
+pub struct LaneReplies {
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) touched: u32,
+}
+
+impl LaneReplies {
+    /// Puts a reply into the inbox of the loop it belongs to.
+    pub fn push(&mut self, reply: LaneReply) {
+        let address = match &reply {
+            LaneReply::Response(task) => task.0.address,
+            LaneReply::Chunk(exchange, _)
+            | LaneReply::End(exchange)
+            | LaneReply::Abort(exchange)
+            | LaneReply::Pull(exchange, _) => exchange.0,
+        };
+        self.touched |= 1 << address.io_thread;
+        self.inboxes[address.io_thread].push_lane(reply);
+    }
+
+    /// Wakes the loops that have replies, and those that wait for room in
+    /// `lane`. Called once after a batch.
+    pub fn flush(&mut self, lane: &Lane) {
+        let mut touched = std::mem::take(&mut self.touched) | lane.take_waiting();
+        while touched != 0 {
+            let io_thread = touched.trailing_zeros() as usize;
+            touched &= touched - 1;
+            self.inboxes[io_thread].notify();
+        }
+    }
+}

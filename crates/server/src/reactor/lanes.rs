@@ -1,0 +1,408 @@
+//! Requests that go to lanes, and what comes back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use reactor_proto::{Framing, response};
+
+use super::Reactor;
+use crate::conn::{Answer, HIGH_WATER, Incoming, Plain, Transport};
+use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
+use crate::stats::CloseReason;
+use crate::task::ReplyAddress;
+
+/// Unsent output below which a streaming response gets credit for more.
+const LOW_WATER: usize = HIGH_WATER / 4;
+
+/// A body of a declared length up to this travels with its head.
+pub(super) const SMALL_BODY: u64 = 64 * 1024;
+
+/// A lane as one loop sees it.
+pub(super) struct LaneSide {
+    lane: Option<Arc<Lane>>,
+    /// What could not be given yet: the lane is full, or the turn goes on.
+    out: VecDeque<LaneEvent>,
+    /// Connections that are not read from until `out` is empty.
+    parked: Vec<(u32, u32)>,
+}
+
+/// The bit of a request in `Conn::with_lane`.
+pub(super) fn lane_bit(sequence: u32) -> u64 {
+    1 << (sequence % 64)
+}
+
+impl<T: Transport> Reactor<T> {
+    /// The lanes from now on, each in its place. Requests of a lane that is
+    /// there no more are answered with 503.
+    pub(crate) fn set_lanes(&mut self, lanes: Vec<Option<Arc<Lane>>>) {
+        for (index, lane) in lanes.into_iter().enumerate() {
+            if index >= self.lanes.len() {
+                self.lanes.push(LaneSide { lane, out: VecDeque::new(), parked: Vec::new() });
+                continue;
+            }
+            let side = &mut self.lanes[index];
+            if lane.is_none() && side.lane.is_some() {
+                side.lane = None;
+                self.lane_died(index);
+            } else {
+                side.lane = lane;
+            }
+        }
+    }
+
+    fn lane_died(&mut self, index: usize) {
+        for event in std::mem::take(&mut self.lanes[index].out) {
+            if let LaneEvent::Request(LaneTask(task)) = event {
+                self.recycle(task);
+            }
+        }
+        for slot in self.slots() {
+            let conn = &self.conns[slot as usize];
+            if conn.with_lane == 0 || usize::from(conn.lane) != index {
+                continue;
+            }
+            let (generation, waiting) = (conn.generation, conn.with_lane);
+            let (first, end) = (conn.next_answer, conn.next_request);
+            if conn.stream.is_some() || conn.unpulled > 0 {
+                self.close(slot, CloseReason::Aborted);
+                continue;
+            }
+            let mut sequence = first;
+            while sequence != end {
+                let conn = &mut self.conns[slot as usize];
+                let bit = waiting & lane_bit(sequence);
+                conn.with_lane &= !bit;
+                // A body that is still coming in has its place answered when
+                // its task finds no lane.
+                let incoming = conn.incoming.is_some() && sequence.wrapping_add(1) == end;
+                if bit != 0 && !incoming {
+                    let meta = crate::conn::Meta::default();
+                    self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
+                }
+                sequence = sequence.wrapping_add(1);
+            }
+            debug_assert_eq!(self.conns[slot as usize].generation, generation);
+            self.mark_dirty(slot);
+        }
+        self.unpark(index);
+    }
+
+    /// The lane for a connection's next request: the one that has its others,
+    /// so that one connection is one order; else the one with the least to do.
+    pub(super) fn choose_lane(&self, slot: u32) -> Option<u8> {
+        let conn = &self.conns[slot as usize];
+        let open = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| !lane.is_closed());
+        if conn.with_lane != 0 {
+            return self.lanes.get(usize::from(conn.lane)).is_some_and(open).then_some(conn.lane);
+        }
+        let load = |side: &LaneSide| {
+            side.out.len() + side.lane.as_ref().map_or(0, |lane| lane.in_flight())
+        };
+        let candidates = self.lanes.iter().enumerate().filter(|(_, side)| open(side));
+        let (index, _) = candidates.min_by_key(|(_, side)| load(side))?;
+        u8::try_from(index).ok()
+    }
+
+    /// Notes that request `sequence` belongs to a lane.
+    pub(super) fn with_lane(&mut self, slot: u32, lane: u8, sequence: u32) {
+        let conn = &mut self.conns[slot as usize];
+        conn.lane = lane;
+        conn.with_lane |= lane_bit(sequence);
+        conn.unpulled = 0;
+    }
+
+    /// Puts an event behind the others for the connection's lane.
+    pub(super) fn tell_lane(&mut self, slot: u32, event: LaneEvent) {
+        let lane = usize::from(self.conns[slot as usize].lane);
+        let Some(side) = self.lanes.get_mut(lane) else { return };
+        side.out.push_back(event);
+    }
+
+    /// A body that is large, or of unknown length, and has not come whole goes
+    /// on to its lane as it comes. Called after each read.
+    pub(super) fn stream_body(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        let Some(Incoming::Task(task)) = conn.incoming.as_deref_mut() else { return };
+        let small = matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
+        if task.handler.is_some() || small {
+            return;
+        }
+        let exchange = Exchange(task.address);
+        let stream = Incoming::Stream(exchange, task.meta);
+        let first = std::mem::take(&mut task.request.body);
+        self.body_bytes -= first.len();
+        conn.unpulled = first.len();
+        let incoming = conn.incoming.replace(Box::new(stream));
+        let Some(Incoming::Task(mut task)) = incoming.map(|incoming| *incoming) else { return };
+        task.body_streams = true;
+        self.tell_lane(slot, LaneEvent::Request(LaneTask(task)));
+        if !first.is_empty() {
+            self.tell_lane(slot, LaneEvent::Body(exchange, first));
+        }
+    }
+
+    /// Gives the lanes what this turn brought, as far as they have room, and
+    /// wakes each at most once.
+    pub(crate) fn post_lanes(&mut self) {
+        for index in 0..self.lanes.len() {
+            let side = &mut self.lanes[index];
+            if side.out.is_empty() {
+                continue;
+            }
+            let Some(lane) = side.lane.clone() else {
+                self.lane_died(index);
+                continue;
+            };
+            let mut room = lane.room(self.settings.io_thread);
+            while let Some(event) = side.out.front() {
+                if matches!(event, LaneEvent::Request(_)) {
+                    if room == 0 {
+                        break;
+                    }
+                    room -= 1;
+                }
+                if let Some(event) = side.out.pop_front() {
+                    lane.push(event);
+                }
+            }
+            lane.notify();
+            if side.out.is_empty() {
+                self.unpark(index);
+            } else {
+                self.park(index);
+            }
+        }
+    }
+
+    /// Stops reading from the connections whose requests the lane has no room
+    /// for.
+    fn park(&mut self, index: usize) {
+        let side = &mut self.lanes[index];
+        for event in &side.out {
+            let LaneEvent::Request(LaneTask(task)) = event else { continue };
+            let ReplyAddress { slot, generation, .. } = task.address;
+            if let Some(conn) = self.conns.get_mut(slot as usize)
+                && conn.generation == generation
+                && !conn.parked
+            {
+                conn.parked = true;
+                side.parked.push((slot, generation));
+            }
+        }
+    }
+
+    fn unpark(&mut self, index: usize) {
+        for (slot, generation) in std::mem::take(&mut self.lanes[index].parked) {
+            if let Some(conn) = self.conns.get_mut(slot as usize)
+                && conn.generation == generation
+            {
+                conn.parked = false;
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// A lane has said something.
+    pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
+        let address = match &reply {
+            LaneReply::Response(task) => task.0.address,
+            LaneReply::Chunk(exchange, _)
+            | LaneReply::End(exchange)
+            | LaneReply::Abort(exchange)
+            | LaneReply::Pull(exchange, _) => exchange.0,
+        };
+        let alive = self.conns.get(address.slot as usize).is_some_and(|conn| {
+            conn.generation == address.generation
+                && conn.with_lane & lane_bit(address.sequence) != 0
+                && address.sequence.wrapping_sub(conn.next_answer) < conn.in_flight()
+        });
+        if !alive {
+            if let LaneReply::Response(LaneTask(task)) = reply {
+                self.counters.dropped.add(1);
+                self.recycle(task);
+            }
+            return;
+        }
+        let slot = address.slot;
+        match reply {
+            LaneReply::Response(LaneTask(mut task)) => {
+                let mut meta = task.meta;
+                if task.response.streams() && !task.failed {
+                    if !task.response.begin_stream() {
+                        self.recycle(task);
+                        self.close(slot, CloseReason::Aborted);
+                        return;
+                    }
+                } else {
+                    meta.close |= self.lane_answered(slot, address.sequence);
+                }
+                self.answer(slot, address.sequence, Answer::Task(task), meta);
+            }
+            LaneReply::Chunk(_, data) => {
+                if !self.stream_chunk(slot, address.sequence, &data) {
+                    self.close(slot, CloseReason::Aborted);
+                    return;
+                }
+            }
+            LaneReply::End(_) => {
+                if !self.stream_end(slot, address.sequence) {
+                    self.close(slot, CloseReason::Aborted);
+                    return;
+                }
+            }
+            LaneReply::Abort(_) => {
+                self.close(slot, CloseReason::Aborted);
+                return;
+            }
+            LaneReply::Pull(_, n) => {
+                let conn = &mut self.conns[slot as usize];
+                conn.unpulled = conn.unpulled.saturating_sub(n);
+            }
+        }
+        self.mark_dirty(slot);
+    }
+
+    /// The lane is done with a request. True if its body is still coming in:
+    /// then the connection must end after the answer.
+    fn lane_answered(&mut self, slot: u32, sequence: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        conn.with_lane &= !lane_bit(sequence);
+        let unread = matches!(
+            conn.incoming.as_deref(),
+            Some(Incoming::Stream(exchange, _)) if exchange.0.sequence == sequence
+        );
+        if unread {
+            conn.incoming = None;
+            conn.unpulled = 0;
+            conn.last_request_read = true;
+            conn.linger = true;
+        }
+        unread
+    }
+
+    /// The task of a streaming response whose turn has not come.
+    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<&mut crate::Response> {
+        let conn = &mut self.conns[slot as usize];
+        let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
+        match conn.waiting.get_mut(ahead) {
+            Some(Some((Answer::Task(task), _))) => Some(&mut task.response),
+            _ => None,
+        }
+    }
+
+    fn stream_chunk(&mut self, slot: u32, sequence: u32, data: &[u8]) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if conn.next_answer == sequence
+            && let Some(stream) = &mut conn.stream
+        {
+            stream.unacknowledged += data.len();
+            if let Some(left) = &mut stream.left {
+                let Some(rest) = left.checked_sub(data.len() as u64) else { return false };
+                *left = rest;
+            }
+            if !stream.head_only {
+                conn.out.lend(&mut self.pool);
+                if stream.chunked {
+                    response::chunk(conn.out.buf(), data);
+                } else {
+                    conn.out.buf().extend_from_slice(data);
+                }
+            }
+            return true;
+        }
+        self.waiting_stream(slot, sequence).is_some_and(|response| response.append(data))
+    }
+
+    fn stream_end(&mut self, slot: u32, sequence: u32) -> bool {
+        let unread = self.lane_answered(slot, sequence);
+        let conn = &mut self.conns[slot as usize];
+        if conn.next_answer == sequence
+            && let Some(stream) = conn.stream.take()
+        {
+            if !stream.head_only {
+                if stream.left.is_some_and(|left| left > 0) {
+                    return false;
+                }
+                if stream.chunked {
+                    conn.out.lend(&mut self.pool);
+                    response::last_chunk(conn.out.buf());
+                }
+            }
+            if stream.close || unread {
+                conn.closing = true;
+                conn.last_request_read = true;
+            }
+            self.advance(slot);
+            return true;
+        }
+        self.waiting_stream(slot, sequence).is_some_and(crate::Response::finish_stream)
+    }
+
+    /// Gives a streaming response credit for what has left.
+    pub(super) fn acknowledge(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        if let Some(stream) = &mut conn.stream
+            && stream.unacknowledged > 0
+            && conn.out.len() <= LOW_WATER
+        {
+            let event = LaneEvent::Ack(stream.exchange, std::mem::take(&mut stream.unacknowledged));
+            self.tell_lane(slot, event);
+        }
+    }
+
+    /// The client has sent its last byte. Nothing will read an open stream to
+    /// its end; a response that is still being made may yet be read.
+    pub(super) fn lane_hangup(&mut self, slot: u32) {
+        let conn = &self.conns[slot as usize];
+        if conn.stream.is_some() {
+            self.doomed.push(slot);
+            return;
+        }
+        for exchange in self.with_lane_of(slot) {
+            self.tell_lane(slot, LaneEvent::HalfClosed(exchange));
+        }
+    }
+
+    /// Whether lanes have something to be told that came after this turn's
+    /// telling, and room to be told it.
+    pub(crate) fn has_lane_events(&self) -> bool {
+        self.lanes.iter().any(|side| !side.out.is_empty() && side.parked.is_empty())
+    }
+
+    /// Breaks the connection off if something has doomed it.
+    pub(super) fn is_doomed(&mut self, slot: u32) -> bool {
+        if self.doomed.is_empty() {
+            return false;
+        }
+        self.doomed.clear();
+        self.close(slot, CloseReason::Aborted);
+        true
+    }
+
+    /// The connection is gone: tells the lane of each of its requests.
+    pub(super) fn lane_gone(&mut self, slot: u32) {
+        for exchange in self.with_lane_of(slot) {
+            self.tell_lane(slot, LaneEvent::Gone(exchange));
+        }
+    }
+
+    /// The requests of a connection that are with its lane.
+    fn with_lane_of(&self, slot: u32) -> Vec<Exchange> {
+        let conn = &self.conns[slot as usize];
+        if conn.with_lane == 0 {
+            return Vec::new();
+        }
+        let sequences = (0..conn.in_flight()).map(|ahead| conn.next_answer.wrapping_add(ahead));
+        sequences
+            .filter(|sequence| conn.with_lane & lane_bit(*sequence) != 0)
+            .map(|sequence| {
+                Exchange(ReplyAddress {
+                    io_thread: self.settings.io_thread,
+                    slot,
+                    generation: conn.generation,
+                    sequence,
+                })
+            })
+            .collect()
+    }
+}

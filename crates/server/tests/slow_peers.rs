@@ -1,0 +1,316 @@
+//! Peers that send or read too slowly.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{
+    Client, bounded, builtin, config, inline, pattern, post, request, start, until, until_stats,
+    worker,
+};
+use reactor_server::{Config, Server, Timeouts};
+
+const SHORT: Duration = Duration::from_millis(500);
+
+/// What the tests allow on top of a timeout: the wheel's 50 ms tick, and what
+/// a busy machine adds. The timeouts that are not meant are at least 10 s.
+const SLACK: Duration = Duration::from_secs(2);
+
+fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
+    let mut timeouts = Timeouts::default();
+    change(&mut timeouts);
+    start(Config { timeouts, ..config(builtin()) })
+}
+
+#[track_caller]
+fn assert_about(timeout: Duration, took: Duration) {
+    assert!(took >= timeout, "early: {took:?}");
+    assert!(took < timeout + SLACK, "late: {took:?}");
+}
+
+/// Sends bytes one by one, 20 ms apart, until there is something to read.
+fn drip(stream: &mut TcpStream, bytes: impl IntoIterator<Item = u8>) {
+    stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a live socket");
+    for byte in bytes {
+        if stream.write_all(&[byte]).is_err() || stream.peek(&mut [0]).is_ok() {
+            break;
+        }
+    }
+    stream.set_read_timeout(Some(common::PATIENCE)).expect("a live socket");
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_has_one_timeout_for_all() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.head = SHORT);
+    let mut client = Client::new(&server);
+    let start = Instant::now();
+    let endless = b"GET / HTTP/1.1\r\nHost: test\r\nX: ".iter().copied();
+    drip(&mut client.stream, endless.chain(std::iter::repeat_n(b'x', 200)));
+    let reply = client.reply();
+    assert_about(SHORT, start.elapsed());
+    assert_eq!(reply.status, 408);
+    assert!(reply.closes());
+    client.ends();
+    drop(client);
+    until_stats(&server, "the connection to close", |s| s.connections.open == 0);
+    assert_eq!(server.stats().connections.closed.request_timeout, 1);
+}
+
+#[test]
+fn the_second_head_of_a_connection_has_the_same_timeout() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.head = SHORT);
+    for path in ["/", "/inline"] {
+        let mut client = Client::new(&server);
+        assert_eq!(client.get(path).status, 200);
+        let start = Instant::now();
+        client.send("GET ");
+        assert_eq!(client.reply().status, 408);
+        assert_about(SHORT, start.elapsed());
+        client.ends();
+    }
+}
+
+#[test]
+fn empty_lines_before_a_head_do_not_extend_its_time() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.head = SHORT);
+    let mut client = Client::new(&server);
+    let start = Instant::now();
+    drip(&mut client.stream, std::iter::repeat_n(*b"\r\n", 100).flatten());
+    // An empty line may count as nothing (closed) or as a bad head (400).
+    if let Ok(reply) = client.try_reply(false) {
+        assert!([400, 408].contains(&reply.status), "{}", reply.head);
+    }
+    assert!(start.elapsed() < SHORT + SLACK, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_connection_that_never_says_anything_is_closed_without_a_word() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.head = SHORT);
+    let start = Instant::now();
+    let mut client = Client::new(&server);
+    client.ends();
+    assert_about(SHORT, start.elapsed());
+    assert_eq!(server.stats().connections.closed.idle, 1);
+}
+
+#[test]
+fn an_idle_connection_is_closed_without_a_word() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.idle = SHORT);
+    for path in ["/", "/inline"] {
+        let mut client = Client::new(&server);
+        for _ in 0..3 {
+            assert_eq!(client.get(path).status, 200);
+            thread::sleep(SHORT / 2);
+        }
+        let start = Instant::now();
+        assert_eq!(client.get(path).status, 200, "each request starts the time anew");
+        client.ends();
+        assert_about(SHORT, start.elapsed());
+    }
+    assert_eq!(server.stats().connections.closed.idle, 2);
+}
+
+#[test]
+fn a_body_without_progress_is_given_up() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.body = SHORT);
+    let heads = [
+        "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345",
+        "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345",
+        // A target that takes no body has it read and dropped, no longer.
+        "POST /nowhere HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345",
+    ];
+    for head in heads {
+        let mut client = Client::new(&server);
+        let start = Instant::now();
+        client.send(head);
+        let reply = client.reply();
+        assert_about(SHORT, start.elapsed());
+        assert_eq!(reply.status, 408, "{head}");
+        assert!(reply.closes());
+        client.ends();
+    }
+    until_stats(&server, "the connections to close", |s| s.connections.open == 0);
+    assert_eq!(server.stats().connections.closed.request_timeout, 3);
+}
+
+#[test]
+fn a_body_that_makes_progress_may_take_its_time() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| {
+        t.body = SHORT;
+        t.head = SHORT;
+    });
+    let body = b"0123456789abcde";
+    let lengths = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 15\r\n\r\n";
+    let chunked = "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (head, before, after, end) in
+        [(lengths, "", "", ""), (chunked, "1\r\n", "\r\n", "0\r\n\r\n")]
+    {
+        let mut client = Client::new(&server);
+        let start = Instant::now();
+        client.send(head);
+        for byte in body {
+            thread::sleep(SHORT / 7);
+            client.send([before.as_bytes(), &[*byte], after.as_bytes()].concat());
+        }
+        client.send(end);
+        assert_eq!(client.reply().body, body);
+        assert!(start.elapsed() > SHORT * 2, "{:?}", start.elapsed());
+    }
+}
+
+/// While a handler works, no timeout runs, whatever else is short.
+#[test]
+fn a_slow_handler_is_not_taken_for_a_slow_client() {
+    let _bound = bounded(Duration::from_secs(20));
+    let mut app = builtin();
+    worker(&mut app, "/slow", |_, response| {
+        thread::sleep(SHORT * 2);
+        response.body(b"slow");
+    });
+    let tight = SHORT / 2;
+    let timeouts = Timeouts { head: tight, body: tight, idle: tight, write: tight, drain: tight };
+    let server = start(Config { timeouts, ..config(app) });
+    let mut client = Client::new(&server);
+    assert_eq!(client.get("/slow").text(), "slow");
+    let mut client = Client::new(&server);
+    client.send(post("/slow", b"with a body"));
+    client.stream.shutdown(Shutdown::Write).expect("a live socket");
+    assert_eq!(client.reply().text(), "slow");
+    client.ends();
+}
+
+/// A socket with small buffers that reads nothing until told.
+fn lazy_reader(server: &Server) -> Client {
+    let client = Client::new(server);
+    let small = 16 * 1024;
+    nix::sys::socket::setsockopt(&client.stream, nix::sys::socket::sockopt::RcvBuf, &small)
+        .expect("a live socket");
+    client
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_read_from_and_gets_everything_once_it_does() {
+    let _bound = bounded(Duration::from_secs(30));
+    const LARGE: usize = 1 << 20;
+    const REQUESTS: usize = 100;
+    let large = pattern(LARGE);
+    let mut app = builtin();
+    inline(&mut app, "/large", large.clone());
+    let server = start(Config { io_threads: 1, ..config(app) });
+    let mut client = lazy_reader(&server);
+    client.send(request("GET", "/large").repeat(REQUESTS));
+    until_stats(&server, "the server to run into the client's buffer", |s| {
+        s.requests.total > 0 && s.bytes.sent > 0
+    });
+    // It stops by itself, far from having answered all.
+    let stalled = settled(&server);
+    assert!(stalled < REQUESTS as u64 / 2, "{stalled} requests taken");
+
+    let mut other = Client::new(&server);
+    assert_eq!(other.get("/healthz").status, 200, "nobody else suffers");
+
+    for n in 0..REQUESTS {
+        assert!(client.reply().body == large, "answer {n} is damaged");
+    }
+    assert_eq!(client.get("/").text(), "Hello, World!");
+}
+
+#[test]
+fn a_client_that_pipelines_bodies_without_reading_gets_all_of_them_back_in_order() {
+    let _bound = bounded(Duration::from_secs(30));
+    const SIZE: usize = 256 * 1024;
+    // Far more than the kernel's buffers on both sides and what may be under
+    // way.
+    const REQUESTS: usize = 200;
+    let server = start(Config { io_threads: 1, ..config(builtin()) });
+    let client = lazy_reader(&server);
+    let mut writer = client.stream.try_clone().expect("a descriptor");
+    let mut reader = client;
+    thread::scope(|scope| {
+        let sending = scope.spawn(move || {
+            for n in 0..REQUESTS {
+                let bytes = post("/echo", &pattern(SIZE + n));
+                writer.write_all(&bytes).expect("the server takes it in the end");
+            }
+        });
+        until_stats(&server, "the first requests", |s| s.tasks.done > 0);
+        let stalled = settled(&server);
+        assert!(stalled < REQUESTS as u64, "all {stalled} requests taken");
+        assert!(!sending.is_finished(), "the server still reads");
+        for n in 0..REQUESTS {
+            assert!(reader.reply().body == pattern(SIZE + n), "answer {n} is damaged");
+        }
+    });
+}
+
+/// How many requests the server has taken, once that number stands still.
+fn settled(server: &Server) -> u64 {
+    let mut last = (u64::MAX, u64::MAX);
+    let mut since = Instant::now();
+    until("the server to stop taking requests", || {
+        let stats = server.stats();
+        let now = (stats.requests.total, stats.bytes.sent);
+        if now != last {
+            last = now;
+            since = Instant::now();
+        }
+        since.elapsed() > Duration::from_millis(150)
+    });
+    last.0
+}
+
+#[test]
+fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
+    let _bound = bounded(Duration::from_secs(20));
+    let mut app = builtin();
+    inline(&mut app, "/large", pattern(8 << 20));
+    worker(&mut app, "/made", |_, response| response.body_vec(pattern(8 << 20)));
+    let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
+    let server = start(Config { timeouts, ..config(app) });
+    for (path, closed) in [("/large", 1), ("/made", 2)] {
+        let mut client = lazy_reader(&server);
+        let start = Instant::now();
+        client.send(request("GET", path));
+        until_stats(&server, "the connection to be cut off", |s| {
+            s.connections.closed.write_timeout == closed
+        });
+        assert!(start.elapsed() >= SHORT, "early: {:?}", start.elapsed());
+        assert!(start.elapsed() < SHORT + SLACK, "late: {:?}", start.elapsed());
+        let mut rest = Vec::new();
+        // What had been sent can be read; then the stream ends, either way.
+        let _ = client.stream.read_to_end(&mut rest);
+        assert!(rest.len() < 8 << 20, "{path}: it was all there");
+    }
+    assert_eq!(server.stats().connections.open, 0);
+}
+
+/// The kernel reports room in its send buffer of some MiB only when a third
+/// of it is free: what the peer takes in between is progress as well.
+#[test]
+fn a_client_that_reads_slowly_but_steadily_is_served_to_the_end() {
+    let _bound = bounded(Duration::from_secs(20));
+    let large = pattern(8 << 20);
+    let mut app = builtin();
+    inline(&mut app, "/large", large.clone());
+    let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
+    let server = start(Config { timeouts, ..config(app) });
+    let mut client = lazy_reader(&server);
+    client.send(request("GET", "/large"));
+    let start = Instant::now();
+    while start.elapsed() < SHORT * 4 {
+        thread::sleep(Duration::from_millis(20));
+        client.more().expect("neither an end nor a reset");
+    }
+    assert!(client.reply().body == large);
+    assert_eq!(server.stats().connections.closed.write_timeout, 0);
+}

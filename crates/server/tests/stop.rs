@@ -1,0 +1,398 @@
+//! Stopping: draining, forcing, and what becomes of requests meanwhile.
+
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{
+    Client, Latch, OpenAtEnd, bounded, builtin, config, request, start, tcp_address, until,
+    until_stats, worker,
+};
+use reactor_server::{AcceptMode, Config, Server, Stop, Timeouts};
+
+fn with_drain(drain: Duration, app: reactor_server::App) -> Config {
+    Config { timeouts: Timeouts { drain, ..Timeouts::default() }, ..config(app) }
+}
+
+/// A server with one loop, whose only handler is at the latch, with the client
+/// that waits for it.
+fn holding(drain: Duration) -> (Server, Arc<Latch>, Client) {
+    let latch = Latch::new();
+    let mut app = builtin();
+    latch.route(&mut app, "/held");
+    let server = start(Config { io_threads: 1, ..with_drain(drain, app) });
+    let mut client = Client::new(&server);
+    client.send(request("GET", "/held"));
+    latch.until_inside(1);
+    (server, latch, client)
+}
+
+/// Begins to drain, and returns once the server's only loop knows.
+fn drain(server: &Server) {
+    let mut probe = Client::new(server);
+    assert_eq!(probe.get("/inline").status, 200);
+    server.stop(Stop::Drain);
+    until("the loop to drain", || probe.get("/inline").closes());
+}
+
+fn until_it_accepts_no_more(server: &Server) {
+    let address = tcp_address(server);
+    until("the port to be closed", || Client::connect(address).is_err());
+}
+
+#[test]
+fn draining_under_load_loses_no_request() {
+    let _bound = bounded(Duration::from_secs(30));
+    const CLIENTS: usize = 24;
+    for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
+        let mut app = builtin();
+        worker(&mut app, "/slow", |_, response| {
+            thread::sleep(Duration::from_millis(3));
+            response.body(b"slow");
+        });
+        let server = start(Config { accept, ..with_drain(Duration::from_secs(10), app) });
+        let (closed, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for n in 0..CLIENTS {
+                let (server, closed, answered) = (&server, &closed, &answered);
+                scope.spawn(move || {
+                    let mut client = Client::new(server);
+                    let path = ["/", "/inline", "/slow"][n % 3];
+                    loop {
+                        if n % 2 == 0 {
+                            client.send(request("GET", path));
+                        } else {
+                            client.send(common::post("/echo", &[b'x'; 3000]));
+                        }
+                        // Each is answered, until one answer says close.
+                        let reply = client.reply();
+                        assert_eq!(reply.status, 200);
+                        answered.fetch_add(1, Ordering::Relaxed);
+                        if reply.closes() {
+                            break;
+                        }
+                    }
+                    client.ends();
+                    closed.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            until_stats(&server, "the load to be on", |s| {
+                s.connections.open == CLIENTS as u64 && s.requests.total > 500
+            });
+            let start = Instant::now();
+            server.stop(Stop::Drain);
+            server.wait();
+            assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        });
+        assert_eq!(closed.into_inner(), CLIENTS);
+        let stats = server.stats();
+        assert_eq!(stats.requests.success, answered.into_inner() as u64);
+        assert_eq!(stats.requests.success, stats.requests.total);
+        assert_eq!(stats.connections.open, 0);
+    }
+}
+
+/// Clients that connect all the time: whoever gets a connection through to
+/// the server gets an answer on it.
+#[test]
+fn draining_answers_those_who_have_just_connected() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = start(with_drain(Duration::from_secs(10), builtin()));
+    let address = tcp_address(&server);
+    let answered = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // A connection that the kernel had not yet given to the
+                // server when it stopped listening is reset: no answer, and
+                // nothing that the server could do about it.
+                let mut lost = 0;
+                while let Ok(mut client) = Client::connect(address) {
+                    let sent = client.stream.write_all(request("GET", "/").as_bytes());
+                    match sent.and_then(|()| client.try_reply(false)) {
+                        Ok(reply) => {
+                            assert_eq!(reply.status, 200);
+                            answered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(_) => lost += 1,
+                    }
+                }
+                assert!(lost <= 1, "{lost} connections lost");
+            });
+        }
+        until("connections to come", || answered.load(Ordering::Relaxed) > 100);
+        server.stop(Stop::Drain);
+        server.wait();
+    });
+    let stats = server.stats();
+    assert_eq!(stats.connections.open, 0);
+    assert_eq!(stats.requests.success, stats.requests.total);
+}
+
+#[test]
+fn draining_waits_for_a_long_handler_and_closes_with_its_answer() {
+    let _bound = bounded(Duration::from_secs(20));
+    let (server, latch, mut client) = holding(Duration::from_secs(10));
+    let _open = OpenAtEnd(latch.clone());
+    drain(&server);
+    until_stats(&server, "only the one to be left", |s| s.connections.open == 1);
+    latch.open();
+    let reply = client.reply();
+    assert_eq!(reply.text(), "held");
+    assert!(reply.closes());
+    client.ends();
+    drop(client);
+    let start = Instant::now();
+    server.wait();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(server.stats().connections.closed.stopped, 2, "this one and the probe");
+}
+
+#[test]
+fn draining_answers_all_that_one_connection_had_pipelined() {
+    let _bound = bounded(Duration::from_secs(20));
+    let (server, latch, mut client) = holding(Duration::from_secs(10));
+    let _open = OpenAtEnd(latch.clone());
+    client.send(request("GET", "/") + &request("GET", "/inline") + &request("GET", "/healthz"));
+    until_stats(&server, "all to be read", |s| s.requests.total == 4);
+    drain(&server);
+    latch.open();
+    let replies: Vec<_> = (0..4).map(|_| client.reply()).collect();
+    let bodies: Vec<String> = replies.iter().map(common::Reply::text).collect();
+    assert_eq!(bodies, ["held", "Hello, World!", "inline", "ok\n"]);
+    let closing: Vec<bool> = replies.iter().map(common::Reply::closes).collect();
+    assert_eq!(closing, [false, false, false, true]);
+    client.ends();
+}
+
+/// A kept connection may send its next requests in the moment of the stop.
+#[test]
+fn draining_answers_what_a_kept_connection_sends_right_then() {
+    let _bound = bounded(Duration::from_secs(20));
+    for path in ["/inline", "/healthz"] {
+        // Half a second after its last answer it would be closed as idle.
+        let tried = (0..5).any(|_| in_the_moment_of_the_stop(path) < Duration::from_millis(400));
+        assert!(tried, "this machine is too busy to tell");
+    }
+}
+
+/// Returns how long after the last answer the requests were on their way.
+fn in_the_moment_of_the_stop(path: &str) -> Duration {
+    let (server, latch, _held) = holding(Duration::from_secs(10));
+    let _open = OpenAtEnd(latch);
+    let mut kept = Client::new(&server);
+    let start = Instant::now();
+    assert_eq!(kept.get(path).status, 200);
+    drain(&server);
+    let sent = kept.stream.write_all(request("GET", path).repeat(5).as_bytes());
+    let took = start.elapsed();
+    if took < Duration::from_millis(400) {
+        sent.expect("the connection is still there");
+        for last in [false, false, false, false, true] {
+            let reply = kept.reply();
+            assert_eq!(reply.status, 200);
+            assert_eq!(reply.closes(), last, "{path}");
+        }
+        kept.ends();
+    }
+    took
+}
+
+#[test]
+fn draining_lets_a_body_come_in_that_was_on_its_way() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = start(Config { io_threads: 1, ..with_drain(Duration::from_secs(10), builtin()) });
+    let mut client = Client::new(&server);
+    let bytes = common::post("/echo", &common::pattern(5000));
+    client.send(&bytes[..3000]);
+    until_stats(&server, "the head to be read", |s| s.requests.total == 1);
+    let mut started = Client::new(&server);
+    started.send("GET / HT");
+    until_stats(&server, "half a head to be read", |s| s.bytes.received == 3008);
+    drain(&server);
+    client.send(&bytes[3000..]);
+    let reply = client.reply();
+    assert_eq!(reply.body, common::pattern(5000));
+    assert!(reply.closes());
+    started.send("TP/1.1\r\nHost: test\r\n\r\n");
+    let reply = started.reply();
+    assert_eq!(reply.text(), "Hello, World!");
+    assert!(reply.closes());
+    drop((client, started));
+    server.wait();
+}
+
+#[test]
+fn draining_closes_idle_connections_soon() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = start(with_drain(Duration::from_secs(10), builtin()));
+    let mut idle: Vec<Client> = (0..50).map(|_| Client::new(&server)).collect();
+    for client in &mut idle[..25] {
+        assert_eq!(client.get("/").status, 200);
+    }
+    until_stats(&server, "all to be open", |s| s.connections.open == 50);
+    let start = Instant::now();
+    server.stop(Stop::Drain);
+    server.wait();
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    for client in &mut idle {
+        client.ends();
+    }
+    assert_eq!(server.stats().connections.closed.stopped, 50);
+}
+
+#[test]
+fn past_the_drain_timeout_connections_are_cut_and_wait_returns() {
+    let _bound = bounded(Duration::from_secs(20));
+    let drain = Duration::from_millis(300);
+    let (server, latch, mut client) = holding(drain);
+    let _open = OpenAtEnd(latch.clone());
+    let start = Instant::now();
+    server.stop(Stop::Drain);
+    let mut half = Vec::new();
+    let _ = client.stream.read_to_end(&mut half);
+    let cut = start.elapsed();
+    assert!(half.is_empty());
+    assert!(cut >= drain && cut < drain + Duration::from_secs(2), "{cut:?}");
+    server.wait();
+    assert!(start.elapsed() < drain + Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(latch.inside(), 1, "the handler is still there");
+}
+
+#[test]
+fn a_forced_stop_returns_promptly_with_a_stuck_handler() {
+    let _bound = bounded(Duration::from_secs(20));
+    let (server, latch, mut client) = holding(Duration::from_secs(60));
+    let _open = OpenAtEnd(latch);
+    let start = Instant::now();
+    server.stop(Stop::Force);
+    assert!(start.elapsed() < Duration::from_millis(500), "stop() does not wait");
+    let mut half = Vec::new();
+    let _ = client.stream.read_to_end(&mut half);
+    assert!(half.is_empty());
+    server.wait();
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(server.stats().connections.open, 0);
+}
+
+#[test]
+fn a_forced_stop_cuts_a_drain_short() {
+    let _bound = bounded(Duration::from_secs(20));
+    for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
+        let latch = Latch::new();
+        let _open = OpenAtEnd(latch.clone());
+        let mut app = builtin();
+        latch.route(&mut app, "/held");
+        let server = start(Config { accept, ..with_drain(Duration::from_secs(60), app) });
+        let mut client = Client::new(&server);
+        client.send(request("GET", "/held"));
+        latch.until_inside(1);
+        server.stop(Stop::Drain);
+        server.stop(Stop::Drain);
+        until_it_accepts_no_more(&server);
+        let start = Instant::now();
+        server.stop(Stop::Force);
+        server.stop(Stop::Force);
+        server.stop(Stop::Drain);
+        server.wait();
+        server.wait();
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+}
+
+/// Connections that are being handed from the acceptor to a loop included.
+#[test]
+fn a_forced_stop_leaves_no_connection_open() {
+    let _bound = bounded(Duration::from_secs(20));
+    for _ in 0..20 {
+        let server = start(config(builtin()));
+        let address = tcp_address(&server);
+        let connected = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut clients = Vec::new();
+                    while let Ok(client) = Client::connect(address) {
+                        clients.push(client);
+                        connected.fetch_add(1, Ordering::Relaxed);
+                    }
+                    // The server object is still there. One that the kernel had
+                    // not handed out may learn of the end by asking only.
+                    for mut client in clients {
+                        let _ = client.stream.write_all(request("GET", "/").as_bytes());
+                        let error = client.try_reply(false).expect_err("closed");
+                        assert_ne!(error.kind(), ErrorKind::WouldBlock, "left open");
+                    }
+                });
+            }
+            until("connections to come", || connected.load(Ordering::Relaxed) > 20);
+            server.stop(Stop::Force);
+            server.wait();
+        });
+    }
+}
+
+#[test]
+fn whoever_waits_or_asked_to_be_told_learns_of_the_stop() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = start(with_drain(Duration::from_secs(5), builtin()));
+    let told = Arc::new(AtomicUsize::new(0));
+    let tell = || {
+        let told = Arc::clone(&told);
+        Box::new(move || {
+            told.fetch_add(1, Ordering::SeqCst);
+        })
+    };
+    server.on_stopped(tell());
+    server.on_stopped(tell());
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| server.wait());
+        }
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+        server.stop(Stop::Drain);
+    });
+    until("the callbacks", || told.load(Ordering::SeqCst) == 2);
+    server.on_stopped(tell());
+    assert_eq!(told.load(Ordering::SeqCst), 3, "after the stop it is called at once");
+}
+
+#[test]
+fn dropping_a_server_stops_it() {
+    let _bound = bounded(Duration::from_secs(20));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let server = start(config(builtin()));
+    let address = tcp_address(&server);
+    let flag = Arc::clone(&stopped);
+    server.on_stopped(Box::new(move || flag.store(true, Ordering::SeqCst)));
+    let mut kept = Client::new(&server);
+    assert_eq!(kept.get("/").status, 200);
+    drop(server);
+    until("the callback", || stopped.load(Ordering::SeqCst));
+    assert!(Client::connect(address).is_err());
+    let _ = kept.stream.shutdown(Shutdown::Write);
+    assert!(kept.try_reply(false).is_err());
+    // And one that nobody ever talked to.
+    drop(start(config(builtin())));
+}
+
+/// The callback owns the last handle on the server.
+#[test]
+fn a_server_may_be_dropped_by_its_own_callback() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = Arc::new(start(config(builtin())));
+    let done = Arc::new(AtomicBool::new(false));
+    let (own, flag) = (Arc::clone(&server), Arc::clone(&done));
+    server.on_stopped(Box::new(move || {
+        drop(own);
+        flag.store(true, Ordering::SeqCst);
+    }));
+    server.stop(Stop::Drain);
+    drop(server);
+    until("the callback to end", || done.load(Ordering::SeqCst));
+}
