@@ -132,6 +132,20 @@ const ANSWERS = {
     { body: 'a=b', fields: [['content-type', 'application/x-www-form-urlencoded;charset=UTF-8']] },
   ],
   'a stream that is there at once': [() => new Response(streamOf('a', 'b')), { body: 'ab' }],
+  'a stream of text and other bytes': [
+    () =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue('é ');
+            controller.enqueue(new DataView(Uint8Array.of(64, 65, 66).buffer, 1));
+            controller.enqueue(Uint8Array.of(67).buffer);
+            controller.close();
+          },
+        }),
+      ),
+    { body: 'é ABC' },
+  ],
   'an empty stream': [() => new Response(streamOf()), { body: '' }],
   'a promise': [async () => new Response('text'), { body: 'text', flags: TEXT }],
   'a slow promise': [
@@ -261,17 +275,17 @@ const FAILURES = {
     /header a is longer than 65535 bytes/,
   ],
   'sets a status that is none': [() => new Response('x', { status: 1000 }), /status must be 200/],
-  'streams something else than bytes': [
+  'streams neither bytes nor text': [
     () =>
       new Response(
         new ReadableStream({
           start(controller) {
-            controller.enqueue('text');
+            controller.enqueue(5);
             controller.close();
           },
         }),
       ),
-    /a chunk that is no Uint8Array/,
+    /a chunk that is neither bytes nor text, got 5/,
   ],
   'streams nothing but an error': [
     () =>

@@ -365,6 +365,8 @@ test('parameters are decoded, and wrong escapes left alone', async (t) => {
     await lane.reply(lane.ask('GET', '/other'));
     t.deepEqual(request.params, wanted);
     t.is(info.params, request.params);
+    request.params = { set: 'by a router' };
+    t.deepEqual(request.params, { set: 'by a router' });
   }
 });
 
