@@ -395,6 +395,18 @@ test('every member of the genuine class is there', (t) => {
   }
 });
 
+test('WebAssembly takes ours', async (t) => {
+  const headers = { 'content-type': 'application/wasm' };
+  const empty = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+  for (const Response of [GenuineResponse, ReactorResponse]) {
+    const module = await WebAssembly.compileStreaming(new Response(empty, { headers }));
+    t.deepEqual(WebAssembly.Module.exports(module), []);
+    await t.throwsAsync(WebAssembly.compileStreaming(new Response(empty)), {
+      instanceOf: TypeError,
+    });
+  }
+});
+
 test('what has been sent counts as read', async (t) => {
   for (const body of ['text', BYTES, new Blob(['x']), streamOf('a')]) {
     const response = new ReactorResponse(body);
