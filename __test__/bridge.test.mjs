@@ -131,11 +131,21 @@ const ANSWERS = {
     () => new Response(new URLSearchParams({ a: 'b' })),
     { body: 'a=b', fields: [['content-type', 'application/x-www-form-urlencoded;charset=UTF-8']] },
   ],
-  'a small Blob': [
-    () => new Response(new Blob(['blob'], { type: 'x/y' })),
-    { body: 'blob', fields: [['content-type', 'x/y']] },
-  ],
   'a stream that is there at once': [() => new Response(streamOf('a', 'b')), { body: 'ab' }],
+  'a stream of text and other bytes': [
+    () =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue('é ');
+            controller.enqueue(new DataView(Uint8Array.of(64, 65, 66).buffer, 1));
+            controller.enqueue(Uint8Array.of(67).buffer);
+            controller.close();
+          },
+        }),
+      ),
+    { body: 'é ABC' },
+  ],
   'an empty stream': [() => new Response(streamOf()), { body: '' }],
   'a promise': [async () => new Response('text'), { body: 'text', flags: TEXT }],
   'a slow promise': [
@@ -265,17 +275,17 @@ const FAILURES = {
     /header a is longer than 65535 bytes/,
   ],
   'sets a status that is none': [() => new Response('x', { status: 1000 }), /status must be 200/],
-  'streams something else than bytes': [
+  'streams neither bytes nor text': [
     () =>
       new Response(
         new ReadableStream({
           start(controller) {
-            controller.enqueue('text');
+            controller.enqueue(5);
             controller.close();
           },
         }),
       ),
-    /a chunk that is no Uint8Array/,
+    /a chunk that is neither bytes nor text, got 5/,
   ],
   'streams nothing but an error': [
     () =>
@@ -555,6 +565,15 @@ test('a stream of a declared length', async (t) => {
   gate.resolve();
   t.is((await lane.reply(id)).body.toString(), 'c');
   t.is((await lane.reply(id)).kind, 'end');
+});
+
+test('a small Blob is sent with its length', async (t) => {
+  const lane = connect(() => new Response(new Blob(['blob'], { type: 'x/y' })));
+  const reply = await lane.response(lane.ask('GET', '/'));
+  t.is(reply.body, 'blob');
+  t.deepEqual(reply.fields, [['content-type', 'x/y']]);
+  // Node may have read it by the time that the head has to go, or not.
+  t.true(reply.kind === 'response' || reply.length === 4);
 });
 
 test('a large Blob is sent with its length', async (t) => {
@@ -942,6 +961,49 @@ test('what a request sets in async storage stays with it', async (t) => {
     for (const [i, id] of ids.entries()) {
       const { body } = await lane.reply((reply) => reply.id === id && reply.kind === 'response');
       t.is(body.toString(), `undefined ${['/a', '/b'][i]} text`);
+    }
+  }
+});
+
+test('what a handler enters in async storage is not seen by the next', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const lane = connect(
+    [
+      ({ url }) => {
+        const inherited = storage.getStore();
+        storage.enterWith(url);
+        return new Response(String(inherited));
+      },
+      async ({ url }) => {
+        const inherited = storage.getStore();
+        storage.enterWith(url);
+        await null;
+        if (url.endsWith('/fail')) {
+          throw new Error('x');
+        }
+        const body = new ReadableStream({
+          pull(controller) {
+            controller.enqueue(Buffer.from(`${inherited} ${storage.getStore()}`));
+            controller.close();
+          },
+        });
+        return new Response(body);
+      },
+    ],
+    { onError: () => new Response(`failed with ${storage.getStore()}`) },
+  );
+  const asked = [
+    ['/a', 0, 'undefined'],
+    ['/b', 0, 'undefined'],
+    ['/c', 1, 'undefined http://localhost:8080/c'],
+    ['/d', 0, 'undefined'],
+    ['/fail', 1, 'failed with http://localhost:8080/fail'],
+    ['/e', 1, 'undefined http://localhost:8080/e'],
+  ];
+  for (let round = 0; round < 2; round++) {
+    const ids = asked.map(([target, route]) => lane.ask('GET', target, {}, { route }));
+    for (const [i, id] of ids.entries()) {
+      t.is((await lane.response(id)).body, asked[i][2]);
     }
   }
 });

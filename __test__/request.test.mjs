@@ -365,6 +365,8 @@ test('parameters are decoded, and wrong escapes left alone', async (t) => {
     await lane.reply(lane.ask('GET', '/other'));
     t.deepEqual(request.params, wanted);
     t.is(info.params, request.params);
+    request.params = { set: 'by a router' };
+    t.deepEqual(request.params, { set: 'by a router' });
   }
 });
 
@@ -453,6 +455,7 @@ test('instances, members and how it is shown', async (t) => {
   t.true(mine instanceof Mine && mine instanceof GenuineRequest);
   t.is(mine.url, 'http://localhost:8080/');
   t.is(Request.name, 'Request');
+  t.is(new request.constructor('http://a/x').url, 'http://a/x');
   for (const name of Object.getOwnPropertyNames(GenuineRequest.prototype)) {
     t.true(Object.hasOwn(ReactorRequest.prototype, name), name);
     const is = (object) => Object.getOwnPropertyDescriptor(object, name).enumerable;

@@ -318,6 +318,20 @@ const PROGRAMS = {
     response.headers.delete('content-type');
     return (await response.blob()).type;
   },
+  'textStream()': async (R) => {
+    if (GenuineResponse.prototype.textStream === undefined) {
+      return undefined;
+    }
+    const chunks = [];
+    const response = new R(Uint8Array.from([0xef, 0xbb, 0xbf, 65, 0xff]));
+    for await (const chunk of response.textStream()) {
+      chunks.push(chunk);
+    }
+    for await (const chunk of new R().textStream()) {
+      chunks.push(chunk);
+    }
+    return [chunks, response.bodyUsed, await outcome(() => response.textStream().locked)];
+  },
   'a subclass': async (R) => {
     class Mine extends R {
       get mark() {
@@ -378,6 +392,18 @@ test('every member of the genuine class is there', (t) => {
       const is = (object) => Object.getOwnPropertyDescriptor(object, name).enumerable;
       t.is(is(ours), is(theirs), name);
     }
+  }
+});
+
+test('WebAssembly takes ours', async (t) => {
+  const headers = { 'content-type': 'application/wasm' };
+  const empty = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+  for (const Response of [GenuineResponse, ReactorResponse]) {
+    const module = await WebAssembly.compileStreaming(new Response(empty, { headers }));
+    t.deepEqual(WebAssembly.Module.exports(module), []);
+    await t.throwsAsync(WebAssembly.compileStreaming(new Response(empty)), {
+      instanceOf: TypeError,
+    });
   }
 });
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { ReadableWritablePair } from 'node:stream/web';
 import { GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
 
@@ -174,6 +175,15 @@ export const consume = {
     return settled(() => body?.takeBytes() ?? new Uint8Array());
   },
 
+  /** Node 26 is the first that has it. */
+  textStream(body: Body | null): ReadableStream<string> {
+    if (body === null) {
+      return new ReadableStream({ start: (controller) => controller.close() });
+    }
+    refuseUnusable(body.isUsed, body.stream);
+    return body.stream.pipeThrough(new TextDecoderStream() as TextDecoding);
+  },
+
   async arrayBuffer(body: Body | null): Promise<ArrayBuffer> {
     return (await consume.bytes(body)).buffer;
   },
@@ -186,6 +196,9 @@ export const consume = {
     return genuine(await consume.bytes(body), type).formData();
   },
 };
+
+/** Node's types let it take buffers of every kind, and so no stream of bytes. */
+type TextDecoding = ReadableWritablePair<string, Uint8Array>;
 
 /** UTF-8 as the standard decodes it: without a byte order mark. */
 export function decode(bytes: Uint8Array): string {

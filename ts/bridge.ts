@@ -213,6 +213,19 @@ export class Bridge implements Desk, Sender {
   }
 
   #drain(): void {
+    let isWhole = false;
+    try {
+      this.#takeTurns();
+      isWhole = true;
+    } finally {
+      // An error here is a defect of ours; it must not keep what waits from coming.
+      if (!isWhole) {
+        this.#defer();
+      }
+    }
+  }
+
+  #takeTurns(): void {
     for (;;) {
       this.#state = 'draining';
       const count = this.#turn();
@@ -223,8 +236,7 @@ export class Bridge implements Desk, Sender {
       this.#dispatch(count);
       this.#left -= count;
       if (this.#left <= 0) {
-        this.#state = 'deferred';
-        this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
+        this.#defer();
         return;
       }
       if (this.#hasPending) {
@@ -233,6 +245,11 @@ export class Bridge implements Desk, Sender {
         return;
       }
     }
+  }
+
+  #defer(): void {
+    this.#state = 'deferred';
+    this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
   }
 
   /** A tick of its own would come before the microtasks that are queued; one from theirs, after. */
@@ -316,9 +333,14 @@ export class Bridge implements Desk, Sender {
     }
     const request = new ReactorRequest(exchange, entry.paramNames);
     exchange.request = request;
+    exchange.runInAsyncScope(this.#handle, this, exchange, request, entry);
+  }
+
+  /** Runs in the request's own async context, and so does all that comes of it. */
+  #handle(exchange: Exchange, request: ReactorRequest, { handle }: Entry): void {
     let answer: unknown;
     try {
-      answer = entry.handle(request, new ReactorInfo(request));
+      answer = handle(request, new ReactorInfo(request));
     } catch (error) {
       this.fail(exchange, error);
       return;

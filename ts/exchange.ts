@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type FieldSource, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
@@ -24,8 +25,11 @@ const LAST_BODILESS = METHODS.indexOf('HEAD');
  *
  * Made for every request, so it takes only numbers out of the record. Fields are
  * looked up in the record while it is there, and in the head's text afterwards.
+ *
+ * As an async resource it is what `AsyncLocalStorage.enterWith` in a handler sets
+ * its store on, which would otherwise be that of all requests in the batch.
  */
-export class Exchange implements FieldSource {
+export class Exchange extends AsyncResource implements FieldSource {
   readonly desk: Desk;
   /** Its number in the lane, to be used only while {@link isOpen}. */
   readonly id: number;
@@ -65,6 +69,7 @@ export class Exchange implements FieldSource {
    * @param peer the client's IPv4 address as a number, or its address as text
    */
   constructor(desk: Desk, heads: Heads, at: number, peer: number | string) {
+    super('ReactorRequest');
     const { events } = heads;
     this.desk = desk;
     this.#heads = heads;

@@ -22,7 +22,8 @@ export function asParts(answer: unknown): Parts {
       `a handler must answer with a Response, got ${show(answer)}`,
     );
   }
-  const { status, headers, body } = answer;
+  // The body first: there are lazy classes whose headers are complete only then.
+  const { status, body, headers } = answer;
   refuseUnusable(answer.bodyUsed || (body !== null && isDisturbed(body)), body);
   // What `fetch` gives has been decoded, but still has the fields of what came.
   const isDecoded = answer.url !== '' && headers.has('content-encoding');

@@ -1,6 +1,6 @@
 import { GenuineHeaders, GenuineRequest, GenuineResponse, genuineFetch } from './genuine.js';
 import { ReactorHeaders } from './headers.js';
-import { genuineRequest, isReactorRequest, type ReactorRequest } from './request.js';
+import { genuineRequest, isReactorRequest, ReactorRequest } from './request.js';
 import { ReactorResponse } from './response.js';
 
 /**
@@ -26,6 +26,13 @@ export const Request = new Proxy(GenuineRequest, {
 });
 
 export type Request = globalThis.Request;
+
+// What makes another of the same kind is not what made this one.
+Object.defineProperty(ReactorRequest.prototype, 'constructor', {
+  value: Request,
+  writable: true,
+  configurable: true,
+});
 
 /** Node's own `fetch`, which besides takes the request of a handler to pass on. */
 export const fetch = new Proxy(genuineFetch, {

@@ -4,6 +4,7 @@ import type { Exchange } from './exchange.js';
 import { type FieldNotes, sizeOfFields, writeFields } from './fields.js';
 import { ABORT, CLOSE, END, WINDOW } from './lane.js';
 import type { Replies } from './replies.js';
+import { show } from './show.js';
 
 /** What a streaming response needs of the bridge. */
 export interface Sender {
@@ -133,13 +134,8 @@ export class Outgoing {
     this.#sender.schedule();
   }
 
-  async #write(data: unknown): Promise<void> {
-    if (!(data instanceof Uint8Array)) {
-      throw new ReactorError(
-        'ERR_REACTOR_INVALID_RESPONSE',
-        'a response body has a chunk that is no Uint8Array',
-      );
-    }
+  async #write(chunk: unknown): Promise<void> {
+    const data = bytesOf(chunk);
     this.#sent += data.length;
     if (this.#declared >= 0 && this.#sent > this.#declared) {
       throw this.#wrongLength();
@@ -217,4 +213,27 @@ export class Outgoing {
       `a response body is not of the declared length: ${this.#sent} of ${this.#declared} bytes`,
     );
   }
+}
+
+/**
+ * The bytes of a chunk. The standard knows only Uint8Array; frameworks that were
+ * written for servers that take more also stream text.
+ */
+function bytesOf(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) {
+    return chunk;
+  }
+  if (typeof chunk === 'string') {
+    return Buffer.from(chunk);
+  }
+  if (ArrayBuffer.isView(chunk)) {
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+  if (chunk instanceof ArrayBuffer) {
+    return new Uint8Array(chunk);
+  }
+  throw new ReactorError(
+    'ERR_REACTOR_INVALID_RESPONSE',
+    `a response body has a chunk that is neither bytes nor text, got ${show(chunk)}`,
+  );
 }

@@ -66,6 +66,11 @@ export class ReactorRequest {
     return this.#params;
   }
 
+  /** Some routers note here what they find. */
+  set params(params: Readonly<Record<string, string>>) {
+    this.#params = params;
+  }
+
   get body(): ReadableStream<Uint8Array> | null {
     return this.#wholeBody()?.stream ?? null;
   }
@@ -138,6 +143,10 @@ export class ReactorRequest {
 
   json(): Promise<unknown> {
     return consume.json(this.#wholeBody());
+  }
+
+  textStream(): ReadableStream<string> {
+    return consume.textStream(this.#wholeBody());
   }
 
   bytes(): Promise<Uint8Array<ArrayBuffer>> {

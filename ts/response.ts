@@ -180,6 +180,10 @@ export class ReactorResponse {
     return consume.json(this.#wholeBody());
   }
 
+  textStream(): ReadableStream<string> {
+    return consume.textStream(this.#wholeBody());
+  }
+
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     return consume.bytes(this.#wholeBody());
   }
