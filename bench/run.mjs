@@ -95,7 +95,15 @@ async function startAll(chosen, firstPort) {
     const server = await start(command, port);
     const answer = await check(name, port, path);
     const url = `http://127.0.0.1:${port}${path}`;
-    servers.push({ ...server, name, path, ownHead, url, answer, command: fill(command, port).join(' ') });
+    servers.push({
+      ...server,
+      name,
+      path,
+      ownHead,
+      url,
+      answer,
+      command: fill(command, port).join(' '),
+    });
     port++;
   }
   // The control stands for the same work only while it sends the same number of bytes.

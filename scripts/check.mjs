@@ -21,6 +21,7 @@ const CHECKS = [
     name: 'cargo test',
     run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo),
   },
+  { name: 'loom', run: () => command('sh', ['scripts/loom.sh'], countCargo) },
   { name: 'fuzz', run: fuzz },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
@@ -58,7 +59,9 @@ process.exitCode = total.failed > 0 ? 1 : 0;
 function fuzz() {
   const compiler = process.env.CXX || 'c++';
   if (spawnSync(compiler, ['--version']).error && !process.env.CI) {
-    process.stdout.write(`skipped: '${compiler}' is missing (Debian, Ubuntu: apt-get install g++)\n`);
+    process.stdout.write(
+      `skipped: '${compiler}' is missing (Debian, Ubuntu: apt-get install g++)\n`,
+    );
     return { passed: 0, failed: 0 };
   }
   return command('sh', ['fuzz/run.sh', '5']);

@@ -161,7 +161,9 @@ impl Accepting {
     pub(crate) fn tick(&mut self, poller: &Poller, now: Instant) {
         if self.paused_until.is_some_and(|until| now >= until) {
             self.paused_until = None;
-            let _ = self.register(poller);
+            if self.register(poller).is_err() {
+                self.pause(poller);
+            }
         }
         // Read what they sent, or closing would reset the connection under
         // the answer.

@@ -371,8 +371,8 @@ fn stopped_servers_leave_neither_threads_nor_descriptors() {
     let _bound = bounded(LIMIT);
     for accept in ["", "per-loop"] {
         let first = Process::new(accept);
-        let eleventh = Process::new(&format!("{accept} after=10"));
-        until("the same threads", || eleventh.threads() == first.threads());
-        assert_eq!(eleventh.files(), first.files());
+        let fifth = Process::new(&format!("{accept} after=4"));
+        until("the same threads", || fifth.threads() == first.threads());
+        assert_eq!(fifth.files(), first.files());
     }
 }

@@ -27,7 +27,9 @@ fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
 
 #[track_caller]
 fn assert_about(timeout: Duration, took: Duration) {
-    assert!(took >= timeout, "early: {took:?}");
+    // The loop reads its clock once a turn, so it may count from a little
+    // before.
+    assert!(took + Duration::from_millis(10) >= timeout, "early: {took:?}");
     assert!(took < timeout + SLACK, "late: {took:?}");
 }
 
@@ -284,8 +286,7 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
         until_stats(&server, "the connection to be cut off", |s| {
             s.connections.closed.write_timeout == closed
         });
-        assert!(start.elapsed() >= SHORT, "early: {:?}", start.elapsed());
-        assert!(start.elapsed() < SHORT + SLACK, "late: {:?}", start.elapsed());
+        assert_about(SHORT, start.elapsed());
         let mut rest = Vec::new();
         // What had been sent can be read; then the stream ends, either way.
         let _ = client.stream.read_to_end(&mut rest);
