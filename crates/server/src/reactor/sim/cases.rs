@@ -52,10 +52,15 @@ impl Case {
 const CLOSE: &str = "GET /version HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn a_request_that_closes_and_comes_with_the_end_of_the_input_is_served() {
-    let mut case = Case::new(&[(CLOSE, Kind::Version)]);
-    case.send(CLOSE.len()).wire().send_eof();
-    case.turn().turn();
+fn a_client_that_leaves_after_a_long_last_answer_was_served() {
+    let request = "GET /inline/3 HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
+    let mut case = Case::new(&[(request, Kind::Inline(3))]);
+    case.send(request.len()).turn();
+    assert!(case.wire().shut_at.is_some(), "the answer is out, the connection lingers");
+    let there = case.wire().output.len();
+    case.wire().take(there);
+    case.wire().send_eof();
+    case.turn();
     assert_eq!(case.reason(), Some(CloseReason::Served));
 }
 

@@ -1,5 +1,7 @@
 //! The clients, the workers and the loop around one reactor.
 
+mod turn;
+
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -11,19 +13,16 @@ use reactor_proto::Limits;
 use super::app::{app, id};
 use super::client::{Client, EPOCH, Ending, Facts, Fate};
 use super::plan::Plan;
-use super::request::{BODY_LIMIT, Expected, HEAD_LIMIT, LINE_LIMIT, pattern};
+use super::request::{BODY_LIMIT, Expected, HEAD_LIMIT, LINE_LIMIT};
 use super::rng::Rng;
 use super::tally::Tally;
 use super::wire::{Reasons, SimTransport, Wire};
 use crate::app::Handler;
 use crate::clock::Clock;
 use crate::config::Timeouts;
-use crate::reactor::{Reactor, Ready, Settings};
+use crate::reactor::{Reactor, Settings};
 use crate::stats::LoopCounters;
 use crate::task::{Request, Response, Task};
-
-/// As in `event_loop`.
-const POST_BATCH: usize = 32;
 
 type Checked = Result<(), String>;
 
@@ -331,137 +330,6 @@ impl World {
         self.check()
     }
 
-    /// Whether the loop has a reason not to sleep on.
-    fn wakes(&self) -> bool {
-        let now = self.now.get();
-        self.reactor.has_listed()
-            || self.reactor.new_tasks() > 0
-            || !self.inbox.is_empty()
-            || !self.accepted.is_empty()
-            || self.reactor.next_timer().is_some_and(|at| at <= now)
-            || self.drain_until.is_some_and(|at| at <= now && self.reactor.connections() > 0)
-            || self.clients.iter().any(|client| client.wire.borrow().edge && is_known(client))
-    }
-
-    /// One turn of the loop, in the order of `EventLoop::run`.
-    pub(super) fn turn(&mut self, chaos: bool) -> Checked {
-        let rescue = self.reactor.tasks_out() > 0 && chaos && self.rng.percent(20);
-        if !self.wakes() && !rescue {
-            return Ok(());
-        }
-        let now = self.now.get();
-        self.reactor.clock.set(now, EPOCH + now / 1_000);
-        let held = if chaos { self.plan.held_events } else { 0 };
-        let mut events = self.events(held);
-        self.rng.shuffle(&mut events);
-        self.trace(format_args!("turn, {} events", events.len()));
-
-        self.controls();
-        self.replies();
-        for (index, ready) in events {
-            let client = &self.clients[index];
-            if client.wire.borrow().closed.is_some() {
-                // A reply has just closed it; nobody is told any more.
-                continue;
-            }
-            client.wire.borrow_mut().notify(ready);
-            self.trace(format_args!("  client {index} is {ready:?}"));
-            self.reactor.ready(client.token, ready);
-            if self.reactor.new_tasks() >= POST_BATCH {
-                self.post()?;
-            }
-        }
-        self.reactor.read_listed();
-        self.reactor.expire();
-        self.post()?;
-        self.reactor.flush_dirty();
-        if self.drain_until.is_some_and(|at| at <= now) {
-            self.facts.forced = true;
-            self.reactor.close_all();
-        }
-        if self.reactor.tasks_out() > 0 && self.inbox.is_empty() {
-            if chaos && self.rng.percent(30) {
-                self.work();
-            }
-            self.replies();
-            self.post()?;
-            self.reactor.flush_dirty();
-        }
-        self.check()
-    }
-
-    fn events(&mut self, held: u32) -> Vec<(usize, Ready)> {
-        let mut events = Vec::new();
-        for (index, client) in self.clients.iter().enumerate() {
-            let mut wire = client.wire.borrow_mut();
-            if wire.edge && is_known_as(client.token, &wire) && !self.rng.percent(held) {
-                wire.edge = false;
-                events.push((index, wire.ready()));
-            }
-        }
-        events
-    }
-
-    fn controls(&mut self) {
-        for index in std::mem::take(&mut self.accepted) {
-            let client = &mut self.clients[index];
-            let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
-            client.token = self.reactor.insert(io, None);
-        }
-    }
-
-    fn replies(&mut self) {
-        while let Some(task) = self.inbox.pop_front() {
-            self.reactor.reply(task);
-        }
-        self.reactor.flush_dirty();
-    }
-
-    fn post(&mut self) -> Checked {
-        let mut room = self.plan.max_tasks.saturating_sub(self.reactor.tasks_out());
-        let mut tasks = Vec::new();
-        self.reactor.take_tasks(&mut tasks);
-        for task in tasks {
-            let id = self.check_task(&task)?;
-            if room > 0 && self.queue.len() < self.plan.queue {
-                room -= 1;
-                self.queue.push_back(task);
-            } else {
-                self.trace(format_args!("request {id} is refused"));
-                self.facts.fates.insert(id, Fate::Refused);
-                self.reactor.refused(task);
-            }
-        }
-        Ok(())
-    }
-
-    /// A task must be what its client sent, come once, and not behind the
-    /// last request that may be answered.
-    fn check_task(&mut self, task: &Task) -> Result<u32, String> {
-        let id = id(&task.request);
-        let &(index, place) = self.owners.get(&id).ok_or("a task from nobody")?;
-        let client = &self.clients[index];
-        let request = &client.requests[place];
-        let wire = client.wire.borrow();
-        self.trace(format_args!("request {id} of client {index} is queued"));
-        if self.facts.fates.insert(id, Fate::Out).is_some() {
-            return Err(format!("request {id} comes twice"));
-        }
-        if !request.kind.is_worker() || wire.read < request.end {
-            return Err(format!("request {id} is handled before it is understood"));
-        }
-        if client.requests[..place].iter().any(|earlier| earlier.close) {
-            return Err(format!("request {id} is behind the last"));
-        }
-        if task.request.body != pattern(id, request.body) {
-            return Err(format!("request {id} has another body"));
-        }
-        if task.request.head_bytes != wire.input[request.start..request.head_end] {
-            return Err(format!("request {id} has another head"));
-        }
-        Ok(id)
-    }
-
     fn check(&mut self) -> Checked {
         for (index, client) in self.clients.iter_mut().enumerate() {
             client.read(&self.facts).map_err(|e| format!("client {index}: {e}"))?;
@@ -563,15 +431,6 @@ impl World {
         self.tally.answers += self.clients.iter().map(|client| client.answered as u64).sum::<u64>();
         Ok(())
     }
-}
-
-fn is_known(client: &Client) -> bool {
-    is_known_as(client.token, &client.wire.borrow())
-}
-
-/// Whether the loop watches it.
-fn is_known_as(token: u64, wire: &Wire) -> bool {
-    token != u64::MAX && wire.closed.is_none()
 }
 
 /// What a worker does.

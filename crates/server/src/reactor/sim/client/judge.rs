@@ -1,0 +1,260 @@
+//! Whether what a client sees is right.
+
+use reactor_proto::response::date;
+
+use super::{Client, EPOCH, Facts, Fate};
+use crate::reactor::sim::answer::Answer;
+use crate::reactor::sim::request::{Expected, INLINE, Kind, pattern};
+use crate::stats::CloseReason;
+
+impl Client {
+    pub(super) fn judge(&mut self, answer: &Answer, facts: &Facts) -> Result<(), String> {
+        let read = self.wire.borrow().known;
+        let index = self.answered;
+        let request = self.requests.get(index).ok_or("an answer to no request")?.clone();
+        if read <= request.begin {
+            return Err("an answer before its request".into());
+        }
+        if answer.status == 100 {
+            if !request.expects || read < request.head_end {
+                return Err("a 100 that nobody waits for".into());
+            }
+            if self.continued > index {
+                return Err("a second 100".into());
+            }
+            self.continued = index + 1;
+            self.continued_at = facts.now;
+            return Ok(());
+        }
+        self.judge_date(answer, &request, facts)?;
+        let must_close = request.close || self.is_failure(answer, &request, facts)?;
+        if must_close != answer.close && !(answer.close && facts.draining) {
+            return Err(format!("close is {}: {}", answer.close, answer.status));
+        }
+        if !answer.close && answer.keep_alive != request.told {
+            return Err(format!("keep-alive is {}", answer.keep_alive));
+        }
+        Ok(())
+    }
+
+    /// Checks the answer's status and body. True if it has to close because
+    /// of what went wrong.
+    fn is_failure(
+        &self,
+        answer: &Answer,
+        request: &Expected,
+        facts: &Facts,
+    ) -> Result<bool, String> {
+        let wire = self.wire.borrow();
+        let fate = facts.fates.get(&request.id);
+        let text = String::from_utf8_lossy(&answer.body);
+        match answer.status {
+            408 => {
+                self.judge_timeout(request, facts)?;
+                return Ok(true);
+            }
+            400 if text.contains("inside the request") || answer.body.is_empty() => {
+                let cut = wire.eof && wire.known == wire.arrived && wire.known < request.end;
+                return if cut { Ok(true) } else { Err("its input is complete".into()) };
+            }
+            503 if fate.is_none() && facts.tight && request.kind.is_worker() => {
+                return if request.body > 0 { Ok(true) } else { Err("it has no body".into()) };
+            }
+            _ => {}
+        }
+        let early = matches!(request.kind, Kind::Bad(_)) || request.expects && answer.close;
+        if wire.known < request.end && !early {
+            return Err(format!("{} to half a request", answer.status));
+        }
+        let (status, body): (u16, Option<&[u8]>) = match (request.kind, fate) {
+            (Kind::Bad(status), None) => (status, None),
+            (Kind::NotFound, None) => (404, None),
+            (Kind::NotAllowed, None) => (405, None),
+            (Kind::Unknown, None) => (501, None),
+            (Kind::Options, None) => (204, None),
+            (Kind::Inline(index), None) => (200, Some(pattern(index as u32, INLINE[index]))),
+            (Kind::Version, None) => {
+                self.judge_version(text.parse().ok(), request, facts, answer.body.is_empty())?;
+                (200, None)
+            }
+            (kind, Some(Fate::Refused)) if kind.is_worker() => (503, None),
+            (kind, Some(Fate::Failed)) if kind.is_worker() => (500, None),
+            (kind, Some(Fate::Done)) if kind.is_worker() => {
+                if answer.id != Some(request.id) {
+                    return Err(format!("the answer is to {:?}", answer.id));
+                }
+                self.judge_version(answer.version, request, facts, false)?;
+                match kind {
+                    Kind::Empty(status) => (status, None),
+                    Kind::Sized { bytes, .. } => (200, Some(pattern(request.id, bytes))),
+                    _ => (200, Some(pattern(request.id, request.body))),
+                }
+            }
+            (kind, fate) => return Err(format!("{} to {kind:?}, {fate:?}", answer.status)),
+        };
+        if answer.status != status {
+            return Err(format!("{} instead of {status}", answer.status));
+        }
+        if let Some(body) = body
+            && answer.body != if request.head_only { b"" } else { body }
+        {
+            return Err(format!("{} other body bytes", answer.body.len()));
+        }
+        Ok(matches!(request.kind, Kind::Bad(_)))
+    }
+
+    fn judge_date(&self, answer: &Answer, request: &Expected, facts: &Facts) -> Result<(), String> {
+        let text = answer.date.as_deref().ok_or("no Date")?;
+        let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<u64>().ok());
+        let seconds = match (number(5..7), number(17..19), number(20..22), number(23..25)) {
+            (Some(d), Some(h), Some(m), Some(s)) => (d - 1) * 86_400 + h * 3_600 + m * 60 + s,
+            _ => return Err(format!("no date: {text}")),
+        };
+        let since = self.arrival(request.begin).map_or(0, |arrival| arrival.at / 1_000);
+        if date(EPOCH + seconds) != text.as_bytes()
+            || !(since..=facts.now / 1_000).contains(&seconds)
+        {
+            return Err(format!("the wrong date: {text}"));
+        }
+        Ok(())
+    }
+
+    fn judge_version(
+        &self,
+        version: Option<u32>,
+        request: &Expected,
+        facts: &Facts,
+        hidden: bool,
+    ) -> Result<(), String> {
+        if hidden && request.head_only {
+            return Ok(());
+        }
+        let since = self.arrival(request.begin).map_or(0, |arrival| arrival.version);
+        match version {
+            Some(version) if (since..=facts.version).contains(&version) => Ok(()),
+            _ => Err(format!("from version {version:?}")),
+        }
+    }
+
+    /// A request may be given up only if its client was late.
+    fn judge_timeout(&self, request: &Expected, facts: &Facts) -> Result<(), String> {
+        let wire = self.wire.borrow();
+        let begun = self.arrival(request.begin).ok_or("it has not begun")?.at;
+        let (since, span) = if wire.known < request.head_end {
+            (begun, facts.timeouts.head)
+        } else if request.expects && self.continued <= self.answered {
+            return Err("its client was never told to go on".into());
+        } else if request.chunked {
+            // Framing without data is no progress.
+            (begun, facts.timeouts.body)
+        } else {
+            let last = self.arrival(wire.known - 1).map_or(begun, |arrival| arrival.at);
+            (last.max(self.continued_at), facts.timeouts.body)
+        };
+        if wire.known >= request.end {
+            return Err("it is complete".into());
+        }
+        if facts.now - since < span.as_millis() as u64 {
+            return Err(format!("given up after {} ms", facts.now - since));
+        }
+        Ok(())
+    }
+
+    /// Whether every request that came in whole, as far as the server was
+    /// told of it, has its answer.
+    fn is_served(&self, upto: usize) -> bool {
+        self.ended || self.requests.get(self.answered).is_none_or(|next| next.end > upto)
+    }
+
+    /// Whether the server owes nothing: no answer, and no `100 Continue`.
+    pub(in crate::reactor::sim) fn check_served(&self) -> Result<(), String> {
+        let wire = self.wire.borrow();
+        if wire.reset || wire.closed.is_some() {
+            // Judged by `judge_close`.
+            return Ok(());
+        }
+        if !self.is_served(wire.arrived) {
+            let request = &self.requests[self.answered];
+            return Err(format!("never answered: {request:?}"));
+        }
+        if wire.eof {
+            return Err("it stays open after the client's last byte".into());
+        }
+        let waiting = self.requests.get(self.answered).filter(|_| !self.ended);
+        if let Some(request) = waiting
+            && request.expects
+            && wire.arrived == request.head_end
+            && self.continued <= self.answered
+        {
+            return Err(format!("never told to go on: {request:?}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the server may have ended the connection as it did.
+    pub(in crate::reactor::sim) fn judge_close(&self, facts: &Facts) -> Result<(), String> {
+        let wire = self.wire.borrow();
+        let Some((reason, at)) = wire.closed else { return Ok(()) };
+        let reason = reason.ok_or("closed for no reason")?;
+        if wire.reset || facts.forced && reason == CloseReason::Stopped {
+            return Ok(());
+        }
+        let millis = |span: std::time::Duration| span.as_millis() as u64;
+        // There may be room of which nobody has been told yet.
+        let blocked = wire.blocked || wire.edge;
+        if reason == CloseReason::WriteTimeout {
+            let late = at - wire.moved_at >= millis(facts.timeouts.write);
+            let idle = at - wire.moved_at;
+            return if blocked && late {
+                Ok(())
+            } else {
+                Err(format!("given up, blocked {blocked}, {idle} ms after it last moved"))
+            };
+        }
+        if self.parsed < wire.output.len() {
+            return Err(format!("{reason:?} within an answer"));
+        }
+        let behind = match self.answered {
+            0 => 0,
+            n => self.requests[n - 1].end,
+        };
+        // A blank line before a request is no part of one.
+        let begun = wire.input[behind.min(wire.notified)..wire.notified]
+            .iter()
+            .any(|byte| !b"\r\n".contains(byte));
+        let quiet = self.is_served(wire.notified) && !begun;
+        let since = self.answered_at.max(self.opened_at);
+        let right = match reason {
+            CloseReason::Served | CloseReason::Rejected | CloseReason::RequestTimeout => self.ended,
+            CloseReason::Peer => wire.eof && quiet,
+            CloseReason::Idle => {
+                let span =
+                    if self.answered == 0 { facts.timeouts.head } else { facts.timeouts.idle };
+                quiet && at - since >= millis(span)
+            }
+            CloseReason::Aborted if wire.gone => !quiet,
+            CloseReason::Aborted => {
+                wire.eof && self.ended && self.requests[self.answered - 1].end > wire.arrived
+            }
+            // The last look takes in what nobody has been told of yet.
+            CloseReason::Stopped => {
+                facts.draining && (self.ended || quiet && wire.arrived == wire.read)
+            }
+            CloseReason::WriteTimeout => false,
+        };
+        if !right {
+            return Err(format!(
+                "closed as {reason:?}; ended {}, quiet {quiet}, eof {}",
+                self.ended, wire.eof
+            ));
+        }
+        // The kernel answers unread input with a reset, which takes what the
+        // client has not read yet along.
+        let lost = wire.output.len() > wire.taken && wire.notified > wire.read;
+        let lingered = wire.shut_at.is_some_and(|shut_at| at - shut_at >= 2_000);
+        if lost && !lingered {
+            return Err(format!("{reason:?} with unread input: the client may see a reset"));
+        }
+        Ok(())
+    }
+}
