@@ -99,7 +99,7 @@ impl Reactor<SimTransport> {
         ensure!(!conn.dirty, "answers are forgotten");
         ensure!(!conn.readable || !conn.wants_read() || conn.listed, "input is forgotten");
         ensure!(!unread || conn.readable || at_work, "unread input is forgotten");
-        ensure!(!conn.stalled || conn.is_full() && !conn.tail.is_empty(), "a stall without cause");
+        ensure!(!conn.stalled || conn.is_full(), "a stall without cause");
         ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
         ensure!(!conn.closing || !conn.out.is_empty() || conn.phase == Phase::Linger, "not closed");
 
