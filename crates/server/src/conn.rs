@@ -114,6 +114,8 @@ pub(crate) struct Conn<T> {
     /// One bit, at its sequence number modulo 64, for each request that is
     /// with the lane.
     pub(crate) with_lane: u64,
+    /// The HEAD requests among them.
+    pub(crate) heads_with_lane: u64,
     /// Bytes of a streaming request body that the lane has not taken.
     pub(crate) unpulled: usize,
     /// The streaming response that is being sent; the answer in turn.
@@ -248,6 +250,7 @@ impl<T> Conn<T> {
             parked: false,
             lane: 0,
             with_lane: 0,
+            heads_with_lane: 0,
             unpulled: 0,
             stream: None,
         }

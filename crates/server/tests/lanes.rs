@@ -474,10 +474,19 @@ fn requests_of_a_lane_that_is_taken_away_get_503() {
     let mut client = laned.client();
     client.send(request("GET", "/lane/never"));
     client.send(request("GET", "/inline"));
-    until("the request", || laned.seen.requests.load(Ordering::Relaxed) == 1);
+    let mut last = laned.client();
+    last.send("HEAD /lane/never HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    until("the requests", || laned.seen.requests.load(Ordering::Relaxed) == 2);
     laned.server.set_lanes(&[None]);
+    assert_eq!(last.reply_to_head().status, 503);
+    last.ends();
     assert_eq!(client.reply().status, 503);
     assert_eq!(client.reply().text(), "inline");
+    // A HEAD request's 503 has no body either, and one that closes is closed.
+    let mut heads = laned.client();
+    heads.send(request("HEAD", "/lane/more"));
+    assert_eq!(heads.reply_to_head().status, 503);
+    assert_eq!(heads.get("/inline").text(), "inline");
     let reply = client.get("/lane/more");
     assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")));
 }

@@ -316,6 +316,7 @@ fn a_forced_stop_leaves_no_connection_open() {
         let server = start(config(builtin()));
         let address = tcp_address(&server);
         let connected = AtomicUsize::new(0);
+        let stopped = std::sync::atomic::AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -324,6 +325,8 @@ fn a_forced_stop_leaves_no_connection_open() {
                         clients.push(client);
                         connected.fetch_add(1, Ordering::Relaxed);
                     }
+                    // Until then one may still be answered.
+                    until("the stop", || stopped.load(Ordering::Acquire));
                     // The server object is still there. One that the kernel had
                     // not handed out may learn of the end by asking only.
                     for mut client in clients {
@@ -336,6 +339,7 @@ fn a_forced_stop_leaves_no_connection_open() {
             until("connections to come", || connected.load(Ordering::Relaxed) > 20);
             server.stop(Stop::Force);
             server.wait();
+            stopped.store(true, Ordering::Release);
         });
     }
 }

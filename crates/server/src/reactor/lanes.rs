@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reactor_proto::{Framing, response};
 
 use super::Reactor;
-use crate::conn::{Answer, HIGH_WATER, Incoming, Plain, Transport};
+use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
 use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
 use crate::stats::CloseReason;
 use crate::task::ReplyAddress;
@@ -76,7 +76,12 @@ impl<T: Transport> Reactor<T> {
                 // its task finds no lane.
                 let incoming = conn.incoming.is_some() && sequence.wrapping_add(1) == end;
                 if bit != 0 && !incoming {
-                    let meta = crate::conn::Meta::default();
+                    let meta = Meta {
+                        head_only: conn.heads_with_lane & bit != 0,
+                        // Nothing is read behind a request that closes.
+                        close: conn.last_request_read && sequence.wrapping_add(1) == end,
+                        ..Meta::default()
+                    };
                     self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
                 }
                 sequence = sequence.wrapping_add(1);
@@ -104,10 +109,14 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// Notes that request `sequence` belongs to a lane.
-    pub(super) fn with_lane(&mut self, slot: u32, lane: u8, sequence: u32) {
+    pub(super) fn with_lane(&mut self, slot: u32, lane: u8, sequence: u32, meta: Meta) {
         let conn = &mut self.conns[slot as usize];
         conn.lane = lane;
         conn.with_lane |= lane_bit(sequence);
+        conn.heads_with_lane &= !lane_bit(sequence);
+        if meta.head_only {
+            conn.heads_with_lane |= lane_bit(sequence);
+        }
         conn.unpulled = 0;
     }
 

@@ -197,7 +197,7 @@ impl<T: Transport> Reactor<T> {
                     Destination::Worker(handler) => task.handler = Some(handler),
                     Destination::Lane { lane, route } => {
                         task.route = route;
-                        self.with_lane(slot, lane, sequence);
+                        self.with_lane(slot, lane, sequence, meta);
                     }
                 }
                 task.request.head.clone_from(&self.head);

@@ -85,8 +85,7 @@ impl<T: Transport> Reactor<T> {
         for slot in due.drain(..) {
             let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
             match conn.phase {
-                Phase::Fresh | Phase::Idle if self.draining => self.close_drained(slot),
-                Phase::Fresh | Phase::Idle => self.close(slot, CloseReason::Idle),
+                Phase::Fresh | Phase::Idle => self.close_quiet(slot),
                 Phase::Head | Phase::Body => {
                     let answer = Answer::Plain(Plain::Timeout);
                     self.fail(slot, answer, false, CloseReason::RequestTimeout);
@@ -121,15 +120,18 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A request may have come in this very moment; it is still answered.
-    fn close_drained(&mut self, slot: u32) {
+    fn close_quiet(&mut self, slot: u32) {
+        let reason = if self.draining { CloseReason::Stopped } else { CloseReason::Idle };
         let conn = &mut self.conns[slot as usize];
+        let since = conn.since;
         conn.readable = true;
         self.work(slot);
         if let Some(conn) = self.conns.get(slot as usize)
             && conn.is_quiet()
+            && conn.since == since
             && matches!(conn.phase, Phase::Fresh | Phase::Idle)
         {
-            self.close(slot, CloseReason::Stopped);
+            self.close(slot, reason);
         }
     }
 
