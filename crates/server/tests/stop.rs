@@ -316,7 +316,7 @@ fn a_forced_stop_leaves_no_connection_open() {
         let server = start(config(builtin()));
         let address = tcp_address(&server);
         let connected = AtomicUsize::new(0);
-        let stopped = std::sync::atomic::AtomicBool::new(false);
+        let stopped = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
