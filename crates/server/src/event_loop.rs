@@ -91,7 +91,7 @@ impl EventLoop {
             if self.is_drained() {
                 return;
             }
-            if self.reactor.tasks_out() > 0 && self.inbox.is_empty() {
+            if self.reactor.awaits_others() && self.inbox.is_empty() {
                 // On a busy machine the worker shares this core: let it run,
                 // and its replies need no wake.
                 yield_now();

@@ -378,6 +378,12 @@ impl<T: Transport> Reactor<T> {
         self.lanes.iter().any(|side| !side.out.is_empty() && side.parked.is_empty())
     }
 
+    /// Whether replies of workers or lanes are to come.
+    pub(crate) fn awaits_others(&self) -> bool {
+        let busy = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.in_flight() > 0);
+        self.tasks_out > 0 || self.lanes.iter().any(busy)
+    }
+
     /// Breaks the connection off if something has doomed it.
     pub(super) fn is_doomed(&mut self, slot: u32) -> bool {
         if self.doomed.is_empty() {
