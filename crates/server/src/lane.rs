@@ -52,6 +52,20 @@ pub enum LaneReply {
     Pull(Exchange, usize),
 }
 
+impl LaneReply {
+    /// Which exchange it belongs to.
+    #[must_use]
+    pub fn exchange(&self) -> Exchange {
+        match self {
+            Self::Response(task) => task.exchange(),
+            Self::Chunk(exchange, _)
+            | Self::End(exchange)
+            | Self::Abort(exchange)
+            | Self::Pull(exchange, _) => *exchange,
+        }
+    }
+}
+
 /// Names one request and its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Exchange(pub(crate) ReplyAddress);
@@ -244,15 +258,9 @@ pub struct LaneReplies {
 impl LaneReplies {
     /// Puts a reply into the inbox of the loop it belongs to.
     pub fn push(&mut self, reply: LaneReply) {
-        let address = match &reply {
-            LaneReply::Response(task) => task.0.address,
-            LaneReply::Chunk(exchange, _)
-            | LaneReply::End(exchange)
-            | LaneReply::Abort(exchange)
-            | LaneReply::Pull(exchange, _) => exchange.0,
-        };
-        self.touched |= 1 << address.io_thread;
-        self.inboxes[address.io_thread].push_lane(reply);
+        let io_thread = reply.exchange().0.io_thread;
+        self.touched |= 1 << io_thread;
+        self.inboxes[io_thread].push_lane(reply);
     }
 
     /// Wakes the loops that have replies, and those that wait for room in

@@ -213,13 +213,7 @@ impl<T: Transport> Reactor<T> {
 
     /// A lane has said something.
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
-        let address = match &reply {
-            LaneReply::Response(task) => task.0.address,
-            LaneReply::Chunk(exchange, _)
-            | LaneReply::End(exchange)
-            | LaneReply::Abort(exchange)
-            | LaneReply::Pull(exchange, _) => exchange.0,
-        };
+        let Exchange(address) = reply.exchange();
         let alive = self.conns.get(address.slot as usize).is_some_and(|conn| {
             conn.generation == address.generation
                 && conn.with_lane & lane_bit(address.sequence) != 0
