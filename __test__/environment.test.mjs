@@ -8,19 +8,38 @@ import { launch } from './command.mjs';
 
 const INDEX = new URL('../dist/index.js', import.meta.url).href;
 
+/** What answers: native workers, and handlers that answer at once, later or in parts. */
+const ANSWERS = {
+  'native workers': '',
+  'a handler': "fetch: () => new Response('at once'),",
+  'an async handler': `fetch: async () => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+    return new Response('later');
+  },`,
+  'a streaming handler': `fetch: () => new Response(new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setImmediate(resolve));
+      controller.enqueue(new Uint8Array(10_000));
+      if (Math.random() < 0.05) controller.close();
+    },
+  })),`,
+};
+
 /** Serves, reports the url, and goes on fetching from itself. */
-const SERVE_AND_FETCH = `
+const serveAndFetch = (answer) => `
   const { serve } = await import(${JSON.stringify(INDEX)});
-  const server = await serve({ port: 0, hostname: '127.0.0.1', ioThreads: 2, workerThreads: 2 });
+  const options = { port: 0, hostname: '127.0.0.1', ioThreads: 2, workerThreads: 2 };
+  const server = await serve({ ...options, ${answer} });
   for (let i = 0; i < 8; i++) {
     (async () => { for (;;) await (await fetch(server.url)).text(); })().catch(() => {});
   }
 `;
+const SERVE_AND_FETCH = serveAndFetch('');
 
-test('a terminated worker takes its server along, under load', async (t) => {
+const terminated = test.macro(async (t, answer) => {
   for (let round = 0; round < 10; round++) {
     const worker = new Worker(
-      `(async () => { ${SERVE_AND_FETCH} require('node:worker_threads').parentPort.postMessage(server.url); })();`,
+      `(async () => { ${serveAndFetch(answer)} require('node:worker_threads').parentPort.postMessage(server.url); })();`,
       { eval: true },
     );
     const url = await new Promise((resolve, reject) => {
@@ -32,6 +51,9 @@ test('a terminated worker takes its server along, under load', async (t) => {
     await t.throwsAsync(fetch(url));
   }
 });
+for (const [name, answer] of Object.entries(ANSWERS)) {
+  test(`a terminated worker takes its server along, under load, ${name}`, terminated, answer);
+}
 
 test('a worker terminated while it starts or stops a server does no harm', async (t) => {
   for (let round = 0; round < 20; round++) {
@@ -68,12 +90,12 @@ test('a worker that ends by itself takes its server along', async (t) => {
   await t.throwsAsync(fetch(url));
 });
 
-test('process.exit() under load ends with its own code', async (t) => {
+const exits = test.macro(async (t, answer) => {
   for (let round = 0; round < 10; round++) {
     const child = launch([
       '--input-type=module',
       '--eval',
-      `${SERVE_AND_FETCH} setTimeout(() => process.exit(7), ${round * 20});`,
+      `${serveAndFetch(answer)} setTimeout(() => process.exit(7), ${round * 20});`,
     ]);
     const [code, signal] = await new Promise((resolve) =>
       child.process.once('close', (...end) => resolve(end)),
@@ -81,6 +103,9 @@ test('process.exit() under load ends with its own code', async (t) => {
     t.deepEqual({ code, signal, stderr: child.stderr() }, { code: 7, signal: null, stderr: '' });
   }
 });
+for (const [name, answer] of Object.entries(ANSWERS)) {
+  test(`process.exit() under load ends with its own code, ${name}`, exits, answer);
+}
 
 test('an uncaught error ends the process as ever', async (t) => {
   const child = launch([
