@@ -1,6 +1,7 @@
 // The command line as a user runs it.
 
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -301,3 +302,17 @@ function temporaryFolder(t) {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+test('a reader that leaves early ends neither --help nor a server', async (t) => {
+  const help = launch([BIN, 'serve', '--help']);
+  help.process.stdout.destroy();
+  const [code] = await once(help.process, 'close');
+  t.deepEqual({ code, stderr: help.stderr() }, { code: 0, stderr: '' });
+
+  const server = await serve(t, LOCAL);
+  server.process.stdout.destroy();
+  server.process.stderr.destroy();
+  t.is((await fetch(server.url)).status, 200);
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
+});

@@ -105,6 +105,9 @@ pub(crate) struct Conn<T> {
     pub(crate) listed: bool,
     /// Has had at least one whole request.
     pub(crate) served: bool,
+    /// To be broken off at the end of what is being done: a response that has
+    /// begun cannot be completed.
+    pub(crate) doomed: bool,
     /// `100 Continue` is owed once earlier answers are out.
     pub(crate) owes_continue: bool,
     /// Waits for room in its lane; not read from meanwhile.
@@ -246,6 +249,7 @@ impl<T> Conn<T> {
             dirty: false,
             listed: false,
             served: false,
+            doomed: false,
             owes_continue: false,
             parked: false,
             lane: 0,

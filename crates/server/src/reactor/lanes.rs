@@ -356,9 +356,9 @@ impl<T: Transport> Reactor<T> {
     /// The client has sent its last byte. Nothing will read an open stream to
     /// its end; a response that is still being made may yet be read.
     pub(super) fn lane_hangup(&mut self, slot: u32) {
-        let conn = &self.conns[slot as usize];
+        let conn = &mut self.conns[slot as usize];
         if conn.stream.is_some() {
-            self.doomed.push(slot);
+            conn.doomed = true;
             return;
         }
         for exchange in self.with_lane_of(slot) {
@@ -380,10 +380,9 @@ impl<T: Transport> Reactor<T> {
 
     /// Breaks the connection off if something has doomed it.
     pub(super) fn is_doomed(&mut self, slot: u32) -> bool {
-        if self.doomed.is_empty() {
+        if !self.conns[slot as usize].doomed {
             return false;
         }
-        self.doomed.clear();
         self.close(slot, CloseReason::Aborted);
         true
     }

@@ -77,8 +77,6 @@ pub(crate) struct Reactor<T> {
     due: Vec<u32>,
     draining: bool,
     lanes: Vec<lanes::LaneSide>,
-    /// Connections to be broken off at the end of what is being done.
-    doomed: Vec<u32>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -122,7 +120,6 @@ impl<T: Transport> Reactor<T> {
             due: Vec::new(),
             draining: false,
             lanes: Vec::new(),
-            doomed: Vec::new(),
         }
     }
 

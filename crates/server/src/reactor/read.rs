@@ -348,7 +348,7 @@ impl<T: Transport> Reactor<T> {
                     && self.conns[slot as usize].next_answer == sequence
                 {
                     // Its response has begun: it can only be broken off.
-                    self.doomed.push(slot);
+                    self.conns[slot as usize].doomed = true;
                     return;
                 }
                 self.recycle_incoming(Some(incoming));

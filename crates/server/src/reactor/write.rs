@@ -89,10 +89,9 @@ impl<T: Transport> Reactor<T> {
                 buf.extend_from_slice(&inline.head);
                 buf.extend_from_slice(date);
                 buf.extend_from_slice(connection);
-                if meta.head_only {
-                } else if Out::wants_splice(inline.body.len()) {
+                if Out::wants_splice(inline.body.len()) && !meta.head_only {
                     out.splice(Body::Shared(inline.body.clone()));
-                } else {
+                } else if !meta.head_only {
                     buf.extend_from_slice(&inline.body);
                 }
             }
