@@ -11,8 +11,12 @@ export declare class NativeLane {
   /**
    * Replies go to this server from now on. Call `turn` right after: what has
    * come in before was not announced.
+   *
+   * With `on_ready`, this thread drives the server's I/O loop, if there is
+   * only one, as long as its handlers are quick; `on_ready` is called as
+   * `on_wake` is.
    */
-  attach(server: NativeServer): void
+  attach(server: NativeServer, onReady?: (() => void) | undefined | null): void
   /**
    * Takes the replies in `replies` and `reply_bytes`, then fills `events`
    * and `event_bytes` with what waits. Returns the number of events; 0 means

@@ -73,6 +73,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly native: NativeOptions;
   readonly error: BridgeOptions['onError'];
   readonly globals: boolean;
+  /** The JavaScript thread may drive the I/O loop. */
+  readonly drives: boolean;
 }
 
 /**
@@ -138,7 +140,9 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
     throw invalid('option "globals"', 'true or false', globals);
   }
   const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
-  return { native, ...handlers, error, globals };
+  // Threads that were asked for by number are threads of their own.
+  const drives = get('ioThreads') === 'auto' && ioThreads === 1;
+  return { native, ...handlers, error, globals, drives };
 }
 
 /** Checks what a user gave to `server.stop`. */

@@ -124,7 +124,7 @@ async function start(options: ResolvedOptions): Promise<Server> {
   if (hostname !== undefined) {
     bridge.host = authorityOf(hostname, port);
   }
-  lane.attach(native);
+  lane.attach(native, options.drives ? () => bridge.wake() : undefined);
   // Requests that came before nobody has announced.
   bridge.wake();
   return new RunningServer(native, handlers, () => lane.close());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Config, LaneReplies, Server, StartError, Stop};
+use reactor_server::{Address, Config, LaneReplies, Seat, Server, StartError, Stop};
 
 use crate::lane::NativeLane;
 use crate::options::{self, NativeOptions, NativeRoute};
@@ -115,6 +115,10 @@ impl NativeServer {
 
     pub(crate) fn lane_replies(&self) -> LaneReplies {
         self.server.lane_replies()
+    }
+
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.server.seat()
     }
 
     /// A snapshot of the counters, as JSON.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Events, Poller, Stream, block_signals, yield_now};
+use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::acceptor::{Accepting, LISTENER, WAKER};
 use crate::app::Handler;
@@ -24,11 +24,11 @@ const FIRST_RESCUE: Duration = Duration::from_millis(1);
 const LAST_RESCUE: Duration = Duration::from_secs(1);
 
 /// Events taken from epoll at once.
-const EVENTS: usize = 256;
+pub(crate) const EVENTS: usize = 256;
 
 pub(crate) struct EventLoop {
     pub(crate) index: usize,
-    pub(crate) poller: Poller,
+    pub(crate) poller: Arc<Poller>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) reactor: Reactor<Stream>,
@@ -46,6 +46,19 @@ pub(crate) struct EventLoop {
     pub(crate) rescue_at: Instant,
     /// When requests in flight are given up, once the server stops.
     pub(crate) drain_until: Option<Instant>,
+    /// Room for what one wait brings.
+    pub(crate) events: Events,
+    /// Tasks on their way to the workers; empty between turns.
+    pub(crate) tasks: Vec<Box<Task>>,
+}
+
+/// How a turn waits for something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As long as nothing happens: for the loop's own thread.
+    Asleep,
+    /// Not at all: for a thread that has other things to do.
+    No,
 }
 
 impl EventLoop {
@@ -58,54 +71,59 @@ impl EventLoop {
         }
     }
 
-    pub(crate) fn run(mut self) {
-        block_signals();
-        let mut events = Events::with_capacity(EVENTS);
-        let mut tasks = Vec::new();
-        loop {
-            let timeout = self.sleep_timeout();
-            if self.poller.wait(&mut events, timeout).is_err() {
-                // Cannot happen to a valid descriptor; do not spin on it.
-                std::thread::sleep(FIRST_RESCUE);
-            }
-            self.inbox.gate().awake();
-            self.reactor.clock.read();
-            let counters = &self.counters.loops[self.index];
-            counters.turns.add(1);
-            if timeout != Some(Duration::ZERO) {
-                counters.sleeps.add(1);
-            }
+    /// One turn: waits, reads, hands on and writes. False if it was the last.
+    pub(crate) fn turn(&mut self, wait: Wait) -> bool {
+        let timeout = match wait {
+            Wait::Asleep => self.sleep_timeout(),
+            Wait::No => Some(Duration::ZERO),
+        };
+        if self.poller.wait(&mut self.events, timeout).is_err() {
+            // Cannot happen to a valid descriptor; do not spin on it.
+            std::thread::sleep(FIRST_RESCUE);
+        }
+        self.inbox.gate().awake();
+        self.reactor.clock.read();
+        let counters = &self.counters.loops[self.index];
+        counters.turns.add(1);
+        if timeout != Some(Duration::ZERO) {
+            counters.sleeps.add(1);
+        }
 
-            if !self.controls() {
-                return;
-            }
+        if !self.controls() {
+            return false;
+        }
+        self.replies();
+        self.handle();
+        self.reactor.read_listed();
+        self.reactor.expire();
+        self.post();
+        self.reactor.post_lanes();
+        self.reactor.flush_dirty();
+
+        self.rescue();
+        if self.is_drained() {
+            return false;
+        }
+        if wait == Wait::Asleep && self.reactor.awaits_others() && self.inbox.is_empty() {
+            // On a busy machine the worker shares this core: let it run,
+            // and its replies need no wake.
+            yield_now();
             self.replies();
-            self.handle(&events, &mut tasks);
-            self.reactor.read_listed();
-            self.reactor.expire();
-            self.post(&mut tasks);
+            self.post();
             self.reactor.post_lanes();
             self.reactor.flush_dirty();
-
-            self.rescue();
-            if self.is_drained() {
-                return;
-            }
-            if self.reactor.awaits_others() && self.inbox.is_empty() {
-                // On a busy machine the worker shares this core: let it run,
-                // and its replies need no wake.
-                yield_now();
-                self.replies();
-                self.post(&mut tasks);
-                self.reactor.post_lanes();
-                self.reactor.flush_dirty();
-            }
         }
+        true
+    }
+
+    /// Whether the server is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain_until.is_some()
     }
 
     /// How long to sleep; None for as long as nothing happens. Unless it is
     /// zero, other threads know from here on that this one sleeps.
-    fn sleep_timeout(&mut self) -> Option<Duration> {
+    pub(crate) fn sleep_timeout(&mut self) -> Option<Duration> {
         // Replies may have let held-back requests go on after this turn's
         // tasks were posted.
         if self.reactor.has_listed()
@@ -150,7 +168,8 @@ impl EventLoop {
         true
     }
 
-    fn replies(&mut self) {
+    /// Takes what workers and lanes have answered, and writes it.
+    pub(crate) fn replies(&mut self) {
         let out = self.reactor.tasks_out();
         while let Some(task) = self.inbox.pop_reply() {
             self.reactor.reply(task);
@@ -166,9 +185,9 @@ impl EventLoop {
         self.reactor.flush_dirty();
     }
 
-    fn handle(&mut self, events: &Events, tasks: &mut Vec<Box<Task>>) {
-        for index in 0..events.len() {
-            let event = events.get(index);
+    fn handle(&mut self) {
+        for index in 0..self.events.len() {
+            let event = self.events.get(index);
             match event.token() {
                 WAKER => {}
                 token if token >= LISTENER => self.accept(),
@@ -181,7 +200,7 @@ impl EventLoop {
                     };
                     self.reactor.ready(token, ready);
                     if self.reactor.new_tasks() >= POST_BATCH {
-                        self.post(tasks);
+                        self.post();
                     }
                 }
             }
@@ -192,7 +211,7 @@ impl EventLoop {
     }
 
     /// Queues this turn's tasks and wakes one worker for all of them.
-    fn post(&mut self, tasks: &mut Vec<Box<Task>>) {
+    fn post(&mut self) {
         if self.reactor.new_tasks() == 0 {
             return;
         }
@@ -202,9 +221,9 @@ impl EventLoop {
         }
         let waiting = self.reactor.tasks_out() > 0;
         let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
-        self.reactor.take_tasks(tasks);
+        self.reactor.take_tasks(&mut self.tasks);
         let mut queued = 0;
-        for task in tasks.drain(..) {
+        for task in self.tasks.drain(..) {
             let task = if room == 0 { Err(task) } else { self.pool.push(task) };
             match task {
                 Ok(()) => {

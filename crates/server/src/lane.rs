@@ -185,6 +185,12 @@ impl Lane {
         false
     }
 
+    /// To be called by the lane's thread when it looks without having been
+    /// woken.
+    pub fn awake(&self) {
+        self.gate.awake();
+    }
+
     /// Loops that found the lane full and want to be told of room, one bit
     /// each; they are taken off the list.
     pub(crate) fn take_waiting(&self) -> u32 {
@@ -261,6 +267,11 @@ impl LaneReplies {
         let io_thread = reply.exchange().0.io_thread;
         self.touched |= 1 << io_thread;
         self.inboxes[io_thread].push_lane(reply);
+    }
+
+    /// The loops that have replies need not be woken: they are about to look.
+    pub fn forget(&mut self) {
+        self.touched = 0;
     }
 
     /// Wakes the loops that have replies, and those that wait for room in

@@ -27,6 +27,7 @@ mod lane;
 mod out;
 mod pool;
 mod reactor;
+mod seat;
 mod server;
 mod stats;
 mod task;
@@ -39,6 +40,7 @@ pub use lane::{Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, WIND
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::Address;
+pub use seat::Seat;
 pub use server::{Server, Stop};
 pub use stats::{CloseReason, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot};
 pub use task::{Request, Response};

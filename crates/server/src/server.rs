@@ -6,18 +6,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Address, Listener, Poller, block_signals, raise_open_files_limit};
+use reactor_sys::{Address, Events, Listener, Poller, block_signals, raise_open_files_limit};
 
 use crate::acceptor::{Accepting, Acceptor, AcceptorSignal};
 use crate::app::{App, Handler};
 use crate::clock::Clock;
 use crate::config::{AcceptMode, Config, Listen};
 use crate::error::StartError;
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EVENTS, EventLoop};
 use crate::inbox::{Control, Inbox};
 use crate::lane::{Lane, LaneReplies};
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
+use crate::seat::Seat;
 use crate::stats::{Counters, Stats};
 use crate::task::{Request, Response};
 
@@ -51,6 +52,7 @@ struct Shared {
     pool: Arc<Pool>,
     queue: usize,
     inboxes: Vec<Arc<Inbox>>,
+    seats: Mutex<Vec<Arc<Seat>>>,
     acceptor: Option<Arc<AcceptorSignal>>,
     stopping: AtomicBool,
     threads: Mutex<Threads>,
@@ -134,6 +136,16 @@ impl Server {
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {
         LaneReplies { inboxes: self.shared.inboxes.clone(), touched: 0 }
+    }
+
+    /// The seat of the one I/O loop, which a lane's thread may take; None if
+    /// there are several.
+    #[must_use]
+    pub fn seat(&self) -> Option<Arc<Seat>> {
+        match &lock(&self.shared.seats)[..] {
+            [seat] => Some(Arc::clone(seat)),
+            _ => None,
+        }
     }
 
     /// Begins to stop, and returns at once. A second call with
@@ -277,6 +289,7 @@ impl Assembly {
             pool: Arc::clone(&pool),
             queue: config.queue,
             inboxes: inboxes.clone(),
+            seats: Mutex::default(),
             acceptor: acceptor.clone(),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -312,7 +325,7 @@ impl Assembly {
             reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
                 index,
-                poller: Poller::new().map_err(system("an epoll instance"))?,
+                poller: Arc::new(Poller::new().map_err(system("an epoll instance"))?),
                 inbox: Arc::clone(inbox),
                 pool: Arc::clone(&pool),
                 reactor,
@@ -325,6 +338,8 @@ impl Assembly {
                 rescue: Duration::ZERO,
                 rescue_at: Instant::now(),
                 drain_until: None,
+                events: Events::with_capacity(EVENTS),
+                tasks: Vec::new(),
             };
             event_loop.register().map_err(system("an epoll watch"))?;
             loops.push(event_loop);
@@ -365,7 +380,9 @@ impl Assembly {
         spawned?;
         for event_loop in loops {
             let name = format!("rx-io-{}", event_loop.index);
-            threads.io.push(spawn(name, move || event_loop.run())?);
+            let seat = Arc::new(Seat::new(event_loop));
+            lock(&shared.seats).push(Arc::clone(&seat));
+            threads.io.push(spawn(name, move || seat.run())?);
         }
         if let Some(acceptor) = acceptor {
             threads.io.push(spawn("rx-accept".to_owned(), move || acceptor.run())?);

@@ -1,9 +1,10 @@
 //! One epoll instance.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 /// An epoll instance (epoll(7)).
@@ -62,6 +63,19 @@ impl Poller {
         Ok(self.epoll.delete(fd)?)
     }
 
+    /// Whether [`wait`](Self::wait) would bring events, once one comes or the
+    /// time is up (poll(2) on the epoll instance itself). Takes none of them.
+    /// `None` and durations are as for `wait`.
+    #[must_use]
+    pub fn is_ready(&self, timeout: Option<Duration>) -> bool {
+        let timeout = match timeout {
+            None => PollTimeout::NONE,
+            Some(limit) => PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX),
+        };
+        let mut fds = [PollFd::new(self.epoll.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+    }
+
     /// Waits for events. `None` waits without limit, zero does not wait at
     /// all; other durations are rounded up to whole milliseconds. A signal
     /// ends the wait with no events.
@@ -83,6 +97,12 @@ impl Poller {
             Err(errno) => return Err(errno.into()),
         };
         Ok(())
+    }
+}
+
+impl AsRawFd for Poller {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.0.as_raw_fd()
     }
 }
 

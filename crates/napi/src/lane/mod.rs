@@ -8,19 +8,23 @@
 
 mod exchanges;
 mod fill;
+mod patience;
 mod replies;
+mod watch;
 mod words;
 
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Buffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{Error, Result, Status};
+use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
-use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply};
+use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Seat};
 
 use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
+use self::patience::Patience;
+use self::watch::Watch;
 use crate::server::NativeServer;
 
 /// Requests that may wait for a JavaScript thread. Beyond it the I/O loops
@@ -40,6 +44,16 @@ pub struct NativeLane {
     exchanges: Exchanges,
     /// An event that the last turn had no room for.
     held: Option<LaneEvent>,
+    /// The I/O loop that this thread may drive.
+    drives: Option<Driving>,
+}
+
+/// How this thread drives an I/O loop: the seat, and what tells of its events
+/// while JavaScript rests.
+struct Driving {
+    seat: Arc<Seat>,
+    watch: Watch,
+    patience: Patience,
 }
 
 #[napi]
@@ -57,14 +71,31 @@ impl NativeLane {
             // Fails only once the environment is going; then nobody waits.
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        Ok(Self { lane, replies: None, exchanges: Exchanges::default(), held: None })
+        Ok(Self { lane, replies: None, exchanges: Exchanges::default(), held: None, drives: None })
     }
 
     /// Replies go to this server from now on. Call `turn` right after: what has
     /// come in before was not announced.
+    ///
+    /// With `on_ready`, this thread drives the server's I/O loop, if there is
+    /// only one, as long as its handlers are quick; `on_ready` is called as
+    /// `on_wake` is.
     #[napi]
-    pub fn attach(&mut self, server: &NativeServer) {
+    pub fn attach(
+        &mut self,
+        env: Env,
+        server: &NativeServer,
+        on_ready: Option<Function<'_, (), ()>>,
+    ) -> Result<()> {
         self.replies = Some(server.lane_replies());
+        if let Some(on_ready) = on_ready
+            && let Some(seat) = server.seat()
+        {
+            seat.offer(&self.lane);
+            let watch = Watch::new(&env, seat.fd(), &on_ready)?;
+            self.drives = Some(Driving { seat, watch, patience: Patience::default() });
+        }
+        Ok(())
     }
 
     /// Takes the replies in `replies` and `reply_bytes`, then fills `events`
@@ -86,12 +117,25 @@ impl NativeLane {
             .get(..reply_words as usize)
             .ok_or_else(|| invalid("more reply words than the array has"))?;
         let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink, &self.lane);
+        self.lane.awake();
+        let mut has_seat = self.drives.as_mut().is_some_and(Driving::turn);
+        if has_seat {
+            sink.forget();
+        }
         let mut fill = Fill::new(events, event_bytes);
         loop {
             let Some(event) = self.held.take().or_else(|| self.lane.pop()) else {
-                if fill.count() > 0 || self.lane.rest() {
+                if fill.count() > 0 {
                     break;
                 }
+                let waits = has_seat && self.drives.as_mut().is_some_and(|it| it.patience.wait());
+                if !waits && self.lane.rest() {
+                    if self.drives.as_ref().is_none_or(|it| it.may_rest(has_seat)) {
+                        break;
+                    }
+                    self.lane.awake();
+                }
+                has_seat = self.drives.as_mut().is_some_and(Driving::turn);
                 continue;
             };
             match fill.event(event, &mut self.exchanges, sink, &self.lane) {
@@ -103,6 +147,14 @@ impl NativeLane {
             }
         }
         sink.flush(&self.lane);
+        if fill.count() > 0
+            && let Some(driving) = &mut self.drives
+        {
+            driving.patience.rewarded();
+            if !has_seat {
+                driving.seat.ask();
+            }
+        }
         taken?;
         Ok(fill.count())
     }
@@ -141,6 +193,10 @@ impl NativeLane {
     #[napi]
     pub fn close(&mut self) {
         self.lane.close();
+        if let Some(Driving { seat, watch, .. }) = self.drives.take() {
+            drop(watch);
+            seat.leave();
+        }
         let Some(sink) = &mut self.replies else { return };
         for (exchange, task) in self.exchanges.take_all() {
             self.lane.answered();
@@ -160,6 +216,24 @@ impl NativeLane {
             }
         }
         sink.flush(&self.lane);
+    }
+}
+
+impl Driving {
+    /// A turn of the loop, if this thread has its seat.
+    fn turn(&mut self) -> bool {
+        if self.seat.drive() {
+            self.watch.start();
+            return true;
+        }
+        // The loop's own thread watches now.
+        self.watch.stop();
+        false
+    }
+
+    /// Whether this thread may rest, having seen that it had the seat or not.
+    fn may_rest(&self, has_seat: bool) -> bool {
+        if has_seat { self.seat.may_rest() } else { !self.seat.is_lanes() }
     }
 }
 

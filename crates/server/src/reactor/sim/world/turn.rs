@@ -1,4 +1,4 @@
-//! The loop: one turn in the order of `EventLoop::run`.
+//! The loop: one turn in the order of `EventLoop::turn`.
 
 use super::{Checked, World};
 use crate::reactor::Ready;
@@ -24,7 +24,7 @@ impl World {
             || self.clients.iter().any(|client| client.wire.borrow().edge && is_known(client))
     }
 
-    /// One turn of the loop, in the order of `EventLoop::run`.
+    /// One turn of the loop, in the order of `EventLoop::turn`.
     pub(in crate::reactor::sim) fn turn(&mut self, chaos: bool) -> Checked {
         let rescue = self.reactor.tasks_out() > 0 && chaos && self.rng.percent(20);
         if !self.wakes() && !rescue {
