@@ -11,10 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, PATIENCE, bounded, builtin, post, post_chunked, request, start, until, until_stats,
+    Client, PATIENCE, Random, bounded, builtin, post, post_chunked, request, start, until,
+    until_stats,
 };
 use reactor_server::{
-    Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, StartError, Stop, Target,
+    Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, StartError, Stop,
+    Target,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -665,4 +667,107 @@ fn nothing_follows_a_late_answer_that_closes() {
     until_stats(&hand.server, "the end", |stats| {
         stats.connections.open == 0 && stats.handlers.in_flight == 0
     });
+}
+
+/// Handlers that answer at any time around the limit, whole or in pieces: each
+/// answer is the request's own or the loop's, in the order of the requests.
+#[test]
+fn whenever_handlers_answer_each_request_gets_its_own() {
+    const CLIENTS: u64 = 6;
+    const BURSTS: usize = 12;
+    let _bounded = bounded(Duration::from_secs(90));
+    let mut hand = Hand::new(16, |config| {
+        config.request_timeout = Some(Duration::from_millis(100));
+        config.max_in_flight = Some(40);
+    });
+    let address = common::tcp_address(&hand.server);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            thread::spawn(move || {
+                let mut random = Random(number + 1);
+                let mut client = Client::connect(address).expect("the server takes connections");
+                let (mut own, mut late) = (0, 0);
+                for burst in 0..BURSTS {
+                    let ids: Vec<String> = (0..=random.below(8))
+                        .map(|place| format!("{number}.{burst}.{place}"))
+                        .collect();
+                    let all = ids.iter().map(|id| match id.as_bytes().last() {
+                        Some(b'3') => request("GET", "/inline"),
+                        Some(b'5') => request("HEAD", &format!("/lane/{id}")),
+                        _ => request("GET", &format!("/lane/{id}")),
+                    });
+                    client.send(all.collect::<String>());
+                    for id in &ids {
+                        let reply = client.try_reply(id.ends_with('5')).expect("a whole response");
+                        match reply.status {
+                            503 if reply.field("retry-after").is_none() => late += 1,
+                            503 => assert!(!id.ends_with('3'), "native routes have no limit"),
+                            _ if id.ends_with('3') => assert_eq!(reply.text(), "inline"),
+                            _ if id.ends_with('5') => assert_eq!(reply.status, 200),
+                            _ => {
+                                assert_eq!(reply.text(), *id);
+                                own += 1;
+                            }
+                        }
+                    }
+                }
+                (own, late)
+            })
+        })
+        .collect();
+    let mut random = Random(99);
+    let mut open: Vec<(Instant, Work)> = Vec::new();
+    while clients.iter().any(|client| !client.is_finished()) || !open.is_empty() {
+        let now = Instant::now();
+        match hand.lane.pop() {
+            Some(LaneEvent::Request(task)) if task.is_late(now) => {
+                hand.lane.answered();
+                hand.reply(LaneReply::Late(task));
+            }
+            Some(LaneEvent::Request(task)) => {
+                let delay = Duration::from_millis(random.below(200) as u64);
+                open.push((now + delay, Work::Whole(task)));
+            }
+            // It answers all the same, as a handler that does not listen.
+            Some(LaneEvent::TimedOut(_) | LaneEvent::Ack(..) | LaneEvent::HalfClosed(_)) => {}
+            Some(_) => panic!("nobody goes, and no body comes"),
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+        while let Some(place) = open.iter().position(|(due, _)| *due <= now) {
+            let (_, work) = open.swap_remove(place);
+            match work {
+                Work::Whole(task) if random.below(2) == 0 => {
+                    let id = path(&task)["/lane/".len()..].to_owned();
+                    hand.answer(task, &id);
+                }
+                Work::Whole(task) => {
+                    let id = path(&task)["/lane/".len()..].to_owned();
+                    let exchange = task.exchange();
+                    hand.begin(task, &id[..2]);
+                    let delay = Duration::from_millis(random.below(100) as u64);
+                    open.push((now + delay, Work::Rest(exchange, id[2..].to_owned())));
+                }
+                Work::Rest(exchange, rest) => {
+                    hand.reply(LaneReply::Chunk(exchange, rest.into_bytes()));
+                    hand.lane.answered();
+                    hand.reply(LaneReply::End(exchange));
+                }
+            }
+        }
+    }
+    let (mut own, mut late) = (0, 0);
+    for client in clients {
+        let (client_own, client_late) = client.join().expect("every answer is right");
+        own += client_own;
+        late += client_late;
+    }
+    assert!(own > 10 && late > 10, "{own} of their own, {late} late");
+    until_stats(&hand.server, "all places back", |stats| stats.handlers.in_flight == 0);
+    assert_eq!(hand.server.stats().handlers.timed_out, late);
+}
+
+/// What a handler has yet to do.
+enum Work {
+    Whole(LaneTask),
+    Rest(Exchange, String),
 }
