@@ -363,6 +363,32 @@ fn a_reset_ends_the_wait() {
 }
 
 #[test]
+fn a_connection_in_the_place_of_another_has_its_own_time() {
+    const TIME: Duration = Duration::from_millis(800);
+    let _bounded = bounded(LIMIT);
+    let hand = Hand::new(64, |config| {
+        config.io_threads = 1;
+        config.request_timeout = Some(TIME);
+    });
+    let both = request("GET", "/inline") + &request("GET", "/lane/held");
+    let mut first = hand.client();
+    first.send(&both);
+    let _task = hand.task();
+    until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
+    // With something unread, so that it is a reset.
+    drop(first);
+    until_stats(&hand.server, "the connection closed", |stats| stats.connections.open == 0);
+    thread::sleep(TIME / 2);
+    let mut second = hand.client();
+    let begin = Instant::now();
+    second.send(&both);
+    assert_eq!(second.reply().text(), "inline");
+    is_late(&second.reply());
+    assert!(begin.elapsed() >= TIME, "after {:?}", begin.elapsed());
+    assert_eq!(hand.server.stats().handlers.timed_out, 1);
+}
+
+#[test]
 fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
     let _bounded = bounded(LIMIT);
     let mut hand = Hand::with_timeout(SHORT);
@@ -492,6 +518,22 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
     assert_eq!(client.reply().text(), "2");
     is_refused(&client.reply());
     assert_eq!(client.reply().text(), "inline");
+
+    // The lane hears nothing of what it was not given.
+    client.send(["/lane/1", "/lane/2", "/lane/3"].map(|p| request("GET", p)).concat());
+    let (first, second) = (hand.task(), hand.task());
+    client.stream.shutdown(std::net::Shutdown::Write).expect("half a close");
+    for task in [&first, &second] {
+        let LaneEvent::HalfClosed(which) = hand.event() else { panic!("it is told so") };
+        assert_eq!(which, task.exchange());
+    }
+    thread::sleep(SHORT);
+    assert!(hand.lane.pop().is_none(), "the third was not given");
+    hand.answer(first, "1");
+    hand.answer(second, "2");
+    assert_eq!(client.reply().text(), "1");
+    assert_eq!(client.reply().text(), "2");
+    is_refused(&client.reply());
 }
 
 #[test]
