@@ -21,7 +21,9 @@ use reactor_server::{
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(150);
-/// For requests that must be answered in time, also on a busy machine.
+/// For a first part that must come in time, also on a busy machine.
+const AMPLE: Duration = Duration::from_secs(1);
+/// For requests that must not be late.
 const LONG: Duration = Duration::from_secs(20);
 
 /// A server whose `/lane/*` is answered by the test.
@@ -152,7 +154,7 @@ fn the_loop_answers_for_a_handler_that_is_stuck() {
 #[test]
 fn a_late_answer_reaches_nobody() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_timeout(Duration::from_millis(400));
+    let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     for streams in [false, true] {
         is_late(&client.get("/lane/first"));
@@ -182,7 +184,7 @@ fn a_late_answer_reaches_nobody() {
 #[test]
 fn answers_behind_a_late_one_keep_their_order() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_timeout(SHORT);
+    let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     let all: String = ["/lane/1", "/inline", "/lane/2", "/healthz", "/lane/3"]
         .map(|p| request("GET", p))
@@ -205,7 +207,7 @@ fn answers_behind_a_late_one_keep_their_order() {
 #[test]
 fn a_response_that_has_begun_may_take_its_time() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_timeout(SHORT);
+    let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     client.send(request("GET", "/lane/stream") + &request("GET", "/lane/behind"));
     let stream = hand.task();
@@ -301,10 +303,10 @@ fn an_upload_under_way_ends_with_the_connection() {
 #[test]
 fn a_small_body_that_comes_slowly_is_not_the_handlers_time() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_timeout(Duration::from_secs(1));
+    let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     client.send("POST /lane/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n01");
-    thread::sleep(Duration::from_millis(1_100));
+    thread::sleep(AMPLE + SHORT);
     client.send("23");
     let task = hand.task();
     assert_eq!(task.request().body(), b"0123");
@@ -315,7 +317,7 @@ fn a_small_body_that_comes_slowly_is_not_the_handlers_time() {
 #[test]
 fn a_client_that_has_gone_is_not_answered() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_timeout(Duration::from_millis(500));
+    let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     client.send(request("GET", "/lane/gone"));
     let task = hand.task();
@@ -343,7 +345,7 @@ fn a_client_that_has_gone_is_not_answered() {
     let task = hand.task();
     hand.answer(task, "next");
     assert_eq!(next.reply().text(), "next");
-    thread::sleep(Duration::from_millis(700));
+    thread::sleep(AMPLE + SHORT);
     assert_eq!(next.get("/inline").text(), "inline");
 }
 
@@ -364,7 +366,7 @@ fn a_reset_ends_the_wait() {
 
 #[test]
 fn a_connection_in_the_place_of_another_has_its_own_time() {
-    const TIME: Duration = Duration::from_millis(800);
+    const TIME: Duration = Duration::from_millis(1_500);
     let _bounded = bounded(LIMIT);
     let hand = Hand::new(64, |config| {
         config.io_threads = 1;
@@ -393,10 +395,10 @@ fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
     let _bounded = bounded(LIMIT);
     let mut hand = Hand::with_timeout(SHORT);
     let mut client = hand.client();
-    for n in 0..5 {
+    for _ in 0..5 {
         client.send(request("GET", "/lane/behind"));
         let task = hand.task();
-        assert!(!task.is_late(Instant::now()) || n > 0, "a busy machine");
+        assert!(task.has_deadline());
         until("its time to be over", || task.is_late(Instant::now()));
         // The wheel may not have come round yet: whoever is first answers.
         hand.lane.answered();
@@ -719,7 +721,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
     const BURSTS: usize = 12;
     let _bounded = bounded(Duration::from_secs(90));
     let mut hand = Hand::new(16, |config| {
-        config.request_timeout = Some(Duration::from_millis(100));
+        config.request_timeout = Some(Duration::from_millis(200));
         config.max_in_flight = Some(40);
     });
     let address = common::tcp_address(&hand.server);
@@ -767,7 +769,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
                 hand.reply(LaneReply::Late(task));
             }
             Some(LaneEvent::Request(task)) => {
-                let delay = Duration::from_millis(random.below(200) as u64);
+                let delay = Duration::from_millis(random.below(400) as u64);
                 open.push((now + delay, Work::Whole(task)));
             }
             // It answers all the same, as a handler that does not listen.
