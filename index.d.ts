@@ -111,6 +111,10 @@ export interface NativeOptions {
   maxConnections?: number
   /** Bytes of request bodies held at once, over all connections. */
   bodyMemory: number
+  /** Requests at JavaScript handlers at once. Absent: no limit. */
+  maxInFlight?: number
+  /** Milliseconds that a JavaScript handler has. Absent: no limit. */
+  requestTimeout?: number
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */

@@ -59,6 +59,10 @@ export class FakeLane {
     this.push({ kind: 6, id });
   }
 
+  timedOut(id) {
+    this.push({ kind: 7, id });
+  }
+
   ack(id, bytes) {
     this.push({ kind: 5, id, bytes });
   }

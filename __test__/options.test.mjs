@@ -1,5 +1,6 @@
 // Every option is checked, and the error says which, what it got and what it takes.
 
+import { inspect } from 'node:util';
 import test from 'ava';
 import { ERROR_CODES, ReactorError, serve } from 'reactor-rs';
 
@@ -14,6 +15,8 @@ const INTEGERS = [
   ['queue', 1, 1_000_000],
   ['maxConnections', 1, 10_000_000],
   ['bodyMemory', 0, 2 ** 40],
+  ['maxInFlight', 1, 1_000_000],
+  ['requestTimeout', 0, DAY],
   ['limits.requestLine', 64, 1_048_576],
   ['limits.head', 128, 1_048_576],
   ['limits.fields', 1, 10_000],
@@ -30,6 +33,45 @@ const OTHERS = [
   ['hostname', 'a host name or IP address', ['', 'a b', 'http://a', '[::1]', 5, null]],
   ['unix', 'the path of a unix socket', ['', 'a\u0000b', 5, null]],
   ['accept', '"acceptor" or "per-loop"', ['', 'perLoop', true, null]],
+  [
+    'trustProxy',
+    'true, false, a number of proxies from 0 to 32, or IP addresses, CIDR ranges and the names "loopback", "private" and "unix"',
+    [
+      ...[
+        null,
+        -1,
+        33,
+        1.5,
+        Number.NaN,
+        '',
+        'true',
+        'localhost',
+        'Loopback',
+        {},
+        [],
+        [1],
+        [['::1']],
+      ],
+      ...[
+        '1.2.3',
+        '01.2.3.4',
+        '1.2.3.4/33',
+        '1.2.3.4/',
+        '1.2.3.4/-1',
+        '::1/129',
+        '[::1]',
+        '::1%lo',
+      ],
+      ...[
+        '::ffff:1.2.3.4/95',
+        '10.0.0.0/8,',
+        'loopback;private',
+        ['loopback', 'x'],
+        ['1.2.3.4/8 9'],
+      ],
+    ],
+  ],
+  ['signal', 'an AbortSignal', [null, true, {}, { aborted: true }, new AbortController()]],
 ];
 
 for (const [name, min, max, also = ''] of INTEGERS) {
@@ -253,11 +295,5 @@ function merge(options, more) {
 
 /** A value as the messages show it. */
 function shown(value) {
-  return typeof value === 'string' || value === null
-    ? JSON.stringify(value)
-    : Array.isArray(value)
-      ? '[]'
-      : typeof value === 'object'
-        ? '{}'
-        : String(value);
+  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0 });
 }

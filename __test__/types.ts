@@ -34,6 +34,10 @@ const options: ServeOptions = {
   accept: 'per-loop',
   limits: { head: 1000 },
   timeouts: { keepAlive: 5 },
+  maxInFlight: 10,
+  requestTimeout: 1000,
+  trustProxy: ['loopback', '10.0.0.0/8'],
+  signal: AbortSignal.timeout(1000),
   routes,
 };
 
@@ -45,7 +49,8 @@ export async function use(): Promise<void> {
   server.ref().unref().reload({ routes });
   await server.stop({ force: true });
   await using other = await serve();
-  void [port, stats, other];
+  const timedOut: number = stats.handlers.timedOut;
+  void [port, timedOut, other];
 
   const code: ReactorErrorCode = new ReactorError('ERR_REACTOR_START', 'x').code;
   const text: string = ERROR_CODES[code];
@@ -53,6 +58,13 @@ export async function use(): Promise<void> {
 
   // @ts-expect-error: no such mode
   await serve({ accept: 'both' });
+  // @ts-expect-error: a controller is no signal
+  await serve({ signal: new AbortController() });
+  for (const trustProxy of [true, 2, 'private', ['::1']] as const) {
+    await serve({ trustProxy });
+  }
+  // @ts-expect-error: neither addresses nor a number
+  await serve({ trustProxy: [1] });
   // @ts-expect-error: no such option
   await serve({ prot: 1 });
   // @ts-expect-error: methods are in upper case

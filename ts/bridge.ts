@@ -17,8 +17,10 @@ import {
   PULL,
   REQUEST,
   TEXT,
+  TIMED_OUT,
 } from './lane.js';
 import { Outgoing, type Sender } from './outgoing.js';
+import type { Proxies } from './proxies.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
 import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
@@ -39,6 +41,8 @@ export interface BridgeOptions {
   find(route: number): Entry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
+  /** Whose word about a request's origin is taken; without, nobody's. */
+  readonly proxies?: Proxies | null;
 }
 
 const EVENT_WORDS = 16 * 1024;
@@ -66,6 +70,7 @@ const RESOLVED = Promise.resolve();
  */
 export class Bridge implements Desk, Sender {
   host = 'localhost';
+  readonly proxies: Proxies | null;
   readonly replies: Replies;
   readonly #lane: Lane;
   readonly #options: BridgeOptions;
@@ -108,6 +113,7 @@ export class Bridge implements Desk, Sender {
   constructor(lane: Lane, options: BridgeOptions) {
     this.#lane = lane;
     this.#options = options;
+    this.proxies = options.proxies ?? null;
     this.replies = new Replies(lane);
   }
 
@@ -395,6 +401,9 @@ export class Bridge implements Desk, Sender {
     } else if (kind === GONE) {
       this.#open[exchange.id] = undefined;
       exchange.abort();
+    } else if (kind === TIMED_OUT) {
+      this.#open[exchange.id] = undefined;
+      exchange.timeOut();
     } else if (kind === HALF_CLOSED) {
       exchange.hangUp();
     } else if (exchange.incoming instanceof StreamedIncoming) {

@@ -3,6 +3,7 @@ import { type FieldSource, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
 import { BODY_HELD, BODY_STREAMS, HAS_BODY, METHODS, REQUEST_WORDS } from './lane.js';
+import type { Origin, Proxies } from './proxies.js';
 import type { ReactorRequest } from './request.js';
 import { urlOf } from './url.js';
 
@@ -10,6 +11,8 @@ import { urlOf } from './url.js';
 export interface Desk {
   /** What stands for the host where the client sent none. */
   readonly host: string;
+  /** Whose word about a request's origin is taken; `null` for nobody's. */
+  readonly proxies: Proxies | null;
   /** Tells the engine that `bytes` of the request's body have been taken. */
   pull(exchange: Exchange, bytes: number): void;
   /** A body that the engine holds. */
@@ -35,7 +38,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   readonly id: number;
   /** No reply has ended it, and the client is there. */
   isOpen = true;
-  /** The client went away, or hung up, before it was answered. */
+  /** Before it was answered the client went away or hung up, or its time was over. */
   isGone = false;
   /** The handler has failed; the error handler's answer shall not be asked for again. */
   hasFailed = false;
@@ -64,6 +67,8 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** Offset and length of each route parameter; `null` without any. */
   readonly #spans: readonly number[] | null;
   #controller: AbortController | null = null;
+  /** What {@link Proxies} make of it, once somebody has asked. */
+  #origin: Origin | null = null;
 
   /**
    * @param peer the client's IPv4 address as a number, or its address as text
@@ -110,11 +115,25 @@ export class Exchange extends AsyncResource implements FieldSource {
   get url(): string {
     const target = this.#cut(this.#target, this.#targetLength);
     const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
-    return urlOf(host, target);
+    const origin = this.#forwarded();
+    return origin === null
+      ? urlOf(host, target)
+      : urlOf(origin.host ?? host, target, origin.scheme);
   }
 
   /** The client's address; `undefined` on a unix socket. */
   get remoteAddress(): string | undefined {
+    const origin = this.#forwarded();
+    return origin === null ? this.#peerAddress : origin.address;
+  }
+
+  /** The client's port; `undefined` on a unix socket, and where no proxy tells. */
+  get remotePort(): number | undefined {
+    const origin = this.#forwarded();
+    return origin === null ? this.#peerPort : origin.port;
+  }
+
+  get #peerAddress(): string | undefined {
     const peer = this.#peer;
     if (typeof peer === 'string') {
       return peer;
@@ -125,8 +144,7 @@ export class Exchange extends AsyncResource implements FieldSource {
     return `${peer >>> 24}.${(peer >> 16) & 255}.${(peer >> 8) & 255}.${peer & 255}`;
   }
 
-  /** The client's port; `undefined` on a unix socket. */
-  get remotePort(): number | undefined {
+  get #peerPort(): number | undefined {
     return this.#port === 0 ? undefined : this.#port;
   }
 
@@ -225,12 +243,31 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.onGone?.();
   }
 
+  /** The engine has answered in the handler's place. */
+  timeOut(): void {
+    this.isOpen = false;
+    this.#controller ??= new AbortController();
+    this.#controller.abort(
+      new DOMException('The request was not answered within "requestTimeout"', 'TimeoutError'),
+    );
+    this.abort();
+  }
+
   /** A reply has ended it. */
   end(): void {
     this.isOpen = false;
     if (this.incoming instanceof StreamedIncoming) {
       this.incoming.fail(answered());
     }
+  }
+
+  #forwarded(): Origin | null {
+    const { proxies } = this.desk;
+    if (proxies === null) {
+      return null;
+    }
+    this.#origin ??= proxies.originOf(this, this.#peerAddress, this.#peerPort);
+    return this.#origin;
   }
 
   /** The words behind the fields are parameters. */

@@ -7,6 +7,7 @@ export type {
   ConnectionStats,
   Handler,
   HandlerInfo,
+  HandlerStats,
   IoThreadStats,
   LatencyStats,
   Limits,
@@ -26,5 +27,6 @@ export type {
   TaskStats,
   ThreadCount,
   Timeouts,
+  TrustProxy,
   WorkerThreadStats,
 } from './types.js';

@@ -13,6 +13,7 @@ export const BODY_END = 3;
 export const GONE = 4;
 export const ACK = 5;
 export const HALF_CLOSED = 6;
+export const TIMED_OUT = 7;
 
 /** Words of a request before its fields, which have four words each. */
 export const REQUEST_WORDS = 17;

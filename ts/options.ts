@@ -4,9 +4,10 @@ import type { AnyHandler, BridgeOptions } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { FETCH } from './handlers.js';
 import { closest } from './names.js';
+import { Proxies, TRUST_PROXY } from './proxies.js';
 import { type ResolvedRoutes, resolveRoutes } from './routes.js';
 import { show } from './show.js';
-import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount } from './types.js';
+import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount, TrustProxy } from './types.js';
 
 /** One option: its default, and what it accepts. */
 interface Rule<T> {
@@ -36,6 +37,9 @@ const RULES = {
   queue: integer(1, 1_000_000, 4096),
   maxConnections: optional(integer(1, 10_000_000)),
   bodyMemory: optional(integer(0, 2 ** 40)),
+  maxInFlight: optional(integer(1, 1_000_000)),
+  requestTimeout: integer(0, DAY_MS, 0),
+  trustProxy: trustProxy(),
   'limits.requestLine': integer(64, 1_048_576, 8192),
   'limits.head': integer(128, 1_048_576, 16_384),
   'limits.fields': integer(1, 10_000, 100),
@@ -60,6 +64,7 @@ const TOP_NAMES = [
   'error',
   'routes',
   'globals',
+  'signal',
   ...new Set(NAMES.map((name) => name.split('.')[0] as string)),
 ];
 
@@ -75,6 +80,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly globals: boolean;
   /** The JavaScript thread may drive the I/O loop. */
   readonly drives: boolean;
+  readonly proxies: Proxies | null;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -103,6 +110,8 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
 
   const unix = get('unix');
   const maxConnections = get('maxConnections');
+  const maxInFlight = get('maxInFlight');
+  const requestTimeout = get('requestTimeout');
   const ioThreads = threadsFor('ioThreads', get('ioThreads'));
   const handlers = resolveHandlers(options, false, FETCH + 1);
   const { routes } = handlers;
@@ -119,6 +128,8 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
     // The engine gives each I/O thread an equal share, and the largest body that
     // the limit allows must fit in one.
     bodyMemory: get('bodyMemory') ?? Math.max(BODY_MEMORY, get('limits.body') * ioThreads),
+    ...(maxInFlight === undefined ? {} : { maxInFlight }),
+    ...(requestTimeout === 0 ? {} : { requestTimeout }),
     limits: {
       requestLine: get('limits.requestLine'),
       head: get('limits.head'),
@@ -142,7 +153,9 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
   const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
   // Threads that were asked for by number are threads of their own.
   const drives = get('ioThreads') === 'auto' && ioThreads === 1;
-  return { native, ...handlers, error, globals, drives };
+  const signal = signalAt(options);
+  const trusted = get('trustProxy');
+  return { native, ...handlers, error, globals, drives, proxies: Proxies.from(trusted), signal };
 }
 
 /** Checks what a user gave to `server.stop`. */
@@ -189,6 +202,13 @@ function functionAt(options: Record<string, unknown>, name: string): unknown {
     throw invalid(`option "${name}"`, 'a function', value);
   }
   return value;
+}
+
+function signalAt({ signal }: Record<string, unknown>): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid('option "signal"', 'an AbortSignal', signal);
+  }
+  return signal;
 }
 
 /**
@@ -318,6 +338,23 @@ function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T
     allowed: values.map((value) => JSON.stringify(value)).join(' or '),
     accepts: (value): value is T => values.includes(value as T),
     fromText: (spelled) => spelled,
+  };
+}
+
+function trustProxy(): Rule<TrustProxy> {
+  return {
+    fallback: () => false,
+    allowed: TRUST_PROXY,
+    accepts: (value): value is TrustProxy => {
+      try {
+        Proxies.from(value as TrustProxy);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    fromText: (spelled) =>
+      /^(true|false)$/.test(spelled) ? spelled === 'true' : toInteger(spelled),
   };
 }
 

@@ -79,7 +79,7 @@ export class ReactorRequest {
     return this.#wholeBody()?.isUsed ?? false;
   }
 
-  /** Aborts when the client goes away before it has its answer, and never else. */
+  /** Aborts when the client goes away before it has its answer, or is told to wait no longer. */
   get signal(): AbortSignal {
     return this.#signal ?? this.#exchange.signal;
   }

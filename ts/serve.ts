@@ -19,7 +19,8 @@ import type {
 /**
  * Starts a server and resolves once it listens.
  *
- * @throws {ReactorError} (as a rejection) `ERR_REACTOR_INVALID_OPTION`,
+ * @throws {ReactorError} (as a rejection; the reason of `signal` comes as it is)
+ * `ERR_REACTOR_INVALID_OPTION`,
  * `ERR_REACTOR_UNKNOWN_OPTION` and `ERR_REACTOR_INVALID_ROUTE` for what was
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
@@ -55,11 +56,22 @@ export async function serve(
   second?: ServeOptions,
 ): Promise<Server> {
   const resolved = resolveOptions(optionsOf(first, second));
+  const { signal } = resolved;
+  signal?.throwIfAborted();
+  let server: RunningServer;
   try {
-    return await start(resolved);
+    server = await start(resolved);
   } catch (error) {
     throw fromNative(error);
   }
+  if (signal !== undefined) {
+    if (signal.aborted) {
+      await server.stop({ force: true });
+    }
+    signal.throwIfAborted();
+    server.stopOn(signal);
+  }
+  return server;
 }
 
 /** Something that answers requests, whatever else it may have and do. */
@@ -108,7 +120,7 @@ function isInstanceOfClass(value: object): boolean {
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }
 
-async function start(options: ResolvedOptions): Promise<Server> {
+async function start(options: ResolvedOptions): Promise<RunningServer> {
   const handlers = new Handlers();
   handlers.replace(options.fetch, options.entries);
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
@@ -118,6 +130,7 @@ async function start(options: ResolvedOptions): Promise<Server> {
   const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: options.error,
+    proxies: options.proxies,
   });
   const native = await binding.start(options.native, lane);
   const { hostname, port } = native.address();
@@ -145,6 +158,7 @@ class RunningServer implements Server {
   /** Native threads do not count for Node's event loop; a timer holds it open. */
   readonly #keepAlive: NodeJS.Timeout;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
+  #forgetSignal = () => {};
 
   constructor(native: NativeServer, handlers: Handlers, closeLane: () => void) {
     const address = native.address();
@@ -167,10 +181,10 @@ class RunningServer implements Server {
       return null;
     }
     const { remoteAddress: address, remotePort: port } = exchangeOf(request);
-    if (address === undefined || port === undefined) {
+    if (address === undefined) {
       return null;
     }
-    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port };
+    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port: port ?? 0 };
   }
 
   reload(options: ReloadOptions = {}): void {
@@ -197,7 +211,16 @@ class RunningServer implements Server {
     await this.#native.stop(force);
     this.#state = 'stopped';
     this.#closeLane();
+    this.#forgetSignal();
     clearInterval(this.#keepAlive);
+  }
+
+  /** Stops when the signal aborts. */
+  stopOn(signal: AbortSignal): void {
+    const stop = () => void this.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    // A signal may outlive many servers.
+    this.#forgetSignal = () => signal.removeEventListener('abort', stop);
   }
 
   ref(): this {

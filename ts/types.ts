@@ -21,16 +21,23 @@ export interface ServerRequest<Path extends string = string> extends Request {
   /** The parameters of the route by name, percent-decoded; a wildcard's is `'*'`. */
   readonly params: Params<Path>;
 
-  /** Aborts when the client goes away before its answer is complete, and never else. */
+  /**
+   * Aborts when the client goes away before its answer is complete, with an
+   * `AbortError`, and when {@link ServeOptions.requestTimeout} has passed, with a
+   * `TimeoutError`; never else.
+   */
   readonly signal: AbortSignal;
 }
 
 /** What a handler learns besides the request. */
 export interface HandlerInfo<Path extends string = string> {
-  /** The IP address of the peer, a proxy's where there is one; `undefined` on a unix socket. */
+  /**
+   * The IP address of the peer, a proxy's where there is one that
+   * {@link ServeOptions.trustProxy} does not name; `undefined` on a unix socket.
+   */
   readonly remoteAddress: string | undefined;
 
-  /** The port of the peer; `undefined` on a unix socket. */
+  /** The port of the peer; `undefined` on a unix socket, and where a trusted proxy does not tell it. */
   readonly remotePort: number | undefined;
 
   /** The parameters of the route, as {@link ServerRequest.params}. */
@@ -56,6 +63,7 @@ type ParamName<Segment extends string> = Segment extends `:${infer Name}`
 export interface PeerAddress {
   readonly address: string;
   readonly family: 'IPv4' | 'IPv6';
+  /** 0 where a trusted proxy does not tell it. */
   readonly port: number;
 }
 
@@ -154,6 +162,58 @@ export interface ServeOptions<Path extends string = string> {
    */
   bodyMemory?: number | undefined;
 
+  /**
+   * Requests that may be at JavaScript handlers at once, over all threads, 1 to
+   * 1000000; one more is answered with 503 and `Retry-After: 1` without
+   * JavaScript. A request counts from its hand-over until its response is
+   * complete. By default there is no limit; then, and below the limit, a
+   * JavaScript thread that has 4096 requests waiting is given no more, and the
+   * sockets that have some are not read from.
+   */
+  maxInFlight?: number | undefined;
+
+  /**
+   * Milliseconds that a JavaScript handler has for the head of its response, 0 to
+   * 86400000; 0 is without limit. Then the client gets 503 (RFC 9110 §15.6.4),
+   * also while the JavaScript thread is stuck; the request's signal aborts with a
+   * `TimeoutError`, and what the handler still answers is dropped.
+   *
+   * It begins when the request is given to its handler, the time in the queue
+   * included: after a body of up to 64 KiB with its length, and before any other
+   * body. One that is still coming in at the end of the time is not read on; the
+   * connection is closed after the 503. It ends up to 50 ms late, never early.
+   * @default 0
+   */
+  requestTimeout?: number | undefined;
+
+  /**
+   * Which proxies are believed what they say about where a request came from, in
+   * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, or without any
+   * of these in `Forwarded` (RFC 7239). It is what `info.remoteAddress`,
+   * `server.requestIP` and `request.url` tell; the headers stay as they are.
+   *
+   * The client is the first address, seen from the server, that is not trusted.
+   * A trusted proxy must set these fields itself, or take out what clients send.
+   *
+   * - `false`: nobody
+   * - a number up to 32: so many proxies before the server, whatever their
+   *   addresses; the peer at a unix socket is one
+   * - one or more of: addresses, ranges such as `10.0.0.0/8`, `'loopback'`,
+   *   `'private'` (RFC 1918 and RFC 4193), and `'unix'` for peers on a unix
+   *   socket
+   * - `true`: everybody, so any client can claim any address, unless a proxy in
+   *   front of all prevents it
+   * @default false
+   */
+  trustProxy?: TrustProxy | undefined;
+
+  /**
+   * Stops the server when it aborts, as {@link Server.stop} does without `force`.
+   * When it has aborted before the server listens, `serve` rejects with its
+   * reason.
+   */
+  signal?: AbortSignal | undefined;
+
   /** Bounds on one request. */
   limits?: Limits | undefined;
 
@@ -167,6 +227,9 @@ export interface ServeOptions<Path extends string = string> {
    */
   routes?: Routes<Path> | undefined;
 }
+
+/** What {@link ServeOptions.trustProxy} takes. */
+export type TrustProxy = boolean | number | string | readonly string[];
 
 /** Bounds on one request. A request that passes one is refused and the connection closed. */
 export interface Limits {
@@ -367,6 +430,7 @@ export interface Stats {
   requests: RequestStats;
   bytes: ByteStats;
   tasks: TaskStats;
+  handlers: HandlerStats;
   /** Each I/O thread. */
   ioThreads: IoThreadStats[];
   /** Each worker thread. */
@@ -453,6 +517,21 @@ export interface TaskStats {
   queueWait: LatencyStats;
   /** Inside the handler. */
   handlerTime: LatencyStats;
+}
+
+/** Requests that went to JavaScript handlers. */
+export interface HandlerStats {
+  /** Given to a handler, or to the queue before it. */
+  given: number;
+  /**
+   * Given and not yet over. Those whose client has gone, or has had its 503,
+   * count until the JavaScript thread has been told.
+   */
+  inFlight: number;
+  /** Turned away with 503 because `maxInFlight` were there. */
+  rejected: number;
+  /** Answered with 503 because `requestTimeout` had passed. */
+  timedOut: number;
 }
 
 /** A distribution of times in nanoseconds, exact to a sixteenth. */

@@ -20,9 +20,10 @@ KINDS[0x3f] = QUERY;
 const DOT = 0x2e;
 const PERCENT = 0x25;
 
-/** Origins by the host that a client sent; a server has few. */
+/** Origins by scheme and host as a client sent it; a server has few. */
 const ORIGINS = new Map<string, string>();
 const MOST_ORIGINS = 64;
+let lastScheme = '';
 let lastHost = '';
 let lastOrigin = '';
 
@@ -34,20 +35,23 @@ let lastOrigin = '';
  *
  * @param host the effective host, or a stand-in where the client sent none
  */
-export function urlOf(host: string, target: string): string {
-  const origin = host === lastHost ? lastOrigin : originOf(host);
+export function urlOf(host: string, target: string, scheme: 'http' | 'https' = 'http'): string {
+  const isLast = host === lastHost && scheme === lastScheme;
+  const origin = isLast ? lastOrigin : originOf(scheme, host);
   return isNormal(target) ? origin + target : parsed(origin, target);
 }
 
-function originOf(host: string): string {
-  let origin = ORIGINS.get(host);
+function originOf(scheme: string, host: string): string {
+  const given = `${scheme}://${host}`;
+  let origin = ORIGINS.get(given);
   if (origin === undefined) {
     // A host may be well-formed and yet none for a URL: `%zz`.
-    origin = URL.canParse(`http://${host}/`) ? new URL(`http://${host}/`).origin : 'http://invalid';
+    origin = URL.canParse(given) ? new URL(given).origin : `${scheme}://invalid`;
     if (ORIGINS.size < MOST_ORIGINS) {
-      ORIGINS.set(host, origin);
+      ORIGINS.set(given, origin);
     }
   }
+  lastScheme = scheme;
   lastHost = host;
   lastOrigin = origin;
   return origin;

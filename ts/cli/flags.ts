@@ -19,6 +19,7 @@ const THREADS = 'Threads:';
 const LOAD = 'Load:';
 const LIMITS = 'Limits on one request:';
 const TIMEOUTS = 'Timeouts in milliseconds:';
+const PROXIES = 'Proxies:';
 
 /** In the order of the help text. */
 const FLAGS: readonly Flag[] = [
@@ -95,6 +96,13 @@ const FLAGS: readonly Flag[] = [
     group: LOAD,
   },
   {
+    flags: '--max-in-flight <n>',
+    env: 'REACTOR_MAX_IN_FLIGHT',
+    option: 'maxInFlight',
+    text: 'requests at handlers; by default no limit',
+    group: LOAD,
+  },
+  {
     flags: '--max-request-line <bytes>',
     env: 'REACTOR_MAX_REQUEST_LINE',
     option: 'limits.requestLine',
@@ -163,6 +171,20 @@ const FLAGS: readonly Flag[] = [
     option: 'timeouts.drain',
     text: 'for requests under way at stop',
     group: TIMEOUTS,
+  },
+  {
+    flags: '--request-timeout <ms>',
+    env: 'REACTOR_REQUEST_TIMEOUT',
+    option: 'requestTimeout',
+    text: 'for a handler to answer; 0 is no limit',
+    group: TIMEOUTS,
+  },
+  {
+    flags: '--trust-proxy <who>',
+    env: 'REACTOR_TRUST_PROXY',
+    option: 'trustProxy',
+    text: 'whose X-Forwarded-* and Forwarded to believe; several with commas',
+    group: PROXIES,
   },
 ];
 

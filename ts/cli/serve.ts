@@ -23,9 +23,10 @@ export async function serveCommand(
   options: Record<string, unknown>,
   flags: ServeFlags,
 ): Promise<number> {
-  const { ioThreads, workerThreads } = resolveOptions(options).native;
+  const { native, signal } = resolveOptions(options);
+  const { ioThreads, workerThreads } = native;
   const server = await serve(options);
-  const stopped = untilStopped(server, flags);
+  const stopped = untilStopped(server, signal, flags);
   // After the signal handlers are there: whoever reads this may send one.
   announce(server, { ioThreads, workerThreads }, flags);
   const forcedBy = await stopped;
@@ -52,9 +53,13 @@ function announce(
   }
 }
 
-/** Drains at the first signal and forces at the second, which it names. */
+/**
+ * Drains at the first signal and forces at the second, which it names. The
+ * module's own signal, an AbortSignal, stops the server too.
+ */
 async function untilStopped(
   server: Server,
+  aborts: AbortSignal | undefined,
   flags: ServeFlags,
 ): Promise<'SIGINT' | 'SIGTERM' | undefined> {
   return new Promise((resolve, reject) => {
@@ -82,6 +87,7 @@ async function untilStopped(
         stop(true);
       }
     };
+    aborts?.addEventListener('abort', () => stop(false), { once: true });
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });

@@ -34,6 +34,10 @@ pub struct NativeOptions {
     pub max_connections: Option<u32>,
     /// Bytes of request bodies held at once, over all connections.
     pub body_memory: i64,
+    /// Requests at JavaScript handlers at once. Absent: no limit.
+    pub max_in_flight: Option<u32>,
+    /// Milliseconds that a JavaScript handler has. Absent: no limit.
+    pub request_timeout: Option<u32>,
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
@@ -115,6 +119,8 @@ impl NativeOptions {
             queue: self.queue as usize,
             max_connections: self.max_connections.map(|n| n as usize),
             body_memory: usize::try_from(self.body_memory).unwrap_or(0),
+            max_in_flight: self.max_in_flight.map(|n| n as usize),
+            request_timeout: self.request_timeout.map(|ms| Duration::from_millis(ms.into())),
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             app: app(self.routes)?,

@@ -32,6 +32,13 @@ pub struct Config {
     /// Bytes of request bodies held in memory at once, over all connections;
     /// a request past it gets a 503. The default is 256 MiB.
     pub body_memory: usize,
+    /// Requests at handlers behind lanes at once, over all loops, 1 to
+    /// 1,000,000; one more gets a 503. The default is no limit.
+    pub max_in_flight: Option<usize>,
+    /// How long a handler behind a lane may take, from the hand-over of its
+    /// request to the head of its response; then the loop answers with 503 in
+    /// its place, up to 50 ms late. The default is no limit.
+    pub request_timeout: Option<Duration>,
     /// Limits on what one request may bring.
     pub limits: Limits,
     /// How long the peer may take.
@@ -53,6 +60,8 @@ impl Default for Config {
             queue: 4096,
             max_connections: None,
             body_memory: 256 * 1024 * 1024,
+            max_in_flight: None,
+            request_timeout: None,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             app: App::builtin(),
@@ -79,6 +88,7 @@ impl Config {
         within("worker_threads", self.worker_threads, 1, Self::MAX_WORKER_THREADS)?;
         within("queue", self.queue, 1, 1_000_000)?;
         within("max_connections", self.max_connections.unwrap_or(1), 1, 10_000_000)?;
+        within("max_in_flight", self.max_in_flight.unwrap_or(1), 1, 1_000_000)?;
         within("limits.request_line", self.limits.request_line, 16, 1 << 20)?;
         within("limits.head", self.limits.head, 32, 1 << 20)?;
         within("limits.fields", self.limits.fields, 1, 10_000)?;

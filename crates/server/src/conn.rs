@@ -201,8 +201,10 @@ pub(crate) enum Plain {
     Options,
     /// A handler panicked.
     HandlerFailed,
-    /// The task queue, or the room for bodies, is full.
+    /// The task queue, the room for bodies or that at handlers is full.
     Overloaded,
+    /// A handler took too long.
+    HandlerTimeout,
     /// A head or a body took too long.
     Timeout,
     /// The input ended inside a request.

@@ -100,10 +100,6 @@ impl EventLoop {
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
 
-        self.rescue();
-        if self.is_drained() {
-            return false;
-        }
         if wait == Wait::Asleep && self.reactor.awaits_others() && self.inbox.is_empty() {
             // On a busy machine the worker shares this core: let it run,
             // and its replies need no wake.
@@ -113,7 +109,9 @@ impl EventLoop {
             self.reactor.post_lanes();
             self.reactor.flush_dirty();
         }
-        true
+        self.rescue();
+        // Last: what came above may have ended the last connection.
+        !self.is_drained()
     }
 
     /// Whether the server is stopping.

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
 
@@ -32,6 +33,9 @@ pub enum LaneEvent {
     HalfClosed(Exchange),
     /// The client has gone, or its body broke off. The exchange is over.
     Gone(Exchange),
+    /// The request has been answered with 503, because its response did not come
+    /// in time. The exchange is over.
+    TimedOut(Exchange),
     /// This many bytes of the streaming response have left.
     Ack(Exchange, usize),
 }
@@ -41,6 +45,8 @@ pub enum LaneReply {
     /// The whole response, or with [`Response::streams`](crate::Response) its
     /// beginning.
     Response(LaneTask),
+    /// A request that [`LaneTask::is_late`], given back for a 503.
+    Late(LaneTask),
     /// The next bytes of a streaming response.
     Chunk(Exchange, Vec<u8>),
     /// The streaming response is complete.
@@ -57,7 +63,7 @@ impl LaneReply {
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         match self {
-            Self::Response(task) => task.exchange(),
+            Self::Response(task) | Self::Late(task) => task.exchange(),
             Self::Chunk(exchange, _)
             | Self::End(exchange)
             | Self::Abort(exchange)
@@ -101,6 +107,19 @@ impl LaneTask {
     #[must_use]
     pub fn body_streams(&self) -> bool {
         self.0.body_streams
+    }
+
+    /// Its time was over before its handler was called; nobody waits for the
+    /// response.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.0.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Whether it has a time at all, so that a clock need not be read for it.
+    #[must_use]
+    pub fn has_deadline(&self) -> bool {
+        self.0.deadline.is_some()
     }
 
     /// Answers with 500 instead.

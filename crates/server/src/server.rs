@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{AcceptMode, Config, Listen};
 use crate::error::StartError;
 use crate::event_loop::{EVENTS, EventLoop};
+use crate::in_flight::InFlight;
 use crate::inbox::{Control, Inbox};
 use crate::lane::{Lane, LaneReplies};
 use crate::pool::{self, Pool};
@@ -299,6 +300,8 @@ impl Assembly {
         });
         let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
 
+        let in_flight = config.max_in_flight.map(|most| Arc::new(InFlight::new(most)));
+
         // Whatever can fail comes before the first thread.
         let mut loops = Vec::with_capacity(io_threads);
         for (index, inbox) in inboxes.iter().enumerate() {
@@ -315,6 +318,8 @@ impl Assembly {
                 limits: config.limits.clone(),
                 timeouts: config.timeouts.clone(),
                 body_memory: config.body_memory / io_threads,
+                request_timeout: config.request_timeout,
+                in_flight: in_flight.clone(),
             };
             let mut reactor = Reactor::new(
                 settings,

@@ -92,6 +92,12 @@ pub(crate) struct LoopCounters {
     /// Replies to connections that were gone.
     pub(crate) dropped: Counter,
     pub(crate) queue_peak: Counter,
+    /// Requests given to lanes.
+    pub(crate) handlers_given: Counter,
+    /// Those of them that are over.
+    pub(crate) handlers_left: Counter,
+    pub(crate) handlers_rejected: Counter,
+    pub(crate) handlers_timed_out: Counter,
     pub(crate) turns: Counter,
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
@@ -176,6 +182,19 @@ impl Counters {
         usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
     }
 
+    fn handlers(&self) -> HandlerStats {
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        // What has left first: see `loop_snapshot`.
+        let left: u64 = sum(|c| c.handlers_left.get());
+        let given: u64 = sum(|c| c.handlers_given.get());
+        HandlerStats {
+            given,
+            in_flight: given.saturating_sub(left),
+            rejected: sum(|c| c.handlers_rejected.get()),
+            timed_out: sum(|c| c.handlers_timed_out.get()),
+        }
+    }
+
     pub(crate) fn snapshot(&self, queue_depth: usize, queue_capacity: usize) -> Stats {
         let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
         let workers: Vec<WorkerSnapshot> = self
@@ -235,6 +254,7 @@ impl Counters {
                 queue_wait: LatencyStats::of(self.workers.iter().map(|c| &c.queue_wait)),
                 handler_time: LatencyStats::of(self.workers.iter().map(|c| &c.handler_time)),
             },
+            handlers: self.handlers(),
             io_threads: loops,
             worker_threads: workers,
         }
@@ -270,6 +290,8 @@ pub struct Stats {
     pub bytes: ByteStats,
     /// Requests that went to worker threads.
     pub tasks: TaskStats,
+    /// Requests that went to handlers behind lanes.
+    pub handlers: HandlerStats,
     /// Each I/O loop.
     pub io_threads: Vec<LoopSnapshot>,
     /// Each worker thread.
@@ -366,6 +388,21 @@ pub struct TaskStats {
     pub queue_wait: LatencyStats,
     /// Inside the handler.
     pub handler_time: LatencyStats,
+}
+
+/// Requests that went to handlers behind lanes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandlerStats {
+    /// Handed over.
+    pub given: u64,
+    /// Handed over and not yet over: those whose client has gone or has been
+    /// answered late count until the handler's thread has been told.
+    pub in_flight: u64,
+    /// Turned away with 503: `max_in_flight` were there.
+    pub rejected: u64,
+    /// Answered with 503 because the handler took too long.
+    pub timed_out: u64,
 }
 
 /// One I/O loop.

@@ -34,6 +34,10 @@ pub(crate) struct Task {
     pub(crate) route: u32,
     /// For a lane: the body follows in events.
     pub(crate) body_streams: bool,
+    /// For a lane: counts among the requests at handlers.
+    pub(crate) at_handler: bool,
+    /// For a lane: until when it has to be answered.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Where a reply belongs. A connection that is gone has another generation.
@@ -59,6 +63,8 @@ impl Task {
             refused: false,
             route: 0,
             body_streams: false,
+            at_handler: false,
+            deadline: None,
         }
     }
 
@@ -70,6 +76,7 @@ impl Task {
         self.failed = false;
         self.refused = false;
         self.body_streams = false;
+        self.deadline = None;
     }
 }
 

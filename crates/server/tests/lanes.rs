@@ -145,7 +145,7 @@ impl Handler {
                     self.pump_echo(exchange);
                 }
             }
-            LaneEvent::Gone(exchange) => {
+            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
                 self.seen.gone.fetch_add(1, Ordering::Relaxed);
                 self.echoes.remove(&exchange);
                 self.downloads.remove(&exchange);

@@ -1,13 +1,14 @@
 //! Events into JavaScript's arrays.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Version};
 
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_END, BODY_HELD, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
-    PEER_IS_TEXT, REQUEST, REQUEST_WORDS,
+    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, TIMED_OUT,
 };
 
 /// A body up to this goes along with its head; a larger one is fetched.
@@ -20,6 +21,8 @@ pub(super) struct Fill<'a> {
     word: usize,
     byte: usize,
     count: u32,
+    /// The time, once a request has asked for it.
+    now: Option<Instant>,
 }
 
 /// What became of an event.
@@ -32,7 +35,7 @@ pub(super) enum Filled {
 
 impl<'a> Fill<'a> {
     pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8]) -> Self {
-        Self { words, bytes, word: 0, byte: 0, count: 0 }
+        Self { words, bytes, word: 0, byte: 0, count: 0, now: None }
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -47,6 +50,12 @@ impl<'a> Fill<'a> {
         lane: &Lane,
     ) -> Filled {
         match event {
+            LaneEvent::Request(task) if self.is_late(&task) => {
+                // A thread that has fallen behind should not work for nobody.
+                lane.answered();
+                replies.push(LaneReply::Late(task));
+                Filled::Done
+            }
             LaneEvent::Request(task) => {
                 if self.request(&task, exchanges.next_id()) {
                     exchanges.insert(task);
@@ -83,9 +92,10 @@ impl<'a> Fill<'a> {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 self.small(event, ACK, &[id, length(n)])
             }
-            LaneEvent::Gone(exchange) => {
+            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
-                let filled = self.small(event, GONE, &[id]);
+                let kind = if matches!(event, LaneEvent::Gone(_)) { GONE } else { TIMED_OUT };
+                let filled = self.small(event, kind, &[id]);
                 if matches!(filled, Filled::Done) {
                     lane.answered();
                     // The loop counts the task's body and wants it back.
@@ -96,6 +106,10 @@ impl<'a> Fill<'a> {
                 filled
             }
         }
+    }
+
+    fn is_late(&mut self, task: &LaneTask) -> bool {
+        task.has_deadline() && task.is_late(*self.now.get_or_insert_with(Instant::now))
     }
 
     fn small(&mut self, event: LaneEvent, kind: u32, rest: &[u32]) -> Filled {

@@ -15,6 +15,9 @@ pub(super) const GONE: u32 = 4;
 pub(super) const ACK: u32 = 5;
 /// The client has sent its last byte; it may still read.
 pub(super) const HALF_CLOSED: u32 = 6;
+/// The request has been answered with 503, because no response came in time; the
+/// exchange is over.
+pub(super) const TIMED_OUT: u32 = 7;
 
 pub(super) const REQUEST_WORDS: usize = 17;
 

@@ -26,6 +26,21 @@ pub(super) struct LaneSide {
     parked: Vec<(u32, u32)>,
 }
 
+impl LaneSide {
+    /// Whether connections wait for room in the lane.
+    pub(super) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
+    pub(super) fn take_events(&mut self) -> VecDeque<LaneEvent> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub(super) fn put_back(&mut self, event: LaneEvent) {
+        self.out.push_back(event);
+    }
+}
+
 /// The bit of a request in `Conn::with_lane`.
 pub(super) fn lane_bit(sequence: u32) -> u64 {
     1 << (sequence % 64)
@@ -87,6 +102,7 @@ impl<T: Transport> Reactor<T> {
                 sequence = sequence.wrapping_add(1);
             }
             debug_assert_eq!(self.conns[slot as usize].generation, generation);
+            self.end_deadlines(slot);
             self.mark_dirty(slot);
         }
         self.unpark(index);
@@ -130,12 +146,19 @@ impl<T: Transport> Reactor<T> {
     /// A body that is large, or of unknown length, and has not come whole goes
     /// on to its lane as it comes. Called after each read.
     pub(super) fn stream_body(&mut self, slot: u32) {
-        let conn = &mut self.conns[slot as usize];
-        let Some(Incoming::Task(task)) = conn.incoming.as_deref_mut() else { return };
+        let conn = &self.conns[slot as usize];
+        let Some(Incoming::Task(task)) = conn.incoming.as_deref() else { return };
         let small = matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
         if task.handler.is_some() || small {
             return;
         }
+        if !self.enter_handlers() {
+            // Not worth reading on for.
+            self.fail(slot, Answer::Plain(Plain::Overloaded), false, CloseReason::Rejected);
+            return;
+        }
+        let conn = &mut self.conns[slot as usize];
+        let Some(Incoming::Task(task)) = conn.incoming.as_deref_mut() else { return };
         let exchange = Exchange(task.address);
         let stream = Incoming::Stream(exchange, task.meta);
         let first = std::mem::take(&mut task.request.body);
@@ -144,7 +167,7 @@ impl<T: Transport> Reactor<T> {
         let incoming = conn.incoming.replace(Box::new(stream));
         let Some(Incoming::Task(mut task)) = incoming.map(|incoming| *incoming) else { return };
         task.body_streams = true;
-        self.tell_lane(slot, LaneEvent::Request(LaneTask(task)));
+        self.hand_over(task);
         if !first.is_empty() {
             self.tell_lane(slot, LaneEvent::Body(exchange, first));
         }
@@ -200,6 +223,25 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
+    /// Parks those connections anew that still have a reason.
+    pub(super) fn park_again(&mut self, index: usize) {
+        let before = std::mem::take(&mut self.lanes[index].parked);
+        for &(slot, generation) in &before {
+            if let Some(conn) = self.conns.get_mut(slot as usize)
+                && conn.generation == generation
+            {
+                conn.parked = false;
+            }
+        }
+        self.park(index);
+        for (slot, generation) in before {
+            let conn = self.conns.get(slot as usize);
+            if conn.is_some_and(|conn| conn.generation == generation && !conn.parked) {
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
     fn unpark(&mut self, index: usize) {
         for (slot, generation) in std::mem::take(&mut self.lanes[index].parked) {
             if let Some(conn) = self.conns.get_mut(slot as usize)
@@ -214,13 +256,8 @@ impl<T: Transport> Reactor<T> {
     /// A lane has said something.
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
         let Exchange(address) = reply.exchange();
-        let alive = self.conns.get(address.slot as usize).is_some_and(|conn| {
-            conn.generation == address.generation
-                && conn.with_lane & lane_bit(address.sequence) != 0
-                && address.sequence.wrapping_sub(conn.next_answer) < conn.in_flight()
-        });
-        if !alive {
-            if let LaneReply::Response(LaneTask(task)) = reply {
+        if !self.is_with_lane(address) {
+            if let LaneReply::Response(LaneTask(task)) | LaneReply::Late(LaneTask(task)) = reply {
                 self.counters.dropped.add(1);
                 self.recycle(task);
             }
@@ -230,6 +267,7 @@ impl<T: Transport> Reactor<T> {
         match reply {
             LaneReply::Response(LaneTask(mut task)) => {
                 let mut meta = task.meta;
+                self.end_deadline(slot, address.sequence);
                 if task.response.streams() && !task.failed {
                     if !task.response.begin_stream() {
                         self.recycle(task);
@@ -238,8 +276,18 @@ impl<T: Transport> Reactor<T> {
                     }
                 } else {
                     meta.close |= self.lane_answered(slot, address.sequence);
+                    // It may have to wait for its turn, but at no handler.
+                    if std::mem::take(&mut task.at_handler) {
+                        self.left_handlers();
+                    }
                 }
                 self.answer(slot, address.sequence, Answer::Task(task), meta);
+            }
+            LaneReply::Late(LaneTask(task)) => {
+                let meta = task.meta;
+                self.recycle(task);
+                self.end_deadline(slot, address.sequence);
+                self.answer_late(slot, address.sequence, meta);
             }
             LaneReply::Chunk(_, data) => {
                 if !self.stream_chunk(slot, address.sequence, &data) {
@@ -265,9 +313,18 @@ impl<T: Transport> Reactor<T> {
         self.mark_dirty(slot);
     }
 
+    /// Whether an answer to the request is expected from its lane.
+    pub(super) fn is_with_lane(&self, address: ReplyAddress) -> bool {
+        self.conns.get(address.slot as usize).is_some_and(|conn| {
+            conn.generation == address.generation
+                && conn.with_lane & lane_bit(address.sequence) != 0
+                && address.sequence.wrapping_sub(conn.next_answer) < conn.in_flight()
+        })
+    }
+
     /// The lane is done with a request. True if its body is still coming in:
     /// then the connection must end after the answer.
-    fn lane_answered(&mut self, slot: u32, sequence: u32) -> bool {
+    pub(super) fn lane_answered(&mut self, slot: u32, sequence: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
         conn.with_lane &= !lane_bit(sequence);
         let unread = matches!(
@@ -322,6 +379,8 @@ impl<T: Transport> Reactor<T> {
         if conn.next_answer == sequence
             && let Some(stream) = conn.stream.take()
         {
+            self.left_handlers();
+            let conn = &mut self.conns[slot as usize];
             if !stream.head_only {
                 if stream.left.is_some_and(|left| left > 0) {
                     return false;

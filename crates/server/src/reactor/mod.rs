@@ -5,6 +5,8 @@
 //! [`Reactor::take_tasks`]. `event_loop` drives it with a socket per
 //! connection, the simulation in `sim` with scripted ones.
 
+mod deadlines;
+mod handlers;
 mod lanes;
 mod read;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use reactor_proto::{Head, Limits};
@@ -24,6 +27,7 @@ use crate::app::Table;
 use crate::clock::Clock;
 use crate::config::Timeouts;
 use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::in_flight::InFlight;
 use crate::out::{BufPool, Flushed};
 use crate::stats::{CloseReason, LoopCounters};
 use crate::task::Task;
@@ -45,6 +49,10 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     /// This loop's share of the memory for request bodies.
     pub(crate) body_memory: usize,
+    /// How long a lane's handler may take, if there is a limit.
+    pub(crate) request_timeout: Option<Duration>,
+    /// How many requests may be with lanes, if there is a limit.
+    pub(crate) in_flight: Option<Arc<InFlight>>,
 }
 
 pub(crate) struct Reactor<T> {
@@ -75,6 +83,10 @@ pub(crate) struct Reactor<T> {
     listed: Vec<u32>,
     /// Scratch for expired timers.
     due: Vec<u32>,
+    /// Where handlers have a limited time.
+    deadlines: Option<deadlines::Deadlines>,
+    /// Scratch for requests that are late.
+    late: Vec<(u32, deadlines::Due)>,
     draining: bool,
     lanes: Vec<lanes::LaneSide>,
 }
@@ -98,6 +110,7 @@ impl<T: Transport> Reactor<T> {
         clock: Clock,
     ) -> Self {
         let scratch = vec![0; read::scratch_size(&settings.limits)].into_boxed_slice();
+        let deadlines = settings.request_timeout.map(deadlines::Deadlines::new);
         Self {
             settings,
             counters,
@@ -118,6 +131,8 @@ impl<T: Transport> Reactor<T> {
             dirty: Vec::new(),
             listed: Vec::new(),
             due: Vec::new(),
+            deadlines,
+            late: Vec::new(),
             draining: false,
             lanes: Vec::new(),
         }
@@ -358,8 +373,12 @@ impl<T: Transport> Reactor<T> {
     fn close(&mut self, slot: u32, reason: CloseReason) {
         self.counters.close(reason);
         self.wheel.remove(slot);
+        self.end_deadlines(slot);
         self.lane_gone(slot);
         let conn = self.conns.remove(slot as usize);
+        if conn.stream.is_some() {
+            self.left_handlers();
+        }
         self.recycle_incoming(conn.incoming);
         for (answer, _) in conn.waiting.into_iter().flatten() {
             if let Answer::Task(task) = answer {
@@ -417,6 +436,9 @@ impl<T: Transport> Reactor<T> {
 
     fn recycle(&mut self, mut task: Box<Task>) {
         self.body_bytes -= task.request.body.len();
+        if std::mem::take(&mut task.at_handler) {
+            self.left_handlers();
+        }
         task.recycle();
         if self.free_tasks.len() < KEEP_TASKS {
             self.free_tasks.push(task);

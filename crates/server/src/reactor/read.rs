@@ -9,7 +9,7 @@ use super::Reactor;
 use super::lanes::lane_bit;
 use crate::app::{Compiled, HandlerCell};
 use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
-use crate::lane::{LaneEvent, LaneTask};
+use crate::lane::LaneEvent;
 use crate::stats::CloseReason;
 use crate::task::Task;
 
@@ -204,8 +204,8 @@ impl<T: Transport> Reactor<T> {
                 task.request.head_bytes.extend_from_slice(head);
                 std::mem::swap(&mut task.request.params, &mut self.params);
                 if !has_body {
-                    self.queue(task);
                     self.conns[slot as usize].last_request_read = meta.close;
+                    self.queue(task);
                     return;
                 }
                 if self.head.expect_continue() {
@@ -315,8 +315,7 @@ impl<T: Transport> Reactor<T> {
         if task.handler.is_some() {
             self.tasks.push(task);
         } else {
-            let slot = task.address.slot;
-            self.tell_lane(slot, LaneEvent::Request(LaneTask(task)));
+            self.hand_over_whole(task);
         }
     }
 
@@ -341,6 +340,7 @@ impl<T: Transport> Reactor<T> {
                 let sequence = conn.next_request.wrapping_sub(1);
                 if let Incoming::Stream(exchange, _) = *incoming {
                     self.tell_lane(slot, LaneEvent::Gone(exchange));
+                    self.end_deadline(slot, sequence);
                 }
                 // Whatever the lane may still say of it comes too late.
                 self.conns[slot as usize].with_lane &= !lane_bit(sequence);

@@ -80,6 +80,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Ends what has taken too long.
     pub(crate) fn expire(&mut self) {
+        self.expire_requests();
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(self.clock.millis(), &mut due);
         for slot in due.drain(..) {
@@ -137,7 +138,8 @@ impl<T: Transport> Reactor<T> {
 
     /// When [`expire`](Self::expire) should next be called.
     pub(crate) fn next_timer(&self) -> Option<Millis> {
-        self.wheel.next_at()
+        let requests = self.deadlines.as_ref().and_then(|deadlines| deadlines.next_at());
+        self.wheel.next_at().into_iter().chain(requests).min()
     }
 }
 

@@ -118,6 +118,8 @@ impl<T: Transport> Reactor<T> {
                         left: task.response.left(),
                         unacknowledged,
                     }));
+                    // The stream counts in its place.
+                    task.at_handler = false;
                 }
                 self.recycle(task);
             }
@@ -202,7 +204,7 @@ impl Plain {
             Self::NotImplemented => 501,
             Self::Options => 204,
             Self::HandlerFailed => 500,
-            Self::Overloaded => 503,
+            Self::Overloaded | Self::HandlerTimeout => 503,
             Self::Timeout => 408,
             Self::Incomplete => 400,
         }
@@ -223,6 +225,7 @@ impl Plain {
             Self::Overloaded => {
                 text(&[("Retry-After", "1")], "the server has more requests than it can queue");
             }
+            Self::HandlerTimeout => text(&[], "the handler did not answer in time"),
             Self::Timeout => text(&[], "the request did not arrive in time"),
             Self::Incomplete => text(&[], "the connection was closed inside the request"),
             Self::Options => {

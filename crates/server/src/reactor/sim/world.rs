@@ -73,6 +73,8 @@ impl World {
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,
+            request_timeout: None,
+            in_flight: None,
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
