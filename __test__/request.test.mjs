@@ -367,6 +367,9 @@ test('parameters are decoded, and wrong escapes left alone', async (t) => {
     t.is(info.params, request.params);
     request.params = { set: 'by a router' };
     t.deepEqual(request.params, { set: 'by a router' });
+    info.params = { set: 'by another' };
+    t.deepEqual(info.params, { set: 'by another' });
+    t.deepEqual(request.params, { set: 'by a router' });
   }
 });
 

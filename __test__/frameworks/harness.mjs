@@ -36,6 +36,7 @@ export async function answersInProcess(fetchHandler, cases) {
       ...rest,
       headers: new Headers({ ...CLIENT_FIELDS, ...headers }),
     });
+    await frame(request, rest.body);
     answers.set(name, await seen(await fetchHandler(request), request.method, ORIGIN));
   }
   return answers;
@@ -53,14 +54,14 @@ export async function answerOf(server, [path, init]) {
 }
 
 /** One server for a whole file and, as a test of its own, each case with it. */
-export function compare(test, application, wanted, cases, options) {
+export function compare(test, application, wanted, cases, prefix = '') {
   let server;
   test.before(async () => {
-    server = await serve(application, { ...LOCAL, ...options });
+    server = await serve(application, LOCAL);
   });
   test.after.always(() => server?.stop({ force: true }));
   for (const [name, given] of Object.entries(cases)) {
-    test(`as in the process: ${name}`, async (t) => {
+    test(`as in the process: ${prefix}${name}`, async (t) => {
       t.deepEqual(await answerOf(server, given), wanted.get(name));
     });
   }
@@ -89,13 +90,63 @@ export function patternOf(length) {
   return bytes;
 }
 
+/** 5 MiB. */
+export const LARGE = patternOf(5 * 1024 * 1024);
+
+/** The init of a POST. What can be read only once is given as a function that makes it. */
+export const post =
+  (body, headers = {}) =>
+  () => ({ method: 'POST', body: typeof body === 'function' ? body() : body, headers });
+
+/** A form with these entries. */
+export function formOf(...entries) {
+  const form = new FormData();
+  for (const entry of entries) {
+    form.append(...entry);
+  }
+  return form;
+}
+
+/** What a form has, with files as plain values. */
+export async function plain(value) {
+  if (value instanceof File) {
+    const bytes = Buffer.from(await value.arrayBuffer());
+    return { name: value.name, type: value.type, size: value.size, sha256: sha256(bytes) };
+  }
+  if (Array.isArray(value)) {
+    return Promise.all(value.map(plain));
+  }
+  if (typeof value === 'object') {
+    const entries = await Promise.all(
+      Object.entries(value).map(async ([key, each]) => [key, await plain(each)]),
+    );
+    return Object.fromEntries(entries);
+  }
+  return value;
+}
+
+/** Says how the body is framed, as its way through a connection would. */
+async function frame(request, body) {
+  if (body instanceof ReadableStream) {
+    request.headers.set('transfer-encoding', 'chunked');
+  } else if (body !== undefined || request.method === 'POST') {
+    const { byteLength } = await request.clone().arrayBuffer();
+    request.headers.set('content-length', byteLength);
+  }
+}
+
 function initOf(init = {}) {
   const given = typeof init === 'function' ? init() : init;
   return given.body instanceof ReadableStream ? { ...given, duplex: 'half' } : given;
 }
 
 async function seen(response, method = 'GET', origin = ORIGIN) {
-  const bytes = Buffer.from(await response.arrayBuffer());
+  const chunks = [];
+  for await (const chunk of response.body ?? []) {
+    // Elysia streams text too.
+    chunks.push(Buffer.from(chunk));
+  }
+  const bytes = Buffer.concat(chunks);
   const here = (text) => text.replaceAll(origin, ORIGIN);
   const declared = response.headers.get('content-length');
   return {

@@ -27,12 +27,20 @@ import { timeout } from 'hono/timeout';
 import { trimTrailingSlash } from 'hono/trailing-slash';
 import { request as send } from 'undici';
 import { until } from '../command.mjs';
-import { answersInProcess, compare, patternOf, serveApp, sha256 } from './harness.mjs';
+import {
+  answersInProcess,
+  compare,
+  formOf,
+  LARGE,
+  patternOf,
+  plain,
+  post,
+  serveApp,
+  sha256,
+} from './harness.mjs';
 
 const test = ava.serial;
 const exec = promisify(execFile);
-
-const MEGABYTES = patternOf(5 * 1024 * 1024);
 
 /** What the tests look at besides answers. */
 const noted = { aborted: 0, cancelled: 0, produced: 0 };
@@ -307,40 +315,6 @@ function makeApp() {
   return app;
 }
 
-/** What a form has, with files as plain values. */
-async function plain(value) {
-  if (value instanceof File) {
-    const bytes = Buffer.from(await value.arrayBuffer());
-    return { name: value.name, type: value.type, size: value.size, sha256: sha256(bytes) };
-  }
-  if (Array.isArray(value)) {
-    return Promise.all(value.map(plain));
-  }
-  if (typeof value === 'object') {
-    const entries = await Promise.all(
-      Object.entries(value).map(async ([key, each]) => [key, await plain(each)]),
-    );
-    return Object.fromEntries(entries);
-  }
-  return value;
-}
-
-const post =
-  (body, headers = {}) =>
-  () => ({
-    method: 'POST',
-    body: typeof body === 'function' ? body() : body,
-    headers,
-  });
-
-function formOf(...entries) {
-  const form = new FormData();
-  for (const entry of entries) {
-    form.append(...entry);
-  }
-  return form;
-}
-
 const CORS = { origin: 'http://other.test' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -393,8 +367,8 @@ const CASES = {
   'a text body': ['text', post('text é 😀', { 'content-type': 'text/plain' })],
   'no body': ['text', { method: 'POST' }],
   'a body of bytes': ['bytes', post(() => patternOf(70_000))],
-  'a body of 5 MiB': ['bytes', post(() => MEGABYTES)],
-  'a body of 5 MiB in chunks': ['bytes', post(() => new Blob([MEGABYTES]).stream())],
+  'a body of 5 MiB': ['bytes', post(() => LARGE)],
+  'a body of 5 MiB in chunks': ['bytes', post(() => new Blob([LARGE]).stream())],
   'a blob': ['blob', post(() => new Blob(['blob'], { type: 'image/x' }))],
   'an urlencoded form': ['form', post(() => new URLSearchParams('a=1&a=2&b=%C3%A9+x&c='))],
   'a form with files': [
@@ -413,10 +387,7 @@ const CASES = {
     'form-data',
     post(() => formOf(['f', new File(['1'], 'a')], ['f', new File(['2'], 'b')], ['t', 'x\r\ny'])),
   ],
-  'a form with a file of 5 MiB': [
-    'form-data',
-    post(() => formOf(['f', new File([MEGABYTES], 'big')])),
-  ],
+  'a form with a file of 5 MiB': ['form-data', post(() => formOf(['f', new File([LARGE], 'big')]))],
   'an urlencoded form as FormData': ['form-data', post(() => new URLSearchParams('a=1&b=2&a=3'))],
   'a form that is none': ['form-data', post('text', { 'content-type': 'text/plain' })],
   'a form without an end': [
@@ -437,7 +408,7 @@ const CASES = {
   'a clone': ['clone', post('cloned', { 'x-test': 'y' })],
   'a clone of a large body': ['clone', post('x'.repeat(2_000_000), { 'x-test': 'y' })],
   'the body as the answer': ['echo', post('to and fro')],
-  'a large body as the answer': ['echo', post(() => MEGABYTES)],
+  'a large body as the answer': ['echo', post(() => LARGE)],
   'streamed text': ['stream-text'],
   'streamed bytes': ['stream'],
   'a stream that fails': ['stream-failing'],
@@ -597,7 +568,7 @@ test('curl: files in a form, after 100 Continue', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'file.bin');
-  writeFileSync(file, MEGABYTES);
+  writeFileSync(file, LARGE);
   const { stdout, stderr } = await exec('curl', [
     '-sSv',
     '-H',
@@ -610,7 +581,7 @@ test('curl: files in a form, after 100 Continue', async (t) => {
   ]);
   t.deepEqual(JSON.parse(stdout), {
     title: 'é',
-    file: { name: 'file.bin', type: 'x/y', size: MEGABYTES.length, sha256: sha256(MEGABYTES) },
+    file: { name: 'file.bin', type: 'x/y', size: LARGE.length, sha256: sha256(LARGE) },
   });
   t.regex(stderr, /HTTP\/1\.1 100 Continue/);
 });
@@ -649,7 +620,7 @@ test('hono/proxy passes requests on', async (t) => {
   const cookies = await send(`${front.url}proxy/cookies`, { headers });
   t.is(cookies.headers['set-cookie'].length, 4);
   await cookies.body.dump();
-  for (const body of ['small', MEGABYTES]) {
+  for (const body of ['small', LARGE]) {
     const { statusCode, body: answer } = await send(`${front.url}proxy/echo`, {
       method: 'POST',
       headers,
