@@ -91,6 +91,11 @@ const PROGRAMS = {
     headers.append('x', '1');
     return [headers.get('set-cookie'), all(headers)];
   },
+  'cookies of a request are joined as cookies are': (H) => {
+    const headers = new H({ cookie: 'a=1' });
+    headers.append('Cookie', 'b=2');
+    return [headers.get('cookie'), all(headers)];
+  },
   'very many': (H) =>
     all(
       new H(

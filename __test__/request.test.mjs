@@ -329,10 +329,10 @@ test('fields sent twice are joined, in any case, with blanks around', async (t) 
     t.deepEqual(result, [
       '1, 2',
       '',
-      'a=1, b=2',
+      'a=1; b=2',
       true,
       [
-        ['cookie', 'a=1, b=2'],
+        ['cookie', 'a=1; b=2'],
         ['host', 'a'],
         ['x-a', '1, 2'],
         ['x-b', ''],

@@ -5,7 +5,7 @@ import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
 /** Header fields that are read where they lie, as long as nobody changes them. */
 export interface FieldSource {
-  /** The values of the field of this lower-case name joined by `', '`; `null` without any. */
+  /** The values of the field of this lower-case name, joined; `null` without any. */
   field(name: string): string | null;
   hasField(name: string): boolean;
   /** All fields in the order sent: lower-case name, value, name, value … */
@@ -328,6 +328,15 @@ function listOf(init: unknown): string[] {
   return list;
 }
 
+/**
+ * What stands between the values of one name. A comma would become part of a
+ * cookie's value; proxies that come from HTTP/2 send several fields of them
+ * (RFC 9113 §8.2.3).
+ */
+export function separatorOf(name: string): string {
+  return name === 'cookie' ? '; ' : ', ';
+}
+
 /** The place of the first field of this name; -1 without any. */
 function indexOf(list: string[], name: string): number {
   for (let i = 0; i < list.length; i += 2) {
@@ -346,7 +355,7 @@ function joined(list: string[], name: string): string | null {
   let value = list[first + 1] as string;
   for (let i = first + 2; i < list.length; i += 2) {
     if (list[i] === name) {
-      value += `, ${list[i + 1]}`;
+      value += separatorOf(name) + list[i + 1];
     }
   }
   return value;
@@ -364,7 +373,7 @@ function sorted(list: string[]): string[] {
     const name = ordered[i] as string;
     const value = ordered[i + 1] as string;
     if (name === last && name !== 'set-cookie') {
-      result[result.length - 1] += `, ${value}`;
+      result[result.length - 1] += separatorOf(name) + value;
     } else {
       result.push(name, value);
       last = name;
