@@ -17,10 +17,12 @@ type HeadersInit = Iterable<readonly [string, string]> | Readonly<Record<string,
 /** The fields of one message as one flat list: lower-case name, value, name, value … */
 let fieldsOf: (headers: ReactorHeaders) => string[];
 let makeImmutable: (headers: ReactorHeaders) => void;
+/** A copy that can be changed just where the original can. */
+let copyWithGuard: (headers: ReactorHeaders) => ReactorHeaders;
 let fromSource: (source: FieldSource) => ReactorHeaders;
 let isReactorHeaders: (value: object) => value is ReactorHeaders;
 
-export { fieldsOf, fromSource, isReactorHeaders, makeImmutable };
+export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, makeImmutable };
 
 /**
  * The standard's `Headers`. A request's reads its fields from the head as it
@@ -40,12 +42,23 @@ export class ReactorHeaders {
     makeImmutable = (headers) => {
       headers.#isImmutable = true;
     };
+    copyWithGuard = (headers) => {
+      const copy = new ReactorHeaders(headers);
+      copy.#isImmutable = headers.#isImmutable;
+      return copy;
+    };
     fromSource = (source) => {
       const headers = new ReactorHeaders();
       headers.#source = source;
       return headers;
     };
     isReactorHeaders = (value): value is ReactorHeaders => #list in value;
+    // One function under two names (Web IDL, "iterable declarations").
+    Object.defineProperty(ReactorHeaders.prototype, Symbol.iterator, {
+      value: ReactorHeaders.prototype.entries,
+      writable: true,
+      configurable: true,
+    });
     standIn(ReactorHeaders, GenuineHeaders);
   }
 
@@ -116,7 +129,7 @@ export class ReactorHeaders {
 
   forEach(
     callback: (value: string, name: string, headers: ReactorHeaders) => void,
-    thisArg?: unknown,
+    thisArg: unknown = undefined,
   ): void {
     needs(arguments.length, 1, 'forEach');
     if (typeof callback !== 'function') {
@@ -130,15 +143,15 @@ export class ReactorHeaders {
   }
 
   keys(): HeadersIterator<string> {
-    return new HeadersIterator(() => this.#sort(), 'keys');
+    return this.#iterate('keys');
   }
 
   values(): HeadersIterator<string> {
-    return new HeadersIterator(() => this.#sort(), 'values');
+    return this.#iterate('values');
   }
 
   entries(): HeadersIterator<[string, string]> {
-    return new HeadersIterator(() => this.#sort(), 'entries');
+    return this.#iterate('entries');
   }
 
   [Symbol.iterator](): HeadersIterator<[string, string]> {
@@ -152,6 +165,10 @@ export class ReactorHeaders {
   static [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: a subclass asks for itself
     return isInstance(value, this, ReactorHeaders, GenuineHeaders);
+  }
+
+  #iterate<T>(kind: IteratorKind): HeadersIterator<T> {
+    return new HeadersIterator(() => this.#sort(), kind);
   }
 
   #fill(): string[] {
@@ -178,10 +195,12 @@ export class ReactorHeaders {
   }
 }
 
+type IteratorKind = 'keys' | 'values' | 'entries';
+
 /** Walks over the fields as they are at each step, not as they were at the first. */
 class HeadersIterator<T> implements IterableIterator<T> {
   readonly #fields: () => string[];
-  readonly #kind: 'keys' | 'values' | 'entries';
+  readonly #kind: IteratorKind;
   #index = 0;
 
   static {
@@ -193,7 +212,7 @@ class HeadersIterator<T> implements IterableIterator<T> {
     });
   }
 
-  constructor(fields: () => string[], kind: 'keys' | 'values' | 'entries') {
+  constructor(fields: () => string[], kind: IteratorKind) {
     this.#fields = fields;
     this.#kind = kind;
   }
@@ -318,12 +337,12 @@ function listOf(init: unknown): string[] {
     if (typeof pair !== 'object' || pair === null || !(Symbol.iterator in pair)) {
       throw new TypeError('Headers: each field must be a pair of name and value');
     }
-    const [name, value, ...rest] = pair as Iterable<unknown>;
-    if (value === undefined || rest.length > 0) {
+    const items = [...(pair as Iterable<unknown>)];
+    if (items.length !== 2) {
       throw new TypeError('Headers: each field must be a pair of name and value');
     }
-    const key = lowerName(name);
-    list.push(key, fieldValue(key, value));
+    const key = lowerName(items[0]);
+    list.push(key, fieldValue(key, items[1]));
   }
   return list;
 }
