@@ -452,6 +452,45 @@ test('fetch takes the request itself', async (t) => {
   t.is(text, 'passed on');
 });
 
+test('what fetch gives is passed on in a response of our own', async (t) => {
+  const backend = await start(t, {
+    fetch: () =>
+      new Response('x'.repeat(300_000), {
+        status: 203,
+        headers: [
+          ['set-cookie', 'a=1'],
+          ['set-cookie', 'b=2'],
+          ['x-test', 'yes'],
+        ],
+      }),
+  });
+  const server = await start(t, {
+    fetch: async () => {
+      const answer = await fetch(backend.url);
+      const passed = new Response(answer.body, answer);
+      passed.headers.set('x-passed', String(answer.bodyUsed));
+      return passed;
+    },
+  });
+  const { status, text, headers } = await get(server);
+  t.is(status, 203);
+  t.is(text.length, 300_000);
+  t.deepEqual(headers.getSetCookie(), ['a=1', 'b=2']);
+  t.is(headers.get('x-test'), 'yes');
+  t.is(headers.get('x-passed'), 'false');
+});
+
+test('a streamed answer of the body that still comes, on a connection that ends with it', async (t) => {
+  const server = await start(t, { fetch: (request) => new Response(request.body) });
+  const wire = await open(t, server);
+  wire.send(
+    'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n',
+  );
+  await wire.reads(/first/);
+  wire.send('6\r\nsecond\r\n0\r\n\r\n');
+  t.regex(await wire.closes(), /first\r\n6\r\nsecond\r\n0\r\n\r\n$/);
+});
+
 test('what fetch has decoded is not called encoded', async (t) => {
   const { gzipSync } = await import('node:zlib');
   const zipped = gzipSync('text');

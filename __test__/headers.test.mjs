@@ -91,6 +91,85 @@ const PROGRAMS = {
     headers.append('x', '1');
     return [headers.get('set-cookie'), all(headers)];
   },
+  'cookies of a request are joined as cookies are': (H) => {
+    const headers = new H({ cookie: 'a=1' });
+    headers.append('Cookie', 'b=2');
+    return [headers.get('cookie'), all(headers)];
+  },
+  'names in order of their bytes': (H) =>
+    all(new H({ b: '1', 'a-b': '2', a_b: '3', a: '4', 'a.b': '5', '~': '6', '!': '7', 0: '8' })),
+  'a record that looks as it is read': (H) => {
+    const order = [];
+    const record = new Proxy(
+      { b: '1', a: '2' },
+      {
+        ownKeys: (target) => {
+          order.push('keys');
+          return Reflect.ownKeys(target);
+        },
+        get: (target, name) => {
+          order.push(`get ${String(name)}`);
+          return target[name];
+        },
+      },
+    );
+    return [all(new H(record)), order.filter((step) => step !== 'get Symbol(Symbol.iterator)')];
+  },
+  'pairs of a generator': (H) =>
+    all(
+      new H(
+        (function* () {
+          yield ['a', '1'];
+          yield ['b', '2'];
+        })(),
+      ),
+    ),
+  'an array of pairs with undefined': (H) => all(new H([['a', undefined]])),
+  'set where there were several keeps the first place': (H) => {
+    const headers = new H();
+    headers.append('x', '1');
+    headers.append('y', '2');
+    headers.append('x', '3');
+    headers.set('X', '4');
+    headers.append('x', '5');
+    return [headers.get('x'), all(headers)];
+  },
+  'set-cookie by every way in': (H) => {
+    const headers = new H([
+      ['Set-Cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+    ]);
+    headers.append('SET-COOKIE', 'c=3');
+    const before = headers.getSetCookie();
+    headers.set('set-cookie', 'd=4');
+    const after = headers.getSetCookie();
+    headers.delete('set-cookie');
+    return [before, after, headers.getSetCookie(), headers.get('set-cookie')];
+  },
+  'what getSetCookie gives is a copy': (H) => {
+    const headers = new H({ 'set-cookie': 'a=1' });
+    headers.getSetCookie().push('b=2');
+    return headers.getSetCookie();
+  },
+  'an empty cookie': (H) => {
+    const headers = new H();
+    headers.append('set-cookie', '');
+    return [headers.getSetCookie(), headers.get('set-cookie'), all(headers)];
+  },
+  'iterators of another object': async (H) => {
+    const iterator = new H({ a: '1' }).keys();
+    return [
+      await outcome(() => iterator.next.call({})),
+      await outcome(() => H.prototype.get.call({}, 'a')),
+      await outcome(() => H.prototype.entries.call({})),
+    ];
+  },
+  'entries and iteration are one function': (H) =>
+    H.prototype.entries === H.prototype[Symbol.iterator],
+  'names of functions': (H) =>
+    ['append', 'delete', 'get', 'has', 'set', 'forEach', 'keys', 'values', 'entries'].map(
+      (name) => [H.prototype[name].name, H.prototype[name].length],
+    ),
   'very many': (H) =>
     all(
       new H(
@@ -208,6 +287,12 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
     t.deepEqual(ours, genuine);
   });
 }
+
+test('what cannot be listed in a record is left out, as the standard has it and Node has not', (t) => {
+  const record = Object.defineProperty({ a: '1' }, 'b', { value: '2', enumerable: false });
+  t.deepEqual([...new ReactorHeaders(record)], [['a', '1']]);
+  t.deepEqual([...new ReactorHeaders(Object.assign(() => {}, { a: '1' }))], [['a', '1']]);
+});
 
 test('instances of both classes are instances of both', (t) => {
   const ours = new ReactorHeaders();

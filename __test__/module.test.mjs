@@ -55,6 +55,35 @@ for (const [name, source] of Object.entries(MODULES)) {
   });
 }
 
+const FRAMEWORKS = {
+  hono: `
+    const app = new framework.Hono();
+    app.get('/:name', (c) => c.text('at /' + c.req.param('name')));
+    export default app;`,
+  h3: `
+    const app = new framework.H3();
+    app.get('/:name', (event) => 'at /' + event.context.params.name);
+    export default app;`,
+  'itty-router': `
+    const router = framework.AutoRouter();
+    router.get('/:name', ({ name }) => new Response('at /' + name));
+    export default router;`,
+  elysia: `
+    export default new framework.Elysia().get('/:name', ({ params }) => 'at /' + params.name);`,
+};
+
+for (const [name, source] of Object.entries(FRAMEWORKS)) {
+  test(`serves a module that exports an application of ${name}`, async (t) => {
+    const from = JSON.stringify(import.meta.resolve(name));
+    const file = moduleOf(t, `import * as framework from ${from};${source}`);
+    const server = await serve(t, [file, ...LOCAL]);
+    t.is(await (await fetch(`${server.url}some`)).text(), 'at /some');
+    t.is((await fetch(`${server.url}no/such`)).status, 404);
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null });
+  });
+}
+
 test('serves CommonJS', async (t) => {
   const source = `module.exports = { fetch: () => new Response('common') };`;
   const server = await serve(t, [moduleOf(t, source, 'app.cjs'), ...LOCAL]);
@@ -92,25 +121,28 @@ test('an address flag replaces the module’s other kind of address', async (t) 
   t.is((await fetch(server.url)).status, 200);
 });
 
-test('TypeScript, where Node takes it', async (t) => {
-  const source = `
-    interface Greeting { text: string }
-    const greeting: Greeting = { text: 'typed' };
-    export default { fetch: (request: Request): Response => new Response(greeting.text) };`;
-  const file = moduleOf(t, source, 'app.mts');
-  if (process.features.typescript) {
-    const server = await serve(t, [file, ...LOCAL]);
-    t.is(await (await fetch(server.url)).text(), 'typed');
-  } else {
-    const { code, stdout, stderr } = await run(['serve', file, ...LOCAL]);
-    t.is(code, 1);
-    t.is(stdout, '');
-    t.is(
-      stderr,
-      `reactor-rs: cannot serve "${file}": Node ${process.versions.node} does not run TypeScript; use Node 22.18 or newer, or compile it to JavaScript\n`,
-    );
-  }
-});
+for (const name of ['app.ts', 'app.mts', 'app.cts']) {
+  test(`TypeScript, where Node takes it: ${name}`, async (t) => {
+    const answer = 'fetch: (request: Request): Response => new Response(greeting.text)';
+    const source = `
+      interface Greeting { text: string }
+      const greeting: Greeting = { text: 'typed' };
+      ${name.endsWith('.cts') ? `module.exports = { ${answer} };` : `export default { ${answer} };`}`;
+    const file = moduleOf(t, source, name);
+    if (process.features.typescript) {
+      const server = await serve(t, [file, ...LOCAL]);
+      t.is(await (await fetch(server.url)).text(), 'typed');
+    } else {
+      const { code, stdout, stderr } = await run(['serve', file, ...LOCAL]);
+      t.is(code, 1);
+      t.is(stdout, '');
+      t.is(
+        stderr,
+        `reactor-rs: cannot serve "${file}": Node ${process.versions.node} does not run TypeScript; use Node 22.18 or newer, or compile it to JavaScript\n`,
+      );
+    }
+  });
+}
 
 const MISTAKES = {
   'exports nothing': ['', /its default export must be a handler, an application/],

@@ -177,6 +177,96 @@ const PROGRAMS = {
   },
   'a request made of it with a URL': async (request) =>
     seen(new Request('http://example.com/x', request)),
+  'what is being read cannot be read': async (request) => {
+    request.body?.getReader();
+    const wrong = ['text', 'json', 'arrayBuffer', 'blob', 'formData', 'clone'];
+    return Promise.all([
+      ...wrong.map((name) => outcome(async () => typeof (await request[name]()))),
+      outcome(() => new Request(request).method),
+    ]);
+  },
+  'a reader that lets go': async (request) => {
+    request.body?.getReader().releaseLock();
+    return [request.bodyUsed, await request.text()];
+  },
+  'reading twice at once': async (request) => {
+    const first = request.text();
+    const second = outcome(() => request.text());
+    return [await first, await second, request.bodyUsed];
+  },
+  'both of two clones': async (request) => {
+    const clone = request.clone();
+    const another = clone.clone();
+    const texts = await Promise.all([another.text(), request.text(), clone.text()]);
+    return [texts, request.bodyUsed, clone.bodyUsed, another.bodyUsed];
+  },
+  'one of two clones is cancelled': async (request) => {
+    const clone = request.clone();
+    void request.body?.cancel();
+    return [await clone.text(), request.bodyUsed, clone.bodyUsed];
+  },
+  'a clone has headers of its own': (request) => {
+    const clone = request.clone();
+    clone.headers.set('x-clone', '1');
+    return [request.headers.has('x-clone'), clone.headers.get('x-clone')];
+  },
+  'both ends of a tee': async (request) => {
+    if (request.body === null) {
+      return null;
+    }
+    const [one, other] = request.body.tee();
+    const texts = [await new Response(one).text(), await new Response(other).text()];
+    return [texts, request.bodyUsed, await outcome(() => request.text())];
+  },
+  'the body in a response': async (request) => {
+    const response = new Response(request.body, { headers: { a: 'b' } });
+    return [await seen(response), request.bodyUsed, await outcome(() => request.text())];
+  },
+  'a form read twice': async (request) => {
+    const first = await outcome(async () => [...(await request.formData())]);
+    return [first, request.bodyUsed, await outcome(() => request.formData())];
+  },
+  'the headers of others': ({ headers }) => {
+    const each = [];
+    headers.forEach((value, name, all) => {
+      each.push([name, value, all === headers]);
+    });
+    return [each, Object.entries(Object.fromEntries(headers)), [...new Headers(headers)]];
+  },
+  'a request made of it for GET': async (request) =>
+    seen(new Request(request, { method: 'GET', headers: { a: 'b' } })),
+  'a request made of it without body': async (request) =>
+    seen(new Request(request, { body: null, method: 'POST' })),
+  'a request made of it with null': async (request) => seen(new Request(request, null)),
+  'a request made of it with a signal': async (request) => {
+    const controller = new AbortController();
+    const other = new Request(request, { signal: controller.signal });
+    controller.abort(new Error('why'));
+    return [other.signal.aborted, other.signal.reason.message, request.signal.aborted];
+  },
+  'a request made of its clone': async (request) => {
+    const other = new Request(request.clone(), { headers: { a: 'b' } });
+    return [await seen(other), request.bodyUsed, await request.text()];
+  },
+  'a request made of one that was made of it': async (request) =>
+    seen(new Request(new Request(request), { method: 'PUT' })),
+  'a request made of it with a bad method': async (request) => [
+    await outcome(() => new Request(request, { method: 'a b' })),
+    await outcome(() => new Request(request, { method: 'CONNECT' })),
+    request.bodyUsed,
+  ],
+  'properties cannot be set': async (request) =>
+    Promise.all(
+      ['method', 'url', 'headers', 'body', 'signal', 'bodyUsed'].map((name) =>
+        outcome(() => {
+          request[name] = 'x';
+        }),
+      ),
+    ),
+  'properties of the program': (request) => {
+    request.mine = 1;
+    return [request.mine, Object.keys(request), 'mine' in request];
+  },
   'a request made of what was read': async (request) => {
     await request.text();
     return outcome(() => new Request(request).bodyUsed);
@@ -329,10 +419,10 @@ test('fields sent twice are joined, in any case, with blanks around', async (t) 
     t.deepEqual(result, [
       '1, 2',
       '',
-      'a=1, b=2',
+      'a=1; b=2',
       true,
       [
-        ['cookie', 'a=1, b=2'],
+        ['cookie', 'a=1; b=2'],
         ['host', 'a'],
         ['x-a', '1, 2'],
         ['x-b', ''],
@@ -366,6 +456,9 @@ test('parameters are decoded, and wrong escapes left alone', async (t) => {
     t.deepEqual(request.params, wanted);
     t.is(info.params, request.params);
     request.params = { set: 'by a router' };
+    t.deepEqual(request.params, { set: 'by a router' });
+    info.params = { set: 'by another' };
+    t.deepEqual(info.params, { set: 'by another' });
     t.deepEqual(request.params, { set: 'by a router' });
   }
 });

@@ -34,6 +34,25 @@ const BODIES = {
   'a Blob without type': () => new Blob(['blob']),
   'a File': () => new File(['file'], 'name.txt', { type: 'text/plain' }),
   parameters: () => new URLSearchParams({ a: '1 2', b: 'é' }),
+  'numbers with fractions': () => new Float64Array([1.5]),
+  'shared memory': () => new Uint8Array(new SharedArrayBuffer(3)),
+  'memory that may grow': () => new ArrayBuffer(2, { maxByteLength: 8 }),
+  'a view of memory that may grow': () => new Uint8Array(new ArrayBuffer(2, { maxByteLength: 8 })),
+  'memory that has gone': () => {
+    const buffer = new ArrayBuffer(3);
+    structuredClone(buffer, { transfer: [buffer] });
+    return buffer;
+  },
+  'an empty Blob': () => new Blob([]),
+  'an empty form': () => new URLSearchParams(),
+  false: () => false,
+  'an object with toString': () => ({ toString: () => 'text' }),
+  'an object without': () => Object.create(null),
+  'a generator': () =>
+    (function* () {
+      yield 'a';
+    })(),
+  'a URL': () => new URL('http://a/b'),
   'a stream': () => streamOf('a', 'b', BYTES),
   'an empty stream': () => streamOf(),
   'a stream of text': () =>
@@ -165,6 +184,244 @@ const PROGRAMS = {
   'headers of a redirect': (R) => R.redirect('http://example.com/').headers.set('a', 'b'),
   error: (R) => seen(R.error()),
   'headers of an error': (R) => R.error().headers.append('a', 'b'),
+  'headers of the clone of a redirect': (R) =>
+    R.redirect('http://example.com/').clone().headers.set('a', 'b'),
+  'headers of the clone of an error': (R) => R.error().clone().headers.set('a', 'b'),
+  'headers of a response made of a redirect': (R) => {
+    const response = new R(null, R.redirect('http://example.com/'));
+    response.headers.set('a', 'b');
+    return seen(response);
+  },
+  'a response made of an error': (R) => new R(null, R.error()),
+  'redirect without a URL': (R) => R.redirect(),
+  'redirect with status 0': (R) => R.redirect('http://example.com/', 0),
+  'redirect with status null': (R) => R.redirect('http://example.com/', null),
+  'redirect with 300': (R) => R.redirect('http://example.com/', 300),
+  'redirect with a status as text': (R) => seen(R.redirect('http://example.com/', '301')),
+  'redirect with status undefined': (R) => seen(R.redirect('http://example.com/', undefined)),
+  'redirect to letters beyond ASCII': (R) => seen(R.redirect('http://example.com/é?ü#ß')),
+  'a bad name on a redirect': (R) => R.redirect('http://example.com/').headers.set('a b', 'c'),
+  'deleting what a redirect does not have': (R) =>
+    R.redirect('http://example.com/').headers.delete('missing'),
+  'json of what throws': (R) =>
+    R.json({
+      toJSON() {
+        throw new RangeError('no');
+      },
+    }),
+  'json of a bigint': (R) => R.json(1n),
+  'json of half a character': (R) => seen(R.json('\ud800')),
+  'no text with 204': (R) => seen(new R('', { status: 204 })),
+  'undefined with 204': (R) => seen(new R(undefined, { status: 204 })),
+  'no bytes with 304': (R) => seen(new R(new Uint8Array(), { status: 304 })),
+  'null with 205': (R) => seen(new R(null, { status: 205 })),
+  'a response as init': (R) =>
+    seen(new R('x', new R('y', { status: 202, statusText: 'Told', headers: { a: 'b' } }))),
+  'an init that throws': (R) =>
+    new R(null, {
+      get status() {
+        throw new RangeError('no');
+      },
+    }),
+  'an init in the order that it is read': (R) => {
+    const order = [];
+    const init = {};
+    for (const name of ['statusText', 'status', 'headers']) {
+      Object.defineProperty(init, name, {
+        get: () => {
+          order.push(name);
+        },
+      });
+    }
+    new R(null, init);
+    return order;
+  },
+  'a body that is passed on': async (R) => {
+    const response = new R('text', { status: 201, headers: { a: 'b' } });
+    const passed = new R(response.body, response);
+    return [await seen(passed), response.bodyUsed, await outcome(() => response.text())];
+  },
+  'a body that is passed on twice': async (R) => {
+    const response = new R(BYTES);
+    const first = new R(response.body);
+    const second = new R(response.body);
+    return [await seen(first), await seen(second)];
+  },
+  'a body that was read is passed on': async (R) => {
+    const response = new R('text');
+    await response.text();
+    return new R(response.body);
+  },
+  'a body that is being read is passed on': (R) => {
+    const response = new R('text');
+    response.body.getReader();
+    return new R(response.body);
+  },
+  'both ends of a tee': async (R) => {
+    const response = new R('text');
+    const [one, other] = response.body.tee();
+    return [
+      await new R(one).text(),
+      await new R(other).text(),
+      response.bodyUsed,
+      await outcome(() => response.text()),
+    ];
+  },
+  'a body through a transform': async (R) => {
+    const response = new R('text');
+    const through = response.body.pipeThrough(new TransformStream());
+    return [await new R(through).text(), response.bodyUsed];
+  },
+  'one of two clones is cancelled': async (R) => {
+    const response = new R(streamOf('a', 'b'));
+    const clone = response.clone();
+    void response.body.cancel();
+    return clone.text();
+  },
+  'the stream of what was cloned is locked': (R) => {
+    const response = new R(streamOf('a'));
+    const { body } = response;
+    const clone = response.clone();
+    return [body.locked, response.body === body, clone.body === response.body];
+  },
+  'a clone of a subclass': (R) => {
+    class Mine extends R {}
+    return new Mine('x').clone() instanceof Mine;
+  },
+  'reading twice at once': async (R) => {
+    const response = new R('text');
+    const first = response.text();
+    const second = outcome(() => response.text());
+    return [await first, await second, response.bodyUsed];
+  },
+  'reading a stream twice at once': async (R) => {
+    const response = new R(streamOf('text'));
+    const first = response.text();
+    const state = [response.bodyUsed, response.body.locked];
+    const second = outcome(() => response.text());
+    return [await first, await second, state];
+  },
+  'what is wrong rejects and does not throw': (R) => {
+    const response = new R(streamOf('x'));
+    response.body.getReader();
+    return ['text', 'json', 'arrayBuffer', 'blob', 'formData'].map((name) => {
+      const promise = response[name]();
+      promise.catch(() => {});
+      return promise instanceof Promise;
+    });
+  },
+  'a reader that lets go': async (R) => {
+    const response = new R('text');
+    response.body.getReader().releaseLock();
+    return [response.bodyUsed, await response.text()];
+  },
+  'a stream of other than bytes': async (R) => {
+    const chunks = ['text', 5, new ArrayBuffer(2), null, {}];
+    return Promise.all(
+      chunks.map((chunk) => {
+        const stream = new ReadableStream({
+          start(controller) {
+            controller.enqueue(chunk);
+            controller.close();
+          },
+        });
+        return outcome(() => new R(stream).text());
+      }),
+    );
+  },
+  'characters cut in two': (R) =>
+    new R(streamOf(BYTES.subarray(0, 0), Uint8Array.of(0xc3), Uint8Array.of(0xa9))).text(),
+  'half a character at the end': (R) => new R(Uint8Array.of(65, 0xc3)).text(),
+  'JSON of bytes that are no text': (R) => new R(Uint8Array.of(0x22, 0xff, 0x22)).json(),
+  'formData() of odd parameters': async (R) => [
+    ...(await new R('a=1&&b&=c&d=%zz&e=+&%C3%A9=é', {
+      headers: { 'content-type': 'Application/X-WWW-Form-Urlencoded; charset=latin1' },
+    }).formData()),
+  ],
+  'formData() of nothing': async (R) => [
+    ...(await new R(null, {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    }).formData()),
+  ],
+  'formData() of parts': async (R) => {
+    const text =
+      '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nv\r\n' +
+      '--x\r\nContent-Disposition: form-data; name="f"; filename="n%22.txt"\r\nContent-Type: a/b; c=d\r\n\r\nfile\r\n--x--\r\n';
+    const headers = { 'content-type': 'multipart/form-data; boundary="x"' };
+    const form = await new R(text, { headers }).formData();
+    const file = form.get('f');
+    return [form.get('a'), file.name, file.type, await file.text()];
+  },
+  'formData() without a boundary': (R) =>
+    new R('--x--', { headers: { 'content-type': 'multipart/form-data' } }).formData(),
+  'formData() twice': async (R) => {
+    const response = new R(new URLSearchParams({ a: '1' }));
+    await response.formData();
+    return [response.bodyUsed, await outcome(() => response.formData())];
+  },
+  'formData() of what is none has read it': async (R) => {
+    const response = new R('text');
+    return [await outcome(() => response.formData()), response.bodyUsed];
+  },
+  'names in a form are escaped': async (R) => {
+    const form = new FormData();
+    form.append('a"\r\nb', 'x\ny');
+    form.append('f', new File(['c'], 'q"\n.txt'));
+    const response = new R(form);
+    const [, boundary] = response.headers.get('content-type').split('boundary=');
+    return (await response.text()).replaceAll(boundary, '*');
+  },
+  'types of blobs': (R) =>
+    Promise.all(
+      ['rubbish', 'A/B;C=D;e="f g"', 'text/html;charset=utf-8', ''].map(
+        async (type) => (await new R('x', { headers: { 'content-type': type } }).blob()).type,
+      ),
+    ),
+  'the type of a blob where two were given': async (R) => {
+    const headers = [
+      ['content-type', 'a/b'],
+      ['content-type', 'c/d'],
+    ];
+    return (await new R('x', { headers }).blob()).type;
+  },
+  'methods and getters on another object': async (R) => {
+    const { get } = Object.getOwnPropertyDescriptor(R.prototype, 'status');
+    return [
+      await outcome(() => get.call({})),
+      await outcome(() => R.prototype.text.call({})),
+      await outcome(() => R.prototype.clone.call({})),
+      await outcome(() => R.prototype.status),
+    ];
+  },
+  'static methods without their class': async (R) => {
+    const { json, redirect, error } = R;
+    return [await seen(json(1)), await seen(redirect('http://example.com/')), error().type];
+  },
+  'lengths of functions': (R) => [
+    R.json.length,
+    R.redirect.length,
+    R.error.length,
+    R.prototype.clone.length,
+    R.prototype.text.length,
+  ],
+  'kinds of members': (R) =>
+    Object.entries(Object.getOwnPropertyDescriptors(R.prototype))
+      .filter(([name]) => !['textStream', 'bytes'].includes(name))
+      .map(([name, { enumerable, configurable, get, set }]) => [
+        name,
+        [enumerable, configurable, typeof get, typeof set],
+      ])
+      .sort(),
+  'a frozen one': (R) => seen(Object.freeze(new R('x'))),
+  'a property of the program': (R) => {
+    const response = new R();
+    response.mine = 1;
+    return [response.mine, Object.keys(response)];
+  },
+  'how it is shown inside of others': (R) => [
+    inspect({ a: { b: new R() } }, { depth: 0 }),
+    inspect({ r: new R(null, { headers: { a: 'b' } }) }),
+  ],
   'a type after the fact': (R) => {
     const response = new R('text');
     response.headers.set('content-type', 'x/y');

@@ -82,7 +82,13 @@ const parameters: [
   Same<Params<'/:a/b/:c/*'>, { readonly a: string; readonly c: string; readonly '*': string }>,
   Same<Params<'/'>, { readonly [name in never]: string }>,
   Same<Params<string>, Readonly<Record<string, string>>>,
-] = [true, true, true, true];
+  Same<Params<'/a/:id/b/:name'>, { readonly id: string; readonly name: string }>,
+  Same<Params<'/files/*'>, { readonly '*': string }>,
+  Same<Params<'/static/path'>, { readonly [name in never]: string }>,
+  // Only a whole segment is a parameter.
+  Same<Params<'/a:b/x*'>, { readonly [name in never]: string }>,
+  Same<Params<'/:a' | '/:b'>['a' & 'b'], never>,
+] = [true, true, true, true, true, true, true, true, true];
 
 const greet: Handler = async (request: ServerRequest, info: HandlerInfo) => {
   const address: string | undefined = info.remoteAddress;
@@ -137,4 +143,120 @@ export async function handle(): Promise<void> {
   await serve({ routes: { '/': () => 5 } });
   // @ts-expect-error: no handler
   await serve({ fetch: 'text' });
+}
+
+export async function routesByPath(): Promise<void> {
+  await using server = await serve({
+    routes: {
+      '/a/:id/b/:name': ({ params }, info) => {
+        const both: { readonly id: string; readonly name: string } = params;
+        const same: { readonly id: string; readonly name: string } = info.params;
+        // @ts-expect-error: parameters are read, not written
+        params.id = 'x';
+        // @ts-expect-error: no wildcard in the pattern
+        params['*'];
+        return Response.json({ both, same });
+      },
+      '/files/:kind/*': {
+        GET: ({ params }) => new Response(params.kind + params['*']),
+        HEAD: { status: 200 },
+        'M-SEARCH': async ({ params }) => new Response(params.kind),
+        // @ts-expect-error: the pattern has no such parameter
+        POST: ({ params }) => new Response(params.name),
+      },
+      '/none': (request) => {
+        // @ts-expect-error: the pattern has no parameters
+        request.params.id;
+        return new Response();
+      },
+    },
+  });
+  server.reload({
+    routes: {
+      '/:id': { GET: ({ params }) => new Response(params.id) },
+      // @ts-expect-error: the pattern has no such parameter
+      '/:other': ({ params }) => new Response(params.id),
+    },
+  });
+  server.reload();
+  server.reload({ fetch: () => new Response() });
+  // @ts-expect-error: options of serve are not options of reload
+  server.reload({ port: 1 });
+  // @ts-expect-error: an error handler cannot be replaced
+  server.reload({ error: () => new Response() });
+
+  const peer = server.requestIP(new globalThis.Request('http://localhost/'));
+  // @ts-expect-error: there may be no address
+  peer.address;
+  const family: 'IPv4' | 'IPv6' | undefined = peer?.family;
+  const port: number | undefined = peer?.port;
+  // @ts-expect-error: an address is not a request
+  server.requestIP('127.0.0.1');
+  void [family, port];
+
+  // @ts-expect-error: a port may be missing
+  const wrong: number = server.port;
+  void wrong;
+  // @ts-expect-error: what a server is cannot be set
+  server.port = 1;
+  const done: Promise<void> = server.stop();
+  const disposed: Promise<void> = server[Symbol.asyncDispose]();
+  // @ts-expect-error: no such option
+  await server.stop({ forced: true });
+  await Promise.all([done, disposed]);
+}
+
+export async function overloads(): Promise<void> {
+  const one: Server = await serve({ port: 0, fetch: () => new Response() });
+  const two: Server = await serve((request) => new Response(request.params.any), { port: 0 });
+  const application = { fetch: () => new Response(), other: 1 };
+  const three: Server = await serve(application, { unix: '/x' });
+  const four: Server = await serve(async (request, { remoteAddress }) => {
+    const { url, signal }: { url: string; signal: AbortSignal } = request;
+    return Response.json({ url, aborted: signal.aborted, remoteAddress: remoteAddress ?? null });
+  });
+  void [one, two, three, four];
+  // @ts-expect-error: a number is neither handler nor options
+  await serve(8080);
+  // @ts-expect-error: an application has `fetch`
+  await serve({ handle: () => new Response() }, { port: 0 });
+  // @ts-expect-error: a promise of text is no response
+  await serve(async () => 'text', { port: 0 });
+  // @ts-expect-error: a handler answers
+  await serve(() => {});
+  // @ts-expect-error: a promise, not a server
+  serve().port;
+}
+
+export const wrongOptions: ServeOptions[] = [
+  // @ts-expect-error: a number or 'auto'
+  { ioThreads: 'many' },
+  // @ts-expect-error: a number or 'auto'
+  { workerThreads: true },
+  // @ts-expect-error: true or false
+  { globals: 'no' },
+  // @ts-expect-error: no such limit
+  { limits: { url: 5 } },
+  // @ts-expect-error: milliseconds, not text
+  { timeouts: { drain: '5s' } },
+  // @ts-expect-error: a status is a number
+  { routes: { '/': { status: '200' } } },
+  // @ts-expect-error: a header is text or texts
+  { routes: { '/': { headers: { a: 1 } } } },
+  // @ts-expect-error: a body is text or bytes
+  { routes: { '/': { body: {} } } },
+  // @ts-expect-error: an error handler answers with a Response
+  { error: () => 'sorry' },
+];
+
+export function errorsAndCodes(error: unknown): string {
+  if (error instanceof ReactorError) {
+    // @ts-expect-error: no such code
+    if (error.code === 'ERR_OTHER') {
+      return '';
+    }
+    return ERROR_CODES[error.code];
+  }
+  // @ts-expect-error: not one of the codes
+  return new ReactorError('ERR_OTHER', 'x').message;
 }

@@ -146,7 +146,7 @@ export function extract(
       return [new StoredBody(given), given.type === '' ? null : given.type];
     }
     if (given instanceof ArrayBuffer) {
-      return [new StoredBody(new Uint8Array(given.slice(0))), null];
+      return [new StoredBody(copyOf(new Uint8Array(given))), null];
     }
     if (given instanceof FormData || Symbol.asyncIterator in given) {
       // Rare and intricate: Node knows how.
@@ -281,9 +281,21 @@ function wellFormed(text: string): string {
   return sound.charCodeAt(0) === BYTE_ORDER_MARK ? sound.slice(1) : sound;
 }
 
-/** A copy: the caller may go on writing to its bytes. */
-function copyOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
+/**
+ * A copy: the caller may go on writing to its bytes.
+ * @throws {TypeError} for memory that is shared or may be resized, which the
+ * standard does not take (Web IDL, "buffer source types").
+ */
+function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  if (!(buffer instanceof ArrayBuffer) || isResizable(buffer)) {
+    throw new TypeError('a body cannot be made of memory that is shared or resizable');
+  }
+  return new Uint8Array(buffer, byteOffset, byteLength).slice();
+}
+
+/** Since ES2024. */
+function isResizable(buffer: ArrayBuffer): boolean {
+  return (buffer as { resizable?: boolean }).resizable === true;
 }
 
 function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Array> {

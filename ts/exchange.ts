@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type FieldSource, trimmed } from './headers.js';
+import { type FieldSource, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
 import { BODY_HELD, BODY_STREAMS, HAS_BODY, METHODS, REQUEST_WORDS } from './lane.js';
@@ -179,7 +179,7 @@ export class Exchange extends AsyncResource implements FieldSource {
     for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
       if (this.#isNamed(i, name)) {
         const text = this.#cut(events[i + 2] as number, events[i + 3] as number);
-        value = value === null ? text : `${value}, ${text}`;
+        value = value === null ? text : value + separatorOf(name) + text;
       }
     }
     return value;
@@ -319,7 +319,8 @@ function joined(fields: string[], name: string): string | null {
   let value: string | null = null;
   for (let i = 0; i < fields.length; i += 2) {
     if (fields[i] === name) {
-      value = value === null ? (fields[i + 1] as string) : `${value}, ${fields[i + 1]}`;
+      const text = fields[i + 1] as string;
+      value = value === null ? text : value + separatorOf(name) + text;
     }
   }
   return value;

@@ -1,6 +1,6 @@
 import { GenuineHeaders, GenuineRequest, GenuineResponse, genuineFetch } from './genuine.js';
 import { ReactorHeaders } from './headers.js';
-import { genuineRequest, isReactorRequest, ReactorRequest } from './request.js';
+import { genuineRequest, ReactorRequest, requestBehind } from './request.js';
 import { ReactorResponse } from './response.js';
 
 /**
@@ -20,7 +20,8 @@ export type Headers = globalThis.Headers;
  */
 export const Request = new Proxy(GenuineRequest, {
   construct(genuine, [input, ...rest]: [unknown, RequestInit?], target) {
-    const given = isReactorRequest(input) ? genuineOf(input, rest[0]) : input;
+    const request = requestBehind(input);
+    const given = request === undefined ? input : genuineOf(request, rest[0]);
     return Reflect.construct(genuine, [given, ...rest], target);
   },
 });
@@ -37,12 +38,13 @@ Object.defineProperty(ReactorRequest.prototype, 'constructor', {
 /** Node's own `fetch`, which besides takes the request of a handler to pass on. */
 export const fetch = new Proxy(genuineFetch, {
   apply(genuine, self, [input, ...rest]: [unknown, RequestInit?]) {
-    if (!isReactorRequest(input)) {
+    const request = requestBehind(input);
+    if (request === undefined) {
       return Reflect.apply(genuine, self, [input, ...rest]);
     }
     // It has no errors but rejections.
     return new Promise((resolve, reject) => {
-      const given = genuineOf(input, rest[0]);
+      const given = genuineOf(request, rest[0]);
       Reflect.apply(genuine, self, [given, ...rest]).then(resolve, reject);
     });
   },

@@ -5,7 +5,7 @@ import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
 /** Header fields that are read where they lie, as long as nobody changes them. */
 export interface FieldSource {
-  /** The values of the field of this lower-case name joined by `', '`; `null` without any. */
+  /** The values of the field of this lower-case name, joined; `null` without any. */
   field(name: string): string | null;
   hasField(name: string): boolean;
   /** All fields in the order sent: lower-case name, value, name, value … */
@@ -17,10 +17,12 @@ type HeadersInit = Iterable<readonly [string, string]> | Readonly<Record<string,
 /** The fields of one message as one flat list: lower-case name, value, name, value … */
 let fieldsOf: (headers: ReactorHeaders) => string[];
 let makeImmutable: (headers: ReactorHeaders) => void;
+/** A copy that can be changed just where the original can. */
+let copyWithGuard: (headers: ReactorHeaders) => ReactorHeaders;
 let fromSource: (source: FieldSource) => ReactorHeaders;
 let isReactorHeaders: (value: object) => value is ReactorHeaders;
 
-export { fieldsOf, fromSource, isReactorHeaders, makeImmutable };
+export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, makeImmutable };
 
 /**
  * The standard's `Headers`. A request's reads its fields from the head as it
@@ -40,12 +42,23 @@ export class ReactorHeaders {
     makeImmutable = (headers) => {
       headers.#isImmutable = true;
     };
+    copyWithGuard = (headers) => {
+      const copy = new ReactorHeaders(headers);
+      copy.#isImmutable = headers.#isImmutable;
+      return copy;
+    };
     fromSource = (source) => {
       const headers = new ReactorHeaders();
       headers.#source = source;
       return headers;
     };
     isReactorHeaders = (value): value is ReactorHeaders => #list in value;
+    // One function under two names (Web IDL, "iterable declarations").
+    Object.defineProperty(ReactorHeaders.prototype, Symbol.iterator, {
+      value: ReactorHeaders.prototype.entries,
+      writable: true,
+      configurable: true,
+    });
     standIn(ReactorHeaders, GenuineHeaders);
   }
 
@@ -116,7 +129,7 @@ export class ReactorHeaders {
 
   forEach(
     callback: (value: string, name: string, headers: ReactorHeaders) => void,
-    thisArg?: unknown,
+    thisArg: unknown = undefined,
   ): void {
     needs(arguments.length, 1, 'forEach');
     if (typeof callback !== 'function') {
@@ -130,15 +143,15 @@ export class ReactorHeaders {
   }
 
   keys(): HeadersIterator<string> {
-    return new HeadersIterator(() => this.#sort(), 'keys');
+    return this.#iterate('keys');
   }
 
   values(): HeadersIterator<string> {
-    return new HeadersIterator(() => this.#sort(), 'values');
+    return this.#iterate('values');
   }
 
   entries(): HeadersIterator<[string, string]> {
-    return new HeadersIterator(() => this.#sort(), 'entries');
+    return this.#iterate('entries');
   }
 
   [Symbol.iterator](): HeadersIterator<[string, string]> {
@@ -152,6 +165,10 @@ export class ReactorHeaders {
   static [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: a subclass asks for itself
     return isInstance(value, this, ReactorHeaders, GenuineHeaders);
+  }
+
+  #iterate<T>(kind: IteratorKind): HeadersIterator<T> {
+    return new HeadersIterator(() => this.#sort(), kind);
   }
 
   #fill(): string[] {
@@ -178,10 +195,12 @@ export class ReactorHeaders {
   }
 }
 
+type IteratorKind = 'keys' | 'values' | 'entries';
+
 /** Walks over the fields as they are at each step, not as they were at the first. */
 class HeadersIterator<T> implements IterableIterator<T> {
   readonly #fields: () => string[];
-  readonly #kind: 'keys' | 'values' | 'entries';
+  readonly #kind: IteratorKind;
   #index = 0;
 
   static {
@@ -193,7 +212,7 @@ class HeadersIterator<T> implements IterableIterator<T> {
     });
   }
 
-  constructor(fields: () => string[], kind: 'keys' | 'values' | 'entries') {
+  constructor(fields: () => string[], kind: IteratorKind) {
     this.#fields = fields;
     this.#kind = kind;
   }
@@ -318,14 +337,23 @@ function listOf(init: unknown): string[] {
     if (typeof pair !== 'object' || pair === null || !(Symbol.iterator in pair)) {
       throw new TypeError('Headers: each field must be a pair of name and value');
     }
-    const [name, value, ...rest] = pair as Iterable<unknown>;
-    if (value === undefined || rest.length > 0) {
+    const items = [...(pair as Iterable<unknown>)];
+    if (items.length !== 2) {
       throw new TypeError('Headers: each field must be a pair of name and value');
     }
-    const key = lowerName(name);
-    list.push(key, fieldValue(key, value));
+    const key = lowerName(items[0]);
+    list.push(key, fieldValue(key, items[1]));
   }
   return list;
+}
+
+/**
+ * What stands between the values of one name. A comma would become part of a
+ * cookie's value; proxies that come from HTTP/2 send several fields of them
+ * (RFC 9113 §8.2.3).
+ */
+export function separatorOf(name: string): string {
+  return name === 'cookie' ? '; ' : ', ';
 }
 
 /** The place of the first field of this name; -1 without any. */
@@ -346,7 +374,7 @@ function joined(list: string[], name: string): string | null {
   let value = list[first + 1] as string;
   for (let i = first + 2; i < list.length; i += 2) {
     if (list[i] === name) {
-      value += `, ${list[i + 1]}`;
+      value += separatorOf(name) + list[i + 1];
     }
   }
   return value;
@@ -364,7 +392,7 @@ function sorted(list: string[]): string[] {
     const name = ordered[i] as string;
     const value = ordered[i + 1] as string;
     if (name === last && name !== 'set-cookie') {
-      result[result.length - 1] += `, ${value}`;
+      result[result.length - 1] += separatorOf(name) + value;
     } else {
       result.push(name, value);
       last = name;

@@ -1,9 +1,11 @@
 import { unescape as unescapePercent } from 'node:querystring';
-import { type InspectOptions, inspect } from 'node:util';
+import { type InspectOptions, inspect, types } from 'node:util';
 import { type Body, consume } from './body.js';
 import type { Exchange } from './exchange.js';
 import { GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
+
+const SELF = Symbol('request');
 
 let isReactorRequest: (value: unknown) => value is ReactorRequest;
 let exchangeOf: (request: ReactorRequest) => Exchange;
@@ -66,9 +68,14 @@ export class ReactorRequest {
     return this.#params;
   }
 
-  /** Some routers note here what they find. */
-  set params(params: Readonly<Record<string, string>>) {
-    this.#params = params;
+  /** Some routers note here what they find; some do so through a proxy around it. */
+  set params(value: Readonly<Record<string, string>>) {
+    overwrite(this, 'params', value);
+  }
+
+  /** Itself, also where a proxy is asked that answers for it. */
+  get [SELF](): unknown {
+    return this;
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -190,6 +197,18 @@ export class ReactorRequest {
 }
 
 /**
+ * The request of ours that a value is, or is a proxy around, as itty-router and
+ * h3 give them to handlers; `undefined` for anything else.
+ */
+export function requestBehind(value: unknown): ReactorRequest | undefined {
+  if (isReactorRequest(value)) {
+    return value;
+  }
+  const self = types.isProxy(value) ? (value as { [SELF]?: unknown })[SELF] : undefined;
+  return isReactorRequest(self) ? self : undefined;
+}
+
+/**
  * Node's own `Request` with the content of ours, for what takes no other. The
  * body passes over, as it does in `new Request(request)`.
  */
@@ -224,6 +243,21 @@ export class ReactorInfo {
   get params(): Readonly<Record<string, string>> {
     return this.#request.params;
   }
+
+  /** h3 takes this for its context, and notes there what its own routes find. */
+  set params(value: Readonly<Record<string, string>>) {
+    overwrite(this, 'params', value);
+  }
+}
+
+/** As a property of the object itself, which a proxy around it passes on. */
+function overwrite(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 function paramsOf(names: readonly string[], values: readonly string[]): Record<string, string> {

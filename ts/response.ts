@@ -8,7 +8,7 @@ import {
   type StreamedBody,
 } from './body.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
-import { fieldsOf, makeImmutable, ReactorHeaders } from './headers.js';
+import { copyWithGuard, fieldsOf, makeImmutable, ReactorHeaders } from './headers.js';
 
 /** How a response differs from the ordinary 200. */
 export interface ResponseInit {
@@ -209,7 +209,7 @@ export class ReactorResponse {
     clone.#isText = this.#isText;
     clone.#type = this.#type;
     if (this.#headers !== null) {
-      clone.#headers = new ReactorHeaders(this.#headers);
+      clone.#headers = copyWithGuard(this.#headers);
     }
     return clone;
   }

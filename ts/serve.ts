@@ -4,7 +4,7 @@ import { fromNative, ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
 import { type ResolvedOptions, resolveOptions, resolveReload, resolveStop } from './options.js';
-import { exchangeOf, isReactorRequest } from './request.js';
+import { exchangeOf, requestBehind } from './request.js';
 import { show } from './show.js';
 import type {
   Handler,
@@ -177,10 +177,11 @@ class RunningServer implements Server {
   }
 
   requestIP(request: Request): PeerAddress | null {
-    if (!isReactorRequest(request)) {
+    const asked = requestBehind(request);
+    if (asked === undefined) {
       return null;
     }
-    const { remoteAddress: address, remotePort: port } = exchangeOf(request);
+    const { remoteAddress: address, remotePort: port } = exchangeOf(asked);
     if (address === undefined) {
       return null;
     }

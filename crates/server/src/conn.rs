@@ -276,6 +276,15 @@ impl<T> Conn<T> {
             || self.parked
     }
 
+    /// Whether the body of request `sequence` goes to a lane and has not come
+    /// whole.
+    pub(crate) fn body_comes_in(&self, sequence: u32) -> bool {
+        matches!(
+            self.incoming.as_deref(),
+            Some(Incoming::Stream(exchange, _)) if exchange.0.sequence == sequence
+        )
+    }
+
     /// Nothing is under way in either direction.
     pub(crate) fn is_quiet(&self) -> bool {
         self.in_flight() == 0

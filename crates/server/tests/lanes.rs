@@ -326,6 +326,64 @@ fn a_large_upload_is_echoed_as_it_comes() {
 }
 
 #[test]
+fn the_last_upload_of_a_connection_is_echoed_to_its_end() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let heads = [
+        "HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100000",
+        "HTTP/1.0\r\nContent-Length: 100000",
+    ];
+    for head in heads {
+        let mut client = laned.client();
+        let chunked = head.ends_with("chunked");
+        let before = if chunked { "186a0\r\n" } else { "" };
+        client.send(format!("POST /lane/echo {head}\r\n\r\n{before}"));
+        client.send(vec![b'x'; 1000]);
+        // The answer begins before the rest is there.
+        until("the first part", || laned.seen.taken.swap(0, Ordering::Relaxed) > 0);
+        thread::sleep(Duration::from_millis(50));
+        client.send(vec![b'x'; 99_000]);
+        if chunked {
+            client.send("\r\n0\r\n\r\n");
+        }
+        if head.starts_with("HTTP/1.1") {
+            let reply = client.reply();
+            assert!(reply.closes(), "{head}");
+            assert!(reply.body == vec![b'x'; 100_000], "{head}: {} bytes", reply.body.len());
+            client.ends();
+        } else {
+            let mut all = Vec::new();
+            client.stream.read_to_end(&mut all).expect("the end of the stream");
+            assert!(all.ends_with(&vec![b'x'; 100_000]), "{head}: {} bytes", all.len());
+        }
+        laned.seen.taken.store(0, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_drain_waits_for_an_upload_and_its_echo() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    laned.paused.store(true, Ordering::Relaxed);
+    client.send("POST /lane/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    client.send(vec![b'x'; 1000]);
+    until("the request", || laned.lane.queued() == 1);
+    laned.server.stop(Stop::Drain);
+    thread::sleep(Duration::from_millis(50));
+    laned.paused.store(false, Ordering::Relaxed);
+    until("the first part", || laned.seen.taken.load(Ordering::Relaxed) > 0);
+    thread::sleep(Duration::from_millis(50));
+    client.send(vec![b'x'; 99_000]);
+    let reply = client.reply();
+    assert!(reply.body == vec![b'x'; 100_000], "{} bytes", reply.body.len());
+    assert!(reply.closes());
+    client.ends();
+    laned.server.wait();
+}
+
+#[test]
 fn a_client_that_does_not_read_stops_the_upload_and_the_download() {
     let _bounded = bounded(LIMIT);
     let laned = Laned::new(64, |_| {});

@@ -327,10 +327,7 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn lane_answered(&mut self, slot: u32, sequence: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
         conn.with_lane &= !lane_bit(sequence);
-        let unread = matches!(
-            conn.incoming.as_deref(),
-            Some(Incoming::Stream(exchange, _)) if exchange.0.sequence == sequence
-        );
+        let unread = conn.body_comes_in(sequence);
         if unread {
             conn.incoming = None;
             conn.unpulled = 0;

@@ -298,7 +298,9 @@ impl<T: Transport> Reactor<T> {
                 self.queue(task);
             }
             Incoming::Stream(exchange, meta) => {
-                conn.last_request_read = meta.close;
+                // The answer may have begun by now, and said so itself.
+                let closes = conn.stream.as_ref().is_some_and(|stream| stream.close);
+                conn.last_request_read = meta.close || closes;
                 conn.unpulled = 0;
                 self.tell_lane(slot, LaneEvent::BodyEnd(exchange));
             }

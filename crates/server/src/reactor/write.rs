@@ -64,7 +64,13 @@ impl<T: Transport> Reactor<T> {
             self.draining && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
         if meta.close || last {
             conn.closing = true;
-            conn.last_request_read = true;
+            // A streaming answer may be made of its request's body, which is
+            // then yet to be read.
+            let streams = matches!(
+                &answer,
+                Answer::Task(task) if task.response.streams() && !task.failed
+            );
+            conn.last_request_read |= !(streams && conn.body_comes_in(conn.next_answer));
             if !meta.close {
                 conn.linger = true;
                 conn.reason = Some(CloseReason::Stopped);
