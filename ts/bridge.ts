@@ -18,7 +18,7 @@ import {
   REQUEST,
   TEXT,
 } from './lane.js';
-import { Outgoing, type Sender } from './outgoing.js';
+import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
 import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
@@ -39,6 +39,11 @@ export interface BridgeOptions {
   find(route: number): Entry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
+  /**
+   * Takes every request as it is, in place of the handlers. It answers through
+   * the bridge as its {@link Sender}, and must not throw.
+   */
+  readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
 }
 
 const EVENT_WORDS = 16 * 1024;
@@ -67,6 +72,7 @@ const RESOLVED = Promise.resolve();
 export class Bridge implements Desk, Sender {
   host = 'localhost';
   readonly replies: Replies;
+  readonly takesAnyBody: boolean;
   readonly #lane: Lane;
   readonly #options: BridgeOptions;
   readonly #events = new Uint32Array(EVENT_WORDS);
@@ -79,7 +85,7 @@ export class Bridge implements Desk, Sender {
   /** Its exchanges with a body in the arrays. */
   readonly #bodies: Exchange[] = [];
   /** Streaming responses that have not begun. */
-  readonly #starting: Outgoing[] = [];
+  readonly #starting: Starting[] = [];
   /** Exchanges that have taken of their bodies since the last turn. */
   readonly #credits: Exchange[] = [];
   /** Waiters that wait for nothing, to be used again. */
@@ -109,6 +115,7 @@ export class Bridge implements Desk, Sender {
     this.#lane = lane;
     this.#options = options;
     this.replies = new Replies(lane);
+    this.takesAnyBody = options.take !== undefined;
   }
 
   /** Events wait. The lane calls it, at most once until a turn has found nothing. */
@@ -124,6 +131,11 @@ export class Bridge implements Desk, Sender {
       this.#state = 'ticking';
       this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
     }
+  }
+
+  start(response: Starting): void {
+    this.#starting.push(response);
+    this.schedule();
   }
 
   flushed(): Promise<void> {
@@ -325,6 +337,15 @@ export class Bridge implements Desk, Sender {
         this.#bodies.push(exchange);
       }
     }
+    const { take } = this.#options;
+    if (take !== undefined) {
+      exchange.runInAsyncScope(take, undefined, exchange, this);
+      if (exchange.isOpen) {
+        this.#open[exchange.id] = exchange;
+        this.#hasPending = true;
+      }
+      return;
+    }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
       this.replies.response(exchange.id, 404, TEXT, null, 'Not Found', exchange.isHead);
@@ -464,7 +485,7 @@ export class Bridge implements Desk, Sender {
       const outgoing = new Outgoing(this, exchange, status, fields ?? [], stream, length);
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
-      this.#starting.push(outgoing);
+      this.start(outgoing);
       void outgoing.run();
       return;
     }

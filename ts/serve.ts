@@ -1,5 +1,5 @@
 import { binding, type NativeServer } from './binding.js';
-import { Bridge } from './bridge.js';
+import { Bridge, type BridgeOptions } from './bridge.js';
 import { fromNative, ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
@@ -108,7 +108,11 @@ function isInstanceOfClass(value: object): boolean {
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }
 
-async function start(options: ResolvedOptions): Promise<Server> {
+/** @param take see {@link BridgeOptions.take} */
+export async function start(
+  options: ResolvedOptions,
+  take?: BridgeOptions['take'],
+): Promise<Server> {
   const handlers = new Handlers();
   handlers.replace(options.fetch, options.entries);
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
@@ -118,6 +122,7 @@ async function start(options: ResolvedOptions): Promise<Server> {
   const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: options.error,
+    take,
   });
   const native = await binding.start(options.native, lane);
   const { hostname, port } = native.address();
