@@ -115,11 +115,11 @@ function finalStatus(status: number): number {
 }
 
 function finishBody(this: NodeOutgoing): void {
-  finish.call(this);
   if (this._trailer !== '') {
     warnUnsupported('trailers', 'reactor-rs/node does not send trailers (addTrailers)');
   }
   (this.socket as unknown as ExchangeSocket).finishReply();
+  finish.call(this);
 }
 
 /** What Node's server does on a response's 'finish', in the same order. */

@@ -20,14 +20,16 @@ import {
 } from './options.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 
-/** Events of Node's that never come, and what a listener shall know of it. */
+/**
+ * Events of Node's that never come and that a program may depend on. Of
+ * 'clientError' and 'dropRequest' nothing is said: frameworks listen for them only
+ * to answer in ways in which the engine answers by itself.
+ */
 const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
   connect: 'CONNECT is answered with 501',
-  clientError: 'the engine answers malformed requests itself',
   connection: 'connections belong to the engine',
   checkExpectation: 'an unknown Expect is answered with 417',
-  dropRequest: 'there is no maxRequestsPerSocket',
 };
 
 /**

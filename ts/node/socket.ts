@@ -54,6 +54,7 @@ export class ExchangeSocket extends EventEmitter {
   /** The request whose body is to be read. */
   set request(req: NodeIncoming) {
     this.#req = req;
+    req.complete = !(this.#exchange.incoming instanceof StreamedIncoming);
   }
 
   get remoteAddress(): string | undefined {
@@ -212,7 +213,8 @@ export class ExchangeSocket extends EventEmitter {
   destroy(error?: Error | null): this {
     if (!this.destroyed) {
       this.#cutOff();
-      process.nextTick(() => {
+      // As late as a real socket's: Node's streams count on it.
+      setImmediate(() => {
         if (error && this.listenerCount('error') > 0) {
           this.emit('error', error);
         }
@@ -349,8 +351,13 @@ export class ExchangeSocket extends EventEmitter {
 
   #close(hadError: boolean): void {
     this.closed = true;
-    // Before the response's 'close', as Node has it.
-    this.#req?.destroy(connectionReset());
+    const { incoming } = this.#exchange;
+    const req = this.#req;
+    if (req !== null) {
+      req.complete ||= !(incoming instanceof StreamedIncoming) || incoming.isComplete;
+      // Before the response's 'close', as Node has it.
+      req.destroy(connectionReset());
+    }
     this.emit('close', hadError);
   }
 
