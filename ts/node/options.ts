@@ -170,7 +170,7 @@ export function engineOptions(
     bodyMemory: given.bodyMemory ?? BODY_MEMORY,
     limits: {
       // A long target is a matter of the whole head in Node.
-      requestLine: head ?? 16_384,
+      requestLine: Math.max(head ?? 16_384, 64),
       fields: now.maxHeadersCount || undefined,
       body: MOST_BODY,
       ...limits,

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ReactorError } from '../errors.js';
+import { fromNative, ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { defaultOf } from '../options.js';
 import type { Sender } from '../outgoing.js';
@@ -31,6 +31,9 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   connection: 'connections belong to the engine',
   checkExpectation: 'an unknown Expect is answered with 417',
 };
+
+/** How often a server that is closing looks whether it still has connections. */
+const WATCH_MS = 100;
 
 /**
  * An `http.Server` whose connections, and all of HTTP, are the engine's.
@@ -194,7 +197,7 @@ export class Server extends http.Server implements SocketServer {
       const isClosing = this.#state === 'closing';
       this.#state = 'idle';
       process.nextTick(() => {
-        this.emit('error', listenError(error, where));
+        this.emit('error', listenError(fromNative(error), where));
         if (isClosing) {
           this.emit('close');
         }
@@ -218,7 +221,16 @@ export class Server extends http.Server implements SocketServer {
   }
 
   async #stop(force: boolean): Promise<void> {
-    await this.#running?.stop({ force });
+    const running = this.#running;
+    // A loop that closes its last connection just before it sleeps notices only
+    // when the drain times out, which here is never.
+    const watch = setInterval(() => {
+      if (running?.stats().connections.open === 0) {
+        void running.stop({ force: true });
+      }
+    }, WATCH_MS);
+    await running?.stop({ force });
+    clearInterval(watch);
     this.#running = null;
     this.#state = 'idle';
     process.nextTick(() => this.emit('close'));
