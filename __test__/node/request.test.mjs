@@ -13,7 +13,7 @@ import { both, raw, reactor, until } from './both.mjs';
 /** Answers with everything that a request says of itself. */
 function describe(req, res) {
   const { method, url, httpVersion, headers, headersDistinct, rawHeaders, trailers } = req;
-  const { rawTrailers, joinDuplicateHeaders } = req;
+  const { rawTrailers } = req;
   const said = { method, url, httpVersion, headers, headersDistinct, rawHeaders };
   let body = '';
   req.setEncoding('latin1');
@@ -23,9 +23,7 @@ function describe(req, res) {
   req.on('end', () => {
     const { complete } = req;
     res.setHeader('Connection', 'close');
-    res.end(
-      JSON.stringify({ ...said, trailers, rawTrailers, joinDuplicateHeaders, body, complete }),
-    );
+    res.end(JSON.stringify({ ...said, trailers, rawTrailers, body, complete }));
   });
 }
 
