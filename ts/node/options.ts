@@ -36,9 +36,7 @@ export type EngineOptions = Pick<
  */
 export interface ServerOptions<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
-  Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse<
-    InstanceType<Request>
-  >,
+  Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,
 > extends EngineOptions,
     http.ServerOptions<Request, Response> {}
 
