@@ -19,7 +19,7 @@ import {
   TEXT,
   TIMED_OUT,
 } from './lane.js';
-import { Outgoing, type Sender } from './outgoing.js';
+import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
@@ -43,6 +43,11 @@ export interface BridgeOptions {
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
   /** Whose word about a request's origin is taken; without, nobody's. */
   readonly proxies?: Proxies | null;
+  /**
+   * Takes every request as it is, in place of the handlers. It answers through
+   * the bridge as its {@link Sender}, and must not throw.
+   */
+  readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
 }
 
 const EVENT_WORDS = 16 * 1024;
@@ -72,6 +77,7 @@ export class Bridge implements Desk, Sender {
   host = 'localhost';
   readonly proxies: Proxies | null;
   readonly replies: Replies;
+  readonly takesAnyBody: boolean;
   readonly #lane: Lane;
   readonly #options: BridgeOptions;
   readonly #events = new Uint32Array(EVENT_WORDS);
@@ -84,7 +90,7 @@ export class Bridge implements Desk, Sender {
   /** Its exchanges with a body in the arrays. */
   readonly #bodies: Exchange[] = [];
   /** Streaming responses that have not begun. */
-  readonly #starting: Outgoing[] = [];
+  readonly #starting: Starting[] = [];
   /** Exchanges that have taken of their bodies since the last turn. */
   readonly #credits: Exchange[] = [];
   /** Waiters that wait for nothing, to be used again. */
@@ -115,6 +121,7 @@ export class Bridge implements Desk, Sender {
     this.#options = options;
     this.proxies = options.proxies ?? null;
     this.replies = new Replies(lane);
+    this.takesAnyBody = options.take !== undefined;
   }
 
   /** Events wait. The lane calls it, at most once until a turn has found nothing. */
@@ -130,6 +137,11 @@ export class Bridge implements Desk, Sender {
       this.#state = 'ticking';
       this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
     }
+  }
+
+  start(response: Starting): void {
+    this.#starting.push(response);
+    this.schedule();
   }
 
   flushed(): Promise<void> {
@@ -331,6 +343,15 @@ export class Bridge implements Desk, Sender {
         this.#bodies.push(exchange);
       }
     }
+    const { take } = this.#options;
+    if (take !== undefined) {
+      exchange.runInAsyncScope(take, undefined, exchange, this);
+      if (exchange.isOpen) {
+        this.#open[exchange.id] = exchange;
+        this.#hasPending = true;
+      }
+      return;
+    }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
       this.replies.response(exchange.id, 404, TEXT, null, 'Not Found', exchange.isHead);
@@ -473,7 +494,7 @@ export class Bridge implements Desk, Sender {
       const outgoing = new Outgoing(this, exchange, status, fields ?? [], stream, length);
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
-      this.#starting.push(outgoing);
+      this.start(outgoing);
       void outgoing.run();
       return;
     }

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { type FieldSource, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
-import { BODY_HELD, BODY_STREAMS, HAS_BODY, METHODS, REQUEST_WORDS } from './lane.js';
+import { BODY_HELD, BODY_STREAMS, HAS_BODY, HTTP_1_0, METHODS, REQUEST_WORDS } from './lane.js';
 import type { Origin, Proxies } from './proxies.js';
 import type { ReactorRequest } from './request.js';
 import { urlOf } from './url.js';
@@ -13,6 +13,8 @@ export interface Desk {
   readonly host: string;
   /** Whose word about a request's origin is taken; `null` for nobody's. */
   readonly proxies: Proxies | null;
+  /** Whether GET and HEAD may have bodies: in HTTP they may, in the standard's `Request` not. */
+  readonly takesAnyBody: boolean;
   /** Tells the engine that `bytes` of the request's body have been taken. */
   pull(exchange: Exchange, bytes: number): void;
   /** A body that the engine holds. */
@@ -52,6 +54,10 @@ export class Exchange extends AsyncResource implements FieldSource {
   onAck: ((bytes: number) => void) | null = null;
   /** What to tell when the client goes away. */
   onGone: (() => void) | null = null;
+  /** What to tell when the client has sent its last byte, before that or with it. */
+  onHangUp: (() => void) | null = null;
+  /** The client speaks HTTP/1.0. */
+  readonly isHttp10: boolean;
 
   readonly #heads: Heads;
   /** The place of the record in the events. */
@@ -90,8 +96,9 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.#port = (events[at + 12] as number) & 0xffff;
     this.#spans = events[at + 16] === 0 ? null : spansOf(events, at);
     const flags = events[at + 10] as number;
+    this.isHttp10 = (flags & HTTP_1_0) !== 0;
     this.incoming =
-      (flags & HAS_BODY) === 0 || this.#method <= LAST_BODILESS
+      (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !desk.takesAnyBody)
         ? null
         : (flags & BODY_STREAMS) !== 0
           ? new StreamedIncoming(this)
@@ -112,8 +119,13 @@ export class Exchange extends AsyncResource implements FieldSource {
     return METHODS[this.#method] ?? this.#unusualMethod();
   }
 
+  /** The request target as sent. */
+  get target(): string {
+    return this.#cut(this.#target, this.#targetLength);
+  }
+
   get url(): string {
-    const target = this.#cut(this.#target, this.#targetLength);
+    const { target } = this;
     const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
     const origin = this.#forwarded();
     return origin === null
@@ -199,6 +211,15 @@ export class Exchange extends AsyncResource implements FieldSource {
   }
 
   fields(): string[] {
+    const fields = this.rawFields();
+    for (let i = 0; i < fields.length; i += 2) {
+      fields[i] = (fields[i] as string).toLowerCase();
+    }
+    return fields;
+  }
+
+  /** Names and values in turn, as sent. */
+  rawFields(): string[] {
     const { text, start } = this.#heads;
     const fields: string[] = [];
     // The engine has checked the head: each line is a name, a colon, a value.
@@ -209,10 +230,7 @@ export class Exchange extends AsyncResource implements FieldSource {
         return fields;
       }
       const colon = text.indexOf(':', line);
-      fields.push(
-        text.substring(line, colon).toLowerCase(),
-        trimmed(text, colon + 1, end, isBlank),
-      );
+      fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
       line = end + 2;
     }
   }
@@ -231,6 +249,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   hangUp(): void {
     this.isGone = true;
     this.#controller?.abort();
+    this.onHangUp?.();
   }
 
   /** The client has gone away. */

@@ -135,6 +135,35 @@ export class StreamedIncoming implements Body {
     return this.#stream().clone();
   }
 
+  /**
+   * The next piece, for somebody who wants no stream: `null` at the end,
+   * `undefined` where none has come; then `onPiece` is called once one has.
+   * @throws what broke the body off
+   */
+  takePiece(onPiece: () => void): Uint8Array<ArrayBuffer> | null | undefined {
+    this.#isTaken = true;
+    const piece = this.#next();
+    if (piece !== undefined) {
+      return piece;
+    }
+    if (this.#error !== null) {
+      throw this.#error;
+    }
+    if (this.#isComplete) {
+      return null;
+    }
+    this.#onPiece = () => {
+      this.#onPiece = null;
+      onPiece();
+    };
+    return undefined;
+  }
+
+  /** All pieces have come, though somebody may yet have to take them. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
   /** A piece has come. */
   push(piece: Uint8Array<ArrayBuffer>): void {
     this.#pieces.push(piece);

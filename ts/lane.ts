@@ -19,6 +19,7 @@ export const TIMED_OUT = 7;
 export const REQUEST_WORDS = 17;
 
 /** Flags of a request. */
+export const HTTP_1_0 = 1;
 export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
 export const BODY_HELD = 8;

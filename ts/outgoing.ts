@@ -6,11 +6,19 @@ import { ABORT, CLOSE, END, WINDOW } from './lane.js';
 import type { Replies } from './replies.js';
 import { show } from './show.js';
 
+/** A response of which nothing has been sent. */
+export interface Starting {
+  /** The program has no more to do at once: what there is shall be sent. */
+  begin(): void;
+}
+
 /** What a streaming response needs of the bridge. */
 export interface Sender {
   readonly replies: Replies;
   /** Something is in {@link replies}. */
   schedule(): void;
+  /** Calls `begin` once the program has no more to do at once. */
+  start(response: Starting): void;
   /** Resolves when the engine has taken what is in {@link replies}. */
   flushed(): Promise<void>;
   /** No more replies will come for the exchange. */
@@ -34,7 +42,7 @@ const MOST_HELD = 64 * 1024;
  * then goes with it, and a body that is complete by then is sent as a whole with
  * its length. After that each chunk goes as it comes.
  */
-export class Outgoing {
+export class Outgoing implements Starting {
   readonly #sender: Sender;
   readonly #exchange: Exchange;
   readonly #status: number;

@@ -1,5 +1,5 @@
 import { binding, type NativeServer } from './binding.js';
-import { Bridge } from './bridge.js';
+import { Bridge, type BridgeOptions } from './bridge.js';
 import { fromNative, ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
@@ -120,7 +120,11 @@ function isInstanceOfClass(value: object): boolean {
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }
 
-async function start(options: ResolvedOptions): Promise<RunningServer> {
+/** @param take see {@link BridgeOptions.take} */
+export async function start(
+  options: ResolvedOptions,
+  take?: BridgeOptions['take'],
+): Promise<RunningServer> {
   const handlers = new Handlers();
   handlers.replace(options.fetch, options.entries);
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
@@ -131,6 +135,7 @@ async function start(options: ResolvedOptions): Promise<RunningServer> {
     find: (route) => handlers.find(route),
     onError: options.error,
     proxies: options.proxies,
+    take,
   });
   const native = await binding.start(options.native, lane);
   const { hostname, port } = native.address();

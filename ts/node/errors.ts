@@ -1,0 +1,24 @@
+/** An error as Node itself makes it: programs look at its `code`. */
+export function nodeError(code: string, message: string, details: object = {}): Error {
+  return Object.assign(new Error(message), { code }, details);
+}
+
+/** What a request is destroyed with when its client goes away. */
+export function connectionReset(): Error {
+  return nodeError('ECONNRESET', 'aborted');
+}
+
+const warned = new Set<string>();
+
+/**
+ * Says once that the program uses something that `node:http` has and this server
+ * does not. A warning and no error: frameworks and libraries touch such things
+ * without needing them.
+ */
+export function warnUnsupported(topic: string, message: string): void {
+  if (warned.has(topic)) {
+    return;
+  }
+  warned.add(topic);
+  process.emitWarning(message, { type: 'ReactorWarning', code: 'ERR_REACTOR_UNSUPPORTED' });
+}

@@ -1,0 +1,102 @@
+import { ReactorError } from '../errors.js';
+import { sizeOfFields } from '../fields.js';
+import { show } from '../show.js';
+
+/** A response's head, as far as the engine leaves it to the program. */
+export interface Head {
+  /** Names and values in turn. */
+  readonly fields: string[];
+  /** The `content-length`; -1 without. */
+  readonly declared: number;
+}
+
+/** Longest name and longest value that a record of the lane can tell. */
+const MOST = 0xffff;
+
+/**
+ * Takes apart the head that Node has made. Node has checked and ordered the
+ * fields, so nothing of that is done again here; but framing, connection and date
+ * belong to the engine.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a framing that cannot
+ * be sent, or a field that is too long.
+ */
+export function takeApart(text: string): Head {
+  const fields: string[] = [];
+  let declared = -1;
+  let line = text.indexOf('\r\n') + 2;
+  for (;;) {
+    const end = text.indexOf('\r\n', line);
+    if (end <= line) {
+      break;
+    }
+    const colon = text.indexOf(': ', line);
+    const name = text.substring(line, colon);
+    const value = text.substring(colon + 2, end);
+    line = end + 2;
+    switch (ownName(name)) {
+      case '':
+        fields.push(name, value);
+        break;
+      case 'content-length':
+        declared = lengthOf(value, declared);
+        break;
+      case 'transfer-encoding':
+        refuseCoding(value);
+        break;
+    }
+  }
+  if (sizeOfFields(fields) > MOST) {
+    refuseLong(fields);
+  }
+  return { fields, declared };
+}
+
+/** The name in lower case of a field that is the engine's to send; '' of another. */
+function ownName(name: string): string {
+  switch (name.length) {
+    case 4:
+    case 10:
+    case 14:
+    case 17: {
+      const lower = name.toLowerCase();
+      return OWN_NAMES.has(lower) ? lower : '';
+    }
+    default:
+      return '';
+  }
+}
+
+const OWN_NAMES = new Set([
+  'date',
+  'connection',
+  'keep-alive',
+  'content-length',
+  'transfer-encoding',
+]);
+
+function lengthOf(value: string, before: number): number {
+  const length = /^\d{1,15}$/.test(value) ? Number(value) : -1;
+  if (length < 0 || (before >= 0 && before !== length)) {
+    throw unsendable(`a Content-Length that is no one number of bytes, got ${show(value)}`);
+  }
+  return length;
+}
+
+/** `identity` was once how a program asked for no coding. */
+function refuseCoding(value: string): void {
+  if (!/^(?:chunked|identity)$/i.test(value)) {
+    throw unsendable(`a Transfer-Encoding that is not "chunked", got ${show(value)}`);
+  }
+}
+
+function refuseLong(fields: readonly string[]): void {
+  const long = fields.find((text) => text.length > MOST);
+  if (long !== undefined) {
+    throw unsendable(`a header field of ${long.length} bytes; a name or a value may have ${MOST}`);
+  }
+}
+
+function unsendable(what: string): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_RESPONSE', `a response has ${what}`);
+}

@@ -1,0 +1,104 @@
+/**
+ * `http.createServer` over this engine: for Express, Fastify (through its
+ * `serverFactory`), Koa and every other `(req, res)` handler.
+ *
+ * Requests and responses are Node's own `IncomingMessage` and `ServerResponse`;
+ * only what stands for their socket is ours. So they behave as they do in Node, to
+ * the codes of their errors and the order of their events, except for what
+ * follows. What a program might depend on gives a warning with the code
+ * `ERR_REACTOR_UNSUPPORTED` once; the rest is said here only.
+ *
+ * Not there:
+ *
+ * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is a request; a
+ *   listener for 'upgrade' or 'connect' gets a warning. CONNECT is answered with
+ *   501 and `OPTIONS *` with 204, without a handler.
+ * - TLS, `cluster` sharing one port, and `listen` on a handle or file descriptor.
+ * - Trailers: those of a request are checked and dropped, those of a response
+ *   (`addTrailers`) not sent, with a warning.
+ * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a
+ *   warning. The engine itself sends `100 Continue`, at once and also where
+ *   'checkContinue' has a listener; `writeContinue` does nothing. An `Expect` of
+ *   another kind is answered with 417 and there is no 'checkExpectation'.
+ * - 'clientError', 'connection' and 'dropRequest': the engine answers malformed
+ *   requests itself and keeps its connections to itself.
+ * - `maxRequestsPerSocket` and `requestTimeout`, see {@link ServerOptions}.
+ *
+ * Different:
+ *
+ * - `server.address()` is `null` until 'listening', and `listening` false. Programs
+ *   that ask for the port in the line after `listen(0)`, as supertest does, do not
+ *   work.
+ * - `req.socket` belongs to one request and is no `net.Socket`: the next request of
+ *   the same connection has another. It has addresses, `destroy`, `setTimeout` and
+ *   the events 'close', 'error' and 'timeout'. After its response has finished, to
+ *   destroy it does nothing. `req.complete` may be true a moment earlier.
+ * - The reason phrase on the wire is the engine's: `statusMessage` is kept and not
+ *   sent. So is `Date`: `sendDate = false` and a date of the program have no effect.
+ *   204 and 304 have no `Content-Length`. An answer to HEAD has the `Content-Length`
+ *   that GET would have, or `Transfer-Encoding: chunked` where that is not known; a
+ *   response whose `Content-Length` and `Transfer-Encoding` have both been removed
+ *   is chunked.
+ * - A body that is not of the length that its `Content-Length` says is never sent
+ *   as if it were: where nothing has gone, the answer is a 500, else the connection
+ *   is cut; and it is reported on stderr. `strictContentLength` throws as in Node.
+ * - `Transfer-Encoding` other than `chunked`, a `Content-Length` that is no number
+ *   and a name or value of more than 65535 bytes throw
+ *   `ERR_REACTOR_INVALID_RESPONSE`; a `writeHead` with 1xx throws
+ *   `ERR_HTTP_INVALID_STATUS_CODE`.
+ * - `write` asks to wait from 256 KiB on, not from 16.
+ * - A response that is finished before its request has come in whole ends the
+ *   connection; whoever still reads the request gets 'aborted' and ECONNRESET.
+ * - Bodies have a limit of 4 GiB (`limits.body`), heads of 16 KiB and 100 fields
+ *   (`limits`, `maxHeaderSize`, `maxHeadersCount`), and a peer that takes or sends
+ *   nothing for 30 s is cut off (`timeouts`). An idle connection is kept for 75 s.
+ * - `closeAllConnections` cuts idle connections only once the server is closing,
+ *   and `closeIdleConnections` does nothing, for `close` does it.
+ *
+ * @module
+ */
+import type http from 'node:http';
+import type { ServerOptions } from './options.js';
+import { Server } from './server.js';
+
+export type { EngineOptions, ServerOptions } from './options.js';
+export { Server };
+
+/**
+ * A server for a `(req, res)` handler, as Node's `http.createServer` makes it.
+ * Start it with `listen`.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_UNKNOWN_OPTION`, `ERR_REACTOR_INVALID_OPTION`.
+ *
+ * @example
+ * import express from 'express';
+ * import { createServer } from 'reactor-rs/node';
+ *
+ * const app = express();
+ * app.get('/', (req, res) => res.send('Hello!'));
+ * createServer(app).listen(3000);
+ *
+ * @example
+ * const app = fastify({ serverFactory: (handler) => createServer(handler) });
+ * await app.listen({ port: 3000 });
+ */
+export function createServer(listener?: http.RequestListener): Server;
+
+/** @param options the engine's and those of `http.createServer`, see {@link ServerOptions} */
+export function createServer<
+  Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
+  Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,
+>(
+  options: ServerOptions<Request, Response>,
+  listener?: http.RequestListener<Request, Response>,
+): Server;
+
+export function createServer(
+  first?: ServerOptions | http.RequestListener | null,
+  second?: http.RequestListener,
+): Server {
+  if (typeof first === 'function') {
+    return new Server({}, first);
+  }
+  return new Server(first ?? {}, second);
+}

@@ -1,0 +1,88 @@
+import { nodeError } from './errors.js';
+
+/** Where to listen, as `listen` was told. */
+export interface Where {
+  readonly port?: number;
+  readonly hostname?: string;
+  readonly unix?: string;
+  readonly backlog?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads the arguments of `server.listen` in all the forms that Node documents,
+ * but for handles and file descriptors.
+ */
+export function readListenArguments(given: readonly unknown[]): {
+  where: Where;
+  callback: (() => void) | undefined;
+} {
+  const last = given[given.length - 1];
+  const callback = typeof last === 'function' ? (last as () => void) : undefined;
+  const [first, ...rest] = given.filter((value) => typeof value !== 'function');
+  if (typeof first === 'object' && first !== null) {
+    return { where: fromOptions(first as Record<string, unknown>), callback };
+  }
+  if (typeof first === 'string' && !isPort(first)) {
+    return { where: withBacklog({ unix: first }, rest[0]), callback };
+  }
+  const hostname = rest.find((value) => typeof value === 'string');
+  const backlog = rest.find((value) => typeof value === 'number');
+  const where = { port: portOf(first), ...(hostname === undefined ? {} : { hostname }) };
+  return { where: withBacklog(where as Where, backlog), callback };
+}
+
+function fromOptions(options: Record<string, unknown>): Where {
+  const { port, host, path, backlog, signal } = options;
+  if (typeof path === 'string' && port === undefined) {
+    return withBacklog({ unix: path, ...signalOf(signal) }, backlog);
+  }
+  if (port === undefined && path === undefined && ('fd' in options || '_handle' in options)) {
+    throw nodeError(
+      'ERR_INVALID_ARG_VALUE',
+      'reactor-rs/node listens on a port or a path, not on a handle or file descriptor',
+    );
+  }
+  if (port === undefined && !('port' in options) && path === undefined) {
+    throw nodeError(
+      'ERR_INVALID_ARG_VALUE',
+      'The argument \'options\' must have the property "port" or "path"',
+    );
+  }
+  const hostname = typeof host === 'string' && host !== '' ? { hostname: host } : {};
+  return withBacklog({ port: portOf(port), ...hostname, ...signalOf(signal) }, backlog);
+}
+
+function withBacklog(where: Where, backlog: unknown): Where {
+  return typeof backlog === 'number' && backlog > 0 ? { ...where, backlog } : where;
+}
+
+function signalOf(signal: unknown): { signal?: AbortSignal } {
+  if (signal === undefined) {
+    return {};
+  }
+  if (!(signal instanceof AbortSignal)) {
+    throw nodeError('ERR_INVALID_ARG_TYPE', 'options.signal must be an AbortSignal');
+  }
+  return { signal };
+}
+
+/** A number in a string is a port too: it is what `process.env.PORT` is. */
+function isPort(text: string): boolean {
+  return text.trim() !== '' && Number(text) >= 0;
+}
+
+function portOf(given: unknown): number {
+  if (given === undefined || given === null) {
+    return 0;
+  }
+  const isNumeric = typeof given === 'number' || (typeof given === 'string' && isPort(given));
+  const port = isNumeric ? Number(given) : Number.NaN;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw Object.assign(
+      new RangeError(`options.port should be >= 0 and < 65536. Received ${String(given)}.`),
+      { code: 'ERR_SOCKET_BAD_PORT' },
+    );
+  }
+  return port;
+}

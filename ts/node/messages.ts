@@ -1,0 +1,147 @@
+import diagnostics from 'node:diagnostics_channel';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Exchange } from '../exchange.js';
+import { warnUnsupported } from './errors.js';
+import { takeApart } from './head.js';
+import { finish, type NodeIncoming, type NodeOutgoing, storeHeader } from './internals.js';
+import type { ExchangeSocket } from './socket.js';
+
+const onStart = diagnostics.channel('http.server.request.start');
+const onResponseFinish = diagnostics.channel('http.server.response.finish');
+
+/** The classes of a server's requests and responses, and what it makes them with. */
+export interface MessageOptions {
+  readonly IncomingMessage: typeof IncomingMessage;
+  /** Its second argument is missing in the types. */
+  readonly ServerResponse: new (
+    req: IncomingMessage,
+    options: object,
+  ) => NodeOutgoing;
+  readonly joinDuplicateHeaders: boolean;
+  readonly rejectNonStandardBodyWrites: boolean;
+  /** Node's symbol for the fields that are joined, and which they are. */
+  readonly uniqueHeaders: readonly [symbol, unknown] | null;
+}
+
+/** The request of an exchange: Node's own class, fed by a socket that is none. */
+export function makeRequest(
+  exchange: Exchange,
+  socket: ExchangeSocket,
+  options: MessageOptions,
+): NodeIncoming {
+  const req = new options.IncomingMessage(socket as unknown as Socket) as NodeIncoming;
+  const fields = exchange.rawFields();
+  req.httpVersionMajor = 1;
+  req.httpVersionMinor = exchange.isHttp10 ? 0 : 1;
+  req.httpVersion = exchange.isHttp10 ? '1.0' : '1.1';
+  req.joinDuplicateHeaders = options.joinDuplicateHeaders;
+  req._addHeaderLines(fields, fields.length);
+  req.method = exchange.method;
+  req.url = exchange.target;
+  req.upgrade = false;
+  socket.request = req;
+  return req;
+}
+
+/**
+ * The response of an exchange: Node's own class, which checks, orders and decides
+ * all that a program can tell.
+ *
+ * Two methods of it stand on the object itself, so that they are there still when
+ * a framework has put another prototype under it: where the head has been decided,
+ * and where all has been written.
+ */
+export function makeResponse(
+  req: NodeIncoming,
+  socket: ExchangeSocket,
+  options: MessageOptions,
+): NodeOutgoing {
+  const { rejectNonStandardBodyWrites } = options;
+  const highWaterMark = socket.writableHighWaterMark;
+  const res = new options.ServerResponse(req, { highWaterMark, rejectNonStandardBodyWrites });
+  // Whether HTTP/1.0 keeps its connection is known to the engine.
+  res.shouldKeepAlive = true;
+  if (options.uniqueHeaders !== null) {
+    const [symbol, names] = options.uniqueHeaders;
+    res[symbol] = names;
+  }
+  res._storeHeader = decideHead;
+  res._finish = finishBody;
+  res.assignSocket(socket as unknown as Socket);
+  res.on('finish', afterFinish);
+  return res;
+}
+
+/** Tells whoever watches Node's servers, such as an APM. */
+export function announceStart(req: NodeIncoming, res: NodeOutgoing, server: Server): void {
+  if (onStart.hasSubscribers) {
+    onStart.publish({ request: req, response: res, socket: req.socket, server });
+  }
+}
+
+function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): void {
+  storeHeader.call(this, statusLine, headers);
+  const text = this._header as string;
+  // From here on nobody adds anything: neither the head nor a chunk's length.
+  this._headerSent = true;
+  this.chunkedEncoding = false;
+  const socket = this.socket as unknown as ExchangeSocket | null;
+  if (socket === null) {
+    return;
+  }
+  try {
+    const { fields, declared } = takeApart(text);
+    // `end` has told the length also where the answer to HEAD does not say it.
+    const isKnown = declared < 0 && this.req.method === 'HEAD' && (this._contentLength ?? 0) > 0;
+    const length = isKnown ? (this._contentLength as number) : declared;
+    socket.setHead(finalStatus(this.statusCode), { fields, declared: length }, this._last);
+  } catch (error) {
+    // So that the program can still answer with the error.
+    this._header = null;
+    this._headerSent = false;
+    throw error;
+  }
+}
+
+/** As Node's `ERR_HTTP_INVALID_STATUS_CODE`, for what would be no answer to a request. */
+function finalStatus(status: number): number {
+  if (status < 200) {
+    throw Object.assign(new RangeError(`Invalid status code: ${status}`), {
+      code: 'ERR_HTTP_INVALID_STATUS_CODE',
+    });
+  }
+  return status;
+}
+
+function finishBody(this: NodeOutgoing): void {
+  if (this._trailer !== '') {
+    warnUnsupported('trailers', 'reactor-rs/node does not send trailers (addTrailers)');
+  }
+  (this.socket as unknown as ExchangeSocket).finishReply();
+  finish.call(this);
+}
+
+/** What Node's server does on a response's 'finish', in the same order. */
+function afterFinish(this: NodeOutgoing): void {
+  const socket = this.socket as unknown as ExchangeSocket;
+  const req = this.req as NodeIncoming;
+  if (onResponseFinish.hasSubscribers) {
+    const { server } = socket;
+    onResponseFinish.publish({ request: req, response: this, socket, server });
+  }
+  socket.release();
+  if (!req._consuming && !req._readableState.resumeScheduled) {
+    req._dump();
+  }
+  this.detachSocket(socket as unknown as Socket);
+  process.nextTick(emitClose, this);
+}
+
+function emitClose(res: NodeOutgoing): void {
+  if (!res._closed) {
+    res.destroyed = true;
+    res._closed = true;
+    res.emit('close');
+  }
+}

@@ -1,0 +1,396 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Exchange } from '../exchange.js';
+import { StreamedIncoming } from '../incoming.js';
+import { WINDOW } from '../lane.js';
+import type { Sender } from '../outgoing.js';
+import { connectionReset, warnUnsupported } from './errors.js';
+import type { Head } from './head.js';
+import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
+import { Reply, type Written } from './reply.js';
+
+/** What a socket needs of its server. */
+export interface SocketServer extends EventEmitter {
+  address(): AddressInfo | string | null;
+  /** The sockets whose exchange is not over. */
+  readonly sockets: Set<ExchangeSocket>;
+}
+
+/**
+ * What stands for the connection of one exchange where Node's classes have a
+ * `net.Socket`: they read a request by `resume` and write a body by `write`, and
+ * all else about a response is theirs.
+ *
+ * It lasts as long as its exchange; the connection may live on, and the next
+ * request has another.
+ */
+export class ExchangeSocket extends EventEmitter {
+  readonly server: SocketServer;
+  readable = true;
+  writable = true;
+  destroyed = false;
+  closed = false;
+  /** Keeps Node from telling that a response which was cut off has finished. */
+  _hadError = false;
+  _httpMessage: ServerResponse | null = null;
+  timeout = 0;
+  readonly #exchange: Exchange;
+  readonly #reply: Reply;
+  #req: NodeIncoming | null = null;
+  #isReadToEnd = false;
+  #isWaitingForPiece = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(server: SocketServer, exchange: Exchange, sender: Sender) {
+    super();
+    this.server = server;
+    this.#exchange = exchange;
+    this.#reply = new Reply(sender, exchange, () => this.#drained());
+    exchange.onHangUp = () => this.#run(this.#hungUp);
+    server.sockets.add(this);
+  }
+
+  /** The request whose body is to be read. */
+  set request(req: NodeIncoming) {
+    this.#req = req;
+    req.complete = !(this.#exchange.incoming instanceof StreamedIncoming);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#exchange.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#exchange.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return familyOf(this.#exchange.remoteAddress);
+  }
+
+  /** The address that the server listens on; which of a wildcard's it was is not known. */
+  get localAddress(): string | undefined {
+    return this.#local?.address;
+  }
+
+  get localPort(): number | undefined {
+    return this.#local?.port;
+  }
+
+  get localFamily(): string | undefined {
+    return this.#local?.family;
+  }
+
+  get bytesWritten(): number {
+    return this.#reply.total;
+  }
+
+  get readableHighWaterMark(): number {
+    return READ_AHEAD;
+  }
+
+  get writableHighWaterMark(): number {
+    return WINDOW;
+  }
+
+  get writableLength(): number {
+    return this.#reply.waiting;
+  }
+
+  get readyState(): string {
+    return this.destroyed ? 'closed' : 'open';
+  }
+
+  get connecting(): boolean {
+    return false;
+  }
+
+  get pending(): boolean {
+    return false;
+  }
+
+  /** Always: the engine sends together what belongs together, and Node need not try. */
+  get writableCorked(): number {
+    return 1;
+  }
+
+  /** Node's `end` sets a number here before it uncorks. */
+  get _writableState(): { corked: number } {
+    return IGNORED_STATE;
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
+
+  /** The head of the response is decided. */
+  setHead(status: number, head: Head, closes: boolean): void {
+    this.#reply.setHead(status, head, closes);
+  }
+
+  /** The body of the response has been written. */
+  finishReply(): void {
+    this.#reply.end();
+  }
+
+  write(
+    data: string | Uint8Array,
+    encodingOrCallback?: BufferEncoding | Written | null,
+    callback?: Written | null,
+  ): boolean {
+    const encoding = typeof encodingOrCallback === 'function' ? null : encodingOrCallback;
+    const written = typeof encodingOrCallback === 'function' ? encodingOrCallback : callback;
+    if (this.#reply.isEmpty) {
+      // An interim response. The engine sends 100 itself, and no other.
+      if (!String(data).startsWith('HTTP/1.1 100 ')) {
+        warnUnsupported(
+          'interim',
+          'reactor-rs/node does not send interim responses (writeProcessing, writeEarlyHints)',
+        );
+      }
+      if (typeof written === 'function') {
+        process.nextTick(written);
+      }
+      return true;
+    }
+    this.#timer?.refresh();
+    if (typeof data !== 'string') {
+      return this.#reply.write(data, data.length, written ?? null);
+    }
+    if (encoding == null || encoding === 'utf8' || encoding === 'utf-8' || data === '') {
+      return this.#reply.write(data, Buffer.byteLength(data), written ?? null);
+    }
+    const bytes = Buffer.from(data, encoding);
+    return this.#reply.write(bytes, bytes.length, written ?? null);
+  }
+
+  /** Somebody wants more of the request's body; Node calls it whenever it reads. */
+  resume(): this {
+    const req = this.#req;
+    if (req === null || this.#isReadToEnd || this.#isWaitingForPiece || req.destroyed) {
+      return this;
+    }
+    const { incoming } = this.#exchange;
+    if (incoming === null) {
+      this.#readToEnd(req);
+    } else if (incoming instanceof StreamedIncoming) {
+      this.#readPiece(req, incoming);
+    } else {
+      if (!req._dumped) {
+        // It has been copied by now, or is copied here: neither takes time.
+        req.push(incoming.takeBytes() as Uint8Array);
+      }
+      this.#readToEnd(req);
+    }
+    return this;
+  }
+
+  pause(): this {
+    return this;
+  }
+
+  /**
+   * The response is with the engine. Nothing more can be read of a request that
+   * was still coming in.
+   */
+  release(): void {
+    this.#timer = clear(this.#timer);
+    this.server.sockets.delete(this);
+    const req = this.#req as NodeIncoming;
+    const { incoming } = this.#exchange;
+    if (incoming instanceof StreamedIncoming && !incoming.isComplete) {
+      if (req._consuming || req._readableState.resumeScheduled) {
+        // Whoever reads it must not take a part for the whole.
+        req.destroy(connectionReset());
+      } else {
+        // As where it was read to its end for nobody.
+        this.#readToEnd(req);
+      }
+    }
+  }
+
+  destroy(error?: Error | null): this {
+    if (!this.destroyed) {
+      this.#cutOff();
+      // As late as a real socket's: Node's streams count on it.
+      setImmediate(() => {
+        if (error && this.listenerCount('error') > 0) {
+          this.emit('error', error);
+        }
+        this.#close(Boolean(error));
+      });
+    }
+    return this;
+  }
+
+  destroySoon(): void {
+    this.end();
+  }
+
+  /** There is no writing behind a response. */
+  end(): this {
+    if (this._httpMessage === null || !this._httpMessage.writableEnded) {
+      this.destroy();
+    }
+    return this;
+  }
+
+  /**
+   * Emits 'timeout' after so many milliseconds in which nothing was read or
+   * written. Where nobody listens, on this, the request, the response or the
+   * server, the connection is cut.
+   */
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    this.#timer = clear(this.#timer);
+    this.timeout = milliseconds;
+    if (callback !== undefined) {
+      if (milliseconds === 0) {
+        this.removeListener('timeout', callback);
+      } else {
+        this.once('timeout', callback);
+      }
+    }
+    if (milliseconds > 0 && !this.destroyed) {
+      this.#timer = setTimeout(() => this.#timedOut(), milliseconds).unref();
+    }
+    return this;
+  }
+
+  /** The engine decides on these. */
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  address(): AddressInfo | Record<string, never> {
+    return this.#local ?? {};
+  }
+
+  get #local(): AddressInfo | null {
+    const address = this.server.address();
+    return typeof address === 'string' ? null : address;
+  }
+
+  #readToEnd(req: NodeIncoming): void {
+    this.#isReadToEnd = true;
+    req.complete = true;
+    req.push(null);
+  }
+
+  #readPiece(req: NodeIncoming, incoming: StreamedIncoming): void {
+    let piece: Uint8Array | null | undefined;
+    try {
+      piece = incoming.takePiece(this.#onPiece);
+    } catch {
+      // It broke off with the connection, and the request hears of that by itself.
+      return;
+    }
+    if (piece === undefined) {
+      this.#isWaitingForPiece = true;
+    } else if (piece === null) {
+      this.#readToEnd(req);
+    } else {
+      this.#timer?.refresh();
+      req.push(piece);
+    }
+  }
+
+  readonly #onPiece = (): void => {
+    this.#isWaitingForPiece = false;
+    this.#run(this.resume);
+  };
+
+  #drained(): void {
+    const res = this._httpMessage as NodeOutgoing | null;
+    if (res?.[needDrain] && !res.finished) {
+      res[needDrain] = false;
+      this.#run(() => res.emit('drain'));
+    }
+  }
+
+  #timedOut(): void {
+    const req = this.#req as NodeIncoming;
+    const hasOwn = this.emit('timeout');
+    const isForRequest = !req.complete && req.emit('timeout', this);
+    const isForResponse = this._httpMessage?.emit('timeout', this) ?? false;
+    const isForServer = this.server.emit('timeout', this);
+    if (!hasOwn && !isForRequest && !isForResponse && !isForServer) {
+      this.destroy();
+    }
+  }
+
+  /** The client has gone, or has sent its last byte, which Node takes for the same. */
+  #hungUp(): void {
+    if (!this.destroyed && this._httpMessage !== null) {
+      this.#cutOff();
+      this.#close(false);
+    }
+  }
+
+  #cutOff(): void {
+    this.destroyed = true;
+    this.readable = false;
+    this.writable = false;
+    this._hadError = true;
+    this.#timer = clear(this.#timer);
+    this.server.sockets.delete(this);
+    this.#reply.abort();
+  }
+
+  #close(hadError: boolean): void {
+    this.closed = true;
+    const { incoming } = this.#exchange;
+    const req = this.#req;
+    if (req !== null) {
+      req.complete ||= !(incoming instanceof StreamedIncoming) || incoming.isComplete;
+      // Before the response's 'close', as Node has it.
+      req.destroy(connectionReset());
+    }
+    this.emit('close', hadError);
+  }
+
+  /**
+   * Runs what the program listens with, in the request's async context. What it
+   * throws is uncaught, as it is anywhere else, and keeps nothing from others.
+   */
+  #run(listener: () => void): void {
+    try {
+      this.#exchange.runInAsyncScope(listener, this);
+    } catch (error) {
+      process.nextTick(rethrow, error);
+    }
+  }
+}
+
+/** Bytes of a request's body that are read ahead of whoever reads it. */
+const READ_AHEAD = 64 * 1024;
+
+/** Nobody reads what is written here. */
+const IGNORED_STATE = { corked: 0 };
+
+function familyOf(address: string | undefined): string | undefined {
+  return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+function clear(timer: NodeJS.Timeout | null): null {
+  if (timer !== null) {
+    clearTimeout(timer);
+  }
+  return null;
+}
+
+export function rethrow(error: unknown): never {
+  throw error;
+}
