@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reactor_proto::Limits;
 
+use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::lane::Lane;
 
@@ -40,6 +41,10 @@ pub struct Config {
     pub app: App,
     /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
     pub lanes: Vec<Arc<Lane>>,
+    /// One line for each request; none by default.
+    pub access_log: Option<AccessLog>,
+    /// Where metrics are served, under `/metrics`; nowhere by default.
+    pub metrics: Option<Listen>,
 }
 
 impl Default for Config {
@@ -57,6 +62,8 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             app: App::builtin(),
             lanes: Vec::new(),
+            access_log: None,
+            metrics: None,
         }
     }
 }

@@ -60,9 +60,11 @@ impl EventLoop {
 
     pub(crate) fn run(mut self) {
         block_signals();
+        self.counters.loops[self.index].thread.set_to_this_thread();
         let mut events = Events::with_capacity(EVENTS);
         let mut tasks = Vec::new();
         loop {
+            self.reactor.hand_over_observed();
             let timeout = self.sleep_timeout();
             if self.poller.wait(&mut events, timeout).is_err() {
                 // Cannot happen to a valid descriptor; do not spin on it.

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod access_log;
 mod app;
 mod builtin;
 mod clock;
@@ -21,17 +22,22 @@ mod conn;
 mod error;
 mod event_loop;
 mod gate;
+mod histogram;
 mod idle;
 mod inbox;
 mod lane;
+mod metrics;
+mod observe;
 mod out;
 mod pool;
 mod reactor;
 mod server;
 mod stats;
 mod task;
+mod usage;
 mod wheel;
 
+pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget};
 pub use app::{App, Handler, Inline, Target};
 pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
 pub use error::{FieldError, StartError};

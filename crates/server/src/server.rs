@@ -1,21 +1,26 @@
 //! A running server.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Listener, Poller, block_signals, raise_open_files_limit};
 
 use crate::acceptor::{Accepting, Acceptor, AcceptorSignal};
-use crate::app::{App, Handler};
+use crate::access_log::OpenLog;
+use crate::app::{App, Handler, Target};
 use crate::clock::Clock;
 use crate::config::{AcceptMode, Config, Listen};
 use crate::error::StartError;
 use crate::event_loop::EventLoop;
 use crate::inbox::{Control, Inbox};
 use crate::lane::{Lane, LaneReplies};
+use crate::metrics::{self, LaneLoad};
+use crate::observe::Observer;
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
 use crate::stats::{Counters, Stats};
@@ -58,6 +63,12 @@ struct Shared {
     finish: Condvar,
     /// The thread that stops the server.
     stopper: Mutex<Option<JoinHandle<()>>>,
+    log: Option<OpenLog>,
+    lanes: Mutex<Vec<Option<Arc<Lane>>>>,
+    /// The small server that serves metrics. It stops last, so that the stop
+    /// itself can be watched.
+    metrics: Mutex<Option<Server>>,
+    metrics_address: OnceLock<Address>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -94,7 +105,7 @@ impl Server {
         let derived = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
         let max_connections = config.max_connections.unwrap_or(derived.max(16));
         let per_loop = config.accept == AcceptMode::PerLoop;
-        let listeners = bind(&config.listen, config.backlog, per_loop)?;
+        let listeners = bind(&config.listen, config.backlog, per_loop && config.io_threads > 1)?;
         let Some(address) = listeners.first().map(|first| first.address().clone()) else {
             return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
         };
@@ -105,6 +116,22 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.shared.address
+    }
+
+    /// Where metrics are served, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<&Address> {
+        self.shared.metrics_address.get()
+    }
+
+    /// Opens the access log's file anew, after it was renamed or removed.
+    /// Records of the last milliseconds may still go into the old one. Does
+    /// nothing without a log, and for standard output.
+    ///
+    /// # Errors
+    /// [`StartError::Log`]; the old file stays in use.
+    pub fn reopen_log(&self) -> Result<(), StartError> {
+        self.shared.log.as_ref().map_or(Ok(()), OpenLog::reopen)
     }
 
     /// The statistics of this moment.
@@ -127,6 +154,7 @@ impl Server {
     /// left out, or replaced by `None`, gets no more requests; those it had
     /// are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        *lock(&self.shared.lanes) = lanes.to_vec();
         self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
     }
 
@@ -184,7 +212,19 @@ impl Drop for Server {
 
 impl Shared {
     fn stats(&self) -> Stats {
-        self.counters.snapshot(self.pool.len(), self.queue)
+        let log = self.log.as_ref().map(OpenLog::stats);
+        self.counters.snapshot(self.pool.len(), self.queue, log)
+    }
+
+    fn metrics(&self) -> String {
+        let lanes = lock(&self.lanes);
+        let loads = lanes.iter().enumerate().filter_map(|(index, lane)| {
+            let lane = lane.as_ref()?;
+            Some(LaneLoad { index, queued: lane.queued(), in_flight: lane.in_flight() })
+        });
+        let loads: Vec<LaneLoad> = loads.collect();
+        drop(lanes);
+        metrics::render(&self.stats(), &self.counters, &loads)
     }
 
     fn tell(&self, how: Stop) {
@@ -234,6 +274,10 @@ impl Shared {
         for listener in &threads.listeners {
             listener.unlink();
         }
+        if let Some(log) = &self.log {
+            log.stop();
+        }
+        drop(lock(&self.metrics).take());
         let mut finished = lock(&self.finished);
         finished.done = true;
         let callbacks = std::mem::take(&mut finished.callbacks);
@@ -271,6 +315,11 @@ impl Assembly {
             }
             AcceptMode::PerLoop => None,
         };
+        // Told apart from the ids of any other server, and of this one before.
+        #[allow(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
+        let start_id = RandomState::new().build_hasher().finish() as u32;
+        let log = config.access_log.as_ref();
+        let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
             address,
             counters: Arc::clone(&counters),
@@ -283,10 +332,19 @@ impl Assembly {
             finished: Mutex::default(),
             finish: Condvar::new(),
             stopper: Mutex::default(),
+            log,
+            lanes: Mutex::new(config.lanes.iter().cloned().map(Some).collect()),
+            metrics: Mutex::default(),
+            metrics_address: OnceLock::new(),
         });
         let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
 
         // Whatever can fail comes before the first thread.
+        if let Some(listen) = &config.metrics {
+            let metrics = serve_metrics(listen.clone(), &shared)?;
+            let _ = shared.metrics_address.set(metrics.address().clone());
+            *lock(&shared.metrics) = Some(metrics);
+        }
         let mut loops = Vec::with_capacity(io_threads);
         for (index, inbox) in inboxes.iter().enumerate() {
             let accepting = match config.accept {
@@ -309,6 +367,10 @@ impl Assembly {
                 Arc::clone(&counters.loops[index]),
                 Clock::new(),
             );
+            if shared.log.is_some() || config.metrics.is_some() {
+                let log = shared.log.as_ref().map(|log| log.sender(index));
+                reactor.observe(Observer::new(index, Arc::clone(&counters.loops[index]), log));
+            }
             reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
                 index,
@@ -354,6 +416,7 @@ impl Assembly {
             let counters = Arc::clone(counters);
             let worker = spawn(format!("rx-worker-{index}"), move || {
                 block_signals();
+                counters.thread.set_to_this_thread();
                 pool::run(index, &pool, &inboxes, &counters);
             })?;
             names.push(worker.thread().clone());
@@ -377,6 +440,26 @@ impl Assembly {
         drop(threads);
         Ok(server)
     }
+}
+
+/// A small server of its own, so that metrics are told whatever the other's
+/// threads are busy with.
+fn serve_metrics(listen: Listen, shared: &Arc<Shared>) -> Result<Server, StartError> {
+    let mut app = App::new();
+    let handler = Target::Worker(Arc::new(MetricsHandler(Arc::downgrade(shared))));
+    let added = app.route(Some("GET"), "/metrics", handler);
+    debug_assert!(added.is_ok());
+    Server::start(Config {
+        listen,
+        io_threads: 1,
+        worker_threads: 1,
+        accept: AcceptMode::PerLoop,
+        queue: 64,
+        max_connections: Some(64),
+        body_memory: 0,
+        app,
+        ..Config::default()
+    })
 }
 
 fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
@@ -445,5 +528,21 @@ impl Handler for StatsHandler {
         let _ = response.field("Content-Type", "application/json");
         let _ = response.field("Cache-Control", "no-store");
         response.body_vec(json.unwrap_or_else(|| b"{}".to_vec()));
+    }
+}
+
+/// Answers `/metrics`.
+struct MetricsHandler(Weak<Shared>);
+
+impl Handler for MetricsHandler {
+    fn handle(&self, _: &Request, response: &mut Response) {
+        let Some(shared) = self.0.upgrade() else {
+            // The server is coming down.
+            let _ = response.status(503);
+            return;
+        };
+        // Cannot fail: both are sound.
+        let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
+        response.body_vec(shared.metrics().into_bytes());
     }
 }

@@ -24,6 +24,7 @@ use crate::app::Table;
 use crate::clock::Clock;
 use crate::config::Timeouts;
 use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::observe::Observer;
 use crate::out::{BufPool, Flushed};
 use crate::stats::{CloseReason, LoopCounters};
 use crate::task::Task;
@@ -77,6 +78,8 @@ pub(crate) struct Reactor<T> {
     due: Vec<u32>,
     draining: bool,
     lanes: Vec<lanes::LaneSide>,
+    /// Sees every request from its head to its end, where somebody wants to know.
+    observer: Option<Box<Observer>>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -120,6 +123,19 @@ impl<T: Transport> Reactor<T> {
             due: Vec::new(),
             draining: false,
             lanes: Vec::new(),
+            observer: None,
+        }
+    }
+
+    /// From now on requests are observed.
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(Box::new(observer));
+    }
+
+    /// Hands over what was observed. Called before the loop sleeps.
+    pub(crate) fn hand_over_observed(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.hand_over();
         }
     }
 
@@ -357,6 +373,9 @@ impl<T: Transport> Reactor<T> {
 
     fn close(&mut self, slot: u32, reason: CloseReason) {
         self.counters.close(reason);
+        if let Some(observer) = &mut self.observer {
+            observer.closed(slot, reason);
+        }
         self.wheel.remove(slot);
         self.lane_gone(slot);
         let conn = self.conns.remove(slot as usize);
@@ -380,6 +399,9 @@ impl<T: Transport> Reactor<T> {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
                 conn.sent_since_read += sent;
+                if let Some(observer) = &mut self.observer {
+                    observer.sent(slot, sent);
+                }
                 if flushed == Flushed::Blocked {
                     conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();
