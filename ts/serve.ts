@@ -23,7 +23,8 @@ import type {
  * `ERR_REACTOR_UNKNOWN_OPTION` and `ERR_REACTOR_INVALID_ROUTE` for what was
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
- * `ERR_REACTOR_SOCKET_PATH` and `ERR_REACTOR_START` for what the system refused.
+ * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
+ * system refused.
  *
  * @example
  * const server = await serve({
@@ -138,6 +139,7 @@ class RunningServer implements Server {
   readonly port: number | undefined;
   readonly hostname: string | undefined;
   readonly unix: string | undefined;
+  readonly metricsUrl: string | undefined;
 
   readonly #native: NativeServer;
   readonly #handlers: Handlers;
@@ -155,6 +157,10 @@ class RunningServer implements Server {
     this.hostname = address.hostname;
     this.unix = address.unix;
     this.url = urlOf(address);
+    const metrics = native.metricsAddress();
+    if (metrics !== null) {
+      this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
+    }
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
   }
 
@@ -184,6 +190,20 @@ class RunningServer implements Server {
       this.#native.reload(routes);
     } catch (error) {
       undo();
+      throw fromNative(error);
+    }
+  }
+
+  reopenLog(): void {
+    if (this.#state === 'stopped') {
+      throw new ReactorError(
+        'ERR_REACTOR_STOPPED',
+        'cannot reopen the access log: the server has been stopped',
+      );
+    }
+    try {
+      this.#native.reopenLog();
+    } catch (error) {
       throw fromNative(error);
     }
   }

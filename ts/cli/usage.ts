@@ -17,6 +17,9 @@ Without a module, answers GET / with a greeting, /echo with the request's body,
 /echo/head with its head, /healthz with 200 and /stats with counters.
 
 SIGINT and SIGTERM let requests under way finish, a second one cuts them off.
+SIGUSR1 opens the file of --access-log anew, after it was renamed. Lines that
+cannot be written fast enough are left out and counted.
+
 The exit code is 0 after a clean stop, 1 when the server cannot start, 2 when
 the command line is wrong, and 128 plus the signal's number after a forced stop.
 
@@ -26,5 +29,7 @@ Examples:
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores
   reactor-rs serve --unix /run/app.sock  a unix socket
+  reactor-rs serve --access-log a.log    one line for each request
+  reactor-rs serve --metrics 9100        http://127.0.0.1:9100/metrics
   reactor-rs serve --json | jq .url      for programs
 `;

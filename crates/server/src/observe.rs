@@ -176,6 +176,17 @@ impl Observer {
         }
     }
 
+    /// The connection's open requests, and whether their answers are written.
+    #[cfg(test)]
+    pub(crate) fn open(&self, slot: u32) -> Vec<(u32, bool)> {
+        let first =
+            self.conns.get(slot as usize).and_then(|open| self.records.get(open.first as usize));
+        let next = |record: &&Record| self.records.get(record.next as usize);
+        std::iter::successors(first, next)
+            .map(|record| (record.id.request, record.end.is_some()))
+            .collect()
+    }
+
     fn first(&self, slot: u32) -> Option<&Record> {
         self.records.get(self.conns.get(slot as usize)?.first as usize)
     }

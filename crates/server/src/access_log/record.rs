@@ -67,7 +67,7 @@ pub(crate) struct Lengths {
     pub(crate) line: u16,
     pub(crate) referer: Option<u16>,
     pub(crate) agent: Option<u16>,
-    /// Of a request that could be read; none for what is no request.
+    /// None for what is no request line.
     pub(crate) version: Option<Version>,
     /// A part was longer than what is kept.
     pub(crate) truncated: bool,
@@ -96,12 +96,17 @@ impl Lengths {
         lengths
     }
 
-    /// Copies the first line of what is no request.
+    /// Copies the first line of input that was refused. Often that line is a sound
+    /// request line, and something behind it was not.
     pub(crate) fn of_input(input: &[u8], into: &mut Vec<u8>) -> Self {
         let input = input.trim_ascii_start();
         let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = &input[..end.unwrap_or(input.len())];
         let mut lengths = Self::default();
-        lengths.line = lengths.keep(&input[..end.unwrap_or(input.len())], MAX_LINE, into);
+        lengths.line = lengths.keep(line, MAX_LINE, into);
+        if !lengths.truncated {
+            lengths.version = version_of(line);
+        }
         lengths
     }
 
@@ -111,6 +116,18 @@ impl Lengths {
         into.extend_from_slice(kept);
         // Both limits are below 65,536.
         u16::try_from(kept.len()).unwrap_or(0)
+    }
+}
+
+/// The version in a line that is a method, a target and a version.
+fn version_of(line: &[u8]) -> Option<Version> {
+    let mut words = line.splitn(3, |byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let is_word = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+    match version {
+        b"HTTP/1.1" if is_word(method) && is_word(target) => Some(Version::Http11),
+        b"HTTP/1.0" if is_word(method) && is_word(target) => Some(Version::Http10),
+        _ => None,
     }
 }
 
