@@ -139,6 +139,8 @@ export interface NativeOptions {
   accessLog?: NativeAccessLog
   /** Absent: metrics are not served. */
   metrics?: NativeListen
+  /** Path of the control socket. Absent: there is none. */
+  control?: string
 }
 
 /** One pre-rendered response. */

@@ -50,6 +50,7 @@ const RULES = {
   'accessLog.file': optional(text('a path, or "-" for standard output', /^[^\0]+$/)),
   'accessLog.format': oneOf(['common', 'combined', 'json'], 'combined'),
   metrics: optional(listener()),
+  control: control(),
 };
 
 /** What may stand for an object, where that is not the object alone. */
@@ -82,6 +83,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly native: NativeOptions;
   readonly error: BridgeOptions['onError'];
   readonly globals: boolean;
+  readonly control: boolean | string;
 }
 
 /**
@@ -151,7 +153,7 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
     throw invalid('option "globals"', 'true or false', globals);
   }
   const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
-  return { native, ...handlers, error, globals };
+  return { native, ...handlers, error, globals, control: get('control') };
 }
 
 /**
@@ -352,6 +354,16 @@ function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T
     allowed: list(values.map((value) => JSON.stringify(value))),
     accepts: (value): value is T => values.includes(value as T),
     fromText: (spelled) => spelled,
+  };
+}
+
+function control(): Rule<boolean | string> {
+  return {
+    fallback: () => false,
+    allowed: 'true, false or the path of a unix socket',
+    accepts: (value): value is boolean | string =>
+      typeof value === 'boolean' || (typeof value === 'string' && /^[^\0]+$/.test(value)),
+    fromText: (spelled) => (spelled === 'true' ? true : spelled === 'false' ? false : spelled),
   };
 }
 

@@ -1,5 +1,6 @@
 import { binding, type NativeServer } from './binding.js';
 import { Bridge } from './bridge.js';
+import { newControlPath } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
@@ -120,7 +121,12 @@ async function start(options: ResolvedOptions): Promise<Server> {
     find: (route) => handlers.find(route),
     onError: options.error,
   });
-  const native = await binding.start(options.native, lane);
+  const { control: wanted } = options;
+  const control = wanted === true ? await newControlPath() : wanted || undefined;
+  const native = await binding.start(
+    { ...options.native, ...(control === undefined ? {} : { control }) },
+    lane,
+  );
   const { hostname, port } = native.address();
   if (hostname !== undefined) {
     bridge.host = authorityOf(hostname, port);
@@ -128,7 +134,7 @@ async function start(options: ResolvedOptions): Promise<Server> {
   lane.attach(native);
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, handlers, () => lane.close());
+  return new RunningServer(native, handlers, control, () => lane.close());
 }
 
 /** The longest delay a timer takes, 24.8 days. */
@@ -140,6 +146,7 @@ class RunningServer implements Server {
   readonly hostname: string | undefined;
   readonly unix: string | undefined;
   readonly metricsUrl: string | undefined;
+  readonly controlPath: string | undefined;
 
   readonly #native: NativeServer;
   readonly #handlers: Handlers;
@@ -148,7 +155,12 @@ class RunningServer implements Server {
   readonly #keepAlive: NodeJS.Timeout;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
 
-  constructor(native: NativeServer, handlers: Handlers, closeLane: () => void) {
+  constructor(
+    native: NativeServer,
+    handlers: Handlers,
+    control: string | undefined,
+    closeLane: () => void,
+  ) {
     const address = native.address();
     this.#native = native;
     this.#handlers = handlers;
@@ -156,6 +168,7 @@ class RunningServer implements Server {
     this.port = address.port;
     this.hostname = address.hostname;
     this.unix = address.unix;
+    this.controlPath = control;
     this.url = urlOf(address);
     const metrics = native.metricsAddress();
     if (metrics !== null) {

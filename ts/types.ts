@@ -176,6 +176,17 @@ export interface ServeOptions<Path extends string = string> {
   metrics?: number | string | undefined;
 
   /**
+   * Opens a control socket, through which `reactor-rs monitor` watches the server:
+   * at this path, or with `true` in this user's runtime folder
+   * (`$REACTOR_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/reactor-rs`, else `/tmp/reactor-rs-` and the user's number),
+   * where there is one that nobody else can write to. Only this user may connect.
+   * It costs the server nothing while nobody looks. `server.controlPath` tells where
+   * it is.
+   * @default false
+   */
+  control?: boolean | string | undefined;
+
+  /**
    * What to answer, by path. Without routes and `fetch` the built-in application
    * answers, the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
    * `/healthz` and `/stats`.
@@ -364,6 +375,9 @@ export interface Server {
 
   /** The path of its unix socket; `undefined` for TCP. */
   readonly unix: string | undefined;
+
+  /** The path of the control socket; `undefined` where there is none. */
+  readonly controlPath: string | undefined;
 
   /** Where metrics are served, as {@link url}; `undefined` without the option. */
   readonly metricsUrl: string | undefined;

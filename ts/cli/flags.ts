@@ -186,6 +186,14 @@ const FLAGS: readonly Flag[] = [
     text: 'serve /metrics for Prometheus, by default to this machine; a path is a unix socket',
     group: WATCHING,
   },
+  {
+    flags: '--control <path>',
+    env: 'REACTOR_CONTROL',
+    option: 'control',
+    text: 'socket for reactor-rs monitor; true is one in your runtime folder, false none',
+    group: WATCHING,
+    fallback: 'true',
+  },
 ];
 
 /** Adds every flag to the command, with its range, default and environment variable. */

@@ -4,6 +4,7 @@ Examples:
   reactor-rs serve                       port 8080, 4 I/O threads, 8 workers
   reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
+  reactor-rs monitor                     watch the server that is running
 `;
 
 /** What follows the options of `reactor-rs serve --help`. */
@@ -32,4 +33,22 @@ Examples:
   reactor-rs serve --access-log a.log    one line for each request
   reactor-rs serve --metrics 9100        http://127.0.0.1:9100/metrics
   reactor-rs serve --json | jq .url      for programs
+`;
+
+/** What follows the options of `reactor-rs monitor --help`. */
+export const MONITOR_EXAMPLES = `
+Finds the servers of this user that have a control socket, as every one that was
+started with "reactor-rs serve" has. Keys: q quits, p or space pauses, s sorts the
+threads. Busy is the share of the time that a thread ran or was ready to run.
+Latencies are counted while somebody watches.
+
+Control sockets are in $REACTOR_RUNTIME_DIR, $XDG_RUNTIME_DIR/reactor-rs or
+/tmp/reactor-rs-UID, the first of them that is there and that nobody else can
+write to.
+
+Examples:
+  reactor-rs monitor                     the only server there is
+  reactor-rs monitor 8080                the one on that port
+  reactor-rs monitor --once              one sample as text
+  reactor-rs monitor --json | jq .requests.total
 `;

@@ -47,6 +47,8 @@ pub struct NativeOptions {
     pub access_log: Option<NativeAccessLog>,
     /// Absent: metrics are not served.
     pub metrics: Option<NativeListen>,
+    /// Path of the control socket. Absent: there is none.
+    pub control: Option<String>,
 }
 
 /// The access log.
@@ -145,6 +147,8 @@ impl NativeOptions {
             lanes,
             access_log: self.access_log.map(NativeAccessLog::into_access_log),
             metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
+            control: self.control.map(PathBuf::from),
+            ..Config::default()
         })
     }
 }

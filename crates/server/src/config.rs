@@ -45,6 +45,13 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// Where metrics are served, under `/metrics`; nowhere by default.
     pub metrics: Option<Listen>,
+    /// Path of the control socket, which only this user may connect to; none by
+    /// default. It serves a snapshot of everything that is counted, as one line of
+    /// JSON, over HTTP.
+    pub control: Option<PathBuf>,
+    /// Permissions of the file of a unix socket, such as `0o600`; by default what
+    /// the umask leaves.
+    pub socket_mode: Option<u32>,
 }
 
 impl Default for Config {
@@ -64,6 +71,8 @@ impl Default for Config {
             lanes: Vec::new(),
             access_log: None,
             metrics: None,
+            control: None,
+            socket_mode: None,
         }
     }
 }

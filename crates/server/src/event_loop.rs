@@ -72,6 +72,7 @@ impl EventLoop {
             }
             self.inbox.gate().awake();
             self.reactor.clock.read();
+            self.reactor.look_for_watchers();
             let counters = &self.counters.loops[self.index];
             counters.turns.add(1);
             if timeout != Some(Duration::ZERO) {

@@ -130,6 +130,13 @@ impl Distribution {
         let until = bucket(nanos) + 1;
         self.counts[..until].iter().sum()
     }
+
+    /// Buckets that have counted something: upper bound in nanoseconds, none for
+    /// the last, and count.
+    pub(crate) fn filled(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
+        let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(index, count)| (upper_bound(index), *count))
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +193,8 @@ mod tests {
         assert_eq!(both.sum, 5_000_000_001_000);
         assert_eq!(both.quantile(0.5), 1_000);
         assert_eq!(both.quantile(1.0), 5_000_000_000_000);
+        let filled: Vec<_> = both.filled().collect();
+        assert_eq!(filled, [(Some(1_000), 1), (None, 1)]);
     }
 
     proptest! {

@@ -19,6 +19,7 @@ mod builtin;
 mod clock;
 mod config;
 mod conn;
+mod control;
 mod error;
 mod event_loop;
 mod gate;

@@ -15,6 +15,7 @@ use crate::access_log::OpenLog;
 use crate::app::{App, Handler, Target};
 use crate::clock::Clock;
 use crate::config::{AcceptMode, Config, Listen};
+use crate::control::{self, Watch};
 use crate::error::StartError;
 use crate::event_loop::EventLoop;
 use crate::inbox::{Control, Inbox};
@@ -65,10 +66,11 @@ struct Shared {
     stopper: Mutex<Option<JoinHandle<()>>>,
     log: Option<OpenLog>,
     lanes: Mutex<Vec<Option<Arc<Lane>>>>,
-    /// The small server that serves metrics. It stops last, so that the stop
-    /// itself can be watched.
-    metrics: Mutex<Option<Server>>,
+    /// The small servers of metrics and of the control socket. They stop last, so
+    /// that the stop itself can be watched.
+    watchers: Mutex<Vec<Server>>,
     metrics_address: OnceLock<Address>,
+    watch: Option<Arc<Watch>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -105,7 +107,7 @@ impl Server {
         let derived = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
         let max_connections = config.max_connections.unwrap_or(derived.max(16));
         let per_loop = config.accept == AcceptMode::PerLoop;
-        let listeners = bind(&config.listen, config.backlog, per_loop && config.io_threads > 1)?;
+        let listeners = bind(&config, per_loop && config.io_threads > 1)?;
         let Some(address) = listeners.first().map(|first| first.address().clone()) else {
             return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
         };
@@ -216,15 +218,17 @@ impl Shared {
         self.counters.snapshot(self.pool.len(), self.queue, log)
     }
 
-    fn metrics(&self) -> String {
+    fn lane_loads(&self) -> Vec<LaneLoad> {
         let lanes = lock(&self.lanes);
         let loads = lanes.iter().enumerate().filter_map(|(index, lane)| {
             let lane = lane.as_ref()?;
             Some(LaneLoad { index, queued: lane.queued(), in_flight: lane.in_flight() })
         });
-        let loads: Vec<LaneLoad> = loads.collect();
-        drop(lanes);
-        metrics::render(&self.stats(), &self.counters, &loads)
+        loads.collect()
+    }
+
+    fn metrics(&self) -> String {
+        metrics::render(&self.stats(), &self.counters, &self.lane_loads())
     }
 
     fn tell(&self, how: Stop) {
@@ -277,7 +281,8 @@ impl Shared {
         if let Some(log) = &self.log {
             log.stop();
         }
-        drop(lock(&self.metrics).take());
+        let watchers = std::mem::take(&mut *lock(&self.watchers));
+        drop(watchers);
         let mut finished = lock(&self.finished);
         finished.done = true;
         let callbacks = std::mem::take(&mut finished.callbacks);
@@ -334,16 +339,25 @@ impl Assembly {
             stopper: Mutex::default(),
             log,
             lanes: Mutex::new(config.lanes.iter().cloned().map(Some).collect()),
-            metrics: Mutex::default(),
+            watchers: Mutex::default(),
             metrics_address: OnceLock::new(),
+            watch: config.control.is_some().then(|| Arc::new(Watch::new())),
         });
         let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
 
         // Whatever can fail comes before the first thread.
         if let Some(listen) = &config.metrics {
-            let metrics = serve_metrics(listen.clone(), &shared)?;
+            let handler = MetricsHandler(Arc::downgrade(&shared));
+            let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)?;
             let _ = shared.metrics_address.set(metrics.address().clone());
-            *lock(&shared.metrics) = Some(metrics);
+            lock(&shared.watchers).push(metrics);
+        }
+        if let Some(path) = &config.control {
+            let control = {
+                let handler = ControlHandler(Arc::downgrade(&shared));
+                serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)?
+            };
+            lock(&shared.watchers).push(control);
         }
         let mut loops = Vec::with_capacity(io_threads);
         for (index, inbox) in inboxes.iter().enumerate() {
@@ -370,6 +384,8 @@ impl Assembly {
             if shared.log.is_some() || config.metrics.is_some() {
                 let log = shared.log.as_ref().map(|log| log.sender(index));
                 reactor.observe(Observer::new(index, Arc::clone(&counters.loops[index]), log));
+            } else if let Some(watch) = &shared.watch {
+                reactor.observe_while(Arc::clone(watch));
             }
             reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
@@ -442,12 +458,16 @@ impl Assembly {
     }
 }
 
-/// A small server of its own, so that metrics are told whatever the other's
-/// threads are busy with.
-fn serve_metrics(listen: Listen, shared: &Arc<Shared>) -> Result<Server, StartError> {
+/// A small server of its own, so that those who watch are answered whatever the
+/// other's threads are busy with.
+fn serve_watchers(
+    listen: Listen,
+    socket_mode: Option<u32>,
+    path: &str,
+    handler: impl Handler,
+) -> Result<Server, StartError> {
     let mut app = App::new();
-    let handler = Target::Worker(Arc::new(MetricsHandler(Arc::downgrade(shared))));
-    let added = app.route(Some("GET"), "/metrics", handler);
+    let added = app.route(Some("GET"), path, Target::worker(handler));
     debug_assert!(added.is_ok());
     Server::start(Config {
         listen,
@@ -457,13 +477,15 @@ fn serve_metrics(listen: Listen, shared: &Arc<Shared>) -> Result<Server, StartEr
         queue: 64,
         max_connections: Some(64),
         body_memory: 0,
+        socket_mode,
         app,
         ..Config::default()
     })
 }
 
-fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
-    Ok(match listen {
+fn bind(config: &Config, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
+    let backlog = config.backlog;
+    Ok(match &config.listen {
         Listen::Tcp { host, port } => {
             if reuse_port {
                 // SO_REUSEPORT would let a second server of the same user in
@@ -479,7 +501,7 @@ fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>
             }
             Listener::tcp(host, *port, backlog, false)?
         }
-        Listen::Unix(path) => vec![Listener::unix(path, backlog)?],
+        Listen::Unix(path) => vec![Listener::unix(path, backlog, config.socket_mode)?],
     })
 }
 
@@ -544,5 +566,25 @@ impl Handler for MetricsHandler {
         // Cannot fail: both are sound.
         let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
         response.body_vec(shared.metrics().into_bytes());
+    }
+}
+
+/// Answers on the control socket.
+struct ControlHandler(Weak<Shared>);
+
+impl Handler for ControlHandler {
+    fn handle(&self, _: &Request, response: &mut Response) {
+        let shared = self.0.upgrade();
+        let Some((shared, watch)) = shared.as_ref().and_then(|s| Some((s, s.watch.as_ref()?)))
+        else {
+            // The server is coming down.
+            let _ = response.status(503);
+            return;
+        };
+        // Cannot fail: both are sound.
+        let _ = response.field("Content-Type", "application/json");
+        let address = shared.address.to_string();
+        let (stats, lanes) = (shared.stats(), shared.lane_loads());
+        response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }
 }

@@ -178,10 +178,13 @@ impl Counters {
         let workers =
             self.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
         let accept = std::iter::once(("rx-accept".to_owned(), &self.accept.thread));
-        let threads = io.chain(workers).chain(accept);
-        threads
-            .filter(|(_, thread)| thread.get() != 0)
-            .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread.get())?)))
+        let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
+        // The program's own: with Node the JavaScript thread. Its number is the
+        // process's (gettid(2)).
+        let main = std::iter::once(("main".to_owned(), u64::from(std::process::id())));
+        own.chain(main)
+            .filter(|(_, thread)| *thread != 0)
+            .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
             .collect()
     }
 

@@ -24,6 +24,7 @@ use crate::app::Table;
 use crate::clock::Clock;
 use crate::config::Timeouts;
 use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::control::Watch;
 use crate::observe::Observer;
 use crate::out::{BufPool, Flushed};
 use crate::stats::{CloseReason, LoopCounters};
@@ -80,6 +81,8 @@ pub(crate) struct Reactor<T> {
     lanes: Vec<lanes::LaneSide>,
     /// Sees every request from its head to its end, where somebody wants to know.
     observer: Option<Box<Observer>>,
+    /// Whether somebody wants to know, where that changes.
+    watch: Option<Arc<Watch>>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -124,12 +127,31 @@ impl<T: Transport> Reactor<T> {
             draining: false,
             lanes: Vec::new(),
             observer: None,
+            watch: None,
         }
     }
 
     /// From now on requests are observed.
     pub(crate) fn observe(&mut self, observer: Observer) {
         self.observer = Some(Box::new(observer));
+    }
+
+    /// Observes requests while somebody watches.
+    pub(crate) fn observe_while(&mut self, watch: Arc<Watch>) {
+        self.watch = Some(watch);
+    }
+
+    /// Begins or ends observing. Called at the beginning of a turn.
+    pub(crate) fn look_for_watchers(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        match (watch.is_on(self.clock.now()), self.observer.is_some()) {
+            (true, false) => {
+                let counters = Arc::clone(&self.counters);
+                self.observe(Observer::new(self.settings.io_thread, counters, None));
+            }
+            (false, true) => self.observer = None,
+            _ => {}
+        }
     }
 
     /// Hands over what was observed. Called before the loop sleeps.
