@@ -501,7 +501,8 @@ export interface RequestStats {
   serverError: number;
   /**
    * From a request's head to the last byte of its answer handed to the kernel.
-   * Counted while there is an access log or a metrics listener.
+   * Counted where there is an access log or a metrics listener, and while
+   * `reactor-rs monitor` watches.
    */
   latency: LatencyStats;
 }

@@ -52,6 +52,9 @@ pub struct Config {
     /// Permissions of the file of a unix socket, such as `0o600`; by default what
     /// the umask leaves.
     pub socket_mode: Option<u32>,
+    /// What the names of the threads begin with, at most 5 characters; the default
+    /// is `rx`, for `rx-io-0` and so on.
+    pub thread_prefix: &'static str,
 }
 
 impl Default for Config {
@@ -73,6 +76,7 @@ impl Default for Config {
             metrics: None,
             control: None,
             socket_mode: None,
+            thread_prefix: "rx",
         }
     }
 }

@@ -423,6 +423,7 @@ impl Assembly {
             }
         };
 
+        let prefix = config.thread_prefix;
         // From here on dropping the server stops what has been started.
         let server = Server { shared: Arc::clone(&shared) };
         let mut threads = lock(&shared.threads);
@@ -430,7 +431,7 @@ impl Assembly {
         let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
             let (pool, inboxes) = (Arc::clone(&pool), inboxes.clone());
             let counters = Arc::clone(counters);
-            let worker = spawn(format!("rx-worker-{index}"), move || {
+            let worker = spawn(format!("{prefix}-worker-{index}"), move || {
                 block_signals();
                 counters.thread.set_to_this_thread();
                 pool::run(index, &pool, &inboxes, &counters);
@@ -443,11 +444,11 @@ impl Assembly {
         pool.set_threads(names);
         spawned?;
         for event_loop in loops {
-            let name = format!("rx-io-{}", event_loop.index);
+            let name = format!("{prefix}-io-{}", event_loop.index);
             threads.io.push(spawn(name, move || event_loop.run())?);
         }
         if let Some(acceptor) = acceptor {
-            threads.io.push(spawn("rx-accept".to_owned(), move || acceptor.run())?);
+            threads.io.push(spawn(format!("{prefix}-accept"), move || acceptor.run())?);
         }
         // The threads have listeners of their own. TCP ones must not be kept
         // here, or a stopped server's port would stay bound.
@@ -478,6 +479,7 @@ fn serve_watchers(
         max_connections: Some(64),
         body_memory: 0,
         socket_mode,
+        thread_prefix: "rxw",
         app,
         ..Config::default()
     })

@@ -351,8 +351,9 @@ pub struct RequestStats {
     pub client_error: u64,
     /// 5xx responses.
     pub server_error: u64,
-    /// From a request's head to the last byte of its answer. Counted while there
-    /// is an access log or a metrics listener.
+    /// From a request's head to the last byte of its answer. Counted where there
+    /// is an access log or a metrics listener, and while somebody watches through the
+    /// control socket.
     pub latency: LatencyStats,
 }
 

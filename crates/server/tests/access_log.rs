@@ -305,7 +305,7 @@ fn a_blocked_writer_costs_records_and_no_request() {
     let path = TempPath::new("pipe");
     mkfifo(&path.0, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe");
     // Not blocking, or it would wait for a writer.
-    let mut pipe = File::options()
+    let pipe = File::options()
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK)
         .open(&path.0)
@@ -327,32 +327,52 @@ fn a_blocked_writer_costs_records_and_no_request() {
     // 4 MiB of waiting records at most, and what the pipe and the writer hold.
     assert!(requests > 1_000, "lost after {requests}");
 
-    let mut text = Vec::new();
-    let mut read = |text: &mut Vec<u8>| {
-        let mut chunk = vec![0; 64 * 1024];
-        while let Ok(n @ 1..) = pipe.read(&mut chunk) {
-            text.extend_from_slice(&chunk[..n]);
-        }
-    };
+    let mut seen = Seen { pipe, begun: Vec::new(), written: 0, told: 0 };
     until("the line that tells of lost records", || {
-        read(&mut text);
-        find(&text, b"\"event\":\"lost\"")
+        seen.read();
+        seen.told > 0
     });
     assert_eq!(client.get("/last").status, 404);
-    until("the last request's line", || {
-        read(&mut text);
-        find(&text, b"\"target\":\"/last\"")
+    // The loop hands records over after it has sent the answers, so some may be
+    // told to be lost later than others.
+    until("every request to be written or told", || {
+        seen.read();
+        seen.written + seen.told > requests
     });
-    let text = String::from_utf8(text).expect("ASCII");
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("whole lines")).collect();
-    let (told, written): (Vec<&Value>, Vec<&Value>) =
-        lines.iter().partition(|line| line["event"] == "lost");
-    let told: u64 = told.iter().map(|line| line["records"].as_u64().expect("a number")).sum();
-    assert_eq!(written.len() as u64 + told, requests + 1);
-    assert_eq!((log().written, log().lost), (written.len() as u64, told));
+    assert_eq!(seen.written + seen.told, requests + 1);
+    until("the statistics", || (log().written, log().lost) == (seen.written, seen.told));
 }
 
-fn find(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+/// What has come out of a pipe.
+struct Seen {
+    pipe: File,
+    /// The beginning of a line.
+    begun: Vec<u8>,
+    /// Records.
+    written: u64,
+    /// Records that are told to be lost.
+    told: u64,
+}
+
+impl Seen {
+    fn read(&mut self) {
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(n @ 1..) = self.pipe.read(&mut chunk) {
+            for part in chunk[..n].split_inclusive(|byte| *byte == b'\n') {
+                self.begun.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    let line = std::mem::take(&mut self.begun);
+                    self.line(&serde_json::from_slice(&line).expect("whole lines"));
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Value) {
+        if line["event"] == "lost" {
+            self.told += line["records"].as_u64().expect("a number");
+        } else {
+            self.written += 1;
+        }
+    }
 }

@@ -1,3 +1,4 @@
+import { emitKeypressEvents } from 'node:readline';
 import { hasColours } from '../output.js';
 import type { Room } from './view.js';
 
@@ -11,17 +12,17 @@ const CLEAR_BELOW = '\x1b[J';
 /** The screen and the keyboard. */
 export class Terminal {
   readonly redraw: () => void;
-  readonly #onKeys: (text: string) => void;
+  readonly #onKeypress: (text: string | undefined) => void;
 
-  /** `redraw` is also called when the size has changed; it calls {@link draw}. */
+  /**
+   * `redraw` is also called when the size has changed; it calls {@link draw}. `onKey`
+   * gets the character of each key that has one.
+   */
   constructor(redraw: () => void, onKey: (key: string) => void) {
     this.redraw = redraw;
-    this.#onKeys = (text) => {
-      // Arrows and the like come as several characters after an escape.
-      if (!text.startsWith('\x1b')) {
-        for (const key of text) {
-          onKey(key);
-        }
+    this.#onKeypress = (text) => {
+      if (text !== undefined) {
+        onKey(text);
       }
     };
   }
@@ -32,7 +33,9 @@ export class Terminal {
     process.stdout.on('resize', this.redraw);
     if (process.stdin.isTTY) {
       process.stdin.setRawMode(true);
-      process.stdin.setEncoding('utf8').on('data', this.#onKeys).resume();
+      // Tells keys apart that come as several characters, such as arrows.
+      emitKeypressEvents(process.stdin);
+      process.stdin.on('keypress', this.#onKeypress).resume();
     }
     this.redraw();
   }
@@ -40,7 +43,7 @@ export class Terminal {
   /** Gives both back as they were. */
   close(): void {
     if (process.stdin.isTTY) {
-      process.stdin.off('data', this.#onKeys).pause();
+      process.stdin.off('keypress', this.#onKeypress).pause();
       process.stdin.setRawMode(false);
     }
     process.stdout.off('resize', this.redraw);
