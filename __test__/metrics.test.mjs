@@ -154,6 +154,8 @@ test('what names no listener is refused', async (t) => {
     -1,
     65_536,
     1.5,
+    '65536',
+    '127.0.0.1:65536',
     '',
     'host',
     'host:',
