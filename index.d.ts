@@ -43,6 +43,10 @@ export declare class NativeLane {
 export declare class NativeServer {
   /** The bound address: the real port where 0 was asked for. */
   address(): NativeAddress
+  /** Where metrics are served, if they are. */
+  metricsAddress(): NativeAddress | null
+  /** Opens the access log's file anew. Throws if that fails; the old one stays. */
+  reopenLog(): void
   /** A snapshot of the counters, as JSON. */
   stats(): string
   /** Replaces the routes. Requests under way finish with the old ones. */
@@ -52,6 +56,14 @@ export declare class NativeServer {
    * when it is fully stopped. May be called again, to force.
    */
   stop(force: boolean): Promise<void>
+}
+
+/** The access log. */
+export interface NativeAccessLog {
+  /** Absent: standard output. */
+  file?: string
+  /** `common`, `combined` or `json`. */
+  format: string
 }
 
 /** Where a server listens: `hostname` and `port`, or `unix`. */
@@ -84,6 +96,16 @@ export interface NativeLimits {
   body: number
   /** Chunk extensions of one message in total. */
   chunkExtensions: number
+}
+
+/** Where a further listener of the server listens. */
+export interface NativeListen {
+  /** Path of a unix socket. Wins over `hostname` and `port`. */
+  unix?: string
+  /** Host name or IP address. */
+  hostname: string
+  /** TCP port; 0 lets the kernel choose. */
+  port: number
 }
 
 /**
@@ -121,6 +143,12 @@ export interface NativeOptions {
   timeouts: NativeTimeouts
   /** Absent: the built-in application. */
   routes?: Array<NativeRoute>
+  /** Absent: no access log. */
+  accessLog?: NativeAccessLog
+  /** Absent: metrics are not served. */
+  metrics?: NativeListen
+  /** Path of the control socket. Absent: there is none. */
+  control?: string
 }
 
 /** One pre-rendered response. */

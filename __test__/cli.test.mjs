@@ -178,15 +178,18 @@ test('threads fit the cores with auto', async (t) => {
 
 test('threads are named and as many as asked for', async (t) => {
   const server = await serve(t, [...LOCAL, '-i', '4', '-w', '8']);
-  const names = readdirSync(`/proc/${server.pid}/task`)
-    .map((task) => readFileSync(`/proc/${server.pid}/task/${task}/comm`, 'utf8').trim())
-    .filter((name) => name.startsWith('rx-'));
+  const names = () =>
+    readdirSync(`/proc/${server.pid}/task`)
+      .map((task) => readFileSync(`/proc/${server.pid}/task/${task}/comm`, 'utf8').trim())
+      .filter((name) => name.startsWith('rx-'));
   const expected = [
     'rx-accept',
     ...Array.from({ length: 4 }, (_, i) => `rx-io-${i}`),
     ...Array.from({ length: 8 }, (_, i) => `rx-worker-${i}`),
   ];
-  t.deepEqual(names.sort(), expected.sort());
+  // A thread gives itself its name, once it runs.
+  await until(() => names().length >= expected.length, 'the threads');
+  t.deepEqual(names().sort(), expected.sort());
 });
 
 test('a port in use is exit code 1 and a line that names it and says what to do', async (t) => {

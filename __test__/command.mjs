@@ -24,7 +24,8 @@ export async function serve(t, args, options) {
   const listening = new Promise((resolve) => {
     child.process.stdout.on('data', () => {
       if (child.stdout().includes('\n')) {
-        resolve(JSON.parse(child.stdout()));
+        // More may follow: an access log, perhaps.
+        resolve(JSON.parse(child.stdout().split('\n')[0]));
       }
     });
   });

@@ -34,6 +34,8 @@ export async function open(t, server) {
   return {
     /** Sends bytes. */
     send: (text) => socket.write(text, 'latin1'),
+    /** Breaks the connection off. */
+    reset: () => socket.resetAndDestroy(),
     /** What has arrived so far. */
     received: () => received,
     isClosed: () => isClosed,

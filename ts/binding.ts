@@ -5,8 +5,10 @@ import type * as Native from '../index.js';
 import { ReactorError } from './errors.js';
 
 export type {
+  NativeAccessLog,
   NativeAddress,
   NativeField,
+  NativeListen,
   NativeOptions,
   NativeRoute,
   NativeServer,

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_PERMISSION: 'The process may not bind the address or socket path.',
   ERR_REACTOR_HOST_NOT_FOUND: 'The host name does not resolve.',
   ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
+  ERR_REACTOR_LOG: 'The access log cannot be opened.',
   ERR_REACTOR_START: 'The server could not start for another reason.',
   ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',

@@ -2,6 +2,8 @@ export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors.js';
 export { Headers, Request, Response } from './globals.js';
 export { serve } from './serve.js';
 export type {
+  AccessLogOptions,
+  AccessLogStats,
   ByteStats,
   ClosedStats,
   ConnectionStats,

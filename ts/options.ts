@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
-import type { NativeOptions } from './binding.js';
+import type { NativeAccessLog, NativeListen, NativeOptions } from './binding.js';
 import type { AnyHandler, BridgeOptions } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { FETCH } from './handlers.js';
+import { parseListener } from './listener.js';
 import { closest } from './names.js';
 import { Proxies, TRUST_PROXY } from './proxies.js';
 import { type ResolvedRoutes, resolveRoutes } from './routes.js';
@@ -50,6 +51,15 @@ const RULES = {
   'timeouts.keepAlive': integer(1, DAY_MS, 75_000),
   'timeouts.write': integer(1, DAY_MS, 30_000),
   'timeouts.drain': integer(0, DAY_MS, 10_000),
+  'accessLog.file': optional(text('a path, or "-" for standard output', /^[^\0]+$/)),
+  'accessLog.format': oneOf(['common', 'combined', 'json'], 'combined'),
+  metrics: optional(listener()),
+  control: control(),
+};
+
+/** What may stand for an object, where that is not the object alone. */
+const OBJECT_OR: Readonly<Record<string, string>> = {
+  accessLog: 'a path, "-" for standard output, or an object with "file" and "format"',
 };
 
 /** The name of an option that the command line can set too. */
@@ -82,6 +92,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly drives: boolean;
   readonly proxies: Proxies | null;
   readonly signal: AbortSignal | undefined;
+  readonly control: boolean | string;
 }
 
 /**
@@ -89,7 +100,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
  * @throws {ReactorError} names the first option that is wrong.
  */
 export function resolveOptions(given: ServeOptions): ResolvedOptions {
-  const options = asObject('options', given);
+  const options = spellOut(asObject('options', given));
   refuseUnknown(options, TOP_NAMES, '');
   const values = new Map<OptionName, unknown>();
   for (const name of NAMES) {
@@ -108,6 +119,8 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
     }
   }
 
+  const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
+  const metrics = get('metrics');
   const unix = get('unix');
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
@@ -145,6 +158,8 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
       drain: get('timeouts.drain'),
     },
     ...(routes === undefined ? {} : { routes }),
+    ...(accessLog === undefined ? {} : { accessLog }),
+    ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
   };
   const { globals = true } = options;
   if (typeof globals !== 'boolean') {
@@ -154,8 +169,42 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
   // Threads that were asked for by number are threads of their own.
   const drives = get('ioThreads') === 'auto' && ioThreads === 1;
   const signal = signalAt(options);
-  const trusted = get('trustProxy');
-  return { native, ...handlers, error, globals, drives, proxies: Proxies.from(trusted), signal };
+  const proxies = Proxies.from(get('trustProxy'));
+  return {
+    native,
+    ...handlers,
+    error,
+    globals,
+    drives,
+    proxies,
+    signal,
+    control: get('control'),
+  };
+}
+
+/**
+ * The same options with every short form spelled out: an access log that is given
+ * as a path.
+ */
+export function spellOut(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { accessLog } = options;
+  return typeof accessLog === 'string'
+    ? { ...options, accessLog: { file: accessLog } }
+    : { ...options };
+}
+
+function accessLogOf(
+  options: Record<string, unknown>,
+  file: string | undefined,
+  format: string,
+): NativeAccessLog | undefined {
+  if (options.accessLog === undefined) {
+    return undefined;
+  }
+  if (file === undefined) {
+    throw invalid('option "accessLog.file"', RULES['accessLog.file'].allowed, file);
+  }
+  return file === '-' ? { format } : { file, format };
 }
 
 /** Checks what a user gave to `server.stop`. */
@@ -252,7 +301,7 @@ function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
   if (inner === undefined || value === undefined) {
     return value;
   }
-  const nested = asObject(`option "${outer}"`, value);
+  const nested = asObject(`option "${outer}"`, value, OBJECT_OR[outer]);
   const siblings = NAMES.filter((other) => other.startsWith(`${outer}.`));
   refuseUnknown(
     nested,
@@ -282,9 +331,9 @@ function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: 
   }
 }
 
-function asObject(label: string, value: unknown): Record<string, unknown> {
+function asObject(label: string, value: unknown, allowed = 'an object'): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(label, 'an object', value);
+    throw invalid(label, allowed, value);
   }
   return value as Record<string, unknown>;
 }
@@ -335,7 +384,7 @@ function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
 function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T>): Rule<T> {
   return {
     fallback: () => fallback,
-    allowed: values.map((value) => JSON.stringify(value)).join(' or '),
+    allowed: list(values.map((value) => JSON.stringify(value))),
     accepts: (value): value is T => values.includes(value as T),
     fromText: (spelled) => spelled,
   };
@@ -358,12 +407,36 @@ function trustProxy(): Rule<TrustProxy> {
   };
 }
 
+function control(): Rule<boolean | string> {
+  return {
+    fallback: () => false,
+    allowed: 'true, false or the path of a unix socket',
+    accepts: (value): value is boolean | string =>
+      typeof value === 'boolean' || (typeof value === 'string' && /^[^\0]+$/.test(value)),
+    fromText: (spelled) => (spelled === 'true' ? true : spelled === 'false' ? false : spelled),
+  };
+}
+
+function listener(): Rule<number | string> {
+  return {
+    fallback: () => 0,
+    allowed: 'a port from 0 to 65535, "host:port" or the path of a unix socket',
+    accepts: (value): value is number | string => parseListener(value) !== undefined,
+    fromText: (spelled) => spelled,
+  };
+}
+
 function optional<T>(rule: Rule<T>): Rule<T | undefined> {
   return {
     ...rule,
     fallback: () => undefined,
     accepts: (value): value is T => rule.accepts(value),
   };
+}
+
+/** `a or b`, `a, b or c`. */
+function list(words: readonly string[]): string {
+  return [words.slice(0, -1).join(', '), words.at(-1)].join(' or ');
 }
 
 /** Digits only: `Number` would take `''`, `0x10`, `1e3` and blanks. */

@@ -1,5 +1,6 @@
 import { binding, type NativeServer } from './binding.js';
 import { Bridge, type BridgeOptions } from './bridge.js';
+import { newControlPath } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
@@ -24,7 +25,8 @@ import type {
  * `ERR_REACTOR_UNKNOWN_OPTION` and `ERR_REACTOR_INVALID_ROUTE` for what was
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
- * `ERR_REACTOR_SOCKET_PATH` and `ERR_REACTOR_START` for what the system refused.
+ * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
+ * system refused.
  *
  * @example
  * const server = await serve({
@@ -137,7 +139,12 @@ export async function start(
     proxies: options.proxies,
     take,
   });
-  const native = await binding.start(options.native, lane);
+  const { control: wanted } = options;
+  const control = wanted === true ? await newControlPath() : wanted || undefined;
+  const native = await binding.start(
+    { ...options.native, ...(control === undefined ? {} : { control }) },
+    lane,
+  );
   const { hostname, port } = native.address();
   if (hostname !== undefined) {
     bridge.host = authorityOf(hostname, port);
@@ -145,7 +152,7 @@ export async function start(
   lane.attach(native, options.drives ? () => bridge.wake() : undefined);
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, handlers, () => lane.close());
+  return new RunningServer(native, handlers, control, () => lane.close());
 }
 
 /** The longest delay a timer takes, 24.8 days. */
@@ -156,6 +163,8 @@ class RunningServer implements Server {
   readonly port: number | undefined;
   readonly hostname: string | undefined;
   readonly unix: string | undefined;
+  readonly metricsUrl: string | undefined;
+  readonly controlPath: string | undefined;
 
   readonly #native: NativeServer;
   readonly #handlers: Handlers;
@@ -165,7 +174,12 @@ class RunningServer implements Server {
   #state: 'running' | 'stopping' | 'stopped' = 'running';
   #forgetSignal = () => {};
 
-  constructor(native: NativeServer, handlers: Handlers, closeLane: () => void) {
+  constructor(
+    native: NativeServer,
+    handlers: Handlers,
+    control: string | undefined,
+    closeLane: () => void,
+  ) {
     const address = native.address();
     this.#native = native;
     this.#handlers = handlers;
@@ -173,7 +187,12 @@ class RunningServer implements Server {
     this.port = address.port;
     this.hostname = address.hostname;
     this.unix = address.unix;
+    this.controlPath = control;
     this.url = urlOf(address);
+    const metrics = native.metricsAddress();
+    if (metrics !== null) {
+      this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
+    }
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
   }
 
@@ -204,6 +223,20 @@ class RunningServer implements Server {
       this.#native.reload(routes);
     } catch (error) {
       undo();
+      throw fromNative(error);
+    }
+  }
+
+  reopenLog(): void {
+    if (this.#state === 'stopped') {
+      throw new ReactorError(
+        'ERR_REACTOR_STOPPED',
+        'cannot reopen the access log: the server has been stopped',
+      );
+    }
+    try {
+      this.#native.reopenLog();
+    } catch (error) {
       throw fromNative(error);
     }
   }

@@ -221,6 +221,32 @@ export interface ServeOptions<Path extends string = string> {
   timeouts?: Timeouts | undefined;
 
   /**
+   * Writes one line for each request: to this file, which is appended to, or with
+   * `'-'` to standard output. See {@link AccessLogOptions}. By default there is no
+   * log.
+   */
+  accessLog?: string | AccessLogOptions | undefined;
+
+  /**
+   * Serves metrics in the text format of Prometheus under `/metrics` of a listener
+   * of its own: a port of this machine's loopback address (0 chooses a free one),
+   * `'host:port'`, or the path of a unix socket (anything with a slash, or
+   * `'unix:'` and a path). `server.metricsUrl` tells where. By default nowhere.
+   */
+  metrics?: number | string | undefined;
+
+  /**
+   * Opens a control socket, through which `reactor-rs monitor` watches the server:
+   * at this path, or with `true` in this user's runtime folder
+   * (`$REACTOR_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/reactor-rs`, else `/tmp/reactor-rs-` and the user's number),
+   * where there is one that nobody else can write to. Only this user may connect.
+   * It costs the server nothing while nobody looks. `server.controlPath` tells where
+   * it is.
+   * @default false
+   */
+  control?: boolean | string | undefined;
+
+  /**
    * What to answer, by path. Without routes and `fetch` the built-in application
    * answers, the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
    * `/healthz` and `/stats`.
@@ -230,6 +256,31 @@ export interface ServeOptions<Path extends string = string> {
 
 /** What {@link ServeOptions.trustProxy} takes. */
 export type TrustProxy = boolean | number | string | readonly string[];
+
+/**
+ * The access log: one line for each request, also for those that are refused and
+ * those whose client left. A thread of its own writes it. What it cannot keep up
+ * with (4 MiB of waiting records for each I/O thread) is left out, counted in
+ * {@link Stats.accessLog} and told by a line in the log.
+ *
+ * Times are those at which the head of a request was read; lines stand in the order
+ * in which requests ended, within each I/O thread. A duration lasts until the kernel
+ * has the last byte of the answer. Bytes are those after the answer's head, with the
+ * framing of chunks. A client that left before its answer began has status 499.
+ * Control characters, quotes, backslashes and bytes from 0x7f on are escaped. Of a
+ * request line 2,048 bytes are kept, of `Referer` and `User-Agent` 1,024.
+ */
+export interface AccessLogOptions {
+  /** The file, which is made if it is not there; `'-'` for standard output. */
+  file: string;
+
+  /**
+   * `'common'` and `'combined'` are the formats of Apache and nginx; `'json'` has
+   * one object a line, with a duration in microseconds and the request's id.
+   * @default 'combined'
+   */
+  format?: 'common' | 'combined' | 'json' | undefined;
+}
 
 /** Bounds on one request. A request that passes one is refused and the connection closed. */
 export interface Limits {
@@ -388,6 +439,12 @@ export interface Server {
   /** The path of its unix socket; `undefined` for TCP. */
   readonly unix: string | undefined;
 
+  /** The path of the control socket; `undefined` where there is none. */
+  readonly controlPath: string | undefined;
+
+  /** Where metrics are served, as {@link url}; `undefined` without the option. */
+  readonly metricsUrl: string | undefined;
+
   /** The counters as they are now. Still there after the server has stopped. */
   stats(): Stats;
 
@@ -404,6 +461,15 @@ export interface Server {
    * `ERR_REACTOR_STOPPED`.
    */
   reload<Path extends string>(options?: ReloadOptions<Path>): void;
+
+  /**
+   * Opens the file of the access log anew, after it was renamed or removed. Lines
+   * of the last milliseconds may still go into the old one. Does nothing without a
+   * log, and for standard output.
+   * @throws {ReactorError} `ERR_REACTOR_LOG`, and the old file stays in use;
+   * `ERR_REACTOR_STOPPED`.
+   */
+  reopenLog(): void;
 
   /**
    * Stops the server: closes its listener, lets requests under way finish for at
@@ -435,6 +501,18 @@ export interface Stats {
   ioThreads: IoThreadStats[];
   /** Each worker thread. */
   workerThreads: WorkerThreadStats[];
+  /** The access log; `null` where there is none. */
+  accessLog: AccessLogStats | null;
+}
+
+/** What became of the access log's records. */
+export interface AccessLogStats {
+  /** Written. */
+  written: number;
+  /** Lost: the writer was too slow, or could not write. */
+  lost: number;
+  /** Writes that failed. */
+  errors: number;
 }
 
 /** Connections. */
@@ -485,6 +563,12 @@ export interface RequestStats {
   clientError: number;
   /** 5xx responses. */
   serverError: number;
+  /**
+   * From a request's head to the last byte of its answer handed to the kernel.
+   * Counted where there is an access log or a metrics listener, and while
+   * `reactor-rs monitor` watches.
+   */
+  latency: LatencyStats;
 }
 
 /** Bytes on the wire. */
@@ -534,7 +618,7 @@ export interface HandlerStats {
   timedOut: number;
 }
 
-/** A distribution of times in nanoseconds, exact to a sixteenth. */
+/** A distribution of times in nanoseconds, exact to a twentieth. */
 export interface LatencyStats {
   /** Values counted. */
   count: number;
@@ -546,7 +630,7 @@ export interface LatencyStats {
   p99Ns: number;
   /** 99.9th percentile. */
   p999Ns: number;
-  /** The largest. */
+  /** The largest, exact. */
   maxNs: number;
 }
 

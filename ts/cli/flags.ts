@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors.js';
-import { allowedFor, defaultOf, type OptionName, parseOption } from '../options.js';
+import { allowedFor, defaultOf, type OptionName, parseOption, spellOut } from '../options.js';
 
 /** One flag of `serve` that stands for an option of the API. */
 interface Flag {
@@ -20,6 +20,7 @@ const LOAD = 'Load:';
 const LIMITS = 'Limits on one request:';
 const TIMEOUTS = 'Timeouts in milliseconds:';
 const PROXIES = 'Proxies:';
+const WATCHING = 'Watching:';
 
 /** In the order of the help text. */
 const FLAGS: readonly Flag[] = [
@@ -186,6 +187,35 @@ const FLAGS: readonly Flag[] = [
     text: 'whose X-Forwarded-* and Forwarded to believe; several with commas',
     group: PROXIES,
   },
+  {
+    flags: '--access-log <file>',
+    env: 'REACTOR_ACCESS_LOG',
+    option: 'accessLog.file',
+    text: 'one line for each request, appended to a file; - is standard output',
+    group: WATCHING,
+  },
+  {
+    flags: '--log-format <name>',
+    env: 'REACTOR_LOG_FORMAT',
+    option: 'accessLog.format',
+    text: 'what such a line looks like',
+    group: WATCHING,
+  },
+  {
+    flags: '--metrics <[host:]port>',
+    env: 'REACTOR_METRICS',
+    option: 'metrics',
+    text: 'serve /metrics for Prometheus, by default to this machine; a path is a unix socket',
+    group: WATCHING,
+  },
+  {
+    flags: '--control <path>',
+    env: 'REACTOR_CONTROL',
+    option: 'control',
+    text: 'socket for reactor-rs monitor; true is one in your runtime folder, false none',
+    group: WATCHING,
+    fallback: 'true',
+  },
 ];
 
 /** Adds every flag to the command, with its range, default and environment variable. */
@@ -212,7 +242,7 @@ export function readFlags(
   env: Readonly<Record<string, string | undefined>>,
   module: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const options: Record<string, unknown> = { ...module };
+  const options = spellOut(module);
   const labels = new Map<string, { label: string; isFlag: boolean }>();
   for (const flag of FLAGS) {
     const source = sourceOf(flag, given, env);
@@ -228,6 +258,7 @@ export function readFlags(
   }
   overrideAddress(options, labels);
   settleAddress(options, labels);
+  settleLog(options, labels);
   return options;
 }
 
@@ -264,6 +295,25 @@ function settleAddress(
     }
     delete options[tcp.isFlag ? 'unix' : name];
   }
+}
+
+/** A format alone is a mistake on the command line, and nothing in the environment. */
+function settleLog(
+  options: Record<string, unknown>,
+  labels: ReadonlyMap<string, { label: string; isFlag: boolean }>,
+): void {
+  const log = options.accessLog as { file?: unknown } | undefined;
+  const format = labels.get('accessLog.format');
+  if (log === undefined || log.file !== undefined || format === undefined) {
+    return;
+  }
+  if (format.isFlag) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `${format.label} needs --access-log: there is no log`,
+    );
+  }
+  delete options.accessLog;
 }
 
 function sourceOf(

@@ -3,9 +3,10 @@ import { Command, CommanderError } from 'commander';
 import { ReactorError } from '../errors.js';
 import { addFlags, readFlags } from './flags.js';
 import { loadModule } from './module.js';
+import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
 import { type ServeFlags, serveCommand } from './serve.js';
-import { MAIN_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
+import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
 
 /** The command line asked for something that does not exist. */
 const USAGE_ERROR = 2;
@@ -63,6 +64,18 @@ function buildProgram(done: (exitCode: number) => void): Command {
       readFlags(flags, process.env);
       const base = module === undefined ? {} : await loadModule(module);
       done(await serveCommand(readFlags(flags, process.env, base), flags as ServeFlags));
+    });
+  program
+    .command('monitor')
+    .description('watch a running server')
+    .argument('[server]', 'its process id, its port, or the path of its control socket')
+    .helpOption('-h, --help', 'print this help')
+    .option('-n, --interval <seconds>', 'time between samples (0.1 to 3600)', '1')
+    .option('--json', 'print one line of JSON for each sample')
+    .option('--once', 'print one sample and exit')
+    .addHelpText('after', MONITOR_EXAMPLES.trimEnd())
+    .action(async (server: string | undefined, flags: MonitorFlags) => {
+      done(await monitorCommand(server, flags));
     });
   return program;
 }

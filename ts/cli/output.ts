@@ -59,6 +59,6 @@ export function span(ms: number): string {
 }
 
 /** NO_COLOR wins over everything, FORCE_COLOR too: https://no-color.org */
-function hasColours(stream: WriteStream): boolean {
+export function hasColours(stream: WriteStream): boolean {
   return stream.isTTY === true && !process.env.NO_COLOR && stream.getColorDepth() > 1;
 }

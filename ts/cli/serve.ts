@@ -24,9 +24,12 @@ export async function serveCommand(
   flags: ServeFlags,
 ): Promise<number> {
   const { native, signal } = resolveOptions(options);
-  const { ioThreads, workerThreads } = native;
+  const { ioThreads, workerThreads, accessLog } = native;
   const server = await serve(options);
   const stopped = untilStopped(server, signal, flags);
+  if (accessLog?.file !== undefined) {
+    reopenOnSignal(server);
+  }
   // After the signal handlers are there: whoever reads this may send one.
   announce(server, { ioThreads, workerThreads }, flags);
   const forcedBy = await stopped;
@@ -41,16 +44,31 @@ function announce(
   threads: { ioThreads: number; workerThreads: number },
   flags: ServeFlags,
 ): void {
-  const { url, hostname, port, unix } = server;
+  const { url, hostname, port, unix, metricsUrl } = server;
   if (flags.json) {
-    const line = { event: 'listening', url, hostname, port, unix, ...threads, pid: process.pid };
+    const { pid } = process;
+    const line = { event: 'listening', url, hostname, port, unix, metricsUrl, ...threads, pid };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads } = threads;
     say(
       `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers, pid ${process.pid})`)}`,
     );
+    if (metricsUrl !== undefined) {
+      say(`metrics on ${paint('cyan', metricsUrl)}`);
+    }
   }
+}
+
+/** SIGUSR1, as log rotation sends it, opens the access log anew. */
+function reopenOnSignal(server: Server): void {
+  process.on('SIGUSR1', () => {
+    try {
+      server.reopenLog();
+    } catch (error) {
+      say(`reactor-rs: ${(error as Error).message}; the old file stays in use`);
+    }
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ Examples:
   reactor-rs serve                       port 8080, 4 I/O threads, 8 workers
   reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
+  reactor-rs monitor                     watch the server that is running
 `;
 
 /** What follows the options of `reactor-rs serve --help`. */
@@ -17,6 +18,9 @@ Without a module, answers GET / with a greeting, /echo with the request's body,
 /echo/head with its head, /healthz with 200 and /stats with counters.
 
 SIGINT and SIGTERM let requests under way finish, a second one cuts them off.
+SIGUSR1 opens the file of --access-log anew, after it was renamed. Lines that
+cannot be written fast enough are left out and counted.
+
 The exit code is 0 after a clean stop, 1 when the server cannot start, 2 when
 the command line is wrong, and 128 plus the signal's number after a forced stop.
 
@@ -26,5 +30,25 @@ Examples:
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores
   reactor-rs serve --unix /run/app.sock  a unix socket
+  reactor-rs serve --access-log a.log    one line for each request
+  reactor-rs serve --metrics 9100        http://127.0.0.1:9100/metrics
   reactor-rs serve --json | jq .url      for programs
+`;
+
+/** What follows the options of `reactor-rs monitor --help`. */
+export const MONITOR_EXAMPLES = `
+Finds the servers of this user that have a control socket, as every one that was
+started with "reactor-rs serve" has. Keys: q quits, p or space pauses, s sorts the
+threads. Busy is the share of the time that a thread ran or was ready to run.
+Latencies are counted while somebody watches.
+
+Control sockets are in $REACTOR_RUNTIME_DIR, $XDG_RUNTIME_DIR/reactor-rs or
+/tmp/reactor-rs-UID, the first of them that is there and that nobody else can
+write to.
+
+Examples:
+  reactor-rs monitor                     the only server there is
+  reactor-rs monitor 8080                the one on that port
+  reactor-rs monitor --once              one sample as text
+  reactor-rs monitor --json | jq .requests.total
 `;

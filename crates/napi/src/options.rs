@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
-use reactor_server::{AcceptMode, App, Config, Inline, Lane, Limits, Listen, Target, Timeouts};
+use reactor_server::{
+    AcceptMode, AccessLog, App, Config, Inline, Lane, Limits, Listen, LogFormat, LogTarget, Target,
+    Timeouts,
+};
 
 use crate::server::Failure;
 
@@ -44,6 +47,32 @@ pub struct NativeOptions {
     pub timeouts: NativeTimeouts,
     /// Absent: the built-in application.
     pub routes: Option<Vec<NativeRoute>>,
+    /// Absent: no access log.
+    pub access_log: Option<NativeAccessLog>,
+    /// Absent: metrics are not served.
+    pub metrics: Option<NativeListen>,
+    /// Path of the control socket. Absent: there is none.
+    pub control: Option<String>,
+}
+
+/// The access log.
+#[napi(object)]
+pub struct NativeAccessLog {
+    /// Absent: standard output.
+    pub file: Option<String>,
+    /// `common`, `combined` or `json`.
+    pub format: String,
+}
+
+/// Where a further listener of the server listens.
+#[napi(object)]
+pub struct NativeListen {
+    /// Path of a unix socket. Wins over `hostname` and `port`.
+    pub unix: Option<String>,
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port; 0 lets the kernel choose.
+    pub port: u16,
 }
 
 /// Bounds on one request.
@@ -105,10 +134,7 @@ pub struct NativeField {
 impl NativeOptions {
     /// The engine's configuration for these options.
     pub(crate) fn into_config(self, lanes: Vec<Arc<Lane>>) -> Result<Config, Failure> {
-        let listen = match self.unix {
-            Some(path) => Listen::Unix(PathBuf::from(path)),
-            None => Listen::Tcp { host: self.hostname, port: self.port },
-        };
+        let listen = listen_at(self.unix, self.hostname, self.port);
         let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
         Ok(Config {
             listen,
@@ -125,7 +151,33 @@ impl NativeOptions {
             timeouts: self.timeouts.into_timeouts(),
             app: app(self.routes)?,
             lanes,
+            access_log: self.access_log.map(NativeAccessLog::into_access_log),
+            metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
+            control: self.control.map(PathBuf::from),
+            ..Config::default()
         })
+    }
+}
+
+fn listen_at(unix: Option<String>, host: String, port: u16) -> Listen {
+    match unix {
+        Some(path) => Listen::Unix(PathBuf::from(path)),
+        None => Listen::Tcp { host, port },
+    }
+}
+
+impl NativeAccessLog {
+    fn into_access_log(self) -> AccessLog {
+        let target = match self.file {
+            Some(path) => LogTarget::File(PathBuf::from(path)),
+            None => LogTarget::Stdout,
+        };
+        let format = match self.format.as_str() {
+            "common" => LogFormat::Common,
+            "json" => LogFormat::Json,
+            _ => LogFormat::Combined,
+        };
+        AccessLog { target, format }
     }
 }
 

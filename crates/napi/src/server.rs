@@ -94,23 +94,37 @@ pub struct NativeAddress {
     pub unix: Option<String>,
 }
 
+impl NativeAddress {
+    fn of(address: &Address) -> Self {
+        match address {
+            Address::Tcp(addr) => {
+                Self { hostname: Some(addr.ip().to_string()), port: Some(addr.port()), unix: None }
+            }
+            Address::Unix(path) => {
+                Self { hostname: None, port: None, unix: Some(path.to_string_lossy().into_owned()) }
+            }
+        }
+    }
+}
+
 #[napi]
 impl NativeServer {
     /// The bound address: the real port where 0 was asked for.
     #[napi]
     pub fn address(&self) -> NativeAddress {
-        match self.server.address() {
-            Address::Tcp(addr) => NativeAddress {
-                hostname: Some(addr.ip().to_string()),
-                port: Some(addr.port()),
-                unix: None,
-            },
-            Address::Unix(path) => NativeAddress {
-                hostname: None,
-                port: None,
-                unix: Some(path.to_string_lossy().into_owned()),
-            },
-        }
+        NativeAddress::of(self.server.address())
+    }
+
+    /// Where metrics are served, if they are.
+    #[napi]
+    pub fn metrics_address(&self) -> Option<NativeAddress> {
+        self.server.metrics_address().map(NativeAddress::of)
+    }
+
+    /// Opens the access log's file anew. Throws if that fails; the old one stays.
+    #[napi]
+    pub fn reopen_log(&self, env: Env) -> Result<()> {
+        self.server.reopen_log().map_err(|error| Failure::from(error).into_error(env))
     }
 
     pub(crate) fn lane_replies(&self) -> LaneReplies {

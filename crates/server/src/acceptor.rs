@@ -241,6 +241,7 @@ impl Acceptor {
 
     pub(crate) fn run(mut self) {
         block_signals();
+        self.counters.accept.thread.set_to_this_thread();
         let mut events = Events::with_capacity(8);
         let mut handed = vec![0_u64; self.inboxes.len()];
         loop {

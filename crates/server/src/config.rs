@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reactor_proto::Limits;
 
+use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::lane::Lane;
 
@@ -47,6 +48,20 @@ pub struct Config {
     pub app: App,
     /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
     pub lanes: Vec<Arc<Lane>>,
+    /// One line for each request; none by default.
+    pub access_log: Option<AccessLog>,
+    /// Where metrics are served, under `/metrics`; nowhere by default.
+    pub metrics: Option<Listen>,
+    /// Path of the control socket, which only this user may connect to; none by
+    /// default. It serves a snapshot of everything that is counted, as one line of
+    /// JSON, over HTTP.
+    pub control: Option<PathBuf>,
+    /// Permissions of the file of a unix socket, such as `0o600`; by default what
+    /// the umask leaves.
+    pub socket_mode: Option<u32>,
+    /// What the names of the threads begin with, at most 5 characters; the default
+    /// is `rx`, for `rx-io-0` and so on.
+    pub thread_prefix: &'static str,
 }
 
 impl Default for Config {
@@ -66,6 +81,11 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             app: App::builtin(),
             lanes: Vec::new(),
+            access_log: None,
+            metrics: None,
+            control: None,
+            socket_mode: None,
+            thread_prefix: "rx",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use reactor_sys::BindError;
 
@@ -15,6 +16,13 @@ pub enum StartError {
     Config(ConfigError),
     /// The listening socket could not be made.
     Bind(BindError),
+    /// The access log could not be opened.
+    Log {
+        /// Its path; `-` is standard output.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A thread, an epoll instance or an eventfd could not be made.
     System {
         /// What was being made.
@@ -31,6 +39,7 @@ impl StartError {
         match self {
             Self::Config(_) => "ERR_REACTOR_OPTION_RANGE",
             Self::System { .. } => "ERR_REACTOR_START",
+            Self::Log { .. } => "ERR_REACTOR_LOG",
             Self::Bind(BindError::HostNotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
             Self::Bind(BindError::NotASocket { .. }) => "ERR_REACTOR_SOCKET_PATH",
             Self::Bind(BindError::Tcp { source, .. }) => bind_code(source, "ERR_REACTOR_START"),
@@ -55,6 +64,15 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::System { what, source } => write!(f, "cannot make {what}: {source}"),
+            Self::Log { path, source } => {
+                write!(f, "cannot open the access log '{}': ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
+                    io::ErrorKind::PermissionDenied => f.write_str("permission denied"),
+                    io::ErrorKind::IsADirectory => f.write_str("it is a folder"),
+                    _ => source.fmt(f),
+                }
+            }
             Self::Bind(BindError::HostNotFound { host, source }) => {
                 write!(f, "cannot listen on host '{host}': no address found ({source})")
             }

@@ -83,6 +83,7 @@ impl EventLoop {
         }
         self.inbox.gate().awake();
         self.reactor.clock.read();
+        self.reactor.look_for_watchers();
         let counters = &self.counters.loops[self.index];
         counters.turns.add(1);
         if timeout != Some(Duration::ZERO) {
@@ -110,6 +111,7 @@ impl EventLoop {
             self.reactor.flush_dirty();
         }
         self.rescue();
+        self.reactor.hand_over_observed();
         // Last: what came above may have ended the last connection.
         !self.is_drained()
     }

@@ -13,18 +13,23 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod access_log;
 mod app;
 mod builtin;
 mod clock;
 mod config;
 mod conn;
+mod control;
 mod error;
 mod event_loop;
 mod gate;
+mod histogram;
 mod idle;
 mod in_flight;
 mod inbox;
 mod lane;
+mod metrics;
+mod observe;
 mod out;
 mod pool;
 mod reactor;
@@ -32,8 +37,10 @@ mod seat;
 mod server;
 mod stats;
 mod task;
+mod usage;
 mod wheel;
 
+pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget};
 pub use app::{App, Handler, Inline, Target};
 pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
 pub use error::{FieldError, StartError};

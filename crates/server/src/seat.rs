@@ -79,6 +79,9 @@ impl Seat {
     /// The loop's own thread.
     pub(crate) fn run(&self) {
         block_signals();
+        if let Some(event_loop) = self.lock().as_ref() {
+            event_loop.counters.loops[event_loop.index].thread.set_to_this_thread();
+        }
         while self.drive_until_wanted() {
             self.guard();
         }

@@ -1,22 +1,28 @@
 //! A running server.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Events, Listener, Poller, block_signals, raise_open_files_limit};
 
 use crate::acceptor::{Accepting, Acceptor, AcceptorSignal};
-use crate::app::{App, Handler};
+use crate::access_log::OpenLog;
+use crate::app::{App, Handler, Target};
 use crate::clock::Clock;
 use crate::config::{AcceptMode, Config, Listen};
+use crate::control::{self, Watch};
 use crate::error::StartError;
 use crate::event_loop::{EVENTS, EventLoop};
 use crate::in_flight::InFlight;
 use crate::inbox::{Control, Inbox};
 use crate::lane::{Lane, LaneReplies};
+use crate::metrics::{self, LaneLoad};
+use crate::observe::Observer;
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
 use crate::seat::Seat;
@@ -61,6 +67,13 @@ struct Shared {
     finish: Condvar,
     /// The thread that stops the server.
     stopper: Mutex<Option<JoinHandle<()>>>,
+    log: Option<OpenLog>,
+    lanes: Mutex<Vec<Option<Arc<Lane>>>>,
+    /// The small servers of metrics and of the control socket. They stop last, so
+    /// that the stop itself can be watched.
+    watchers: Mutex<Vec<Server>>,
+    metrics_address: OnceLock<Address>,
+    watch: Option<Arc<Watch>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -97,7 +110,7 @@ impl Server {
         let derived = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
         let max_connections = config.max_connections.unwrap_or(derived.max(16));
         let per_loop = config.accept == AcceptMode::PerLoop;
-        let listeners = bind(&config.listen, config.backlog, per_loop)?;
+        let listeners = bind(&config, per_loop && config.io_threads > 1)?;
         let Some(address) = listeners.first().map(|first| first.address().clone()) else {
             return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
         };
@@ -108,6 +121,22 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.shared.address
+    }
+
+    /// Where metrics are served, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<&Address> {
+        self.shared.metrics_address.get()
+    }
+
+    /// Opens the access log's file anew, after it was renamed or removed.
+    /// Records of the last milliseconds may still go into the old one. Does
+    /// nothing without a log, and for standard output.
+    ///
+    /// # Errors
+    /// [`StartError::Log`]; the old file stays in use.
+    pub fn reopen_log(&self) -> Result<(), StartError> {
+        self.shared.log.as_ref().map_or(Ok(()), OpenLog::reopen)
     }
 
     /// The statistics of this moment.
@@ -130,6 +159,7 @@ impl Server {
     /// left out, or replaced by `None`, gets no more requests; those it had
     /// are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        *lock(&self.shared.lanes) = lanes.to_vec();
         self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
     }
 
@@ -197,7 +227,21 @@ impl Drop for Server {
 
 impl Shared {
     fn stats(&self) -> Stats {
-        self.counters.snapshot(self.pool.len(), self.queue)
+        let log = self.log.as_ref().map(OpenLog::stats);
+        self.counters.snapshot(self.pool.len(), self.queue, log)
+    }
+
+    fn lane_loads(&self) -> Vec<LaneLoad> {
+        let lanes = lock(&self.lanes);
+        let loads = lanes.iter().enumerate().filter_map(|(index, lane)| {
+            let lane = lane.as_ref()?;
+            Some(LaneLoad { index, queued: lane.queued(), in_flight: lane.in_flight() })
+        });
+        loads.collect()
+    }
+
+    fn metrics(&self) -> String {
+        metrics::render(&self.stats(), &self.counters, &self.lane_loads())
     }
 
     fn tell(&self, how: Stop) {
@@ -247,6 +291,11 @@ impl Shared {
         for listener in &threads.listeners {
             listener.unlink();
         }
+        if let Some(log) = &self.log {
+            log.stop();
+        }
+        let watchers = std::mem::take(&mut *lock(&self.watchers));
+        drop(watchers);
         let mut finished = lock(&self.finished);
         finished.done = true;
         let callbacks = std::mem::take(&mut finished.callbacks);
@@ -284,6 +333,11 @@ impl Assembly {
             }
             AcceptMode::PerLoop => None,
         };
+        // Told apart from the ids of any other server, and of this one before.
+        #[allow(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
+        let start_id = RandomState::new().build_hasher().finish() as u32;
+        let log = config.access_log.as_ref();
+        let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
             address,
             counters: Arc::clone(&counters),
@@ -297,12 +351,30 @@ impl Assembly {
             finished: Mutex::default(),
             finish: Condvar::new(),
             stopper: Mutex::default(),
+            log,
+            lanes: Mutex::new(config.lanes.iter().cloned().map(Some).collect()),
+            watchers: Mutex::default(),
+            metrics_address: OnceLock::new(),
+            watch: config.control.is_some().then(|| Arc::new(Watch::new())),
         });
         let stats: Arc<dyn Handler> = Arc::new(StatsHandler(Arc::downgrade(&shared)));
 
         let in_flight = config.max_in_flight.map(|most| Arc::new(InFlight::new(most)));
 
         // Whatever can fail comes before the first thread.
+        if let Some(listen) = &config.metrics {
+            let handler = MetricsHandler(Arc::downgrade(&shared));
+            let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)?;
+            let _ = shared.metrics_address.set(metrics.address().clone());
+            lock(&shared.watchers).push(metrics);
+        }
+        if let Some(path) = &config.control {
+            let control = {
+                let handler = ControlHandler(Arc::downgrade(&shared));
+                serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)?
+            };
+            lock(&shared.watchers).push(control);
+        }
         let mut loops = Vec::with_capacity(io_threads);
         for (index, inbox) in inboxes.iter().enumerate() {
             let accepting = match config.accept {
@@ -327,6 +399,12 @@ impl Assembly {
                 Arc::clone(&counters.loops[index]),
                 Clock::new(),
             );
+            if shared.log.is_some() || config.metrics.is_some() {
+                let log = shared.log.as_ref().map(|log| log.sender(index));
+                reactor.observe(Observer::new(index, Arc::clone(&counters.loops[index]), log));
+            } else if let Some(watch) = &shared.watch {
+                reactor.observe_while(Arc::clone(watch));
+            }
             reactor.set_lanes(config.lanes.iter().cloned().map(Some).collect());
             let event_loop = EventLoop {
                 index,
@@ -365,6 +443,7 @@ impl Assembly {
             }
         };
 
+        let prefix = config.thread_prefix;
         // From here on dropping the server stops what has been started.
         let server = Server { shared: Arc::clone(&shared) };
         let mut threads = lock(&shared.threads);
@@ -372,8 +451,9 @@ impl Assembly {
         let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
             let (pool, inboxes) = (Arc::clone(&pool), inboxes.clone());
             let counters = Arc::clone(counters);
-            let worker = spawn(format!("rx-worker-{index}"), move || {
+            let worker = spawn(format!("{prefix}-worker-{index}"), move || {
                 block_signals();
+                counters.thread.set_to_this_thread();
                 pool::run(index, &pool, &inboxes, &counters);
             })?;
             names.push(worker.thread().clone());
@@ -384,13 +464,13 @@ impl Assembly {
         pool.set_threads(names);
         spawned?;
         for event_loop in loops {
-            let name = format!("rx-io-{}", event_loop.index);
+            let name = format!("{prefix}-io-{}", event_loop.index);
             let seat = Arc::new(Seat::new(event_loop));
             lock(&shared.seats).push(Arc::clone(&seat));
             threads.io.push(spawn(name, move || seat.run())?);
         }
         if let Some(acceptor) = acceptor {
-            threads.io.push(spawn("rx-accept".to_owned(), move || acceptor.run())?);
+            threads.io.push(spawn(format!("{prefix}-accept"), move || acceptor.run())?);
         }
         // The threads have listeners of their own. TCP ones must not be kept
         // here, or a stopped server's port would stay bound.
@@ -401,8 +481,35 @@ impl Assembly {
     }
 }
 
-fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
-    Ok(match listen {
+/// A small server of its own, so that those who watch are answered whatever the
+/// other's threads are busy with.
+fn serve_watchers(
+    listen: Listen,
+    socket_mode: Option<u32>,
+    path: &str,
+    handler: impl Handler,
+) -> Result<Server, StartError> {
+    let mut app = App::new();
+    let added = app.route(Some("GET"), path, Target::worker(handler));
+    debug_assert!(added.is_ok());
+    Server::start(Config {
+        listen,
+        io_threads: 1,
+        worker_threads: 1,
+        accept: AcceptMode::PerLoop,
+        queue: 64,
+        max_connections: Some(64),
+        body_memory: 0,
+        socket_mode,
+        thread_prefix: "rxw",
+        app,
+        ..Config::default()
+    })
+}
+
+fn bind(config: &Config, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
+    let backlog = config.backlog;
+    Ok(match &config.listen {
         Listen::Tcp { host, port } => {
             if reuse_port {
                 // SO_REUSEPORT would let a second server of the same user in
@@ -418,7 +525,7 @@ fn bind(listen: &Listen, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>
             }
             Listener::tcp(host, *port, backlog, false)?
         }
-        Listen::Unix(path) => vec![Listener::unix(path, backlog)?],
+        Listen::Unix(path) => vec![Listener::unix(path, backlog, config.socket_mode)?],
     })
 }
 
@@ -467,5 +574,41 @@ impl Handler for StatsHandler {
         let _ = response.field("Content-Type", "application/json");
         let _ = response.field("Cache-Control", "no-store");
         response.body_vec(json.unwrap_or_else(|| b"{}".to_vec()));
+    }
+}
+
+/// Answers `/metrics`.
+struct MetricsHandler(Weak<Shared>);
+
+impl Handler for MetricsHandler {
+    fn handle(&self, _: &Request, response: &mut Response) {
+        let Some(shared) = self.0.upgrade() else {
+            // The server is coming down.
+            let _ = response.status(503);
+            return;
+        };
+        // Cannot fail: both are sound.
+        let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
+        response.body_vec(shared.metrics().into_bytes());
+    }
+}
+
+/// Answers on the control socket.
+struct ControlHandler(Weak<Shared>);
+
+impl Handler for ControlHandler {
+    fn handle(&self, _: &Request, response: &mut Response) {
+        let shared = self.0.upgrade();
+        let Some((shared, watch)) = shared.as_ref().and_then(|s| Some((s, s.watch.as_ref()?)))
+        else {
+            // The server is coming down.
+            let _ = response.status(503);
+            return;
+        };
+        // Cannot fail: both are sound.
+        let _ = response.field("Content-Type", "application/json");
+        let address = shared.address.to_string();
+        let (stats, lanes) = (shared.stats(), shared.lane_loads());
+        response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }
 }

@@ -3,11 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
-use histogram::{AtomicHistogram, Histogram};
+use reactor_sys::thread_id;
 use serde::Serialize;
+
+use crate::access_log::AccessLogStats;
+use crate::histogram::{Distribution, Histogram};
+use crate::usage::ThreadUsage;
 
 /// A number that one thread writes and any thread reads: a load and a store,
 /// no locked instruction.
@@ -19,6 +23,11 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Notes the number of the calling thread.
+    pub(crate) fn set_to_this_thread(&self) {
+        self.raise_to(u64::try_from(thread_id()).unwrap_or(0));
+    }
+
     pub(crate) fn raise_to(&self, n: u64) {
         if n > self.0.load(Ordering::Relaxed) {
             self.0.store(n, Ordering::Relaxed);
@@ -27,28 +36,6 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Durations in buckets 1/16 apart, up to 68 s; longer ones count as that.
-pub(crate) struct Latencies(AtomicHistogram);
-
-impl Latencies {
-    const GROUPING_POWER: u8 = 4;
-    const MAX_POWER: u8 = 36;
-
-    fn new() -> Self {
-        let config = histogram::Config::new(Self::GROUPING_POWER, Self::MAX_POWER);
-        // The two constants are a valid pair.
-        #[allow(clippy::expect_used, reason = "constant input, run by every test")]
-        let config = config.expect("4 is below 36");
-        Self(AtomicHistogram::with_config(&config))
-    }
-
-    pub(crate) fn record(&self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        // Fails only past the maximum, which the min rules out.
-        let _ = self.0.increment(nanos.min((1 << Self::MAX_POWER) - 1));
     }
 }
 
@@ -101,6 +88,10 @@ pub(crate) struct LoopCounters {
     pub(crate) turns: Counter,
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
+    /// From head to last byte, of the requests that were observed.
+    pub(crate) latency: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
 }
 
 impl LoopCounters {
@@ -126,8 +117,10 @@ pub(crate) struct WorkerCounters {
     pub(crate) loop_wakes: Counter,
     /// Nanoseconds inside handlers.
     pub(crate) busy: Counter,
-    pub(crate) queue_wait: Latencies,
-    pub(crate) handler_time: Latencies,
+    pub(crate) queue_wait: Histogram,
+    pub(crate) handler_time: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
 }
 
 impl WorkerCounters {
@@ -138,8 +131,9 @@ impl WorkerCounters {
             wakes: Counter::default(),
             loop_wakes: Counter::default(),
             busy: Counter::default(),
-            queue_wait: Latencies::new(),
-            handler_time: Latencies::new(),
+            queue_wait: Histogram::new(),
+            handler_time: Histogram::new(),
+            thread: Counter::default(),
         }
     }
 }
@@ -151,6 +145,8 @@ pub(crate) struct AcceptCounters {
     pub(crate) refused: AtomicU64,
     /// Times that accepting paused for want of descriptors or memory.
     pub(crate) pauses: AtomicU64,
+    /// The number of the acceptor thread, if there is one.
+    pub(crate) thread: Counter,
 }
 
 /// All counters of one server.
@@ -195,7 +191,28 @@ impl Counters {
         }
     }
 
-    pub(crate) fn snapshot(&self, queue_depth: usize, queue_capacity: usize) -> Stats {
+    /// The processor time of each thread that runs, by its name.
+    pub(crate) fn thread_usage(&self) -> Vec<(String, ThreadUsage)> {
+        let io = self.loops.iter().enumerate().map(|(n, c)| (format!("rx-io-{n}"), &c.thread));
+        let workers =
+            self.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
+        let accept = std::iter::once(("rx-accept".to_owned(), &self.accept.thread));
+        let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
+        // The program's own: with Node the JavaScript thread. Its number is the
+        // process's (gettid(2)).
+        let main = std::iter::once(("main".to_owned(), u64::from(std::process::id())));
+        own.chain(main)
+            .filter(|(_, thread)| *thread != 0)
+            .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
+            .collect()
+    }
+
+    pub(crate) fn snapshot(
+        &self,
+        queue_depth: usize,
+        queue_capacity: usize,
+        access_log: Option<AccessLogStats>,
+    ) -> Stats {
         let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
         let workers: Vec<WorkerSnapshot> = self
             .workers
@@ -237,6 +254,7 @@ impl Counters {
                 redirect: class(2),
                 client_error: class(3),
                 server_error: class(4),
+                latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
             },
             bytes: ByteStats {
                 received: sum(|c| c.bytes_in.get()),
@@ -257,6 +275,7 @@ impl Counters {
             handlers: self.handlers(),
             io_threads: loops,
             worker_threads: workers,
+            access_log,
         }
     }
 }
@@ -296,6 +315,8 @@ pub struct Stats {
     pub io_threads: Vec<LoopSnapshot>,
     /// Each worker thread.
     pub worker_threads: Vec<WorkerSnapshot>,
+    /// The access log, where there is one.
+    pub access_log: Option<AccessLogStats>,
 }
 
 /// Connections.
@@ -352,6 +373,10 @@ pub struct RequestStats {
     pub client_error: u64,
     /// 5xx responses.
     pub server_error: u64,
+    /// From a request's head to the last byte of its answer. Counted where there
+    /// is an access log or a metrics listener, and while somebody watches through the
+    /// control socket.
+    pub latency: LatencyStats,
 }
 
 /// Bytes on the wire.
@@ -437,7 +462,8 @@ pub struct WorkerSnapshot {
     pub busy_ms: u64,
 }
 
-/// A latency distribution in nanoseconds, exact to 1/16.
+/// A latency distribution in nanoseconds, exact to a twentieth; the largest value
+/// is exact.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LatencyStats {
@@ -456,28 +482,15 @@ pub struct LatencyStats {
 }
 
 impl LatencyStats {
-    fn of<'l>(parts: impl Iterator<Item = &'l Latencies>) -> Self {
-        let mut sum: Option<Histogram> = None;
-        for part in parts {
-            let part = part.0.load();
-            match &mut sum {
-                None => sum = Some(part),
-                // All have the same configuration, so adding cannot fail but
-                // by overflow.
-                Some(sum) => drop(sum.checked_add_assign(&part)),
-            }
-        }
-        let Some(sum) = sum else { return Self::default() };
-        let at = |quantile: f64| {
-            sum.quantile_bucket(quantile).ok().flatten().map_or(0, |bucket| bucket.end())
-        };
+    fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
+        let sum = Distribution::of(parts);
         Self {
-            count: sum.as_slice().iter().sum(),
-            p50_ns: at(0.5),
-            p90_ns: at(0.9),
-            p99_ns: at(0.99),
-            p999_ns: at(0.999),
-            max_ns: at(1.0),
+            count: sum.count,
+            p50_ns: sum.quantile(0.5),
+            p90_ns: sum.quantile(0.9),
+            p99_ns: sum.quantile(0.99),
+            p999_ns: sum.quantile(0.999),
+            max_ns: sum.max,
         }
     }
 }

@@ -10,6 +10,6 @@ mod waker;
 
 pub use listener::{Address, BindError, Listener};
 pub use poller::{Event, Events, Poller};
-pub use process::{block_signals, raise_open_files_limit, yield_now};
+pub use process::{block_signals, open_log, raise_open_files_limit, thread_id, yield_now};
 pub use stream::Stream;
 pub use waker::Waker;

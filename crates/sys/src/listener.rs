@@ -14,6 +14,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind,
     connect, getsockname, listen, setsockopt, socket, sockopt,
 };
+use nix::sys::stat::{Mode, fchmod};
 
 use crate::Stream;
 
@@ -118,14 +119,20 @@ impl Listener {
     }
 
     /// Listens on a unix socket. The file of a server that no longer runs is
-    /// replaced; one that still answers is `AddrInUse`.
+    /// replaced; one that still answers is `AddrInUse`. The file has the
+    /// permissions `mode`, by default all, less what the umask takes away.
     ///
     /// # Errors
     /// [`BindError`] with the path and the cause.
-    pub fn unix(path: &Path, backlog: u32) -> Result<Self, BindError> {
+    pub fn unix(path: &Path, backlog: u32, mode: Option<u32>) -> Result<Self, BindError> {
         let failed = |errno: Errno| BindError::Unix { path: path.to_owned(), source: errno.into() };
         let addr = UnixAddr::new(path).map_err(failed)?;
         let fd = stream_socket(AddressFamily::Unix).map_err(failed)?;
+        if let Some(mode) = mode {
+            // Linux makes the file with the socket's own permissions, so that there
+            // is no moment at which others could connect.
+            fchmod(&fd, Mode::from_bits_truncate(mode)).map_err(failed)?;
+        }
         match bind(fd.as_raw_fd(), &addr) {
             Err(Errno::EADDRINUSE) => {
                 remove_stale(path, &addr)?;

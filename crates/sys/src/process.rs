@@ -1,7 +1,11 @@
 //! What belongs to the whole process or to the calling thread.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
+use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 
@@ -29,4 +33,27 @@ pub fn block_signals() {
 /// Gives other runnable threads of this core their turn (sched_yield(2)).
 pub fn yield_now() {
     std::thread::yield_now();
+}
+
+/// Opens a log for appending; makes it, readable for its owner and group, if it
+/// is not there.
+///
+/// # Errors
+/// Those of open(2); ENXIO for a FIFO that nobody reads, because waiting for a
+/// reader could take for ever.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    // O_NONBLOCK only matters to a FIFO or a device: a full one then says so
+    // instead of holding the thread.
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+/// The calling thread's number (gettid(2)), as `/proc/self/task` names it.
+#[must_use]
+pub fn thread_id() -> i32 {
+    nix::unistd::gettid().as_raw()
 }

@@ -27,7 +27,9 @@ use crate::app::Table;
 use crate::clock::Clock;
 use crate::config::Timeouts;
 use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::control::Watch;
 use crate::in_flight::InFlight;
+use crate::observe::Observer;
 use crate::out::{BufPool, Flushed};
 use crate::stats::{CloseReason, LoopCounters};
 use crate::task::Task;
@@ -89,6 +91,10 @@ pub(crate) struct Reactor<T> {
     late: Vec<(u32, deadlines::Due)>,
     draining: bool,
     lanes: Vec<lanes::LaneSide>,
+    /// Sees every request from its head to its end, where somebody wants to know.
+    observer: Option<Box<Observer>>,
+    /// Whether somebody wants to know, where that changes.
+    watch: Option<Arc<Watch>>,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -135,6 +141,38 @@ impl<T: Transport> Reactor<T> {
             late: Vec::new(),
             draining: false,
             lanes: Vec::new(),
+            observer: None,
+            watch: None,
+        }
+    }
+
+    /// From now on requests are observed.
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(Box::new(observer));
+    }
+
+    /// Observes requests while somebody watches.
+    pub(crate) fn observe_while(&mut self, watch: Arc<Watch>) {
+        self.watch = Some(watch);
+    }
+
+    /// Begins or ends observing. Called at the beginning of a turn.
+    pub(crate) fn look_for_watchers(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        match (watch.is_on(self.clock.now()), self.observer.is_some()) {
+            (true, false) => {
+                let counters = Arc::clone(&self.counters);
+                self.observe(Observer::new(self.settings.io_thread, counters, None));
+            }
+            (false, true) => self.observer = None,
+            _ => {}
+        }
+    }
+
+    /// Hands over what was observed. Called before the loop sleeps.
+    pub(crate) fn hand_over_observed(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer.hand_over();
         }
     }
 
@@ -372,6 +410,9 @@ impl<T: Transport> Reactor<T> {
 
     fn close(&mut self, slot: u32, reason: CloseReason) {
         self.counters.close(reason);
+        if let Some(observer) = &mut self.observer {
+            observer.closed(slot, reason);
+        }
         self.wheel.remove(slot);
         self.end_deadlines(slot);
         self.lane_gone(slot);
@@ -399,6 +440,9 @@ impl<T: Transport> Reactor<T> {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
                 conn.sent_since_read += sent;
+                if let Some(observer) = &mut self.observer {
+                    observer.sent(slot, sent);
+                }
                 if flushed == Flushed::Blocked {
                     conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();

@@ -10,6 +10,7 @@ use super::lanes::lane_bit;
 use crate::app::{Compiled, HandlerCell};
 use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
 use crate::lane::LaneEvent;
+use crate::observe::Seen;
 use crate::stats::CloseReason;
 use crate::task::Task;
 
@@ -126,7 +127,8 @@ impl<T: Transport> Reactor<T> {
         let partial = !conn.tail.is_empty() || !conn.decoder.is_between_requests();
         self.lane_hangup(slot);
         if partial && !self.conns[slot as usize].last_request_read {
-            self.fail(slot, Answer::Plain(Plain::Incomplete), false, CloseReason::Aborted);
+            let answer = Answer::Plain(Plain::Incomplete);
+            self.fail(slot, answer, false, CloseReason::Aborted, &[]);
         }
         true
     }
@@ -168,7 +170,7 @@ impl<T: Transport> Reactor<T> {
                     // Blank lines before a request do not count.
                     let line = rest.trim_ascii_start();
                     let head_only = line.starts_with(b"HEAD ") && conn.incoming.is_none();
-                    self.reject(slot, error, head_only);
+                    self.reject(slot, error, head_only, line);
                 }
             }
         }
@@ -182,6 +184,11 @@ impl<T: Transport> Reactor<T> {
         conn.next_request = sequence.wrapping_add(1);
         conn.served = true;
         conn.progress = true;
+        if let Some(observer) = &mut self.observer {
+            let (peer, start) = (conn.peer, self.clock.now());
+            let seen = Seen::Head(&self.head, head);
+            observer.begin(slot, (conn.generation, sequence), peer, start, &seen);
+        }
 
         let keep_alive = self.head.keep_alive();
         let mut meta = Meta {
@@ -280,7 +287,7 @@ impl<T: Transport> Reactor<T> {
             if self.body_bytes + data.len() > self.settings.body_memory {
                 self.counters.rejected.add(1);
                 let answer = Answer::Plain(Plain::Overloaded);
-                self.fail(slot, answer, false, CloseReason::Rejected);
+                self.fail(slot, answer, false, CloseReason::Rejected, &[]);
                 return;
             }
             self.body_bytes += data.len();
@@ -322,18 +329,26 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A request is malformed or over a limit.
-    fn reject(&mut self, slot: u32, error: RequestError, head_only: bool) {
-        self.fail(slot, Answer::Rejected(error), head_only, CloseReason::Rejected);
+    fn reject(&mut self, slot: u32, error: RequestError, head_only: bool, input: &[u8]) {
+        self.fail(slot, Answer::Rejected(error), head_only, CloseReason::Rejected, input);
     }
 
     /// Answers the request that is coming in with an error, in its turn, and
-    /// reads no further.
-    pub(super) fn fail(&mut self, slot: u32, answer: Answer, head_only: bool, reason: CloseReason) {
+    /// reads no further. `input` is what there is of its head, unless that is the
+    /// connection's tail.
+    pub(super) fn fail(
+        &mut self,
+        slot: u32,
+        answer: Answer,
+        head_only: bool,
+        reason: CloseReason,
+        input: &[u8],
+    ) {
         let conn = &mut self.conns[slot as usize];
         conn.last_request_read = true;
         conn.linger = true;
         conn.owes_continue = false;
-        conn.tail = Vec::new();
+        let tail = std::mem::take(&mut conn.tail);
         conn.reason = Some(reason);
         let (sequence, meta) = match conn.incoming.take() {
             // Its body is what went wrong; it has its place already.
@@ -359,6 +374,11 @@ impl<T: Transport> Reactor<T> {
             None => {
                 let sequence = conn.next_request;
                 conn.next_request = sequence.wrapping_add(1);
+                if let Some(observer) = &mut self.observer {
+                    let (peer, start) = (conn.peer, self.clock.now());
+                    let seen = Seen::Input(if input.is_empty() { &tail } else { input });
+                    observer.begin(slot, (conn.generation, sequence), peer, start, &seen);
+                }
                 (sequence, Meta { head_only, ..Meta::default() })
             }
         };

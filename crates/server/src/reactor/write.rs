@@ -36,6 +36,9 @@ impl<T: Transport> Reactor<T> {
             if conn.stream.is_some() {
                 return;
             }
+            if let Some(observer) = &mut self.observer {
+                observer.written(slot, conn.next_answer, conn.out.len());
+            }
             conn.next_answer = conn.next_answer.wrapping_add(1);
             // The first place belonged to the answer just written.
             conn.waiting.pop_front();
@@ -88,25 +91,28 @@ impl<T: Transport> Reactor<T> {
         conn.out.lend(&mut self.pool);
         let date = self.clock.date_line();
         let out = &mut conn.out;
-        match answer {
+        // The status, and how much output there is before the body.
+        let (status, body_at) = match answer {
             Answer::Inline(inline) => {
-                self.counters.response(inline.status);
                 let buf = out.buf();
                 buf.extend_from_slice(&inline.head);
                 buf.extend_from_slice(date);
                 buf.extend_from_slice(connection);
+                let body_at = out.len();
                 if Out::wants_splice(inline.body.len()) && !meta.head_only {
                     out.splice(Body::Shared(inline.body.clone()));
                 } else if !meta.head_only {
-                    buf.extend_from_slice(&inline.body);
+                    out.buf().extend_from_slice(&inline.body);
                 }
+                (inline.status, body_at)
             }
             Answer::Task(mut task) if !task.failed => {
-                self.counters.response(task.response.status_code());
+                let status = task.response.status_code();
                 let buf = out.buf();
                 buf.extend_from_slice(task.response.wire());
                 buf.extend_from_slice(date);
                 buf.extend_from_slice(connection);
+                let body_at = out.len();
                 let streams = task.response.streams();
                 let unacknowledged = task.response.payload();
                 if !meta.head_only {
@@ -128,22 +134,29 @@ impl<T: Transport> Reactor<T> {
                     task.at_handler = false;
                 }
                 self.recycle(task);
+                (status, body_at)
             }
             Answer::Task(task) => {
                 let plain = if task.refused { Plain::Overloaded } else { Plain::HandlerFailed };
-                self.counters.response(plain.status());
-                plain.write(out.buf(), date, connection, meta.head_only);
+                let body = plain.write(out.buf(), date, connection, meta.head_only);
+                let body_at = out.len() - body;
                 self.recycle(task);
+                (plain.status(), body_at)
             }
             Answer::Rejected(error) => {
-                self.counters.response(error.status());
                 let text = TextAnswer { status: error.status(), fields: &[], detail: &error };
-                text.write(out.buf(), date, connection, meta.head_only);
+                let body = text.write(out.buf(), date, connection, meta.head_only);
+                (error.status(), out.len() - body)
             }
             Answer::Plain(plain) => {
-                self.counters.response(plain.status());
-                plain.write(out.buf(), date, connection, meta.head_only);
+                let body = plain.write(out.buf(), date, connection, meta.head_only);
+                (plain.status(), out.len() - body)
             }
+        };
+        self.counters.response(status);
+        if let Some(observer) = &mut self.observer {
+            let request = self.conns[slot as usize].next_answer;
+            observer.answer(slot, request, status, body_at);
         }
     }
 
@@ -183,7 +196,8 @@ struct TextAnswer<'a> {
 }
 
 impl TextAnswer<'_> {
-    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) {
+    /// Returns how many bytes of body that was.
+    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) -> usize {
         let mut body = Vec::with_capacity(128);
         let reason = response::reason(self.status);
         let _ = writeln!(Ascii(&mut body), "{} {reason}: {}", self.status, self.detail);
@@ -196,9 +210,11 @@ impl TextAnswer<'_> {
         response::content_length(out, body.len() as u64);
         out.extend_from_slice(date);
         out.extend_from_slice(connection);
-        if !head_only {
-            out.extend_from_slice(&body);
+        if head_only {
+            return 0;
         }
+        out.extend_from_slice(&body);
+        body.len()
     }
 }
 
@@ -216,20 +232,21 @@ impl Plain {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) {
+    /// Returns how many bytes of body that was.
+    fn write(&self, out: &mut Vec<u8>, date: &[u8], connection: &[u8], head_only: bool) -> usize {
         let status = self.status();
         let mut text = |fields: &[(&str, &str)], detail: &str| {
-            TextAnswer { status, fields, detail: &detail }.write(out, date, connection, head_only);
+            TextAnswer { status, fields, detail: &detail }.write(out, date, connection, head_only)
         };
         match self {
             Self::NotFound => text(&[], "nothing is served under this path"),
             Self::MethodNotAllowed(allow) => {
-                text(&[("Allow", allow)], "this path does not take this method");
+                text(&[("Allow", allow)], "this path does not take this method")
             }
             Self::NotImplemented => text(&[], "this server does not know this method"),
             Self::HandlerFailed => text(&[], "the handler failed"),
             Self::Overloaded => {
-                text(&[("Retry-After", "1")], "the server has more requests than it can queue");
+                text(&[("Retry-After", "1")], "the server has more requests than it can queue")
             }
             Self::HandlerTimeout => text(&[], "the handler did not answer in time"),
             Self::Timeout => text(&[], "the request did not arrive in time"),
@@ -238,6 +255,7 @@ impl Plain {
                 response::status_line(out, status);
                 out.extend_from_slice(date);
                 out.extend_from_slice(connection);
+                0
             }
         }
     }

@@ -58,8 +58,13 @@ impl Reactor<SimTransport> {
         }
         for slot in (0..32).filter(|&slot| !self.conns.contains(slot as usize)) {
             ensure!(self.wheel.deadline(slot).is_none(), "slot {slot} is gone and has a timer");
+            ensure!(self.observed(slot).is_empty(), "slot {slot} is gone and has open requests");
         }
         Ok(())
+    }
+
+    fn observed(&self, slot: u32) -> Vec<(u32, bool)> {
+        self.observer.as_ref().map(|observer| observer.open(slot)).unwrap_or_default()
     }
 
     fn check_conn(
@@ -90,6 +95,14 @@ impl Reactor<SimTransport> {
         ensure!(places == expected, "requests {places:?} instead of {expected:?}");
         ensure!(conn.in_flight() <= MAX_PIPELINED, "more in flight than may be");
         ensure!(conn.out.len() <= HIGH_WATER + longest, "{} bytes unsent", conn.out.len());
+
+        // Each is observed until its answer has left.
+        let observed = self.observed(slot);
+        let is_open = |&(sequence, written): &(u32, bool)| (!written).then_some(sequence);
+        let open: Vec<u32> = observed.iter().filter_map(is_open).collect();
+        ensure!(conn.closing || open == expected, "{open:?} are observed, not {expected:?}");
+        let written = observed.len() - open.len();
+        ensure!(written == 0 || !conn.out.is_empty(), "{written} answers have left unobserved");
 
         // Nothing that could go on has been forgotten.
         let wire = conn.io.wire.borrow();

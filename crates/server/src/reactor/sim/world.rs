@@ -20,6 +20,7 @@ use super::wire::{Reasons, SimTransport, Wire};
 use crate::app::Handler;
 use crate::clock::Clock;
 use crate::config::Timeouts;
+use crate::observe::Observer;
 use crate::reactor::{Reactor, Settings};
 use crate::stats::LoopCounters;
 use crate::task::{Request, Response, Task};
@@ -80,6 +81,8 @@ impl World {
         let mut clock = Clock::new();
         clock.set(0, EPOCH);
         let table = app(0).compile(&no_stats());
+        let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
+        reactor.observe(Observer::new(0, counters.clone(), None));
         let facts = Facts {
             now: 0,
             timeouts,
@@ -93,7 +96,7 @@ impl World {
             trace,
             rng,
             now: Rc::new(Cell::new(0)),
-            reactor: Reactor::new(settings, table, counters.clone(), clock),
+            reactor,
             reasons: Reasons::new(counters.clone()),
             counters,
             clients: Vec::new(),

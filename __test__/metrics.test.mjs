@@ -1,0 +1,205 @@
+// The metrics as Prometheus scrapes them.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { serve as serveApi } from 'reactor-rs';
+import { run, serve, until } from './command.mjs';
+import { open } from './wire.mjs';
+
+const LOCAL = ['-H', '127.0.0.1', '-p', '0'];
+
+/** Prometheus's own judge of the format, from Debian's package `prometheus`. */
+const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
+const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
+
+/** Scrapes a URL, or `unix:` and a path. */
+async function scrape(url) {
+  const req = url.startsWith('unix:')
+    ? request({ socketPath: url.slice(5), path: '/metrics' })
+    : request(url);
+  req.end();
+  const [res] = await once(req, 'response');
+  let body = '';
+  for await (const chunk of res.setEncoding('utf8')) {
+    body += chunk;
+  }
+  return { status: res.statusCode, type: res.headers['content-type'], body };
+}
+
+/** The value of one sample. */
+function value(body, id) {
+  const line = body.split('\n').find((line) => line.startsWith(`${id} `));
+  return line === undefined ? undefined : Number(line.slice(id.length + 1));
+}
+
+async function start(t, options) {
+  const server = await serveApi({ hostname: '127.0.0.1', port: 0, ...options });
+  t.teardown(() => server.stop({ force: true }));
+  return server;
+}
+
+test('counts what happens, on a port of its own', async (t) => {
+  const server = await start(t, {
+    metrics: 0,
+    ioThreads: 2,
+    routes: { '/static': 'static', '/handler': () => new Response('') },
+  });
+  t.regex(server.metricsUrl, /^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+  t.notRegex(server.metricsUrl, new RegExp(`:${server.port}/`));
+  const wire = await open(t, server);
+  wire.send('GET /static HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
+  wire.send('GET /handler HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n');
+  await wire.reads(/404/);
+  const { status, type, body } = await scrape(server.metricsUrl);
+  t.is(status, 200);
+  t.is(type, 'text/plain; version=0.0.4; charset=utf-8');
+  t.is(value(body, 'reactor_http_requests_total{code="2xx"}'), 4);
+  t.is(value(body, 'reactor_http_requests_total{code="4xx"}'), 1);
+  t.is(value(body, 'reactor_http_request_duration_seconds_count'), 5);
+  t.is(value(body, 'reactor_http_request_duration_seconds_bucket{le="+Inf"}'), 5);
+  t.is(value(body, 'reactor_connections_open'), 1);
+  t.is(value(body, 'reactor_connections_accepted_total'), 1);
+  t.is(value(body, 'reactor_lane_requests_in_flight{lane="0"}'), 0);
+  t.true(value(body, 'reactor_thread_cpu_seconds_total{thread="rx-io-0"}') >= 0);
+  t.true(value(body, 'process_resident_memory_bytes') > 1e6);
+  // The metrics listener's own requests do not count.
+  const again = await scrape(server.metricsUrl);
+  t.is(value(again.body, 'reactor_http_requests_total{code="2xx"}'), 4);
+  t.is(value(again.body, 'reactor_connections_accepted_total'), 1);
+});
+
+test('answers while every handler is busy', async (t) => {
+  const server = await start(t, {
+    metrics: 0,
+    fetch: () => {
+      const until = Date.now() + 200;
+      while (Date.now() < until);
+      return new Response('');
+    },
+  });
+  // From another process: this one's thread is the busy one.
+  const script = `
+    const { request } = require('node:http');
+    const busy = request('${server.url}').on('error', () => {});
+    busy.end();
+    setTimeout(() => {
+      const start = Date.now();
+      request('${server.metricsUrl}', (res) => {
+        res.setEncoding('utf8');
+        let body = '';
+        res.on('data', (chunk) => { body += chunk; });
+        res.on('end', () => {
+          console.log(/reactor_lane_requests_in_flight\\{lane="0"\\} (\\d+)/.exec(body)[1]);
+          process.exit();
+        });
+      }).end();
+    }, 50);`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [text] = await once(child.stdout.setEncoding('utf8'), 'data');
+  t.is(text.trim(), '1');
+});
+
+test('a unix socket serves them too', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'reactor-metrics-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  const file = join(path, 'metrics.sock');
+  for (const metrics of [file, `unix:${file}`]) {
+    const server = await start(t, { metrics });
+    t.is(server.metricsUrl, `unix:${file}`);
+    const { body } = await scrape(server.metricsUrl);
+    t.is(value(body, 'reactor_connections_open'), 0);
+    await server.stop();
+  }
+});
+
+test('the listener ends with the server', async (t) => {
+  const server = await start(t, { metrics: 0 });
+  await server.stop();
+  await t.throwsAsync(scrape(server.metricsUrl), { code: 'ECONNREFUSED' });
+});
+
+test('an address that is taken names itself', async (t) => {
+  const first = await start(t, { metrics: 0 });
+  const { port } = new URL(first.metricsUrl);
+  await t.throwsAsync(serveApi({ port: 0, metrics: Number(port) }), {
+    code: 'ERR_REACTOR_ADDRESS_IN_USE',
+    message: new RegExp(`127\\.0\\.0\\.1:${port}`),
+  });
+});
+
+test('the command line has --metrics, and tells where they are', async (t) => {
+  const server = await serve(t, [...LOCAL, '--metrics', '0']);
+  const { body } = await scrape(server.metricsUrl);
+  t.is(value(body, 'reactor_build_info{version="0.1.0"}'), 1);
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
+  const wrong = await run(['serve', '--metrics', 'localhost']);
+  t.deepEqual(
+    [wrong.code, wrong.stderr],
+    [
+      2,
+      'reactor-rs: --metrics must be a port from 0 to 65535, "host:port" or the path of a unix socket, got "localhost"\n',
+    ],
+  );
+});
+
+test('what names no listener is refused', async (t) => {
+  for (const metrics of [
+    -1,
+    65_536,
+    1.5,
+    '65536',
+    '127.0.0.1:65536',
+    '',
+    'host',
+    'host:',
+    ':1',
+    '::1:80',
+    'a b:1',
+    'unix:',
+    {},
+  ]) {
+    await t.throwsAsync(serveApi({ port: 0, metrics }), {
+      code: 'ERR_REACTOR_INVALID_OPTION',
+      message: /^option "metrics" must be a port/,
+    });
+  }
+});
+
+test('an IPv6 address is written in brackets', async (t) => {
+  const server = await start(t, { metrics: '[::1]:0' }).catch((error) => {
+    // A machine without IPv6.
+    t.is(error.code, 'ERR_REACTOR_ADDRESS_NOT_AVAILABLE');
+  });
+  if (server !== undefined) {
+    t.regex(server.metricsUrl, /^http:\/\/\[::1\]:\d+\/metrics$/);
+  }
+});
+
+(hasPromtool ? test : test.skip)('promtool finds nothing wrong', async (t) => {
+  const server = await start(t, {
+    metrics: 0,
+    accessLog: '/dev/null',
+    fetch: () => new Response(),
+  });
+  const wire = await open(t, server);
+  wire.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await wire.reads(/200/);
+  await until(() => server.stats().accessLog.written === 1, 'the record');
+  const { body } = await scrape(server.metricsUrl);
+  t.is(value(body, 'reactor_access_log_records_total'), 1);
+  const { status, stdout, stderr } = spawnSync(PROMTOOL, ['check', 'metrics'], {
+    input: body,
+    encoding: 'utf8',
+  });
+  t.deepEqual([status, stdout, stderr], [0, '', '']);
+});
+if (!hasPromtool) {
+  console.log(`skipped: no ${PROMTOOL} here (Debian: apt-get install prometheus)`);
+}

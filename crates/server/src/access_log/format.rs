@@ -1,0 +1,270 @@
+//! Records into lines.
+//!
+//! Whatever a client sends, a record is one line of printable ASCII, and no part
+//! of it can look like another: control characters, quotes, backslashes and all
+//! bytes from 0x7f on are escaped.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use reactor_proto::{Version, response::date};
+
+use super::record::{Entry, RequestId};
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The Common Log Format of NCSA and Apache:
+    /// `host - - [time] "request line" status bytes`.
+    Common,
+    /// The same with `"Referer" "User-Agent"` at the end.
+    #[default]
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Makes lines.
+pub(crate) struct Formatter {
+    format: LogFormat,
+    /// Tells this server's request ids from those of others.
+    start: u32,
+    /// The second that `clf` and `iso` are of.
+    second: Option<u64>,
+    /// `22/Nov/2026:23:59:44 +0000`
+    clf: [u8; 26],
+    /// `2026-11-22T23:59:44`
+    iso: [u8; 19],
+}
+
+/// The parts of a record's text.
+struct Parts<'a> {
+    line: &'a [u8],
+    referer: Option<&'a [u8]>,
+    agent: Option<&'a [u8]>,
+}
+
+impl Formatter {
+    pub(crate) fn new(format: LogFormat, start: u32) -> Self {
+        Self { format, start, second: None, clf: [b' '; 26], iso: [b' '; 19] }
+    }
+
+    /// Adds the line of one record, whose text is `text`.
+    pub(crate) fn record(
+        &mut self,
+        entry: &Entry,
+        text: &[u8],
+        time: SystemTime,
+        out: &mut Vec<u8>,
+    ) {
+        let micros = self.set_time(time);
+        let (line, rest) = text.split_at(usize::from(entry.text.line).min(text.len()));
+        let (referer, agent) =
+            rest.split_at(usize::from(entry.text.referer.unwrap_or(0)).min(rest.len()));
+        let parts = Parts {
+            line,
+            referer: entry.text.referer.map(|_| referer),
+            agent: entry.text.agent.map(|_| agent),
+        };
+        match self.format {
+            LogFormat::Common => self.common(entry, &parts, out),
+            LogFormat::Combined => {
+                self.common(entry, &parts, out);
+                for field in [parts.referer, parts.agent] {
+                    out.extend_from_slice(b" \"");
+                    escape(field.unwrap_or(b"-"), HEX, out);
+                    out.push(b'"');
+                }
+            }
+            LogFormat::Json => self.json(entry, &parts, micros, out),
+        }
+        out.push(b'\n');
+    }
+
+    /// Adds the line that tells of records lost.
+    pub(crate) fn lost(&mut self, records: u64, time: SystemTime, out: &mut Vec<u8>) {
+        let micros = self.set_time(time);
+        if self.format == LogFormat::Json {
+            self.json_time(micros, out);
+            out.extend_from_slice(b",\"event\":\"lost\",\"records\":");
+            number(records, out);
+            out.extend_from_slice(b"}\n");
+        } else {
+            out.extend_from_slice(b"# [");
+            out.extend_from_slice(&self.clf);
+            out.extend_from_slice(b"] ");
+            number(records, out);
+            out.extend_from_slice(b" records lost\n");
+        }
+    }
+
+    fn common(&self, entry: &Entry, parts: &Parts<'_>, out: &mut Vec<u8>) {
+        match entry.peer {
+            Some(peer) => address(peer, out),
+            None => out.push(b'-'),
+        }
+        out.extend_from_slice(b" - - [");
+        out.extend_from_slice(&self.clf);
+        out.extend_from_slice(b"] \"");
+        escape(if parts.line.is_empty() { b"-" } else { parts.line }, HEX, out);
+        out.extend_from_slice(b"\" ");
+        number(u64::from(entry.status), out);
+        out.push(b' ');
+        number(entry.bytes, out);
+    }
+
+    fn json(&self, entry: &Entry, parts: &Parts<'_>, micros: u32, out: &mut Vec<u8>) {
+        self.json_time(micros, out);
+        out.extend_from_slice(b",\"id\":\"");
+        request_id(self.start, entry.id, out);
+        out.extend_from_slice(b"\",\"remote\":");
+        match entry.peer {
+            Some(peer) => {
+                out.push(b'"');
+                address(peer, out);
+                out.extend_from_slice(b"\",\"port\":");
+                number(u64::from(peer.port()), out);
+            }
+            None => out.extend_from_slice(b"null,\"port\":null"),
+        }
+        if let Some(version) = entry.text.version {
+            // Two spaces, unless the line is cut off: a target has none.
+            let mut words = parts.line.splitn(3, |byte| *byte == b' ');
+            string("method", words.next(), out);
+            string("target", words.next(), out);
+            let version: &[u8] = match version {
+                Version::Http10 => b"HTTP/1.0",
+                Version::Http11 => b"HTTP/1.1",
+            };
+            string("version", Some(version), out);
+        } else {
+            for name in ["method", "target", "version"] {
+                string(name, None, out);
+            }
+            string("input", Some(parts.line), out);
+        }
+        out.extend_from_slice(b",\"status\":");
+        number(u64::from(entry.status), out);
+        out.extend_from_slice(b",\"bytes\":");
+        number(entry.bytes, out);
+        out.extend_from_slice(b",\"duration_us\":");
+        number(u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX), out);
+        string("referer", parts.referer, out);
+        string("user_agent", parts.agent, out);
+        string("outcome", Some(entry.outcome.name().as_bytes()), out);
+        if entry.text.truncated {
+            out.extend_from_slice(b",\"truncated\":true");
+        }
+        out.push(b'}');
+    }
+
+    /// Begins an object with its time.
+    fn json_time(&self, micros: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"time\":\"");
+        out.extend_from_slice(&self.iso);
+        // Writing to a vector cannot fail.
+        let _ = write!(out, ".{micros:06}Z\"");
+    }
+
+    /// Sets the texts to the second of `time`; returns its microseconds.
+    fn set_time(&mut self, time: SystemTime) -> u32 {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.second != Some(since.as_secs()) {
+            self.second = Some(since.as_secs());
+            // `Thu, 01 Jan 1970 00:00:00 GMT`
+            let date = date(since.as_secs());
+            let (day, name, year, clock) =
+                (&date[5..7], &date[8..11], &date[12..16], &date[17..25]);
+            self.clf = *b"00/Jan/1970:00:00:00 +0000";
+            self.clf[..2].copy_from_slice(day);
+            self.clf[3..6].copy_from_slice(name);
+            self.clf[7..11].copy_from_slice(year);
+            self.clf[12..20].copy_from_slice(clock);
+            self.iso = *b"1970-01-00T00:00:00";
+            self.iso[..4].copy_from_slice(year);
+            self.iso[5..7].copy_from_slice(month(name));
+            self.iso[8..10].copy_from_slice(day);
+            self.iso[11..].copy_from_slice(clock);
+        }
+        since.subsec_micros()
+    }
+}
+
+/// Writes a request's id: the server's start, the thread, the connection and the
+/// request, in hexadecimal.
+pub(crate) fn request_id(start: u32, id: RequestId, out: &mut Vec<u8>) {
+    let RequestId { io_thread, connection, request } = id;
+    let _ = write!(out, "{start:08x}-{io_thread:x}-{connection:x}-{request:x}");
+}
+
+fn month(name: &[u8]) -> &'static [u8; 2] {
+    match name {
+        b"Jan" => b"01",
+        b"Feb" => b"02",
+        b"Mar" => b"03",
+        b"Apr" => b"04",
+        b"May" => b"05",
+        b"Jun" => b"06",
+        b"Jul" => b"07",
+        b"Aug" => b"08",
+        b"Sep" => b"09",
+        b"Oct" => b"10",
+        b"Nov" => b"11",
+        _ => b"12",
+    }
+}
+
+fn number(n: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// Without the port.
+fn address(peer: SocketAddr, out: &mut Vec<u8>) {
+    let _ = write!(out, "{}", peer.ip());
+}
+
+/// A further member of an object.
+fn string(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    match value {
+        Some(value) => {
+            out.extend_from_slice(b"\":\"");
+            escape(value, JSON, out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"\":null"),
+    }
+}
+
+/// How a byte that must not stand for itself is written, before its two
+/// hexadecimal digits.
+type Prefix = &'static [u8];
+
+/// As nginx does it: `\x22`.
+const HEX: Prefix = b"\\x";
+/// The character of that number (ISO 8859-1), as Node reads field values too:
+/// every byte comes back out of the JSON.
+const JSON: Prefix = b"\\u00";
+
+fn escape(bytes: &[u8], prefix: Prefix, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| must_escape(*byte)) {
+        out.extend_from_slice(&rest[..at]);
+        let byte = rest[at];
+        out.extend_from_slice(prefix);
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+fn must_escape(byte: u8) -> bool {
+    !(0x20..0x7f).contains(&byte) || byte == b'"' || byte == b'\\'
+}
+
+#[cfg(test)]
+mod tests;

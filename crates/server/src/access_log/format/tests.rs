@@ -1,0 +1,159 @@
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::super::record::{Lengths, Outcome};
+use super::*;
+
+/// 2026-11-22T23:59:44.000123Z
+fn time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(1_795_391_984_000_123)
+}
+
+fn entry(text: Lengths) -> Entry {
+    Entry {
+        id: RequestId { io_thread: 3, connection: 0x1a, request: 2 },
+        peer: Some(([192, 0, 2, 7], 50_000).into()),
+        start: Instant::now(),
+        duration: Duration::from_nanos(1_234_567),
+        status: 200,
+        bytes: 13,
+        outcome: Outcome::Complete,
+        text,
+    }
+}
+
+fn text(line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>) -> (Lengths, Vec<u8>) {
+    let length = |part: &[u8]| u16::try_from(part.len()).unwrap();
+    let lengths = Lengths {
+        line: length(line),
+        referer: referer.map(length),
+        agent: agent.map(length),
+        version: Some(Version::Http11),
+        truncated: false,
+    };
+    (lengths, [line, referer.unwrap_or_default(), agent.unwrap_or_default()].concat())
+}
+
+fn line(format: LogFormat, entry: &Entry, text: &[u8]) -> String {
+    let mut out = Vec::new();
+    Formatter::new(format, 0xbeef).record(entry, text, time(), &mut out);
+    String::from_utf8(out).expect("ASCII")
+}
+
+#[test]
+fn the_formats_are_those_that_log_readers_know() {
+    let (lengths, text) = text(b"GET /a?b=c HTTP/1.1", Some(b"http://from/"), Some(b"curl/8.1"));
+    let entry = entry(lengths);
+    assert_eq!(
+        line(LogFormat::Common, &entry, &text),
+        "192.0.2.7 - - [22/Nov/2026:23:59:44 +0000] \"GET /a?b=c HTTP/1.1\" 200 13\n"
+    );
+    assert_eq!(
+        line(LogFormat::Combined, &entry, &text),
+        "192.0.2.7 - - [22/Nov/2026:23:59:44 +0000] \"GET /a?b=c HTTP/1.1\" 200 13 \
+         \"http://from/\" \"curl/8.1\"\n"
+    );
+    assert_eq!(
+        line(LogFormat::Json, &entry, &text),
+        "{\"time\":\"2026-11-22T23:59:44.000123Z\",\"id\":\"0000beef-3-1a-2\",\
+         \"remote\":\"192.0.2.7\",\"port\":50000,\"method\":\"GET\",\"target\":\"/a?b=c\",\
+         \"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":13,\"duration_us\":1234,\
+         \"referer\":\"http://from/\",\"user_agent\":\"curl/8.1\",\"outcome\":\"complete\"}\n"
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_to_be() {
+    let mut entry = entry(Lengths::default());
+    entry.peer = None;
+    entry.status = 408;
+    entry.text.truncated = true;
+    assert_eq!(
+        line(LogFormat::Combined, &entry, b""),
+        "- - - [22/Nov/2026:23:59:44 +0000] \"-\" 408 13 \"-\" \"-\"\n"
+    );
+    let json: Value = serde_json::from_str(&line(LogFormat::Json, &entry, b"")).unwrap();
+    for name in ["remote", "port", "method", "target", "version", "referer", "user_agent"] {
+        assert_eq!(json[name], Value::Null, "{name}");
+    }
+    assert_eq!(json["input"], "");
+    assert_eq!(json["truncated"], true);
+}
+
+#[test]
+fn a_client_cannot_write_lines_of_its_own() {
+    let evil = b"GET /\"\\\r\n192.0.2.1 - - \"\x00\x1b[31m\x7f\xff\xc3\xa9 HTTP/1.1";
+    let (lengths, text) = text(evil, Some(b"\n"), Some(b"\" \"forged"));
+    let entry = entry(lengths);
+    assert_eq!(
+        line(LogFormat::Combined, &entry, &text),
+        "192.0.2.7 - - [22/Nov/2026:23:59:44 +0000] \
+         \"GET /\\x22\\x5c\\x0d\\x0a192.0.2.1 - - \\x22\\x00\\x1b[31m\\x7f\\xff\\xc3\\xa9 HTTP/1.1\" \
+         200 13 \"\\x0a\" \"\\x22 \\x22forged\"\n"
+    );
+}
+
+#[test]
+fn a_line_says_how_many_records_were_lost() {
+    let mut out = Vec::new();
+    Formatter::new(LogFormat::Common, 0).lost(7, time(), &mut out);
+    assert_eq!(out, b"# [22/Nov/2026:23:59:44 +0000] 7 records lost\n");
+    out.clear();
+    Formatter::new(LogFormat::Json, 0).lost(7, time(), &mut out);
+    assert_eq!(
+        out,
+        b"{\"time\":\"2026-11-22T23:59:44.000123Z\",\"event\":\"lost\",\"records\":7}\n"
+    );
+}
+
+#[test]
+fn every_month_has_its_number() {
+    let mut formatter = Formatter::new(LogFormat::Json, 0);
+    for month in 0..12 {
+        let time = UNIX_EPOCH + Duration::from_hours(24 * (15 + 30 * month));
+        formatter.set_time(time);
+        let expected = format!("1970-{:02}-", month + 1);
+        assert!(formatter.iso.starts_with(expected.as_bytes()), "{expected}");
+    }
+}
+
+/// The characters of a JSON string as the bytes that they stand for.
+fn bytes_of(value: &Value) -> Option<Vec<u8>> {
+    value.as_str().map(|text| text.chars().map(|c| u8::try_from(c).expect("a byte")).collect())
+}
+
+proptest! {
+    /// Every line is one line, and valid; from JSON every byte comes back.
+    #[test]
+    fn any_bytes_make_one_valid_line(
+        input in proptest::collection::vec(any::<u8>(), 0..300),
+        referer in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+        agent in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+        is_request in any::<bool>(),
+    ) {
+        let (mut lengths, text) = text(&input, referer.as_deref(), agent.as_deref());
+        if !is_request {
+            lengths.version = None;
+        }
+        let entry = entry(lengths);
+        for format in [LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
+            let line = line(format, &entry, &text);
+            let inner = line.strip_suffix('\n').expect("a line");
+            prop_assert!(inner.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{line}");
+            match format {
+                LogFormat::Common => prop_assert_eq!(inner.matches('"').count(), 2),
+                LogFormat::Combined => prop_assert_eq!(inner.matches('"').count(), 6),
+                LogFormat::Json => {
+                    let json: Value = serde_json::from_str(inner).expect("valid JSON");
+                    prop_assert_eq!(bytes_of(&json["referer"]), referer.clone());
+                    prop_assert_eq!(bytes_of(&json["user_agent"]), agent.clone());
+                    if !is_request {
+                        prop_assert_eq!(bytes_of(&json["input"]), Some(input.clone()));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the access log is told of a request.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use reactor_proto::{Head, Version};
+
+/// Bytes kept of a request line; the rest is cut off.
+pub(crate) const MAX_LINE: usize = 2048;
+/// Bytes kept of `Referer` and of `User-Agent`.
+pub(crate) const MAX_FIELD: usize = 1024;
+
+/// Names a request, among all of one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId {
+    /// The I/O thread.
+    pub(crate) io_thread: u32,
+    /// The connection, among those of the thread.
+    pub(crate) connection: u32,
+    /// The request, among those of the connection.
+    pub(crate) request: u32,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The kernel has all of the answer.
+    Complete,
+    /// The client left, or whoever made the response gave up, before that.
+    Aborted,
+    /// The client took no output for the write timeout.
+    WriteTimeout,
+    /// The server was stopping and did not wait any longer.
+    Stopped,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Aborted => "aborted",
+            Self::WriteTimeout => "write-timeout",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// One request. Its text lies in the batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: RequestId,
+    pub(crate) peer: Option<SocketAddr>,
+    /// When its head was read.
+    pub(crate) start: Instant,
+    pub(crate) duration: Duration,
+    pub(crate) status: u16,
+    /// Bytes of the answer after its head.
+    pub(crate) bytes: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) text: Lengths,
+}
+
+/// Where the parts of a request's text end; they lie one behind the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lengths {
+    /// Of the request line, up to [`MAX_LINE`].
+    pub(crate) line: u16,
+    pub(crate) referer: Option<u16>,
+    pub(crate) agent: Option<u16>,
+    /// None for what is no request line.
+    pub(crate) version: Option<Version>,
+    /// A part was longer than what is kept.
+    pub(crate) truncated: bool,
+}
+
+impl Lengths {
+    pub(crate) fn total(&self) -> usize {
+        usize::from(self.line)
+            + usize::from(self.referer.unwrap_or(0))
+            + usize::from(self.agent.unwrap_or(0))
+    }
+
+    /// Copies what the log wants of a head.
+    pub(crate) fn of_head(head: &Head, bytes: &[u8], into: &mut Vec<u8>) -> Self {
+        // The version follows the target: a space and eight characters.
+        let (start, end) = (head.method_token().start, head.target().end + 9);
+        let line = bytes.get(start as usize..end as usize).unwrap_or_default();
+        let mut lengths = Self { version: Some(head.version()), ..Self::default() };
+        lengths.line = lengths.keep(line, MAX_LINE, into);
+        if let Some(referer) = head.get(bytes, "referer") {
+            lengths.referer = Some(lengths.keep(referer, MAX_FIELD, into));
+        }
+        if let Some(agent) = head.get(bytes, "user-agent") {
+            lengths.agent = Some(lengths.keep(agent, MAX_FIELD, into));
+        }
+        lengths
+    }
+
+    /// Copies the first line of input that was refused. Often that line is a sound
+    /// request line, and something behind it was not.
+    pub(crate) fn of_input(input: &[u8], into: &mut Vec<u8>) -> Self {
+        let input = input.trim_ascii_start();
+        let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = &input[..end.unwrap_or(input.len())];
+        let mut lengths = Self::default();
+        lengths.line = lengths.keep(line, MAX_LINE, into);
+        if !lengths.truncated {
+            lengths.version = version_of(line);
+        }
+        lengths
+    }
+
+    fn keep(&mut self, part: &[u8], most: usize, into: &mut Vec<u8>) -> u16 {
+        let kept = &part[..part.len().min(most)];
+        self.truncated |= kept.len() < part.len();
+        into.extend_from_slice(kept);
+        // Both limits are below 65,536.
+        u16::try_from(kept.len()).unwrap_or(0)
+    }
+}
+
+/// The version in a line that is a method, a target and a version.
+fn version_of(line: &[u8]) -> Option<Version> {
+    let mut words = line.splitn(3, |byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let is_word = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+    match version {
+        b"HTTP/1.1" if is_word(method) && is_word(target) => Some(Version::Http11),
+        b"HTTP/1.0" if is_word(method) && is_word(target) => Some(Version::Http10),
+        _ => None,
+    }
+}
+
+/// Requests that one loop hands over at once.
+pub(crate) struct Batch {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) text: Vec<u8>,
+    /// One moment on both clocks, to tell what time each entry's start was.
+    pub(crate) moment: (Instant, SystemTime),
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            text: Vec::new(),
+            moment: (Instant::now(), SystemTime::UNIX_EPOCH),
+        }
+    }
+
+    /// Memory that it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.entries.len() * size_of::<Entry>() + self.text.len()
+    }
+
+    /// The wall clock's time at `instant`.
+    pub(crate) fn time_of(&self, instant: Instant) -> SystemTime {
+        let (then, wall) = self.moment;
+        wall.checked_sub(then.saturating_duration_since(instant)).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// Empties it for further records, keeping memory of a usual size.
+    pub(crate) fn clear(&mut self) {
+        const KEEP_ENTRIES: usize = 64;
+        const KEEP_TEXT: usize = 16 * 1024;
+        self.entries.clear();
+        self.entries.shrink_to(KEEP_ENTRIES);
+        self.text.clear();
+        self.text.shrink_to(KEEP_TEXT);
+    }
+}
