@@ -11,7 +11,7 @@
 //! lane's thread does not come to, because a handler keeps it. So health checks
 //! and static routes are answered also while JavaScript is stuck.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -159,8 +159,8 @@ impl Seat {
     /// The epoll instance that the lane's thread must watch for reading while
     /// it has the seat and rests. It is open as long as the seat is there.
     #[must_use]
-    pub fn fd(&self) -> RawFd {
-        self.poller.as_raw_fd()
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
     }
 
     /// Names the lane whose thread may drive. Only the first counts.

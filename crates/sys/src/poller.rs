@@ -1,7 +1,7 @@
 //! One epoll instance.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -100,9 +100,9 @@ impl Poller {
     }
 }
 
-impl AsRawFd for Poller {
-    fn as_raw_fd(&self) -> RawFd {
-        self.epoll.0.as_raw_fd()
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
     }
 }
 

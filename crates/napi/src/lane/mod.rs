@@ -13,6 +13,7 @@ mod replies;
 mod watch;
 mod words;
 
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Buffer, Function};
@@ -92,7 +93,7 @@ impl NativeLane {
             && let Some(seat) = server.seat()
         {
             seat.offer(&self.lane);
-            let watch = Watch::new(&env, seat.fd(), &on_ready)?;
+            let watch = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)?;
             self.drives = Some(Driving { seat, watch, patience: Patience::default() });
         }
         Ok(())

@@ -1,0 +1,243 @@
+//! A lane's thread that drives the loop, and the loop's own thread that takes
+//! over where it does not.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Events, Poller, Waker};
+
+use common::{Client, builtin, inline, request, start, until};
+use reactor_server::{
+    Config, Lane, LaneEvent, LaneReplies, LaneReply, Seat, Server, Stop, Target, Timeouts,
+};
+
+/// A server with one loop, and a thread that drives it as the JavaScript
+/// thread does. Requests of `/lane` are answered by it, those of `/stuck` once
+/// `stuck` is no more.
+struct Driven {
+    server: Arc<Server>,
+    seat: Arc<Seat>,
+    lane: Arc<Lane>,
+    waker: Arc<Waker>,
+    stuck: Arc<AtomicBool>,
+    in_handler: Arc<AtomicUsize>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Driven {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let waker = Arc::new(Waker::new().expect("an eventfd"));
+        let wakes = Arc::clone(&waker);
+        let lane = Lane::new(64, move || wakes.wake());
+        let mut app = builtin();
+        inline(&mut app, "/native", "native");
+        app.route(None, "/lane", Target::Lane(0)).expect("a new route");
+        app.route(None, "/stuck", Target::Lane(1)).expect("a new route");
+        let mut config = common::config(app);
+        config.io_threads = 1;
+        config.lanes = vec![Arc::clone(&lane)];
+        change(&mut config);
+        let server = Arc::new(start(config));
+        let seat = server.seat().expect("one loop has one seat");
+        seat.offer(&lane);
+        let (stuck, ends) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let in_handler = Arc::new(AtomicUsize::new(0));
+        let mut driver = Driver {
+            seat: Arc::clone(&seat),
+            lane: Arc::clone(&lane),
+            replies: server.lane_replies(),
+            stuck: Arc::clone(&stuck),
+            in_handler: Arc::clone(&in_handler),
+            poller: Poller::new().expect("an epoll instance"),
+            events: Events::with_capacity(8),
+        };
+        driver.poller.add_edge(&*waker, 0).expect("a watch");
+        driver.poller.add_listener(seat.fd(), 1, false).expect("a watch");
+        let until = Arc::clone(&ends);
+        let thread = thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                driver.turn();
+            }
+            driver.seat.leave();
+        });
+        Self { server, seat, lane, waker, stuck, in_handler, ends, thread: Some(thread) }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.server)
+    }
+
+    /// Requests until the lane's thread has the seat.
+    fn until_driven(&self, client: &mut Client) {
+        until("the lane has the seat", || {
+            assert_eq!(client.get("/lane").text(), "lane");
+            self.seat.is_lanes()
+        });
+    }
+
+    fn end_thread(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        self.stuck.store(false, Ordering::Relaxed);
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the thread ends well");
+        }
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.end_thread();
+    }
+}
+
+struct Driver {
+    seat: Arc<Seat>,
+    lane: Arc<Lane>,
+    replies: LaneReplies,
+    stuck: Arc<AtomicBool>,
+    in_handler: Arc<AtomicUsize>,
+    poller: Poller,
+    events: Events,
+}
+
+impl Driver {
+    fn turn(&mut self) {
+        self.lane.awake();
+        let drives = self.seat.drive();
+        // What the last turn has answered.
+        if drives {
+            self.replies.forget();
+        } else {
+            self.replies.flush(&self.lane);
+        }
+        let mut any = false;
+        while let Some(event) = self.lane.pop() {
+            let LaneEvent::Request(mut task) = event else { continue };
+            any = true;
+            if task.route() == 1 {
+                self.in_handler.fetch_add(1, Ordering::SeqCst);
+                while self.stuck.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                self.in_handler.fetch_sub(1, Ordering::SeqCst);
+            }
+            self.lane.answered();
+            task.response().body(b"lane");
+            task.seal();
+            self.replies.push(LaneReply::Response(task));
+        }
+        if any && !drives {
+            self.seat.ask();
+        }
+        // Like the binding, and Node's event loop below it: only readiness and
+        // wakes bring the thread back.
+        let rests = !any && self.lane.rest();
+        if rests && if drives { self.seat.may_rest() } else { !self.seat.is_lanes() } {
+            let _ = self.poller.wait(&mut self.events, None);
+        }
+    }
+}
+
+#[test]
+fn a_lane_that_asks_drives() {
+    let driven = Driven::new(|_| ());
+    let mut client = driven.client();
+    driven.until_driven(&mut client);
+    for _ in 0..200 {
+        assert_eq!(client.get("/native").text(), "native");
+        assert_eq!(client.get("/lane").text(), "lane");
+    }
+    // A connection that comes while it drives.
+    assert_eq!(driven.client().get("/native").text(), "native");
+}
+
+#[test]
+fn a_stuck_handler_keeps_no_native_route_waiting() {
+    let driven = Driven::new(|_| ());
+    let (mut stuck, mut client) = (driven.client(), driven.client());
+    for _ in 0..3 {
+        driven.until_driven(&mut client);
+        driven.stuck.store(true, Ordering::Relaxed);
+        stuck.send(request("GET", "/stuck"));
+        until("it is in the handler", || driven.in_handler.load(Ordering::SeqCst) == 1);
+        for _ in 0..20 {
+            assert_eq!(client.get("/native").text(), "native");
+        }
+        assert_eq!(driven.client().get("/native").text(), "native");
+        assert!(!driven.seat.is_lanes());
+        assert_eq!(driven.in_handler.load(Ordering::SeqCst), 1, "it was stuck all the time");
+        driven.stuck.store(false, Ordering::Relaxed);
+        assert_eq!(stuck.reply().text(), "lane");
+    }
+}
+
+#[test]
+fn timers_run_while_the_lane_drives() {
+    let timeouts = Timeouts { idle: Duration::from_millis(300), ..Timeouts::default() };
+    let driven = Driven::new(|config| config.timeouts = timeouts);
+    let mut client = driven.client();
+    driven.until_driven(&mut client);
+    client.ends();
+    assert!(driven.seat.is_lanes(), "for a timer nobody takes the seat");
+}
+
+#[test]
+fn a_server_stops_while_the_lane_drives() {
+    for how in [Stop::Drain, Stop::Force] {
+        let driven = Driven::new(|_| ());
+        let mut client = driven.client();
+        driven.until_driven(&mut client);
+        // Until the guard sleeps as long as nothing comes.
+        thread::sleep(Duration::from_millis(100));
+        driven.server.stop(how);
+        driven.server.wait();
+        client.ends();
+        assert!(!driven.seat.is_lanes());
+    }
+}
+
+#[test]
+fn a_drain_waits_for_a_handler_that_drove() {
+    let driven = Driven::new(|_| ());
+    let (mut client, mut stuck) = (driven.client(), driven.client());
+    driven.until_driven(&mut client);
+    driven.stuck.store(true, Ordering::Relaxed);
+    stuck.send(request("GET", "/stuck"));
+    until("it is in the handler", || driven.in_handler.load(Ordering::SeqCst) == 1);
+    driven.server.stop(Stop::Drain);
+    client.ends();
+    driven.stuck.store(false, Ordering::Relaxed);
+    assert_eq!(stuck.reply().text(), "lane");
+    driven.server.wait();
+}
+
+#[test]
+fn a_thread_that_leaves_leaves_the_loop_in_order() {
+    let mut driven = Driven::new(|_| ());
+    let mut client = driven.client();
+    driven.until_driven(&mut client);
+    driven.lane.close();
+    driven.end_thread();
+    assert_eq!(client.get("/native").text(), "native");
+    assert_eq!(client.get("/lane").status, 503);
+    driven.seat.ask();
+    client.send(request("GET", "/native"));
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(20) {
+        assert!(!driven.seat.is_lanes(), "who has left does not come back");
+    }
+    assert_eq!(client.reply().text(), "native");
+}
+
+#[test]
+fn several_loops_have_no_seat() {
+    let mut config = common::config(builtin());
+    config.io_threads = 2;
+    assert!(start(config).seat().is_none());
+}
