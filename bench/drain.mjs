@@ -12,6 +12,7 @@ import { environment } from './lib/machine.mjs';
 import { table, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
 import { drainClient } from './lib/paths.mjs';
+import { questions } from './lib/questions.mjs';
 import { preamble, save, verdicts } from './lib/report.mjs';
 import { fill, freePort, start } from './lib/server.mjs';
 
@@ -54,7 +55,7 @@ await main(async () => {
   const options_ = options(usage, settings);
   const { rounds, connections, depth, slow, churn, limit } = options_;
   const [[, contender]] = options_.rest.length
-    ? [['', { command: options_.rest, path: '/' }]]
+    ? [['', { command: options_.rest, asks: 'hello' }]]
     : pick('contender', contenders(options_.profile), [options_.only]);
   if (!options_['no-build']) {
     buildTools();
@@ -62,7 +63,18 @@ await main(async () => {
   }
   const environs = environment();
 
-  const args = ['-c', connections, '-d', depth, '-s', slow, '-n', churn, '-p', contender.path];
+  const args = [
+    '-c',
+    connections,
+    '-d',
+    depth,
+    '-s',
+    slow,
+    '-n',
+    churn,
+    '-p',
+    questions[contender.asks].path,
+  ];
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     const port = await freePort(options_.port);

@@ -14,6 +14,7 @@ import { fixed, median, table, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
 import { idleClient } from './lib/paths.mjs';
 import { memory as memoryOf, openFiles } from './lib/proc.mjs';
+import { questions } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { fill, freePort, start } from './lib/server.mjs';
 import { measure, wrk } from './lib/wrk.mjs';
@@ -54,7 +55,7 @@ await main(async () => {
   const options_ = options(usage, settings);
   const { connections, rounds, duration, warmup } = options_;
   const [[, contender]] = options_.rest.length
-    ? [['', { command: options_.rest, path: '/' }]]
+    ? [['', { command: options_.rest, asks: 'hello' }]]
     : pick('contender', contenders(options_.profile), [options_.only]);
   if (!options_['no-build']) {
     buildTools();
@@ -64,16 +65,16 @@ await main(async () => {
 
   const port = await freePort(options_.port);
   const server = await start(contender.command, port);
-  const [answer] = await ask(port, get(contender.path));
+  const [answer] = await ask(port, get(questions[contender.asks].path));
   if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
 
-  const memory = await measureMemory(server, port, contender.path, connections);
-  const url = `http://127.0.0.1:${port}${contender.path}`;
+  const memory = await measureMemory(server, port, questions[contender.asks].path, connections);
+  const url = `http://127.0.0.1:${port}${questions[contender.asks].path}`;
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     // Which of the two comes first changes from round to round.
     for (const idle of round % 2 ? [connections, 0] : [0, connections]) {
-      const crowd = idle ? await hold(port, idle, contender.path) : null;
+      const crowd = idle ? await hold(port, idle, questions[contender.asks].path) : null;
       if (warmup > 0) await wrk(load, url, warmup);
       const run = await measure(server.pid, load, url, duration);
       const closed = crowd ? await crowd.release() : 0;

@@ -1,11 +1,21 @@
 -- Drives wrk for every scenario: `wrk … -s pipeline.lua URL -- DEPTH`.
 --
 -- DEPTH requests go out in one write (default 16); 1 is wrk's usual behaviour.
+-- A second argument is the file of a JSON body, to be sent by POST.
 -- The last line of the output is the result as JSON, in exact numbers, where
 -- wrk's own summary rounds.
 
 function init(args)
   local depth = tonumber(args[1]) or 16
+  if args[2] then
+    local file = assert(io.open(args[2], "rb"))
+    wrk.method = "POST"
+    wrk.body = file:read("*a")
+    file:close()
+    wrk.headers["User-Agent"] = "bench"
+    wrk.headers["X-Trace"] = "0123456789abcdef"
+    wrk.headers["Content-Type"] = "application/json"
+  end
   local one = wrk.format()
   -- wrk asks wrk.format once and keeps the text as long as no global request()
   -- exists, so a deep pipeline costs the client no Lua call per batch.

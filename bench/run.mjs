@@ -3,12 +3,13 @@
 // medians and their ratio to the control reported.
 
 import { buildServe, buildTools } from './lib/build.mjs';
-import { body, contenders } from './lib/contenders.mjs';
+import { contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
-import { ask, get } from './lib/http.mjs';
+import { ask } from './lib/http.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
+import { questions, spell } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { judge, scenarios } from './lib/scenarios.mjs';
 import { fill, freePort, start } from './lib/server.mjs';
@@ -68,14 +69,14 @@ await main(async () => {
     const data = {
       ...environs,
       settings: { rounds, duration, warmup },
-      contenders: servers.map(({ name, command, path, answer }) => ({
+      contenders: servers.map(({ name, command, question, answer }) => ({
         name,
         command,
-        path,
+        question,
         answer,
       })),
       loads: loads.map(([name, load]) => {
-        return { name, command: `wrk ${wrkArgs(load, 'URL', duration).join(' ')}` };
+        return { name, command: `wrk ${wrkArgs(load, { url: 'URL' }, duration).join(' ')}` };
       }),
       medians: summary,
       targets,
@@ -90,17 +91,18 @@ await main(async () => {
 async function startAll(chosen, firstPort) {
   const servers = [];
   let port = firstPort;
-  for (const [name, { command, path, ownHead }] of chosen) {
+  for (const [name, { command, asks, ownHead }] of chosen) {
     port = await freePort(port);
     const server = await start(command, port);
-    const answer = await check(name, port, path);
-    const url = `http://127.0.0.1:${port}${path}`;
+    const question = questions[asks];
+    const answer = await check(name, port, question);
+    const url = `http://127.0.0.1:${port}${question.path}`;
     servers.push({
       ...server,
       name,
-      path,
+      question,
       ownHead,
-      url,
+      target: { url, body: question.body },
       answer,
       command: fill(command, port).join(' '),
     });
@@ -115,15 +117,16 @@ async function startAll(chosen, firstPort) {
   return servers;
 }
 
-async function check(name, port, path) {
+async function check(name, port, question) {
   const count = 16;
+  const request = spell(question);
   const [alone, ...others] = [
-    ...(await ask(port, get(path))),
-    ...(await ask(port, get(path).repeat(count), count)),
+    ...(await ask(port, request)),
+    ...(await ask(port, request.repeat(count), count)),
   ];
   for (const response of [alone, ...others]) {
-    if (response?.status !== 200 || response.body !== body) {
-      throw new Failure(`${name} answers GET ${path} with ${JSON.stringify(response)}`);
+    if (response?.status !== 200 || response.body !== question.expected) {
+      throw new Failure(`${name} answers ${question.path} with ${JSON.stringify(response)}`);
     }
   }
   if (others.length !== count) {
@@ -139,8 +142,8 @@ async function runAll(servers, loads, { rounds, warmup, duration }) {
       // Each round begins with another contender, so that none always follows the same.
       const shift = round % servers.length;
       for (const server of [...servers.slice(shift), ...servers.slice(0, shift)]) {
-        if (warmup > 0) await wrk(load, server.url, warmup);
-        const run = await measure(server.pid, load, server.url, duration);
+        if (warmup > 0) await wrk(load, server.target, warmup);
+        const run = await measure(server.pid, load, server.target, duration);
         runs.push({ round: round + 1, scenario, contender: server.name, ...run });
         const note = run.errors ? `, ${run.errors} ERRORS` : '';
         const place = `round ${round + 1} ${scenario} ${server.name}`;
@@ -228,7 +231,10 @@ function markdown(data, text) {
     verdicts(data.targets) + disturbance(data.runs),
     '## Commands',
     block([
-      ...data.contenders.map(({ name, command, path }) => `${name}: ${command}  (GET ${path})`),
+      ...data.contenders.map(
+        ({ name, command, question: { path, body } }) =>
+          `${name}: ${command}  (${body ? `POST ${path}, ${body}` : `GET ${path}`})`,
+      ),
       ...data.loads.map(({ name, command }) => `${name}: ${command}`),
     ]),
     '## All runs',

@@ -4,9 +4,6 @@
 
 import { control } from './paths.mjs';
 
-/** Every contender must answer this, or it is not timed. */
-export const body = 'Hello, World!';
-
 /** The example server of crates/server, as cargo builds it. */
 export function serve(profile, ...args) {
   return [`target/${profile}/examples/serve`, '-p', '{port}', ...args];
@@ -15,25 +12,29 @@ export function serve(profile, ...args) {
 /** @param profile the cargo profile of the example server */
 export function contenders(profile) {
   return {
-    control: { command: [control, '{port}'], path: '/' },
-    inline: { command: serve(profile, '-i', '1', '-w', '1', '--inline'), path: '/', cargo: true },
-    'worker-i1w1': { command: serve(profile, '-i', '1', '-w', '1'), path: '/', cargo: true },
-    'worker-i4w8': { command: serve(profile, '-i', '4', '-w', '8'), path: '/', cargo: true },
+    control: { command: [control, '{port}'], asks: 'hello' },
+    inline: {
+      command: serve(profile, '-i', '1', '-w', '1', '--inline'),
+      asks: 'hello',
+      cargo: true,
+    },
+    'worker-i1w1': { command: serve(profile, '-i', '1', '-w', '1'), asks: 'hello', cargo: true },
+    'worker-i4w8': { command: serve(profile, '-i', '4', '-w', '8'), asks: 'hello', cargo: true },
     'inline-i4w8': {
       command: serve(profile, '-i', '4', '-w', '8', '--inline'),
-      path: '/',
+      asks: 'hello',
       cargo: true,
       extra: true,
     },
     'worker-i2w2': {
       command: serve(profile, '-i', '2', '-w', '2'),
-      path: '/',
+      asks: 'hello',
       cargo: true,
       extra: true,
     },
     'per-loop-i4w8': {
       command: serve(profile, '-i', '4', '-w', '8', '--accept', 'per-loop'),
-      path: '/',
+      asks: 'hello',
       cargo: true,
       extra: true,
     },
@@ -45,8 +46,26 @@ export function contenders(profile) {
       ...['bench/contenders/deno.mjs', '{port}', 'hello'],
     ]),
     'js-fastify': javascript(['node', 'bench/contenders/fastify.mjs', '{port}']),
+    'api-node': javascript(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
+    'api-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
+    'api-bun': javascript([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'api'], 'api'),
+    'api-deno': javascript(
+      [
+        ...[peers.deno, 'run', '--allow-net', '--allow-read'],
+        ...['bench/contenders/deno.mjs', '{port}', 'api'],
+      ],
+      'api',
+    ),
     'hono-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
     'hono-node': javascript(['node', 'bench/contenders/hono-node.mjs', '{port}']),
+    'hono-json-reactor': javascript(
+      ['node', 'bench/contenders/reactor.mjs', '{port}', 'hono'],
+      'hello-json',
+    ),
+    'hono-json-node': javascript(
+      ['node', 'bench/contenders/hono-node.mjs', '{port}'],
+      'hello-json',
+    ),
   };
 }
 
@@ -60,6 +79,6 @@ const peers = {
 };
 
 /** Takes part only by name, and sends the head that its runtime makes. */
-function javascript(command) {
-  return { command, path: '/', extra: true, ownHead: true };
+function javascript(command, asks = 'hello') {
+  return { command, asks, extra: true, ownHead: true };
 }

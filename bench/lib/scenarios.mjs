@@ -6,25 +6,38 @@ export const scenarios = {
   c512: { connections: 512 },
 };
 
-/** Ratios to the control in the same scenario: of `rate` at least, of `cpu` at most. */
+/** Ratios to another, by default the control, in the same scenario: of `rate` at least, of `cpu` at most. */
 const promises = [
   { scenario: 'c64', contender: 'inline', of: 'rate', least: 0.95 },
   { scenario: 'c64', contender: 'worker-i1w1', of: 'rate', least: 0.9 },
   { scenario: 'c64', contender: 'worker-i4w8', of: 'rate', least: 0.65 },
   { scenario: 'pipelined', contender: 'inline', of: 'cpu', most: 3 },
   { scenario: 'pipelined', contender: 'worker-i1w1', of: 'rate', least: 0.5 },
+  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 0.95 },
+  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-bun' },
+  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-deno' },
+  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 2.4, to: 'node-http' },
+  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 0.6 },
+  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 2.5, to: 'js-bun' },
+  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 2.5, to: 'js-deno' },
+  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 8, to: 'node-http' },
+  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-bun' },
+  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-deno' },
+  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 2, to: 'api-node' },
+  { scenario: 'c64', contender: 'hono-reactor', of: 'rate', least: 2, to: 'hono-node' },
+  { scenario: 'c64', contender: 'hono-json-reactor', of: 'rate', least: 2, to: 'hono-json-node' },
 ];
 
 /** @param medians scenario → contender → medians */
 export function judge(medians) {
-  return promises.map(({ scenario, contender, of, least, most }) => {
+  return promises.map(({ scenario, contender, of, least, most, to = 'control' }) => {
     const mine = medians[scenario]?.[contender]?.[of];
-    const control = medians[scenario]?.control?.[of];
-    const ratio = mine != null && control ? mine / control : null;
+    const other = medians[scenario]?.[to]?.[of];
+    const ratio = mine != null && other ? mine / other : null;
     const noun = of === 'cpu' ? 'server CPU per request' : 'req/s';
     const bound = least ? `≥ ${least}` : `≤ ${most}`;
     return {
-      text: `${scenario}: ${contender} ${noun} ${bound} × control`,
+      text: `${scenario}: ${contender} ${noun} ${bound} × ${to}`,
       value: ratio == null ? null : `${ratio.toFixed(3)} ×`,
       met: ratio == null ? null : least ? ratio >= least : ratio <= most,
     };

@@ -8,17 +8,20 @@ import { childrenCpuSeconds, contextSwitches, cpuSeconds, machineCpuSeconds } fr
 
 const exec = promisify(execFile);
 
-/** The arguments of wrk for a scenario: threads, connections and depth of the pipeline. */
-export function wrkArgs({ threads = 1, connections, depth = 1 }, url, seconds) {
+/**
+ * The arguments of wrk for a scenario: threads, connections and depth of the
+ * pipeline; and the file of a body, for a question that has one.
+ */
+export function wrkArgs({ threads = 1, connections, depth = 1 }, { url, body }, seconds) {
   const load = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`];
-  return [...load, '-s', wrkScript, url, '--', String(depth)];
+  return [...load, '-s', wrkScript, url, '--', String(depth), ...(body ? [body] : [])];
 }
 
 /** Runs wrk and returns its own figures. */
-export async function wrk(scenario, url, seconds) {
+export async function wrk(scenario, target, seconds) {
   let output;
   try {
-    output = (await exec('wrk', wrkArgs(scenario, url, seconds))).stdout;
+    output = (await exec('wrk', wrkArgs(scenario, target, seconds))).stdout;
   } catch (error) {
     if (error.code === 'ENOENT') {
       throw new Failure('wrk is missing; install it (Debian, Ubuntu: apt-get install wrk)');
@@ -45,7 +48,7 @@ export async function wrk(scenario, url, seconds) {
  * cores: how busy the server, the client, everybody else and the hypervisor's
  * other guests were. A client near 1 core per thread was the bottleneck itself.
  */
-export async function measure(pid, scenario, url, seconds) {
+export async function measure(pid, scenario, target, seconds) {
   const read = () => ({
     server: cpuSeconds(pid),
     client: childrenCpuSeconds(),
@@ -53,7 +56,7 @@ export async function measure(pid, scenario, url, seconds) {
     switches: contextSwitches(pid),
   });
   const before = read();
-  const run = await wrk(scenario, url, seconds);
+  const run = await wrk(scenario, target, seconds);
   const after = read();
 
   const server = after.server - before.server;
