@@ -81,6 +81,10 @@ const server = await serve({
 });
 process.stdout.write(`listening ${server.port}\n`);
 
+// Whoever started this may be killed, and then nobody ends it.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || process.exit(1), 1000).unref();
+
 async function measure() {
   // What a collection finds may have a finalizer, and that frees more.
   for (let round = 0; round < 3; round++) {

@@ -148,6 +148,10 @@ const server = await serve({
 reset();
 process.stdout.write(`listening ${server.port}\n`);
 
+// Whoever started this may be killed, and then nobody ends it.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || process.exit(1), 1000).unref();
+
 function reset() {
   state = { taken: 0, brokenOff: 0, pulled: 0, cancelled: 0, aborted: 0, go: null };
   globalThis.gc();

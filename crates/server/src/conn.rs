@@ -22,6 +22,8 @@ pub(crate) trait Transport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&mut self) -> io::Result<()>;
+    /// The close that follows shall not look like an orderly end.
+    fn reset_on_close(&mut self) {}
     /// Bytes written that the peer has not yet taken, as far as is known.
     fn unsent(&self) -> usize {
         0
@@ -40,6 +42,10 @@ impl Transport for Socket {
     }
     fn shutdown_write(&mut self) -> io::Result<()> {
         Socket::shutdown_write(self)
+    }
+    fn reset_on_close(&mut self) {
+        // Without it the close is an orderly one, which is no reason to stay.
+        let _ = Socket::reset_on_close(self);
     }
     fn unsent(&self) -> usize {
         Socket::unsent(self).unwrap_or(0)
@@ -108,6 +114,9 @@ pub(crate) struct Conn<T> {
     /// To be broken off at the end of what is being done: a response that has
     /// begun cannot be completed.
     pub(crate) doomed: bool,
+    /// The last response ends where the connection does (RFC 9112 section 6.3,
+    /// rule 8): nothing else tells a part of it from the whole.
+    pub(crate) delimits: bool,
     /// `100 Continue` is owed once earlier answers are out.
     pub(crate) owes_continue: bool,
     /// Waits for room in its lane; not read from meanwhile.
@@ -252,6 +261,7 @@ impl<T> Conn<T> {
             listed: false,
             served: false,
             doomed: false,
+            delimits: false,
             owes_continue: false,
             parked: false,
             lane: 0,

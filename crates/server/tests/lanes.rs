@@ -439,6 +439,25 @@ fn an_http_1_0_client_reads_a_stream_to_the_end_of_the_connection() {
     assert_eq!(body.len(), 300_000);
 }
 
+/// Its end is all that such a body has: an orderly one would say that it is whole.
+#[test]
+fn an_http_1_0_client_does_not_take_a_part_of_a_stream_for_the_whole() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut all = Vec::new();
+    let mut client = laned.client();
+    client.send("GET /lane/abort HTTP/1.0\r\n\r\n");
+    let error = client.stream.read_to_end(&mut all).expect_err("a reset");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+
+    let mut client = laned.client();
+    client.send("GET /lane/download/1000000000 HTTP/1.0\r\n\r\n");
+    client.stream.read_exact(&mut [0; 1000]).expect("the beginning");
+    laned.server.stop(Stop::Force);
+    let error = client.stream.read_to_end(&mut all).expect_err("a reset");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn a_lane_learns_of_clients_that_leave() {
     let _bounded = bounded(LIMIT);

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
 use nix::sys::uio::writev;
 
 /// A connected TCP or unix stream socket in non-blocking mode. Dropping it
@@ -66,6 +66,17 @@ impl Stream {
     /// `NotConnected` when the peer is gone already.
     pub fn shutdown_write(&self) -> io::Result<()> {
         Ok(shutdown(self.fd.as_raw_fd(), Shutdown::Write)?)
+    }
+
+    /// Makes the close that follows a reset in place of an orderly end, and
+    /// drops what has not been sent (socket(7), SO_LINGER with no time). A unix
+    /// socket knows no resets: its peer sees an orderly end all the same.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+        Ok(setsockopt(&self.fd, sockopt::Linger, &at_once)?)
     }
 }
 

@@ -416,9 +416,12 @@ impl<T: Transport> Reactor<T> {
         self.wheel.remove(slot);
         self.end_deadlines(slot);
         self.lane_gone(slot);
-        let conn = self.conns.remove(slot as usize);
+        let mut conn = self.conns.remove(slot as usize);
         if conn.stream.is_some() {
             self.left_handlers();
+        }
+        if conn.delimits && (conn.stream.is_some() || !conn.out.is_empty()) {
+            conn.io.reset_on_close();
         }
         self.recycle_incoming(conn.incoming);
         for (answer, _) in conn.waiting.into_iter().flatten() {

@@ -120,8 +120,9 @@ impl<T: Transport> Reactor<T> {
                 }
                 if streams {
                     // Until it ends, nothing else is the last.
-                    let close = std::mem::take(&mut conn.closing)
-                        || !(task.response.is_chunked() || task.response.declared().is_some());
+                    let has_end = task.response.is_chunked() || task.response.declared().is_some();
+                    conn.delimits = !has_end && !meta.head_only;
+                    let close = std::mem::take(&mut conn.closing) || !has_end;
                     conn.stream = Some(Box::new(Stream {
                         exchange: Exchange(task.address),
                         chunked: task.response.is_chunked(),
