@@ -1,9 +1,11 @@
 //! What belongs to the whole process or to the calling thread.
 
 use std::io;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
+use nix::time::{ClockId, clock_gettime};
 
 /// Raises the soft limit of open files to the hard one and returns it
 /// (getrlimit(2), RLIMIT_NOFILE).
@@ -29,4 +31,11 @@ pub fn block_signals() {
 /// Gives other runnable threads of this core their turn (sched_yield(2)).
 pub fn yield_now() {
     std::thread::yield_now();
+}
+
+/// CPU time that the calling thread has used so far (clock_gettime(2),
+/// CLOCK_THREAD_CPUTIME_ID); zero where the kernel does not say.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
