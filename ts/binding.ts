@@ -6,6 +6,8 @@ import { ReactorError } from './errors.js';
 
 export type {
   NativeAddress,
+  NativeBench,
+  NativeBenchOptions,
   NativeField,
   NativeOptions,
   NativeRoute,

@@ -9,7 +9,7 @@ import { show } from './show.js';
 import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount } from './types.js';
 
 /** One option: its default, and what it accepts. */
-interface Rule<T> {
+export interface Rule<T> {
   /** The default, computed late: it may depend on the machine. */
   readonly fallback: () => T;
   /** Completes the sentence "must be …". */
@@ -19,7 +19,8 @@ interface Rule<T> {
   readonly fromText: (text: string) => unknown;
 }
 
-const DAY_MS = 86_400_000;
+/** The longest time that an option takes. */
+export const DAY_MS = 86_400_000;
 
 /** Enough for a few large uploads, and no danger on a small machine. */
 const BODY_MEMORY = 256 * 1024 * 1024;
@@ -242,7 +243,12 @@ function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): nu
   return count === 'auto' ? RULES[name].auto(availableParallelism()) : count;
 }
 
-function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: string): void {
+/** Refuses names that are not `known`, with the one that was meant. */
+export function refuseUnknown(
+  given: Record<string, unknown>,
+  known: string[],
+  prefix: string,
+): void {
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
       const near = closest(name, known);
@@ -258,23 +264,26 @@ function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: 
   }
 }
 
-function asObject(label: string, value: unknown): Record<string, unknown> {
+/** `value` as an object, or an error that names it `label`. */
+export function asObject(label: string, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(label, 'an object', value);
   }
   return value as Record<string, unknown>;
 }
 
-function invalid(label: string, allowed: string, value: unknown): ReactorError {
+/** The error for a value that is not as `allowed`. */
+export function invalid(label: string, allowed: string, value: unknown): ReactorError {
   return new ReactorError(
     'ERR_REACTOR_INVALID_OPTION',
     `${label} must be ${allowed}, got ${show(value)}`,
   );
 }
 
-function integer(min: number, max: number): Rule<number>;
-function integer(min: number, max: number, fallback: number): Rule<number>;
-function integer(min: number, max: number, fallback = min): Rule<number> {
+/** Whole numbers of a range. */
+export function integer(min: number, max: number): Rule<number>;
+export function integer(min: number, max: number, fallback: number): Rule<number>;
+export function integer(min: number, max: number, fallback = min): Rule<number> {
   return {
     fallback: () => fallback,
     allowed: `an integer from ${min} to ${max}`,
@@ -299,7 +308,8 @@ function threads(
   };
 }
 
-function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
+/** Strings of a pattern; `what` completes "must be …". */
+export function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
   return {
     fallback: () => fallback,
     allowed: what,
@@ -317,7 +327,8 @@ function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T
   };
 }
 
-function optional<T>(rule: Rule<T>): Rule<T | undefined> {
+/** The same, with no default. */
+export function optional<T>(rule: Rule<T>): Rule<T | undefined> {
   return {
     ...rule,
     fallback: () => undefined,
