@@ -41,11 +41,12 @@ export async function wrk(scenario, url, seconds) {
 }
 
 /**
- * Runs wrk and adds, per request: server CPU in µs and context switches; and in
- * cores: how busy the server, the client, everybody else and the hypervisor's
- * other guests were. A client near 1 core per thread was the bottleneck itself.
+ * Runs wrk, or another client of its shape, and adds, per request: server CPU in
+ * µs and context switches; and in cores: how busy the server, the client,
+ * everybody else and the hypervisor's other guests were. A client near 1 core per
+ * thread was the bottleneck itself.
  */
-export async function measure(pid, scenario, url, seconds) {
+export async function measure(pid, scenario, url, seconds, load = wrk) {
   const read = () => ({
     server: cpuSeconds(pid),
     client: childrenCpuSeconds(),
@@ -53,7 +54,7 @@ export async function measure(pid, scenario, url, seconds) {
     switches: contextSwitches(pid),
   });
   const before = read();
-  const run = await wrk(scenario, url, seconds);
+  const run = await load(scenario, url, seconds);
   const after = read();
 
   const server = after.server - before.server;
