@@ -1,6 +1,9 @@
 // Compiled, never run: the public types say yes and no where they should.
 
 import {
+  type BenchOptions,
+  type BenchResult,
+  bench,
   ERROR_CODES,
   type Handler,
   type HandlerInfo,
@@ -259,4 +262,25 @@ export function errorsAndCodes(error: unknown): string {
   }
   // @ts-expect-error: not one of the codes
   return new ReactorError('ERR_OTHER', 'x').message;
+}
+
+const load: BenchOptions = {
+  connections: 8,
+  rate: 1000,
+  headers: { accept: 'text/plain', 'x-list': ['a', 'b'] },
+  body: new Uint8Array(1),
+  signal: AbortSignal.timeout(1000),
+  onProgress: ({ requests, latency }) => void (requests + latency.p99Ns),
+};
+
+export async function useBench(): Promise<number> {
+  const result: BenchResult = await bench(new URL('http://localhost'), load);
+  await bench('http://localhost');
+  const late: number | undefined = result.openLoop?.sendDelay.p99Ns;
+  void late;
+  // @ts-expect-error: no such option
+  await bench('http://localhost', { treads: 1 });
+  // @ts-expect-error: a time is a number of milliseconds
+  await bench('http://localhost', { duration: '10s' });
+  return result.latency.p99Ns + result.errors.timeout;
 }

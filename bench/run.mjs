@@ -4,15 +4,14 @@
 
 import { buildServe, buildTools } from './lib/build.mjs';
 import { contenders } from './lib/contenders.mjs';
-import { Failure, main } from './lib/failure.mjs';
-import { ask } from './lib/http.mjs';
+import { main } from './lib/failure.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
 import { questions, spell } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { judge, scenarios } from './lib/scenarios.mjs';
-import { fill, freePort, start } from './lib/server.mjs';
+import { startChecked } from './lib/started.mjs';
 import { measure, wrk, wrkArgs } from './lib/wrk.mjs';
 
 const usage = `
@@ -91,22 +90,10 @@ await main(async () => {
 async function startAll(chosen, firstPort) {
   const servers = [];
   let port = firstPort;
-  for (const [name, { command, asks, ownHead }] of chosen) {
-    port = await freePort(port);
-    const server = await start(command, port);
-    const question = questions[asks];
-    const answer = await check(name, port, question);
-    const url = `http://127.0.0.1:${port}${question.path}`;
-    servers.push({
-      ...server,
-      name,
-      question,
-      ownHead,
-      target: { url, body: question.body },
-      answer,
-      command: fill(command, port).join(' '),
-    });
-    port++;
+  for (const [name, contender] of chosen) {
+    const server = await startChecked(name, contender, port);
+    servers.push(server);
+    port = server.port + 1;
   }
   // The control stands for the same work only while it sends the same number of bytes.
   const alike = servers.filter(({ ownHead }) => !ownHead);
@@ -115,24 +102,6 @@ async function startAll(chosen, firstPort) {
     console.error(`bench: WARNING: answers differ in length (${list}); make the control's equal`);
   }
   return servers;
-}
-
-async function check(name, port, question) {
-  const count = 16;
-  const request = spell(question);
-  const [alone, ...others] = [
-    ...(await ask(port, request)),
-    ...(await ask(port, request.repeat(count), count)),
-  ];
-  for (const response of [alone, ...others]) {
-    if (response?.status !== 200 || response.body !== question.expected) {
-      throw new Failure(`${name} answers ${question.path} with ${JSON.stringify(response)}`);
-    }
-  }
-  if (others.length !== count) {
-    throw new Failure(`${name} answers ${others.length} of ${count} pipelined requests`);
-  }
-  return { length: alone.length, head: alone.head };
 }
 
 async function runAll(servers, loads, { rounds, warmup, duration }) {

@@ -7,6 +7,8 @@ import { ReactorError } from './errors.js';
 export type {
   NativeAccessLog,
   NativeAddress,
+  NativeBench,
+  NativeBenchOptions,
   NativeField,
   NativeListen,
   NativeOptions,

@@ -12,6 +12,8 @@ export const ERROR_CODES = {
   ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
   ERR_REACTOR_LOG: 'The access log cannot be opened.',
   ERR_REACTOR_START: 'The server could not start for another reason.',
+  ERR_REACTOR_CONNECT: 'No address of the server to load takes a connection.',
+  ERR_REACTOR_BENCH: 'The load client could not start or go on for want of threads or files.',
   ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',
   ERR_REACTOR_UNSUPPORTED: 'Something that node:http has and this server does not.',

@@ -1,3 +1,18 @@
+export { bench } from './bench.js';
+export type {
+  BenchBytes,
+  BenchConnections,
+  BenchErrors,
+  BenchFirstError,
+  BenchLatency,
+  BenchOpenLoop,
+  BenchOptions,
+  BenchProgress,
+  BenchResult,
+  BenchSettings,
+  BenchStatus,
+  LatencyBucket,
+} from './bench-types.js';
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors.js';
 export { Headers, Request, Response } from './globals.js';
 export { serve } from './serve.js';

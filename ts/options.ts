@@ -11,7 +11,7 @@ import { show } from './show.js';
 import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount, TrustProxy } from './types.js';
 
 /** One option: its default, and what it accepts. */
-interface Rule<T> {
+export interface Rule<T> {
   /** The default, computed late: it may depend on the machine. */
   readonly fallback: () => T;
   /** Completes the sentence "must be …". */
@@ -21,7 +21,8 @@ interface Rule<T> {
   readonly fromText: (text: string) => unknown;
 }
 
-const DAY_MS = 86_400_000;
+/** The longest time that an option takes. */
+export const DAY_MS = 86_400_000;
 
 /** Enough for a few large uploads, and no danger on a small machine. */
 const BODY_MEMORY = 256 * 1024 * 1024;
@@ -315,7 +316,12 @@ function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): nu
   return count === 'auto' ? RULES[name].auto(availableParallelism()) : count;
 }
 
-function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: string): void {
+/** Refuses names that are not `known`, with the one that was meant. */
+export function refuseUnknown(
+  given: Record<string, unknown>,
+  known: string[],
+  prefix: string,
+): void {
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
       const near = closest(name, known);
@@ -331,23 +337,30 @@ function refuseUnknown(given: Record<string, unknown>, known: string[], prefix: 
   }
 }
 
-function asObject(label: string, value: unknown, allowed = 'an object'): Record<string, unknown> {
+/** `value` as an object, or an error that names it `label`. */
+export function asObject(
+  label: string,
+  value: unknown,
+  allowed = 'an object',
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(label, allowed, value);
   }
   return value as Record<string, unknown>;
 }
 
-function invalid(label: string, allowed: string, value: unknown): ReactorError {
+/** The error for a value that is not as `allowed`. */
+export function invalid(label: string, allowed: string, value: unknown): ReactorError {
   return new ReactorError(
     'ERR_REACTOR_INVALID_OPTION',
     `${label} must be ${allowed}, got ${show(value)}`,
   );
 }
 
-function integer(min: number, max: number): Rule<number>;
-function integer(min: number, max: number, fallback: number): Rule<number>;
-function integer(min: number, max: number, fallback = min): Rule<number> {
+/** Whole numbers of a range. */
+export function integer(min: number, max: number): Rule<number>;
+export function integer(min: number, max: number, fallback: number): Rule<number>;
+export function integer(min: number, max: number, fallback = min): Rule<number> {
   return {
     fallback: () => fallback,
     allowed: `an integer from ${min} to ${max}`,
@@ -372,7 +385,8 @@ function threads(
   };
 }
 
-function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
+/** Strings of a pattern; `what` completes "must be …". */
+export function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
   return {
     fallback: () => fallback,
     allowed: what,
@@ -390,7 +404,8 @@ function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T
   };
 }
 
-function trustProxy(): Rule<TrustProxy> {
+/** `value` as an object, or an error that names it `label`. */
+export function trustProxy(): Rule<TrustProxy> {
   return {
     fallback: () => false,
     allowed: TRUST_PROXY,
@@ -426,7 +441,7 @@ function listener(): Rule<number | string> {
   };
 }
 
-function optional<T>(rule: Rule<T>): Rule<T | undefined> {
+export function optional<T>(rule: Rule<T>): Rule<T | undefined> {
   return {
     ...rule,
     fallback: () => undefined,

@@ -8,7 +8,7 @@ import { show } from './show.js';
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Framing and connection fields belong to the server: two sources would contradict each other. */
 const OWN_FIELDS = [
@@ -171,7 +171,7 @@ function renderFields(label: string, headers: unknown): NativeField[] {
 }
 
 /** RFC 9110 §5.5: visible characters, inner blanks and tabs, and the bytes above 0x7F. */
-function isFieldValue(value: string): boolean {
+export function isFieldValue(value: string): boolean {
   return /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/.test(value);
 }
 
@@ -184,7 +184,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
 }
 
-function isBytes(value: unknown): value is Uint8Array {
+export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
 }
 

@@ -44,11 +44,12 @@ export async function wrk(scenario, target, seconds) {
 }
 
 /**
- * Runs wrk and adds, per request: server CPU in µs and context switches; and in
- * cores: how busy the server, the client, everybody else and the hypervisor's
- * other guests were. A client near 1 core per thread was the bottleneck itself.
+ * Runs wrk, or another client of its shape, and adds, per request: server CPU in
+ * µs and context switches; and in cores: how busy the server, the client,
+ * everybody else and the hypervisor's other guests were. A client near 1 core per
+ * thread was the bottleneck itself.
  */
-export async function measure(pid, scenario, target, seconds) {
+export async function measure(pid, scenario, target, seconds, load = wrk) {
   const read = () => ({
     server: cpuSeconds(pid),
     client: childrenCpuSeconds(),
@@ -56,7 +57,7 @@ export async function measure(pid, scenario, target, seconds) {
     switches: contextSwitches(pid),
   });
   const before = read();
-  const run = await wrk(scenario, target, seconds);
+  const run = await load(scenario, target, seconds);
   const after = read();
 
   const server = after.server - before.server;

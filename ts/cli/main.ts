@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ReactorError } from '../errors.js';
+import { addBench } from './bench.js';
 import { addFlags, readFlags } from './flags.js';
 import { loadModule } from './module.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
@@ -37,7 +38,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 function buildProgram(done: (exitCode: number) => void): Command {
   const program = new Command('reactor-rs')
-    .description('An HTTP server with a Rust engine.')
+    .description('An HTTP server with a Rust engine, and a client to load one.')
     .version(version(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
@@ -77,6 +78,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .action(async (server: string | undefined, flags: MonitorFlags) => {
       done(await monitorCommand(server, flags));
     });
+  addBench(program, done);
   return program;
 }
 

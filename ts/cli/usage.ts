@@ -5,6 +5,7 @@ Examples:
   reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
   reactor-rs monitor                     watch the server that is running
+  reactor-rs bench http://localhost:8080 load a server for ten seconds
 `;
 
 /** What follows the options of `reactor-rs serve --help`. */
@@ -51,4 +52,25 @@ Examples:
   reactor-rs monitor 8080                the one on that port
   reactor-rs monitor --once              one sample as text
   reactor-rs monitor --json | jq .requests.total
+`;
+
+/** What follows the options of `reactor-rs bench --help`. */
+export const BENCH_EXAMPLES = `
+Without -R every connection sends its next request when an answer has come: that
+finds the highest rate. With -R requests go out evenly at that rate, and latency
+counts from when a request was due, so that waiting behind a slow answer counts
+too: that tells what users would see at this rate.
+
+Every request is a success or one error: connect, send, receive, timeout, status
+or body. The exit code is 0, or 1 when there is no server at the start or more
+requests failed than --max-errors allows, 2 when the command line is wrong, and
+128 plus the signal's number when interrupted, with what was counted until then.
+
+Examples:
+  reactor-rs bench http://localhost:8080/
+  reactor-rs bench -t 2 -c 256 -d 30s http://localhost:8080/
+  reactor-rs bench -R 20000 --warmup 2s http://localhost:8080/
+  reactor-rs bench -n 1000 -m POST -b @order.json -H 'Content-Type: application/json' \\
+    --expect-status 201 http://localhost:8080/orders
+  reactor-rs bench --unix /run/app.sock http://localhost/ --json | jq .latency.p99Ns
 `;

@@ -4,6 +4,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod lane;
 pub mod options;
 mod running;

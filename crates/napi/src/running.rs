@@ -1,59 +1,75 @@
-//! The servers of one Node environment, and what happens to them when it ends.
+//! The servers and load runs of one Node environment, and what happens to them
+//! when it ends.
 //!
-//! A server must outlive the JavaScript object that names it (a program may
-//! drop that object and keep serving), and must not outlive the environment
-//! that made it: a `worker_threads` worker that is terminated takes its servers
-//! along. Node gives each environment a thread of its own, so a thread-local
-//! list is the environment's list.
+//! They must outlive the JavaScript object that names them (a program may drop
+//! that object and keep serving), and must not outlive the environment that made
+//! them: a `worker_threads` worker that is terminated takes its servers along.
+//! Node gives each environment a thread of its own, so a thread-local list is the
+//! environment's list.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use napi::{Env, Result};
+use reactor_load::Run;
 use reactor_server::{Server, Stop};
 
+/// Something with threads of its own.
+pub(crate) enum Running {
+    /// A server.
+    Server(Arc<Server>),
+    /// A load run.
+    Load(Arc<Run>),
+}
+
 #[derive(Default)]
-struct Running {
-    servers: HashMap<u32, Arc<Server>>,
+struct List {
+    running: HashMap<u32, Running>,
     next: u32,
     hooked: bool,
 }
 
 thread_local! {
-    static RUNNING: RefCell<Running> = RefCell::default();
+    static LIST: RefCell<List> = RefCell::default();
 }
 
-/// Keeps `server` until [`forget`] or the end of the environment. The number
+/// Keeps `running` until [`forget`] or the end of the environment. The number
 /// returned names it.
-pub(crate) fn keep(env: &Env, server: Arc<Server>) -> Result<u32> {
+pub(crate) fn keep(env: &Env, running: Running) -> Result<u32> {
     // Taken before the list is borrowed: the hook itself borrows it.
-    let hooked = RUNNING.with_borrow(|running| running.hooked);
+    let hooked = LIST.with_borrow(|list| list.hooked);
     if !hooked {
         env.add_env_cleanup_hook((), |()| stop_all())?;
     }
-    Ok(RUNNING.with_borrow_mut(|running| {
-        running.hooked = true;
-        let id = running.next;
-        running.next += 1;
-        running.servers.insert(id, server);
+    Ok(LIST.with_borrow_mut(|list| {
+        list.hooked = true;
+        let id = list.next;
+        list.next += 1;
+        list.running.insert(id, running);
         id
     }))
 }
 
-/// Lets go of a server that has stopped.
+/// Lets go of what has stopped.
 pub(crate) fn forget(id: u32) {
-    let server = RUNNING.with_borrow_mut(|running| running.servers.remove(&id));
-    drop(server);
+    let running = LIST.with_borrow_mut(|list| list.running.remove(&id));
+    drop(running);
 }
 
 /// Runs as the environment ends. Force, not drain: Node will not wait.
 fn stop_all() {
-    let running = RUNNING.take();
-    for server in running.servers.values() {
-        server.stop(Stop::Force);
+    let list = LIST.take();
+    for running in list.running.values() {
+        match running {
+            Running::Server(server) => server.stop(Stop::Force),
+            Running::Load(run) => run.stop(),
+        }
     }
-    for server in running.servers.values() {
-        server.wait();
+    for running in list.running.values() {
+        match running {
+            Running::Server(server) => server.wait(),
+            Running::Load(run) => run.wait(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use reactor_server::{Address, Config, LaneReplies, Seat, Server, StartError, Sto
 
 use crate::lane::NativeLane;
 use crate::options::{self, NativeOptions, NativeRoute};
-use crate::running;
+use crate::running::{self, Running};
 
 /// An error on its way to JavaScript: a stable code and one clear line.
 pub struct Failure {
@@ -18,13 +18,17 @@ pub struct Failure {
 }
 
 impl Failure {
+    pub(crate) fn new(code: &'static str, message: String) -> Self {
+        Self { code, message }
+    }
+
     pub(crate) fn route(message: String) -> Self {
-        Self { code: "ERR_REACTOR_INVALID_ROUTE", message }
+        Self::new("ERR_REACTOR_INVALID_ROUTE", message)
     }
 
     /// A JavaScript `Error` whose `code` is ours. napi's own conversion would
     /// put its status name there.
-    fn into_error(self, env: Env) -> Error {
+    pub(crate) fn into_error(self, env: Env) -> Error {
         JsError::from(Error::new(self.code, self.message)).into_unknown(env).into()
     }
 }
@@ -71,7 +75,7 @@ impl Task for Start {
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeServer> {
         let server = Arc::new(output.map_err(|failure| failure.into_error(env))?);
-        let id = running::keep(&env, Arc::clone(&server))?;
+        let id = running::keep(&env, Running::Server(Arc::clone(&server)))?;
         Ok(NativeServer { server, id })
     }
 }

@@ -32,6 +32,7 @@
 mod authority;
 mod chunked;
 mod class;
+pub mod client;
 mod decoder;
 mod error;
 mod head;

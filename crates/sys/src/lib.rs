@@ -6,10 +6,14 @@ mod listener;
 mod poller;
 mod process;
 mod stream;
+mod timer;
 mod waker;
 
 pub use listener::{Address, BindError, Listener};
 pub use poller::{Event, Events, Poller};
-pub use process::{block_signals, open_log, raise_open_files_limit, thread_id, yield_now};
+pub use process::{
+    block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, yield_now,
+};
 pub use stream::Stream;
+pub use timer::Timer;
 pub use waker::Waker;

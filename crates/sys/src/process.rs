@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
+use nix::time::{ClockId, clock_gettime};
 
 /// Raises the soft limit of open files to the hard one and returns it
 /// (getrlimit(2), RLIMIT_NOFILE).
@@ -56,4 +58,11 @@ pub fn open_log(path: &Path) -> io::Result<File> {
 #[must_use]
 pub fn thread_id() -> i32 {
     nix::unistd::gettid().as_raw()
+}
+
+/// CPU time that the calling thread has used so far (clock_gettime(2),
+/// CLOCK_THREAD_CPUTIME_ID); zero where the kernel does not say.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

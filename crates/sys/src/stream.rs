@@ -5,8 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, send, setsockopt, shutdown, sockopt};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, UnixAddr, connect,
+    getsockopt, recv, send, setsockopt, shutdown, socket, sockopt,
+};
 use nix::sys::uio::writev;
+
+use crate::Address;
 
 /// A connected TCP or unix stream socket in non-blocking mode. Dropping it
 /// closes it.
@@ -18,6 +23,45 @@ pub struct Stream {
 impl Stream {
     pub(crate) fn new(fd: OwnedFd) -> Self {
         Self { fd }
+    }
+
+    /// Starts to connect to `address`, with TCP_NODELAY, and returns at once,
+    /// with whether it is connected already, as over the loopback interface.
+    /// Otherwise a poller reports the stream writable when the outcome is there;
+    /// [`connect_error`](Self::connect_error) then says what it is.
+    ///
+    /// # Errors
+    /// Those of socket(2) and connect(2). `WouldBlock` only for a unix socket
+    /// whose accept queue is full: nothing was started (unix(7)).
+    pub fn connect(address: &Address) -> io::Result<(Self, bool)> {
+        let family = match address {
+            Address::Unix(_) => AddressFamily::Unix,
+            Address::Tcp(addr) if addr.is_ipv6() => AddressFamily::Inet6,
+            Address::Tcp(_) => AddressFamily::Inet,
+        };
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket(family, SockType::Stream, flags, None)?;
+        let started = match address {
+            Address::Unix(path) => connect(fd.as_raw_fd(), &UnixAddr::new(path)?),
+            Address::Tcp(addr) => {
+                setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+                connect(fd.as_raw_fd(), &SockaddrStorage::from(*addr))
+            }
+        };
+        match started {
+            Ok(()) => Ok((Self { fd }, true)),
+            Err(Errno::EINPROGRESS) => Ok((Self { fd }, false)),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Why connecting failed, if it has (socket(7), SO_ERROR). Asking clears it.
+    ///
+    /// # Errors
+    /// Those of getsockopt(2).
+    pub fn connect_error(&self) -> io::Result<Option<io::Error>> {
+        let errno = getsockopt(&self.fd, sockopt::SocketError)?;
+        Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
     }
 
     /// Reads what is there; 0 is the end of the stream.

@@ -1,0 +1,48 @@
+// One run of our own client, `reactor-rs bench`.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { Failure } from './failure.mjs';
+
+const exec = promisify(execFile);
+
+const PROGRAM = 'dist/cli/bin.js';
+
+/** The arguments of `reactor-rs` for a scenario, with a `rate` as an open loop. */
+export function benchArgs({ threads = 1, connections, depth = 1, rate }, { url }, seconds) {
+  const open = rate === undefined ? [] : ['-R', String(rate)];
+  const load = ['-t', threads, '-c', connections, '--pipeline', depth, ...open].map(String);
+  return ['bench', ...load, '-d', `${seconds}s`, '--json', url];
+}
+
+/** Runs the client and returns its figures in the shape of those of `wrk`. */
+export async function bench(scenario, target, seconds) {
+  let output;
+  try {
+    // A rate that the server does not reach and failed requests are results too.
+    const args = benchArgs(scenario, target, seconds);
+    output = (await exec(process.execPath, [PROGRAM, ...args, '--max-errors', '100%'])).stdout;
+  } catch (error) {
+    throw new Failure(`reactor-rs bench failed: ${error.stderr || error.message}`);
+  }
+  const { requests, durationMs, rate, latency, errors, openLoop, clientLoad } = JSON.parse(output);
+  return {
+    rate,
+    requests,
+    seconds: durationMs / 1e3,
+    p50: latency.p50Ns / 1e3,
+    p99: latency.p99Ns / 1e3,
+    p999: latency.p999Ns / 1e3,
+    max: latency.maxNs / 1e3,
+    errors: errors.total,
+    errorKinds: errors,
+    clientLoad,
+    ...(openLoop === null
+      ? {}
+      : {
+          reached: openLoop.reached,
+          unsent: openLoop.unsent,
+          sendDelayP99: openLoop.sendDelay.p99Ns / 1e3,
+        }),
+  };
+}

@@ -1,0 +1,46 @@
+//! The load client behind `reactor-rs bench`.
+//!
+//! A [`Run`] drives one server with one request over and over, from threads that
+//! each own an epoll instance and a share of the connections. It works in one of
+//! two ways:
+//!
+//! - **Closed loop**: a connection sends its next request when an answer has
+//!   come. It finds the server's highest rate. Its latencies leave out whoever
+//!   would have come while the server was slow (coordinated omission).
+//! - **Open loop**, with [`Plan::rate`]: requests have times at which they are
+//!   meant to go out, whatever the server does. Those that find no free
+//!   connection wait, and latency counts from the intended time.
+//!
+//! Every request that goes out has one outcome: a right answer, or one of
+//! [`ErrorClass`].
+//!
+//! # Resolution
+//!
+//! The clock is read after every read from a socket that brought data, so a
+//! latency is exact to what the kernel took to hand the bytes over. Values are
+//! kept to three significant digits. In an open loop, sends are woken by a
+//! timerfd; how late they went out is reported as [`OpenLoop::send_delay`] and is
+//! part of the latency.
+
+#![forbid(unsafe_code)]
+
+mod conn;
+mod expect;
+mod peer;
+mod plan;
+mod report;
+mod request;
+mod run;
+mod source;
+mod tally;
+mod worker;
+
+pub use peer::{Peer, PeerError};
+pub use plan::{Plan, PlanError};
+pub use report::{
+    Bucket, Bytes, Connections, ErrorCounts, FirstError, Latency, OpenLoop, Progress, Report,
+    StatusCount, StopReason,
+};
+pub use request::{Request, RequestError};
+pub use run::{Run, StartError};
+pub use tally::ErrorClass;

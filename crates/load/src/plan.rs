@@ -1,0 +1,158 @@
+//! What a run does.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{Peer, Request};
+
+/// A whole run: where to, what, how much and for how long.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The server.
+    pub peer: Peer,
+    /// The request that is sent over and over.
+    pub request: Request,
+    /// Threads, 1 to 64. Default 1.
+    pub threads: usize,
+    /// Connections over all threads, at least one a thread, at most 65,535.
+    /// Default 64.
+    pub connections: usize,
+    /// Requests that one connection may have out at once, 1 to 1,024. Default 1.
+    pub pipeline: usize,
+    /// Ends sending after this long, warm-up not counted. Default 10 s.
+    pub duration: Option<Duration>,
+    /// Ends after this many requests, warm-up not counted. Default: no bound.
+    pub requests: Option<u64>,
+    /// Requests a second over all connections: an open loop, 1 to 10,000,000.
+    /// Default: a closed loop.
+    pub rate: Option<u32>,
+    /// Load that is not counted, before what is. Default none.
+    pub warmup: Duration,
+    /// For a connection to open, and for an answer from when its request was
+    /// sent. Looked at every twentieth of it, at most every 100 ms. Default 5 s.
+    pub timeout: Duration,
+    /// The one right status. Default: any from 200 to 399.
+    pub expect_status: Option<u16>,
+    /// The one right body, of every answer. Default: any.
+    pub expect_body: Option<Vec<u8>>,
+}
+
+/// The most threads of a run.
+const MAX_THREADS: usize = 64;
+/// What one client address has ports for.
+const MAX_CONNECTIONS: usize = 65_535;
+const MAX_PIPELINE: usize = 1024;
+const MAX_RATE: u32 = 10_000_000;
+
+impl Plan {
+    /// A plan with the defaults.
+    #[must_use]
+    pub fn new(peer: Peer, request: Request) -> Self {
+        Self {
+            peer,
+            request,
+            threads: 1,
+            connections: 64,
+            pipeline: 1,
+            duration: Some(Duration::from_secs(10)),
+            requests: None,
+            rate: None,
+            warmup: Duration::ZERO,
+            timeout: Duration::from_secs(5),
+            expect_status: None,
+            expect_body: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
+        let bounded = [
+            ("threads", self.threads, MAX_THREADS),
+            ("connections", self.connections, MAX_CONNECTIONS),
+            ("pipeline", self.pipeline, MAX_PIPELINE),
+            ("rate", self.rate.unwrap_or(1) as usize, MAX_RATE as usize),
+        ];
+        for (name, value, max) in bounded {
+            if !(1..=max).contains(&value) {
+                return Err(PlanError::Range { name, value, max });
+            }
+        }
+        if self.threads > self.connections {
+            let (threads, connections) = (self.threads, self.connections);
+            return Err(PlanError::IdleThreads { threads, connections });
+        }
+        if self.pipeline > 1 && !self.request.keeps_alive() {
+            return Err(PlanError::PipelineWithoutKeepAlive);
+        }
+        if self.duration.is_none_or(|duration| duration.is_zero()) && self.requests.is_none() {
+            return Err(PlanError::Endless);
+        }
+        if self.requests == Some(0) {
+            return Err(PlanError::Range { name: "requests", value: 0, max: usize::MAX });
+        }
+        if self.timeout.is_zero() {
+            return Err(PlanError::NoTimeout);
+        }
+        Ok(())
+    }
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// A number is out of its range.
+    Range {
+        /// The field of [`Plan`].
+        name: &'static str,
+        /// What it was.
+        value: usize,
+        /// The most that it may be; the least is 1.
+        max: usize,
+    },
+    /// A thread would have no connection.
+    IdleThreads {
+        /// As asked for.
+        threads: usize,
+        /// As asked for.
+        connections: usize,
+    },
+    /// Several requests on a connection that is for one.
+    PipelineWithoutKeepAlive,
+    /// Neither a duration nor a number of requests.
+    Endless,
+    /// A timeout of zero.
+    NoTimeout,
+    /// More connections than files that may be open.
+    OpenFiles {
+        /// As asked for.
+        connections: usize,
+        /// The limit of this process.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range { name, value, max } => {
+                write!(f, "{name} must be from 1 to {max}, got {value}")
+            }
+            Self::IdleThreads { threads, connections } => write!(
+                f,
+                "threads must be at most the number of connections, which is {connections}, \
+                 got {threads}"
+            ),
+            Self::PipelineWithoutKeepAlive => f.write_str(
+                "pipeline must be 1 without keep-alive: a connection then carries one request",
+            ),
+            Self::Endless => f.write_str("a run needs a duration or a number of requests"),
+            Self::NoTimeout => f.write_str("timeout must be more than zero"),
+            Self::OpenFiles { connections, limit } => write!(
+                f,
+                "connections must fit the limit on open files, which is {limit} \
+                 (see ulimit -n), got {connections}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}

@@ -1,0 +1,279 @@
+//! A run: its threads, and what they share.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
+
+use crate::report::{Latency, Progress, Report, StopReason};
+use crate::tally::Tally;
+use crate::worker::{Ended, Worker};
+use crate::{PeerError, Plan, PlanError};
+
+/// Files that a process has open besides our connections.
+const OTHER_FILES: u64 = 64;
+
+/// Load that is running on threads of its own. Dropping it stops it.
+pub struct Run {
+    shared: Arc<Shared>,
+    wakers: Vec<Arc<Waker>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Why a run did not start, or broke.
+#[derive(Debug)]
+pub enum StartError {
+    /// The plan cannot be carried out.
+    Plan(PlanError),
+    /// There is nobody to send requests to.
+    Peer(PeerError),
+    /// A thread, an epoll instance, an eventfd or a timerfd could not be made.
+    System {
+        /// What was being made.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(error) => error.fmt(f),
+            Self::Peer(error) => error.fmt(f),
+            Self::System { what, source } => write!(f, "cannot make {what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl StartError {
+    /// A code that stays the same from release to release.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "ERR_REACTOR_INVALID_OPTION",
+            Self::Peer(PeerError::NotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
+            Self::Peer(PeerError::Connect { .. }) => "ERR_REACTOR_CONNECT",
+            Self::System { .. } => "ERR_REACTOR_BENCH",
+        }
+    }
+}
+
+impl Run {
+    /// Finds the server, tries one connection to it and starts the threads. This
+    /// may take as long as resolving a name and [`Plan::timeout`] take.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is running then.
+    pub fn start(plan: Plan) -> Result<Self, StartError> {
+        plan.check().map_err(StartError::Plan)?;
+        check_open_files(plan.connections)?;
+        let address = Arc::new(plan.peer.find(plan.timeout).map_err(StartError::Peer)?);
+        let plan = Arc::new(plan);
+        let shared = Arc::new(Shared::new(Arc::clone(&plan)));
+        let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };
+        for index in 0..plan.threads {
+            // Dropping `run` stops the threads before it.
+            run.spawn(index, &plan, &address)
+                .map_err(|source| StartError::System { what: "a client thread", source })?;
+        }
+        Ok(run)
+    }
+
+    fn spawn(&mut self, index: usize, plan: &Arc<Plan>, address: &Arc<Address>) -> io::Result<()> {
+        let waker = Arc::new(Waker::new()?);
+        let shared = Arc::clone(&self.shared);
+        let worker =
+            Worker::new(Arc::clone(plan), Arc::clone(address), Arc::clone(&shared), index, &waker)?;
+        self.wakers.push(waker);
+        let thread = thread::Builder::new().name(format!("rx-load-{index}")).spawn(move || {
+            block_signals();
+            let ended = catch_unwind(AssertUnwindSafe(|| worker.run()));
+            shared.end(ended.unwrap_or_else(|_| Err(io::Error::other("a client thread panicked"))));
+        })?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// The run as it stands; behind by at most 100 ms.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let tally = self.shared.sum();
+        let elapsed = self.shared.epoch().map_or(Duration::ZERO, |epoch| epoch.elapsed());
+        Progress {
+            elapsed_ms: elapsed.as_secs_f64() * 1e3,
+            warming_up: self.shared.epoch().is_none() || elapsed < self.shared.plan.warmup,
+            requests: tally.requests(),
+            errors: tally.failed(),
+            latency: Latency::of(&tally.latency),
+        }
+    }
+
+    /// Ends the run now. Requests without an answer are not counted. Does
+    /// nothing when it has ended.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        for waker in &self.wakers {
+            waker.wake();
+        }
+    }
+
+    /// Calls `then` when the run has ended, on its last thread, or at once if it
+    /// has. A second call replaces the first.
+    pub fn on_end(&self, then: Box<dyn FnOnce() + Send>) {
+        let mut ending = lock(&self.shared.ending);
+        if ending.parts.len() < self.shared.plan.threads {
+            ending.then = Some(then);
+            return;
+        }
+        drop(ending);
+        then();
+    }
+
+    /// Waits for all threads to end.
+    pub fn wait(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            // Its panic was caught.
+            let _ = thread.join();
+        }
+    }
+
+    /// The result, once the run has ended.
+    ///
+    /// # Errors
+    /// The first failure of a thread: the poller's, which no server can cause.
+    #[must_use]
+    pub fn report(&self) -> Option<io::Result<Report>> {
+        let ending = lock(&self.shared.ending);
+        let plan = &self.shared.plan;
+        if ending.parts.len() < plan.threads {
+            return None;
+        }
+        let mut measured = Duration::ZERO;
+        let mut load = 0.0f64;
+        for part in &ending.parts {
+            match part {
+                Ok(ended) => {
+                    measured = measured.max(ended.measured);
+                    load = load.max(ended.load);
+                }
+                Err(error) => return Some(Err(io::Error::new(error.kind(), error.to_string()))),
+            }
+        }
+        drop(ending);
+        let tally = self.shared.sum();
+        let reason = if self.shared.is_stopped() {
+            StopReason::Stop
+        } else if plan.requests.is_some_and(|n| tally.requests() + tally.unsent >= n) {
+            StopReason::Requests
+        } else {
+            StopReason::Duration
+        };
+        Some(Ok(Report::new(&tally, measured, reason, plan.rate, load)))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.stop();
+        self.wait();
+    }
+}
+
+fn check_open_files(connections: usize) -> Result<(), StartError> {
+    let limit = raise_open_files_limit()
+        .map_err(|source| StartError::System { what: "room for open files", source })?;
+    if connections as u64 + OTHER_FILES > limit {
+        return Err(StartError::Plan(PlanError::OpenFiles { connections, limit }));
+    }
+    Ok(())
+}
+
+/// What the threads and the run's owner both see.
+pub(crate) struct Shared {
+    plan: Arc<Plan>,
+    stopped: AtomicBool,
+    /// Threads whose connections are open.
+    arrived: AtomicUsize,
+    epoch: OnceLock<Instant>,
+    tallies: Vec<Mutex<Tally>>,
+    ending: Mutex<Ending>,
+}
+
+#[derive(Default)]
+struct Ending {
+    parts: Vec<io::Result<Ended>>,
+    then: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Shared {
+    fn new(plan: Arc<Plan>) -> Self {
+        let tally = || Mutex::new(Tally::new(plan.rate.is_some()));
+        Self {
+            stopped: AtomicBool::new(false),
+            arrived: AtomicUsize::new(0),
+            epoch: OnceLock::new(),
+            tallies: (0..plan.threads).map(|_| tally()).collect(),
+            ending: Mutex::default(),
+            plan,
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// A thread's connections are open. The last one to say so starts the clock.
+    pub(crate) fn arrive(&self) {
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.plan.threads {
+            self.epoch.get_or_init(Instant::now);
+        }
+    }
+
+    /// The start of the run, once all threads are ready.
+    pub(crate) fn epoch(&self) -> Option<Instant> {
+        self.epoch.get().copied()
+    }
+
+    /// Where thread `index` adds up.
+    pub(crate) fn tally(&self, index: usize) -> MutexGuard<'_, Tally> {
+        lock(&self.tallies[index])
+    }
+
+    fn sum(&self) -> Tally {
+        let mut sum = Tally::new(self.plan.rate.is_some());
+        for tally in &self.tallies {
+            sum.take(&mut lock(tally).clone());
+        }
+        sum
+    }
+
+    /// A thread has ended. One that failed takes the others along.
+    fn end(&self, part: io::Result<Ended>) {
+        if part.is_err() {
+            self.stopped.store(true, Ordering::Release);
+        }
+        let mut ending = lock(&self.ending);
+        ending.parts.push(part);
+        if ending.parts.len() == self.plan.threads {
+            let then = ending.then.take();
+            drop(ending);
+            if let Some(then) = then {
+                then();
+            }
+        }
+    }
+}
+
+/// A panic while a lock is held leaves counters that are still counters.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,159 @@
+//! Which requests go out, and the time from which each counts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::Plan;
+
+/// Nanoseconds since the start of the run.
+pub(crate) type Nanos = u64;
+
+/// How long requests that are late may still go out after the end of an open
+/// loop. Those that are later still would only measure how long the run was.
+const GRACE: Nanos = 1_000_000_000;
+
+/// Duration as [`Nanos`]; centuries saturate.
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+/// The requests of one thread, in the order in which they are due. Knows no
+/// connection and no clock.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pace: Option<Pace>,
+    /// Requests of an open loop that are no longer to come.
+    taken: u64,
+    /// Counted requests that are still to come.
+    left: Option<u64>,
+    /// What counts from before this is warm-up.
+    counts_from: Nanos,
+    /// No request counts from here on or later.
+    until: Nanos,
+    /// Taken once and then not answered, through no fault of theirs.
+    returned: VecDeque<Nanos>,
+}
+
+/// The intended times of an open loop: request `n` of thread `index` of `threads`
+/// is request `n * threads + index` of all, and those are evenly spread.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    rate: u64,
+    threads: u64,
+    index: u64,
+}
+
+impl Pace {
+    fn intended(self, n: u64) -> Nanos {
+        let place = u128::from(n) * u128::from(self.threads) + u128::from(self.index);
+        Nanos::try_from(place * 1_000_000_000 / u128::from(self.rate)).unwrap_or(Nanos::MAX)
+    }
+}
+
+impl Source {
+    /// The share of thread `index` in `plan`.
+    pub(crate) fn new(plan: &Plan, index: usize) -> Self {
+        let (threads, index) = (plan.threads as u64, index as u64);
+        let pace = plan.rate.map(|rate| Pace { rate: rate.into(), threads, index });
+        let counts_from = nanos(plan.warmup);
+        let until = plan.duration.map_or(Nanos::MAX, |d| counts_from.saturating_add(nanos(d)));
+        // The first threads take what does not divide.
+        let left = plan.requests.map(|n| n / threads + u64::from(index < n % threads));
+        Self { pace, taken: 0, left, counts_from, until, returned: VecDeque::new() }
+    }
+
+    /// The time from which the next request counts, if it may go out at `now`.
+    #[inline]
+    pub(crate) fn take(&mut self, now: Nanos) -> Option<Nanos> {
+        if !self.returned.is_empty() {
+            return self.returned.pop_front();
+        }
+        let from = match self.pace {
+            None => now,
+            Some(pace) => {
+                let intended = pace.intended(self.taken);
+                if intended > now || now >= self.until.saturating_add(GRACE) {
+                    return None;
+                }
+                intended
+            }
+        };
+        if from >= self.until {
+            return None;
+        }
+        if self.is_counted(from)
+            && let Some(left) = &mut self.left
+        {
+            *left = left.checked_sub(1)?;
+        }
+        self.taken += 1;
+        Some(from)
+    }
+
+    /// A request that the server has said it will not answer goes out once more.
+    pub(crate) fn give_back(&mut self, from: Nanos) {
+        self.returned.push_back(from);
+    }
+
+    /// Whether a request that counts from `from` is part of the result.
+    #[inline]
+    pub(crate) fn is_counted(&self, from: Nanos) -> bool {
+        from >= self.counts_from
+    }
+
+    /// When the next request is due, where that is a matter of time.
+    pub(crate) fn next_due(&self) -> Option<Nanos> {
+        if !self.returned.is_empty() {
+            return Some(0);
+        }
+        let intended = self.pace?.intended(self.taken);
+        let over = intended >= self.until || (self.left == Some(0) && self.is_counted(intended));
+        (!over).then_some(intended)
+    }
+
+    /// Whether no request will come any more, at `now` or later.
+    pub(crate) fn is_exhausted(&self, now: Nanos) -> bool {
+        if !self.returned.is_empty() {
+            return false;
+        }
+        let spent = self.left == Some(0);
+        match self.pace {
+            None => spent && self.is_counted(now) || now >= self.until,
+            Some(pace) => {
+                let intended = pace.intended(self.taken);
+                spent && self.is_counted(intended)
+                    || now >= self.until && intended >= self.until
+                    || now >= self.until.saturating_add(GRACE)
+            }
+        }
+    }
+
+    /// The intended times of the requests that were due and never went out. They
+    /// may be many, and are counted off with this.
+    pub(crate) fn next_missed(&mut self, now: Nanos) -> Option<Nanos> {
+        let intended = self.next_due().filter(|&intended| intended <= now)?;
+        if let Some(from) = self.returned.pop_front() {
+            return Some(from);
+        }
+        if self.is_counted(intended)
+            && let Some(left) = &mut self.left
+        {
+            *left = left.saturating_sub(1);
+        }
+        self.taken += 1;
+        Some(intended)
+    }
+
+    /// When counting begins.
+    pub(crate) fn counts_from(&self) -> Nanos {
+        self.counts_from
+    }
+
+    /// When sending ends.
+    pub(crate) fn until(&self) -> Nanos {
+        self.until
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Constant rates: that they are kept, and that whoever waits is counted.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, OnceLock};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{HELLO, always, plan, request, run, server};
+use reactor_load::{Plan, Report};
+
+const STALL_AT: Duration = Duration::from_secs(1);
+const STALL: Duration = Duration::from_secs(1);
+const RUN: Duration = Duration::from_secs(3);
+
+/// Answers at once, except for one second that begins one second after the first
+/// request: what comes then is answered when it is over.
+fn stalling() -> common::Server {
+    let first: Arc<OnceLock<Instant>> = Arc::default();
+    server(move |mut conn, _| {
+        while request(&mut conn).is_some() {
+            let began = *first.get_or_init(Instant::now) + STALL_AT;
+            let now = Instant::now();
+            if now >= began && now < began + STALL {
+                sleep(began + STALL - now);
+            }
+            if conn.write_all(HELLO).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Of requests evenly over three seconds, a third is due in the stalled one and
+/// waits for what is left of it, which is uniform between none and all. So the
+/// share of latencies above `x` seconds is `(1 - x) / 3`.
+fn expected(quantile: f64) -> f64 {
+    let share = STALL.as_secs_f64() / RUN.as_secs_f64();
+    STALL.as_secs_f64() * (1.0 - (1.0 - quantile) / share).max(0.0)
+}
+
+fn agrees(report: &Report) -> Result<(), String> {
+    let latency = &report.latency;
+    for (quantile, got) in [
+        (0.5, latency.p50_ns),
+        (0.75, latency.p75_ns),
+        (0.9, latency.p90_ns),
+        (0.99, latency.p99_ns),
+    ] {
+        let (got, expected) = (got as f64 / 1e9, expected(quantile));
+        if (got - expected).abs() > 0.03 * STALL.as_secs_f64() {
+            return Err(format!("p{}: {got:.3} s, not {expected:.3} s", quantile * 100.0));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn latencies_over_a_stall_are_those_that_users_would_have_had() {
+    let stall = |rate| {
+        let server = stalling();
+        let (duration, requests) = (Some(RUN), None);
+        // Fewer connections than requests that wait: most wait for a connection.
+        run(Plan { rate, duration, requests, connections: 8, ..plan(&server.peer, 1) })
+    };
+    // On a machine that is busy with other things, one of three may be disturbed.
+    let mut verdict = Ok(());
+    for _ in 0..3 {
+        let report = stall(Some(500));
+        assert_eq!((report.succeeded, report.errors.total), (1500, 0));
+        assert!(report.open_loop.unwrap().reached, "{report:?}");
+        verdict = agrees(&report);
+        if verdict.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(verdict, Ok(()));
+    // A closed loop does not see it: eight requests wait, and thousands do not.
+    let report = stall(None);
+    assert!(report.requests > 1500, "{report:?}");
+    assert!(report.latency.p99_ns < 100_000_000, "{report:?}");
+}
+
+#[test]
+fn a_rate_is_kept_exactly_over_threads_and_connections() {
+    let server = always(HELLO);
+    let duration = Some(Duration::from_secs(1));
+    for (threads, connections, keep_alive) in [(1, 4, true), (3, 7, true), (2, 4, false)] {
+        let base = Plan { threads, connections, duration, requests: None, ..plan(&server.peer, 1) };
+        let base = if keep_alive { base } else { common::without_keep_alive(base) };
+        let report = run(Plan { rate: Some(400), ..base });
+        assert_eq!((report.succeeded, report.errors.total), (400, 0), "{report:?}");
+        let open = report.open_loop.unwrap();
+        assert_eq!((open.unsent, open.send_delay.count), (0, 400));
+        assert!((350.0..=401.0).contains(&report.rate), "{}", report.rate);
+    }
+}
+
+#[test]
+fn warm_up_is_load_that_does_not_count() {
+    let server = always(HELLO);
+    let (warmup, duration) = (Duration::from_millis(400), Some(Duration::from_millis(600)));
+    let base = Plan { warmup, duration, requests: None, ..plan(&server.peer, 1) };
+    let report = run(Plan { rate: Some(500), ..base.clone() });
+    assert_eq!(report.requests, 300);
+    assert!((550.0..900.0).contains(&report.duration_ms), "{}", report.duration_ms);
+    let report = run(Plan { requests: Some(100), ..base });
+    assert_eq!(report.requests, 100);
+}
+
+#[test]
+fn a_rate_beyond_the_server_is_not_reached_and_says_so() {
+    let server = server(|mut conn, _| {
+        while request(&mut conn).is_some() {
+            sleep(Duration::from_millis(50));
+            if conn.write_all(HELLO).is_err() {
+                return;
+            }
+        }
+    });
+    let duration = Some(Duration::from_millis(500));
+    let base = plan(&server.peer, 1);
+    let report = run(Plan { rate: Some(2000), duration, requests: None, ..base });
+    let open = report.open_loop.unwrap();
+    assert!(!open.reached);
+    // Four connections, twenty requests a second each, and a second of grace.
+    assert!(report.requests <= 4 * 31, "{}", report.requests);
+    assert_eq!(report.requests + open.unsent, 1000);
+    // Those that never went out have waited too: half of all for over a second.
+    assert!(report.latency.p50_ns > 1_000_000_000, "{:?}", report.latency);
+}

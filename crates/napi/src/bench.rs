@@ -1,0 +1,180 @@
+//! The load client as JavaScript sees it: start, progress, stop, result.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{
+    AsyncTask, Object, Uint8Array, retain_current_module_for_unload_safety,
+};
+use napi::{Env, Error, Result, Status, Task};
+use napi_derive::napi;
+use reactor_load::{Peer, Plan, Request, Run, StartError};
+use serde::Serialize;
+
+use crate::options::NativeField;
+use crate::running::{self, Running};
+use crate::server::Failure;
+
+/// What to load and how. Checked by `ts/bench.ts`; times are milliseconds.
+#[napi(object)]
+pub struct NativeBenchOptions {
+    /// Path of a unix socket. Wins over `hostname` and `port`.
+    pub unix: Option<String>,
+    /// Host name or IP address.
+    pub hostname: String,
+    /// TCP port.
+    pub port: u16,
+    /// The Host field, where `headers` has none.
+    pub host: String,
+    /// Request target: path and query.
+    pub target: String,
+    /// Request method.
+    pub method: String,
+    /// Request fields, in order.
+    pub headers: Vec<NativeField>,
+    /// Request body.
+    pub body: Uint8Array,
+    /// Client threads.
+    pub threads: u32,
+    /// Connections over all threads.
+    pub connections: u32,
+    /// Requests that one connection may have out.
+    pub pipeline: u32,
+    /// Connections carry more than one request.
+    pub keep_alive: bool,
+    /// Absent: until `requests` are done.
+    pub duration: Option<u32>,
+    /// Absent: until `duration` is over.
+    pub requests: Option<i64>,
+    /// Requests a second; absent: a closed loop.
+    pub rate: Option<u32>,
+    /// Before anything is counted.
+    pub warmup: u32,
+    /// For a connection, and for an answer.
+    pub timeout: u32,
+    /// The one right status; absent: any from 200 to 399.
+    pub expect_status: Option<u16>,
+    /// The one right body; absent: any.
+    pub expect_body: Option<Uint8Array>,
+}
+
+impl NativeBenchOptions {
+    fn into_plan(self) -> std::result::Result<Plan, Failure> {
+        let fields: Vec<(&str, &[u8])> =
+            self.headers.iter().map(|field| (field.name.as_str(), &field.value[..])).collect();
+        let request = Request::new(
+            &self.method,
+            &self.target,
+            &self.host,
+            &fields,
+            &self.body,
+            self.keep_alive,
+        )
+        .map_err(|error| Failure::new("ERR_REACTOR_INVALID_OPTION", error.to_string()))?;
+        let peer = match self.unix {
+            Some(path) => Peer::Unix(PathBuf::from(path)),
+            None => Peer::Tcp { host: self.hostname, port: self.port },
+        };
+        let ms = |n: u32| Duration::from_millis(n.into());
+        Ok(Plan {
+            threads: self.threads as usize,
+            connections: self.connections as usize,
+            pipeline: self.pipeline as usize,
+            duration: self.duration.map(ms),
+            requests: self.requests.map(|n| u64::try_from(n).unwrap_or(0)),
+            rate: self.rate,
+            warmup: ms(self.warmup),
+            timeout: ms(self.timeout),
+            expect_status: self.expect_status,
+            expect_body: self.expect_body.map(|body| body.to_vec()),
+            ..Plan::new(peer, request)
+        })
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// Starts a load run on threads of its own. Rejects with `code` and a one-line
+/// `message`.
+///
+/// Finding the server may take seconds, so this runs on Node's thread pool.
+#[napi(ts_return_type = "Promise<NativeBench>")]
+pub fn start_bench(env: Env, options: NativeBenchOptions) -> Result<AsyncTask<StartBench>> {
+    // Its threads run this image's code and may outlive the environment.
+    retain_current_module_for_unload_safety();
+    let plan = options.into_plan().map_err(|failure| failure.into_error(env))?;
+    Ok(AsyncTask::new(StartBench(Some(plan))))
+}
+
+/// A start under way on Node's thread pool.
+pub struct StartBench(Option<Plan>);
+
+impl Task for StartBench {
+    type Output = std::result::Result<Run, Failure>;
+    type JsValue = NativeBench;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        let plan = self.0.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
+        Ok(Run::start(plan).map_err(Failure::from))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeBench> {
+        let run = Arc::new(output.map_err(|failure| failure.into_error(env))?);
+        let id = running::keep(&env, Running::Load(Arc::clone(&run)))?;
+        Ok(NativeBench { run, id })
+    }
+}
+
+/// A load run.
+#[napi]
+pub struct NativeBench {
+    run: Arc<Run>,
+    id: u32,
+}
+
+#[napi]
+impl NativeBench {
+    /// The run as it stands, as JSON.
+    #[napi]
+    pub fn progress(&self) -> Result<String> {
+        json(&self.run.progress())
+    }
+
+    /// Ends the run now.
+    #[napi]
+    pub fn stop(&self) {
+        self.run.stop();
+    }
+
+    /// The report, as JSON, once the run has ended. To be called once.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn result<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred::<String, _>()?;
+        let (run, id) = (Arc::downgrade(&self.run), self.id);
+        // Runs on the run's last thread; the inner closure on the JavaScript thread.
+        self.run.on_end(Box::new(move || {
+            deferred.resolve(move |env| {
+                let report = run.upgrade().and_then(|run| run.report());
+                running::forget(id);
+                match report {
+                    Some(Ok(report)) => json(&report),
+                    Some(Err(error)) => {
+                        Err(Failure::new("ERR_REACTOR_BENCH", error.to_string()).into_error(env))
+                    }
+                    None => Err(Error::from_status(Status::GenericFailure)),
+                }
+            });
+        }));
+        Ok(promise)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+}

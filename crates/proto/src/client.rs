@@ -1,0 +1,245 @@
+//! Response decoding: the codec's other end, for programs that send requests.
+//!
+//! Sans-IO and strict like the rest. Bodies are handed on as they come and
+//! never kept; only an incomplete head is, up to [`MAX_HEAD`] bytes.
+//!
+//! ```
+//! use reactor_proto::client::{Decoder, HeadCache};
+//!
+//! let (mut decoder, mut cache) = (Decoder::default(), HeadCache::new(false));
+//! let received = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+//! let step = decoder.decode(received, &mut cache)?;
+//! assert_eq!(&received[step.body], b"hi");
+//! assert_eq!(step.end.map(|head| head.status), Some(200));
+//! # Ok::<(), reactor_proto::client::ResponseError>(())
+//! ```
+
+mod cache;
+mod head;
+
+use std::fmt;
+use std::ops::Range;
+
+pub use cache::HeadCache;
+pub use head::{BodyFraming, ResponseHead};
+
+use crate::chunked::{Chunked, Step as ChunkedStep};
+use crate::{Limits, RequestError};
+
+/// Longest head in bytes, blank line included. A client that measures has no use
+/// for longer ones, and memory stays bounded.
+pub const MAX_HEAD: usize = 64 * 1024;
+
+/// Bodies are not kept, so they need no bound; what is thrown away of a chunked
+/// body's framing gets the bounds that requests have.
+const LIMITS: Limits = Limits {
+    request_line: 0,
+    head: MAX_HEAD,
+    fields: 1000,
+    body: u64::MAX,
+    chunk_extensions: 16 * 1024,
+    trailers: 16 * 1024,
+};
+
+/// Why a response was refused. Where the next one would begin is then unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResponseError {
+    /// The first line is not `HTTP/1.x`, a status of three digits and a reason.
+    StatusLine,
+    /// A line that ends in LF alone.
+    BareLf,
+    /// A field line that is not a name, a colon and a value.
+    Field,
+    /// The head is longer than [`MAX_HEAD`].
+    HeadTooLarge,
+    /// Content-Length is not one decimal number of at most 64 bits.
+    ContentLength,
+    /// Transfer-Encoding in HTTP/1.0, beside Content-Length, or no list of codings.
+    TransferEncoding,
+    /// 101: what follows is no longer HTTP/1.
+    SwitchedProtocols,
+    /// The chunked coding is broken.
+    Chunked(RequestError),
+    /// The connection ended inside a response.
+    Truncated,
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StatusLine => "the first line is no HTTP/1 status line (RFC 9112 section 4)",
+            Self::BareLf => "a line ends in LF without CR (RFC 9112 section 2.2)",
+            Self::Field => "a field line is malformed (RFC 9112 section 5)",
+            Self::HeadTooLarge => "the head is longer than 64 KiB",
+            Self::ContentLength => "Content-Length is not one number (RFC 9112 section 6.3)",
+            Self::TransferEncoding => "Transfer-Encoding is not valid here (RFC 9112 section 6.1)",
+            Self::SwitchedProtocols => "the server switched protocols, which nobody asked for",
+            Self::Chunked(error) => error.message(),
+            Self::Truncated => "the connection was closed before the response ended",
+        })
+    }
+}
+
+impl std::error::Error for ResponseError {}
+
+/// What [`Decoder::decode`] came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Bytes of the input that are used up.
+    pub used: usize,
+    /// The part of the input that is body, decoded; may be empty.
+    pub body: Range<usize>,
+    /// The response ended here, and this was its head.
+    pub end: Option<ResponseHead>,
+}
+
+/// The state of one connection's responses.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    at: At,
+    /// The beginning of a head that is not complete yet.
+    kept: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+enum At {
+    #[default]
+    Head,
+    Length(ResponseHead, u64),
+    Chunked(ResponseHead, Chunked),
+    UntilClose(ResponseHead),
+}
+
+impl Decoder {
+    /// Reads on in `input`, which is what the connection brought next. Call it
+    /// again with the rest while there is one; all of an incomplete head is used
+    /// up. Interim responses (1xx) are passed over (RFC 9110 §15.2).
+    ///
+    /// # Errors
+    /// [`ResponseError`]; the connection is of no use after it.
+    #[inline]
+    pub fn decode(&mut self, input: &[u8], cache: &mut HeadCache) -> Result<Step, ResponseError> {
+        if !matches!(self.at, At::Head) {
+            return self.body(input, 0);
+        }
+        let (used, head) = if self.kept.is_empty()
+            && let Some(hit) = cache.find(input)
+        {
+            hit
+        } else {
+            match self.head(input, cache)? {
+                Some(parsed) => parsed,
+                None => return Ok(Step { used: input.len(), ..Step::default() }),
+            }
+        };
+        match head.framing {
+            // An interim response; the final one follows.
+            BodyFraming::None if head.status < 200 => Ok(Step { used, ..Step::default() }),
+            BodyFraming::None | BodyFraming::Length(0) => {
+                Ok(Step { used, body: used..used, end: Some(head) })
+            }
+            BodyFraming::Length(length) => {
+                self.at = At::Length(head, length);
+                self.body(input, used)
+            }
+            BodyFraming::Chunked => {
+                self.at = At::Chunked(head, Chunked::new());
+                self.body(input, used)
+            }
+            BodyFraming::UntilClose => {
+                self.at = At::UntilClose(head);
+                self.body(input, used)
+            }
+        }
+    }
+
+    /// The connection has ended: the head of the response that this completes,
+    /// or nothing between two responses.
+    ///
+    /// # Errors
+    /// [`ResponseError::Truncated`] inside a response.
+    pub fn finish(&mut self) -> Result<Option<ResponseHead>, ResponseError> {
+        match std::mem::take(&mut self.at) {
+            At::Head if self.kept.is_empty() => Ok(None),
+            At::UntilClose(head) => Ok(Some(head)),
+            At::Head | At::Length(..) | At::Chunked(..) => Err(ResponseError::Truncated),
+        }
+    }
+
+    /// Forgets everything, for a new connection.
+    pub fn reset(&mut self) {
+        self.at = At::Head;
+        self.kept.clear();
+    }
+
+    /// Whether part of a response has come.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        !self.kept.is_empty() || !matches!(self.at, At::Head)
+    }
+
+    /// Body bytes from `start` on.
+    #[inline]
+    fn body(&mut self, input: &[u8], start: usize) -> Result<Step, ResponseError> {
+        let rest = &input[start..];
+        match &mut self.at {
+            At::Head => Ok(Step::default()),
+            At::UntilClose(_) => {
+                Ok(Step { used: input.len(), body: start..input.len(), end: None })
+            }
+            At::Length(head, left) => {
+                let ready = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                *left -= ready as u64;
+                let end = (*left == 0).then_some(*head);
+                if end.is_some() {
+                    self.at = At::Head;
+                }
+                Ok(Step { used: start + ready, body: start..start + ready, end })
+            }
+            At::Chunked(head, chunked) => {
+                let (used, step) = chunked.decode(rest, &LIMITS).map_err(ResponseError::Chunked)?;
+                let used = start + used;
+                match step {
+                    ChunkedStep::Incomplete => Ok(Step { used, body: used..used, end: None }),
+                    ChunkedStep::Data { start: from, end } => {
+                        Ok(Step { used, body: start + from..start + end, end: None })
+                    }
+                    ChunkedStep::End => {
+                        let end = Some(*head);
+                        self.at = At::Head;
+                        Ok(Step { used, body: used..used, end })
+                    }
+                }
+            }
+        }
+    }
+
+    /// A head whose beginning may have been kept. Returns how much of `input`
+    /// belongs to it.
+    fn head(
+        &mut self,
+        input: &[u8],
+        cache: &mut HeadCache,
+    ) -> Result<Option<(usize, ResponseHead)>, ResponseError> {
+        if self.kept.is_empty() {
+            let Some(len) = head::length(input, 0)? else {
+                self.kept.extend_from_slice(input);
+                return Ok(None);
+            };
+            return Ok(Some((len, cache.parse(&input[..len])?)));
+        }
+        let before = self.kept.len();
+        // No more is copied than a head may have.
+        let room = (MAX_HEAD - before.min(MAX_HEAD)).saturating_add(1).min(input.len());
+        self.kept.extend_from_slice(&input[..room]);
+        let Some(len) = head::length(&self.kept, before)? else {
+            return Ok(None);
+        };
+        let head = cache.parse(&self.kept[..len])?;
+        self.kept.clear();
+        Ok(Some((len - before, head)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Wakes a thread out of epoll_wait at a time of its own choice.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+/// A timerfd(2): what epoll_wait(2) cannot do with its whole milliseconds.
+///
+/// Like a [`Waker`](crate::Waker) it is watched edge-triggered and never read:
+/// every expiry is an edge of its own.
+#[derive(Debug)]
+pub struct Timer {
+    fd: TimerFd,
+}
+
+impl Timer {
+    /// Creates a timer that is not set.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE or ENOMEM of timerfd_create(2).
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+        Ok(Self { fd: TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)? })
+    }
+
+    /// Sets it to expire once, `after` from now, in place of what was set
+    /// before. Zero is taken as a nanosecond: it would unset the timer.
+    ///
+    /// # Errors
+    /// Those of timerfd_settime(2); none for times below centuries.
+    pub fn set(&self, after: Duration) -> io::Result<()> {
+        let after = TimeSpec::from_duration(after.max(Duration::from_nanos(1)));
+        Ok(self.fd.set(Expiration::OneShot(after), TimerSetTimeFlags::empty())?)
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

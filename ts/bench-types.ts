@@ -1,0 +1,226 @@
+/** What to load, how hard and for how long. Times are milliseconds. */
+export interface BenchOptions {
+  /** Client threads, 1 to 64 and at most `connections`. @default 1 */
+  threads?: number | undefined;
+  /** Connections over all threads, 1 to 65535. @default 64 */
+  connections?: number | undefined;
+  /**
+   * Ends sending after this long, 1 to 86400000. Answers still out are awaited.
+   * @default 10000, or no end when `requests` is given
+   */
+  duration?: number | undefined;
+  /** Ends after exactly this many requests, 1 to 2^53 - 1. @default no bound */
+  requests?: number | undefined;
+  /** Requests that one connection may have out at once, 1 to 1024. @default 1 */
+  pipeline?: number | undefined;
+  /** Use connections for more than one request. @default true */
+  keepAlive?: boolean | undefined;
+  /**
+   * An open loop: so many requests a second, 1 to 10000000, spread evenly over
+   * time whatever the server does. Latency counts from the time at which a
+   * request was meant to go out, so one that waits for a free connection counts
+   * its wait (no coordinated omission).
+   * @default a closed loop: the next request when an answer has come
+   */
+  rate?: number | undefined;
+  /** Load that is not counted, before what is; 0 to 86400000. @default 0 */
+  warmup?: number | undefined;
+  /**
+   * For a connection to open, and for a whole answer from when its request was
+   * sent; 1 to 86400000, exact to a twentieth or 100 ms, whichever is less.
+   * @default 5000
+   */
+  timeout?: number | undefined;
+  /** Request method, as sent; not CONNECT. @default 'GET' */
+  method?: string | undefined;
+  /** Request headers. `Content-Length` is written by the client. @default none */
+  headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  /** Request body; a string is sent as UTF-8. At most 64 MiB. @default none */
+  body?: string | Uint8Array | undefined;
+  /** The one right status, 100 to 999. @default any from 200 to 399 */
+  expectStatus?: number | undefined;
+  /** The one right body, byte for byte. @default any */
+  expectBody?: string | Uint8Array | undefined;
+  /** Connect to this unix socket; the URL still gives Host and target. */
+  unix?: string | undefined;
+  /** Stops the run; `bench` then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Called twice a second with how the run stands. */
+  onProgress?: ((progress: BenchProgress) => void) | undefined;
+}
+
+/** A run as it stands. */
+export interface BenchProgress {
+  /** Milliseconds since the start, warm-up included; 0 while connections open. */
+  elapsedMs: number;
+  /** In the warm-up, or before it. */
+  warmingUp: boolean;
+  /** Requests with an outcome so far. */
+  requests: number;
+  /** Those that failed. */
+  errors: number;
+  /** Latency so far. */
+  latency: BenchLatency;
+}
+
+/** What a run came to. Counts leave out warm-up. */
+export interface BenchResult {
+  /** What was loaded. */
+  url: string;
+  /** How. */
+  settings: BenchSettings;
+  /** Why it ended; `stop` is an interrupt. */
+  stoppedBy: 'duration' | 'requests' | 'stop';
+  /** From the end of the warm-up to the last answer, or to the end of the duration. */
+  durationMs: number;
+  /** Requests with an outcome: `succeeded` plus `errors.total`. */
+  requests: number;
+  /** Requests whose answer was complete and as expected. */
+  succeeded: number;
+  /** Requests with an outcome, a second. */
+  rate: number;
+  /** The other requests, by class. */
+  errors: BenchErrors;
+  /** The first error of each class, in words. */
+  firstErrors: BenchFirstError[];
+  /** Complete answers by status. */
+  statuses: BenchStatus[];
+  /** Bytes on the wire. */
+  bytes: BenchBytes;
+  /** Connections. */
+  connections: BenchConnections;
+  /**
+   * From when a request was due to its whole answer. Requests that timed out or
+   * never went out count with the time they had waited.
+   */
+  latency: BenchLatency;
+  /** The latencies in steps of one ratio, without gaps. */
+  histogram: LatencyBucket[];
+  /** What an open loop has besides; `null` for a closed one. */
+  openLoop: BenchOpenLoop | null;
+  /** The busiest client thread's share of a core. Near 1 the client was the bottleneck. */
+  clientLoad: number;
+}
+
+/** The load as it was. */
+export interface BenchSettings {
+  /** Client threads. */
+  threads: number;
+  /** Connections over all threads. */
+  connections: number;
+  /** Requests that one connection had out at most. */
+  pipeline: number;
+  /** Connections carried more than one request. */
+  keepAlive: boolean;
+  /** Requests a second of an open loop. */
+  rate: number | null;
+  /** Asked for, in milliseconds. */
+  durationMs: number | null;
+  /** Asked for. */
+  requests: number | null;
+  /** Milliseconds before anything counted. */
+  warmupMs: number;
+  /** Milliseconds. */
+  timeoutMs: number;
+}
+
+/** Failed requests by class. Every one is in one class. */
+export interface BenchErrors {
+  /** All of them. */
+  total: number;
+  /** No connection could be opened. */
+  connect: number;
+  /** The connection broke while the request was being sent. */
+  send: number;
+  /** It broke before the whole answer had come, or what came was no HTTP/1 response. */
+  receive: number;
+  /** No whole answer within the timeout. */
+  timeout: number;
+  /** Another status than the expected one. */
+  status: number;
+  /** The right status and another body than the expected one. */
+  body: number;
+}
+
+/** One error in words. */
+export interface BenchFirstError {
+  /** A class of {@link BenchErrors}. */
+  class: Exclude<keyof BenchErrors, 'total'>;
+  /** What happened. */
+  message: string;
+}
+
+/** How often a status came. */
+export interface BenchStatus {
+  /** The status code. */
+  status: number;
+  /** Complete answers that had it. */
+  count: number;
+}
+
+/** Bytes on the wire. */
+export interface BenchBytes {
+  /** Written to sockets. */
+  sent: number;
+  /** Read from sockets. */
+  received: number;
+}
+
+/** Connections over the whole run, warm-up included. */
+export interface BenchConnections {
+  /** Opened. */
+  opened: number;
+  /** Attempts that failed. */
+  failed: number;
+  /**
+   * Closed because the server sent bytes that answer no request, as after a
+   * Content-Length that is too small.
+   */
+  unasked: number;
+}
+
+/** A distribution of times in nanoseconds, exact to a thousandth. */
+export interface BenchLatency {
+  /** Values counted. */
+  count: number;
+  /** The smallest. */
+  minNs: number;
+  /** Arithmetic mean. */
+  meanNs: number;
+  /** Standard deviation. */
+  stdevNs: number;
+  /** Median. */
+  p50Ns: number;
+  /** 75th percentile. */
+  p75Ns: number;
+  /** 90th percentile. */
+  p90Ns: number;
+  /** 99th percentile. */
+  p99Ns: number;
+  /** 99.9th percentile. */
+  p999Ns: number;
+  /** 99.99th percentile. */
+  p9999Ns: number;
+  /** The largest. */
+  maxNs: number;
+}
+
+/** Part of a distribution. */
+export interface LatencyBucket {
+  /** The longest time in it; the bucket before ends where it begins. */
+  upToNs: number;
+  /** Values in it. */
+  count: number;
+}
+
+/** What only an open loop has. */
+export interface BenchOpenLoop {
+  /** Requests a second that were asked for. */
+  targetRate: number;
+  /** Every request went out, and at no less than 99 % of the rate. */
+  reached: boolean;
+  /** Requests that were due and never went out: no connection was free in time. */
+  unsent: number;
+  /** How late requests went out. Part of the latency. */
+  sendDelay: BenchLatency;
+}

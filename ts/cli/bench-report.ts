@@ -1,0 +1,128 @@
+import type { BenchLatency, BenchProgress, BenchResult } from '../bench-types.js';
+import { count, size } from './output.js';
+
+/** Characters of the longest bar. */
+const BAR = 40;
+
+/** The client thread is close to what one core can do. */
+const BUSY = 0.95;
+
+/** The run so far on one line. The rate is that since `last`. */
+export function renderProgress(progress: BenchProgress, last: BenchProgress | undefined): string {
+  const seconds = (progress.elapsedMs - (last?.elapsedMs ?? 0)) / 1000;
+  const rate = seconds > 0 ? (progress.requests - (last?.requests ?? 0)) / seconds : 0;
+  const { p50Ns, p99Ns } = progress.latency;
+  return [
+    `${(progress.elapsedMs / 1000).toFixed(1)} s`,
+    progress.warmingUp ? 'warming up' : `${whole(rate)} req/s`,
+    `p50 ${time(p50Ns)}`,
+    `p99 ${time(p99Ns)}`,
+    count(progress.errors, 'error'),
+  ].join('  ');
+}
+
+/** The result for people. */
+export function renderReport(result: BenchResult): string {
+  const { settings, requests, succeeded, errors, bytes, latency } = result;
+  const lines = [
+    `${result.url}: ${count(settings.threads, 'thread')}, ${count(settings.connections, 'connection')}${shape(result)}, ${time(result.durationMs * 1e6)}${result.stoppedBy === 'stop' ? ' (interrupted)' : ''}`,
+    '',
+    `requests   ${whole(requests)}`,
+    `succeeded  ${whole(succeeded)} (${share(succeeded, requests)})`,
+    `errors     ${whole(errors.total)}${byClass(errors)}`,
+    ...result.firstErrors.map((first) => `           first ${first.class} error: ${first.message}`),
+    `statuses   ${result.statuses.map(({ status, count }) => `${status}: ${whole(count)}`).join(', ') || 'none'}`,
+    `rate       ${whole(result.rate)} requests/s${target(result)}`,
+    `bytes      ${size(bytes.received)} in, ${size(bytes.sent)} out`,
+    ...unasked(result),
+    '',
+    `latency    ${settings.rate === null ? 'from sending to the whole answer' : 'from when a request was due to its whole answer'}`,
+    ...percentiles(latency),
+    '',
+    ...histogram(result),
+    ...advice(result),
+  ];
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+function shape({ settings }: BenchResult): string {
+  if (!settings.keepAlive) {
+    return ' for one request each';
+  }
+  return settings.pipeline > 1 ? `, ${settings.pipeline} requests pipelined` : '';
+}
+
+function byClass({ total, ...classes }: BenchResult['errors']): string {
+  const met = Object.entries(classes).filter(([, n]) => n > 0);
+  return met.length === 0 ? '' : `: ${met.map(([name, n]) => `${name} ${whole(n)}`).join(', ')}`;
+}
+
+function unasked({ connections }: BenchResult): string[] {
+  const { unasked } = connections;
+  return unasked === 0
+    ? []
+    : [`broken     ${count(unasked, 'connection')}: the server sent bytes that answer no request`];
+}
+
+function target({ openLoop }: BenchResult): string {
+  if (openLoop === null) {
+    return '';
+  }
+  const { targetRate, reached, unsent, sendDelay } = openLoop;
+  const asked = `of ${whole(targetRate)} asked for`;
+  if (reached) {
+    return `, ${asked}: reached; sent ${time(sendDelay.p99Ns)} late at p99`;
+  }
+  return `, ${asked}: NOT REACHED; ${count(unsent, 'request')} never went out`;
+}
+
+function percentiles(latency: BenchLatency): string[] {
+  const rows: [string, number][] = [
+    ['p50', latency.p50Ns],
+    ['p75', latency.p75Ns],
+    ['p90', latency.p90Ns],
+    ['p99', latency.p99Ns],
+    ['p99.9', latency.p999Ns],
+    ['p99.99', latency.p9999Ns],
+    ['max', latency.maxNs],
+    ['mean', latency.meanNs],
+  ];
+  return rows.map(([name, ns]) => `  ${name.padEnd(8)} ${time(ns).padStart(9)}`);
+}
+
+function histogram({ histogram: buckets, latency }: BenchResult): string[] {
+  const most = Math.max(...buckets.map((bucket) => bucket.count));
+  return buckets.map(({ upToNs, count: n }) => {
+    // What there is shows, however little.
+    const bar = n === 0 ? '' : '█'.repeat(Math.max(1, Math.round((n / most) * BAR)));
+    return `  ≤ ${time(upToNs).padStart(9)} ${share(n, latency.count).padStart(8)} ${bar}`.trimEnd();
+  });
+}
+
+function advice({ clientLoad, settings }: BenchResult): string[] {
+  if (clientLoad < BUSY) {
+    return [];
+  }
+  const busy = `a client thread used ${share(clientLoad, 1)} of its core`;
+  return ['', `The client may be the bottleneck: ${busy}. Try -t ${settings.threads + 1} or more.`];
+}
+
+/** Nanoseconds with three digits or so. */
+function time(ns: number): string {
+  const units: [string, number][] = [
+    ['s', 1e9],
+    ['ms', 1e6],
+    ['µs', 1e3],
+  ];
+  const [unit, scale] = units.find(([, scale]) => ns >= scale) ?? ['ns', 1];
+  const value = ns / scale;
+  return `${value.toFixed(value >= 100 || scale === 1 ? 0 : value >= 10 ? 1 : 2)} ${unit}`;
+}
+
+function share(part: number, whole: number): string {
+  return whole === 0 ? '–' : `${((part / whole) * 100).toFixed(2)} %`;
+}
+
+function whole(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}

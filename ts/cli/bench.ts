@@ -1,0 +1,274 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Command, Option } from 'commander';
+import { type BenchRun, startBench } from '../bench.js';
+import {
+  type BenchOptionName,
+  parseBenchOption,
+  parseHeader,
+  type ResolvedBench,
+  resolveBench,
+} from '../bench-options.js';
+import type { BenchOptions, BenchProgress, BenchResult } from '../bench-types.js';
+import { ReactorError } from '../errors.js';
+import { invalid } from '../options.js';
+import { renderProgress, renderReport } from './bench-report.js';
+import { fail } from './output.js';
+import { BENCH_EXAMPLES } from './usage.js';
+
+/** One flag of `bench` that stands for an option of the API. */
+interface Flag {
+  readonly flags: string;
+  readonly option: BenchOptionName;
+  readonly text: string;
+  readonly group: string;
+}
+
+const LOAD = 'Load:';
+const REQUEST = 'Request:';
+const JUDGEMENT = 'Judgement:';
+
+const FLAGS: readonly Flag[] = [
+  {
+    flags: '-t, --threads <n>',
+    option: 'threads',
+    text: 'client threads (1 to 64; default 1)',
+    group: LOAD,
+  },
+  {
+    flags: '-c, --connections <n>',
+    option: 'connections',
+    text: 'connections over all threads (1 to 65535; default 64)',
+    group: LOAD,
+  },
+  {
+    flags: '-d, --duration <time>',
+    option: 'duration',
+    text: 'such as 500ms, 10s, 2m (default 10s, or no end with -n)',
+    group: LOAD,
+  },
+  {
+    flags: '-n, --requests <n>',
+    option: 'requests',
+    text: 'end after exactly so many requests',
+    group: LOAD,
+  },
+  {
+    flags: '--pipeline <n>',
+    option: 'pipeline',
+    text: 'requests out at once on a connection (1 to 1024; default 1)',
+    group: LOAD,
+  },
+  {
+    flags: '-R, --rate <n>',
+    option: 'rate',
+    text: 'requests a second, whatever the server does (1 to 10000000; default: as many as it answers)',
+    group: LOAD,
+  },
+  {
+    flags: '--warmup <time>',
+    option: 'warmup',
+    text: 'load before what is counted (default 0s)',
+    group: LOAD,
+  },
+  {
+    flags: '--timeout <time>',
+    option: 'timeout',
+    text: 'for a connection, and for an answer (default 5s)',
+    group: LOAD,
+  },
+  {
+    flags: '--unix <path>',
+    option: 'unix',
+    text: 'connect to this socket; the URL gives Host and path',
+    group: REQUEST,
+  },
+  {
+    flags: '-m, --method <name>',
+    option: 'method',
+    text: 'method (default GET)',
+    group: REQUEST,
+  },
+  {
+    flags: '--expect-status <n>',
+    option: 'expectStatus',
+    text: 'the one right status (100 to 999; default: any from 200 to 399)',
+    group: JUDGEMENT,
+  },
+];
+
+const HEADER = new Option('-H, --header <line>', 'such as "Accept: text/plain"; may be repeated');
+const BODY = new Option('-b, --body <text>', 'body; @FILE is what the file holds');
+const NO_KEEP_ALIVE = new Option('--no-keepalive', 'a connection for every request');
+const EXPECT_BODY = new Option('--expect-body <text>', 'the one right body; @FILE as above');
+const MAX_ERRORS = new Option(
+  '--max-errors <n>',
+  'failed requests, or a share such as 0.1%, beyond which the exit code is 1 (default 0)',
+);
+const JSON_OUTPUT = new Option('--json', 'print the result as JSON on stdout');
+
+/** The values of the flags that are no plain option. */
+interface BenchFlags {
+  header?: string[];
+  body?: string;
+  keepalive: boolean;
+  expectBody?: string;
+  maxErrors?: string;
+  json?: boolean;
+}
+
+/** Adds `bench` to the program; `done` gets its exit code. */
+export function addBench(program: Command, done: (exitCode: number) => void): void {
+  const command = program
+    .command('bench')
+    .description('load an HTTP server and report rate and latency')
+    .argument('<url>', 'http:// only')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', BENCH_EXAMPLES.trimEnd());
+  for (const { flags, text, group } of FLAGS) {
+    command.addOption(new Option(flags, text).helpGroup(group));
+  }
+  const collect = (line: string, lines: string[] = []) => [...lines, line];
+  command
+    .addOption(HEADER.argParser(collect).helpGroup(REQUEST))
+    .addOption(BODY.helpGroup(REQUEST))
+    .addOption(NO_KEEP_ALIVE.helpGroup(LOAD))
+    .addOption(EXPECT_BODY.helpGroup(JUDGEMENT))
+    .addOption(MAX_ERRORS.helpGroup(JUDGEMENT))
+    .addOption(JSON_OUTPUT)
+    .action(async (url: string, given: Record<string, unknown>) => {
+      const flags = given as Record<string, unknown> & BenchFlags;
+      const limit = readLimit(flags.maxErrors ?? '0');
+      const resolved = resolveBench(url, readFlags(flags), labelOf);
+      done(await benchCommand(resolved, limit, flags.json === true));
+    });
+}
+
+/** Loads the server to the exit code. */
+async function benchCommand(
+  resolved: ResolvedBench,
+  limit: ErrorLimit,
+  json: boolean,
+): Promise<number> {
+  const run = await startBench(resolved);
+  const live = showProgress(run);
+  let interrupted: 'SIGINT' | 'SIGTERM' | undefined;
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+    interrupted = signal;
+    run.stop();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  let result: BenchResult;
+  try {
+    result = await run.result;
+  } finally {
+    live.end();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : renderReport(result));
+  if (interrupted !== undefined) {
+    return 128 + constants.signals[interrupted];
+  }
+  const { errors, requests } = result;
+  if (limit.isPassed(errors.total, requests)) {
+    return fail(
+      1,
+      `${errors.total} of ${requests} requests failed, more than --max-errors ${limit.spelled}`,
+    );
+  }
+  return 0;
+}
+
+/** A line on the terminal that is written over twice a second. */
+function showProgress(run: BenchRun): { end(): void } {
+  if (process.stderr.isTTY !== true) {
+    return { end() {} };
+  }
+  let last: BenchProgress | undefined;
+  const ticks = setInterval(() => {
+    const progress = run.progress();
+    process.stderr.write(`\r\x1b[K${renderProgress(progress, last)}`);
+    last = progress;
+  }, 500);
+  return {
+    end() {
+      clearInterval(ticks);
+      process.stderr.write('\r\x1b[K');
+    },
+  };
+}
+
+/** How much failure is still success. */
+interface ErrorLimit {
+  readonly spelled: string;
+  isPassed(errors: number, requests: number): boolean;
+}
+
+function readLimit(spelled: string): ErrorLimit {
+  const [, number, percent] = /^(\d{1,15}|\d{1,3}(?:\.\d{1,9})?(%))$/.exec(spelled) ?? [];
+  const value = Number.parseFloat(number ?? '');
+  if (Number.isNaN(value) || (percent !== undefined && value > 100)) {
+    throw invalid('--max-errors', 'a number of requests or a share from 0% to 100%', spelled);
+  }
+  return {
+    spelled,
+    isPassed: (errors, requests) =>
+      errors > (percent === undefined ? value : (requests * value) / 100),
+  };
+}
+
+function readFlags(flags: Record<string, unknown> & BenchFlags): BenchOptions {
+  const options: Record<string, unknown> = { keepAlive: flags.keepalive };
+  for (const flag of FLAGS) {
+    const spelled = flags[new Option(flag.flags).attributeName()];
+    if (typeof spelled === 'string') {
+      options[flag.option] = parseBenchOption(flag.option, labelOf(flag.option), spelled);
+    }
+  }
+  if (flags.header !== undefined) {
+    const headers: Record<string, string[]> = Object.create(null);
+    for (const line of flags.header) {
+      const [name, value] = parseHeader('-H/--header', line);
+      headers[name] = [...(headers[name] ?? []), value];
+    }
+    options.headers = headers;
+  }
+  for (const name of ['body', 'expectBody'] as const) {
+    const spelled = flags[name];
+    if (spelled !== undefined) {
+      options[name] = spelled.startsWith('@') ? readBody(labelOf(name), spelled) : spelled;
+    }
+  }
+  return options as BenchOptions;
+}
+
+function readBody(label: string, spelled: string): Uint8Array {
+  const file = spelled.slice(1);
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : String(code);
+    throw new ReactorError('ERR_REACTOR_INVALID_OPTION', `${label} cannot read "${file}": ${why}`, {
+      cause,
+    });
+  }
+}
+
+const LABELS: ReadonlyMap<string, string> = new Map([
+  ...FLAGS.map((flag) => [flag.option, spelling(new Option(flag.flags))] as const),
+  ['headers', spelling(HEADER)],
+  ['body', spelling(BODY)],
+  ['expectBody', spelling(EXPECT_BODY)],
+]);
+
+/** An option as the user wrote it. */
+function labelOf(option: string): string {
+  return LABELS.get(option) ?? `option "${option}"`;
+}
+
+function spelling({ short, long }: Option): string {
+  return [short, long].filter(Boolean).join('/');
+}
