@@ -8,7 +8,6 @@ import { main } from './lib/failure.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
-import { questions, spell } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { judge, scenarios } from './lib/scenarios.mjs';
 import { startChecked } from './lib/started.mjs';
