@@ -285,6 +285,22 @@ test('a thread that ends takes its run along', async (t) => {
   }
 });
 
+test('process.exit() under load ends with its own code', async (t) => {
+  const server = await start(t, { routes: { '/': 'x' } });
+  for (let round = 0; round < 5; round++) {
+    const index = new URL('../dist/index.js', import.meta.url).href;
+    const child = launch([
+      '--input-type=module',
+      '--eval',
+      `import { bench } from ${JSON.stringify(index)};
+       bench(${JSON.stringify(server.url)}, { duration: 60_000, threads: 2 });
+       setTimeout(() => process.exit(7), ${round * 20});`,
+    ]);
+    const [code, signal] = await once(child.process, 'close');
+    t.deepEqual({ code, signal, stderr: child.stderr() }, { code: 7, signal: null, stderr: '' });
+  }
+});
+
 // The command line.
 
 async function cli(t, args, options) {
@@ -318,7 +334,8 @@ test('bench reports on stdout and exits with 0', async (t) => {
 });
 
 test('--json prints one line, the result of the API', async (t) => {
-  const args = ['--json', '-t', '2', '-c', '4', '--pipeline', '3', '-n', '300'];
+  const load = ['-t', '2', '-c', '4', '--pipeline', '3', '-n', '300', '-d', '1.5m'];
+  const args = ['--json', ...load, '--warmup', '0', '--timeout', '20'];
   const { code, stdout } = await cli(t, (url) => [...args, url]);
   t.is(code, 0);
   t.is(stdout.indexOf('\n'), stdout.length - 1);
@@ -327,6 +344,8 @@ test('--json prints one line, the result of the API', async (t) => {
   const { threads, connections, pipeline } = result.settings;
   t.deepEqual([threads, connections, pipeline], [2, 4, 3]);
   t.is(result.latency.count, 300);
+  const { durationMs, warmupMs, timeoutMs } = result.settings;
+  t.deepEqual([durationMs, warmupMs, timeoutMs], [90_000, 0, 20_000]);
 });
 
 test('-R says whether the rate was reached', async (t) => {

@@ -44,7 +44,7 @@ const FLAGS: readonly Flag[] = [
   {
     flags: '-d, --duration <time>',
     option: 'duration',
-    text: 'such as 500ms, 10s, 2m (default 10s, or no end with -n)',
+    text: 'such as 500ms, 10s, 2m; seconds without a unit (default 10s, or no end with -n)',
     group: LOAD,
   },
   {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
 
+use crate::conn::Batch;
 use crate::report::{Latency, Progress, Report, StopReason};
 use crate::tally::Tally;
 use crate::worker::{Ended, Worker};
@@ -75,23 +76,22 @@ impl Run {
     pub fn start(plan: Plan) -> Result<Self, StartError> {
         plan.check().map_err(StartError::Plan)?;
         check_open_files(plan.connections)?;
-        let address = Arc::new(plan.peer.find(plan.timeout).map_err(StartError::Peer)?);
-        let plan = Arc::new(plan);
-        let shared = Arc::new(Shared::new(Arc::clone(&plan)));
+        let address = plan.peer.find(plan.timeout).map_err(StartError::Peer)?;
+        let threads = plan.threads;
+        let shared = Arc::new(Shared::new(plan, address));
         let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };
-        for index in 0..plan.threads {
+        for index in 0..threads {
             // Dropping `run` stops the threads before it.
-            run.spawn(index, &plan, &address)
+            run.spawn(index)
                 .map_err(|source| StartError::System { what: "a client thread", source })?;
         }
         Ok(run)
     }
 
-    fn spawn(&mut self, index: usize, plan: &Arc<Plan>, address: &Arc<Address>) -> io::Result<()> {
+    fn spawn(&mut self, index: usize) -> io::Result<()> {
         let waker = Arc::new(Waker::new()?);
         let shared = Arc::clone(&self.shared);
-        let worker =
-            Worker::new(Arc::clone(plan), Arc::clone(address), Arc::clone(&shared), index, &waker)?;
+        let worker = Worker::new(Arc::clone(&shared), index, &waker)?;
         self.wakers.push(waker);
         let thread = thread::Builder::new().name(format!("rx-load-{index}")).spawn(move || {
             block_signals();
@@ -199,7 +199,9 @@ fn check_open_files(connections: usize) -> Result<(), StartError> {
 
 /// What the threads and the run's owner both see.
 pub(crate) struct Shared {
-    plan: Arc<Plan>,
+    pub(crate) plan: Plan,
+    pub(crate) address: Address,
+    pub(crate) batch: Batch,
     stopped: AtomicBool,
     /// Threads whose connections are open.
     arrived: AtomicUsize,
@@ -215,7 +217,7 @@ struct Ending {
 }
 
 impl Shared {
-    fn new(plan: Arc<Plan>) -> Self {
+    fn new(plan: Plan, address: Address) -> Self {
         let tally = || Mutex::new(Tally::new(plan.rate.is_some()));
         Self {
             stopped: AtomicBool::new(false),
@@ -223,6 +225,8 @@ impl Shared {
             epoch: OnceLock::new(),
             tallies: (0..plan.threads).map(|_| tally()).collect(),
             ending: Mutex::default(),
+            batch: Batch::new(plan.request.bytes(), plan.pipeline),
+            address,
             plan,
         }
     }

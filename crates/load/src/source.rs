@@ -21,9 +21,8 @@ pub(crate) fn nanos(duration: Duration) -> Nanos {
 /// connection and no clock.
 #[derive(Debug)]
 pub(crate) struct Source {
+    /// An open loop's.
     pace: Option<Pace>,
-    /// Requests of an open loop that are no longer to come.
-    taken: u64,
     /// Counted requests that are still to come.
     left: Option<u64>,
     /// What counts from before this is warm-up.
@@ -40,13 +39,24 @@ pub(crate) struct Source {
 struct Pace {
     rate: u64,
     threads: u64,
-    index: u64,
+    /// The next request's place among those of all threads.
+    place: u64,
+    /// When that one is to go out.
+    intended: Nanos,
 }
 
 impl Pace {
-    fn intended(self, n: u64) -> Nanos {
-        let place = u128::from(n) * u128::from(self.threads) + u128::from(self.index);
-        Nanos::try_from(place * 1_000_000_000 / u128::from(self.rate)).unwrap_or(Nanos::MAX)
+    fn new(rate: u64, threads: u64, index: u64) -> Self {
+        Self { rate, threads, place: index, intended: 0 }.at(index)
+    }
+
+    fn at(self, place: u64) -> Self {
+        let intended = u128::from(place) * 1_000_000_000 / u128::from(self.rate);
+        Self { place, intended: Nanos::try_from(intended).unwrap_or(Nanos::MAX), ..self }
+    }
+
+    fn advance(&mut self) {
+        *self = self.at(self.place.saturating_add(self.threads));
     }
 }
 
@@ -54,12 +64,12 @@ impl Source {
     /// The share of thread `index` in `plan`.
     pub(crate) fn new(plan: &Plan, index: usize) -> Self {
         let (threads, index) = (plan.threads as u64, index as u64);
-        let pace = plan.rate.map(|rate| Pace { rate: rate.into(), threads, index });
+        let pace = plan.rate.map(|rate| Pace::new(rate.into(), threads, index));
         let counts_from = nanos(plan.warmup);
         let until = plan.duration.map_or(Nanos::MAX, |d| counts_from.saturating_add(nanos(d)));
         // The first threads take what does not divide.
         let left = plan.requests.map(|n| n / threads + u64::from(index < n % threads));
-        Self { pace, taken: 0, left, counts_from, until, returned: VecDeque::new() }
+        Self { pace, left, counts_from, until, returned: VecDeque::new() }
     }
 
     /// The time from which the next request counts, if it may go out at `now`.
@@ -71,11 +81,10 @@ impl Source {
         let from = match self.pace {
             None => now,
             Some(pace) => {
-                let intended = pace.intended(self.taken);
-                if intended > now || now >= self.until.saturating_add(GRACE) {
+                if pace.intended > now || now >= self.until.saturating_add(GRACE) {
                     return None;
                 }
-                intended
+                pace.intended
             }
         };
         if from >= self.until {
@@ -86,7 +95,9 @@ impl Source {
         {
             *left = left.checked_sub(1)?;
         }
-        self.taken += 1;
+        if let Some(pace) = &mut self.pace {
+            pace.advance();
+        }
         Some(from)
     }
 
@@ -106,7 +117,7 @@ impl Source {
         if !self.returned.is_empty() {
             return Some(0);
         }
-        let intended = self.pace?.intended(self.taken);
+        let Pace { intended, .. } = self.pace?;
         let over = intended >= self.until || (self.left == Some(0) && self.is_counted(intended));
         (!over).then_some(intended)
     }
@@ -119,8 +130,7 @@ impl Source {
         let spent = self.left == Some(0);
         match self.pace {
             None => spent && self.is_counted(now) || now >= self.until,
-            Some(pace) => {
-                let intended = pace.intended(self.taken);
+            Some(Pace { intended, .. }) => {
                 spent && self.is_counted(intended)
                     || now >= self.until && intended >= self.until
                     || now >= self.until.saturating_add(GRACE)
@@ -140,8 +150,16 @@ impl Source {
         {
             *left = left.saturating_sub(1);
         }
-        self.taken += 1;
+        if let Some(pace) = &mut self.pace {
+            pace.advance();
+        }
         Some(intended)
+    }
+
+    /// The end of the time that the requests so far stand for, in an open loop:
+    /// each lasts until the next one's time.
+    pub(crate) fn covered(&self) -> Nanos {
+        self.pace.map_or(0, |pace| pace.intended.min(self.until))
     }
 
     /// When counting begins.

@@ -1,16 +1,16 @@
 //! One client thread: its connections, its epoll instance, its clock.
 
+mod link;
+
 use std::collections::VecDeque;
-use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reactor_proto::client::{HeadCache, ResponseHead};
-use reactor_sys::{Address, Events, Poller, Stream, Timer, Waker, thread_cpu_time};
+use reactor_proto::client::HeadCache;
+use reactor_sys::{Events, Poller, Timer, Waker, thread_cpu_time};
 
-use crate::Plan;
-use crate::conn::{Batch, Conn, InFlight, Link};
+use crate::conn::{Conn, Link};
 use crate::run::Shared;
 use crate::source::{Nanos, Source, nanos};
 use crate::tally::{ErrorClass, Tally};
@@ -28,8 +28,6 @@ const SWEEP: Duration = Duration::from_millis(100);
 
 /// A thread's part of a run.
 pub(crate) struct Worker {
-    plan: Arc<Plan>,
-    address: Arc<Address>,
     shared: Arc<Shared>,
     index: usize,
     poller: Poller,
@@ -42,7 +40,6 @@ pub(crate) struct Worker {
     /// Connections that have to be read from without an event.
     again: Vec<usize>,
     source: Source,
-    batch: Batch,
     cache: HeadCache,
     tally: Tally,
     /// Requests without an answer, over all connections.
@@ -62,13 +59,8 @@ pub(crate) struct Ended {
 }
 
 impl Worker {
-    pub(crate) fn new(
-        plan: Arc<Plan>,
-        address: Arc<Address>,
-        shared: Arc<Shared>,
-        index: usize,
-        waker: &Waker,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, waker: &Waker) -> io::Result<Self> {
+        let plan = &shared.plan;
         let poller = Poller::new()?;
         poller.add_edge(waker, WAKER)?;
         let timer = Timer::new()?;
@@ -82,16 +74,13 @@ impl Worker {
             conns: (0..share).map(|_| Conn::default()).collect(),
             free: VecDeque::new(),
             again: Vec::new(),
-            source: Source::new(&plan, index),
-            batch: Batch::new(plan.request.bytes(), plan.pipeline),
+            source: Source::new(plan, index),
             cache: HeadCache::new(plan.request.is_head()),
             tally: Tally::new(plan.rate.is_some()),
             in_flight: 0,
             epoch: Instant::now(),
             now: 0,
             is_running: false,
-            plan,
-            address,
             shared,
             index,
         })
@@ -103,7 +92,7 @@ impl Worker {
         let mut scratch = vec![0; SCRATCH].into_boxed_slice();
         self.open_all(&mut events, &mut scratch)?;
         let cpu = thread_cpu_time();
-        let sweep = nanos((self.plan.timeout / 20).clamp(Duration::from_millis(1), SWEEP));
+        let sweep = nanos((self.shared.plan.timeout / 20).clamp(Duration::from_millis(1), SWEEP));
         let mut sweep_at = sweep;
         if !self.shared.is_stopped() {
             self.start();
@@ -119,7 +108,10 @@ impl Worker {
         }
         self.count_missed();
         self.shared.tally(self.index).take(&mut self.tally);
-        let measured = Duration::from_nanos(self.now.saturating_sub(self.source.counts_from()));
+        // Stopped early, a schedule stands for no more than the time it had.
+        let covered = if self.shared.is_stopped() { 0 } else { self.source.covered() };
+        let end = self.now.max(covered);
+        let measured = Duration::from_nanos(end.saturating_sub(self.source.counts_from()));
         let used = thread_cpu_time().saturating_sub(cpu).as_secs_f64();
         let wall = self.epoch.elapsed().as_secs_f64();
         Ok(Ended { measured, load: (used / wall.max(1e-9)).min(1.0) })
@@ -130,8 +122,8 @@ impl Worker {
     /// request is there for it. Connections for one request open with it.
     fn open_all(&mut self, events: &mut Events, scratch: &mut [u8]) -> io::Result<()> {
         let soon = Some(Duration::from_millis(1));
-        let deadline = nanos(self.plan.timeout);
-        if self.plan.request.keeps_alive() {
+        let deadline = nanos(self.shared.plan.timeout);
+        if self.shared.plan.request.keeps_alive() {
             for slot in 0..self.conns.len() {
                 self.connect(slot);
             }
@@ -164,7 +156,7 @@ impl Worker {
             if matches!(self.conns[slot].link, Link::Resting) {
                 self.conns[slot].link = Link::Closed;
             }
-            if self.plan.rate.is_some() {
+            if self.shared.plan.rate.is_some() {
                 self.list(slot);
             } else {
                 self.assign(slot, usize::MAX);
@@ -274,278 +266,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Gives a connection at most `most` requests, as many as it has room for and
-    /// as are due, and sends them; opens it first where there is none.
-    fn assign(&mut self, slot: usize, most: usize) {
-        let conn = &mut self.conns[slot];
-        let room = match conn.link {
-            Link::Open(_) => self.plan.pipeline,
-            // The first one opens the connection, the others follow when it is.
-            Link::Closed | Link::Connecting(_) => 1,
-            Link::Resting => 0,
-        };
-        let room = room.saturating_sub(conn.in_flight.len()).min(most);
-        let mut taken = 0;
-        while taken < room
-            && let Some(from) = self.source.take(self.now)
-        {
-            conn.in_flight.push_back(InFlight { from, sent: self.now });
-            taken += 1;
-            if let Some(delay) = &mut self.tally.delay
-                && self.source.is_counted(from)
-            {
-                delay.saturating_record(self.now.saturating_sub(from));
-            }
-        }
-        self.in_flight += taken;
-        if taken > 0 {
-            match conn.link {
-                Link::Open(_) => {
-                    conn.unwritten += taken * self.batch.one();
-                    self.write(slot);
-                }
-                Link::Closed => self.connect(slot),
-                Link::Connecting(_) | Link::Resting => {}
-            }
-        }
-        self.list(slot);
-    }
-
-    /// Open loop: remembers a connection that can take a request.
-    fn list(&mut self, slot: usize) {
-        if self.plan.rate.is_none() {
-            return;
-        }
-        let conn = &mut self.conns[slot];
-        let has_room = match conn.link {
-            Link::Open(_) => conn.in_flight.len() < self.plan.pipeline,
-            Link::Closed => conn.in_flight.is_empty(),
-            Link::Connecting(_) | Link::Resting => false,
-        };
-        if has_room && !conn.listed {
-            conn.listed = true;
-            self.free.push_back(slot);
-        }
-    }
-
-    fn connect(&mut self, slot: usize) {
-        let started = Stream::connect(&self.address).and_then(|(stream, is_open)| {
-            self.poller.add_edge(&stream, self.conns[slot].token(slot))?;
-            Ok((stream, is_open))
-        });
-        match started {
-            Ok((stream, is_open)) => {
-                self.conns[slot].link = Link::Connecting(stream);
-                if is_open {
-                    self.opened(slot);
-                }
-            }
-            Err(error) => self.connect_failed(slot, &error),
-        }
-    }
-
-    fn opened(&mut self, slot: usize) {
-        let conn = &mut self.conns[slot];
-        conn.link = match std::mem::take(&mut conn.link) {
-            Link::Connecting(stream) => Link::Open(stream),
-            other => other,
-        };
-        self.tally.opened += 1;
-        conn.unwritten = conn.in_flight.len() * self.batch.one();
-        if self.is_running {
-            self.write(slot);
-            self.assign(slot, usize::MAX);
-        }
-    }
-
-    /// Not tried again before the next sweep: a server that is gone must not keep
-    /// us busy.
-    fn connect_failed(&mut self, slot: usize, why: &dyn Display) {
-        self.tally.refused += 1;
-        self.settle(slot, ErrorClass::Connect, why);
-        self.conns[slot].close(Link::Resting);
-    }
-
-    /// Sends what is to be sent, as far as the socket takes it.
-    fn write(&mut self, slot: usize) {
-        let conn = &mut self.conns[slot];
-        let Link::Open(stream) = &conn.link else { return };
-        while conn.unwritten > 0 {
-            let next = self.batch.next(conn.unwritten);
-            match stream.write(next) {
-                Ok(n) => {
-                    conn.unwritten -= n;
-                    if self.source.is_counted(self.now) {
-                        self.tally.bytes_sent += n as u64;
-                    }
-                    // The rest goes when the poller says that there is room.
-                    if n < next.len() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // The server may have answered before it hung up.
-                    conn.unwritten = 0;
-                    conn.send_error = Some(error);
-                    self.again.push(slot);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Reads what is there. `to_the_end` says that the peer has closed: then a
-    /// read that comes up short is not the last one.
-    fn read(&mut self, slot: usize, scratch: &mut [u8], to_the_end: bool) {
-        for _ in 0..READS {
-            let Link::Open(stream) = &self.conns[slot].link else { return };
-            match stream.read(scratch) {
-                Ok(0) => return self.ended(slot),
-                Ok(n) => {
-                    self.now = self.clock();
-                    if self.source.is_counted(self.now) {
-                        self.tally.bytes_received += n as u64;
-                    }
-                    if !self.consume(slot, &scratch[..n]) {
-                        return;
-                    }
-                    // A read that comes up short has emptied the socket (epoll(7)).
-                    if n < scratch.len() && !to_the_end {
-                        return self.assign(slot, usize::MAX);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return match self.conns[slot].send_error.take() {
-                        Some(error) => self.lost(slot, ErrorClass::Send, &error),
-                        None => self.assign(slot, usize::MAX),
-                    };
-                }
-                Err(error) => return self.broken(slot, &error),
-            }
-        }
-        self.again.push(slot);
-    }
-
-    /// Takes bytes of answers. Returns whether the connection is still the same.
-    fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let conn = &mut self.conns[slot];
-            if conn.in_flight.is_empty() {
-                // No request's fault: a 408 before the server closes an idle
-                // connection, or a body longer than its Content-Length.
-                self.tally.unasked += 1;
-                self.lost(slot, ErrorClass::Receive, &"bytes came that answer no request");
-                return false;
-            }
-            match conn.decoder.decode(rest, &mut self.cache) {
-                Err(error) => {
-                    self.lost(slot, ErrorClass::Receive, &error);
-                    return false;
-                }
-                Ok(step) => {
-                    if let Some(expected) = &self.plan.expect_body {
-                        conn.body.add(expected, &rest[step.body]);
-                    }
-                    rest = &rest[step.used..];
-                    if let Some(head) = step.end
-                        && !self.answered(slot, head)
-                    {
-                        return false;
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    /// The answer to a connection's first request is whole. Returns whether the
-    /// connection is still the same.
-    fn answered(&mut self, slot: usize, head: ResponseHead) -> bool {
-        let conn = &mut self.conns[slot];
-        let Some(request) = conn.in_flight.pop_front() else { return true };
-        self.in_flight -= 1;
-        let right_body =
-            self.plan.expect_body.as_ref().is_none_or(|expected| conn.body.finish(expected));
-        if self.source.is_counted(request.from) {
-            self.tally.response(head.status, self.now.saturating_sub(request.from));
-            let right_status = match self.plan.expect_status {
-                Some(status) => head.status == status,
-                None => (200..400).contains(&head.status),
-            };
-            match (right_status, right_body) {
-                (true, true) => self.tally.succeeded += 1,
-                (false, _) => {
-                    self.tally.error(ErrorClass::Status, &format_args!("status {}", head.status));
-                }
-                (true, false) => {
-                    self.tally.error(ErrorClass::Body, &"the body is not the expected one");
-                }
-            }
-        }
-        if head.keep_alive && self.plan.request.keeps_alive() {
-            return true;
-        }
-        // The server answers nothing that follows (RFC 9112 §9.6).
-        self.in_flight -= conn.in_flight.len();
-        for request in conn.in_flight.drain(..) {
-            self.source.give_back(request.from);
-        }
-        conn.close(Link::Closed);
-        self.assign(slot, usize::MAX);
-        false
-    }
-
-    /// The peer has closed the connection.
-    fn ended(&mut self, slot: usize) {
-        match self.conns[slot].decoder.finish() {
-            Ok(Some(head)) => {
-                self.answered(slot, head);
-            }
-            // Between two requests it may.
-            Ok(None) => self.broken(slot, &"the connection was closed before an answer came"),
-            Err(error) => self.broken(slot, &error),
-        }
-    }
-
-    fn broken(&mut self, slot: usize, why: &dyn Display) {
-        match self.conns[slot].send_error.take() {
-            Some(error) => self.lost(slot, ErrorClass::Send, &error),
-            None => self.lost(slot, ErrorClass::Receive, why),
-        }
-    }
-
-    /// The connection is of no use any more. Another takes its place when a
-    /// request is there for it.
-    fn lost(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
-        self.settle(slot, class, why);
-        self.conns[slot].close(Link::Closed);
-        if self.is_running {
-            self.assign(slot, usize::MAX);
-        }
-    }
-
-    /// Everything that a connection had out has failed.
-    fn settle(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
-        let conn = &mut self.conns[slot];
-        self.in_flight -= conn.in_flight.len();
-        for request in conn.in_flight.drain(..) {
-            if self.source.is_counted(request.from) {
-                self.tally.error(class, why);
-                // Whoever leaves these out makes a server that hangs look quick.
-                if class == ErrorClass::Timeout {
-                    self.tally.latency.saturating_record(self.now.saturating_sub(request.from));
-                }
-            }
-        }
-    }
-
     /// Looks at the deadlines, opens what has rested and reports what was counted.
     fn sweep(&mut self) {
-        let timeout = nanos(self.plan.timeout);
+        let timeout = nanos(self.shared.plan.timeout);
         for slot in 0..self.conns.len() {
             let conn = &mut self.conns[slot];
             let is_late = conn
@@ -558,11 +281,11 @@ impl Worker {
                     self.assign(slot, usize::MAX);
                 }
                 Link::Connecting(_) if is_late => {
-                    let limit = self.plan.timeout;
+                    let limit = self.shared.plan.timeout;
                     self.connect_failed(slot, &format_args!("no connection within {limit:?}"));
                 }
                 Link::Open(_) if is_late => {
-                    let limit = self.plan.timeout;
+                    let limit = self.shared.plan.timeout;
                     let why = format_args!("no whole answer within {limit:?}");
                     self.lost(slot, ErrorClass::Timeout, &why);
                 }

@@ -112,6 +112,15 @@ fn warm_up_is_load_that_does_not_count() {
 }
 
 #[test]
+fn a_few_requests_at_a_rate_take_as_long_as_they_stand_for() {
+    let server = always(HELLO);
+    let report = run(Plan { rate: Some(10), ..plan(&server.peer, 3) });
+    assert_eq!(report.requests, 3);
+    // Each stands for a tenth of a second, the last one too.
+    assert!((7.0..=10.01).contains(&report.rate), "{}", report.rate);
+}
+
+#[test]
 fn a_rate_beyond_the_server_is_not_reached_and_says_so() {
     let server = server(|mut conn, _| {
         while request(&mut conn).is_some() {

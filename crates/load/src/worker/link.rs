@@ -1,0 +1,282 @@
+//! What happens on one connection: requests out, answers in, ends of all kinds.
+
+use std::fmt::Display;
+use std::io;
+
+use reactor_proto::client::ResponseHead;
+use reactor_sys::Stream;
+
+use super::{READS, Worker};
+use crate::conn::{InFlight, Link};
+use crate::tally::ErrorClass;
+
+impl Worker {
+    /// Gives a connection at most `most` requests, as many as it has room for and
+    /// as are due, and sends them; opens it first where there is none.
+    pub(super) fn assign(&mut self, slot: usize, most: usize) {
+        let conn = &mut self.conns[slot];
+        let room = match conn.link {
+            Link::Open(_) => self.shared.plan.pipeline,
+            // The first one opens the connection, the others follow when it is.
+            Link::Closed | Link::Connecting(_) => 1,
+            Link::Resting => 0,
+        };
+        let room = room.saturating_sub(conn.in_flight.len()).min(most);
+        let mut taken = 0;
+        while taken < room
+            && let Some(from) = self.source.take(self.now)
+        {
+            conn.in_flight.push_back(InFlight { from, sent: self.now });
+            taken += 1;
+            if let Some(delay) = &mut self.tally.delay
+                && self.source.is_counted(from)
+            {
+                delay.saturating_record(self.now.saturating_sub(from));
+            }
+        }
+        self.in_flight += taken;
+        if taken > 0 {
+            match conn.link {
+                Link::Open(_) => {
+                    conn.unwritten += taken * self.shared.batch.one();
+                    self.write(slot);
+                }
+                Link::Closed => self.connect(slot),
+                Link::Connecting(_) | Link::Resting => {}
+            }
+        }
+        self.list(slot);
+    }
+
+    /// Open loop: remembers a connection that can take a request.
+    pub(super) fn list(&mut self, slot: usize) {
+        if self.shared.plan.rate.is_none() {
+            return;
+        }
+        let conn = &mut self.conns[slot];
+        let has_room = match conn.link {
+            Link::Open(_) => conn.in_flight.len() < self.shared.plan.pipeline,
+            Link::Closed => conn.in_flight.is_empty(),
+            Link::Connecting(_) | Link::Resting => false,
+        };
+        if has_room && !conn.listed {
+            conn.listed = true;
+            self.free.push_back(slot);
+        }
+    }
+
+    pub(super) fn connect(&mut self, slot: usize) {
+        let started = Stream::connect(&self.shared.address).and_then(|(stream, is_open)| {
+            self.poller.add_edge(&stream, self.conns[slot].token(slot))?;
+            Ok((stream, is_open))
+        });
+        match started {
+            Ok((stream, is_open)) => {
+                self.conns[slot].link = Link::Connecting(stream);
+                if is_open {
+                    self.opened(slot);
+                }
+            }
+            Err(error) => self.connect_failed(slot, &error),
+        }
+    }
+
+    pub(super) fn opened(&mut self, slot: usize) {
+        let conn = &mut self.conns[slot];
+        conn.link = match std::mem::take(&mut conn.link) {
+            Link::Connecting(stream) => Link::Open(stream),
+            other => other,
+        };
+        self.tally.opened += 1;
+        conn.unwritten = conn.in_flight.len() * self.shared.batch.one();
+        if self.is_running {
+            self.write(slot);
+            self.assign(slot, usize::MAX);
+        }
+    }
+
+    /// Not tried again before the next sweep: a server that is gone must not keep
+    /// us busy.
+    pub(super) fn connect_failed(&mut self, slot: usize, why: &dyn Display) {
+        self.tally.refused += 1;
+        self.settle(slot, ErrorClass::Connect, why);
+        self.conns[slot].close(Link::Resting);
+    }
+
+    /// Sends what is to be sent, as far as the socket takes it.
+    pub(super) fn write(&mut self, slot: usize) {
+        let conn = &mut self.conns[slot];
+        let Link::Open(stream) = &conn.link else { return };
+        while conn.unwritten > 0 {
+            let next = self.shared.batch.next(conn.unwritten);
+            match stream.write(next) {
+                Ok(n) => {
+                    conn.unwritten -= n;
+                    if self.source.is_counted(self.now) {
+                        self.tally.bytes_sent += n as u64;
+                    }
+                    // The rest goes when the poller says that there is room.
+                    if n < next.len() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // The server may have answered before it hung up.
+                    conn.unwritten = 0;
+                    conn.send_error = Some(error);
+                    self.again.push(slot);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what is there. `to_the_end` says that the peer has closed: then a
+    /// read that comes up short is not the last one.
+    pub(super) fn read(&mut self, slot: usize, scratch: &mut [u8], to_the_end: bool) {
+        for _ in 0..READS {
+            let Link::Open(stream) = &self.conns[slot].link else { return };
+            match stream.read(scratch) {
+                Ok(0) => return self.ended(slot),
+                Ok(n) => {
+                    self.now = self.clock();
+                    if self.source.is_counted(self.now) {
+                        self.tally.bytes_received += n as u64;
+                    }
+                    if !self.consume(slot, &scratch[..n]) {
+                        return;
+                    }
+                    // A read that comes up short has emptied the socket (epoll(7)).
+                    if n < scratch.len() && !to_the_end {
+                        return self.assign(slot, usize::MAX);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return match self.conns[slot].send_error.take() {
+                        Some(error) => self.lost(slot, ErrorClass::Send, &error),
+                        None => self.assign(slot, usize::MAX),
+                    };
+                }
+                Err(error) => return self.broken(slot, &error),
+            }
+        }
+        self.again.push(slot);
+    }
+
+    /// Takes bytes of answers. Returns whether the connection is still the same.
+    fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let conn = &mut self.conns[slot];
+            if conn.in_flight.is_empty() {
+                // No request's fault: a 408 before the server closes an idle
+                // connection, or a body longer than its Content-Length.
+                self.tally.unasked += 1;
+                self.lost(slot, ErrorClass::Receive, &"bytes came that answer no request");
+                return false;
+            }
+            match conn.decoder.decode(rest, &mut self.cache) {
+                Err(error) => {
+                    self.lost(slot, ErrorClass::Receive, &error);
+                    return false;
+                }
+                Ok(step) => {
+                    if let Some(expected) = &self.shared.plan.expect_body {
+                        conn.body.add(expected, &rest[step.body]);
+                    }
+                    rest = &rest[step.used..];
+                    if let Some(head) = step.end
+                        && !self.answered(slot, head)
+                    {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// The answer to a connection's first request is whole. Returns whether the
+    /// connection is still the same.
+    fn answered(&mut self, slot: usize, head: ResponseHead) -> bool {
+        let conn = &mut self.conns[slot];
+        let Some(request) = conn.in_flight.pop_front() else { return true };
+        self.in_flight -= 1;
+        let right_body =
+            self.shared.plan.expect_body.as_ref().is_none_or(|expected| conn.body.finish(expected));
+        if self.source.is_counted(request.from) {
+            self.tally.response(head.status, self.now.saturating_sub(request.from));
+            let right_status = match self.shared.plan.expect_status {
+                Some(status) => head.status == status,
+                None => (200..400).contains(&head.status),
+            };
+            match (right_status, right_body) {
+                (true, true) => self.tally.succeeded += 1,
+                (false, _) => {
+                    self.tally.error(ErrorClass::Status, &format_args!("status {}", head.status));
+                }
+                (true, false) => {
+                    self.tally.error(ErrorClass::Body, &"the body is not the expected one");
+                }
+            }
+        }
+        if head.keep_alive && self.shared.plan.request.keeps_alive() {
+            return true;
+        }
+        // The server answers nothing that follows (RFC 9112 §9.6).
+        self.in_flight -= conn.in_flight.len();
+        for request in conn.in_flight.drain(..) {
+            self.source.give_back(request.from);
+        }
+        conn.close(Link::Closed);
+        self.assign(slot, usize::MAX);
+        false
+    }
+
+    /// The peer has closed the connection.
+    fn ended(&mut self, slot: usize) {
+        match self.conns[slot].decoder.finish() {
+            Ok(Some(head)) => {
+                self.answered(slot, head);
+            }
+            // Between two requests it may.
+            Ok(None) => self.broken(slot, &"the connection was closed before an answer came"),
+            Err(error) => self.broken(slot, &error),
+        }
+    }
+
+    fn broken(&mut self, slot: usize, why: &dyn Display) {
+        match self.conns[slot].send_error.take() {
+            Some(error) => self.lost(slot, ErrorClass::Send, &error),
+            None => self.lost(slot, ErrorClass::Receive, why),
+        }
+    }
+
+    /// The connection is of no use any more. Another takes its place when a
+    /// request is there for it.
+    pub(super) fn lost(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
+        self.settle(slot, class, why);
+        self.conns[slot].close(Link::Closed);
+        if self.is_running {
+            self.assign(slot, usize::MAX);
+        }
+    }
+
+    /// Everything that a connection had out has failed.
+    fn settle(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
+        let conn = &mut self.conns[slot];
+        self.in_flight -= conn.in_flight.len();
+        for request in conn.in_flight.drain(..) {
+            if self.source.is_counted(request.from) {
+                self.tally.error(class, why);
+                // Whoever leaves these out makes a server that hangs look quick.
+                if class == ErrorClass::Timeout {
+                    self.tally.latency.saturating_record(self.now.saturating_sub(request.from));
+                }
+            }
+        }
+    }
+}
