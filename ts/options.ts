@@ -404,8 +404,7 @@ function oneOf<const T extends string>(values: readonly T[], fallback: NoInfer<T
   };
 }
 
-/** `value` as an object, or an error that names it `label`. */
-export function trustProxy(): Rule<TrustProxy> {
+function trustProxy(): Rule<TrustProxy> {
   return {
     fallback: () => false,
     allowed: TRUST_PROXY,
