@@ -85,7 +85,8 @@ export async function endRepeatedly({
     }
   };
   await Promise.all(Array.from({ length: parallel }, runner));
-  if (sums.answers === 0) {
+  // Of a few rounds on a busy machine each may end before the first whole answer.
+  if (sums.answers === 0 && rounds >= 20) {
     sums.failures.push('nothing was ever answered: that is no load');
   }
   return sums;
