@@ -55,6 +55,8 @@ export declare class NativeServer {
   address(): NativeAddress
   /** Where metrics are served, if they are. */
   metricsAddress(): NativeAddress | null
+  /** What the ids of this server's requests begin with in the access log. */
+  startId(): string
   /** Opens the access log's file anew. Throws if that fails; the old one stays. */
   reopenLog(): void
   /** A snapshot of the counters, as JSON. */

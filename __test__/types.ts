@@ -96,9 +96,10 @@ const parameters: [
 const greet: Handler = async (request: ServerRequest, info: HandlerInfo) => {
   const address: string | undefined = info.remoteAddress;
   const port: number | undefined = info.remotePort;
+  const id: string = info.requestId;
   const signal: AbortSignal = request.signal;
   const same: globalThis.Request = request;
-  return new Response(`${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
+  return new Response(`${id} ${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
 };
 
 export async function handle(): Promise<void> {

@@ -75,6 +75,7 @@ const RESOLVED = Promise.resolve();
  */
 export class Bridge implements Desk, Sender {
   host = 'localhost';
+  startId = '';
   readonly proxies: Proxies | null;
   readonly replies: Replies;
   readonly takesAnyBody: boolean;

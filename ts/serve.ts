@@ -149,6 +149,7 @@ export async function start(
   if (hostname !== undefined) {
     bridge.host = authorityOf(hostname, port);
   }
+  bridge.startId = native.startId();
   lane.attach(native, options.drives ? () => bridge.wake() : undefined);
   // Requests that came before nobody has announced.
   bridge.wake();

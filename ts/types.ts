@@ -40,6 +40,13 @@ export interface HandlerInfo<Path extends string = string> {
   /** The port of the peer; `undefined` on a unix socket, and where a trusted proxy does not tell it. */
   readonly remotePort: number | undefined;
 
+  /**
+   * What the access log calls the request (`id` in its JSON lines), so that a
+   * program's own log can be read with it. No two requests share one, on however
+   * many servers.
+   */
+  readonly requestId: string;
+
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;
 }

@@ -125,6 +125,12 @@ impl NativeServer {
         self.server.metrics_address().map(NativeAddress::of)
     }
 
+    /// What the ids of this server's requests begin with in the access log.
+    #[napi]
+    pub fn start_id(&self) -> String {
+        format!("{:08x}", self.server.start_id())
+    }
+
     /// Opens the access log's file anew. Throws if that fails; the old one stays.
     #[napi]
     pub fn reopen_log(&self, env: Env) -> Result<()> {

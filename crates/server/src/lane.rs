@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
 
+use crate::access_log::RequestId;
 use crate::gate::Gate;
 use crate::inbox::Inbox;
 use crate::task::{ReplyAddress, Task};
@@ -84,6 +85,17 @@ impl LaneTask {
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         Exchange(self.0.address)
+    }
+
+    /// What the access log calls it.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        let ReplyAddress { io_thread, generation, sequence, .. } = self.0.address;
+        RequestId {
+            io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
+            connection: generation,
+            request: sequence,
+        }
     }
 
     /// The request.

@@ -40,7 +40,7 @@ mod task;
 mod usage;
 mod wheel;
 
-pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget};
+pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use app::{App, Handler, Inline, Target};
 pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
 pub use error::{FieldError, StartError};

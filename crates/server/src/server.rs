@@ -68,6 +68,8 @@ struct Shared {
     /// The thread that stops the server.
     stopper: Mutex<Option<JoinHandle<()>>>,
     log: Option<OpenLog>,
+    /// Tells this server's request ids from those of others.
+    start_id: u32,
     lanes: Mutex<Vec<Option<Arc<Lane>>>>,
     /// The small servers of metrics and of the control socket. They stop last, so
     /// that the stop itself can be watched.
@@ -161,6 +163,13 @@ impl Server {
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
         *lock(&self.shared.lanes) = lanes.to_vec();
         self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+    }
+
+    /// A number of this start of a server, which begins the ids of its requests
+    /// in the access log, with eight hexadecimal digits.
+    #[must_use]
+    pub fn start_id(&self) -> u32 {
+        self.shared.start_id
     }
 
     /// Where lanes put their replies.
@@ -345,6 +354,7 @@ impl Assembly {
             queue: config.queue,
             inboxes: inboxes.clone(),
             seats: Mutex::default(),
+            start_id,
             acceptor: acceptor.clone(),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),

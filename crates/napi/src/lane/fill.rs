@@ -8,7 +8,7 @@ use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_END, BODY_HELD, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
-    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, TIMED_OUT,
+    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
 };
 
 /// A body up to this goes along with its head; a larger one is fetched.
@@ -155,6 +155,8 @@ impl<'a> Fill<'a> {
                 }
             }
         }
+        let logged = task.request_id();
+        flags |= logged.io_thread << THREAD_SHIFT;
         let target = head.target();
         let host = head.host().unwrap_or_default();
         let out = &mut self.words[self.word..self.word + words];
@@ -176,6 +178,8 @@ impl<'a> Fill<'a> {
             host.end - host.start,
             task.route(),
             length(params),
+            logged.connection,
+            logged.request,
         ]);
         let (field_words, param_words) = out[REQUEST_WORDS..].split_at_mut(4 * fields.len());
         for (out, field) in field_words.chunks_exact_mut(4).zip(fields) {
