@@ -2,6 +2,7 @@
 // and the example server of crates/server, built.
 
 import { spawnSync } from 'node:child_process';
+import { Failure } from '../bench/lib/failure.mjs';
 import { ROOT, SetupError } from './setup.mjs';
 
 /** The command line asked for something that does not exist. */
@@ -26,7 +27,7 @@ export async function tool(name, usage, run) {
     process.exitCode = await run(args);
   } catch (error) {
     const isUsage = error.code?.startsWith('ERR_PARSE_ARGS');
-    if (!isUsage && !(error instanceof SetupError)) {
+    if (!isUsage && !(error instanceof SetupError || error instanceof Failure)) {
       throw error;
     }
     process.stderr.write(`${name}: ${error.message}\n`);

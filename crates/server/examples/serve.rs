@@ -79,7 +79,10 @@ fn config() -> Result<Config, String> {
             "-w" => config.worker_threads = number(&arg, &value)?,
             "--queue" => config.queue = number(&arg, &value)?,
             "--max-connections" => config.max_connections = Some(number(&arg, &value)?),
-            "--leak" => std::mem::forget(vec![0_u8; number(&arg, &value)?]),
+            "--leak" => {
+                // Else the compiler leaves out what nobody uses.
+                std::mem::forget(std::hint::black_box(vec![0_u8; number(&arg, &value)?]));
+            }
             "--unix" => unix = Some(value),
             "--accept" => {
                 config.accept = match value.as_str() {
