@@ -25,7 +25,9 @@ reply comes back. In gdb:
 await tool('debug', USAGE, async (args) => {
   const gdb = need('gdb');
   const server = buildServe('dev');
-  const options = args.length > 0 ? args : ['-p', '8080', '-i', '2', '-w', '2'];
+  // Where other scripts have options of their own, two dashes come before the server's.
+  const given = args[0] === '--' ? args.slice(1) : args;
+  const options = given.length > 0 ? given : ['-p', '8080', '-i', '2', '-w', '2'];
   // As `rust-gdb` does: the binary names the compiler's printers of Vec, String and
   // so on, and gdb loads such scripts only from where it is told to.
   const { stdout } = spawnSync('rustc', ['--print', 'sysroot'], { encoding: 'utf8' });
@@ -41,6 +43,9 @@ await tool('debug', USAGE, async (args) => {
   );
   // Ctrl-C is gdb's, which gets it from the terminal itself.
   process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => child.kill(signal));
+  }
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));

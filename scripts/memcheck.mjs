@@ -3,19 +3,23 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { need } from './programs.mjs';
+import { startServe } from './serve-example.mjs';
 import { SetupError, setup } from './setup.mjs';
 import { buildServe, tool } from './tool.mjs';
 
 const USAGE = `
-usage: npm run memcheck [-- [--seconds N] [-- SERVER OPTIONS]]
+usage: npm run memcheck [-- [options] [-- SERVER OPTIONS]]
 
 Runs the example server (by default with -i 2 -w 2) under valgrind: every route,
 refused requests, pipelines, connections that vanish, a reader that does not read,
-then N seconds (3) of load, then SIGTERM in the midst of requests.
+some load, then SIGTERM in the midst of requests.
+
+  --seconds N    how long the load lasts (default 3)
+  --log FILE     all that valgrind says (default target/memcheck.log)
 
 Exit code 0 when every answer was right, nothing was lost, no access was invalid, no
 socket was left open and the server ended with 0; else 1.
@@ -27,13 +31,14 @@ const FOUND = 9;
 /** How long the server may take to its end under valgrind. */
 const PATIENCE_MS = 60_000;
 
-const LOG = 'target/memcheck/valgrind.log';
-
 await tool('memcheck', USAGE, async (args) => {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { seconds: { type: 'string', default: '3' } },
+    options: {
+      seconds: { type: 'string', default: '3' },
+      log: { type: 'string', default: 'target/memcheck.log' },
+    },
   });
   if (!/^[1-9]\d{0,3}$/.test(values.seconds)) {
     throw new SetupError(`--seconds must be from 1 to 9999, got '${values.seconds}'`);
@@ -42,7 +47,14 @@ await tool('memcheck', USAGE, async (args) => {
   setup();
   const program = buildServe('profiling');
   const options = positionals.length > 0 ? positionals : ['-i', '2', '-w', '2'];
-  const server = await start(valgrind, [program, '-p', '0', ...options]);
+  const server = await startServe([
+    valgrind,
+    ...checks(values.log),
+    program,
+    '-p',
+    '0',
+    ...options,
+  ]);
   const problems = [];
   try {
     problems.push(...(await load(server, values.seconds)));
@@ -50,59 +62,33 @@ await tool('memcheck', USAGE, async (args) => {
   } finally {
     server.child.kill('SIGKILL');
   }
-  const log = readFileSync(LOG, 'utf8').replace(/^==\d+== ?/gm, '');
+  const log = readFileSync(values.log, 'utf8').replace(/^==\d+== ?/gm, '');
   process.stdout.write(`${log.slice(log.indexOf('HEAP SUMMARY')).trim()}\n`);
   const sockets = log.match(/^Open AF_/gm)?.length ?? 0;
   if (sockets > 0) {
     problems.push(`${sockets} sockets were open at the end`);
   }
   for (const problem of problems) {
-    process.stderr.write(`memcheck: ${problem}; see ${LOG}\n`);
+    process.stderr.write(`memcheck: ${problem}; see ${values.log}\n`);
   }
   process.stdout.write(problems.length > 0 ? 'FAILED\n' : 'ok: no leak, no invalid access\n');
   return problems.length > 0 ? 1 : 0;
 });
 
-/** Starts the server under valgrind and waits until it listens. */
-async function start(valgrind, command) {
-  mkdirSync('target/memcheck', { recursive: true });
-  const child = spawn(
-    valgrind,
-    [
-      ...['--leak-check=full', '--show-leak-kinds=definite,possible'],
-      ...['--errors-for-leak-kinds=definite,possible', `--error-exitcode=${FOUND}`],
-      // Valgrind runs one thread at a time; without it a busy one can keep the
-      // others out for seconds.
-      ...['--fair-sched=try', '--track-fds=yes', `--log-file=${LOG}`],
-      ...command,
-    ],
-    { stdio: ['ignore', 'inherit', 'pipe'] },
-  );
-  process.on('exit', () => child.kill('SIGKILL'));
-  for (const signal of ['SIGINT', 'SIGTERM']) {
-    process.on(signal, () => process.exit(1));
-  }
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-  let said = '';
-  const listening = new Promise((resolve) => {
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      said += text;
-      const [, port] = /^listening on .*:(\d+)\n/m.exec(said) ?? [];
-      if (port !== undefined) {
-        resolve(port);
-      }
-    });
-  });
-  const port = await Promise.race([listening, ended]);
-  if (typeof port !== 'string') {
-    throw new SetupError(`the server did not start: ${said.trim() || `exit code ${port.code}`}`);
-  }
-  return { child, port, ended };
+/** How valgrind is to look. */
+function checks(log) {
+  return [
+    ...['--leak-check=full', '--show-leak-kinds=definite,possible'],
+    ...['--errors-for-leak-kinds=definite,possible', `--error-exitcode=${FOUND}`],
+    // Valgrind runs one thread at a time; without it a busy one can keep the others
+    // out for seconds.
+    ...['--fair-sched=try', '--track-fds=yes', `--log-file=${log}`],
+  ];
 }
 
 /** The scripted load, which stops the server at its end. */
 async function load({ child, port }, seconds) {
-  const script = ['bench/lib/scripted.mjs', port, String(child.pid), seconds];
+  const script = ['bench/lib/scripted.mjs', port, child.pid, seconds].map(String);
   const [code] = await once(
     spawn(process.execPath, script, { stdio: ['ignore', 'inherit', 'inherit'] }),
     'exit',

@@ -1,5 +1,5 @@
 // What the npm scripts around a server share: a usage text, failures in one line,
-// and the example server of crates/server, built.
+// and how the example server of crates/server is built.
 
 import { spawnSync } from 'node:child_process';
 import { Failure } from '../bench/lib/failure.mjs';
@@ -43,7 +43,16 @@ export async function tool(name, usage, run) {
  * @throws {SetupError}
  */
 export function buildServe(profile) {
-  const args = ['build', '--profile', profile, '-p', 'reactor-server', '--example', 'serve'];
+  cargo(['build', '--profile', profile, '-p', 'reactor-server', '--example', 'serve']);
+  return `target/${profile === 'dev' ? 'debug' : profile}/examples/serve`;
+}
+
+/**
+ * Runs cargo; what it says goes to stderr.
+ *
+ * @throws {SetupError}
+ */
+export function cargo(args) {
   const { status, error } = spawnSync('cargo', [...args, '--quiet'], {
     stdio: ['ignore', process.stderr, process.stderr],
   });
@@ -53,5 +62,4 @@ export function buildServe(profile) {
   if (status !== 0) {
     throw new SetupError(`cargo ${args.join(' ')} failed`);
   }
-  return `target/${profile === 'dev' ? 'debug' : profile}/examples/serve`;
 }
