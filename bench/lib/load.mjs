@@ -8,11 +8,20 @@ const exec = promisify(execFile);
 
 const PROGRAM = 'dist/cli/bin.js';
 
-/** The arguments of `reactor-rs` for a scenario, with a `rate` as an open loop. */
-export function benchArgs({ threads = 1, connections, depth = 1, rate }, { url }, seconds) {
+/**
+ * The arguments of `reactor-rs` for a scenario, with a `rate` as an open loop. With
+ * `expected`, a body or an @ and the file that has it, other answers are errors.
+ */
+export function benchArgs(
+  { threads = 1, connections, depth = 1, rate },
+  { url, expected },
+  seconds,
+) {
   const open = rate === undefined ? [] : ['-R', String(rate)];
+  const expect =
+    expected === undefined ? [] : ['--expect-status', '200', '--expect-body', expected];
   const load = ['-t', threads, '-c', connections, '--pipeline', depth, ...open].map(String);
-  return ['bench', ...load, '-d', `${seconds}s`, '--json', url];
+  return ['bench', ...load, ...expect, '-d', `${seconds}s`, '--json', url];
 }
 
 /** Runs the client and returns its figures in the shape of those of `wrk`. */

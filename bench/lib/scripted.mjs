@@ -2,15 +2,16 @@
 // rejections, pipelines, connections that vanish, a reader that does not read.
 // Each step names the statuses that must come back.
 //
-// usage: node bench/lib/scripted.mjs PORT PID
+// usage: node bench/lib/scripted.mjs PORT PID SECONDS
 //
-// Waits until the port accepts; at the end it sends SIGTERM to PID.
+// Waits until the port accepts; loads the server for SECONDS; at the end it sends
+// SIGTERM to PID.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, main } from './failure.mjs';
-import { wrk } from './wrk.mjs';
+import { bench } from './load.mjs';
 
 const host = 'Host: 127.0.0.1\r\n';
 const kib = (n) => Buffer.alloc(n * 1024, 'x').toString();
@@ -172,7 +173,7 @@ async function awaitPort(port) {
 }
 
 await main(async () => {
-  const [port, pid] = process.argv.slice(2).map(Number);
+  const [port, pid, seconds] = process.argv.slice(2).map(Number);
   await awaitPort(port);
   let wrong = 0;
   for (const [name, bytes, ...accepted] of conversations) {
@@ -184,18 +185,19 @@ await main(async () => {
     }
     if (accepted.some((list) => list.join() === statuses.join())) continue;
     wrong++;
-    console.error(`bench: ${name}: expected ${accepted[0]}, got ${statuses.join() || 'nothing'}`);
+    console.error(`load: ${name}: expected ${accepted[0]}, got ${statuses.join() || 'nothing'}`);
   }
   for (const [, bytes] of departures) {
     await depart(port, bytes, true);
     await depart(port, bytes, false);
   }
   await stall(port);
-  const { requests, errors } = await wrk({ connections: 8 }, `http://127.0.0.1:${port}/`, 3);
-  console.error(`bench: wrk: ${requests} requests, ${errors} errors`);
+  const target = { url: `http://127.0.0.1:${port}/` };
+  const { requests, errors } = await bench({ connections: 8 }, target, seconds);
+  console.error(`load: ${requests} requests, ${errors} errors`);
   const last = await converse(port, get('/'));
   if (last.join() !== '200') throw new Failure(`the last request got ${last.join() || 'nothing'}`);
   await stopUnderWay(port, pid);
-  if (wrong + errors > 0) throw new Failure(`${wrong} wrong answers, ${errors} wrk errors`);
-  console.error(`bench: ${conversations.length} conversations right`);
+  if (wrong + errors > 0) throw new Failure(`${wrong} wrong answers, ${errors} failed requests`);
+  console.error(`load: ${conversations.length} conversations right`);
 });

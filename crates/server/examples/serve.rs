@@ -1,11 +1,14 @@
 //! The engine without Node: what benchmarks, valgrind and gdb run.
 //!
 //! `serve [-p PORT] [-H HOST] [-i N] [-w N] [--accept acceptor|per-loop]
-//! [--unix PATH] [--inline] [--max-connections N] [--queue N]`
+//! [--unix PATH] [--inline] [--max-connections N] [--queue N] [--no-sigint]
+//! [--leak BYTES]`
 //!
 //! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered
 //! response; `--inline` makes `/` pre-rendered as well. SIGINT and SIGTERM
-//! drain, a second one forces.
+//! drain, a second one forces. `--no-sigint` leaves SIGINT as it is: a debugger
+//! gets no Ctrl-C that the program waits for itself. `--leak` loses memory, to
+//! see that a memory check finds it.
 #![allow(clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
@@ -15,6 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
 use reactor_server::{AcceptMode, App, Config, Inline, Listen, Server, Stop, Target};
+
+const NO_SIGINT: &str = "--no-sigint";
 
 fn main() -> ExitCode {
     match run() {
@@ -28,7 +33,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     // Before any thread starts, so that all of them inherit it.
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    let mut signals = SigSet::from_iter([Signal::SIGTERM]);
+    if !std::env::args().any(|arg| arg == NO_SIGINT) {
+        signals.add(Signal::SIGINT);
+    }
     signals.thread_block().map_err(|e| e.to_string())?;
 
     let server = Server::start(config()?).map_err(|e| e.to_string())?;
@@ -60,6 +68,9 @@ fn config() -> Result<Config, String> {
             inline_root = true;
             continue;
         }
+        if arg == NO_SIGINT {
+            continue;
+        }
         let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
         match arg.as_str() {
             "-p" => port = number(&arg, &value)?,
@@ -68,6 +79,10 @@ fn config() -> Result<Config, String> {
             "-w" => config.worker_threads = number(&arg, &value)?,
             "--queue" => config.queue = number(&arg, &value)?,
             "--max-connections" => config.max_connections = Some(number(&arg, &value)?),
+            "--leak" => {
+                // Else the compiler leaves out what nobody uses.
+                std::mem::forget(std::hint::black_box(vec![0_u8; number(&arg, &value)?]));
+            }
             "--unix" => unix = Some(value),
             "--accept" => {
                 config.accept = match value.as_str() {
