@@ -1,3 +1,5 @@
+import './notice.js';
+
 export { bench } from './bench.js';
 export type {
   BenchBytes,

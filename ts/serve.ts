@@ -26,7 +26,8 @@ import type {
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
  * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
- * system refused.
+ * system refused; `ERR_REACTOR_PLATFORM` and `ERR_REACTOR_BINDING` where there is
+ * no native binding.
  *
  * @example
  * const server = await serve({
@@ -132,7 +133,7 @@ export async function start(
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
     installGlobals();
   }
-  const lane = new binding.NativeLane(() => bridge.wake());
+  const lane = new (binding().NativeLane)(() => bridge.wake());
   const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: options.error,
@@ -141,7 +142,7 @@ export async function start(
   });
   const { control: wanted } = options;
   const control = wanted === true ? await newControlPath() : wanted || undefined;
-  const native = await binding.start(
+  const native = await binding().start(
     { ...options.native, ...(control === undefined ? {} : { control }) },
     lane,
   );
