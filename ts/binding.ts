@@ -10,6 +10,7 @@ export type {
   NativeBench,
   NativeBenchOptions,
   NativeField,
+  NativeLane,
   NativeListen,
   NativeOptions,
   NativeRoute,
