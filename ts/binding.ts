@@ -11,6 +11,7 @@ export type {
   NativeBench,
   NativeBenchOptions,
   NativeField,
+  NativeLane,
   NativeListen,
   NativeOptions,
   NativeRoute,

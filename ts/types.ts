@@ -134,6 +134,43 @@ export interface ServeOptions<Path extends string = string> {
   workerThreads?: ThreadCount | undefined;
 
   /**
+   * A module whose handlers answer, on JavaScript threads of their own
+   * (`node:worker_threads`), in place of `fetch` and functions in `routes`, which
+   * cannot go to another thread. A path, relative to the working directory, or a
+   * `file:` URL; it exports by default a handler, an application with `fetch` or
+   * options of `serve`, of which those that are given here win. Each thread loads
+   * it for itself. It must have the same routes in each.
+   *
+   * @example
+   * await serve({ module: new URL('./app.mjs', import.meta.url), jsThreads: 4 });
+   */
+  module?: string | URL | undefined;
+
+  /**
+   * JavaScript threads that run {@link ServeOptions.module}, 1 to 64; `'auto'` is
+   * one per core. A request goes to the thread with the fewest unanswered ones; those
+   * of one connection that overlap go to one thread. A thread that dies is replaced:
+   * its requests without an answer get 503 and responses that have begun are broken
+   * off.
+   * @default 1
+   */
+  jsThreads?: ThreadCount | undefined;
+
+  /**
+   * Called on the thread that called `serve` with what a JavaScript thread died of,
+   * and its number from 1. By default the error is printed on stderr. The thread is
+   * replaced in either case: at once if it had lived for ten seconds, else after
+   * 100 ms, 200 ms and so on up to 5 s.
+   */
+  onThreadError?: ((error: unknown, thread: number) => void) | undefined;
+
+  /**
+   * Memory of each JavaScript thread, as `new Worker` of `node:worker_threads` takes
+   * it. One that passes it dies of `ERR_WORKER_OUT_OF_MEMORY`. By default Node's.
+   */
+  resourceLimits?: ThreadLimits | undefined;
+
+  /**
    * Who accepts connections: one acceptor thread that spreads them over the
    * I/O threads, or every I/O thread from a listener of its own (better for
    * many short connections).
@@ -259,6 +296,18 @@ export interface ServeOptions<Path extends string = string> {
    * `/healthz` and `/stats`.
    */
   routes?: Routes<Path> | undefined;
+}
+
+/** Bounds on the memory of a JavaScript thread, in MiB. */
+export interface ThreadLimits {
+  /** The heap. */
+  maxOldGenerationSizeMb?: number | undefined;
+  /** What has been made lately. */
+  maxYoungGenerationSizeMb?: number | undefined;
+  /** Machine code. */
+  codeRangeSizeMb?: number | undefined;
+  /** The stack. */
+  stackSizeMb?: number | undefined;
 }
 
 /** What {@link ServeOptions.trustProxy} takes. */
@@ -429,6 +478,12 @@ export interface ReloadOptions<Path extends string = string> {
   routes?: Routes<Path> | undefined;
 }
 
+/** What {@link Server.reload} takes where a module answers. */
+export interface ReloadModuleOptions {
+  /** As {@link ServeOptions.module}; the same as before for its file as it is now. */
+  module: string | URL;
+}
+
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
   /**
@@ -468,6 +523,16 @@ export interface Server {
    * `ERR_REACTOR_STOPPED`.
    */
   reload<Path extends string>(options?: ReloadOptions<Path>): void;
+
+  /**
+   * Replaces the threads of a server that has {@link ServeOptions.module} by others
+   * that load this module, and their routes; resolves when it is done. Options that it
+   * exports say nothing now, but for its handlers. Requests under way finish in the
+   * old threads.
+   * @throws {ReactorError} as a rejection: what the module was refused for, and the old
+   * threads stay; `ERR_REACTOR_STOPPED`.
+   */
+  reload(options: ReloadModuleOptions): Promise<void>;
 
   /**
    * Opens the file of the access log anew, after it was renamed or removed. Lines

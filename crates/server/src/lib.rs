@@ -32,6 +32,7 @@ mod metrics;
 mod observe;
 mod out;
 mod pool;
+mod pulse;
 mod reactor;
 mod seat;
 mod server;

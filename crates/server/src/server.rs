@@ -161,6 +161,9 @@ impl Server {
     /// left out, or replaced by `None`, gets no more requests; those it had
     /// are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&self.shared.inboxes);
+        }
         *lock(&self.shared.lanes) = lanes.to_vec();
         self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
     }
@@ -336,6 +339,9 @@ impl Assembly {
             .map(|_| Inbox::new(max_tasks).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(system("an eventfd"))?;
+        for lane in &config.lanes {
+            lane.belongs_to(&inboxes);
+        }
         let acceptor = match config.accept {
             AcceptMode::Acceptor => {
                 Some(Arc::new(AcceptorSignal::new().map_err(system("an eventfd"))?))

@@ -21,8 +21,8 @@ pub(super) struct Fill<'a> {
     word: usize,
     byte: usize,
     count: u32,
-    /// The time, once a request has asked for it.
-    now: Option<Instant>,
+    /// When the turn began.
+    now: Instant,
 }
 
 /// What became of an event.
@@ -34,8 +34,8 @@ pub(super) enum Filled {
 }
 
 impl<'a> Fill<'a> {
-    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8]) -> Self {
-        Self { words, bytes, word: 0, byte: 0, count: 0, now: None }
+    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8], now: Instant) -> Self {
+        Self { words, bytes, word: 0, byte: 0, count: 0, now }
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -50,7 +50,7 @@ impl<'a> Fill<'a> {
         lane: &Lane,
     ) -> Filled {
         match event {
-            LaneEvent::Request(task) if self.is_late(&task) => {
+            LaneEvent::Request(task) if task.is_late(self.now) => {
                 // A thread that has fallen behind should not work for nobody.
                 lane.answered();
                 replies.push(LaneReply::Late(task));
@@ -58,6 +58,7 @@ impl<'a> Fill<'a> {
             }
             LaneEvent::Request(task) => {
                 if self.request(&task, exchanges.next_id()) {
+                    lane.taken(&task, self.now);
                     exchanges.insert(task);
                     return Filled::Done;
                 }
@@ -106,10 +107,6 @@ impl<'a> Fill<'a> {
                 filled
             }
         }
-    }
-
-    fn is_late(&mut self, task: &LaneTask) -> bool {
-        task.has_deadline() && task.is_late(*self.now.get_or_insert_with(Instant::now))
     }
 
     fn small(&mut self, event: LaneEvent, kind: u32, rest: &[u32]) -> Filled {
