@@ -26,6 +26,7 @@ export type {
   HandlerInfo,
   HandlerStats,
   IoThreadStats,
+  LaneStats,
   LatencyStats,
   Limits,
   MethodRoutes,
