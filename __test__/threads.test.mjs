@@ -277,6 +277,72 @@ test('a thread that is stuck stops neither the others nor routes without handler
   t.is((await stuck).status, 503);
 });
 
+test('stats tell of each thread: what it has, how long that waited, how late it is', async (t) => {
+  const { get, server, errors } = await start(t);
+  await spread(get);
+  const lanes = server.stats().lanes;
+  t.deepEqual(
+    lanes.map(({ thread, state, inFlight, queued }) => ({ thread, state, inFlight, queued })),
+    [1, 2, 3].map((thread) => ({ thread, state: 'running', inFlight: 0, queued: 0 })),
+  );
+  for (const { queueWait, eventLoopLag } of lanes) {
+    t.true(queueWait.count >= 15 && queueWait.count <= 25, `${queueWait.count} waits`);
+    t.true(queueWait.p50Ns > 0 && queueWait.p50Ns <= queueWait.maxNs);
+    t.true(eventLoopLag.count > 0 && eventLoopLag.maxNs > 0);
+  }
+  const spinning = get('spin').catch(() => {});
+  await until(() => server.stats().lanes.some(({ state }) => state === 'blocked'), 'a block');
+  const blocked = server.stats().lanes.filter(({ state }) => state === 'blocked');
+  t.deepEqual(
+    blocked.map(({ inFlight }) => inFlight),
+    [1],
+  );
+  t.is((await get('dies/exit')).status, 503);
+  await until(() => errors.length === 1, 'the death');
+  const dead = server.stats().lanes.filter(({ state }) => state === 'starting');
+  t.deepEqual(
+    dead.map(({ thread, queueWait }) => [thread, queueWait.count]),
+    [[errors[0].thread, 0]],
+  );
+  await server.stop({ force: true });
+  await spinning;
+});
+
+test('stats tell of the main thread too', async (t) => {
+  const server = await serve({ ...LOCAL, fetch: () => new Response('x') });
+  t.teardown(() => server.stop());
+  await (await fetch(server.url)).text();
+  const [lane, ...others] = server.stats().lanes;
+  t.deepEqual(others, []);
+  const { thread, state, inFlight, queued, queueWait } = lane;
+  t.deepEqual(
+    { thread, state, inFlight, queued },
+    { thread: 'main', state: 'running', inFlight: 0, queued: 0 },
+  );
+  t.is(queueWait.count, 1);
+});
+
+test('metrics tell of each thread', async (t) => {
+  const { get, server } = await start(t, { metrics: 0, ioThreads: 1 });
+  await spread(get);
+  const page = await (await fetch(server.metricsUrl)).text();
+  for (const lane of [0, 1, 2]) {
+    t.regex(
+      page,
+      new RegExp(`^reactor_lane_queue_wait_seconds_count\\{lane="${lane}"\\} [12]\\d$`, 'm'),
+    );
+    t.regex(
+      page,
+      new RegExp(
+        `^reactor_lane_event_loop_lag_seconds_bucket\\{lane="${lane}",le="10"\\} [1-9]`,
+        'm',
+      ),
+    );
+    t.regex(page, new RegExp(`^reactor_lane_blocked\\{lane="${lane}"\\} 0$`, 'm'));
+    t.regex(page, new RegExp(`^reactor_thread_cpu_seconds_total\\{thread="js-${lane}"\\} `, 'm'));
+  }
+});
+
 test('stop waits for a stuck thread as long as a drain may take, then ends it', async (t) => {
   const { get, server } = await start(t, { timeouts: { drain: 500 } });
   const stuck = get('spin').then(

@@ -28,6 +28,7 @@ export type {
   HandlerInfo,
   HandlerStats,
   IoThreadStats,
+  LaneStats,
   LatencyStats,
   Limits,
   MethodRoutes,

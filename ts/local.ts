@@ -2,8 +2,8 @@ import type { NativeLane, NativeServer } from './binding.js';
 import { fromNative } from './errors.js';
 import type { Handlers } from './handlers.js';
 import { resolveReload } from './options.js';
-import type { Runtime } from './server.js';
-import type { ReloadModuleOptions, ReloadOptions, Stats } from './types.js';
+import type { LanePlace, Runtime } from './server.js';
+import type { LaneStats, ReloadModuleOptions, ReloadOptions } from './types.js';
 
 /** Handlers on the thread that called `serve`. */
 export class Local implements Runtime {
@@ -37,7 +37,7 @@ export class Local implements Runtime {
     this.#lane.close();
   }
 
-  describe(stats: Stats): Stats {
-    return stats;
+  lanes(places: readonly LanePlace[]): LaneStats[] {
+    return places.map(({ lane: _, ...rest }) => ({ thread: 'main', ...rest }));
   }
 }

@@ -4,6 +4,7 @@ import { fromNative, ReactorError } from './errors.js';
 import { type ResolvedOptions, resolveStop } from './options.js';
 import { exchangeOf, requestBehind } from './request.js';
 import type {
+  LaneStats,
   PeerAddress,
   ReloadModuleOptions,
   ReloadOptions,
@@ -11,6 +12,9 @@ import type {
   Stats,
   StopOptions,
 } from './types.js';
+
+/** A lane as the engine tells of it: by its place. */
+export type LanePlace = Omit<LaneStats, 'thread'> & { readonly lane: number };
 
 /** Where a server's handlers run. */
 export interface Runtime {
@@ -20,8 +24,8 @@ export interface Runtime {
   stopping(force: boolean): void;
   /** It has stopped, and no request is under way. */
   stopped(): void | Promise<void>;
-  /** The counters, with what the engine does not know of its lanes. */
-  describe(stats: Stats): Stats;
+  /** The threads behind the engine's lanes. */
+  lanes(places: readonly LanePlace[]): LaneStats[];
 }
 
 /** Starts the engine with these lanes. */
@@ -79,7 +83,8 @@ export class RunningServer implements Server {
   }
 
   stats(): Stats {
-    return this.#runtime.describe(JSON.parse(this.#native.stats()) as Stats);
+    const stats = JSON.parse(this.#native.stats()) as Stats & { lanes: LanePlace[] };
+    return { ...stats, lanes: this.#runtime.lanes(stats.lanes) };
   }
 
   requestIP(request: Request): PeerAddress | null {

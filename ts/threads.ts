@@ -4,9 +4,9 @@ import { fromNative, ReactorError } from './errors.js';
 import { JsThread } from './js-thread.js';
 import type { Attach, Loaded, ThreadData } from './messages.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
-import { hostOf, RunningServer, type Runtime, startNative } from './server.js';
+import { hostOf, type LanePlace, RunningServer, type Runtime, startNative } from './server.js';
 import { mergeSettings, type ResolvedThreads, resolveThreads } from './thread-options.js';
-import type { ServeOptions, Stats, ThreadCount, TrustProxy } from './types.js';
+import type { LaneStats, LatencyStats, ServeOptions, ThreadCount, TrustProxy } from './types.js';
 
 /** A thread that has lived this long is replaced at once when it dies. */
 const OLD_MS = 10_000;
@@ -16,6 +16,17 @@ const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 5000;
 
 const MOST = 64;
+
+const NONE: LatencyStats = { count: 0, p50Ns: 0, p90Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
+
+/** A place whose thread is not there. */
+const EMPTY = {
+  state: 'starting',
+  inFlight: 0,
+  queued: 0,
+  queueWait: NONE,
+  eventLoopLag: NONE,
+} as const;
 
 /** A place for a thread. */
 interface Slot {
@@ -134,8 +145,12 @@ class Threads implements Runtime {
     await this.endAll(false);
   }
 
-  describe(stats: Stats): Stats {
-    return stats;
+  lanes(places: readonly LanePlace[]): LaneStats[] {
+    return this.#slots.map(({ number }) => {
+      const place = places.find(({ lane }) => lane === number - 1);
+      const { lane: _, ...rest } = place ?? { lane: 0, ...EMPTY };
+      return { thread: number, ...rest };
+    });
   }
 
   /** Ends every thread there is. */

@@ -573,6 +573,8 @@ export interface Stats {
   ioThreads: IoThreadStats[];
   /** Each worker thread. */
   workerThreads: WorkerThreadStats[];
+  /** Each JavaScript thread that runs handlers. */
+  lanes: LaneStats[];
   /** The access log; `null` where there is none. */
   accessLog: AccessLogStats | null;
 }
@@ -688,6 +690,31 @@ export interface HandlerStats {
   rejected: number;
   /** Answered with 503 because `requestTimeout` had passed. */
   timedOut: number;
+}
+
+/**
+ * One JavaScript thread that runs handlers. What it counts begins anew where the thread
+ * is replaced.
+ */
+export interface LaneStats {
+  /** `'main'` for the one that called `serve`, else its number from 1. */
+  thread: number | 'main';
+  /**
+   * `'blocked'` when something has waited for it for more than 100 ms; others are
+   * then chosen before it. `'starting'` when it is not there, or not yet.
+   */
+  state: 'running' | 'blocked' | 'starting' | 'stopped';
+  /** Requests given to it and not yet answered. */
+  inFlight: number;
+  /** Those of them that it has not taken. */
+  queued: number;
+  /** From the hand-over of a request to the turn of the thread that takes it. */
+  queueWait: LatencyStats;
+  /**
+   * How late the thread comes: from its wake to the turn that it leads to. Where the thread
+   * drives the I/O loop itself, nobody wakes it.
+   */
+  eventLoopLag: LatencyStats;
 }
 
 /** A distribution of times in nanoseconds, exact to a twentieth. */

@@ -17,6 +17,7 @@ use crate::access_log::RequestId;
 use crate::gate::Gate;
 use crate::inbox::Inbox;
 use crate::pulse::Pulse;
+use crate::stats::{LaneSnapshot, LaneState, LatencyStats};
 use crate::task::{ReplyAddress, Task};
 
 /// Bytes of a body, in either direction, that may be under way between a loop
@@ -176,6 +177,9 @@ pub struct Lane {
     pub(crate) pulse: Pulse,
 }
 
+/// Lanes and their places.
+pub(crate) type Lanes = Vec<(usize, Arc<Lane>)>;
+
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane").field("queued", &self.queued).finish_non_exhaustive()
@@ -218,6 +222,30 @@ impl Lane {
     pub fn turn(&self) -> Instant {
         self.gate.awake();
         self.pulse.turn()
+    }
+
+    /// The thread that calls this serves the lane.
+    pub fn serve(&self) {
+        self.pulse.is_this_thread();
+    }
+
+    /// Its statistics of this moment.
+    pub(crate) fn snapshot(&self, lane: usize) -> LaneSnapshot {
+        let state = if self.is_closed() {
+            LaneState::Stopped
+        } else if self.is_stuck(Instant::now()) {
+            LaneState::Blocked
+        } else {
+            LaneState::Running
+        };
+        LaneSnapshot {
+            lane,
+            state,
+            in_flight: self.in_flight(),
+            queued: self.queued(),
+            queue_wait: LatencyStats::of([&self.pulse.queue_wait].into_iter()),
+            event_loop_lag: LatencyStats::of([&self.pulse.lag].into_iter()),
+        }
     }
 
     /// The thread has taken a request in the turn that began at `now`.

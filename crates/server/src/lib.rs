@@ -51,5 +51,8 @@ pub use reactor_route::RouteError;
 pub use reactor_sys::Address;
 pub use seat::Seat;
 pub use server::{Server, Stop};
-pub use stats::{CloseReason, HandlerStats, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot};
+pub use stats::{
+    CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
+    WorkerSnapshot,
+};
 pub use task::{Request, Response};

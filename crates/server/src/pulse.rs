@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
+use crate::stats::Counter;
 
 /// A thread that has not come for this long, though something waits, is taken for
 /// stuck. Far above what a garbage collection or a slow handler takes.
@@ -16,6 +17,8 @@ const STUCK_AFTER: Duration = Duration::from_millis(100);
 
 pub(crate) struct Pulse {
     epoch: Instant,
+    /// Its number, once it serves the lane; 0 before.
+    pub(crate) thread: Counter,
     /// When the thread last began a turn; nanoseconds since `epoch`.
     turned_at: AtomicU64,
     /// When it was last woken, until it has come; 0 is never.
@@ -30,11 +33,17 @@ impl Pulse {
     pub(crate) fn new() -> Self {
         Self {
             epoch: Instant::now(),
+            thread: Counter::default(),
             turned_at: AtomicU64::new(0),
             woken_at: AtomicU64::new(0),
             queue_wait: Histogram::new(),
             lag: Histogram::new(),
         }
+    }
+
+    /// The thread that calls this is the one.
+    pub(crate) fn is_this_thread(&self) {
+        self.thread.set_to_this_thread();
     }
 
     /// The thread begins a turn.

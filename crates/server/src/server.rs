@@ -20,8 +20,8 @@ use crate::error::StartError;
 use crate::event_loop::{EVENTS, EventLoop};
 use crate::in_flight::InFlight;
 use crate::inbox::{Control, Inbox};
-use crate::lane::{Lane, LaneReplies};
-use crate::metrics::{self, LaneLoad};
+use crate::lane::{Lane, LaneReplies, Lanes};
+use crate::metrics;
 use crate::observe::Observer;
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
@@ -240,20 +240,19 @@ impl Drop for Server {
 impl Shared {
     fn stats(&self) -> Stats {
         let log = self.log.as_ref().map(OpenLog::stats);
-        self.counters.snapshot(self.pool.len(), self.queue, log)
+        let mut stats = self.counters.snapshot(self.pool.len(), self.queue, log);
+        stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
+        stats
     }
 
-    fn lane_loads(&self) -> Vec<LaneLoad> {
+    fn lanes(&self) -> Lanes {
         let lanes = lock(&self.lanes);
-        let loads = lanes.iter().enumerate().filter_map(|(index, lane)| {
-            let lane = lane.as_ref()?;
-            Some(LaneLoad { index, queued: lane.queued(), in_flight: lane.in_flight() })
-        });
-        loads.collect()
+        let lanes = lanes.iter().enumerate();
+        lanes.filter_map(|(index, lane)| Some((index, Arc::clone(lane.as_ref()?)))).collect()
     }
 
     fn metrics(&self) -> String {
-        metrics::render(&self.stats(), &self.counters, &self.lane_loads())
+        metrics::render(&self.stats(), &self.counters, &self.lanes())
     }
 
     fn tell(&self, how: Stop) {
@@ -624,7 +623,7 @@ impl Handler for ControlHandler {
         // Cannot fail: both are sound.
         let _ = response.field("Content-Type", "application/json");
         let address = shared.address.to_string();
-        let (stats, lanes) = (shared.stats(), shared.lane_loads());
+        let (stats, lanes) = (shared.stats(), shared.lanes());
         response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }
 }

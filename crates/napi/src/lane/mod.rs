@@ -91,6 +91,7 @@ impl NativeLane {
     /// announced.
     #[napi]
     pub fn attach(&mut self) {
+        self.lane.serve();
         self.replies = self.lane.replies();
     }
 
