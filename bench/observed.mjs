@@ -210,12 +210,13 @@ function summarise(pairs, runs) {
   );
 }
 
+/** By the ratios within each round: the machine's speed changes between them. */
 function judge(summary, logs) {
-  return Object.entries(summary).flatMap(([name, { off, on, errors }]) => [
+  return Object.entries(summary).flatMap(([name, { ratio, errors }]) => [
     {
       text: `${name}: req/s with access log, metrics and monitor ≥ ${LEAST} × without`,
-      value: times(on.rate / off.rate),
-      met: errors === 0 && on.rate >= LEAST * off.rate,
+      value: times(ratio),
+      met: errors === 0 && ratio >= LEAST,
     },
     {
       text: `${name}: the log has every request`,
