@@ -2,7 +2,7 @@
 //!
 //! `serve [-p PORT] [-H HOST] [-i N] [-w N] [--accept acceptor|per-loop]
 //! [--unix PATH] [--inline] [--max-connections N] [--queue N] [--no-sigint]
-//! [--leak BYTES]`
+//! [--access-log FILE] [--leak BYTES]`
 //!
 //! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered
 //! response; `--inline` makes `/` pre-rendered as well. SIGINT and SIGTERM
@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
-use reactor_server::{AcceptMode, App, Config, Inline, Listen, Server, Stop, Target};
+use reactor_server::{
+    AcceptMode, AccessLog, App, Config, Inline, Listen, LogFormat, LogTarget, Server, Stop, Target,
+};
 
 const NO_SIGINT: &str = "--no-sigint";
 
@@ -79,6 +81,10 @@ fn config() -> Result<Config, String> {
             "-w" => config.worker_threads = number(&arg, &value)?,
             "--queue" => config.queue = number(&arg, &value)?,
             "--max-connections" => config.max_connections = Some(number(&arg, &value)?),
+            "--access-log" => {
+                let target = LogTarget::File(value.into());
+                config.access_log = Some(AccessLog { target, format: LogFormat::default() });
+            }
             "--leak" => {
                 // Else the compiler leaves out what nobody uses.
                 std::mem::forget(std::hint::black_box(vec![0_u8; number(&arg, &value)?]));

@@ -1,0 +1,282 @@
+#!/usr/bin/env node
+// What does it cost to be watched? Every server twice: with access log, metrics and
+// monitor, and with none of them.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { Failure, main } from './lib/failure.mjs';
+import { ask, get } from './lib/http.mjs';
+import { bench, benchArgs } from './lib/load.mjs';
+import { environment } from './lib/machine.mjs';
+import { fixed, median, medians, table, times, whole } from './lib/numbers.mjs';
+import { options, pick } from './lib/options.mjs';
+import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
+import { fill, freePort, start } from './lib/server.mjs';
+import { measure } from './lib/wrk.mjs';
+
+const COMMAND = ['node', 'dist/cli/bin.js', 'serve', '-q', '-H', '127.0.0.1', '-p', '{port}'];
+const MODULE = 'bench/contenders/routes.mjs';
+
+/** Who answers; each is asked for the same body. */
+const subjects = {
+  inline: { command: [...COMMAND, '-i', '1', '-w', '1', MODULE], path: '/inline' },
+  worker: { command: [...COMMAND, '-i', '1', '-w', '1'], path: '/' },
+  javascript: { command: [...COMMAND, '-i', 'auto', '-w', 'auto', MODULE], path: '/' },
+};
+
+const usage = `
+usage: bench/observed.mjs [options]
+
+Takes dist/ and the native binding as they are: npm run build.
+
+  --only A,B        who answers: ${Object.keys(subjects).join(', ')} (default all)
+  --connections N   (default 64)
+  --rounds N        rounds, each server once watched and once not (default 5)
+  --duration S      seconds per timed run (default 2)
+  --port N          first port to try (default 18700)
+  --name NAME       results go to bench/results/DATE-NAME.* (default observed)
+  --no-save         print only
+  --assert          exit 1 when the promise is missed
+`;
+
+const settings = {
+  only: [],
+  connections: 64,
+  rounds: 5,
+  duration: 2,
+  port: 18700,
+  name: 'observed',
+  'no-save': false,
+  assert: false,
+};
+
+const FOLDER = 'target/bench/observed';
+
+/** The part of its rate that a server keeps when it is watched. */
+const LEAST = 0.9;
+
+const BODY = 'Hello, World!';
+
+await main(async () => {
+  const options_ = options(usage, settings);
+  const chosen = pick('subject', subjects, options_.only);
+  const environs = environment();
+  rmSync(FOLDER, { recursive: true, force: true });
+  mkdirSync(FOLDER, { recursive: true });
+
+  const pairs = [];
+  let port = options_.port;
+  for (const [name, { command, path }] of chosen) {
+    const off = await startOne(name, [...command, '--control', 'false'], path, port);
+    const on = await startWatched(name, command, path, off.port + 1);
+    pairs.push({ name, off, on });
+    port = on.metrics + 1;
+  }
+  const runs = await runAll(pairs, options_);
+  const logs = {};
+  for (const { name, off, on } of pairs) {
+    logs[name] = await finish(on);
+    await off.stop();
+  }
+  rmSync(FOLDER, { recursive: true });
+
+  const summary = summarise(pairs, runs);
+  const targets = judge(summary, logs);
+  const text = tables(summary, logs);
+  console.log(`${text}\n\n${verdicts(targets)}${disturbance(runs)}`);
+  if (!options_['no-save']) {
+    const { connections, rounds, duration } = options_;
+    const data = {
+      ...environs,
+      settings: { connections, rounds, duration },
+      commands: pairs.flatMap(({ off, on }) => [off.command, on.command, on.monitorCommand]),
+      client: `reactor-rs ${benchArgs({ connections }, { url: 'URL' }, duration).join(' ')}`,
+      medians: summary,
+      logs,
+      targets,
+      runs,
+    };
+    save(options_.name, data, markdown(data, text));
+  }
+  return options_.assert && targets.some(({ met }) => met !== true) ? 1 : 0;
+});
+
+/** A server whose answer has been checked, and which has compiled what it runs often. */
+async function startOne(name, command, path, firstPort) {
+  const port = await freePort(firstPort);
+  const server = await start(command, port);
+  const answers = await ask(port, get(path).repeat(16), 16);
+  if (
+    answers.length !== 16 ||
+    answers.some(({ status, body }) => status !== 200 || body !== BODY)
+  ) {
+    throw new Failure(`${name} answers ${path} with ${JSON.stringify(answers)}`);
+  }
+  const target = { url: `http://127.0.0.1:${port}${path}` };
+  await bench({ connections: 64 }, target, 1);
+  return { ...server, port, target, command: fill(command, port).join(' ') };
+}
+
+/** A server with a log, a monitor that looks every second, and somebody who scrapes as often. */
+async function startWatched(name, command, path, firstPort) {
+  const log = `${FOLDER}/${name}.log`;
+  const control = `${FOLDER}/${name}.sock`;
+  const port = await freePort(firstPort);
+  const metrics = await freePort(port + 1);
+  const watched = ['--access-log', log, '--metrics', String(metrics), '--control', control];
+  const server = await startOne(name, [...command, ...watched], path, port);
+  const monitorCommand = ['dist/cli/bin.js', 'monitor', `./${control}`, '--json', '-n', '1'];
+  const monitor = spawn('node', monitorCommand, { stdio: ['ignore', 'pipe', 'inherit'] });
+  process.on('exit', () => monitor.kill('SIGKILL'));
+  let samples = 0;
+  monitor.stdout.setEncoding('utf8').on('data', (text) => {
+    samples += text.split('\n').length - 1;
+  });
+  let scrapes = 0;
+  const scraper = setInterval(async () => {
+    await scrape(metrics);
+    scrapes += 1;
+  }, 1000);
+  return {
+    ...server,
+    metrics,
+    log,
+    monitorCommand: `node ${monitorCommand.join(' ')}`,
+    /** Ends the watching; what came of it. */
+    leave: () => {
+      clearInterval(scraper);
+      monitor.kill('SIGKILL');
+      return { samples, scrapes };
+    },
+  };
+}
+
+/** Metrics by name and labels. */
+async function scrape(port) {
+  const [answer] = await ask(port, get('/metrics'));
+  if (answer?.status !== 200) throw new Failure(`/metrics answers ${answer?.status}`);
+  const lines = answer.body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const at = line.lastIndexOf(' ');
+      return [line.slice(0, at), Number(line.slice(at + 1))];
+    }),
+  );
+}
+
+/** What was watched of a server and its log, which is complete once it has stopped. */
+async function finish(on) {
+  const metrics = await scrape(on.metrics);
+  const requests = metrics['reactor_http_requests_total{code="2xx"}'];
+  const lost = metrics.reactor_access_log_records_lost_total;
+  const watched = on.leave();
+  await on.stop();
+  return { requests, lost, bytes: statSync(on.log).size, ...watched };
+}
+
+async function runAll(pairs, { connections, rounds, duration }) {
+  const runs = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, off, on } of pairs) {
+      const both = [
+        ['off', off],
+        ['on', on],
+      ];
+      // Each goes first in turn.
+      for (const [watched, server] of round % 2 === 0 ? both : both.reverse()) {
+        const run = await measure(server.pid, { connections }, server.target, duration, bench);
+        runs.push({ round: round + 1, subject: name, watched, ...run });
+        console.error(
+          `bench: round ${round + 1} ${name} ${watched}: ${whole(run.rate)} req/s, ${fixed(run.cpu)} µs`,
+        );
+      }
+    }
+  }
+  return runs;
+}
+
+/** subject → off, on, and the ratio of the two within each round. */
+function summarise(pairs, runs) {
+  return Object.fromEntries(
+    pairs.map(({ name }) => {
+      const of = (watched) => {
+        return runs.filter((run) => run.subject === name && run.watched === watched);
+      };
+      const [off, on] = [of('off'), of('on')];
+      const ratios = on.map((run, index) => run.rate / off[index].rate);
+      const errors = [...off, ...on].reduce((sum, run) => sum + run.errors, 0);
+      return [name, { off: medians(off), on: medians(on), ratio: median(ratios), errors }];
+    }),
+  );
+}
+
+/** By the ratios within each round: the machine's speed changes between them. */
+function judge(summary, logs) {
+  return Object.entries(summary).flatMap(([name, { ratio, errors }]) => [
+    {
+      text: `${name}: req/s with access log, metrics and monitor ≥ ${LEAST} × without`,
+      value: times(ratio),
+      met: errors === 0 && ratio >= LEAST,
+    },
+    {
+      text: `${name}: the log has every request`,
+      value: `${whole(logs[name].lost)} of ${whole(logs[name].requests)} lost`,
+      met: logs[name].lost === 0,
+    },
+  ]);
+}
+
+function tables(summary, logs) {
+  const head = ['answered by', 'watched', 'req/s', 'to off', 'by rounds', 'CPU µs', 'p50 µs'];
+  head.push('p99 µs', 'server cores', 'lost', 'errors');
+  const rows = Object.entries(summary).flatMap(([name, { off, on, ratio, errors }]) =>
+    [
+      ['off', off, null],
+      ['on', on, ratio],
+    ].map(([watched, m, rounds]) => [
+      name,
+      watched,
+      whole(m.rate),
+      times(m.rate / off.rate),
+      times(rounds),
+      fixed(m.cpu),
+      whole(m.p50),
+      whole(m.p99),
+      fixed(m.serverCores),
+      watched === 'on' ? whole(logs[name].lost) : '–',
+      String(errors),
+    ]),
+  );
+  return table(head, rows);
+}
+
+function markdown(data, text) {
+  const { connections, rounds, duration } = data.settings;
+  const runs = data.runs.map((run) => [
+    `${run.round} ${run.subject} ${run.watched}`,
+    whole(run.rate),
+    fixed(run.cpu),
+    whole(run.p50),
+    whole(run.p99),
+    fixed(run.serverCores),
+    fixed(run.clientCores),
+    fixed(run.otherCores),
+    String(run.errors),
+  ]);
+  const watching = Object.entries(data.logs).map(([name, log]) => {
+    return `- ${name}: ${whole(log.requests)} requests, ${whole(log.bytes)} bytes of log, ${log.samples} samples of the monitor, ${log.scrapes} scrapes`;
+  });
+  const head = ['run', 'req/s', 'CPU µs', 'p50 µs', 'p99 µs', 'server cores', 'client cores'];
+  return [
+    preamble('A server that is watched', data),
+    `Medians of ${rounds} interleaved runs of ${duration} s at ${connections} connections. Watched means: an access log in a file, \`reactor-rs monitor\` with a sample a second, and a scrape of the metrics a second. "By rounds" is the median of the ratios within each round; CPU is the server's, per request. Other cores include the monitor's.`,
+    text,
+    watching.join('\n'),
+    '## Promises',
+    verdicts(data.targets) + disturbance(data.runs),
+    '## Commands',
+    ['```', ...data.commands, data.client, '```'].join('\n'),
+    '## All runs',
+    table([...head, 'other cores', 'errors'], runs),
+  ].join('\n\n');
+}
