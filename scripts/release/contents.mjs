@@ -33,9 +33,9 @@ export function expectedInRoot() {
   return [
     ...ROOT_FILES,
     ...sources.flatMap(compiled).map((file) => `dist/${file}`),
-    // The command line is an ES module on every Node.
+    // The command line and the threads of a module are ES modules on every Node.
     ...sources
-      .filter((file) => !file.startsWith('cli/'))
+      .filter((file) => !file.startsWith('cli/') && file !== 'thread.ts')
       .flatMap(compiled)
       .map((file) => `dist-cjs/${file}`),
   ].sort();
