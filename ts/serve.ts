@@ -20,7 +20,7 @@ import type { Handler, ServeOptions, Server } from './types.js';
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
  * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
- * system refused.
+ * system refused; `ERR_REACTOR_MODULE` for a `module` that cannot be served.
  *
  * @example
  * const server = await serve({
