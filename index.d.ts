@@ -74,6 +74,12 @@ export declare class NativeServer {
   /** Replaces the routes. Requests under way finish with the old ones. */
   reload(routes?: Array<NativeRoute> | undefined | null): void
   /**
+   * Replaces the routes, and the lanes that they lead to: those that had a place before
+   * finish what they have and get no more, the others take what comes. No request is
+   * routed by the one and given to the other.
+   */
+  swap(routes: Array<NativeRoute> | undefined | null, lanes: Array<number | undefined | null>): void
+  /**
    * Stops the server: drains, or cuts every connection. The promise resolves
    * when it is fully stopped. May be called again, to force.
    */

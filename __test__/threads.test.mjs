@@ -1,6 +1,6 @@
 // `jsThreads`: one module on several JavaScript threads behind one port.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -341,6 +341,103 @@ test('metrics tell of each thread', async (t) => {
     t.regex(page, new RegExp(`^reactor_lane_blocked\\{lane="${lane}"\\} 0$`, 'm'));
     t.regex(page, new RegExp(`^reactor_thread_cpu_seconds_total\\{thread="js-${lane}"\\} `, 'm'));
   }
+});
+
+/** A module that says `word`, later and at once. */
+const saying = (word) => `
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  export default {
+    routes: {
+      '/${word}': 'static',
+      '/say': async () => { await sleep(30); return new Response('${word}'); },
+      '/long': async () => { await sleep(1500); return new Response('${word}'); },
+    },
+    fetch: () => new Response('${word} at once'),
+  };`;
+
+test('reload with a module: fresh threads and routes, none of the requests under load is lost', async (t) => {
+  const file = moduleOf(t, saying('first'));
+  const { get, server, errors } = await start(t, { module: file });
+  const tasks = () => readdirSync('/proc/self/task').length;
+  const before = tasks();
+  const seen = new Map();
+  let isOver = false;
+  const load = Array.from({ length: 12 }, async (_, n) => {
+    while (!isOver) {
+      const answer = await get(n % 2 ? 'say' : 'other');
+      const key = `${answer.status} ${await answer.text()}`;
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    }
+  });
+  const long = get('long');
+  await sleep(100);
+  for (const word of ['second', 'third']) {
+    writeFileSync(file, saying(word));
+    await server.reload({ module: file });
+    t.is(await (await get('say')).text(), word);
+    t.is(await (await get(word)).text(), 'static');
+    t.is(server.stats().lanes.length, 3);
+    await sleep(100);
+  }
+  t.is(await (await get('first')).text(), 'third at once');
+  isOver = true;
+  await Promise.all(load);
+  t.is(await (await long).text(), 'first');
+  const words = ['first', 'second', 'third'].flatMap((w) => [`200 ${w}`, `200 ${w} at once`]);
+  t.deepEqual([...seen.keys()].sort(), words.sort());
+  t.deepEqual(errors, []);
+  await until(() => tasks() <= before, 'the end of the old threads');
+  await server.stop();
+});
+
+test('a reload that fails leaves the old threads', async (t) => {
+  const file = moduleOf(t, saying('first'));
+  const { get, server } = await start(t, { module: file });
+  for (const [source, code] of [
+    [`throw new Error('at load');`, 'ERR_REACTOR_MODULE'],
+    ['export default 5;', 'ERR_REACTOR_MODULE'],
+    [`export default { routes: { 'bad': () => {} } };`, 'ERR_REACTOR_INVALID_ROUTE'],
+    [
+      `import { threadId } from 'node:worker_threads'; export default { routes: { ['/' + threadId]: () => {} } };`,
+      'ERR_REACTOR_MODULE',
+    ],
+  ]) {
+    const bad = moduleOf(t, source);
+    const error = await t.throwsAsync(server.reload({ module: bad }));
+    t.is(error.code, code);
+    t.is(await (await get('say')).text(), 'first');
+  }
+  await t.throwsAsync(server.reload({ module: './none.mjs' }), {
+    code: 'ERR_REACTOR_INVALID_OPTION',
+  });
+  await t.throwsAsync(server.reload({ module: 5 }), { code: 'ERR_REACTOR_INVALID_OPTION' });
+  t.throws(() => server.reload({ routes: {} }), {
+    code: 'ERR_REACTOR_INVALID_OPTION',
+    message: /is reloaded with a module: reload\(\{ module \}\)/,
+  });
+  await server.stop();
+  await t.throwsAsync(server.reload({ module: file }), { code: 'ERR_REACTOR_STOPPED' });
+});
+
+test('a stop while a reload loads ends its threads too', async (t) => {
+  const file = moduleOf(t, saying('first'));
+  const { server } = await start(t, { module: file });
+  const slow = moduleOf(t, `await new Promise((r) => setTimeout(r, 20_000)); ${saying('slow')}`);
+  const reload = t.throwsAsync(server.reload({ module: slow }), { code: 'ERR_REACTOR_STOPPED' });
+  await sleep(200);
+  const began = performance.now();
+  await server.stop();
+  t.true(performance.now() - began < 3000);
+  await reload;
+});
+
+test('a module is for a server that was started with one', async (t) => {
+  const server = await serve({ ...LOCAL, fetch: () => new Response('x') });
+  t.teardown(() => server.stop());
+  await t.throwsAsync(server.reload({ module: APP }), {
+    code: 'ERR_REACTOR_INVALID_OPTION',
+    message: /is for a server that was started with "module"/,
+  });
 });
 
 test('stop waits for a stuck thread as long as a drain may take, then ends it', async (t) => {

@@ -8,6 +8,7 @@ import {
   type Handler,
   type HandlerInfo,
   Headers,
+  type LaneStats,
   type Params,
   type PeerAddress,
   ReactorError,
@@ -54,6 +55,25 @@ export async function use(): Promise<void> {
   await using other = await serve();
   const timedOut: number = stats.handlers.timedOut;
   void [port, timedOut, other];
+
+  const threaded = await serve({
+    module: new URL('app.mjs', import.meta.url),
+    jsThreads: 'auto',
+    onThreadError: (error: unknown, thread: number) => void [error, thread],
+    resourceLimits: { maxOldGenerationSizeMb: 64 },
+  });
+  const reloaded: Promise<void> = threaded.reload({ module: './app.mjs' });
+  await reloaded;
+  // @ts-expect-error: a module brings its routes itself
+  threaded.reload({ module: './app.mjs', routes });
+  // @ts-expect-error: what reloads at once is no promise
+  threaded.reload({ routes }).then();
+  const [lane] = stats.lanes as [LaneStats];
+  const thread: number | 'main' = lane.thread;
+  const waited: number = lane.queueWait.p99Ns + lane.eventLoopLag.maxNs;
+  // @ts-expect-error: no such state
+  void (lane.state === 'dead');
+  void [thread, waited];
 
   const code: ReactorErrorCode = new ReactorError('ERR_REACTOR_START', 'x').code;
   const text: string = ERROR_CODES[code];

@@ -1,5 +1,5 @@
 import type { NativeLane, NativeServer } from './binding.js';
-import { fromNative } from './errors.js';
+import { fromNative, ReactorError } from './errors.js';
 import type { Handlers } from './handlers.js';
 import { resolveReload } from './options.js';
 import type { LanePlace, Runtime } from './server.js';
@@ -17,11 +17,13 @@ export class Local implements Runtime {
 
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
     const handlers = this.#handlers;
-    const { fetch, routes, entries } = resolveReload(
-      options as ReloadOptions,
-      handlers.hasFetch,
-      handlers.next,
-    );
+    if ('module' in options) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "module" of reload is for a server that was started with "module"; give "fetch" and "routes"',
+      );
+    }
+    const { fetch, routes, entries } = resolveReload(options, handlers.hasFetch, handlers.next);
     const undo = handlers.replace(fetch, entries);
     try {
       native.reload(routes);

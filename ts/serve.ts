@@ -20,8 +20,8 @@ import type { Handler, ServeOptions, Server } from './types.js';
  * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
  * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
  * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
- * system refused; `ERR_REACTOR_PLATFORM` and `ERR_REACTOR_BINDING` where there is
- * no native binding.
+ * system refused; `ERR_REACTOR_MODULE` for a `module` that cannot be served;
+ * `ERR_REACTOR_PLATFORM` and `ERR_REACTOR_BINDING` where there is no native binding.
  *
  * @example
  * const server = await serve({

@@ -102,6 +102,12 @@ export class RunningServer implements Server {
   reload<Path extends string>(options?: ReloadOptions<Path>): void;
   reload(options: ReloadModuleOptions): Promise<void>;
   reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
+    // With a module it is a promise, whatever comes of it.
+    const isModule = typeof options === 'object' && options !== null && 'module' in options;
+    return isModule ? Promise.resolve().then(() => this.#reload(options)) : this.#reload(options);
+  }
+
+  #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
     if (this.#state !== 'running') {
       throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
     }

@@ -61,12 +61,7 @@ export async function resolveThreads(given: ServeOptions): Promise<ResolvedThrea
       'option "jsThreads" needs "module": functions cannot go to another thread; export the handlers from a file of their own and give its path, such as serve({ module: "./app.mjs", jsThreads: 4 })',
     );
   }
-  if (typeof module !== 'string' && !(module instanceof URL)) {
-    throw invalid('option "module"', 'the path of a module or a file: URL', module);
-  }
-  if (module instanceof URL && module.protocol !== 'file:') {
-    throw invalid('option "module"', 'the path of a module or a file: URL', module.href);
-  }
+  const target = checkTarget(module);
   for (const name of ['fetch', 'error']) {
     if (options[name] !== undefined) {
       throw withModule(`option "${name}"`);
@@ -79,13 +74,38 @@ export async function resolveThreads(given: ServeOptions): Promise<ResolvedThrea
   signalAt({ signal });
   resolveOptions({ ...settings, globals } as ServeOptions, { routes: [] });
   return {
-    module: await findModule(module),
+    module: await findModule(target),
     onError: functionAt(options, 'onThreadError') as ResolvedThreads['onError'],
     resourceLimits: limitsOf(resourceLimits),
     globals: globals as boolean | undefined,
     routes: routes as ResolvedThreads['routes'],
     settings: globals === undefined ? settings : { ...settings, globals },
   };
+}
+
+function checkTarget(module: unknown): string | URL {
+  const isUrl = module instanceof URL;
+  if (isUrl ? module.protocol !== 'file:' : typeof module !== 'string') {
+    const value = isUrl ? module.href : module;
+    throw invalid('option "module"', 'the path of a module or a file: URL', value);
+  }
+  return module as string | URL;
+}
+
+/**
+ * The module that `server.reload` was given.
+ * @throws {ReactorError} where it was given something else, or none.
+ */
+export function moduleTarget(given: unknown): string | URL {
+  const options = asObject('options', given);
+  if (options.module === undefined) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      'a server whose handlers are on threads of their own is reloaded with a module: reload({ module })',
+    );
+  }
+  refuseUnknown(options, ['module'], '');
+  return checkTarget(options.module);
 }
 
 function withModule(what: string): ReactorError {

@@ -1,21 +1,39 @@
 import { availableParallelism } from 'node:os';
-import type { NativeRoute, NativeServer } from './binding.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NativeServer } from './binding.js';
 import { fromNative, ReactorError } from './errors.js';
-import { JsThread } from './js-thread.js';
-import type { Attach, Loaded, ThreadData } from './messages.js';
+import { Generation } from './generation.js';
+import type { Attach } from './messages.js';
+import { findModule } from './module.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
 import { hostOf, type LanePlace, RunningServer, type Runtime, startNative } from './server.js';
-import { mergeSettings, type ResolvedThreads, resolveThreads } from './thread-options.js';
-import type { LaneStats, LatencyStats, ServeOptions, ThreadCount, TrustProxy } from './types.js';
+import {
+  mergeSettings,
+  moduleTarget,
+  type ResolvedThreads,
+  resolveThreads,
+} from './thread-options.js';
+import type {
+  LaneStats,
+  LatencyStats,
+  ReloadModuleOptions,
+  ReloadOptions,
+  ServeOptions,
+  ThreadCount,
+  TrustProxy,
+} from './types.js';
 
-/** A thread that has lived this long is replaced at once when it dies. */
-const OLD_MS = 10_000;
-
-/** The pause before a replacement for a thread that died young; it doubles up to the last. */
-const FIRST_PAUSE_MS = 100;
-const LAST_PAUSE_MS = 5000;
-
+/** The most threads that `'auto'` is. */
 const MOST = 64;
+
+/** How often the threads before a reload are looked after. */
+const LOOK_MS = 50;
+
+/** They stay at least this long, for bodies that were on their way when it came. */
+const STAY_MS = 1000;
+
+/** Generations that may still finish what they have. */
+const MOST_EARLIER = 2;
 
 const NONE: LatencyStats = { count: 0, p50Ns: 0, p90Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
 
@@ -28,17 +46,6 @@ const EMPTY = {
   eventLoopLag: NONE,
 } as const;
 
-/** A place for a thread. */
-interface Slot {
-  /** From 1. */
-  readonly number: number;
-  thread: JsThread | null;
-  /** The number of its lane, while it takes requests. */
-  lane: number | null;
-  /** Threads that died young here, one after the other. */
-  deaths: number;
-}
-
 /**
  * Starts the threads of a module and the server before them.
  *
@@ -49,20 +56,13 @@ export async function serveModule(
   given: ServeOptions,
   settle?: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>,
 ): Promise<{ server: RunningServer; resolved: ResolvedOptions; jsThreads: number }> {
-  const threads = await resolveThreads(given);
-  const merge = settle ?? ((module) => mergeSettings(module, threads.settings));
-  const pool = new Threads(threads);
+  const options = await resolveThreads(given);
+  const merge = settle ?? ((module) => mergeSettings(module, options.settings));
+  const threads = new Threads(options);
   try {
-    // The others only once the first has shown what the module is.
-    const report = await pool.launchFirst();
-    const options = merge(report.settings) as ServeOptions;
-    const resolved = resolveOptions(options, report);
-    const jsThreads = countOf(options.jsThreads);
-    const { trustProxy = false } = options;
-    const server = await pool.start(resolved, jsThreads, trustProxy);
-    return { server, resolved, jsThreads };
+    return await threads.start(merge);
   } catch (error) {
-    await pool.endAll(true);
+    await threads.end(true);
     throw fromNative(error);
   }
 }
@@ -74,40 +74,36 @@ function countOf(given: ThreadCount = 1): number {
 /** The JavaScript threads of one server. */
 class Threads implements Runtime {
   readonly #options: ResolvedThreads;
-  readonly #data: ThreadData;
-  #slots: Slot[] = [];
-  /** The routes that the first thread reported, which all have. */
-  #signature = '';
+  #current: Generation;
+  /** Those before a reload, that finish what they have. */
+  readonly #earlier = new Map<Generation, Promise<void>>();
   #native: NativeServer | null = null;
   #attach: Attach = { type: 'attach', host: undefined, startId: '', trustProxy: false };
+  #drainMs = 0;
   #isStopping = false;
+  /** What a reload is loading. */
+  #next: Generation | null = null;
+  /** One reload after the other. */
+  #reloading: Promise<void> = Promise.resolve();
 
   constructor(options: ResolvedThreads) {
     this.#options = options;
-    const { module, globals, routes } = options;
-    this.#data = { module, globals, routes };
+    this.#current = new Generation(options, () => this.#place());
   }
 
-  /** Starts the first thread, to its report. */
-  async launchFirst(): Promise<Loaded> {
-    const report = await this.#launch(this.#addSlot()).loaded;
-    this.#signature = signatureOf(report.routes);
-    return report;
-  }
-
-  /** Starts the others and the server. */
-  async start(
-    resolved: ResolvedOptions,
-    count: number,
-    trustProxy: TrustProxy,
-  ): Promise<RunningServer> {
-    while (this.#slots.length < count) {
-      this.#launch(this.#addSlot());
-    }
-    await Promise.all(this.#slots.map((slot) => this.#join(slot)));
-    const lanes = this.#slots.map(({ lane }) => lane as number);
+  /** Starts the threads and the server. */
+  async start(merge: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>) {
+    // The others only once the first has shown what the module is.
+    const report = await this.#current.launchFirst(0);
+    const options = merge(report.settings) as ServeOptions;
+    const resolved = resolveOptions(options, report);
+    const jsThreads = countOf(options.jsThreads);
+    await this.#current.launchRest(Array.from({ length: jsThreads - 1 }, (_, n) => n + 1));
+    const lanes = this.#current.slots.map(({ lane }) => lane as number);
     const { native, control } = await startNative(resolved, lanes);
     this.#native = native;
+    this.#drainMs = resolved.native.timeouts.drain;
+    const trustProxy: TrustProxy = options.trustProxy ?? false;
     this.#attach = {
       type: 'attach',
       host: hostOf(native),
@@ -115,134 +111,130 @@ class Threads implements Runtime {
       trustProxy,
     };
     const server = new RunningServer(native, control, this);
-    for (const slot of this.#slots) {
-      slot.thread?.attach(this.#attach);
-      slot.thread?.unref();
-      const { thread } = slot;
-      // It may have ended meanwhile.
-      void thread?.ended.then((reason) => this.#died(slot, thread, reason));
-    }
-    return server;
+    this.#current.attach(this.#attach);
+    return { server, resolved, jsThreads };
   }
 
-  reload(): never {
-    throw new ReactorError(
-      'ERR_REACTOR_UNSUPPORTED',
-      'a server with "module" cannot be reloaded; start another and stop this one',
-    );
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): Promise<void> {
+    const target = moduleTarget(options);
+    const reloaded = this.#reloading.then(() => this.#swap(native, target));
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
   }
 
   stopping(force: boolean): void {
     this.#isStopping = true;
-    if (force) {
-      for (const { thread } of this.#slots) {
-        thread?.kill();
+    this.#next?.kill();
+    for (const generation of this.#all()) {
+      generation.isEnding = true;
+      if (force) {
+        generation.kill();
       }
     }
   }
 
   async stopped(): Promise<void> {
-    await this.endAll(false);
+    await this.#reloading;
+    await this.end(false);
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {
-    return this.#slots.map(({ number }) => {
-      const place = places.find(({ lane }) => lane === number - 1);
-      const { lane: _, ...rest } = place ?? { lane: 0, ...EMPTY };
+    return this.#current.slots.map(({ number, place }) => {
+      const found = places.find(({ lane }) => lane === place);
+      const { lane: _, ...rest } = found ?? { lane: place, ...EMPTY };
       return { thread: number, ...rest };
     });
   }
 
   /** Ends every thread there is. */
-  async endAll(force: boolean): Promise<void> {
+  async end(force: boolean): Promise<void> {
     this.#isStopping = true;
-    await Promise.all(this.#slots.map(({ thread }) => thread?.end(force)));
+    await Promise.all(this.#all().map((generation) => generation.end(force)));
   }
 
-  #addSlot(): Slot {
-    const slot = { number: this.#slots.length + 1, thread: null, lane: null, deaths: 0 };
-    this.#slots.push(slot);
-    return slot;
+  #all(): Generation[] {
+    return [this.#current, ...this.#earlier.keys()];
   }
 
-  #launch(slot: Slot): JsThread {
-    const thread = new JsThread(slot.number, this.#data, this.#options.resourceLimits);
-    slot.thread = thread;
-    return thread;
-  }
-
-  /** Waits for a slot's thread to have loaded its module. */
-  async #join(slot: Slot): Promise<void> {
-    const { lane, routes } = await (slot.thread as JsThread).loaded;
-    if (signatureOf(routes) !== this.#signature) {
-      throw new ReactorError(
-        'ERR_REACTOR_MODULE',
-        `cannot serve "${this.#options.module.name}": it has other routes in thread ${slot.number} than in the first; each thread loads it for itself and must come to the same routes, in the same order`,
-      );
+  /** The lanes' numbers, each in its place. */
+  #places(generations = this.#all()): (number | null)[] {
+    const places: (number | null)[] = [];
+    for (const { place, lane } of generations.flatMap(({ slots }) => slots)) {
+      places[place] = lane;
     }
-    slot.lane = lane;
-  }
-
-  #died(slot: Slot, thread: JsThread, reason: unknown): void {
-    slot.thread = null;
-    slot.lane = null;
-    let then = 'has ended';
-    if (!this.#isStopping) {
-      this.#place();
-      const pause = this.#pauseAfter(slot, thread);
-      // Only the server keeps the process alive.
-      setTimeout(() => this.#replace(slot), pause).unref();
-      then = `has ended and is replaced in ${pause} ms`;
-    }
-    if (reason === undefined) {
-      return;
-    }
-    const { onError, module } = this.#options;
-    if (onError !== undefined) {
-      onError(reason, slot.number);
-      return;
-    }
-    console.error(
-      `reactor-rs: JavaScript thread ${slot.number} of "${module.name}" ${then}:`,
-      reason,
-    );
-  }
-
-  /** Milliseconds until the place of a thread that died is taken. */
-  #pauseAfter(slot: Slot, { startedAt }: JsThread): number {
-    if (performance.now() - startedAt >= OLD_MS) {
-      slot.deaths = 0;
-      return 0;
-    }
-    slot.deaths += 1;
-    return Math.min(FIRST_PAUSE_MS * 2 ** (slot.deaths - 1), LAST_PAUSE_MS);
-  }
-
-  #replace(slot: Slot): void {
-    if (this.#isStopping) {
-      return;
-    }
-    const thread = this.#launch(slot);
-    thread.unref();
-    void thread.ended.then((reason) => this.#died(slot, thread, reason));
-    this.#join(slot).then(
-      () => {
-        this.#place();
-        thread.attach(this.#attach);
-      },
-      // Says nothing where the thread has ended by itself: then that is the reason.
-      (error) => thread.kill(error),
-    );
+    return Array.from(places, (lane) => lane ?? null);
   }
 
   /** Tells the engine which lanes there are. */
   #place(): void {
-    this.#native?.setLanes(this.#slots.map(({ lane }) => lane));
+    this.#native?.setLanes(this.#places());
+  }
+
+  /** Other threads with this module take the place of those that there are. */
+  async #swap(native: NativeServer, target: string | URL): Promise<void> {
+    if (this.#earlier.size >= MOST_EARLIER) {
+      await Promise.race(this.#earlier.values());
+    }
+    const module = await findModule(target);
+    const next = new Generation({ ...this.#options, module }, () => this.#place());
+    this.#next = next;
+    const [first = 0, ...rest] = this.#freePlaces(this.#current.slots.length);
+    try {
+      const { routes } = await next.launchFirst(first);
+      await next.launchRest(rest);
+      if (this.#isStopping) {
+        throw stoppedError();
+      }
+      native.swap(routes, this.#places([...this.#all(), next]));
+    } catch (error) {
+      await next.end(true);
+      throw this.#isStopping ? stoppedError() : fromNative(error);
+    } finally {
+      this.#next = null;
+    }
+    const before = this.#current;
+    this.#current = next;
+    this.#earlier.set(before, this.#retire(native, before));
+    next.attach(this.#attach);
+  }
+
+  /** Places that no lane has. */
+  #freePlaces(count: number): number[] {
+    const taken = new Set(this.#all().flatMap(({ slots }) => slots.map(({ place }) => place)));
+    const places: number[] = [];
+    for (let place = 0; places.length < count; place++) {
+      if (!taken.has(place)) {
+        places.push(place);
+      }
+    }
+    return places;
+  }
+
+  /** Ends threads once they have answered what they had, or a drain's time is over. */
+  async #retire(native: NativeServer, generation: Generation): Promise<void> {
+    generation.isEnding = true;
+    const since = performance.now();
+    const lived = () => performance.now() - since;
+    const isBusy = () => lived() < STAY_MS || inFlight(native, generation) > 0;
+    while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
+      await sleep(LOOK_MS, undefined, { ref: false });
+    }
+    if (!this.#isStopping) {
+      // What they still have gets 503 or is broken off.
+      this.#earlier.delete(generation);
+      this.#place();
+      await generation.end(false);
+    }
   }
 }
 
-/** What must be the same in all threads: where each number leads. */
-function signatureOf(routes: readonly NativeRoute[] | undefined): string {
-  const places = routes?.map(({ pattern, method, handler }) => [pattern, method, handler]);
-  return JSON.stringify(places ?? null);
+function stoppedError(): ReactorError {
+  return new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
+}
+
+/** Requests that these threads have and have not answered. */
+function inFlight(native: NativeServer, { slots }: Generation): number {
+  const { lanes } = JSON.parse(native.stats()) as { lanes: LanePlace[] };
+  const own = lanes.filter(({ lane }) => slots.some(({ place }) => place === lane));
+  return own.reduce((sum, lane) => sum + lane.inFlight, 0);
 }

@@ -162,6 +162,22 @@ impl NativeServer {
         Ok(())
     }
 
+    /// Replaces the routes, and the lanes that they lead to: those that had a place before
+    /// finish what they have and get no more, the others take what comes. No request is
+    /// routed by the one and given to the other.
+    #[napi]
+    pub fn swap(
+        &self,
+        env: Env,
+        routes: Option<Vec<NativeRoute>>,
+        lanes: Vec<Option<u32>>,
+    ) -> Result<()> {
+        let app = options::app(routes).map_err(|failure| failure.into_error(env))?;
+        let lanes: Vec<_> = lanes.into_iter().map(|id| id.and_then(registry::find)).collect();
+        self.server.swap(app, &lanes);
+        Ok(())
+    }
+
     /// Stops the server: drains, or cuts every connection. The promise resolves
     /// when it is fully stopped. May be called again, to force.
     #[napi(ts_return_type = "Promise<void>")]

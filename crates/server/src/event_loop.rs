@@ -163,6 +163,10 @@ impl EventLoop {
                     self.reactor.set_lanes(lanes);
                 }
                 Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
+                Control::Swap(app, lanes) => {
+                    self.replies();
+                    self.reactor.swap(app.compile(&self.stats), lanes);
+                }
                 Control::Drain => self.drain(),
                 Control::Force => {
                     self.reactor.close_all();

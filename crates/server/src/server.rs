@@ -175,6 +175,20 @@ impl Server {
         self.shared.start_id
     }
 
+    /// Answers from another application, through further lanes, from now on: each
+    /// request has either the earlier application and its lanes or the new ones.
+    /// `lanes` has the earlier ones too, in their places. They finish what they have
+    /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
+    /// is in flight there.
+    pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&self.shared.inboxes);
+        }
+        *lock(&self.shared.lanes) = lanes.to_vec();
+        let app = Arc::new(app);
+        self.shared.tell_loops(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
+    }
+
     /// Where lanes put their replies.
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {

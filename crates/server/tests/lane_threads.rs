@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Client, bounded, builtin, post, request, start, until, until_stats};
-use reactor_server::{Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Target};
+use reactor_server::{
+    App, Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Target,
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -22,9 +24,7 @@ struct Laned {
 impl Laned {
     fn new(lanes: usize, change: impl FnOnce(&mut Config)) -> Self {
         let lanes: Vec<_> = (0..lanes).map(|_| Lane::new(64, || {})).collect();
-        let mut app = builtin();
-        app.route(None, "/lane/*", Target::Lane(7)).expect("a new route");
-        let mut config = common::config(app);
+        let mut config = common::config(app(7));
         config.io_threads = 1;
         config.limits.body = 1 << 30;
         config.max_in_flight = Some(1000);
@@ -371,4 +371,78 @@ fn connections_without_open_requests_move_away_from_a_stuck_lane() {
             assert_eq!(client.reply().text(), "here");
         }
     }
+}
+
+/// Its one route leads to this number.
+fn app(route: u32) -> App {
+    let mut app = builtin();
+    app.route(None, "/lane/*", Target::Lane(route)).expect("a new route");
+    app
+}
+
+#[test]
+fn a_swap_gives_each_request_either_the_old_routes_and_lanes_or_the_new_ones() {
+    let _bounded = bounded(LIMIT);
+    let mut laned = Laned::new(1, |_| {});
+    let mut busy = laned.client();
+    busy.send(request("GET", "/lane/old"));
+    let mut sending = laned.client();
+    sending.send("POST /lane/up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    until_stats(&laned.server, "the heads", |stats| stats.requests.total == 2);
+    laned.lanes.push(Lane::new(64, || {}));
+    let lanes: Vec<_> = laned.lanes.iter().cloned().map(Some).collect();
+    laned.server.swap(app(8), &lanes);
+
+    let mut other = laned.client();
+    other.send(request("GET", "/lane/new"));
+    let new = laned.take(1);
+    assert_eq!(new.route(), 8);
+    laned.answer(1, new, "new");
+    assert_eq!(other.reply().text(), "new");
+
+    // A request behind one that an old lane has waits for its answer.
+    busy.send(request("GET", "/lane/next"));
+    busy.send(request("GET", "/inline"));
+    // A body that had begun goes where its head went.
+    sending.send("56789");
+    let old = laned.take(0);
+    let upload = laned.take(0);
+    assert_eq!((old.route(), upload.route()), (7, 7));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((laned.lanes[0].queued(), laned.lanes[1].queued()), (0, 0));
+    laned.answer(0, upload, "up");
+    assert_eq!(sending.reply().text(), "up");
+    laned.answer(0, old, "old");
+    assert_eq!(busy.reply().text(), "old");
+    let next = laned.take(1);
+    assert_eq!(next.route(), 8);
+    laned.answer(1, next, "next");
+    assert_eq!(busy.reply().text(), "next");
+    assert_eq!(busy.reply().text(), "inline");
+
+    laned.server.set_lanes(&[None, Some(Arc::clone(&laned.lanes[1]))]);
+    sending.send(request("GET", "/lane/last"));
+    let last = laned.take(1);
+    laned.answer(1, last, "last");
+    assert_eq!(sending.reply().text(), "last");
+    laned.nothing_is_left();
+}
+
+/// The lanes of the next generation do not know its route.
+#[test]
+fn a_body_that_is_collected_for_a_retired_lane_gets_503_when_that_dies() {
+    let _bounded = bounded(LIMIT);
+    let mut laned = Laned::new(1, |_| {});
+    let mut client = laned.client();
+    client.send("POST /lane/up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    until_stats(&laned.server, "the head", |stats| stats.requests.total == 1);
+    laned.lanes.push(Lane::new(64, || {}));
+    let lanes: Vec<_> = laned.lanes.iter().cloned().map(Some).collect();
+    laned.server.swap(app(8), &lanes);
+    laned.server.set_lanes(&[None, Some(Arc::clone(&laned.lanes[1]))]);
+    std::thread::sleep(Duration::from_millis(50));
+    client.send("56789");
+    is_overloaded(&mut client);
+    assert_eq!(client.get("/inline").text(), "inline");
+    laned.nothing_is_left();
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use reactor_proto::{Framing, response};
 
 use super::Reactor;
+use crate::app::Table;
 use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
 use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
 use crate::stats::CloseReason;
@@ -26,11 +27,19 @@ pub(super) struct LaneSide {
     parked: Vec<(u32, u32)>,
     /// Its thread was held up when this turn began.
     stuck: bool,
+    /// It finishes what it has and gets no more: it knows the routes of an earlier
+    /// table.
+    retired: bool,
 }
 
 impl LaneSide {
     fn new(lane: Option<Arc<Lane>>) -> Self {
-        Self { lane, out: VecDeque::new(), parked: Vec::new(), stuck: false }
+        Self { lane, out: VecDeque::new(), parked: Vec::new(), stuck: false, retired: false }
+    }
+
+    /// Whether its lane finishes what it has and takes no more.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired
     }
 
     /// Whether connections wait for room in the lane.
@@ -71,17 +80,28 @@ impl<T: Transport> Reactor<T> {
                 continue;
             }
             // The new one is there before requests of the old one look for another.
+            let was_retired = std::mem::take(&mut side.retired);
             if std::mem::replace(&mut side.lane, lane).is_some() {
-                dead.push(index);
+                dead.push((index, was_retired));
             }
         }
-        for index in dead {
-            self.lane_died(index);
+        for (index, was_retired) in dead {
+            self.lane_died(index, was_retired);
         }
     }
 
+    /// From now on requests are answered from another table, through the lanes that are
+    /// new in these.
+    pub(crate) fn swap(&mut self, table: Table, lanes: Vec<Option<Arc<Lane>>>) {
+        self.reload(table);
+        for side in &mut self.lanes {
+            side.retired = true;
+        }
+        self.set_lanes(lanes);
+    }
+
     /// Nobody will answer what the lane in this place had.
-    fn lane_died(&mut self, index: usize) {
+    fn lane_died(&mut self, index: usize, was_retired: bool) {
         let _ = self.take_back(index);
         for slot in self.slots() {
             let conn = &self.conns[slot as usize];
@@ -115,7 +135,7 @@ impl<T: Transport> Reactor<T> {
             }
             let last = end.wrapping_sub(1);
             if collects && waiting & lane_bit(last) != 0 {
-                self.choose_again(slot, last);
+                self.choose_again(slot, last, was_retired);
             }
             self.mark_dirty(slot);
         }
@@ -123,10 +143,11 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A request whose body is still being collected has been given to nobody: it
-    /// goes to another lane, or is refused when its body has been read.
-    fn choose_again(&mut self, slot: u32, sequence: u32) {
+    /// goes to another lane, or is refused when its body has been read. Lanes that came
+    /// after its own was retired do not know its route.
+    fn choose_again(&mut self, slot: u32, sequence: u32, was_retired: bool) {
         self.conns[slot as usize].with_lane &= !lane_bit(sequence);
-        let lane = self.choose_lane(slot);
+        let lane = if was_retired { None } else { self.choose_lane(slot) };
         let conn = &mut self.conns[slot as usize];
         let Some(Incoming::Task(task)) = conn.incoming.as_deref() else { return };
         let meta = task.meta;
@@ -202,7 +223,8 @@ impl<T: Transport> Reactor<T> {
         let load = |side: &LaneSide| {
             side.out.len() + side.lane.as_ref().map_or(0, |lane| lane.in_flight())
         };
-        let candidates = self.lanes.iter().enumerate().filter(|(_, side)| open(side));
+        let takes = |side: &LaneSide| open(side) && !side.is_retired();
+        let candidates = self.lanes.iter().enumerate().filter(|(_, side)| takes(side));
         let (index, _) = candidates.min_by_key(|(_, side)| (side.stuck, load(side)))?;
         u8::try_from(index).ok()
     }
