@@ -46,7 +46,11 @@ export async function checkBinary(target) {
     return needed.join(', ');
   });
 
-  if (libc === 'gnu') {
+  if (libc === 'musl') {
+    await check(`${name}: takes the libc that Node has`, () => {
+      assert.match(readelf('-d', file), /\(NEEDED\).*\[libc\.so\]/);
+    });
+  } else {
     await check(`${name}: glibc ${MAX_GLIBC} or older will do`, () => {
       const floor = glibcFloor(readelf('-V', file));
       assert.ok(compareVersions(floor, MAX_GLIBC) <= 0, `it needs glibc ${floor}`);
