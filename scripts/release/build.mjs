@@ -6,7 +6,7 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT, SetupError } from '../setup.mjs';
-import { debian, debianRustc } from './debian.mjs';
+import { debianRustc, musl } from './debian.mjs';
 import { checkBinary } from './gates.mjs';
 import { plan, skip } from './tap.mjs';
 import { binaryOf, targetNamed } from './targets.mjs';
@@ -42,7 +42,8 @@ export function build(target) {
  * What cargo needs beside its usual surroundings. The linker is always GCC with
  * glibc 2.17; for musl its own libc goes before that one.
  */
-function toolchainOf({ triple, cpu, libc }) {
+function toolchainOf(target) {
+  const { triple, cpu, libc } = target;
   const prefix = `CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}`;
   const gnu = triple.replace('musl', 'gnu');
   const env = { [`${prefix}_LINKER`]: join(gcc(gnu), 'bin', `${gnu}-gcc`) };
@@ -51,7 +52,10 @@ function toolchainOf({ triple, cpu, libc }) {
     const isForeign = cpu !== process.arch;
     return { env: isForeign ? { ...env, RUSTC: debianRustc('rust-arm64-gnu') } : env };
   }
-  const library = join(debian(`musl-1.2.3-${cpu}`), 'lib', triple.replace('-unknown', ''));
+  const { shared, empty } = musl(target);
+  // In this order, or its libc.a would be linked in: Node brings the libc, and one
+  // inside the binding would be a second one.
+  const folders = [shared, empty].map((folder) => `-Clink-arg=-L${folder}`).join(' ');
   return {
     // There is no compiled standard library to be had: it is built along.
     cargo: ['-Zbuild-std=std,panic_unwind'],
@@ -59,8 +63,7 @@ function toolchainOf({ triple, cpu, libc }) {
       ...env,
       RUSTC: debianRustc('rust-sources'),
       RUSTC_BOOTSTRAP: '1',
-      // Node brings the libc; one inside the binding would be a second one.
-      [`${prefix}_RUSTFLAGS`]: `-Ctarget-feature=-crt-static -Clink-self-contained=no -Clink-arg=-L${library}`,
+      [`${prefix}_RUSTFLAGS`]: `-Ctarget-feature=-crt-static -Clink-self-contained=no ${folders}`,
     },
   };
 }

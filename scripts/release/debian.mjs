@@ -27,9 +27,10 @@ const RUST = [
 const SETS = {
   'rust-arm64-gnu': { suites: BOOKWORM, packages: [...RUST, 'libstd-rust-web-dev:arm64'] },
   'rust-sources': { suites: BOOKWORM, packages: [...RUST, 'rust-web-src'] },
-  // The older one to link with: what it lacks cannot be asked for.
-  'musl-1.2.3-x64': { suites: BOOKWORM, packages: ['musl:amd64'] },
-  'musl-1.2.3-arm64': { suites: BOOKWORM, packages: ['musl:arm64'] },
+  // The older one to link with. Its -dev has the empty libdl.a and the like, so that
+  // glibc's are not taken.
+  'musl-dev-x64': { suites: BOOKWORM, packages: ['musl:amd64', 'musl-dev:amd64'] },
+  'musl-dev-arm64': { suites: BOOKWORM, packages: ['musl:arm64', 'musl-dev:arm64'] },
   'musl-1.2.5-x64': { suites: TRIXIE, packages: ['musl:amd64'] },
   'musl-1.2.5-arm64': { suites: TRIXIE, packages: ['musl:arm64'] },
   'qemu-arm64': {
@@ -64,6 +65,17 @@ export function debian(name) {
     }
     rmSync(archives, { recursive: true });
   });
+}
+
+/**
+ * The libraries of musl 1.2.3: its libc, and a folder with empty archives for what
+ * else programs link.
+ * @param {import('./targets.mjs').Target} target
+ */
+export function musl({ cpu, triple }) {
+  const folder = debian(`musl-dev-${cpu}`);
+  const name = triple.replace('-unknown', '');
+  return { shared: join(folder, 'lib', name), empty: join(folder, 'usr/lib', name) };
 }
 
 /**
