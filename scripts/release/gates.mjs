@@ -1,15 +1,20 @@
-// What a binary must be before anybody gets it, told from the file alone.
+// What a binary must be before anybody gets it, told from the file alone. With a
+// target's name, the checks of the binary that lies in its folder in npm/.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { statSync } from 'node:fs';
-import { check } from './tap.mjs';
-import { binaryOf, MAX_BYTES, MAX_GLIBC } from './targets.mjs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { musl } from './debian.mjs';
+import { check, plan, skip } from './tap.mjs';
+import { binaryOf, MAX_BYTES, MAX_GLIBC, targetNamed } from './targets.mjs';
+import { Unavailable } from './toolchain.mjs';
 
 /** Libraries that are on every system with that C library. */
 const LIBRARIES = {
   gnu: /^(libc\.so\.6|libm\.so\.6|libdl\.so\.2|libpthread\.so\.0|librt\.so\.1|libgcc_s\.so\.1|ld-linux-(x86-64|aarch64)\.so\.[12])$/,
-  musl: /^(libc\.so|libgcc_s\.so\.1)$/,
+  musl: /^(libc\.so|libc\.musl-(x86_64|aarch64)\.so\.1|libgcc_s\.so\.1)$/,
 };
 
 /** What Node gives: Node-API, and libuv's own API, which Node exports. */
@@ -46,7 +51,11 @@ export async function checkBinary(target) {
     return needed.join(', ');
   });
 
-  if (libc === 'gnu') {
+  if (libc === 'musl') {
+    await check(`${name}: takes the libc that Node has`, () => {
+      assert.match(readelf('-d', file), /\(NEEDED\).*\[libc\..+\]/);
+    });
+  } else {
     await check(`${name}: glibc ${MAX_GLIBC} or older will do`, () => {
       const floor = glibcFloor(readelf('-V', file));
       assert.ok(compareVersions(floor, MAX_GLIBC) <= 0, `it needs glibc ${floor}`);
@@ -56,10 +65,27 @@ export async function checkBinary(target) {
 
   const symbols = dynamicSymbols(readelf('--dyn-syms', file));
 
+  await check(`${name}: shows nothing but its registration`, () => {
+    const shown = symbols.filter(({ isDefined }) => isDefined).map((symbol) => symbol.name);
+    assert.deepEqual(
+      shown.filter((symbol) => !/^(_init|_fini)$/.test(symbol)),
+      ['napi_register_module_v1'],
+    );
+  });
+
+  // glibc's symbols have versions, musl's are told by looking into it.
+  const libcSymbols = libc === 'musl' ? exportsOfMusl(target) : new Set();
+  if (libcSymbols === undefined) {
+    return;
+  }
   await check(`${name}: asks of Node for napi_* and uv_* only`, () => {
     const unknown = symbols.filter(
       ({ isDefined, isWeak, version, name: symbol }) =>
-        !isDefined && !isWeak && version === undefined && !FROM_NODE.test(symbol),
+        !isDefined &&
+        !isWeak &&
+        version === undefined &&
+        !libcSymbols.has(symbol) &&
+        !FROM_NODE.test(symbol),
     );
     assert.deepEqual(
       unknown.map((symbol) => symbol.name),
@@ -69,14 +95,21 @@ export async function checkBinary(target) {
     assert.ok(asked.length > 0, 'it asks for nothing at all');
     return `${asked.length} of them`;
   });
+}
 
-  await check(`${name}: shows nothing but its registration`, () => {
-    const shown = symbols.filter(({ isDefined }) => isDefined).map((symbol) => symbol.name);
-    assert.deepEqual(
-      shown.filter((symbol) => !/^(_init|_fini)$/.test(symbol)),
-      ['napi_register_module_v1'],
-    );
-  });
+/** What musl 1.2.3 has; undefined, with a line that says so, where it cannot be had. */
+function exportsOfMusl(target) {
+  try {
+    const library = join(musl(target).shared, 'libc.so');
+    const symbols = dynamicSymbols(readelf('--dyn-syms', library));
+    return new Set(symbols.filter(({ isDefined }) => isDefined).map(({ name }) => name));
+  } catch (error) {
+    if (!(error instanceof Unavailable)) {
+      throw error;
+    }
+    skip(`what ${target.name} asks of musl 1.2.3`, error.message);
+    return undefined;
+  }
 }
 
 /** The newest version of glibc that a symbol is asked of. */
@@ -91,10 +124,10 @@ export function compareVersions(a, b) {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** Out of a table as `readelf --dyn-syms -W` prints it. */
+/** Out of a table as `readelf --dyn-syms -W` prints it, but for local ones. */
 export function dynamicSymbols(table) {
-  return [...table.matchAll(/^ +\d+: \w+ +\d+ (\w+) +(\w+) +\w+ +(\w+) (\S+)/gm)].map(
-    ([, , binding, section, symbol]) => {
+  return [...table.matchAll(/^ +\d+: \w+ +\d+ \w+ +(GLOBAL|WEAK) +\w+ +(\w+) (\S+)/gm)].map(
+    ([, binding, section, symbol]) => {
       const [name, version] = symbol.split(/@+/);
       return { name, version, isWeak: binding === 'WEAK', isDefined: section !== 'UND' };
     },
@@ -110,4 +143,9 @@ export function readelf(option, file) {
   });
   assert.equal(status, 0, `readelf (binutils) on ${file}: ${error?.message ?? stderr}`);
   return stdout;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await checkBinary(targetNamed(process.argv[2]));
+  plan();
 }
