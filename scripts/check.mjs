@@ -69,7 +69,7 @@ function fuzz() {
     );
     return { passed: 0, failed: 0 };
   }
-  return command('sh', ['fuzz/run.sh', '5']);
+  return command('sh', ['fuzz/run.sh', '4']);
 }
 
 /**

@@ -105,6 +105,10 @@ impl fmt::Display for StartError {
                     io::ErrorKind::AddrInUse => f.write_str(
                         "another server is listening there; stop it or choose another path",
                     ),
+                    // unix(7), sun_path
+                    io::ErrorKind::InvalidFilename => {
+                        f.write_str("the path of a unix socket has at most 107 bytes")
+                    }
                     io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
                     _ => source.fmt(f),
                 }

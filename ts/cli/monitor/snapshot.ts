@@ -60,7 +60,7 @@ export class Source {
             return;
           }
           try {
-            resolve(JSON.parse(body) as Snapshot);
+            resolve(asSnapshot(JSON.parse(body)));
           } catch (error) {
             reject(error);
           }
@@ -75,4 +75,18 @@ export class Source {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** Any program may listen on a socket that is named to the monitor. */
+function asSnapshot(answer: unknown): Snapshot {
+  const { pid, version, address, stats } = (answer ?? {}) as Partial<Snapshot>;
+  if (
+    typeof pid !== 'number' ||
+    typeof version !== 'string' ||
+    typeof address !== 'string' ||
+    typeof stats !== 'object'
+  ) {
+    throw new Error('what answers is no control socket');
+  }
+  return answer as Snapshot;
 }
