@@ -346,6 +346,17 @@ test('--json prints samples until the server ends', async (t) => {
   );
 });
 
+/** The lines of a screen, with a # for each number and a | for what is drawn. */
+function shape(text) {
+  return text.split('\n').map((line) =>
+    line
+      .replace(/[▁-█·]+/g, '|')
+      .replace(/\d[\d.,]*( (µs|ms|[KM]iB\/s|B\/s))?/g, '#')
+      .replace(/ +/g, ' ')
+      .trimEnd(),
+  );
+}
+
 /** `script` of util-linux, which runs a command in a pseudo-terminal. */
 const hasScript = spawnSync('script', ['--version']).status === 0;
 if (!hasScript) {
@@ -357,10 +368,13 @@ if (!hasScript) {
   async (t) => {
     const env = runtime(t);
     const server = await serve(t, LOCAL, { env });
-    const flag = join(env.REACTOR_RUNTIME_DIR, 'narrow');
+    // Each makes the terminal another size.
+    const flags = ['narrow', 'tiny'].map((name) => join(env.REACTOR_RUNTIME_DIR, name));
+    const resize = (flag, rows, columns) =>
+      `until [ -e ${flag} ]; do sleep 0.1; done; stty rows ${rows} cols ${columns} </dev/tty;`;
     const command = [
       'stty rows 30 cols 100',
-      `(until [ -e ${flag} ]; do sleep 0.1; done; stty rows 24 cols 60 </dev/tty) &`,
+      `(${resize(flags[0], 24, 60)} ${resize(flags[1], 4, 30)}) &`,
       `exec ${process.execPath} ${BIN} monitor -n 0.1`,
     ];
     const child = spawn('script', ['-qfec', command.join('\n'), '/dev/null'], {
@@ -373,6 +387,25 @@ if (!hasScript) {
 
     await shows(new RegExp(`pid ${server.pid} .*\\n(.*\\n)*rx-io-0`), 'the first sample');
     t.is(emulator.kind, 'alternate');
+    t.deepEqual(shape(emulator.text()), [
+      'reactor-rs # pid # #:# up # s',
+      '',
+      'requests #/s',
+      'status #xx #/s #xx #/s #xx #/s #xx #/s',
+      'latency no request',
+      'traffic # in # out',
+      'connections # open #/s accepted',
+      'task queue # of #',
+      'js lane # # in flight # waiting',
+      'process # % cpu # MiB # files # threads',
+      '',
+      'thread busy requests/s connections',
+      ...['main', 'rx-accept'].map((name) => `${name} | # %`),
+      ...['rx-io-#', 'rx-io-#'].map((name) => `${name} | # % # #`),
+      'rx-worker-# | # %',
+      ...Array(12).fill(''),
+      'q quit p pause s sort by name',
+    ]);
     t.regex(emulator.text(), /q quit {3}p pause {3}s sort by name$/);
     child.stdin.write('s');
     await shows(/sort by busy/, 'the other order');
@@ -382,12 +415,20 @@ if (!hasScript) {
 
     // While it pauses, only the new size makes it draw.
     emulator.terminal.resize(60, 24);
-    writeFileSync(flag, '');
+    writeFileSync(flags[0], '');
     // Written for 100 columns, the head of the table would go on in the next line.
     await shows(/requests\/s\n(?:main|rx-)[\s\S]*\nq quit[^\n]*$/, 'the smaller screen');
     t.regex(emulator.text(), /paused$/);
     child.stdin.write(' ');
     await shows(/p pause/, 'the end of the pause');
+
+    // Too small for all but its beginning and the keys.
+    emulator.terminal.resize(30, 4);
+    writeFileSync(flags[1], '');
+    await shows(
+      /^reactor-rs \S+ {2}pid \d+[^\n]*\n\nrequests [^\n]*\nq quit {3}p pause {3}s sort by b\w*$/,
+      'the smallest screen',
+    );
 
     child.stdin.write('q');
     const [code] = await once(child, 'exit');

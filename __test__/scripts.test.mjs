@@ -205,7 +205,8 @@ testWith('valgrind', 'memcheck passes the server, and fails one that leaks', asy
   const path = folder(t);
   const check = (name, ...options) => {
     const log = ['--seconds', '1', '--log', join(path, name)];
-    return start(t, 'memcheck', [...log, '--', '-i', '2', '-w', '1', ...options]).ended;
+    const server = ['-i', '2', '-w', '1', '--drain', '1000', ...options];
+    return start(t, 'memcheck', [...log, '--', ...server]).ended;
   };
   // At the same time: most of it is waiting.
   const [sound, leaks] = await Promise.all([check('sound'), check('leaks', '--leak', '12345')]);

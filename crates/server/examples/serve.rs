@@ -2,7 +2,7 @@
 //!
 //! `serve [-p PORT] [-H HOST] [-i N] [-w N] [--accept acceptor|per-loop]
 //! [--unix PATH] [--inline] [--max-connections N] [--queue N] [--no-sigint]
-//! [--access-log FILE] [--leak BYTES]`
+//! [--drain MS] [--access-log FILE] [--leak BYTES]`
 //!
 //! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered
 //! response; `--inline` makes `/` pre-rendered as well. SIGINT and SIGTERM
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use reactor_server::{
@@ -84,6 +85,9 @@ fn config() -> Result<Config, String> {
             "--access-log" => {
                 let target = LogTarget::File(value.into());
                 config.access_log = Some(AccessLog { target, format: LogFormat::default() });
+            }
+            "--drain" => {
+                config.timeouts.drain = Duration::from_millis(number(&arg, &value)?);
             }
             "--leak" => {
                 // Else the compiler leaves out what nobody uses.
