@@ -163,7 +163,7 @@ impl Server {
             lane.belongs_to(&self.shared.inboxes);
         }
         *lock(&self.shared.lanes) = lanes.to_vec();
-        self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+        self.shared.give_lanes(|| Control::Lanes(lanes.to_vec()));
     }
 
     /// Answers from another application, through further lanes, from now on: each
@@ -177,7 +177,7 @@ impl Server {
         }
         *lock(&self.shared.lanes) = lanes.to_vec();
         let app = Arc::new(app);
-        self.shared.tell_loops(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
+        self.shared.give_lanes(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
     }
 
     /// Where lanes put their replies.
@@ -282,6 +282,15 @@ impl Shared {
         }
     }
 
+    /// Tells the loops of lanes, unless they are no more: a lane holds their inboxes, and
+    /// must not lie in one that nobody empties.
+    fn give_lanes(&self, control: impl Fn() -> Control) {
+        let finished = lock(&self.finished);
+        if !finished.done {
+            self.tell_loops(control);
+        }
+    }
+
     /// Waits for every thread, then tells whoever waits.
     fn join(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
@@ -314,6 +323,10 @@ impl Shared {
         drop(watchers);
         let mut finished = lock(&self.finished);
         finished.done = true;
+        for inbox in &self.inboxes {
+            // Lanes that came after the loops had ended.
+            while inbox.pop_control().is_some() {}
+        }
         let callbacks = std::mem::take(&mut finished.callbacks);
         drop(finished);
         self.finish.notify_all();
