@@ -462,5 +462,6 @@ fn a_server_that_has_stopped_keeps_no_lane() {
     laned.server.swap(app(8), &[Some(Arc::clone(&laned.lanes[0]))]);
     let lane = Arc::downgrade(&laned.lanes[0]);
     drop(laned);
-    assert!(lane.upgrade().is_none(), "it lies in the inbox of a loop that is no more");
+    // Not in the inbox of a loop that is no more. The server's last thread may be going.
+    until("the lane to go", || lane.upgrade().is_none());
 }
