@@ -165,7 +165,7 @@ impl Server {
             lane.belongs_to(&self.shared.inboxes);
         }
         *lock(&self.shared.lanes) = lanes.to_vec();
-        self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+        self.shared.give_lanes(|| Control::Lanes(lanes.to_vec()));
     }
 
     /// A number of this start of a server, which begins the ids of its requests
@@ -186,7 +186,7 @@ impl Server {
         }
         *lock(&self.shared.lanes) = lanes.to_vec();
         let app = Arc::new(app);
-        self.shared.tell_loops(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
+        self.shared.give_lanes(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
     }
 
     /// Where lanes put their replies.
@@ -291,6 +291,15 @@ impl Shared {
         }
     }
 
+    /// Tells the loops of lanes, unless they are no more: a lane holds their inboxes, and
+    /// must not lie in one that nobody empties.
+    fn give_lanes(&self, control: impl Fn() -> Control) {
+        let finished = lock(&self.finished);
+        if !finished.done {
+            self.tell_loops(control);
+        }
+    }
+
     /// Waits for every thread, then tells whoever waits.
     fn join(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
@@ -323,6 +332,10 @@ impl Shared {
         drop(watchers);
         let mut finished = lock(&self.finished);
         finished.done = true;
+        for inbox in &self.inboxes {
+            // Lanes that came after the loops had ended.
+            while inbox.pop_control().is_some() {}
+        }
         let callbacks = std::mem::take(&mut finished.callbacks);
         drop(finished);
         self.finish.notify_all();

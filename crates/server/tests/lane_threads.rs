@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Client, bounded, builtin, post, request, start, until, until_stats};
 use reactor_server::{
-    App, Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Target,
+    App, Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -314,12 +314,17 @@ fn a_closed_lane_gets_nothing_and_the_others_all() {
     for client in &mut clients {
         client.send(request("GET", "/lane/a"));
     }
-    for lane in [1, 2] {
-        for _ in 0..10 {
-            let task = laned.take(lane);
-            laned.answer(lane, task, "here");
+    let mut left = 20;
+    until("all requests", || {
+        for lane in [1, 2] {
+            if let Some(LaneEvent::Request(task)) = laned.lanes[lane].pop() {
+                laned.answer(lane, task, "here");
+                left -= 1;
+            }
         }
-    }
+        left == 0
+    });
+    assert_eq!(laned.lanes[0].in_flight(), 0);
     assert!(clients.iter_mut().all(|client| client.reply().text() == "here"));
 }
 
@@ -401,7 +406,7 @@ fn a_swap_gives_each_request_either_the_old_routes_and_lanes_or_the_new_ones() {
     assert_eq!(other.reply().text(), "new");
 
     // A request behind one that an old lane has waits for its answer.
-    busy.send(request("GET", "/lane/next"));
+    busy.send(post("/lane/next", b"body"));
     busy.send(request("GET", "/inline"));
     // A body that had begun goes where its head went.
     sending.send("56789");
@@ -415,7 +420,7 @@ fn a_swap_gives_each_request_either_the_old_routes_and_lanes_or_the_new_ones() {
     laned.answer(0, old, "old");
     assert_eq!(busy.reply().text(), "old");
     let next = laned.take(1);
-    assert_eq!(next.route(), 8);
+    assert_eq!((next.route(), next.request().body()), (8, &b"body"[..]));
     laned.answer(1, next, "next");
     assert_eq!(busy.reply().text(), "next");
     assert_eq!(busy.reply().text(), "inline");
@@ -445,4 +450,18 @@ fn a_body_that_is_collected_for_a_retired_lane_gets_503_when_that_dies() {
     is_overloaded(&mut client);
     assert_eq!(client.get("/inline").text(), "inline");
     laned.nothing_is_left();
+}
+
+#[test]
+fn a_server_that_has_stopped_keeps_no_lane() {
+    let _bounded = bounded(LIMIT);
+    let mut laned = Laned::new(1, |_| {});
+    laned.server.stop(Stop::Force);
+    laned.server.wait();
+    laned.replace();
+    laned.server.swap(app(8), &[Some(Arc::clone(&laned.lanes[0]))]);
+    let lane = Arc::downgrade(&laned.lanes[0]);
+    drop(laned);
+    // Not in the inbox of a loop that is no more. The server's last thread may be going.
+    until("the lane to go", || lane.upgrade().is_none());
 }

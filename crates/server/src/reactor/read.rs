@@ -145,9 +145,10 @@ impl<T: Transport> Reactor<T> {
             if used == input.len() && !conn.decoder.in_body() {
                 return Parsed { used, stalled: false };
             }
-            if conn.with_lane != 0 && conn.decoder.is_between_requests() {
+            if conn.decoder.is_between_requests() {
                 let lane = usize::from(conn.lane);
-                conn.awaits_lane = self.lanes.get(lane).is_some_and(LaneSide::is_retired);
+                let retired = || self.lanes.get(lane).is_some_and(LaneSide::is_retired);
+                conn.awaits_lane = conn.with_lane != 0 && retired();
             }
             if conn.is_full() {
                 return Parsed { used, stalled: true };
