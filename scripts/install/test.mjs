@@ -3,10 +3,11 @@
 // package manager, on a PATH without a compiler and without another network.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { here, targetOf } from '../../dist/platform.js';
 import { stage } from '../release/stage.mjs';
 import { check, plan, skip } from '../release/tap.mjs';
@@ -17,6 +18,7 @@ import * as programs from './programs.mjs';
 import { startRegistry } from './registry.mjs';
 import { bindingsIn, World } from './world.mjs';
 
+const exec = promisify(execFile);
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const HERE = targetOf(here);
 const OWN = `binding-${HERE}`;
@@ -44,6 +46,14 @@ const MANAGERS = [
     run: ['yarn4', 'run'],
     files: { '.yarnrc.yml': 'nodeLinker: node-modules\n', 'yarn.lock': '' },
   },
+  {
+    name: "yarn 4 Plug'n'Play",
+    install: ['yarn4', 'add', 'reactor-rs'],
+    run: ['yarn4', 'run'],
+    // There is no node_modules: Node and TypeScript need to be told by it.
+    node: ['yarn4', 'node'],
+    files: { '.yarnrc.yml': 'nodeLinker: pnp\n', 'yarn.lock': '' },
+  },
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'reactor-install-'));
@@ -58,12 +68,13 @@ try {
   });
   await publish(world);
   await checkMachine(world);
-  for (const manager of MANAGERS) {
-    await checkManager(world, manager);
-  }
-  await checkScriptsIgnored(world);
-  await checkOmitted(world);
-  await checkElsewhere(world);
+  // They share nothing but the registry, and wait for files most of the time.
+  await Promise.all([
+    ...MANAGERS.map((manager) => checkManager(world, manager)),
+    checkScriptsIgnored(world),
+    checkOmitted(world),
+    checkElsewhere(world),
+  ]);
 } catch (error) {
   if (!(error instanceof Unavailable)) {
     throw error;
@@ -127,9 +138,10 @@ async function checkMachine(world) {
 }
 
 async function checkManager(world, manager) {
-  const { name, install, run, files, isLibcBlind } = manager;
+  const { name, install, run, files, isLibcBlind, node } = manager;
   const [command, ...args] = install;
-  const application = world.application(name.replace(' ', ''), {
+  const [program, ...before] = node ?? ['node'];
+  const application = world.application(folderOf(name), {
     'app.mjs': programs.ESM,
     'app.cjs': programs.COMMONJS,
     'typed.mts': programs.TYPESCRIPT_ESM,
@@ -150,11 +162,14 @@ async function checkManager(world, manager) {
   });
   await check(`${name}: reactor-rs serve -i 4 -w 8`, () => checkServe(world, application, run));
   await check(`${name}: import`, async () => {
-    assert.equal(await world.must(application, 'node', ['app.mjs']), programs.PRINTED);
+    assert.equal(await world.must(application, program, [...before, 'app.mjs']), programs.PRINTED);
   });
   await check(`${name}: require`, async () => {
-    assert.equal(await world.must(application, 'node', ['app.cjs']), programs.PRINTED);
+    assert.equal(await world.must(application, program, [...before, 'app.cjs']), programs.PRINTED);
   });
+  if (node !== undefined) {
+    return;
+  }
   if (process.allowedNodeEnvironmentFlags.has('--experimental-require-module')) {
     await check(`${name}: require where Node cannot require ES modules`, async () => {
       const flags = ['--no-experimental-require-module', 'app.cjs'];
@@ -163,12 +178,17 @@ async function checkManager(world, manager) {
   }
   for (const module of ['node16', 'nodenext']) {
     await check(`${name}: TypeScript with types, module ${module}`, async () => {
-      compile(application, module);
+      await compile(application, module);
       for (const file of ['typed.mjs', 'typed-cjs.cjs']) {
         assert.equal(await world.must(application, 'node', [`out/${file}`]), programs.PRINTED);
       }
     });
   }
+}
+
+/** A name that every shell and file system takes. */
+function folderOf(name) {
+  return name.replace(/\W/g, '');
 }
 
 /** The command as a shell has it, until a signal ends it. */
@@ -195,7 +215,7 @@ async function checkServe(world, application, [command, ...args]) {
 }
 
 /** With the checkout's compiler; the types are those of the installed package. */
-function compile(application, module) {
+async function compile(application, module) {
   writeFileSync(
     join(application, 'tsconfig.json'),
     JSON.stringify({
@@ -213,8 +233,9 @@ function compile(application, module) {
     }),
   );
   const args = ['-p', '.', '--pretty', 'false'];
-  const { status, stdout } = spawnSync(bin('tsc'), args, { cwd: application, encoding: 'utf8' });
-  assert.equal(status, 0, stdout);
+  await exec(bin('tsc'), args, { cwd: application }).catch(({ stdout, message }) => {
+    throw new Error(stdout || message);
+  });
 }
 
 async function checkScriptsIgnored(world) {
@@ -229,7 +250,7 @@ async function checkScriptsIgnored(world) {
 
 async function checkOmitted(world) {
   for (const { name, install, omit } of MANAGERS.filter((manager) => manager.omit)) {
-    const application = world.application(`omit-${name.replace(' ', '')}`, {
+    const application = world.application(`omit-${folderOf(name)}`, {
       'app.mjs': programs.SERVE_OR_ERROR,
     });
     const [command, ...args] = install;

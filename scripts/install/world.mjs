@@ -133,9 +133,11 @@ function npmFolder() {
 /** The platform packages that an application has got, wherever its manager put them. */
 export function bindingsIn(folder) {
   const places = [join(folder, 'node_modules/@reactor-rs')];
-  const pnpm = join(folder, 'node_modules/.pnpm');
-  if (existsSync(pnpm)) {
-    places.push(...readdirSync(pnpm).map((name) => join(pnpm, name, 'node_modules/@reactor-rs')));
+  for (const store of ['node_modules/.pnpm', '.yarn/unplugged']) {
+    const at = join(folder, store);
+    if (existsSync(at)) {
+      places.push(...readdirSync(at).map((name) => join(at, name, 'node_modules/@reactor-rs')));
+    }
   }
   const names = places.filter((at) => existsSync(at)).flatMap((at) => readdirSync(at));
   return [...new Set(names)].sort();
