@@ -18,15 +18,19 @@ export declare class NativeLane {
    * outstanding. It keeps neither the process nor the thread alive.
    */
   constructor(onWake: () => void)
+  /** What names this lane in every environment of the process. */
+  get id(): number
   /**
-   * Replies go to this server from now on. Call `turn` right after: what has
-   * come in before was not announced.
-   *
-   * With `on_ready`, this thread drives the server's I/O loop, if there is
-   * only one, as long as its handlers are quick; `on_ready` is called as
-   * `on_wake` is.
+   * Replies go to the server that has been given this lane from now on; before
+   * that it does nothing. Call `turn` right after: what has come in before was not
+   * announced.
    */
-  attach(server: NativeServer, onReady?: (() => void) | undefined | null): void
+  attach(): void
+  /**
+   * This thread drives the server's I/O loop, if there is only one, as long as its
+   * handlers are quick; `on_ready` is called as `on_wake` is.
+   */
+  drive(server: NativeServer, onReady: () => void): void
   /**
    * Takes the replies in `replies` and `reply_bytes`, then fills `events`
    * and `event_bytes` with what waits. Returns the number of events; 0 means
@@ -55,12 +59,26 @@ export declare class NativeServer {
   address(): NativeAddress
   /** Where metrics are served, if they are. */
   metricsAddress(): NativeAddress | null
+  /** What the ids of this server's requests begin with in the access log. */
+  startId(): string
   /** Opens the access log's file anew. Throws if that fails; the old one stays. */
   reopenLog(): void
+  /**
+   * The lanes from now on by their numbers, each in its place; a place is empty
+   * with `null`, and where the lane's thread has ended. Requests of a lane that has
+   * lost its place get 503, and what it streams is broken off.
+   */
+  setLanes(lanes: Array<number | undefined | null>): void
   /** A snapshot of the counters, as JSON. */
   stats(): string
   /** Replaces the routes. Requests under way finish with the old ones. */
   reload(routes?: Array<NativeRoute> | undefined | null): void
+  /**
+   * Replaces the routes, and the lanes that they lead to: those that had a place before
+   * finish what they have and get no more, the others take what comes. No request is
+   * routed by the one and given to the other.
+   */
+  swap(routes: Array<NativeRoute> | undefined | null, lanes: Array<number | undefined | null>): void
   /**
    * Stops the server: drains, or cuts every connection. The promise resolves
    * when it is fully stopped. May be called again, to force.
@@ -234,11 +252,12 @@ export interface NativeTimeouts {
 }
 
 /**
- * Starts a server; its handlers run in `lane`. Rejects with `code` and a one-line `message`.
+ * Starts a server whose handlers run behind the lanes of these numbers; one whose
+ * thread has ended is left out. Rejects with `code` and a one-line `message`.
  *
  * Resolving a host name may take seconds, so this runs on Node's thread pool.
  */
-export declare function start(options: NativeOptions, lane?: NativeLane | undefined | null): Promise<NativeServer>
+export declare function start(options: NativeOptions, lanes: Array<number>): Promise<NativeServer>
 
 /**
  * Starts a load run on threads of its own. Rejects with `code` and a one-line

@@ -133,6 +133,30 @@ test('SIGUSR1 opens the file anew', async (t) => {
   t.deepEqual(targets(file), ['/two']);
 });
 
+test('a handler is told the id that the log has', async (t) => {
+  const file = join(folder(t), 'access.log');
+  const seen = [];
+  const server = await start(t, {
+    accessLog: { file, format: 'json' },
+    ioThreads: 2,
+    fetch: async (request, info) => {
+      // Behind the batch, in which a record of numbers was.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      seen.push([new URL(request.url).pathname, info.requestId]);
+      return new Response();
+    },
+  });
+  for (const name of ['a', 'b', 'c']) {
+    const wire = await open(t, server);
+    wire.send([0, 1].map((n) => `GET /${name}${n} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+    await wire.reads(/(?:HTTP.*){2}\r\n\r\n$/s);
+  }
+  await server.stop();
+  const logged = lines(file).map((line) => JSON.parse(line));
+  t.is(new Set(logged.map(({ id }) => id)).size, 6);
+  t.deepEqual(seen.sort(), logged.map(({ target, id }) => [target, id]).sort());
+});
+
 test('a reopening that fails says so and goes on in the old file', async (t) => {
   const path = folder(t);
   const file = join(path, 'logs');

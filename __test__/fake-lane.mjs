@@ -1,7 +1,7 @@
 // The native end of a lane, played in JavaScript: requests in as text, replies
 // out as objects. It fills and reads the arrays as crates/napi/src/lane does.
 
-const REQUEST_WORDS = 17;
+const REQUEST_WORDS = 19;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull'];
 export const WINDOW = 256 * 1024;
@@ -244,6 +244,7 @@ export class FakeLane {
     end += event.held ? 0 : body.length;
     let flags = (event.streams ? 2 : 0) | (event.held ? 8 : 0);
     flags |= event.streams || event.body !== undefined ? 4 : 0;
+    flags |= (event.ioThread ?? 0) << 16;
     let address = 0;
     let port = event.port ?? (event.peer === undefined ? 0 : 50_000);
     if (event.peer?.includes(':')) {
@@ -272,6 +273,8 @@ export class FakeLane {
         host[1],
         event.route ?? 0,
         event.params?.length ?? 0,
+        event.connection ?? 0,
+        event.sequence ?? 0,
       ],
       word + 2,
     );

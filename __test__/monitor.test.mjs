@@ -68,7 +68,7 @@ function snapshot(n, { requests = 0, threads = ['rx-io-0', 'rx-worker-0', 'main'
       runningNs: n * 1e9 * (0.5 - index * 0.2),
       waitingNs: n * 1e9 * 0.25,
     })),
-    lanes: [{ index: 0, queued: 1, inFlight: 7 }],
+    lanes: [{ index: 0, queued: 1, inFlight: 7, state: 'blocked' }],
     process: { cpuMs: n * 1250, resident: 64 * 1024 * 1024, openFiles: 84, threads: 30 },
   };
 }
@@ -119,7 +119,7 @@ latency      p50 40 µs   p90 40 µs   p99 200 µs   max 5.3 ms
 traffic      1.2 MiB/s in   3.4 MiB/s out
 connections  64 open   1/s accepted
 task queue   3 of 4,096   2/s refused
-js lane 0    7 in flight   1 waiting
+js lane 0    7 in flight   1 waiting   blocked
 access log   10/s
 process      125 % cpu   64.0 MiB   84 files   30 threads
 

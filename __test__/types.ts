@@ -8,6 +8,7 @@ import {
   type Handler,
   type HandlerInfo,
   Headers,
+  type LaneStats,
   type Params,
   type PeerAddress,
   ReactorError,
@@ -55,6 +56,25 @@ export async function use(): Promise<void> {
   const timedOut: number = stats.handlers.timedOut;
   void [port, timedOut, other];
 
+  const threaded = await serve({
+    module: new URL('app.mjs', import.meta.url),
+    jsThreads: 'auto',
+    onThreadError: (error: unknown, thread: number) => void [error, thread],
+    resourceLimits: { maxOldGenerationSizeMb: 64 },
+  });
+  const reloaded: Promise<void> = threaded.reload({ module: './app.mjs' });
+  await reloaded;
+  // @ts-expect-error: a module brings its routes itself
+  threaded.reload({ module: './app.mjs', routes });
+  // @ts-expect-error: what reloads at once is no promise
+  threaded.reload({ routes }).then();
+  const [lane] = stats.lanes as [LaneStats];
+  const thread: number | 'main' = lane.thread;
+  const waited: number = lane.queueWait.p99Ns + lane.eventLoopLag.maxNs;
+  // @ts-expect-error: no such state
+  void (lane.state === 'dead');
+  void [thread, waited];
+
   const code: ReactorErrorCode = new ReactorError('ERR_REACTOR_START', 'x').code;
   const text: string = ERROR_CODES[code];
   void text;
@@ -96,9 +116,10 @@ const parameters: [
 const greet: Handler = async (request: ServerRequest, info: HandlerInfo) => {
   const address: string | undefined = info.remoteAddress;
   const port: number | undefined = info.remotePort;
+  const id: string = info.requestId;
   const signal: AbortSignal = request.signal;
   const same: globalThis.Request = request;
-  return new Response(`${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
+  return new Response(`${id} ${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
 };
 
 export async function handle(): Promise<void> {

@@ -96,14 +96,36 @@ function buildNative() {
 }
 
 function buildTypeScript(force) {
-  const stamp = new Stamp('dist/.stamp', ['ts', 'index.d.ts', 'tsconfig.json']);
+  const stamp = new Stamp('dist/.stamp', [
+    'ts',
+    'index.d.ts',
+    'tsconfig.json',
+    'tsconfig.cjs.json',
+    'scripts/setup.mjs',
+  ]);
   if (!force && stamp.isCurrent()) {
     return;
   }
   // The compiler does not remove what a deleted source had made.
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
+  rmSync(COMMONJS, { recursive: true, force: true });
   run('building the TypeScript', bin('tsc'), ['-p', '.']);
+  run('building the TypeScript as CommonJS', bin('tsc'), ['-p', 'tsconfig.cjs.json']);
+  makeCommonJs();
   stamp.write();
+}
+
+/** The build for those versions of Node that cannot `require` an ES module. */
+const COMMONJS = join(ROOT, 'dist-cjs');
+
+/** Without this Node, and TypeScript with its types, would take it for ES modules. */
+function makeCommonJs() {
+  writeFileSync(join(COMMONJS, 'package.json'), '{ "type": "commonjs" }\n');
+  // index.d.ts beside the package's package.json describes an ES module, which
+  // CommonJS cannot import from, be it types alone.
+  copyFileSync(join(ROOT, 'index.d.ts'), join(COMMONJS, 'native.d.ts'));
+  const types = join(COMMONJS, 'binding.d.ts');
+  writeFileSync(types, readFileSync(types, 'utf8').replaceAll("'../index.js'", "'./native.js'"));
 }
 
 /** The binding's types as the last native build made them; the committed ones must agree. */

@@ -57,7 +57,7 @@ export interface BenchRun {
 export async function startBench({ url, native, settings }: ResolvedBench): Promise<BenchRun> {
   let run: NativeBench;
   try {
-    run = await binding.startBench(native);
+    run = await binding().startBench(native);
   } catch (error) {
     throw fromNative(error);
   }

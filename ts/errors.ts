@@ -15,9 +15,11 @@ export const ERROR_CODES = {
   ERR_REACTOR_CONNECT: 'No address of the server to load takes a connection.',
   ERR_REACTOR_BENCH: 'The load client could not start or go on for want of threads or files.',
   ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
+  ERR_REACTOR_THREAD: 'A JavaScript thread has ended by itself.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',
   ERR_REACTOR_UNSUPPORTED: 'Something that node:http has and this server does not.',
-  ERR_REACTOR_BINDING: 'The native binding is missing or cannot be loaded.',
+  ERR_REACTOR_PLATFORM: 'There is no native binding for this platform.',
+  ERR_REACTOR_BINDING: 'The native binding is missing, has another version or cannot be loaded.',
 } as const satisfies Record<string, string>;
 
 /** A stable error code, see {@link ERROR_CODES}. */

@@ -2,7 +2,15 @@ import { AsyncResource } from 'node:async_hooks';
 import { type FieldSource, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
-import { BODY_HELD, BODY_STREAMS, HAS_BODY, HTTP_1_0, METHODS, REQUEST_WORDS } from './lane.js';
+import {
+  BODY_HELD,
+  BODY_STREAMS,
+  HAS_BODY,
+  HTTP_1_0,
+  METHODS,
+  REQUEST_WORDS,
+  THREAD_SHIFT,
+} from './lane.js';
 import type { Origin, Proxies } from './proxies.js';
 import type { ReactorRequest } from './request.js';
 import { urlOf } from './url.js';
@@ -11,6 +19,8 @@ import { urlOf } from './url.js';
 export interface Desk {
   /** What stands for the host where the client sent none. */
   readonly host: string;
+  /** What the ids of the server's requests begin with. */
+  readonly startId: string;
   /** Whose word about a request's origin is taken; `null` for nobody's. */
   readonly proxies: Proxies | null;
   /** Whether GET and HEAD may have bodies: in HTTP they may, in the standard's `Request` not. */
@@ -70,6 +80,10 @@ export class Exchange extends AsyncResource implements FieldSource {
   readonly #hostLength: number;
   readonly #peer: number | string;
   readonly #port: number;
+  /** The I/O thread, the connection among its own, and the request among that one's. */
+  readonly #ioThread: number;
+  readonly #connection: number;
+  readonly #sequence: number;
   /** Offset and length of each route parameter; `null` without any. */
   readonly #spans: readonly number[] | null;
   #controller: AbortController | null = null;
@@ -95,7 +109,10 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.#peer = peer;
     this.#port = (events[at + 12] as number) & 0xffff;
     this.#spans = events[at + 16] === 0 ? null : spansOf(events, at);
+    this.#connection = events[at + 17] as number;
+    this.#sequence = events[at + 18] as number;
     const flags = events[at + 10] as number;
+    this.#ioThread = flags >>> THREAD_SHIFT;
     this.isHttp10 = (flags & HTTP_1_0) !== 0;
     this.incoming =
       (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !desk.takesAnyBody)
@@ -158,6 +175,12 @@ export class Exchange extends AsyncResource implements FieldSource {
 
   get #peerPort(): number | undefined {
     return this.#port === 0 ? undefined : this.#port;
+  }
+
+  /** What the access log calls the request. */
+  get requestId(): string {
+    const parts = [this.#ioThread, this.#connection, this.#sequence];
+    return `${this.desk.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
   }
 
   /** The values of the route's parameters as sent, in the order of the pattern. */

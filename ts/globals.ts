@@ -18,7 +18,7 @@ export type Headers = globalThis.Headers;
  * Node's own `Request`, which besides takes the request of a handler to make
  * another from. Node's looks into private parts that ours does not have.
  */
-export const Request = new Proxy(GenuineRequest, {
+export const Request: typeof globalThis.Request = new Proxy(GenuineRequest, {
   construct(genuine, [input, ...rest]: [unknown, RequestInit?], target) {
     const request = requestBehind(input);
     const given = request === undefined ? input : genuineOf(request, rest[0]);
@@ -36,7 +36,7 @@ Object.defineProperty(ReactorRequest.prototype, 'constructor', {
 });
 
 /** Node's own `fetch`, which besides takes the request of a handler to pass on. */
-export const fetch = new Proxy(genuineFetch, {
+export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
   apply(genuine, self, [input, ...rest]: [unknown, RequestInit?]) {
     const request = requestBehind(input);
     if (request === undefined) {

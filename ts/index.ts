@@ -1,3 +1,5 @@
+import './notice.js';
+
 export { bench } from './bench.js';
 export type {
   BenchBytes,
@@ -26,11 +28,13 @@ export type {
   HandlerInfo,
   HandlerStats,
   IoThreadStats,
+  LaneStats,
   LatencyStats,
   Limits,
   MethodRoutes,
   Params,
   PeerAddress,
+  ReloadModuleOptions,
   ReloadOptions,
   RequestStats,
   Route,
@@ -43,6 +47,7 @@ export type {
   StopOptions,
   TaskStats,
   ThreadCount,
+  ThreadLimits,
   Timeouts,
   TrustProxy,
   WorkerThreadStats,

@@ -16,7 +16,7 @@ export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 
 /** Words of a request before its fields, which have four words each. */
-export const REQUEST_WORDS = 17;
+export const REQUEST_WORDS = 19;
 
 /** Flags of a request. */
 export const HTTP_1_0 = 1;
@@ -24,6 +24,8 @@ export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
 export const BODY_HELD = 8;
 export const PEER_IS_TEXT = 16;
+/** The bits of the flags from here on are the number of the I/O thread. */
+export const THREAD_SHIFT = 16;
 
 /** Replies, to native code. */
 export const RESPONSE = 1;

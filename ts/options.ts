@@ -41,6 +41,7 @@ const RULES = {
   bodyMemory: optional(integer(0, 2 ** 40)),
   maxInFlight: optional(integer(1, 1_000_000)),
   requestTimeout: integer(0, DAY_MS, 0),
+  jsThreads: optional(threads(1, 64, (cores) => cores)),
   trustProxy: trustProxy(),
   'limits.requestLine': integer(64, 1_048_576, 8192),
   'limits.head': integer(128, 1_048_576, 16_384),
@@ -68,14 +69,18 @@ export type OptionName = keyof typeof RULES;
 
 type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
 
-/** Names at the top and inside the nested objects, to tell unknown ones. */
+/** Names of options with a rule, in nested objects too. */
 const NAMES = Object.keys(RULES) as OptionName[];
-const TOP_NAMES = [
+/** Names at the top, to tell unknown ones. */
+export const TOP_NAMES = [
   'fetch',
   'error',
   'routes',
   'globals',
   'signal',
+  'module',
+  'onThreadError',
+  'resourceLimits',
   ...new Set(NAMES.map((name) => name.split('.')[0] as string)),
 ];
 
@@ -98,9 +103,13 @@ export interface ResolvedOptions extends ResolvedHandlers {
 
 /**
  * Checks what a user gave to `serve` and fills in the defaults.
+ * @param elsewhere the routes of handlers that run on threads of their own
  * @throws {ReactorError} names the first option that is wrong.
  */
-export function resolveOptions(given: ServeOptions): ResolvedOptions {
+export function resolveOptions(
+  given: ServeOptions,
+  elsewhere?: Pick<ResolvedHandlers, 'routes'>,
+): ResolvedOptions {
   const options = spellOut(asObject('options', given));
   refuseUnknown(options, TOP_NAMES, '');
   const values = new Map<OptionName, unknown>();
@@ -127,7 +136,10 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
   const maxInFlight = get('maxInFlight');
   const requestTimeout = get('requestTimeout');
   const ioThreads = threadsFor('ioThreads', get('ioThreads'));
-  const handlers = resolveHandlers(options, false, FETCH + 1);
+  const handlers =
+    elsewhere === undefined
+      ? resolveHandlers(options, false, FETCH + 1)
+      : { ...elsewhere, entries: [], fetch: undefined };
   const { routes } = handlers;
   const native = {
     ...(unix === undefined ? {} : { unix }),
@@ -168,7 +180,7 @@ export function resolveOptions(given: ServeOptions): ResolvedOptions {
   }
   const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
   // Threads that were asked for by number are threads of their own.
-  const drives = get('ioThreads') === 'auto' && ioThreads === 1;
+  const drives = elsewhere === undefined && get('ioThreads') === 'auto' && ioThreads === 1;
   const signal = signalAt(options);
   const proxies = Proxies.from(get('trustProxy'));
   return {
@@ -234,7 +246,8 @@ export function resolveReload(
   return resolveHandlers(options, hasFetch, firstNumber);
 }
 
-function resolveHandlers(
+/** Checks `fetch` and `routes`; see {@link resolveRoutes}. */
+export function resolveHandlers(
   options: Record<string, unknown>,
   hasFetch: boolean,
   firstNumber: number,
@@ -246,7 +259,7 @@ function resolveHandlers(
   return { ...resolved, fetch };
 }
 
-function functionAt(options: Record<string, unknown>, name: string): unknown {
+export function functionAt(options: Record<string, unknown>, name: string): unknown {
   const value = options[name];
   if (value !== undefined && typeof value !== 'function') {
     throw invalid(`option "${name}"`, 'a function', value);
@@ -254,7 +267,7 @@ function functionAt(options: Record<string, unknown>, name: string): unknown {
   return value;
 }
 
-function signalAt({ signal }: Record<string, unknown>): AbortSignal | undefined {
+export function signalAt({ signal }: Record<string, unknown>): AbortSignal | undefined {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalid('option "signal"', 'an AbortSignal', signal);
   }

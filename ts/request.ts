@@ -240,6 +240,10 @@ export class ReactorInfo {
     return exchangeOf(this.#request).remotePort;
   }
 
+  get requestId(): string {
+    return exchangeOf(this.#request).requestId;
+  }
+
   get params(): Readonly<Record<string, string>> {
     return this.#request.params;
   }

@@ -40,6 +40,13 @@ export interface HandlerInfo<Path extends string = string> {
   /** The port of the peer; `undefined` on a unix socket, and where a trusted proxy does not tell it. */
   readonly remotePort: number | undefined;
 
+  /**
+   * What the access log calls the request (`id` in its JSON lines), so that a
+   * program's own log can be read with it. No two requests share one, on however
+   * many servers.
+   */
+  readonly requestId: string;
+
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;
 }
@@ -125,6 +132,43 @@ export interface ServeOptions<Path extends string = string> {
    * @default 'auto'
    */
   workerThreads?: ThreadCount | undefined;
+
+  /**
+   * A module whose handlers answer, on JavaScript threads of their own
+   * (`node:worker_threads`), in place of `fetch` and functions in `routes`, which
+   * cannot go to another thread. A path, relative to the working directory, or a
+   * `file:` URL; it exports by default a handler, an application with `fetch` or
+   * options of `serve`, of which those that are given here win. Each thread loads
+   * it for itself. It must have the same routes in each.
+   *
+   * @example
+   * await serve({ module: new URL('./app.mjs', import.meta.url), jsThreads: 4 });
+   */
+  module?: string | URL | undefined;
+
+  /**
+   * JavaScript threads that run {@link ServeOptions.module}, 1 to 64; `'auto'` is
+   * one per core. A request goes to the thread with the fewest unanswered ones; those
+   * of one connection that overlap go to one thread. A thread that dies is replaced:
+   * its requests without an answer get 503 and responses that have begun are broken
+   * off.
+   * @default 1
+   */
+  jsThreads?: ThreadCount | undefined;
+
+  /**
+   * Called on the thread that called `serve` with what a JavaScript thread died of,
+   * and its number from 1. By default the error is printed on stderr. The thread is
+   * replaced in either case: at once if it had lived for ten seconds, else after
+   * 100 ms, 200 ms and so on up to 5 s.
+   */
+  onThreadError?: ((error: unknown, thread: number) => void) | undefined;
+
+  /**
+   * Memory of each JavaScript thread, as `new Worker` of `node:worker_threads` takes
+   * it. One that passes it dies of `ERR_WORKER_OUT_OF_MEMORY`. By default Node's.
+   */
+  resourceLimits?: ThreadLimits | undefined;
 
   /**
    * Who accepts connections: one acceptor thread that spreads them over the
@@ -252,6 +296,18 @@ export interface ServeOptions<Path extends string = string> {
    * `/healthz` and `/stats`.
    */
   routes?: Routes<Path> | undefined;
+}
+
+/** Bounds on the memory of a JavaScript thread, in MiB. */
+export interface ThreadLimits {
+  /** The heap. */
+  maxOldGenerationSizeMb?: number | undefined;
+  /** What has been made lately. */
+  maxYoungGenerationSizeMb?: number | undefined;
+  /** Machine code. */
+  codeRangeSizeMb?: number | undefined;
+  /** The stack. */
+  stackSizeMb?: number | undefined;
 }
 
 /** What {@link ServeOptions.trustProxy} takes. */
@@ -422,6 +478,12 @@ export interface ReloadOptions<Path extends string = string> {
   routes?: Routes<Path> | undefined;
 }
 
+/** What {@link Server.reload} takes where a module answers. */
+export interface ReloadModuleOptions {
+  /** As {@link ServeOptions.module}; the same as before for its file as it is now. */
+  module: string | URL;
+}
+
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
   /**
@@ -463,6 +525,16 @@ export interface Server {
   reload<Path extends string>(options?: ReloadOptions<Path>): void;
 
   /**
+   * Replaces the threads of a server that has {@link ServeOptions.module} by others
+   * that load this module, and their routes; resolves when it is done. Options that it
+   * exports say nothing now, but for its handlers. Requests under way finish in the
+   * old threads.
+   * @throws {ReactorError} as a rejection: what the module was refused for, and the old
+   * threads stay; `ERR_REACTOR_STOPPED`.
+   */
+  reload(options: ReloadModuleOptions): Promise<void>;
+
+  /**
    * Opens the file of the access log anew, after it was renamed or removed. Lines
    * of the last milliseconds may still go into the old one. Does nothing without a
    * log, and for standard output.
@@ -501,6 +573,8 @@ export interface Stats {
   ioThreads: IoThreadStats[];
   /** Each worker thread. */
   workerThreads: WorkerThreadStats[];
+  /** Each JavaScript thread that runs handlers. */
+  lanes: LaneStats[];
   /** The access log; `null` where there is none. */
   accessLog: AccessLogStats | null;
 }
@@ -616,6 +690,31 @@ export interface HandlerStats {
   rejected: number;
   /** Answered with 503 because `requestTimeout` had passed. */
   timedOut: number;
+}
+
+/**
+ * One JavaScript thread that runs handlers. What it counts begins anew where the thread
+ * is replaced.
+ */
+export interface LaneStats {
+  /** `'main'` for the one that called `serve`, else its number from 1. */
+  thread: number | 'main';
+  /**
+   * `'blocked'` when something has waited for it for more than 100 ms; others are
+   * then chosen before it. `'starting'` when it is not there, or not yet.
+   */
+  state: 'running' | 'blocked' | 'starting' | 'stopped';
+  /** Requests given to it and not yet answered. */
+  inFlight: number;
+  /** Those of them that it has not taken. */
+  queued: number;
+  /** From the hand-over of a request to the turn of the thread that takes it. */
+  queueWait: LatencyStats;
+  /**
+   * How late the thread comes: from its wake to the turn that it leads to. Where the thread
+   * drives the I/O loop itself, nobody wakes it.
+   */
+  eventLoopLag: LatencyStats;
 }
 
 /** A distribution of times in nanoseconds, exact to a twentieth. */

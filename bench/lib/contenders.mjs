@@ -38,34 +38,33 @@ export function contenders(profile) {
       cargo: true,
       extra: true,
     },
-    'node-http': javascript(['node', 'bench/contenders/node-http.mjs', '{port}']),
-    'js-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'hello']),
-    'js-bun': javascript([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'hello']),
-    'js-deno': javascript([
+    nginx: foreign(['bench/contenders/nginx.sh', '{port}']),
+    h2o: foreign(['bench/contenders/h2o.sh', '{port}']),
+    'node-http': foreign(['node', 'bench/contenders/node-http.mjs', '{port}']),
+    'js-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hello']),
+    'js-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'hello']),
+    'js-deno': foreign([
       ...[peers.deno, 'run', '--allow-net', '--allow-read'],
       ...['bench/contenders/deno.mjs', '{port}', 'hello'],
     ]),
-    'js-fastify': javascript(['node', 'bench/contenders/fastify.mjs', '{port}']),
-    'api-node': javascript(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
-    'api-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
-    'api-bun': javascript([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'api'], 'api'),
-    'api-deno': javascript(
+    'js-fastify': foreign(['node', 'bench/contenders/fastify.mjs', '{port}']),
+    'api-node': foreign(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
+    'api-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
+    'api-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'api'], 'api'),
+    'api-deno': foreign(
       [
         ...[peers.deno, 'run', '--allow-net', '--allow-read'],
         ...['bench/contenders/deno.mjs', '{port}', 'api'],
       ],
       'api',
     ),
-    'hono-reactor': javascript(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
-    'hono-node': javascript(['node', 'bench/contenders/hono-node.mjs', '{port}']),
-    'hono-json-reactor': javascript(
+    'hono-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
+    'hono-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}']),
+    'hono-json-reactor': foreign(
       ['node', 'bench/contenders/reactor.mjs', '{port}', 'hono'],
       'hello-json',
     ),
-    'hono-json-node': javascript(
-      ['node', 'bench/contenders/hono-node.mjs', '{port}'],
-      'hello-json',
-    ),
+    'hono-json-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}'], 'hello-json'),
   };
 }
 
@@ -78,7 +77,7 @@ const peers = {
   deno: 'bench/peers/node_modules/@deno/linux-x64-glibc/deno',
 };
 
-/** Takes part only by name, and sends the head that its runtime makes. */
-function javascript(command, asks = 'hello') {
+/** Takes part only by name, and sends a head of its own. */
+function foreign(command, asks = 'hello') {
   return { command, asks, extra: true, ownHead: true };
 }

@@ -13,6 +13,9 @@ const promises = [
   { scenario: 'c64', contender: 'worker-i4w8', of: 'rate', least: 0.65 },
   { scenario: 'pipelined', contender: 'inline', of: 'cpu', most: 3 },
   { scenario: 'pipelined', contender: 'worker-i1w1', of: 'rate', least: 0.5 },
+  ...['c64', 'pipelined'].flatMap((scenario) =>
+    ['nginx', 'h2o'].map((to) => ({ scenario, contender: 'inline', of: 'rate', least: 1, to })),
+  ),
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 0.95 },
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-bun' },
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-deno' },

@@ -62,6 +62,13 @@ const FLAGS: readonly Flag[] = [
     fallback: '8',
   },
   {
+    flags: '--js-threads <n>',
+    env: 'REACTOR_JS_THREADS',
+    option: 'jsThreads',
+    text: "JavaScript threads that run the module's handlers; by default the main one does",
+    group: THREADS,
+  },
+  {
     flags: '--accept <mode>',
     env: 'REACTOR_ACCEPT',
     option: 'accept',

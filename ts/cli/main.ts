@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ReactorError } from '../errors.js';
+import { findModule, loadModule } from '../module.js';
+import type { ThreadCount } from '../types.js';
 import { addBench } from './bench.js';
 import { addFlags, readFlags } from './flags.js';
-import { loadModule } from './module.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
-import { type ServeFlags, serveCommand } from './serve.js';
+import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
 import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
 
 /** The command line asked for something that does not exist. */
@@ -62,9 +63,28 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .option('--json', 'print one line of JSON on stdout once it listens')
     .action(async (module: string | undefined, flags: Record<string, unknown>) => {
       // Mistakes first: a module may do things when it is loaded.
-      readFlags(flags, process.env);
-      const base = module === undefined ? {} : await loadModule(module);
-      done(await serveCommand(readFlags(flags, process.env, base), flags as ServeFlags));
+      const { jsThreads } = readFlags(flags, process.env);
+      if (jsThreads !== undefined && module === undefined) {
+        throw new ReactorError(
+          'ERR_REACTOR_INVALID_OPTION',
+          '--js-threads needs a module, whose handlers the threads run',
+        );
+      }
+      const settle = (base: Readonly<Record<string, unknown>>) =>
+        readFlags(flags, process.env, base);
+      if (module === undefined) {
+        done(await serveCommand(settle({}), flags as ServeFlags));
+      } else if (jsThreads !== undefined) {
+        done(await serveModuleCommand(module, jsThreads as ThreadCount, settle, flags));
+      } else {
+        const base = await loadModule(await findModule(module));
+        if (base.jsThreads === undefined) {
+          done(await serveCommand(settle(base), flags as ServeFlags));
+        } else {
+          const count = base.jsThreads as ThreadCount;
+          done(await serveModuleCommand(module, count, settle, flags));
+        }
+      }
     });
   program
     .command('monitor')

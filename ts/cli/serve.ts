@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
-import { resolveOptions } from '../options.js';
+import { type ResolvedOptions, resolveOptions } from '../options.js';
 import { serve } from '../serve.js';
-import type { Server } from '../types.js';
+import { serveModule } from '../threads.js';
+import type { Server, ThreadCount } from '../types.js';
 import { count, paint, say, size, span } from './output.js';
 
 /** How `serve` talks. */
@@ -23,15 +24,37 @@ export async function serveCommand(
   options: Record<string, unknown>,
   flags: ServeFlags,
 ): Promise<number> {
-  const { native, signal } = resolveOptions(options);
+  const resolved = resolveOptions(options);
+  return untilSignal(await serve(options), resolved, undefined, flags);
+}
+
+/**
+ * Serves a module on JavaScript threads until a signal comes, to the exit code.
+ * @param settle the server's options, from what the module says
+ */
+export async function serveModuleCommand(
+  module: string,
+  jsThreads: ThreadCount,
+  settle: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+  flags: ServeFlags,
+): Promise<number> {
+  const started = await serveModule({ module, jsThreads }, settle);
+  return untilSignal(started.server, started.resolved, started.jsThreads, flags);
+}
+
+async function untilSignal(
+  server: Server,
+  { native, signal }: ResolvedOptions,
+  jsThreads: number | undefined,
+  flags: ServeFlags,
+): Promise<number> {
   const { ioThreads, workerThreads, accessLog } = native;
-  const server = await serve(options);
   const stopped = untilStopped(server, signal, flags);
   if (accessLog?.file !== undefined) {
     reopenOnSignal(server);
   }
   // After the signal handlers are there: whoever reads this may send one.
-  announce(server, { ioThreads, workerThreads }, flags);
+  announce(server, { ioThreads, workerThreads, jsThreads }, flags);
   const forcedBy = await stopped;
   if (!flags.quiet) {
     summarise(server);
@@ -41,7 +64,7 @@ export async function serveCommand(
 
 function announce(
   server: Server,
-  threads: { ioThreads: number; workerThreads: number },
+  threads: { ioThreads: number; workerThreads: number; jsThreads: number | undefined },
   flags: ServeFlags,
 ): void {
   const { url, hostname, port, unix, metricsUrl } = server;
@@ -50,9 +73,10 @@ function announce(
     const line = { event: 'listening', url, hostname, port, unix, metricsUrl, ...threads, pid };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
-    const { ioThreads, workerThreads } = threads;
+    const { ioThreads, workerThreads, jsThreads } = threads;
+    const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers${js}, pid ${process.pid})`)}`,
     );
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);

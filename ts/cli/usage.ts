@@ -27,6 +27,7 @@ the command line is wrong, and 128 plus the signal's number after a forced stop.
 
 Examples:
   reactor-rs serve app.mjs               requests to a handler
+  reactor-rs serve app.mjs --js-threads 4  its handlers on four JavaScript threads
   reactor-rs serve -p 3000               another port
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores

@@ -7,5 +7,6 @@
 pub mod bench;
 pub mod lane;
 pub mod options;
+mod registry;
 mod running;
 pub mod server;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Config, LaneReplies, Seat, Server, StartError, Stop};
+use reactor_server::{Address, Config, Seat, Server, StartError, Stop};
 
-use crate::lane::NativeLane;
 use crate::options::{self, NativeOptions, NativeRoute};
+use crate::registry;
 use crate::running::{self, Running};
 
 /// An error on its way to JavaScript: a stable code and one clear line.
@@ -44,19 +44,16 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Starts a server; its handlers run in `lane`. Rejects with `code` and a one-line `message`.
+/// Starts a server whose handlers run behind the lanes of these numbers; one whose
+/// thread has ended is left out. Rejects with `code` and a one-line `message`.
 ///
 /// Resolving a host name may take seconds, so this runs on Node's thread pool.
 #[napi(ts_return_type = "Promise<NativeServer>")]
-pub fn start(
-    env: Env,
-    options: NativeOptions,
-    lane: Option<&NativeLane>,
-) -> Result<AsyncTask<Start>> {
+pub fn start(env: Env, options: NativeOptions, lanes: Vec<u32>) -> Result<AsyncTask<Start>> {
     // The server's threads run this image's code and may outlive the
     // environment that loaded it, so it must never be unmapped.
     retain_current_module_for_unload_safety();
-    let lanes = lane.map(|lane| Arc::clone(&lane.lane)).into_iter().collect();
+    let lanes = lanes.into_iter().filter_map(registry::find).collect();
     let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
     Ok(AsyncTask::new(Start(Some(config))))
 }
@@ -125,14 +122,25 @@ impl NativeServer {
         self.server.metrics_address().map(NativeAddress::of)
     }
 
+    /// What the ids of this server's requests begin with in the access log.
+    #[napi]
+    pub fn start_id(&self) -> String {
+        format!("{:08x}", self.server.start_id())
+    }
+
     /// Opens the access log's file anew. Throws if that fails; the old one stays.
     #[napi]
     pub fn reopen_log(&self, env: Env) -> Result<()> {
         self.server.reopen_log().map_err(|error| Failure::from(error).into_error(env))
     }
 
-    pub(crate) fn lane_replies(&self) -> LaneReplies {
-        self.server.lane_replies()
+    /// The lanes from now on by their numbers, each in its place; a place is empty
+    /// with `null`, and where the lane's thread has ended. Requests of a lane that has
+    /// lost its place get 503, and what it streams is broken off.
+    #[napi]
+    pub fn set_lanes(&self, lanes: Vec<Option<u32>>) {
+        let lanes: Vec<_> = lanes.into_iter().map(|id| id.and_then(registry::find)).collect();
+        self.server.set_lanes(&lanes);
     }
 
     pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
@@ -151,6 +159,22 @@ impl NativeServer {
     pub fn reload(&self, env: Env, routes: Option<Vec<NativeRoute>>) -> Result<()> {
         let app = options::app(routes).map_err(|failure| failure.into_error(env))?;
         self.server.reload(app);
+        Ok(())
+    }
+
+    /// Replaces the routes, and the lanes that they lead to: those that had a place before
+    /// finish what they have and get no more, the others take what comes. No request is
+    /// routed by the one and given to the other.
+    #[napi]
+    pub fn swap(
+        &self,
+        env: Env,
+        routes: Option<Vec<NativeRoute>>,
+        lanes: Vec<Option<u32>>,
+    ) -> Result<()> {
+        let app = options::app(routes).map_err(|failure| failure.into_error(env))?;
+        let lanes: Vec<_> = lanes.into_iter().map(|id| id.and_then(registry::find)).collect();
+        self.server.swap(app, &lanes);
         Ok(())
     }
 

@@ -22,7 +22,8 @@ use serde::Serialize;
 
 pub use self::format::LogFormat;
 pub(crate) use self::queue::LogSender;
-pub(crate) use self::record::{Entry, Lengths, Outcome, RequestId};
+pub use self::record::RequestId;
+pub(crate) use self::record::{Entry, Lengths, Outcome};
 use self::writer::{Writer, WriterShared};
 use crate::error::StartError;
 

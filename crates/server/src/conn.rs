@@ -121,6 +121,9 @@ pub(crate) struct Conn<T> {
     pub(crate) owes_continue: bool,
     /// Waits for room in its lane; not read from meanwhile.
     pub(crate) parked: bool,
+    /// The next request waits until its lane, which takes no more, has answered those
+    /// that it has.
+    pub(crate) awaits_lane: bool,
     /// The lane that has this connection's requests, while it has any.
     pub(crate) lane: u8,
     /// One bit, at its sequence number modulo 64, for each request that is
@@ -264,6 +267,7 @@ impl<T> Conn<T> {
             delimits: false,
             owes_continue: false,
             parked: false,
+            awaits_lane: false,
             lane: 0,
             with_lane: 0,
             heads_with_lane: 0,
@@ -284,6 +288,7 @@ impl<T> Conn<T> {
             || self.out.len() >= HIGH_WATER
             || self.unpulled >= WINDOW
             || self.parked
+            || (self.awaits_lane && self.with_lane != 0)
     }
 
     /// Whether the body of request `sequence` goes to a lane and has not come

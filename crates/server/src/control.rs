@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::histogram::Distribution;
-use crate::metrics::LaneLoad;
-use crate::stats::{Counters, Stats};
+use crate::lane::Lanes;
+use crate::stats::{Counters, LaneState, Stats};
 use crate::usage::ProcessUsage;
 
 /// How long latencies are counted after somebody has looked.
@@ -78,6 +78,7 @@ struct LaneTime {
     index: usize,
     queued: usize,
     in_flight: usize,
+    state: LaneState,
 }
 
 #[derive(Serialize)]
@@ -94,13 +95,13 @@ pub(crate) fn snapshot(
     address: String,
     stats: &Stats,
     counters: &Counters,
-    lanes: &[LaneLoad],
+    lanes: &Lanes,
     watch: &Watch,
 ) -> Vec<u8> {
     watch.look();
     let latency = Distribution::of(counters.loops.iter().map(|counters| &counters.latency));
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let threads = counters.thread_usage().into_iter().map(|(name, usage)| ThreadTime {
+    let threads = counters.thread_usage(lanes).into_iter().map(|(name, usage)| ThreadTime {
         name,
         running_ns: nanos(usage.running),
         waiting_ns: nanos(usage.waiting),
@@ -113,12 +114,14 @@ pub(crate) fn snapshot(
         stats,
         latency: Buckets(latency.filled().collect()),
         threads: threads.collect(),
-        lanes: lanes
+        lanes: stats
+            .lanes
             .iter()
             .map(|lane| LaneTime {
-                index: lane.index,
+                index: lane.lane,
                 queued: lane.queued,
                 in_flight: lane.in_flight,
+                state: lane.state,
             })
             .collect(),
         process: ProcessUsage::read().map(|usage| Process {

@@ -84,6 +84,7 @@ impl EventLoop {
         self.inbox.gate().awake();
         self.reactor.clock.read();
         self.reactor.look_for_watchers();
+        self.reactor.look_at_lanes();
         let counters = &self.counters.loops[self.index];
         counters.turns.add(1);
         if timeout != Some(Duration::ZERO) {
@@ -156,8 +157,16 @@ impl EventLoop {
                     let token = self.reactor.insert(stream, peer);
                     self.watch(token);
                 }
-                Control::Lanes(lanes) => self.reactor.set_lanes(lanes),
+                Control::Lanes(lanes) => {
+                    // What a thread answered before it went counts.
+                    self.replies();
+                    self.reactor.set_lanes(lanes);
+                }
                 Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
+                Control::Swap(app, lanes) => {
+                    self.replies();
+                    self.reactor.swap(app.compile(&self.stats), lanes);
+                }
                 Control::Drain => self.drain(),
                 Control::Force => {
                     self.reactor.close_all();

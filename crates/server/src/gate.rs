@@ -34,6 +34,13 @@ impl Gate {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the sleeper has said so and nobody has claimed its wake; for those
+    /// who only look.
+    #[cfg(not(loom))]
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
     /// The producer's side, after it put something into the queue. True for
     /// exactly one of the producers that find the sleeper asleep: that one
     /// sends the wake.

@@ -30,6 +30,8 @@ pub(crate) enum Control {
     Reload(Arc<App>),
     /// The lanes that there are from now on, each in its place.
     Lanes(Vec<Option<Arc<Lane>>>),
+    /// Another application, and lanes for it, from the same request on.
+    Swap(Arc<App>, Vec<Option<Arc<Lane>>>),
     /// Finish what is in flight, then end. Nothing is accepted any more.
     Drain,
     /// Drop everything and end.

@@ -7,14 +7,17 @@
 //! by the lane's capacity, body bytes and acknowledgements by each exchange's
 //! window.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crossbeam_queue::SegQueue;
 
+use crate::access_log::RequestId;
 use crate::gate::Gate;
 use crate::inbox::Inbox;
+use crate::pulse::Pulse;
+use crate::stats::{LaneSnapshot, LaneState, LatencyStats};
 use crate::task::{ReplyAddress, Task};
 
 /// Bytes of a body, in either direction, that may be under way between a loop
@@ -86,6 +89,17 @@ impl LaneTask {
         Exchange(self.0.address)
     }
 
+    /// What the access log calls it.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        let ReplyAddress { io_thread, generation, sequence, .. } = self.0.address;
+        RequestId {
+            io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
+            connection: generation,
+            request: sequence,
+        }
+    }
+
     /// The request.
     #[must_use]
     pub fn request(&self) -> &crate::Request {
@@ -116,7 +130,7 @@ impl LaneTask {
         self.0.deadline.is_some_and(|deadline| now >= deadline)
     }
 
-    /// Whether it has a time at all, so that a clock need not be read for it.
+    /// Whether its time is limited.
     #[must_use]
     pub fn has_deadline(&self) -> bool {
         self.0.deadline.is_some()
@@ -158,7 +172,13 @@ pub struct Lane {
     closed: AtomicBool,
     /// One bit for each loop that found the lane full.
     waiting: AtomicU32,
+    /// The loops of the server that it belongs to.
+    inboxes: OnceLock<Vec<Arc<Inbox>>>,
+    pub(crate) pulse: Pulse,
 }
+
+/// Lanes and their places.
+pub(crate) type Lanes = Vec<(usize, Arc<Lane>)>;
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -179,9 +199,64 @@ impl Lane {
             wake: Box::new(wake),
             closed: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
+            inboxes: OnceLock::new(),
+            pulse: Pulse::new(),
         };
         lane.gate.about_to_sleep();
         Arc::new(lane)
+    }
+
+    /// The loops that its requests come from; a lane belongs to one server.
+    pub(crate) fn belongs_to(&self, inboxes: &[Arc<Inbox>]) {
+        self.inboxes.get_or_init(|| inboxes.to_vec());
+    }
+
+    /// Where its replies go; None until a server has it.
+    #[must_use]
+    pub fn replies(&self) -> Option<LaneReplies> {
+        self.inboxes.get().map(|inboxes| LaneReplies { inboxes: inboxes.clone(), touched: 0 })
+    }
+
+    /// The lane's thread begins a turn. Returns the time, for
+    /// [`taken`](Self::taken).
+    pub fn turn(&self) -> Instant {
+        self.gate.awake();
+        self.pulse.turn()
+    }
+
+    /// The thread that calls this serves the lane.
+    pub fn serve(&self) {
+        self.pulse.is_this_thread();
+    }
+
+    /// Its statistics of this moment.
+    pub(crate) fn snapshot(&self, lane: usize) -> LaneSnapshot {
+        let state = if self.is_closed() {
+            LaneState::Stopped
+        } else if self.is_stuck(Instant::now()) {
+            LaneState::Blocked
+        } else {
+            LaneState::Running
+        };
+        LaneSnapshot {
+            lane,
+            state,
+            in_flight: self.in_flight(),
+            queued: self.queued(),
+            queue_wait: LatencyStats::of([&self.pulse.queue_wait].into_iter()),
+            event_loop_lag: LatencyStats::of([&self.pulse.lag].into_iter()),
+        }
+    }
+
+    /// The thread has taken a request in the turn that began at `now`.
+    pub fn taken(&self, task: &LaneTask, now: Instant) {
+        self.pulse.queue_wait.record(now.saturating_duration_since(task.0.queued_at));
+    }
+
+    /// Whether its thread is held up: it has been awake for 100 ms or more and has
+    /// not come for what waits.
+    pub(crate) fn is_stuck(&self, now: Instant) -> bool {
+        !self.gate.is_asleep() && self.pulse.is_stuck(now)
     }
 
     /// The next event, for the lane's thread.
@@ -268,8 +343,24 @@ impl Lane {
     /// Wakes the thread if it rests. Called once after a turn's events.
     pub(crate) fn notify(&self) {
         if self.gate.must_wake() {
+            self.pulse.wake();
             (self.wake)();
         }
+    }
+}
+
+impl Drop for Lane {
+    /// What a thread has left behind goes back to its loops: nobody can put more in,
+    /// and nobody takes it out. It has been answered, or is now.
+    fn drop(&mut self) {
+        let Some(mut replies) = self.replies() else { return };
+        while let Some(event) = self.events.pop() {
+            if let LaneEvent::Request(mut task) = event {
+                task.refuse();
+                replies.push(LaneReply::Response(task));
+            }
+        }
+        replies.flush(self);
     }
 }
 

@@ -32,6 +32,7 @@ mod metrics;
 mod observe;
 mod out;
 mod pool;
+mod pulse;
 mod reactor;
 mod seat;
 mod server;
@@ -40,7 +41,7 @@ mod task;
 mod usage;
 mod wheel;
 
-pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget};
+pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use app::{App, Handler, Inline, Target};
 pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
 pub use error::{FieldError, StartError};
@@ -50,5 +51,8 @@ pub use reactor_route::RouteError;
 pub use reactor_sys::Address;
 pub use seat::Seat;
 pub use server::{Server, Stop};
-pub use stats::{CloseReason, HandlerStats, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot};
+pub use stats::{
+    CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
+    WorkerSnapshot,
+};
 pub use task::{Request, Response};

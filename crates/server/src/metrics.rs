@@ -8,7 +8,9 @@ use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use crate::histogram::{Distribution, Histogram};
-use crate::stats::{Counters, Stats};
+use crate::lane::Lanes;
+use crate::pulse::Pulse;
+use crate::stats::{Counters, LaneState, Stats};
 use crate::usage::{ProcessUsage, ThreadUsage};
 
 /// What the format is called in HTTP.
@@ -35,15 +37,8 @@ const BOUNDS: [(u64, &str); 17] = [
     (10_000_000_000, "10"),
 ];
 
-/// One lane, for its metrics.
-pub(crate) struct LaneLoad {
-    pub(crate) index: usize,
-    pub(crate) queued: usize,
-    pub(crate) in_flight: usize,
-}
-
 /// Everything, as one page.
-pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &[LaneLoad]) -> String {
+pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> String {
     let mut page = Page(String::with_capacity(16 * 1024));
     page.gauge("reactor_build_info", "Version of the server.");
     page.sample("reactor_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -53,8 +48,8 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &[LaneLoad]) -> 
     requests(&mut page, stats, counters);
     tasks(&mut page, stats, counters);
     io_threads(&mut page, stats);
-    threads(&mut page, counters);
-    lane_metrics(&mut page, lanes);
+    threads(&mut page, counters, lanes);
+    lane_metrics(&mut page, stats, lanes);
     access_log(&mut page, stats);
     process(&mut page);
     page.0
@@ -196,8 +191,8 @@ fn io_threads(page: &mut Page, stats: &Stats) {
     }
 }
 
-fn threads(page: &mut Page, counters: &Counters) {
-    let usage: Vec<(String, ThreadUsage)> = counters.thread_usage();
+fn threads(page: &mut Page, counters: &Counters, lanes: &Lanes) {
+    let usage: Vec<(String, ThreadUsage)> = counters.thread_usage(lanes);
     let busy = "reactor_thread_busy_seconds_total";
     page.counter(busy, "Time that a thread ran or was ready to run.");
     for (name, usage) in &usage {
@@ -210,16 +205,46 @@ fn threads(page: &mut Page, counters: &Counters) {
     }
 }
 
-fn lane_metrics(page: &mut Page, lanes: &[LaneLoad]) {
+fn lane_metrics(page: &mut Page, stats: &Stats, lanes: &Lanes) {
     let in_flight = "reactor_lane_requests_in_flight";
     page.gauge(in_flight, "Requests that a JavaScript thread has and has not answered.");
-    for lane in lanes {
-        page.sample(in_flight, &[("lane", &lane.index.to_string())], lane.in_flight);
+    for lane in &stats.lanes {
+        page.sample(in_flight, &[("lane", &lane.lane.to_string())], lane.in_flight);
     }
     let queued = "reactor_lane_requests_queued";
     page.gauge(queued, "Requests that wait for a JavaScript thread.");
-    for lane in lanes {
-        page.sample(queued, &[("lane", &lane.index.to_string())], lane.queued);
+    for lane in &stats.lanes {
+        page.sample(queued, &[("lane", &lane.lane.to_string())], lane.queued);
+    }
+    let blocked = "reactor_lane_blocked";
+    page.gauge(blocked, "Whether something has waited for a JavaScript thread for 100 ms.");
+    for lane in &stats.lanes {
+        let value = u8::from(lane.state == LaneState::Blocked);
+        page.sample(blocked, &[("lane", &lane.lane.to_string())], value);
+    }
+    type Part = fn(&Pulse) -> &Histogram;
+    let families: [(&str, &str, Part); 2] = [
+        (
+            "reactor_lane_queue_wait_seconds",
+            "From the hand-over of a request to the turn of the JavaScript thread that takes it.",
+            |pulse| &pulse.queue_wait,
+        ),
+        (
+            "reactor_lane_event_loop_lag_seconds",
+            "From a wake of a JavaScript thread to the turn that it leads to.",
+            |pulse| &pulse.lag,
+        ),
+    ];
+    for (name, help, part) in families {
+        page.family(name, "histogram", help);
+        for (index, lane) in lanes {
+            let index = index.to_string();
+            page.buckets(
+                name,
+                &[("lane", &index)],
+                &Distribution::of([part(&lane.pulse)].into_iter()),
+            );
+        }
     }
 }
 
@@ -310,15 +335,21 @@ impl Page {
         help: &str,
         parts: impl Iterator<Item = &'h Histogram>,
     ) {
-        let distribution = Distribution::of(parts);
         self.family(name, "histogram", help);
+        self.buckets(name, &[], &Distribution::of(parts));
+    }
+
+    /// One distribution of a histogram's family.
+    fn buckets(&mut self, name: &str, labels: &[(&str, &str)], distribution: &Distribution) {
         let bucket = format!("{name}_bucket");
+        let with = |bound| [labels, &[("le", bound)]].concat();
         for (nanos, bound) in BOUNDS {
-            self.sample(&bucket, &[("le", bound)], distribution.at_most(nanos));
+            self.sample(&bucket, &with(bound), distribution.at_most(nanos));
         }
-        self.sample(&bucket, &[("le", "+Inf")], distribution.count);
-        self.plain(&format!("{name}_sum"), Seconds(Duration::from_nanos(distribution.sum)));
-        self.plain(&format!("{name}_count"), distribution.count);
+        self.sample(&bucket, &with("+Inf"), distribution.count);
+        let sum = Seconds(Duration::from_nanos(distribution.sum));
+        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_count"), labels, distribution.count);
     }
 }
 
@@ -334,6 +365,8 @@ impl Display for Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lane::Lane;
+    use crate::stats::LaneSnapshot;
 
     fn page() -> String {
         let counters = Counters::new(2, 1);
@@ -341,7 +374,11 @@ mod tests {
         counters.loops[1].latency.record(Duration::from_micros(1_001));
         counters.loops[1].response(204);
         let stats = counters.snapshot(3, 4096, Some(crate::AccessLogStats::default()));
-        render(&stats, &counters, &[LaneLoad { index: 0, queued: 5, in_flight: 7 }])
+        let lane = Lane::new(4, || {});
+        lane.pulse.lag.record(Duration::from_millis(2));
+        let mut stats = stats;
+        stats.lanes = vec![LaneSnapshot { in_flight: 7, queued: 5, ..lane.snapshot(0) }];
+        render(&stats, &counters, &vec![(0, lane)])
     }
 
     #[test]
@@ -382,5 +419,9 @@ mod tests {
         assert_eq!(value("reactor_http_requests_total{code=\"2xx\"}"), "1");
         assert_eq!(value("reactor_task_queue_depth"), "3");
         assert_eq!(value("reactor_lane_requests_in_flight{lane=\"0\"}"), "7");
+        let name = "reactor_lane_event_loop_lag_seconds";
+        assert_eq!(value(&format!("{name}_bucket{{lane=\"0\",le=\"0.001\"}}")), "0");
+        assert_eq!(value(&format!("{name}_bucket{{lane=\"0\",le=\"0.0025\"}}")), "1");
+        assert_eq!(value(&format!("{name}_count{{lane=\"0\"}}")), "1");
     }
 }

@@ -12,7 +12,7 @@
 //! and static routes are answered also while JavaScript is stuck.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,12 @@ use crate::event_loop::{EventLoop, Wait};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
 
-/// How often the guard looks while there is traffic. What is ready waits twice
-/// as long at most.
-const TICK: Duration = Duration::from_millis(2);
+/// How long after the lane's last turn the guard looks whether something waits,
+/// and so how long what is ready may wait for a handler that keeps the thread.
+/// Each look interrupts a core that has other work to do.
+const TICK: Duration = Duration::from_millis(4);
 
-/// Looks without anything new before the guard sleeps until something comes.
+/// Looks that find nothing before the guard sleeps until something comes.
 const QUIET_TICKS: u32 = 8;
 
 /// After the lane's thread lost the seat it may ask again after this long.
@@ -46,8 +47,8 @@ pub struct Seat {
     wanted: AtomicBool,
     /// The lane does not get the seat any more.
     barred: AtomicBool,
-    /// Turns that the lane has driven.
-    turns: AtomicU32,
+    /// When the lane last looked what is ready, in microseconds since `epoch`.
+    last_turn: AtomicU64,
     lane: OnceLock<Arc<Lane>>,
     /// When the lane may ask again, in microseconds since `epoch`.
     ask_from: AtomicU64,
@@ -69,7 +70,7 @@ impl Seat {
             by_lane: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             barred: AtomicBool::new(false),
-            turns: AtomicU32::new(0),
+            last_turn: AtomicU64::new(0),
             lane: OnceLock::new(),
             ask_from: AtomicU64::new(0),
             epoch: Instant::now(),
@@ -114,21 +115,24 @@ impl Seat {
 
     /// Stands guard while the lane drives; returns when it does not any more.
     fn guard(&self) {
-        let mut turns = self.turns.load(Ordering::Relaxed);
         let mut quiet = 0;
+        let mut wait = TICK;
         loop {
-            std::thread::sleep(TICK);
+            std::thread::sleep(wait);
             if !self.by_lane.load(Ordering::Acquire) {
                 return;
             }
-            let before = std::mem::replace(&mut turns, self.turns.load(Ordering::Relaxed));
-            if turns != before {
+            let last_turn = self.last_turn.load(Ordering::Relaxed);
+            let since = Duration::from_micros(self.now().saturating_sub(last_turn));
+            wait = TICK.saturating_sub(since);
+            if !wait.is_zero() {
                 quiet = 0;
                 continue;
             }
+            wait = TICK;
             if self.poller.is_ready(Some(Duration::ZERO)) {
-                // It has been ready for a whole tick, or has become so in this
-                // moment; the lane gets the seat back soon enough.
+                // It may have become so in this moment; the lane gets the seat
+                // back soon enough.
                 self.ask_from.store(self.now() + micros(PAUSE), Ordering::Relaxed);
                 self.by_lane.store(false, Ordering::Release);
                 return;
@@ -205,11 +209,12 @@ impl Seat {
         if !self.by_lane.load(Ordering::Acquire) {
             return false;
         }
-        self.turns.fetch_add(1, Ordering::Relaxed);
         let Some(event_loop) = slot.as_mut() else { return false };
         // What the lane has answered leaves first: while it does, more comes in.
         event_loop.replies();
         let goes_on = event_loop.turn(Wait::No);
+        let now = event_loop.reactor.clock.now().saturating_duration_since(self.epoch);
+        self.last_turn.store(micros(now), Ordering::Relaxed);
         event_loop.inbox.gate().about_to_sleep();
         if goes_on && !event_loop.is_draining() {
             return true;

@@ -20,8 +20,8 @@ use crate::error::StartError;
 use crate::event_loop::{EVENTS, EventLoop};
 use crate::in_flight::InFlight;
 use crate::inbox::{Control, Inbox};
-use crate::lane::{Lane, LaneReplies};
-use crate::metrics::{self, LaneLoad};
+use crate::lane::{Lane, LaneReplies, Lanes};
+use crate::metrics;
 use crate::observe::Observer;
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
@@ -68,6 +68,8 @@ struct Shared {
     /// The thread that stops the server.
     stopper: Mutex<Option<JoinHandle<()>>>,
     log: Option<OpenLog>,
+    /// Tells this server's request ids from those of others.
+    start_id: u32,
     lanes: Mutex<Vec<Option<Arc<Lane>>>>,
     /// The small servers of metrics and of the control socket. They stop last, so
     /// that the stop itself can be watched.
@@ -159,8 +161,32 @@ impl Server {
     /// left out, or replaced by `None`, gets no more requests; those it had
     /// are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&self.shared.inboxes);
+        }
         *lock(&self.shared.lanes) = lanes.to_vec();
         self.shared.tell_loops(|| Control::Lanes(lanes.to_vec()));
+    }
+
+    /// A number of this start of a server, which begins the ids of its requests
+    /// in the access log, with eight hexadecimal digits.
+    #[must_use]
+    pub fn start_id(&self) -> u32 {
+        self.shared.start_id
+    }
+
+    /// Answers from another application, through further lanes, from now on: each
+    /// request has either the earlier application and its lanes or the new ones.
+    /// `lanes` has the earlier ones too, in their places. They finish what they have
+    /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
+    /// is in flight there.
+    pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&self.shared.inboxes);
+        }
+        *lock(&self.shared.lanes) = lanes.to_vec();
+        let app = Arc::new(app);
+        self.shared.tell_loops(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
     }
 
     /// Where lanes put their replies.
@@ -228,20 +254,19 @@ impl Drop for Server {
 impl Shared {
     fn stats(&self) -> Stats {
         let log = self.log.as_ref().map(OpenLog::stats);
-        self.counters.snapshot(self.pool.len(), self.queue, log)
+        let mut stats = self.counters.snapshot(self.pool.len(), self.queue, log);
+        stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
+        stats
     }
 
-    fn lane_loads(&self) -> Vec<LaneLoad> {
+    fn lanes(&self) -> Lanes {
         let lanes = lock(&self.lanes);
-        let loads = lanes.iter().enumerate().filter_map(|(index, lane)| {
-            let lane = lane.as_ref()?;
-            Some(LaneLoad { index, queued: lane.queued(), in_flight: lane.in_flight() })
-        });
-        loads.collect()
+        let lanes = lanes.iter().enumerate();
+        lanes.filter_map(|(index, lane)| Some((index, Arc::clone(lane.as_ref()?)))).collect()
     }
 
     fn metrics(&self) -> String {
-        metrics::render(&self.stats(), &self.counters, &self.lane_loads())
+        metrics::render(&self.stats(), &self.counters, &self.lanes())
     }
 
     fn tell(&self, how: Stop) {
@@ -327,6 +352,9 @@ impl Assembly {
             .map(|_| Inbox::new(max_tasks).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(system("an eventfd"))?;
+        for lane in &config.lanes {
+            lane.belongs_to(&inboxes);
+        }
         let acceptor = match config.accept {
             AcceptMode::Acceptor => {
                 Some(Arc::new(AcceptorSignal::new().map_err(system("an eventfd"))?))
@@ -345,6 +373,7 @@ impl Assembly {
             queue: config.queue,
             inboxes: inboxes.clone(),
             seats: Mutex::default(),
+            start_id,
             acceptor: acceptor.clone(),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -608,7 +637,7 @@ impl Handler for ControlHandler {
         // Cannot fail: both are sound.
         let _ = response.field("Content-Type", "application/json");
         let address = shared.address.to_string();
-        let (stats, lanes) = (shared.stats(), shared.lane_loads());
+        let (stats, lanes) = (shared.stats(), shared.lanes());
         response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::access_log::AccessLogStats;
 use crate::histogram::{Distribution, Histogram};
+use crate::lane::Lanes;
 use crate::usage::ThreadUsage;
 
 /// A number that one thread writes and any thread reads: a load and a store,
@@ -191,8 +192,8 @@ impl Counters {
         }
     }
 
-    /// The processor time of each thread that runs, by its name.
-    pub(crate) fn thread_usage(&self) -> Vec<(String, ThreadUsage)> {
+    /// The processor time of each thread that runs, by its name; those of lanes too.
+    pub(crate) fn thread_usage(&self, lanes: &Lanes) -> Vec<(String, ThreadUsage)> {
         let io = self.loops.iter().enumerate().map(|(n, c)| (format!("rx-io-{n}"), &c.thread));
         let workers =
             self.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
@@ -200,8 +201,11 @@ impl Counters {
         let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
         // The program's own: with Node the JavaScript thread. Its number is the
         // process's (gettid(2)).
-        let main = std::iter::once(("main".to_owned(), u64::from(std::process::id())));
+        let process = u64::from(std::process::id());
+        let main = std::iter::once(("main".to_owned(), process));
+        let js = lanes.iter().map(|(n, lane)| (format!("js-{n}"), lane.pulse.thread.get()));
         own.chain(main)
+            .chain(js.filter(|(_, thread)| *thread != process))
             .filter(|(_, thread)| *thread != 0)
             .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
             .collect()
@@ -275,6 +279,7 @@ impl Counters {
             handlers: self.handlers(),
             io_threads: loops,
             worker_threads: workers,
+            lanes: Vec::new(),
             access_log,
         }
     }
@@ -315,6 +320,8 @@ pub struct Stats {
     pub io_threads: Vec<LoopSnapshot>,
     /// Each worker thread.
     pub worker_threads: Vec<WorkerSnapshot>,
+    /// Each lane; a place without one is left out.
+    pub lanes: Vec<LaneSnapshot>,
     /// The access log, where there is one.
     pub access_log: Option<AccessLogStats>,
 }
@@ -462,6 +469,36 @@ pub struct WorkerSnapshot {
     pub busy_ms: u64,
 }
 
+/// One lane, since its thread made it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneSnapshot {
+    /// Its place among the server's lanes.
+    pub lane: usize,
+    /// How its thread does.
+    pub state: LaneState,
+    /// Requests given to it and not yet answered.
+    pub in_flight: usize,
+    /// Those of them that its thread has not taken.
+    pub queued: usize,
+    /// From the hand-over of a request to the turn of the thread that takes it.
+    pub queue_wait: LatencyStats,
+    /// From a wake of the thread to the turn that it leads to.
+    pub event_loop_lag: LatencyStats,
+}
+
+/// How a lane's thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaneState {
+    /// It takes requests.
+    Running,
+    /// Something has waited for it for more than 100 ms.
+    Blocked,
+    /// It takes none any more.
+    Stopped,
+}
+
 /// A latency distribution in nanoseconds, exact to a twentieth; the largest value
 /// is exact.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -482,7 +519,7 @@ pub struct LatencyStats {
 }
 
 impl LatencyStats {
-    fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
+    pub(crate) fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
         let sum = Distribution::of(parts);
         Self {
             count: sum.count,

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import type { Stats } from '../../types.js';
+import type { LaneStats, Stats } from '../../types.js';
 
 /** What a control socket tells: everything that is counted, at one moment. */
 export interface Snapshot {
@@ -21,6 +21,7 @@ export interface Snapshot {
     readonly index: number;
     readonly queued: number;
     readonly inFlight: number;
+    readonly state: LaneStats['state'];
   }[];
   readonly process: {
     readonly cpuMs: number;

@@ -85,6 +85,7 @@ function body(view: View, sample: Sample, room: Room): Part[][] {
     ...sample.lanes.map((lane) =>
       row(`js lane ${lane.index}`, [
         `${number(lane.inFlight)} in flight   ${number(lane.queued)} waiting`,
+        ...(lane.state === 'blocked' ? [['red', '   blocked'] as const] : []),
       ]),
     ),
     ...(log === null

@@ -8,7 +8,7 @@ use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_END, BODY_HELD, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
-    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, TIMED_OUT,
+    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
 };
 
 /// A body up to this goes along with its head; a larger one is fetched.
@@ -21,8 +21,8 @@ pub(super) struct Fill<'a> {
     word: usize,
     byte: usize,
     count: u32,
-    /// The time, once a request has asked for it.
-    now: Option<Instant>,
+    /// When the turn began.
+    now: Instant,
 }
 
 /// What became of an event.
@@ -34,8 +34,8 @@ pub(super) enum Filled {
 }
 
 impl<'a> Fill<'a> {
-    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8]) -> Self {
-        Self { words, bytes, word: 0, byte: 0, count: 0, now: None }
+    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8], now: Instant) -> Self {
+        Self { words, bytes, word: 0, byte: 0, count: 0, now }
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -50,7 +50,7 @@ impl<'a> Fill<'a> {
         lane: &Lane,
     ) -> Filled {
         match event {
-            LaneEvent::Request(task) if self.is_late(&task) => {
+            LaneEvent::Request(task) if task.is_late(self.now) => {
                 // A thread that has fallen behind should not work for nobody.
                 lane.answered();
                 replies.push(LaneReply::Late(task));
@@ -58,6 +58,7 @@ impl<'a> Fill<'a> {
             }
             LaneEvent::Request(task) => {
                 if self.request(&task, exchanges.next_id()) {
+                    lane.taken(&task, self.now);
                     exchanges.insert(task);
                     return Filled::Done;
                 }
@@ -108,10 +109,6 @@ impl<'a> Fill<'a> {
         }
     }
 
-    fn is_late(&mut self, task: &LaneTask) -> bool {
-        task.has_deadline() && task.is_late(*self.now.get_or_insert_with(Instant::now))
-    }
-
     fn small(&mut self, event: LaneEvent, kind: u32, rest: &[u32]) -> Filled {
         if !self.room(1 + rest.len(), 0) {
             return Filled::NoRoom(Box::new(event));
@@ -155,6 +152,8 @@ impl<'a> Fill<'a> {
                 }
             }
         }
+        let logged = task.request_id();
+        flags |= logged.io_thread << THREAD_SHIFT;
         let target = head.target();
         let host = head.host().unwrap_or_default();
         let out = &mut self.words[self.word..self.word + words];
@@ -176,6 +175,8 @@ impl<'a> Fill<'a> {
             host.end - host.start,
             task.route(),
             length(params),
+            logged.connection,
+            logged.request,
         ]);
         let (field_words, param_words) = out[REQUEST_WORDS..].split_at_mut(4 * fields.len());
         for (out, field) in field_words.chunks_exact_mut(4).zip(fields) {

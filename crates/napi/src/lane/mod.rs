@@ -26,6 +26,7 @@ use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
 use self::patience::Patience;
 use self::watch::Watch;
+use crate::registry;
 use crate::server::NativeServer;
 
 /// Requests that may wait for a JavaScript thread. Beyond it the I/O loops
@@ -39,7 +40,9 @@ type Bytes<'a> = &'a mut [u8];
 /// One JavaScript thread's lane.
 #[napi]
 pub struct NativeLane {
-    pub(crate) lane: Arc<Lane>,
+    lane: Arc<Lane>,
+    /// Its number in the process.
+    id: u32,
     /// None until the server it serves has started.
     replies: Option<LaneReplies>,
     exchanges: Exchanges,
@@ -72,26 +75,36 @@ impl NativeLane {
             // Fails only once the environment is going; then nobody waits.
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        Ok(Self { lane, replies: None, exchanges: Exchanges::default(), held: None, drives: None })
+        let id = registry::add(&lane);
+        let exchanges = Exchanges::default();
+        Ok(Self { lane, id, replies: None, exchanges, held: None, drives: None })
     }
 
-    /// Replies go to this server from now on. Call `turn` right after: what has
-    /// come in before was not announced.
-    ///
-    /// With `on_ready`, this thread drives the server's I/O loop, if there is
-    /// only one, as long as its handlers are quick; `on_ready` is called as
-    /// `on_wake` is.
+    /// What names this lane in every environment of the process.
+    #[napi(getter)]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Replies go to the server that has been given this lane from now on; before
+    /// that it does nothing. Call `turn` right after: what has come in before was not
+    /// announced.
     #[napi]
-    pub fn attach(
+    pub fn attach(&mut self) {
+        self.lane.serve();
+        self.replies = self.lane.replies();
+    }
+
+    /// This thread drives the server's I/O loop, if there is only one, as long as its
+    /// handlers are quick; `on_ready` is called as `on_wake` is.
+    #[napi]
+    pub fn drive(
         &mut self,
         env: Env,
         server: &NativeServer,
-        on_ready: Option<Function<'_, (), ()>>,
+        on_ready: Function<'_, (), ()>,
     ) -> Result<()> {
-        self.replies = Some(server.lane_replies());
-        if let Some(on_ready) = on_ready
-            && let Some(seat) = server.seat()
-        {
+        if let Some(seat) = server.seat() {
             seat.offer(&self.lane);
             let watch = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)?;
             self.drives = Some(Driving { seat, watch, patience: Patience::default() });
@@ -118,12 +131,12 @@ impl NativeLane {
             .get(..reply_words as usize)
             .ok_or_else(|| invalid("more reply words than the array has"))?;
         let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink, &self.lane);
-        self.lane.awake();
+        let now = self.lane.turn();
         let mut has_seat = self.drives.as_mut().is_some_and(Driving::turn);
         if has_seat {
             sink.forget();
         }
-        let mut fill = Fill::new(events, event_bytes);
+        let mut fill = Fill::new(events, event_bytes, now);
         loop {
             let Some(event) = self.held.take().or_else(|| self.lane.pop()) else {
                 if fill.count() > 0 {
@@ -241,6 +254,7 @@ impl Driving {
 impl Drop for NativeLane {
     fn drop(&mut self) {
         self.close();
+        registry::remove(self.id);
     }
 }
 

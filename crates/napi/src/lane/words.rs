@@ -19,14 +19,17 @@ pub(super) const HALF_CLOSED: u32 = 6;
 /// exchange is over.
 pub(super) const TIMED_OUT: u32 = 7;
 
-pub(super) const REQUEST_WORDS: usize = 17;
+pub(super) const REQUEST_WORDS: usize = 19;
 
-/// Flags of a request.
+/// Flags of a request. In the bits from [`THREAD_SHIFT`] on is the number of its I/O
+/// thread, which with `[17]` and `[18]`, its connection and its place there, is its
+/// id in the access log.
 pub(super) const HTTP_1_0: u32 = 1;
 pub(super) const BODY_STREAMS: u32 = 2;
 pub(super) const HAS_BODY: u32 = 4;
 pub(super) const BODY_HELD: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
+pub(super) const THREAD_SHIFT: u32 = 16;
 
 /// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and
 /// length of the fields, `[6]` and `[7]` of the body.

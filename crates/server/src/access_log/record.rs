@@ -10,15 +10,16 @@ pub(crate) const MAX_LINE: usize = 2048;
 /// Bytes kept of `Referer` and of `User-Agent`.
 pub(crate) const MAX_FIELD: usize = 1024;
 
-/// Names a request, among all of one server.
+/// Names a request, among all of one server; with
+/// [`Server::start_id`](crate::Server::start_id), among those of all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RequestId {
+pub struct RequestId {
     /// The I/O thread.
-    pub(crate) io_thread: u32,
+    pub io_thread: u32,
     /// The connection, among those of the thread.
-    pub(crate) connection: u32,
+    pub connection: u32,
     /// The request, among those of the connection.
-    pub(crate) request: u32,
+    pub request: u32,
 }
 
 /// How a request ended.

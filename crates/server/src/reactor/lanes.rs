@@ -6,6 +6,7 @@ use std::sync::Arc;
 use reactor_proto::{Framing, response};
 
 use super::Reactor;
+use crate::app::Table;
 use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
 use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
 use crate::stats::CloseReason;
@@ -24,9 +25,23 @@ pub(super) struct LaneSide {
     out: VecDeque<LaneEvent>,
     /// Connections that are not read from until `out` is empty.
     parked: Vec<(u32, u32)>,
+    /// Its thread was held up when this turn began.
+    stuck: bool,
+    /// It finishes what it has and gets no more: it knows the routes of an earlier
+    /// table.
+    retired: bool,
 }
 
 impl LaneSide {
+    fn new(lane: Option<Arc<Lane>>) -> Self {
+        Self { lane, out: VecDeque::new(), parked: Vec::new(), stuck: false, retired: false }
+    }
+
+    /// Whether its lane finishes what it has and takes no more.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired
+    }
+
     /// Whether connections wait for room in the lane.
     pub(super) fn has_parked(&self) -> bool {
         !self.parked.is_empty()
@@ -50,66 +65,155 @@ impl<T: Transport> Reactor<T> {
     /// The lanes from now on, each in its place. Requests of a lane that is
     /// there no more are answered with 503.
     pub(crate) fn set_lanes(&mut self, lanes: Vec<Option<Arc<Lane>>>) {
+        let is = |a: &Option<Arc<Lane>>, b: &Option<Arc<Lane>>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        let mut dead = Vec::new();
         for (index, lane) in lanes.into_iter().enumerate() {
-            if index >= self.lanes.len() {
-                self.lanes.push(LaneSide { lane, out: VecDeque::new(), parked: Vec::new() });
+            let Some(side) = self.lanes.get_mut(index) else {
+                self.lanes.push(LaneSide::new(lane));
+                continue;
+            };
+            if is(&side.lane, &lane) {
                 continue;
             }
-            let side = &mut self.lanes[index];
-            if lane.is_none() && side.lane.is_some() {
-                side.lane = None;
-                self.lane_died(index);
-            } else {
-                side.lane = lane;
+            // The new one is there before requests of the old one look for another.
+            let was_retired = std::mem::take(&mut side.retired);
+            if std::mem::replace(&mut side.lane, lane).is_some() {
+                dead.push((index, was_retired));
             }
+        }
+        for (index, was_retired) in dead {
+            self.lane_died(index, was_retired);
         }
     }
 
-    fn lane_died(&mut self, index: usize) {
-        for event in std::mem::take(&mut self.lanes[index].out) {
-            if let LaneEvent::Request(LaneTask(task)) = event {
-                self.recycle(task);
-            }
+    /// From now on requests are answered from another table, through the lanes that are
+    /// new in these.
+    pub(crate) fn swap(&mut self, table: Table, lanes: Vec<Option<Arc<Lane>>>) {
+        self.reload(table);
+        for side in &mut self.lanes {
+            side.retired = true;
         }
+        self.set_lanes(lanes);
+    }
+
+    /// Nobody will answer what the lane in this place had.
+    fn lane_died(&mut self, index: usize, was_retired: bool) {
+        let _ = self.take_back(index);
         for slot in self.slots() {
             let conn = &self.conns[slot as usize];
             if conn.with_lane == 0 || usize::from(conn.lane) != index {
                 continue;
             }
-            let (generation, waiting) = (conn.generation, conn.with_lane);
-            let (first, end) = (conn.next_answer, conn.next_request);
-            if conn.stream.is_some() || conn.unpulled > 0 {
+            if conn.stream.is_some() {
+                // It has begun, and is the lane's as all that is with it.
                 self.close(slot, CloseReason::Aborted);
                 continue;
             }
-            let mut sequence = first;
-            while sequence != end {
-                let conn = &mut self.conns[slot as usize];
-                let bit = waiting & lane_bit(sequence);
-                conn.with_lane &= !bit;
-                // A body that is still coming in has its place answered when
-                // its task finds no lane.
-                let incoming = conn.incoming.is_some() && sequence.wrapping_add(1) == end;
-                if bit != 0 && !incoming {
+            let (waiting, last_read) = (conn.with_lane, conn.last_request_read);
+            let collects = matches!(conn.incoming.as_deref(), Some(Incoming::Task(_)));
+            let (first, end) = (conn.next_answer, conn.next_request);
+            // The last first: those that wait behind it are then no streams that
+            // would begin as soon as it is answered.
+            let mut sequence = end;
+            while sequence != first {
+                sequence = sequence.wrapping_sub(1);
+                let is_last = sequence.wrapping_add(1) == end;
+                if waiting & lane_bit(sequence) != 0 && !(is_last && collects) {
+                    let conn = &self.conns[slot as usize];
                     let meta = Meta {
-                        head_only: conn.heads_with_lane & bit != 0,
+                        head_only: conn.heads_with_lane & lane_bit(sequence) != 0,
                         // Nothing is read behind a request that closes.
-                        close: conn.last_request_read && sequence.wrapping_add(1) == end,
+                        close: last_read && is_last,
                         ..Meta::default()
                     };
-                    self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
+                    self.refuse(slot, sequence, meta);
                 }
-                sequence = sequence.wrapping_add(1);
             }
-            debug_assert_eq!(self.conns[slot as usize].generation, generation);
-            self.end_deadlines(slot);
+            let last = end.wrapping_sub(1);
+            if collects && waiting & lane_bit(last) != 0 {
+                self.choose_again(slot, last, was_retired);
+            }
             self.mark_dirty(slot);
         }
         self.unpark(index);
     }
 
+    /// A request whose body is still being collected has been given to nobody: it
+    /// goes to another lane, or is refused when its body has been read. Lanes that came
+    /// after its own was retired do not know its route.
+    fn choose_again(&mut self, slot: u32, sequence: u32, was_retired: bool) {
+        self.conns[slot as usize].with_lane &= !lane_bit(sequence);
+        let lane = if was_retired { None } else { self.choose_lane(slot) };
+        let conn = &mut self.conns[slot as usize];
+        let Some(Incoming::Task(task)) = conn.incoming.as_deref() else { return };
+        let meta = task.meta;
+        if let Some(lane) = lane {
+            self.with_lane(slot, lane, sequence, meta);
+            return;
+        }
+        let refused = Incoming::Discard(Answer::Plain(Plain::Overloaded), meta);
+        let incoming = conn.incoming.replace(Box::new(refused));
+        self.recycle_incoming(incoming);
+    }
+
+    /// Answers a request that is with its lane with 503, in its turn. A body that
+    /// still streams in is not read on.
+    fn refuse(&mut self, slot: u32, sequence: u32, mut meta: Meta) {
+        self.end_deadline(slot, sequence);
+        meta.close |= self.lane_answered(slot, sequence);
+        let conn = &mut self.conns[slot as usize];
+        let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
+        // The beginning of a response, of which nothing has been sent.
+        let begun = conn.waiting.get_mut(ahead).and_then(Option::take);
+        if let Some((Answer::Task(task), _)) = begun {
+            self.recycle(task);
+        }
+        self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
+        self.mark_dirty(slot);
+    }
+
+    /// Takes back what the lane in this place could not be given; returns those
+    /// requests that are still to be answered.
+    fn take_back(&mut self, index: usize) -> Vec<(ReplyAddress, Meta)> {
+        let mut open = Vec::new();
+        for event in self.lanes[index].take_events() {
+            if let LaneEvent::Request(LaneTask(task)) = event {
+                if self.is_with_lane(task.address) {
+                    open.push((task.address, task.meta));
+                }
+                self.recycle(task);
+            }
+        }
+        open
+    }
+
+    /// The lane's thread takes nothing more. What it has been given comes back from
+    /// it; what it has not is answered here, with 503.
+    fn lane_closed(&mut self, index: usize) {
+        for (address, meta) in self.take_back(index) {
+            self.refuse(address.slot, address.sequence, meta);
+        }
+        self.unpark(index);
+    }
+
+    /// Sees which lanes are held up, where there is another to choose. Called at the
+    /// beginning of a turn.
+    pub(crate) fn look_at_lanes(&mut self) {
+        if self.lanes.len() > 1 {
+            let now = self.clock.now();
+            for side in &mut self.lanes {
+                side.stuck = side.lane.as_ref().is_some_and(|lane| lane.is_stuck(now));
+            }
+        }
+    }
+
     /// The lane for a connection's next request: the one that has its others,
-    /// so that one connection is one order; else the one with the least to do.
+    /// so that one connection is one order; else the one with the least to do, of
+    /// those whose threads are not held up if there are any.
     pub(super) fn choose_lane(&self, slot: u32) -> Option<u8> {
         let conn = &self.conns[slot as usize];
         let open = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| !lane.is_closed());
@@ -119,8 +223,9 @@ impl<T: Transport> Reactor<T> {
         let load = |side: &LaneSide| {
             side.out.len() + side.lane.as_ref().map_or(0, |lane| lane.in_flight())
         };
-        let candidates = self.lanes.iter().enumerate().filter(|(_, side)| open(side));
-        let (index, _) = candidates.min_by_key(|(_, side)| load(side))?;
+        let takes = |side: &LaneSide| open(side) && !side.is_retired();
+        let candidates = self.lanes.iter().enumerate().filter(|(_, side)| takes(side));
+        let (index, _) = candidates.min_by_key(|(_, side)| (side.stuck, load(side)))?;
         u8::try_from(index).ok()
     }
 
@@ -181,8 +286,8 @@ impl<T: Transport> Reactor<T> {
             if side.out.is_empty() {
                 continue;
             }
-            let Some(lane) = side.lane.clone() else {
-                self.lane_died(index);
+            let Some(lane) = side.lane.clone().filter(|lane| !lane.is_closed()) else {
+                self.lane_closed(index);
                 continue;
             };
             let mut room = lane.room(self.settings.io_thread);

@@ -6,7 +6,7 @@ use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, respo
 use reactor_route::Found;
 
 use super::Reactor;
-use super::lanes::lane_bit;
+use super::lanes::{LaneSide, lane_bit};
 use crate::app::{Compiled, HandlerCell};
 use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
 use crate::lane::LaneEvent;
@@ -144,6 +144,10 @@ impl<T: Transport> Reactor<T> {
             // further input.
             if used == input.len() && !conn.decoder.in_body() {
                 return Parsed { used, stalled: false };
+            }
+            if conn.with_lane != 0 && conn.decoder.is_between_requests() {
+                let lane = usize::from(conn.lane);
+                conn.awaits_lane = self.lanes.get(lane).is_some_and(LaneSide::is_retired);
             }
             if conn.is_full() {
                 return Parsed { used, stalled: true };

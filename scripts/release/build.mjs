@@ -1,0 +1,88 @@
+// `npm run build:TARGET`: the binding of one platform, into its folder in npm/, and
+// the gates that it must pass.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT, SetupError } from '../setup.mjs';
+import { debianRustc, musl } from './debian.mjs';
+import { checkBinary } from './gates.mjs';
+import { plan, skip } from './tap.mjs';
+import { binaryOf, targetNamed } from './targets.mjs';
+import { gcc, Unavailable } from './toolchain.mjs';
+
+/** A folder for each target in it: their compilers, linkers and flags differ. */
+const TARGET_DIR = join(ROOT, 'target/prebuilt');
+
+/**
+ * Builds a target's binary.
+ * @param {import('./targets.mjs').Target} target
+ * @throws {Unavailable} where the tools for it are not to be had
+ */
+export function build(target) {
+  const { cargo = [], env } = toolchainOf(target);
+  const args = ['build', '--release', '--locked', '--target', target.triple, ...cargo];
+  const targetDir = join(TARGET_DIR, target.name);
+  const { status, error } = spawnSync('cargo', [...args, '--target-dir', targetDir], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', process.stderr, process.stderr],
+  });
+  if (status !== 0) {
+    throw new SetupError(`cargo build for ${target.triple} failed: ${error?.message ?? status}`);
+  }
+  const binary = binaryOf(target);
+  // Whoever runs the old one has it mapped.
+  rmSync(binary, { force: true });
+  copyFileSync(join(targetDir, target.triple, 'release/libreactor_rs.so'), binary);
+}
+
+/**
+ * What cargo needs beside its usual surroundings. The linker is always GCC with
+ * glibc 2.17; for musl its own libc goes before that one.
+ */
+function toolchainOf(target) {
+  const { triple, cpu, libc } = target;
+  const prefix = `CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}`;
+  const gnu = triple.replace('musl', 'gnu');
+  const env = { [`${prefix}_LINKER`]: join(gcc(gnu), 'bin', `${gnu}-gcc`) };
+  if (libc === 'gnu') {
+    // The standard library of this machine's own target comes with its compiler.
+    const isForeign = cpu !== process.arch;
+    return { env: isForeign ? { ...env, RUSTC: debianRustc('rust-arm64-gnu') } : env };
+  }
+  const { shared, empty } = musl(target);
+  // In this order, or its libc.a would be linked in: Node brings the libc, and one
+  // inside the binding would be a second one.
+  const folders = [shared, empty].map((folder) => `-Clink-arg=-L${folder}`).join(' ');
+  return {
+    // There is no compiled standard library to be had: it is built along.
+    cargo: ['-Zbuild-std=std,panic_unwind'],
+    env: {
+      ...env,
+      RUSTC: debianRustc('rust-sources'),
+      RUSTC_BOOTSTRAP: '1',
+      [`${prefix}_RUSTFLAGS`]: `-Ctarget-feature=-crt-static -Clink-self-contained=no ${folders}`,
+    },
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [name] = process.argv.slice(2);
+  try {
+    const target = targetNamed(name);
+    build(target);
+    await checkBinary(target);
+    plan();
+  } catch (error) {
+    if (error instanceof Unavailable) {
+      skip(name, error.message);
+    } else if (error instanceof SetupError) {
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = 1;
+    } else {
+      throw error;
+    }
+  }
+}

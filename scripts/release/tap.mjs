@@ -1,0 +1,35 @@
+// Checks that print a line each, in TAP, as scripts/check.mjs counts them.
+
+let number = 0;
+let failed = 0;
+
+/**
+ * One check: it fails by throwing, and may return what it found.
+ * @param {string} name
+ * @param {() => unknown} run
+ */
+export async function check(name, run) {
+  number++;
+  try {
+    const found = await run();
+    process.stdout.write(`ok ${number} - ${name}${found === undefined ? '' : `: ${found}`}\n`);
+  } catch (error) {
+    failed++;
+    const text = String(error?.stack ?? error).replace(/^/gm, '  # ');
+    process.stdout.write(`not ok ${number} - ${name}\n${text}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** What could not be checked, and why. It counts neither way. */
+export function skip(what, why) {
+  process.stdout.write(`# skipped: ${what}: ${why}\n`);
+}
+
+/** The end of the output. */
+export function plan() {
+  process.stdout.write(`1..${number}\n`);
+  if (failed > 0) {
+    process.stdout.write(`# ${failed} of ${number} failed\n`);
+  }
+}

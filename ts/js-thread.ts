@@ -1,0 +1,134 @@
+import { pathToFileURL } from 'node:url';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { ReactorError } from './errors.js';
+import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
+import requireHere from './require.cjs';
+
+/** How long a thread that has been told to end may take before it is terminated. */
+const END_MS = 500;
+
+/**
+ * How long a terminated one is waited for. JavaScript ends at once; a thread inside a
+ * system call, such as `execSync`, only after it, and is left behind.
+ */
+const TERMINATE_MS = 1000;
+
+/** Threads are ES modules, also where this file is the CommonJS build's. */
+const THREAD = pathToFileURL(requireHere.resolve('../dist/thread.js'));
+
+/**
+ * What a thread begins with. A process that was given its program as text, and told that it
+ * is a module, starts no worker from a file: it takes `--input-type` for the file's.
+ */
+const ENTRY = /--input-type/.test([...process.execArgv, process.env.NODE_OPTIONS].join(' '))
+  ? `import(${JSON.stringify(THREAD.href)})`
+  : THREAD;
+
+/** One JavaScript thread, from its start to its end, as the main thread sees it. */
+export class JsThread {
+  readonly startedAt = performance.now();
+  /** What it reports once it has loaded its module; rejected where it does not come to that. */
+  readonly loaded: Promise<Loaded>;
+  /** Resolves when it has ended: with the reason, or with `undefined` where it was told to. */
+  readonly ended: Promise<unknown>;
+  readonly #worker: Worker;
+  #reason: unknown;
+  #isTold = false;
+
+  /** @param number from 1 */
+  constructor(number: number, data: ThreadData, limits: ResourceLimits | undefined) {
+    const worker = new Worker(ENTRY, {
+      eval: typeof ENTRY === 'string',
+      workerData: data,
+      argv: process.argv.slice(2),
+      name: `reactor-rs ${number}`,
+      ...(limits === undefined ? {} : { resourceLimits: limits }),
+    });
+    this.#worker = worker;
+    const { name } = data.module;
+    worker.on('error', (error) => {
+      this.#reason ??= error;
+    });
+    this.ended = new Promise((resolve) => {
+      worker.once('exit', (code) => {
+        if (!this.#isTold) {
+          this.#reason ??= new ReactorError(
+            'ERR_REACTOR_THREAD',
+            `JavaScript thread ${number} of "${name}" ended by itself with code ${code}`,
+          );
+        }
+        resolve(this.#reason);
+      });
+    });
+    this.loaded = new Promise((resolve, reject) => {
+      worker.on('message', (message: FromThread) => {
+        if (message.type === 'loaded') {
+          resolve(message);
+          return;
+        }
+        const { code, message: text, cause } = message;
+        this.kill(new ReactorError(code, text, { cause }));
+      });
+      void this.ended.then((reason) => reject(asModuleError(name, reason)));
+    });
+    // Whether anybody waits for it or not.
+    this.loaded.catch(() => {});
+  }
+
+  /** Its lane is in the server: it may answer. */
+  attach(message: Attach): void {
+    this.#send(message);
+  }
+
+  /** It does not keep the process alive. */
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  /** Terminates it; `reason` is what {@link ended} says. */
+  kill(reason?: unknown): void {
+    this.#isTold = true;
+    this.#reason ??= reason;
+    void this.#worker.terminate();
+  }
+
+  /**
+   * Ends it: its `exit` handlers run, unless `force` says that there is no time or it does
+   * not come to it.
+   */
+  async end(force: boolean): Promise<void> {
+    this.#isTold = true;
+    if (!force) {
+      this.#send({ type: 'end' });
+      await this.#endsWithin(END_MS);
+    }
+    void this.#worker.terminate();
+    await this.#endsWithin(TERMINATE_MS);
+  }
+
+  async #endsWithin(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([this.ended, late]);
+    clearTimeout(timer);
+  }
+
+  #send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+/** Why a thread ended before it had loaded its module. */
+function asModuleError(name: string, reason: unknown): ReactorError {
+  if (reason instanceof ReactorError && reason.code !== 'ERR_REACTOR_THREAD') {
+    return reason;
+  }
+  const text = reason instanceof Error ? reason.message : String(reason);
+  return new ReactorError(
+    'ERR_REACTOR_MODULE',
+    `cannot serve "${name}": a thread ended while loading it: ${text}`,
+    { cause: reason },
+  );
+}

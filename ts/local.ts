@@ -1,0 +1,45 @@
+import type { NativeLane, NativeServer } from './binding.js';
+import { fromNative, ReactorError } from './errors.js';
+import type { Handlers } from './handlers.js';
+import { resolveReload } from './options.js';
+import type { LanePlace, Runtime } from './server.js';
+import type { LaneStats, ReloadModuleOptions, ReloadOptions } from './types.js';
+
+/** Handlers on the thread that called `serve`. */
+export class Local implements Runtime {
+  readonly #handlers: Handlers;
+  readonly #lane: NativeLane;
+
+  constructor(handlers: Handlers, lane: NativeLane) {
+    this.#handlers = handlers;
+    this.#lane = lane;
+  }
+
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
+    const handlers = this.#handlers;
+    if ('module' in options) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "module" of reload is for a server that was started with "module"; give "fetch" and "routes"',
+      );
+    }
+    const { fetch, routes, entries } = resolveReload(options, handlers.hasFetch, handlers.next);
+    const undo = handlers.replace(fetch, entries);
+    try {
+      native.reload(routes);
+    } catch (error) {
+      undo();
+      throw fromNative(error);
+    }
+  }
+
+  stopping(): void {}
+
+  stopped(): void {
+    this.#lane.close();
+  }
+
+  lanes(places: readonly LanePlace[]): LaneStats[] {
+    return places.map(({ lane: _, ...rest }) => ({ thread: 'main', ...rest }));
+  }
+}

@@ -1,0 +1,48 @@
+import type { NativeRoute } from './binding.js';
+import type { ReactorErrorCode } from './errors.js';
+import type { Module } from './module.js';
+import type { TrustProxy } from './types.js';
+
+/** What a JavaScript thread is started with. */
+export interface ThreadData {
+  readonly module: Module;
+  readonly globals: boolean | undefined;
+  /** Routes without handlers, which win over the module's. */
+  readonly routes: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The thread has loaded its module, and has a lane. */
+export interface Loaded {
+  readonly type: 'loaded';
+  /** The number of its lane. */
+  readonly lane: number;
+  /** What the module says besides handlers. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly routes: NativeRoute[] | undefined;
+}
+
+/** The thread cannot serve its module. */
+export interface Refused {
+  readonly type: 'refused';
+  readonly code: ReactorErrorCode;
+  readonly message: string;
+  readonly cause: unknown;
+}
+
+export type FromThread = Loaded | Refused;
+
+/** The thread's lane is in a server: answer. */
+export interface Attach {
+  readonly type: 'attach';
+  readonly host: string | undefined;
+  /** What the ids of the server's requests begin with. */
+  readonly startId: string;
+  readonly trustProxy: TrustProxy;
+}
+
+/** The server has stopped: end. */
+export interface End {
+  readonly type: 'end';
+}
+
+export type ToThread = Attach | End;

@@ -1,0 +1,182 @@
+import { binding, type NativeServer } from './binding.js';
+import { newControlPath } from './control.js';
+import { fromNative, ReactorError } from './errors.js';
+import { type ResolvedOptions, resolveStop } from './options.js';
+import { exchangeOf, requestBehind } from './request.js';
+import type {
+  LaneStats,
+  PeerAddress,
+  ReloadModuleOptions,
+  ReloadOptions,
+  Server,
+  Stats,
+  StopOptions,
+} from './types.js';
+
+/** A lane as the engine tells of it: by its place. */
+export type LanePlace = Omit<LaneStats, 'thread'> & { readonly lane: number };
+
+/** Where a server's handlers run. */
+export interface Runtime {
+  /** Other handlers and routes from now on; throws or rejects, and the old ones stay. */
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void | Promise<void>;
+  /** The server begins to stop, or is hurried. */
+  stopping(force: boolean): void;
+  /** It has stopped, and no request is under way. */
+  stopped(): void | Promise<void>;
+  /** The threads behind the engine's lanes. */
+  lanes(places: readonly LanePlace[]): LaneStats[];
+}
+
+/** Starts the engine with these lanes. */
+export async function startNative(
+  options: ResolvedOptions,
+  lanes: number[],
+): Promise<{ native: NativeServer; control: string | undefined }> {
+  const { control: wanted } = options;
+  const control = wanted === true ? await newControlPath() : wanted || undefined;
+  const native = await binding().start(
+    { ...options.native, ...(control === undefined ? {} : { control }) },
+    lanes,
+  );
+  return { native, control };
+}
+
+/** What clients call the server, where they do not say it themselves; `undefined` for a unix socket. */
+export function hostOf(native: NativeServer): string | undefined {
+  const { hostname, port } = native.address();
+  return hostname === undefined ? undefined : authorityOf(hostname, port);
+}
+
+/** The longest delay a timer takes, 24.8 days. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+export class RunningServer implements Server {
+  readonly url: string;
+  readonly port: number | undefined;
+  readonly hostname: string | undefined;
+  readonly unix: string | undefined;
+  readonly metricsUrl: string | undefined;
+  readonly controlPath: string | undefined;
+
+  readonly #native: NativeServer;
+  readonly #runtime: Runtime;
+  /** Native threads do not count for Node's event loop; a timer holds it open. */
+  readonly #keepAlive: NodeJS.Timeout;
+  #state: 'running' | 'stopping' | 'stopped' = 'running';
+  #forgetSignal = () => {};
+
+  constructor(native: NativeServer, control: string | undefined, runtime: Runtime) {
+    const address = native.address();
+    this.#native = native;
+    this.#runtime = runtime;
+    this.port = address.port;
+    this.hostname = address.hostname;
+    this.unix = address.unix;
+    this.controlPath = control;
+    this.url = urlOf(address);
+    const metrics = native.metricsAddress();
+    if (metrics !== null) {
+      this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
+    }
+    this.#keepAlive = setInterval(() => {}, FOREVER_MS);
+  }
+
+  stats(): Stats {
+    const stats = JSON.parse(this.#native.stats()) as Stats & { lanes: LanePlace[] };
+    return { ...stats, lanes: this.#runtime.lanes(stats.lanes) };
+  }
+
+  requestIP(request: Request): PeerAddress | null {
+    const asked = requestBehind(request);
+    if (asked === undefined) {
+      return null;
+    }
+    const { remoteAddress: address, remotePort: port } = exchangeOf(asked);
+    if (address === undefined) {
+      return null;
+    }
+    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port: port ?? 0 };
+  }
+
+  reload<Path extends string>(options?: ReloadOptions<Path>): void;
+  reload(options: ReloadModuleOptions): Promise<void>;
+  reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
+    // With a module it is a promise, whatever comes of it.
+    const isModule = typeof options === 'object' && options !== null && 'module' in options;
+    return isModule ? Promise.resolve().then(() => this.#reload(options)) : this.#reload(options);
+  }
+
+  #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
+    if (this.#state !== 'running') {
+      throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
+    }
+    return this.#runtime.reload(this.#native, options);
+  }
+
+  reopenLog(): void {
+    if (this.#state === 'stopped') {
+      throw new ReactorError(
+        'ERR_REACTOR_STOPPED',
+        'cannot reopen the access log: the server has been stopped',
+      );
+    }
+    try {
+      this.#native.reopenLog();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async stop(options: StopOptions = {}): Promise<void> {
+    const { force } = resolveStop(options);
+    if (this.#state === 'stopped') {
+      return;
+    }
+    this.#state = 'stopping';
+    this.#runtime.stopping(force);
+    await this.#native.stop(force);
+    await this.#runtime.stopped();
+    this.#state = 'stopped';
+    this.#forgetSignal();
+    clearInterval(this.#keepAlive);
+  }
+
+  /** Stops when the signal aborts. */
+  stopOn(signal: AbortSignal): void {
+    const stop = () => void this.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    // A signal may outlive many servers.
+    this.#forgetSignal = () => signal.removeEventListener('abort', stop);
+  }
+
+  ref(): this {
+    this.#keepAlive.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#keepAlive.unref();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function urlOf(address: { hostname?: string; port?: number; unix?: string }): string {
+  const { hostname = '', port, unix } = address;
+  if (unix !== undefined) {
+    return `unix:${unix}`;
+  }
+  return `http://${authorityOf(hostname, port)}/`;
+}
+
+/** How a client names the address. */
+function authorityOf(hostname: string, port: number | undefined): string {
+  // A wildcard address is no address to connect to.
+  const isAny = hostname === '::' || hostname === '0.0.0.0';
+  const host = isAny ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname;
+  return `${host}:${port}`;
+}

@@ -1,0 +1,91 @@
+// Where a JavaScript thread of a server begins: loads the module, makes a lane, and
+// answers once the main thread has put the lane into its server.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { binding } from './binding.js';
+import { Bridge } from './bridge.js';
+import { ReactorError } from './errors.js';
+import { Handlers } from './handlers.js';
+import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './messages.js';
+import { loadModule } from './module.js';
+import { Proxies } from './proxies.js';
+import { resolveModule } from './thread-options.js';
+
+const port = parentPort as MessagePort;
+const data = workerData as ThreadData;
+
+const handlers = new Handlers();
+let bridge: Bridge | undefined;
+const lane = new (binding().NativeLane)(() => bridge?.wake());
+
+// Whatever ends the thread, no further request comes to it. Where this is not
+// called, Node's teardown drops the lane, which does the same.
+process.once('exit', () => lane.close());
+
+let error: Awaited<ReturnType<typeof load>>['error'];
+
+try {
+  const loaded = await load();
+  ({ error } = loaded);
+  port.on('message', onMessage);
+  send(loaded.report);
+} catch (thrown) {
+  send(refusal(thrown));
+}
+
+async function load() {
+  const { module, globals, routes } = data;
+  const resolved = resolveModule(module, await loadModule(module, globals), routes);
+  handlers.replace(resolved.fetch, resolved.entries);
+  const report: Loaded = {
+    type: 'loaded',
+    lane: lane.id,
+    settings: resolved.settings,
+    routes: resolved.routes,
+  };
+  return { report, error: resolved.error };
+}
+
+function onMessage(message: ToThread): void {
+  if (message.type === 'end') {
+    process.exit();
+  }
+  bridge = new Bridge(lane, {
+    find: (route) => handlers.find(route),
+    onError: error,
+    proxies: Proxies.from(message.trustProxy),
+  });
+  bridge.host = message.host ?? bridge.host;
+  bridge.startId = message.startId;
+  lane.attach();
+  bridge.wake();
+}
+
+function send(message: FromThread): void {
+  port.postMessage(message);
+}
+
+function refusal(thrown: unknown): Refused {
+  const { name } = data.module;
+  const error =
+    thrown instanceof ReactorError
+      ? thrown
+      : new ReactorError('ERR_REACTOR_MODULE', `cannot serve "${name}": ${String(thrown)}`, {
+          cause: thrown,
+        });
+  return {
+    type: 'refused',
+    code: error.code,
+    message: error.message,
+    cause: portable(error.cause),
+  };
+}
+
+/** What of a value can go to another thread. */
+function portable(value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    return value instanceof Error ? new Error(value.message) : String(value);
+  }
+}
