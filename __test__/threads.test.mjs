@@ -594,6 +594,10 @@ const REFUSED = {
     /option "jsThreads" needs "module": functions cannot go to another thread; .*serve\(\{ module:/,
   ],
   'nothing but a number': [{ jsThreads: 2 }, /option "jsThreads" needs "module"/],
+  'what is called for threads, without them': [
+    { fetch: () => new Response(), onThreadError: () => {} },
+    /option "onThreadError" needs "module"/,
+  ],
   'a fetch beside a module': [
     { module: APP, fetch: () => new Response() },
     /option "fetch" cannot be given together with "module"/,

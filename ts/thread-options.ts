@@ -41,10 +41,13 @@ const NOT_IN_MODULES: Readonly<Record<string, string>> = {
   resourceLimits: 'threads have them before they load the module; give them to "serve"',
 };
 
+/** Options that say something only of JavaScript threads. */
+const OF_THREADS = ['module', 'jsThreads', 'onThreadError', 'resourceLimits'] as const;
+
 /** Whether these options ask for JavaScript threads. */
 export function isThreaded(options: unknown): options is ServeOptions {
   const given = options as Partial<ServeOptions> | null | undefined;
-  return given?.module !== undefined || given?.jsThreads !== undefined;
+  return OF_THREADS.some((name) => given?.[name] !== undefined);
 }
 
 /**
@@ -56,9 +59,10 @@ export async function resolveThreads(given: ServeOptions): Promise<ResolvedThrea
   const { module, onThreadError, resourceLimits, globals, routes, signal, ...settings } = options;
   refuseUnknown(options, TOP_NAMES, '');
   if (module === undefined) {
+    const name = OF_THREADS.find((option) => options[option] !== undefined);
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      'option "jsThreads" needs "module": functions cannot go to another thread; export the handlers from a file of their own and give its path, such as serve({ module: "./app.mjs", jsThreads: 4 })',
+      `option "${name}" needs "module": functions cannot go to another thread; export the handlers from a file of their own and give its path, such as serve({ module: "./app.mjs", jsThreads: 4 })`,
     );
   }
   const target = checkTarget(module);
