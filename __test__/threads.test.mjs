@@ -181,17 +181,20 @@ for (const [path, [what, judge]] of Object.entries(DEATHS)) {
     const fatal = await get(`dies/${path}`);
     t.is(fatal.status, 503);
     t.is(fatal.headers.get('retry-after'), '1');
-    await sleep(500);
+    await until(
+      () => errors.length === 1 && server.stats().lanes.every(({ state }) => state !== 'starting'),
+      'a replacement',
+    );
+    await until(() => statuses.get(200) > 50, 'answers');
     isOver = true;
     await Promise.all(load);
-    t.true((statuses.get(200) ?? 0) > 50);
     statuses.delete(200);
     statuses.delete(503);
     t.deepEqual([...statuses], []);
     t.is(errors.length, 1);
     judge(t, errors[0].error);
     // Three again, one of them another.
-    t.is((await spread(get)).size, 3);
+    await until(async () => (await spread(get)).size === 3, 'requests at all three');
     t.is(server.stats().handlers.inFlight, 0);
   });
 }
@@ -254,7 +257,7 @@ test('by default a death is told on stderr, with thread and module', async (t) =
 });
 
 test('a thread that is stuck stops neither the others nor routes without handlers', async (t) => {
-  const { get, server } = await start(t, { requestTimeout: 2000 });
+  const { get, server } = await start(t, { requestTimeout: 5000 });
   // Connections that are kept, and have been with all threads.
   const pool = new Pool(server.url.slice(0, -1), { connections: 64, pipelining: 1 });
   t.teardown(() => pool.destroy());
@@ -271,7 +274,7 @@ test('a thread that is stuck stops neither the others nor routes without handler
     answers.push(...(await Promise.all(Array.from({ length: 64 }, () => ask('/slow')))));
     answers.push(...(await Promise.all(Array.from({ length: 64 }, () => ask('/static')))));
   }
-  t.true(performance.now() - began < 1500, `${performance.now() - began} ms`);
+  t.true(performance.now() - began < 4500, `${performance.now() - began} ms`);
   t.true(answers.every(({ statusCode }) => statusCode === 200));
   t.is(new Set(answers.map(({ text }) => text)).size, 3, 'two threads, and "static"');
   t.is((await stuck).status, 503);
@@ -427,7 +430,7 @@ test('a stop while a reload loads ends its threads too', async (t) => {
   await sleep(200);
   const began = performance.now();
   await server.stop();
-  t.true(performance.now() - began < 3000);
+  t.true(performance.now() - began < 10_000);
   await reload;
 });
 
@@ -450,7 +453,7 @@ test('stop waits for a stuck thread as long as a drain may take, then ends it', 
   const began = performance.now();
   await server.stop();
   const took = performance.now() - began;
-  t.true(took >= 450 && took < 2500, `${took} ms`);
+  t.true(took >= 450 && took < 8000, `${took} ms`);
   t.is(await stuck, 'cut');
   t.throws(() => server.reload(), { code: 'ERR_REACTOR_STOPPED' });
 });
@@ -461,7 +464,7 @@ test('stop with force ends a stuck thread at once', async (t) => {
   await sleep(200);
   const began = performance.now();
   await server.stop({ force: true });
-  t.true(performance.now() - began < 1000, `${performance.now() - began} ms`);
+  t.true(performance.now() - began < 5000, `${performance.now() - began} ms`);
   await stuck;
 });
 
