@@ -95,5 +95,7 @@ export function must(command, args, what, options = {}) {
 }
 
 function lastLine(text) {
-  return text.trim().split('\n').at(-1) || 'no reason given';
+  // npm's last one says where its log is.
+  const lines = text.split('\n').filter((line) => line.trim() && !/complete log/.test(line));
+  return lines.at(-1) ?? 'no reason given';
 }
