@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT, SetupError } from '../setup.mjs';
@@ -15,18 +16,24 @@ import { gcc, Unavailable } from './toolchain.mjs';
 /** A folder for each target in it: their compilers, linkers and flags differ. */
 const TARGET_DIR = join(ROOT, 'target/prebuilt');
 
+/** Panics name their source files: not where they were on the machine that built it. */
+const PATHS = [
+  `--remap-path-prefix=${process.env.CARGO_HOME ?? join(homedir(), '.cargo')}=/cargo`,
+  `--remap-path-prefix=${ROOT.replace(/\/$/, '')}=/reactor-rs`,
+];
+
 /**
  * Builds a target's binary.
  * @param {import('./targets.mjs').Target} target
  * @throws {Unavailable} where the tools for it are not to be had
  */
 export function build(target) {
-  const { cargo = [], env } = toolchainOf(target);
+  const { cargo = [], flags = [], env } = toolchainOf(target);
   const args = ['build', '--release', '--locked', '--target', target.triple, ...cargo];
   const targetDir = join(TARGET_DIR, target.name);
   const { status, error } = spawnSync('cargo', [...args, '--target-dir', targetDir], {
     cwd: ROOT,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, CARGO_ENCODED_RUSTFLAGS: [...PATHS, ...flags].join('\x1f') },
     stdio: ['ignore', process.stderr, process.stderr],
   });
   if (status !== 0) {
@@ -55,16 +62,12 @@ function toolchainOf(target) {
   const { shared, empty } = musl(target);
   // In this order, or its libc.a would be linked in: Node brings the libc, and one
   // inside the binding would be a second one.
-  const folders = [shared, empty].map((folder) => `-Clink-arg=-L${folder}`).join(' ');
+  const folders = [shared, empty].map((folder) => `-Clink-arg=-L${folder}`);
   return {
     // There is no compiled standard library to be had: it is built along.
     cargo: ['-Zbuild-std=std,panic_unwind'],
-    env: {
-      ...env,
-      RUSTC: debianRustc('rust-sources'),
-      RUSTC_BOOTSTRAP: '1',
-      [`${prefix}_RUSTFLAGS`]: `-Ctarget-feature=-crt-static -Clink-self-contained=no ${folders}`,
-    },
+    flags: ['-Ctarget-feature=-crt-static', '-Clink-self-contained=no', ...folders],
+    env: { ...env, RUSTC: debianRustc('rust-sources'), RUSTC_BOOTSTRAP: '1' },
   };
 }
 

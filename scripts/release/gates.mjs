@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { ROOT } from '../setup.mjs';
 import { musl } from './debian.mjs';
 import { check, plan, skip } from './tap.mjs';
 import { binaryOf, MAX_BYTES, MAX_GLIBC, targetNamed } from './targets.mjs';
@@ -40,6 +42,14 @@ export async function checkBinary(target) {
 
   await check(`${name}: stripped`, () => {
     assert.doesNotMatch(readelf('-S', file), / \.symtab | \.debug_/);
+  });
+
+  await check(`${name}: names no folder of the machine that built it`, () => {
+    const text = readFileSync(file, 'latin1');
+    for (const folder of [homedir(), ROOT.replace(/\/$/, '')]) {
+      const at = text.indexOf(`${folder}/`);
+      assert.equal(at, -1, text.slice(at, at + 120).replace(/[^ -~]/g, '.'));
+    }
   });
 
   await check(`${name}: needs only libraries of every system`, () => {
