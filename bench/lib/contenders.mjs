@@ -47,6 +47,7 @@ export function contenders(profile) {
       ...[peers.deno, 'run', '--allow-net', '--allow-read'],
       ...['bench/contenders/deno.mjs', '{port}', 'hello'],
     ]),
+    'js-uws': foreign(['node', 'bench/contenders/uws.mjs', '{port}', 'hello']),
     'js-fastify': foreign(['node', 'bench/contenders/fastify.mjs', '{port}']),
     'api-node': foreign(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
     'api-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
@@ -58,6 +59,7 @@ export function contenders(profile) {
       ],
       'api',
     ),
+    'api-uws': foreign(['node', 'bench/contenders/uws.mjs', '{port}', 'api'], 'api'),
     'hono-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
     'hono-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}']),
     'hono-json-reactor': foreign(

@@ -17,6 +17,7 @@ const promises = [
     ['nginx', 'h2o'].map((to) => ({ scenario, contender: 'inline', of: 'rate', least: 1, to })),
   ),
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 0.95 },
+  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-uws' },
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-bun' },
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-deno' },
   { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 2.4, to: 'node-http' },
