@@ -9,12 +9,13 @@
 //!
 //! Segments are compared after percent-decoding, and the path is cut before it:
 //! `%2F` is a byte of a segment and never a border (RFC 3986 §2.2). A trailing
-//! slash makes a different path.
+//! slash makes a different path. Look paths up by their [`normal_path`].
 
 #![forbid(unsafe_code)]
 
 mod endpoint;
 mod error;
+mod normal;
 mod params;
 mod pattern;
 mod percent;
@@ -22,5 +23,6 @@ mod routes;
 mod tree;
 
 pub use error::RouteError;
+pub use normal::normal_path;
 pub use params::Params;
 pub use routes::{Found, Routes};

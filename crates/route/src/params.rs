@@ -55,6 +55,14 @@ impl Params {
         self.spans.is_empty()
     }
 
+    /// Moves all places by so many bytes: the path that was looked up is part of
+    /// something longer.
+    pub fn shift(&mut self, by: usize) {
+        for span in &mut self.spans {
+            *span = span.start + by..span.end + by;
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.names = None;
         self.spans.clear();

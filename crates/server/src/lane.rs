@@ -43,6 +43,21 @@ pub enum LaneEvent {
     Ack(Exchange, usize),
 }
 
+impl LaneEvent {
+    /// Which exchange it is of, but for a request.
+    pub(crate) fn exchange(&self) -> Option<Exchange> {
+        match self {
+            Self::Request(_) => None,
+            Self::Body(exchange, _)
+            | Self::BodyEnd(exchange)
+            | Self::HalfClosed(exchange)
+            | Self::Gone(exchange)
+            | Self::TimedOut(exchange)
+            | Self::Ack(exchange, _) => Some(*exchange),
+        }
+    }
+}
+
 /// What a lane tells a loop.
 pub enum LaneReply {
     /// The whole response, or with [`Response::streams`](crate::Response) its

@@ -84,6 +84,7 @@ impl Task {
 #[derive(Default)]
 pub struct Request {
     pub(crate) head: Head,
+    /// The head, and behind it the path in its normal form where that is another.
     pub(crate) head_bytes: Vec<u8>,
     pub(crate) params: Params,
     pub(crate) body: Vec<u8>,
@@ -144,6 +145,14 @@ impl Request {
     /// The request line and the fields as received, with the empty line.
     #[must_use]
     pub fn head_bytes(&self) -> &[u8] {
+        &self.head_bytes[..self.head.len()]
+    }
+
+    /// [`head_bytes`](Self::head_bytes), and behind them the path that was looked up
+    /// where that is not the path as sent. [`params`](Self::params) are places
+    /// in these, counted from the path's.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
         &self.head_bytes
     }
 
@@ -156,7 +165,7 @@ impl Request {
     /// What the route's `:name` (or `*`) matched, percent-decoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.params.get(name, self.path())
+        self.params.get(name, &self.head_bytes[self.head.path().start as usize..])
     }
 
     /// The parsed head; its spans count from the start of
@@ -166,7 +175,7 @@ impl Request {
         &self.head
     }
 
-    /// The route's parameters, as places in [`path`](Self::path).
+    /// The route's parameters, as places in [`text`](Self::text) from the path on.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
@@ -326,15 +335,15 @@ impl Response {
     }
 
     /// Ends a streaming body that waits for its turn. False if it is shorter
-    /// than declared.
-    pub(crate) fn finish_stream(&mut self) -> bool {
+    /// than declared, though it is to be sent.
+    pub(crate) fn finish_stream(&mut self, head_only: bool) -> bool {
         if self.chunked {
             response::last_chunk(&mut self.body);
         }
         let until_close = self.ends_with_connection();
         self.streams = false;
         self.until_close = until_close;
-        self.left().is_none_or(|left| left == 0)
+        head_only || self.left().is_none_or(|left| left == 0)
     }
 
     /// Neither chunked nor of a known length: only the end of the connection
@@ -357,10 +366,6 @@ impl Response {
 
     pub(crate) fn streams(&self) -> bool {
         self.streams
-    }
-
-    pub(crate) fn declared(&self) -> Option<u64> {
-        self.declared
     }
 
     pub(crate) fn is_chunked(&self) -> bool {

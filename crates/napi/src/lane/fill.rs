@@ -98,11 +98,7 @@ impl<'a> Fill<'a> {
                 let kind = if matches!(event, LaneEvent::Gone(_)) { GONE } else { TIMED_OUT };
                 let filled = self.small(event, kind, &[id]);
                 if matches!(filled, Filled::Done) {
-                    lane.answered();
-                    // The loop counts the task's body and wants it back.
-                    if let Some(task) = exchanges.remove(id) {
-                        replies.push(LaneReply::Response(task));
-                    }
+                    exchanges.end(id);
                 }
                 filled
             }
@@ -121,7 +117,7 @@ impl<'a> Fill<'a> {
     fn request(&mut self, task: &LaneTask, id: u32) -> bool {
         let request = task.request();
         let head = request.head();
-        let head_bytes = request.head_bytes();
+        let head_bytes = request.text();
         let (fields, params) = (head.fields(), request.params().len());
         let words = REQUEST_WORDS + 4 * fields.len() + 4 * params;
         let body = request.body();
@@ -185,7 +181,7 @@ impl<'a> Fill<'a> {
             out[2] = base + field.value.start;
             out[3] = field.value.end - field.value.start;
         }
-        // Spans of parameters count from the path.
+        // Places of parameters count from the path.
         let path = base + head.path().start;
         for (out, (_, place)) in param_words.chunks_exact_mut(4).zip(request.params().iter()) {
             out.copy_from_slice(&[0, 0, path + length(place.start), length(place.len())]);

@@ -131,6 +131,13 @@ impl NativeLane {
             .get(..reply_words as usize)
             .ok_or_else(|| invalid("more reply words than the array has"))?;
         let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink, &self.lane);
+        for task in self.exchanges.take_over() {
+            self.lane.answered();
+            // The loop counts the task's body and wants it back.
+            if let Some(task) = task {
+                sink.push(LaneReply::Response(task));
+            }
+        }
         let now = self.lane.turn();
         let mut has_seat = self.drives.as_mut().is_some_and(Driving::turn);
         if has_seat {

@@ -93,9 +93,8 @@ pub(super) fn apply(
                 task.close();
             }
             if respond(task.response(), reply).is_err() {
+                // JavaScript goes on to its end, which the loop will not heed.
                 task.fail();
-                exchanges.remove(reply.id);
-                lane.answered();
             } else {
                 let declared = u64::from(reply.length_high) << 32 | u64::from(reply.length_low);
                 let length = (reply.flags & DECLARED != 0).then_some(declared);

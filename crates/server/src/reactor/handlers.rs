@@ -96,23 +96,14 @@ impl<T: Transport> Reactor<T> {
         self.mark_dirty(slot);
     }
 
-    /// Takes back the requests that a full lane has not been given and that
-    /// nobody waits for. Else a connection whose request was answered late would
-    /// not be read from until the lane has room.
+    /// A connection whose request was answered late would else not be read from
+    /// until its full lane has room.
     fn drop_answered(&mut self) {
         for index in 0..self.lanes.len() {
-            if !self.lanes[index].has_parked() {
-                continue;
+            if self.lanes[index].has_parked() {
+                self.sweep(index);
+                self.park_again(index);
             }
-            for event in self.lanes[index].take_events() {
-                match event {
-                    LaneEvent::Request(LaneTask(task)) if !self.is_with_lane(task.address) => {
-                        self.recycle(task);
-                    }
-                    event => self.lanes[index].put_back(event),
-                }
-            }
-            self.park_again(index);
         }
     }
 }

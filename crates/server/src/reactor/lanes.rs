@@ -1,6 +1,6 @@
 //! Requests that go to lanes, and what comes back.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use reactor_proto::{Framing, response};
@@ -10,13 +10,20 @@ use crate::app::Table;
 use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
 use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
 use crate::stats::CloseReason;
-use crate::task::ReplyAddress;
+use crate::task::{ReplyAddress, Response};
 
 /// Unsent output below which a streaming response gets credit for more.
 const LOW_WATER: usize = HIGH_WATER / 4;
 
 /// A body of a declared length up to this travels with its head.
 pub(super) const SMALL_BODY: u64 = 64 * 1024;
+
+/// Bytes of a body that a lane is told of at once, unless one read brought more.
+const MAX_PIECE: usize = 16 * 1024;
+
+/// Connections that may go, with requests for a full lane, before what waits for
+/// it is swept.
+const SWEEP_AFTER: usize = 64;
 
 /// A lane as one loop sees it.
 pub(super) struct LaneSide {
@@ -25,6 +32,11 @@ pub(super) struct LaneSide {
     out: VecDeque<LaneEvent>,
     /// Connections that are not read from until `out` is empty.
     parked: Vec<(u32, u32)>,
+    /// How many events from the front of `out` are seen to: the connections of
+    /// their requests are parked.
+    seen: usize,
+    /// Connections that have gone since `out` was last swept.
+    gone: usize,
     /// Its thread was held up when this turn began.
     stuck: bool,
     /// It finishes what it has and gets no more: it knows the routes of an earlier
@@ -34,7 +46,15 @@ pub(super) struct LaneSide {
 
 impl LaneSide {
     fn new(lane: Option<Arc<Lane>>) -> Self {
-        Self { lane, out: VecDeque::new(), parked: Vec::new(), stuck: false, retired: false }
+        Self {
+            lane,
+            out: VecDeque::new(),
+            parked: Vec::new(),
+            seen: 0,
+            gone: 0,
+            stuck: false,
+            retired: false,
+        }
     }
 
     /// Whether its lane finishes what it has and takes no more.
@@ -47,12 +67,9 @@ impl LaneSide {
         !self.parked.is_empty()
     }
 
-    pub(super) fn take_events(&mut self) -> VecDeque<LaneEvent> {
+    fn take_events(&mut self) -> VecDeque<LaneEvent> {
+        self.seen = 0;
         std::mem::take(&mut self.out)
-    }
-
-    pub(super) fn put_back(&mut self, event: LaneEvent) {
-        self.out.push_back(event);
     }
 }
 
@@ -64,7 +81,9 @@ pub(super) fn lane_bit(sequence: u32) -> u64 {
 impl<T: Transport> Reactor<T> {
     /// The lanes from now on, each in its place. Requests of a lane that is
     /// there no more are answered with 503.
-    pub(crate) fn set_lanes(&mut self, lanes: Vec<Option<Arc<Lane>>>) {
+    pub(crate) fn set_lanes(&mut self, mut lanes: Vec<Option<Arc<Lane>>>) {
+        // Of places behind the last there is nothing to say but that they are empty.
+        lanes.resize(lanes.len().max(self.lanes.len()), None);
         let is = |a: &Option<Arc<Lane>>, b: &Option<Arc<Lane>>| match (a, b) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             (None, None) => true,
@@ -165,13 +184,6 @@ impl<T: Transport> Reactor<T> {
     fn refuse(&mut self, slot: u32, sequence: u32, mut meta: Meta) {
         self.end_deadline(slot, sequence);
         meta.close |= self.lane_answered(slot, sequence);
-        let conn = &mut self.conns[slot as usize];
-        let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
-        // The beginning of a response, of which nothing has been sent.
-        let begun = conn.waiting.get_mut(ahead).and_then(Option::take);
-        if let Some((Answer::Task(task), _)) = begun {
-            self.recycle(task);
-        }
         self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
         self.mark_dirty(slot);
     }
@@ -248,6 +260,21 @@ impl<T: Transport> Reactor<T> {
         side.out.push_back(event);
     }
 
+    /// Puts the next bytes of a body behind what its lane is to be told. Pieces that
+    /// come in one turn are told as one: a body may come in chunks of a byte each.
+    pub(super) fn tell_body(&mut self, slot: u32, exchange: Exchange, data: &[u8]) {
+        let lane = usize::from(self.conns[slot as usize].lane);
+        let Some(side) = self.lanes.get_mut(lane) else { return };
+        if let Some(LaneEvent::Body(last, piece)) = side.out.back_mut()
+            && *last == exchange
+            && piece.len() + data.len() <= MAX_PIECE
+        {
+            piece.extend_from_slice(data);
+        } else {
+            side.out.push_back(LaneEvent::Body(exchange, data.to_vec()));
+        }
+    }
+
     /// A body that is large, or of unknown length, and has not come whole goes
     /// on to its lane as it comes. Called after each read.
     pub(super) fn stream_body(&mut self, slot: u32) {
@@ -290,23 +317,69 @@ impl<T: Transport> Reactor<T> {
                 self.lane_closed(index);
                 continue;
             };
-            let mut room = lane.room(self.settings.io_thread);
-            while let Some(event) = side.out.front() {
-                if matches!(event, LaneEvent::Request(_)) {
-                    if room == 0 {
-                        break;
-                    }
-                    room -= 1;
-                }
-                if let Some(event) = side.out.pop_front() {
-                    lane.push(event);
+            // Clients that come and go must not pile up what nobody waits for.
+            let is_stale = side.gone > SWEEP_AFTER && 2 * side.gone > side.parked.len();
+            if is_stale {
+                self.sweep(index);
+                self.park_again(index);
+            }
+            let mut is_all = self.give(index, &lane);
+            if !is_all {
+                self.park(index);
+                // Nobody would come back to what is all of connections that have gone.
+                if !self.lanes[index].has_parked() {
+                    self.sweep(index);
+                    is_all = self.give(index, &lane);
+                    self.park(index);
                 }
             }
-            lane.notify();
-            if side.out.is_empty() {
+            if is_all {
                 self.unpark(index);
-            } else {
-                self.park(index);
+            }
+            lane.notify();
+        }
+    }
+
+    /// Gives a lane what it has room for. True if that was all.
+    fn give(&mut self, index: usize, lane: &Lane) -> bool {
+        let io_thread = self.settings.io_thread;
+        let side = &mut self.lanes[index];
+        let mut room = lane.room(io_thread);
+        while let Some(event) = side.out.front() {
+            if matches!(event, LaneEvent::Request(_)) {
+                if room == 0 {
+                    // So that it is told of room.
+                    room = lane.room(io_thread);
+                    if room == 0 {
+                        return false;
+                    }
+                }
+                room -= 1;
+            }
+            side.seen = side.seen.saturating_sub(1);
+            if let Some(event) = side.out.pop_front() {
+                lane.push(event);
+            }
+        }
+        true
+    }
+
+    /// Takes back the requests that a full lane has not been given and that
+    /// nobody waits for, because they have been answered late or their connection
+    /// has gone; and what else was to be told of them.
+    pub(super) fn sweep(&mut self, index: usize) {
+        self.lanes[index].gone = 0;
+        let mut dropped = HashSet::new();
+        for event in self.lanes[index].take_events() {
+            if let LaneEvent::Request(LaneTask(task)) = event {
+                if self.is_with_lane(task.address) {
+                    self.lanes[index].out.push_back(LaneEvent::Request(LaneTask(task)));
+                } else {
+                    dropped.insert(Exchange(task.address));
+                    self.recycle(task);
+                }
+            } else if !event.exchange().is_some_and(|exchange| dropped.contains(&exchange)) {
+                self.lanes[index].out.push_back(event);
             }
         }
     }
@@ -315,7 +388,8 @@ impl<T: Transport> Reactor<T> {
     /// for.
     fn park(&mut self, index: usize) {
         let side = &mut self.lanes[index];
-        for event in &side.out {
+        let from = std::mem::replace(&mut side.seen, side.out.len());
+        for event in side.out.iter().skip(from) {
             let LaneEvent::Request(LaneTask(task)) = event else { continue };
             let ReplyAddress { slot, generation, .. } = task.address;
             if let Some(conn) = self.conns.get_mut(slot as usize)
@@ -330,6 +404,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Parks those connections anew that still have a reason.
     pub(super) fn park_again(&mut self, index: usize) {
+        self.lanes[index].seen = 0;
         let before = std::mem::take(&mut self.lanes[index].parked);
         for &(slot, generation) in &before {
             if let Some(conn) = self.conns.get_mut(slot as usize)
@@ -442,12 +517,13 @@ impl<T: Transport> Reactor<T> {
         unread
     }
 
-    /// The task of a streaming response whose turn has not come.
-    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<&mut crate::Response> {
+    /// The streaming response whose turn has not come, and whether only its head
+    /// will be sent.
+    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<(&mut Response, bool)> {
         let conn = &mut self.conns[slot as usize];
         let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
         match conn.waiting.get_mut(ahead) {
-            Some(Some((Answer::Task(task), _))) => Some(&mut task.response),
+            Some(Some((Answer::Task(task), meta))) => Some((&mut task.response, meta.head_only)),
             _ => None,
         }
     }
@@ -472,7 +548,7 @@ impl<T: Transport> Reactor<T> {
             }
             return true;
         }
-        self.waiting_stream(slot, sequence).is_some_and(|response| response.append(data))
+        self.waiting_stream(slot, sequence).is_some_and(|(response, _)| response.append(data))
     }
 
     fn stream_end(&mut self, slot: u32, sequence: u32) -> bool {
@@ -499,7 +575,8 @@ impl<T: Transport> Reactor<T> {
             self.advance(slot);
             return true;
         }
-        self.waiting_stream(slot, sequence).is_some_and(crate::Response::finish_stream)
+        self.waiting_stream(slot, sequence)
+            .is_some_and(|(response, head_only)| response.finish_stream(head_only))
     }
 
     /// Gives a streaming response credit for what has left.
@@ -550,8 +627,20 @@ impl<T: Transport> Reactor<T> {
 
     /// The connection is gone: tells the lane of each of its requests.
     pub(super) fn lane_gone(&mut self, slot: u32) {
-        for exchange in self.with_lane_of(slot) {
+        let exchanges = self.with_lane_of(slot);
+        if exchanges.is_empty() {
+            return;
+        }
+        for exchange in exchanges {
             self.tell_lane(slot, LaneEvent::Gone(exchange));
+        }
+        let conn = &mut self.conns[slot as usize];
+        conn.with_lane = 0;
+        let index = usize::from(conn.lane);
+        if let Some(side) = self.lanes.get_mut(index)
+            && side.has_parked()
+        {
+            side.gone += 1;
         }
     }
 

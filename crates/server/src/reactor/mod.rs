@@ -71,6 +71,8 @@ pub(crate) struct Reactor<T> {
     input_left: bool,
     head: Head,
     params: Params,
+    /// The path of `head` in its normal form, where that is another.
+    normal_path: Option<Vec<u8>>,
     pool: BufPool,
     /// Requests for the workers that this turn brought.
     tasks: Vec<Box<Task>>,
@@ -129,6 +131,7 @@ impl<T: Transport> Reactor<T> {
             input_left: false,
             head: Head::default(),
             params: Params::default(),
+            normal_path: None,
             pool: BufPool::default(),
             tasks: Vec::new(),
             free_tasks: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, response};
-use reactor_route::Found;
+use reactor_route::{Found, normal_path};
 
 use super::Reactor;
 use super::lanes::{LaneSide, lane_bit};
@@ -14,7 +14,8 @@ use crate::observe::Seen;
 use crate::stats::CloseReason;
 use crate::task::Task;
 
-/// Bytes asked of the socket at once.
+/// Bytes asked of the socket at once. What a lane is told of at once is no more
+/// than that.
 const READ_SIZE: usize = 64 * 1024;
 
 /// Reads in one turn before other connections get theirs.
@@ -67,7 +68,8 @@ impl<T: Transport> Reactor<T> {
                 // What was held back comes first; it may be complete.
                 conn.stalled = false;
             } else {
-                match conn.io.read(&mut scratch[carried..]) {
+                let end = (carried + READ_SIZE).min(scratch.len());
+                match conn.io.read(&mut scratch[carried..end]) {
                     Ok(0) => {
                         alive = self.end_of_input(slot);
                         break;
@@ -77,7 +79,7 @@ impl<T: Transport> Reactor<T> {
                         conn.sent_since_read = 0;
                         // A short read has emptied the socket (epoll(7),
                         // question 9), unless the end is known to be there.
-                        conn.readable = n == scratch.len() - carried || conn.hangup;
+                        conn.readable = n == end - carried || conn.hangup;
                         len += n;
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -214,6 +216,10 @@ impl<T: Transport> Reactor<T> {
                 }
                 task.request.head.clone_from(&self.head);
                 task.request.head_bytes.extend_from_slice(head);
+                if let Some(path) = self.normal_path.take() {
+                    self.params.shift(head.len() - self.head.path().start as usize);
+                    task.request.head_bytes.extend_from_slice(&path);
+                }
                 std::mem::swap(&mut task.request.params, &mut self.params);
                 if !has_body {
                     self.conns[slot as usize].last_request_read = meta.close;
@@ -258,6 +264,8 @@ impl<T: Transport> Reactor<T> {
             return Err(Answer::Plain(Plain::Options));
         }
         let token = self.head.method_token().of(head);
+        self.normal_path = normal_path(path);
+        let path = self.normal_path.as_deref().unwrap_or(path);
         let plain = match self.table.find(token, path, &mut self.params) {
             Found::Target(Compiled::Worker(handler)) => {
                 return Ok(Destination::Worker(handler.clone()));
@@ -281,9 +289,9 @@ impl<T: Transport> Reactor<T> {
         let conn = &mut self.conns[slot as usize];
         conn.progress = true;
         if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
-            let event = LaneEvent::Body(*exchange, data.to_vec());
+            let exchange = *exchange;
             conn.unpulled += data.len();
-            self.tell_lane(slot, event);
+            self.tell_body(slot, exchange, data);
             return;
         }
         if let Some(incoming) = conn.incoming.as_deref_mut()
@@ -396,10 +404,11 @@ impl<T: Transport> Reactor<T> {
         self.send_continue(slot);
     }
 
-    /// Sends `100 Continue` if it is owed and all earlier answers are out.
+    /// Sends `100 Continue` if it is owed and all earlier answers are out, none
+    /// of which was the last.
     pub(super) fn send_continue(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
-        if conn.owes_continue && conn.in_flight() == 1 {
+        if conn.owes_continue && conn.in_flight() == 1 && !conn.closing {
             conn.owes_continue = false;
             conn.out.lend(&mut self.pool);
             conn.out.buf().extend_from_slice(response::CONTINUE);

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use reactor_proto::response;
 
 use super::Reactor;
+use super::lanes::lane_bit;
 use crate::conn::{Answer, Meta, Plain, Stream, Transport};
-use crate::lane::Exchange;
+use crate::lane::{Exchange, LaneEvent};
 use crate::out::{Body, Out};
 use crate::stats::CloseReason;
 use crate::task::Task;
@@ -21,7 +22,11 @@ impl<T: Transport> Reactor<T> {
             if conn.waiting.len() <= ahead {
                 conn.waiting.resize_with(ahead + 1, || None);
             }
-            conn.waiting[ahead] = Some((answer, meta));
+            // The beginning of a response of which nothing has been sent.
+            let begun = conn.waiting[ahead].replace((answer, meta));
+            if let Some((begun, _)) = begun {
+                self.recycle_answer(begun);
+            }
             return;
         }
         self.write(slot, answer, meta);
@@ -59,29 +64,31 @@ impl<T: Transport> Reactor<T> {
         let conn = &mut self.conns[slot as usize];
         conn.progress = true;
         if conn.closing {
-            // An earlier answer was the last.
+            // An earlier answer was the last. Nobody will take what this one streams.
+            if let Some(exchange) = streams(&answer) {
+                conn.with_lane &= !lane_bit(exchange.0.sequence);
+                self.tell_lane(slot, LaneEvent::Gone(exchange));
+            }
             self.recycle_answer(answer);
             return;
         }
         let last =
             self.draining && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
-        if meta.close || last {
+        let until_close =
+            matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
+        if meta.close || last || until_close {
             conn.closing = true;
             // A streaming answer may be made of its request's body, which is
             // then yet to be read.
-            let streams = matches!(
-                &answer,
-                Answer::Task(task) if task.response.streams() && !task.failed
-            );
+            let streams = streams(&answer).is_some();
             conn.last_request_read |= !(streams && conn.body_comes_in(conn.next_answer));
-            if !meta.close {
+            conn.delimits = until_close && !meta.head_only;
+            if last && !meta.close {
                 conn.linger = true;
                 conn.reason = Some(CloseReason::Stopped);
             }
         }
-        let until_close =
-            matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
-        let connection: &[u8] = if conn.closing || until_close {
+        let connection: &[u8] = if conn.closing {
             b"Connection: close\r\n\r\n"
         } else if meta.says_keep_alive {
             b"Connection: keep-alive\r\n\r\n"
@@ -120,9 +127,7 @@ impl<T: Transport> Reactor<T> {
                 }
                 if streams {
                     // Until it ends, nothing else is the last.
-                    let has_end = task.response.is_chunked() || task.response.declared().is_some();
-                    conn.delimits = !has_end && !meta.head_only;
-                    let close = std::mem::take(&mut conn.closing) || !has_end;
+                    let close = std::mem::take(&mut conn.closing);
                     conn.stream = Some(Box::new(Stream {
                         exchange: Exchange(task.address),
                         chunked: task.response.is_chunked(),
@@ -165,6 +170,16 @@ impl<T: Transport> Reactor<T> {
         if let Answer::Task(task) = answer {
             self.recycle(task);
         }
+    }
+}
+
+/// The exchange of an answer of which more is to come.
+fn streams(answer: &Answer) -> Option<Exchange> {
+    match answer {
+        Answer::Task(task) if task.response.streams() && !task.failed => {
+            Some(Exchange(task.address))
+        }
+        _ => None,
     }
 }
 
