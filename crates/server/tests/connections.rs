@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, Latch, OpenAtEnd, bounded, builtin, config, inline, pattern, request, start,
+    Client, Latch, OpenAtEnd, bounded, builtin, config, inline, pattern, request, reset, start,
     tcp_address, until, until_stats,
 };
 use reactor_server::{AcceptMode, Config, Server};
@@ -167,14 +167,6 @@ fn a_late_answer_never_reaches_another_connection() {
         client.send("z HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(client.reply().text(), "ok\n");
     }
-}
-
-/// Closes with a reset instead of an orderly end (socket(7), SO_LINGER).
-fn reset(client: Client) {
-    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-    nix::sys::socket::setsockopt(&client.stream, nix::sys::socket::sockopt::Linger, &linger)
-        .expect("a live socket");
-    drop(client);
 }
 
 /// Clients that leave at any point, in any way.

@@ -10,7 +10,9 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
-use common::{Client, bounded, builtin, post, post_chunked, request, start, until, until_stats};
+use common::{
+    Client, bounded, builtin, post, post_chunked, request, reset, start, until, until_stats,
+};
 use reactor_server::{
     Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
     WINDOW,
@@ -25,6 +27,8 @@ struct Seen {
     requests: AtomicUsize,
     gone: AtomicUsize,
     half_closed: AtomicUsize,
+    /// Pieces of request bodies.
+    pieces: AtomicUsize,
     taken: AtomicUsize,
     /// The most body bytes that were sent and not yet acknowledged.
     window: AtomicUsize,
@@ -67,6 +71,7 @@ impl Laned {
             seen: Arc::clone(&seen),
             echoes: HashMap::new(),
             downloads: HashMap::new(),
+            held: Vec::new(),
         };
         let (thread_paused, thread_stop) = (Arc::clone(&paused), Arc::clone(&stop));
         let thread = thread::spawn(move || {
@@ -102,6 +107,8 @@ struct Handler {
     seen: Arc<Seen>,
     echoes: HashMap<Exchange, Echo>,
     downloads: HashMap<Exchange, Download>,
+    /// Answered when somebody asks for `/lane/release`.
+    held: Vec<LaneTask>,
 }
 
 /// A streaming request that is echoed as it comes.
@@ -134,6 +141,7 @@ impl Handler {
         match event {
             LaneEvent::Request(task) => self.request(task),
             LaneEvent::Body(exchange, data) => {
+                self.seen.pieces.fetch_add(1, Ordering::Relaxed);
                 if let Some(echo) = self.echoes.get_mut(&exchange) {
                     echo.queue.push_back(data);
                     self.pump_echo(exchange);
@@ -200,6 +208,17 @@ impl Handler {
                 self.lane.answered();
                 self.replies.push(LaneReply::Abort(exchange));
             }
+            "/lane/hold" => self.held.push(task),
+            "/lane/release" => {
+                for held in std::mem::take(&mut self.held) {
+                    self.whole(held, b"held");
+                }
+                self.whole(task, b"released");
+            }
+            path if path.ends_with("/param") => {
+                let param = task.request().param("*").expect("the wildcard's").into_owned();
+                self.whole(task, param.as_bytes());
+            }
             // Never answered.
             "/lane/never" => {
                 self.downloads.insert(exchange, Download { left: 0, unacknowledged: 0 });
@@ -213,12 +232,16 @@ impl Handler {
             }
             path => {
                 let text = if body.is_empty() { path.as_bytes() } else { &body };
-                task.response().body(text);
-                task.seal();
-                self.lane.answered();
-                self.replies.push(LaneReply::Response(task));
+                self.whole(task, text);
             }
         }
+    }
+
+    fn whole(&mut self, mut task: LaneTask, text: &[u8]) {
+        task.response().body(text);
+        task.seal();
+        self.lane.answered();
+        self.replies.push(LaneReply::Response(task));
     }
 
     fn begin(&mut self, mut task: LaneTask) {
@@ -584,4 +607,137 @@ fn a_drain_waits_for_the_lane() {
     assert!(reply.closes());
     client.ends();
     laned.server.wait();
+}
+
+#[test]
+fn a_head_of_declared_length_waits_for_its_turn() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    client.send(request("GET", "/lane/hold") + &request("HEAD", "/lane/declared"));
+    until("both are with the lane", || laned.seen.requests.load(Ordering::Relaxed) == 2);
+    assert_eq!(laned.client().get("/lane/release").text(), "released");
+    assert_eq!(client.reply().text(), "held");
+    assert_eq!(client.reply_to_head().field("content-length"), Some("10"));
+    assert_eq!(client.get("/lane/after").text(), "/lane/after");
+}
+
+/// With no length and no chunks the end of the connection is the body's end.
+#[test]
+fn an_http_1_0_stream_that_ended_before_its_turn_closes() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    let old = |path: &str| format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    client.send(old("/lane/hold") + &old("/lane/download/5") + &old("/lane/third"));
+    until("all are with the lane", || laned.seen.requests.load(Ordering::Relaxed) == 3);
+    assert_eq!(laned.client().get("/lane/release").text(), "released");
+    let text = client.rest();
+    assert!(text.contains("held"), "{text}");
+    assert!(text.ends_with("Connection: close\r\n\r\nxxxxx"), "{text}");
+}
+
+#[test]
+fn nothing_is_processed_behind_an_http_1_0_stream() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    let old = |path: &str| format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    client.send(old("/lane/download/3000000"));
+    client.read_until("\r\n\r\n");
+    client.send(old("/lane/second"));
+    client.rest();
+    assert_eq!(laned.seen.requests.load(Ordering::Relaxed), 1);
+}
+
+/// Its client gets the end of the connection instead.
+#[test]
+fn a_lane_learns_that_it_streams_for_nobody() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    let old = |path: &str| format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    client.send(old("/lane/hold") + &old("/lane/download/5") + &old("/lane/download/9000000"));
+    until("all are with the lane", || laned.seen.requests.load(Ordering::Relaxed) == 3);
+    assert_eq!(laned.client().get("/lane/release").text(), "released");
+    client.rest();
+    until("the lane is told", || laned.seen.gone.load(Ordering::Relaxed) == 1);
+    until("nothing is in flight", || laned.lane.in_flight() == 0);
+    let stats = laned.server.stats();
+    assert_eq!(stats.handlers.in_flight, 0);
+}
+
+#[test]
+fn an_answer_that_has_begun_and_is_replaced_gives_its_place_back() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |config| config.max_in_flight = Some(8));
+    for _ in 0..10 {
+        let mut client = laned.client();
+        let chunked =
+            "POST /lane/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello";
+        let pieces = || laned.seen.pieces.load(Ordering::Relaxed);
+        let before = pieces();
+        client.send(request("GET", "/lane/hold") + chunked);
+        until("the echo has begun", || pieces() > before);
+        client.send("XX");
+        until("it is over", || laned.server.stats().handlers.in_flight == 1);
+        assert_eq!(laned.client().get("/lane/release").text(), "released");
+        assert_eq!(client.reply().text(), "held");
+        assert_eq!(client.reply().status, 400);
+    }
+    until("no place is taken", || laned.server.stats().handlers.in_flight == 0);
+}
+
+#[test]
+fn a_body_in_chunks_of_one_byte_is_told_in_few_pieces() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    let body = vec![b'x'; 20_000];
+    client.send(post_chunked("/lane/echo", &body, 1));
+    assert_eq!(client.reply().text().len(), body.len());
+    let pieces = laned.seen.pieces.load(Ordering::Relaxed);
+    assert!(pieces < 1000, "{pieces} pieces");
+}
+
+#[test]
+fn clients_that_come_and_go_do_not_pile_up_before_a_full_lane() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(4, |config| config.io_threads = 1);
+    laned.paused.store(true, Ordering::Relaxed);
+    let stay: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut client = laned.client();
+            client.send(request("GET", "/lane/stay"));
+            client
+        })
+        .collect();
+    until_stats(&laned.server, "they are there", |stats| stats.requests.total == 8);
+    for n in 1..=600 {
+        let mut client = laned.client();
+        client.send(request("GET", "/lane/leave"));
+        until_stats(&laned.server, "it is there", |stats| stats.requests.total == 8 + n);
+        reset(client);
+    }
+    until_stats(&laned.server, "all have left", |stats| stats.connections.open == 8);
+    laned.paused.store(false, Ordering::Relaxed);
+    for mut client in stay {
+        assert_eq!(client.reply().text(), "/lane/stay");
+    }
+    let requests = laned.seen.requests.load(Ordering::Relaxed);
+    assert!(requests < 200, "{requests} of 608 requests came to the lane");
+}
+
+/// What a program would see in its request's URL.
+#[test]
+fn routes_are_found_by_the_normal_form_of_the_path() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(64, |_| {});
+    let mut client = laned.client();
+    for path in ["/./inline", "/x/../inline", "/x/%2e%2E/inline", "/x\\..\\inline?a=/../b"] {
+        assert_eq!(client.get(path).text(), "inline", "{path}");
+    }
+    assert_eq!(client.get("/lane/../inline").text(), "inline");
+    assert_eq!(client.get("/a/../lane/b/./c/param").text(), "b/c/param");
+    assert_eq!(client.get("/a/..").status, 200);
 }

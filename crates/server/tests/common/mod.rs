@@ -294,6 +294,22 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// Reads on until this has come.
+    #[track_caller]
+    pub(crate) fn read_until(&mut self, text: &str) {
+        while find(&self.buf, text.as_bytes()).is_none() {
+            self.more().expect("more bytes");
+        }
+    }
+
+    /// Everything up to the end of the stream, which must be no reset.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = std::mem::take(&mut self.buf);
+        self.stream.read_to_end(&mut rest).expect("the end of the stream, not a reset");
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
     /// Reads on to the end of the stream; there must be nothing more before
     /// it and no reset.
     #[track_caller]
@@ -306,6 +322,14 @@ impl<S: Read + Write> Client<S> {
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Closes with a reset instead of an orderly end (socket(7), SO_LINGER).
+pub(crate) fn reset(client: Client) {
+    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+    nix::sys::socket::setsockopt(&client.stream, nix::sys::socket::sockopt::Linger, &linger)
+        .expect("a live socket");
+    drop(client);
 }
 
 /// A request without a body.
