@@ -27,6 +27,8 @@ pub enum RequestError {
     TargetFormInvalid,
     /// The authority in the target is not a host with an optional port.
     TargetAuthorityInvalid,
+    /// The target is an `https` URL, and the connection is not secured.
+    TargetSchemeInsecure,
     /// The version is not `HTTP/` digit `.` digit.
     VersionInvalid,
     /// The major version is not 1.
@@ -103,6 +105,7 @@ impl RequestError {
             Self::BodyTooLarge => 413,
             Self::RequestLineTooLong => 414,
             Self::ExpectationUnknown => 417,
+            Self::TargetSchemeInsecure => 421,
             Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => 431,
             Self::MethodTooLong | Self::EncodingUnsupported => 501,
             Self::VersionUnsupported => 505,
@@ -141,6 +144,10 @@ impl RequestError {
             Self::TargetAuthorityInvalid => {
                 "The request target's authority is not a host with an optional port \
                  (RFC 9112 section 3.2)."
+            }
+            Self::TargetSchemeInsecure => {
+                "The request target is an https URL on a connection that is not secured \
+                 (RFC 9110 section 7.4)."
             }
             Self::VersionInvalid => {
                 "The version is not HTTP/ and two digits with a dot between them \

@@ -153,6 +153,12 @@ pub fn has_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)
 }
 
+/// Whether that body may be other than empty: not with 205 (RFC 9110 §15.3.6).
+#[must_use]
+pub fn has_content(status: u16) -> bool {
+    has_body(status) && status != 205
+}
+
 /// Appends `data` as one chunk. Empty data appends nothing: a chunk of size zero
 /// would end the body.
 pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {

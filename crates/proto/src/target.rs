@@ -45,10 +45,16 @@ fn other_forms(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
         head.query = None;
         return Ok(());
     }
-    let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
+    let has_scheme = |scheme: &[u8]| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
-    let Some(scheme) = scheme else { return Err(RequestError::TargetFormInvalid) };
+    };
+    if has_scheme(b"https://") {
+        return Err(RequestError::TargetSchemeInsecure);
+    }
+    let scheme = b"http://";
+    if !has_scheme(scheme) {
+        return Err(RequestError::TargetFormInvalid);
+    }
     let rest = &target[scheme.len()..];
     let len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     if authority::parse(&rest[..len]).is_none() {

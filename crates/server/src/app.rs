@@ -86,10 +86,11 @@ impl Inline {
         for (name, value) in fields {
             append_field(&mut head, name, value)?;
         }
+        if !response::has_content(status) {
+            body.clear();
+        }
         if response::has_body(status) {
             response::content_length(&mut head, body.len() as u64);
-        } else {
-            body.clear();
         }
         Ok(Self { status, head, body: body.into() })
     }

@@ -289,10 +289,12 @@ impl Response {
         let out = &mut self.wire;
         response::status_line(out, self.status);
         out.extend_from_slice(&self.fields);
-        if !response::has_body(self.status) {
+        if !response::has_content(self.status) {
             self.body.clear();
             self.chunked = false;
             self.streams = false;
+        }
+        if !response::has_body(self.status) {
             // 304 could say the length of what it leaves out; we do not know
             // it. 204 must not (RFC 9110 §8.6).
             return;

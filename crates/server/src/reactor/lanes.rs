@@ -286,7 +286,7 @@ impl<T: Transport> Reactor<T> {
         }
         if !self.enter_handlers() {
             // Not worth reading on for.
-            self.fail(slot, Answer::Plain(Plain::Overloaded), false, CloseReason::Rejected, &[]);
+            self.fail(slot, Answer::Plain(Plain::Overloaded), CloseReason::Rejected, &[]);
             return;
         }
         let conn = &mut self.conns[slot as usize];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, response};
+use reactor_proto::{Event, Framing, Limits, Method, Version, response};
 use reactor_route::{Found, normal_path};
 
 use super::Reactor;
@@ -130,7 +130,7 @@ impl<T: Transport> Reactor<T> {
         self.lane_hangup(slot);
         if partial && !self.conns[slot as usize].last_request_read {
             let answer = Answer::Plain(Plain::Incomplete);
-            self.fail(slot, answer, false, CloseReason::Aborted, &[]);
+            self.fail(slot, answer, CloseReason::Aborted, &[]);
         }
         true
     }
@@ -174,10 +174,10 @@ impl<T: Transport> Reactor<T> {
                     }
                 }
                 Err(error) => {
-                    // Blank lines before a request do not count.
+                    // A request is malformed or over a limit. Blank lines before it
+                    // do not count.
                     let line = rest.trim_ascii_start();
-                    let head_only = line.starts_with(b"HEAD ") && conn.incoming.is_none();
-                    self.reject(slot, error, head_only, line);
+                    self.fail(slot, Answer::Rejected(error), CloseReason::Rejected, line);
                 }
             }
         }
@@ -300,7 +300,7 @@ impl<T: Transport> Reactor<T> {
             if self.body_bytes + data.len() > self.settings.body_memory {
                 self.counters.rejected.add(1);
                 let answer = Answer::Plain(Plain::Overloaded);
-                self.fail(slot, answer, false, CloseReason::Rejected, &[]);
+                self.fail(slot, answer, CloseReason::Rejected, &[]);
                 return;
             }
             self.body_bytes += data.len();
@@ -341,22 +341,10 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// A request is malformed or over a limit.
-    fn reject(&mut self, slot: u32, error: RequestError, head_only: bool, input: &[u8]) {
-        self.fail(slot, Answer::Rejected(error), head_only, CloseReason::Rejected, input);
-    }
-
     /// Answers the request that is coming in with an error, in its turn, and
     /// reads no further. `input` is what there is of its head, unless that is the
     /// connection's tail.
-    pub(super) fn fail(
-        &mut self,
-        slot: u32,
-        answer: Answer,
-        head_only: bool,
-        reason: CloseReason,
-        input: &[u8],
-    ) {
+    pub(super) fn fail(&mut self, slot: u32, answer: Answer, reason: CloseReason, input: &[u8]) {
         let conn = &mut self.conns[slot as usize];
         conn.last_request_read = true;
         conn.linger = true;
@@ -387,9 +375,11 @@ impl<T: Transport> Reactor<T> {
             None => {
                 let sequence = conn.next_request;
                 conn.next_request = sequence.wrapping_add(1);
+                let input = if input.is_empty() { tail.trim_ascii_start() } else { input };
+                let head_only = input.starts_with(b"HEAD ");
                 if let Some(observer) = &mut self.observer {
                     let (peer, start) = (conn.peer, self.clock.now());
-                    let seen = Seen::Input(if input.is_empty() { &tail } else { input });
+                    let seen = Seen::Input(input);
                     observer.begin(slot, (conn.generation, sequence), peer, start, &seen);
                 }
                 (sequence, Meta { head_only, ..Meta::default() })

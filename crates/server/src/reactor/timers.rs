@@ -89,7 +89,7 @@ impl<T: Transport> Reactor<T> {
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
                 Phase::Head | Phase::Body => {
                     let answer = Answer::Plain(Plain::Timeout);
-                    self.fail(slot, answer, false, CloseReason::RequestTimeout, &[]);
+                    self.fail(slot, answer, CloseReason::RequestTimeout, &[]);
                     self.work(slot);
                 }
                 Phase::Write => self.look_at_writing(slot),

@@ -235,7 +235,7 @@ fn target_forms() {
     assert_eq!(path("GET /?"), ("/".into(), some("")));
     assert_eq!(path("GET //x/..?a/b"), ("//x/..".into(), some("a/b")));
     assert_eq!(path("GET http://b"), ("/".into(), None));
-    assert_eq!(path("GET HTTPS://b:1?x"), ("/".into(), some("x")));
+    assert_eq!(path("GET HTTP://b:1?x"), ("/".into(), some("x")));
     assert_eq!(path("GET http://b/p?x"), ("/p".into(), some("x")));
     assert_eq!(path("OPTIONS *"), ("*".into(), None));
     assert_eq!(path("OPTIONS /"), ("/".into(), None));
@@ -244,6 +244,8 @@ fn target_forms() {
     let refused = |line: &str, error| {
         refused(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"), error);
     };
+    refused("GET https://b/", TargetSchemeInsecure);
+    refused("GET HTTPS://b:1?x", TargetSchemeInsecure);
     for line in [
         "GET *",
         "OPTIONS *x",
