@@ -188,8 +188,9 @@ impl Client {
                 return Err("bytes after the last answer".into());
             }
             let request = self.requests.get(self.answered);
-            // Of a head that never came in whole the method is not known.
-            let head_only = request.is_some_and(|r| r.head_only && wire.known >= r.head_end);
+            // Of a head that never came in whole the method may not be known.
+            let method_end = |r: &Expected| r.start + "HEAD ".len();
+            let head_only = request.is_some_and(|r| r.head_only && wire.known >= method_end(r));
             let Some((answer, used)) = Answer::parse(&wire.output[self.parsed..], head_only)?
             else {
                 self.seen = wire.output.len();
