@@ -87,10 +87,29 @@ impl Accepting {
 
     /// Accepts everything that waits, then stops listening: whoever got
     /// through to us before the stop is served.
-    pub(crate) fn finish(&mut self, open: usize, take: &mut dyn FnMut(Stream, Option<SocketAddr>)) {
+    pub(crate) fn finish(
+        &mut self,
+        poller: &Poller,
+        open: usize,
+        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
+    ) {
+        self.unlink();
         self.accept_up_to(usize::MAX, None, open, take);
+        for listener in &self.listeners {
+            // Closing does not end the watch of a unix socket that other loops
+            // still have open (epoll(7), question 6). It may be paused already.
+            let _ = poller.remove(listener);
+        }
         self.listeners.clear();
         self.paused_until = None;
+    }
+
+    /// Nobody shall find a listener that will not accept. While it is open its
+    /// file's inode is not used again, so only our own file goes.
+    fn unlink(&self) {
+        for listener in &self.listeners {
+            listener.unlink();
+        }
     }
 
     fn accept_up_to(
@@ -175,6 +194,12 @@ impl Accepting {
                     Err(error) => error.kind() == io::ErrorKind::WouldBlock,
                 }
         });
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.unlink();
     }
 }
 
@@ -287,7 +312,7 @@ impl Acceptor {
             inboxes[fewest].push_control(Control::Accepted(stream, peer));
         };
         if finish {
-            self.accepting.finish(total, &mut take);
+            self.accepting.finish(&self.poller, total, &mut take);
         } else {
             self.accepting.accept(&self.poller, total, &mut take);
         }

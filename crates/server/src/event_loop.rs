@@ -304,7 +304,9 @@ impl EventLoop {
         if let Some(accepting) = &mut self.accepting {
             let open = self.counters.open();
             let mut accepted = Vec::new();
-            accepting.finish(open, &mut |stream, peer| accepted.push((stream, peer)));
+            accepting.finish(&self.poller, open, &mut |stream, peer| {
+                accepted.push((stream, peer));
+            });
             self.insert(accepted);
         }
         self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);
