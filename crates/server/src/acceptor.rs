@@ -5,8 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use reactor_proto::response::date;
 use reactor_sys::{Events, Listener, Poller, Stream, Waker, block_signals};
 
 use crate::inbox::{Control, Inbox};
@@ -25,11 +26,14 @@ const MAX_REFUSED: usize = 64;
 const REFUSED_FOR: Duration = Duration::from_millis(500);
 const REFUSED_POLL: Duration = Duration::from_millis(50);
 
+/// The answer to a connection too many, around the value of its `Date`.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 Content-Type: text/plain\r\n\
 Content-Length: 67\r\n\
 Retry-After: 1\r\n\
-Connection: close\r\n\r\n\
+Connection: close\r\n\
+Date: ";
+const REFUSAL_BODY: &[u8] = b"\r\n\r\n\
 503 Service Unavailable: the server has all the connections it can\n";
 
 /// Epoll token of the first listener; the others follow.
@@ -161,8 +165,10 @@ impl Accepting {
     /// Tells the client, without letting it hold a place.
     fn refuse(&mut self, stream: Stream) {
         self.counters.accept.refused.fetch_add(1, Ordering::Relaxed);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let refusal = [REFUSAL, &date(wall.as_secs()), REFUSAL_BODY].concat();
         // A fresh socket has room for this.
-        let _ = stream.write(REFUSAL);
+        let _ = stream.write(&refusal);
         let _ = stream.shutdown_write();
         if self.refused.len() >= MAX_REFUSED {
             self.refused.pop_front();
