@@ -38,7 +38,7 @@ const REFUSAL_BODY: &[u8] = b"\r\n\r\n\
 
 /// Epoll token of the first listener; the others follow.
 pub(crate) const LISTENER: u64 = u64::MAX - 64;
-/// Epoll token of the waker.
+/// Epoll token of what only wakes: the waker, and the timer of a seat.
 pub(crate) const WAKER: u64 = u64::MAX;
 
 /// Listeners and what happens when there are too many connections.
