@@ -448,11 +448,11 @@ impl<T: Transport> Reactor<T> {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
                 conn.sent_since_read += sent;
+                conn.sent |= sent > 0;
                 if let Some(observer) = &mut self.observer {
                     observer.sent(slot, sent);
                 }
                 if flushed == Flushed::Blocked {
-                    conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();
                 }
                 true

@@ -279,13 +279,14 @@ impl<T: Transport> Reactor<T> {
 
     fn body(&mut self, slot: u32, data: &[u8]) {
         let conn = &mut self.conns[slot as usize];
-        conn.progress = true;
         if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
+            conn.progress = true;
             let event = LaneEvent::Body(*exchange, data.to_vec());
             conn.unpulled += data.len();
             self.tell_lane(slot, event);
             return;
         }
+        conn.collected += data.len();
         if let Some(incoming) = conn.incoming.as_deref_mut()
             && let Incoming::Task(task) = incoming
         {
