@@ -117,6 +117,16 @@ impl EventLoop {
         !self.is_drained()
     }
 
+    /// The thread that calls this is the loop's own.
+    pub(crate) fn is_this_thread(&self) {
+        self.counters.loops[self.index].thread.set_to_this_thread();
+    }
+
+    /// The time of the last turn.
+    pub(crate) fn now(&self) -> Instant {
+        self.reactor.clock.now()
+    }
+
     /// Whether the server is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.drain_until.is_some()

@@ -14,11 +14,23 @@
 //! milliseconds, and takes the seat back when something is ready that the
 //! lane's thread does not come to, because a handler keeps it. So health checks
 //! and static routes are answered also while JavaScript is stuck.
+//! `crates/server/loom` checks the interleavings.
 
+#[cfg(not(loom))]
 use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
 
 use reactor_sys::{Poller, Timer, block_signals, yield_now};
 
@@ -26,18 +38,21 @@ use crate::acceptor::WAKER;
 use crate::event_loop::{EventLoop, Wait};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
+#[cfg(loom)]
+use crate::seat_world::sleep;
 
 /// How long after the lane's last turn the guard looks whether something waits,
 /// and so how long what is ready may wait for a handler that keeps the thread.
-/// Each look interrupts a core that has other work to do.
-const TICK: Duration = Duration::from_millis(4);
+/// Each look interrupts a core that has other work to do. The models under loom
+/// have no time.
+const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
 
 /// Looks that find nothing before the guard sleeps until something comes.
-const QUIET_TICKS: u32 = 8;
+const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
 
 /// After the lane's thread lost the seat it may ask again after this long.
 /// Handlers that are always slow then cost ten changes a second, not hundreds.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
 
 /// Turns in a row that may each leave work over before the lane's thread gets on
 /// with other things: peers that send without end must not keep it.
@@ -100,7 +115,7 @@ impl Seat {
     pub(crate) fn run(&self) {
         block_signals();
         if let Some(event_loop) = self.lock().as_ref() {
-            event_loop.counters.loops[event_loop.index].thread.set_to_this_thread();
+            event_loop.is_this_thread();
         }
         while self.drive_until_wanted() {
             self.guard();
@@ -135,7 +150,7 @@ impl Seat {
         let mut quiet = 0;
         let mut wait = TICK;
         loop {
-            std::thread::sleep(wait);
+            sleep(wait);
             if !self.by_lane.load(Ordering::Acquire) {
                 return;
             }
@@ -172,7 +187,7 @@ impl Seat {
             event_loop.inbox.waker().wake();
             return true;
         }
-        let now = self.micros_at(event_loop.reactor.clock.now());
+        let now = self.micros_at(event_loop.now());
         let at = now.saturating_add(micros(timeout));
         let timer_at = self.timer_at.load(Ordering::Relaxed);
         // Deadlines that move on need no call: the timer expires once too early.
@@ -187,6 +202,7 @@ impl Seat {
 
     /// The epoll instance that the lane's thread must watch for reading while
     /// it has the seat and rests. It is open as long as the seat is there.
+    #[cfg(not(loom))]
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
@@ -247,7 +263,7 @@ impl Seat {
         // What the lane has answered leaves first: while it does, more comes in.
         event_loop.replies();
         let goes_on = event_loop.turn(Wait::No);
-        let now = self.micros_at(event_loop.reactor.clock.now());
+        let now = self.micros_at(event_loop.now());
         self.last_turn.store(now, Ordering::Relaxed);
         if goes_on && !event_loop.is_draining() {
             let left_over = self.leave_to_epoll(event_loop);
