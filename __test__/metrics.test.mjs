@@ -19,9 +19,11 @@ const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
 
 /** Scrapes a URL, or `unix:` and a path. */
 async function scrape(url) {
+  // No connection of the agent's: one that an earlier server at the same address has
+  // just closed might be in its pool still.
   const req = url.startsWith('unix:')
-    ? request({ socketPath: url.slice(5), path: '/metrics' })
-    : request(url);
+    ? request({ socketPath: url.slice(5), path: '/metrics', agent: false })
+    : request(url, { agent: false });
   req.end();
   const [res] = await once(req, 'response');
   let body = '';

@@ -380,7 +380,11 @@ export interface Timeouts {
   head?: number | undefined;
 
   /**
-   * For the next bytes of a body, 1 to 86400000; then 408.
+   * For the next bytes of a body, 1 to 86400000; then 408. A body that is read
+   * whole before its handler is called, or read and dropped, must also come at 250
+   * bytes a second on average: it may fall behind that by no more than this time,
+   * and what came faster is no credit. One that a handler takes as it comes may be
+   * as slow as it likes in between.
    * @default 30000
    */
   body?: number | undefined;
@@ -394,8 +398,8 @@ export interface Timeouts {
   keepAlive?: number | undefined;
 
   /**
-   * For a peer to take more of a response, 1 to 86400000; then the connection
-   * is closed.
+   * For a peer to take more of a response, 1 to 86400000, whatever it sends
+   * meanwhile; then the connection is closed.
    * @default 30000
    */
   write?: number | undefined;

@@ -5,8 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use reactor_proto::response::date;
 use reactor_sys::{Events, Listener, Poller, Stream, Waker, block_signals};
 
 use crate::inbox::{Control, Inbox};
@@ -25,16 +26,19 @@ const MAX_REFUSED: usize = 64;
 const REFUSED_FOR: Duration = Duration::from_millis(500);
 const REFUSED_POLL: Duration = Duration::from_millis(50);
 
+/// The answer to a connection too many, around the value of its `Date`.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 Content-Type: text/plain\r\n\
 Content-Length: 67\r\n\
 Retry-After: 1\r\n\
-Connection: close\r\n\r\n\
+Connection: close\r\n\
+Date: ";
+const REFUSAL_BODY: &[u8] = b"\r\n\r\n\
 503 Service Unavailable: the server has all the connections it can\n";
 
 /// Epoll token of the first listener; the others follow.
 pub(crate) const LISTENER: u64 = u64::MAX - 64;
-/// Epoll token of the waker.
+/// Epoll token of what only wakes: the waker, and the timer of a seat.
 pub(crate) const WAKER: u64 = u64::MAX;
 
 /// Listeners and what happens when there are too many connections.
@@ -87,10 +91,29 @@ impl Accepting {
 
     /// Accepts everything that waits, then stops listening: whoever got
     /// through to us before the stop is served.
-    pub(crate) fn finish(&mut self, open: usize, take: &mut dyn FnMut(Stream, Option<SocketAddr>)) {
+    pub(crate) fn finish(
+        &mut self,
+        poller: &Poller,
+        open: usize,
+        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
+    ) {
+        self.unlink();
         self.accept_up_to(usize::MAX, None, open, take);
+        for listener in &self.listeners {
+            // Closing does not end the watch of a unix socket that other loops
+            // still have open (epoll(7), question 6). It may be paused already.
+            let _ = poller.remove(listener);
+        }
         self.listeners.clear();
         self.paused_until = None;
+    }
+
+    /// Nobody shall find a listener that will not accept. While it is open its
+    /// file's inode is not used again, so only our own file goes.
+    fn unlink(&self) {
+        for listener in &self.listeners {
+            listener.unlink();
+        }
     }
 
     fn accept_up_to(
@@ -142,8 +165,10 @@ impl Accepting {
     /// Tells the client, without letting it hold a place.
     fn refuse(&mut self, stream: Stream) {
         self.counters.accept.refused.fetch_add(1, Ordering::Relaxed);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let refusal = [REFUSAL, &date(wall.as_secs()), REFUSAL_BODY].concat();
         // A fresh socket has room for this.
-        let _ = stream.write(REFUSAL);
+        let _ = stream.write(&refusal);
         let _ = stream.shutdown_write();
         if self.refused.len() >= MAX_REFUSED {
             self.refused.pop_front();
@@ -175,6 +200,12 @@ impl Accepting {
                     Err(error) => error.kind() == io::ErrorKind::WouldBlock,
                 }
         });
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.unlink();
     }
 }
 
@@ -287,7 +318,7 @@ impl Acceptor {
             inboxes[fewest].push_control(Control::Accepted(stream, peer));
         };
         if finish {
-            self.accepting.finish(total, &mut take);
+            self.accepting.finish(&self.poller, total, &mut take);
         } else {
             self.accepting.accept(&self.poller, total, &mut take);
         }

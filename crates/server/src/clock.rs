@@ -11,6 +11,8 @@ pub(crate) type Millis = u64;
 pub(crate) struct Clock {
     start: Instant,
     now: Instant,
+    /// `now` since `start`.
+    millis: Millis,
     /// When the line below is out of date.
     stale_at: Instant,
     line: [u8; 37],
@@ -19,7 +21,7 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn new() -> Self {
         let start = Instant::now();
-        let mut clock = Self { start, now: start, stale_at: start, line: *DATE };
+        let mut clock = Self { start, now: start, millis: 0, stale_at: start, line: *DATE };
         clock.read();
         clock
     }
@@ -28,6 +30,7 @@ impl Clock {
     /// `Date` has no finer grain (RFC 9110 §5.6.7).
     pub(crate) fn read(&mut self) {
         self.now = Instant::now();
+        self.millis = u64::try_from((self.now - self.start).as_millis()).unwrap_or(u64::MAX);
         if self.now >= self.stale_at {
             let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.line[6..35].copy_from_slice(&date(wall.as_secs()));
@@ -41,6 +44,7 @@ impl Clock {
     #[cfg(test)]
     pub(crate) fn set(&mut self, millis: Millis, wall: u64) {
         self.now = self.start + Duration::from_millis(millis);
+        self.millis = millis;
         self.line[6..35].copy_from_slice(&date(wall));
     }
 
@@ -49,7 +53,7 @@ impl Clock {
     }
 
     pub(crate) fn millis(&self) -> Millis {
-        u64::try_from((self.now - self.start).as_millis()).unwrap_or(u64::MAX)
+        self.millis
     }
 
     /// `Date: …` with its line end.

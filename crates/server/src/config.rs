@@ -149,13 +149,16 @@ pub struct Timeouts {
     /// From a head's first byte to its last, else 408; the default is 30 s.
     /// Also what a fresh connection has until its first byte.
     pub head: Duration,
-    /// Without any progress inside a body, else 408; the default is 30 s.
+    /// For the next bytes of a body, else 408; the default is 30 s. A body that is
+    /// collected or dropped may fall behind 250 bytes a second by no more than this;
+    /// one that a lane takes as it comes begins anew with each byte.
     pub body: Duration,
     /// Between requests of a kept connection; the default is 75 s, because a
     /// load balancer that keeps idle connections 60 s must be the one to
     /// close first.
     pub idle: Duration,
-    /// Without any progress in sending a response; the default is 30 s.
+    /// Without the peer taking any of a response, whatever it sends meanwhile; the
+    /// default is 30 s.
     pub write: Duration,
     /// For requests in flight when the server stops; the default is 10 s.
     pub drain: Duration,

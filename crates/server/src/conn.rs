@@ -79,8 +79,13 @@ pub(crate) struct Conn<T> {
     pub(crate) phase: Phase,
     /// When the phase began, or last made progress where that counts.
     pub(crate) since: Millis,
-    /// Set where progress counts: see `reactor::timers`.
+    /// What has happened since the timer was last set: see `reactor::timers`. A
+    /// request or a piece of a streaming body has come, or an answer was made.
     pub(crate) progress: bool,
+    /// Output has left.
+    pub(crate) sent: bool,
+    /// Bytes have come of a body that is collected or dropped.
+    pub(crate) collected: usize,
     /// What the transport held unsent when it last took no more, or when the
     /// timer last looked.
     pub(crate) unsent: usize,
@@ -250,6 +255,8 @@ impl<T> Conn<T> {
             phase: Phase::Fresh,
             since: now,
             progress: false,
+            sent: false,
+            collected: 0,
             unsent: 0,
             sent_since_read: 0,
             readable: false,

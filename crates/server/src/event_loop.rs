@@ -117,6 +117,16 @@ impl EventLoop {
         !self.is_drained()
     }
 
+    /// The thread that calls this is the loop's own.
+    pub(crate) fn is_this_thread(&self) {
+        self.counters.loops[self.index].thread.set_to_this_thread();
+    }
+
+    /// The time of the last turn.
+    pub(crate) fn now(&self) -> Instant {
+        self.reactor.clock.now()
+    }
+
     /// Whether the server is stopping.
     pub(crate) fn is_draining(&self) -> bool {
         self.drain_until.is_some()
@@ -304,7 +314,9 @@ impl EventLoop {
         if let Some(accepting) = &mut self.accepting {
             let open = self.counters.open();
             let mut accepted = Vec::new();
-            accepting.finish(open, &mut |stream, peer| accepted.push((stream, peer)));
+            accepting.finish(&self.poller, open, &mut |stream, peer| {
+                accepted.push((stream, peer));
+            });
             self.insert(accepted);
         }
         self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);

@@ -53,11 +53,14 @@ pub(crate) struct Observer {
 struct Open {
     first: u32,
     last: u32,
+    /// The first whose answer is not written. Answers are written in the order of
+    /// the requests, so it is the one that the next belongs to.
+    unanswered: u32,
     /// Bytes that have left.
     sent: u64,
 }
 
-const NOTHING_OPEN: Open = Open { first: NONE, last: NONE, sent: 0 };
+const NOTHING_OPEN: Open = Open { first: NONE, last: NONE, unanswered: NONE, sent: 0 };
 
 struct Record {
     next: u32,
@@ -119,21 +122,25 @@ impl Observer {
             None => open.first = key,
         }
         open.last = key;
+        if open.unanswered == NONE {
+            open.unanswered = key;
+        }
     }
 
     /// The answer to `request` begins; `unsent` bytes are before its body.
     pub(crate) fn answer(&mut self, slot: u32, request: u32, status: u16, unsent: usize) {
-        let Some((record, sent)) = self.find(slot, request) else { return };
+        let Some((record, sent)) = self.unanswered(slot, request) else { return };
         record.status = status;
         record.body = sent + unsent as u64;
     }
 
     /// The answer to `request` is written; `unsent` bytes are before its end.
     pub(crate) fn written(&mut self, slot: u32, request: u32, unsent: usize) {
-        if let Some((record, sent)) = self.find(slot, request)
+        if let Some((record, sent)) = self.unanswered(slot, request)
             && record.status != 0
         {
             record.end = Some(sent + unsent as u64);
+            self.conns[slot as usize].unanswered = record.next;
         }
     }
 
@@ -191,19 +198,12 @@ impl Observer {
         self.records.get(self.conns.get(slot as usize)?.first as usize)
     }
 
-    /// The record of `request`, and how much its connection has sent. None for
-    /// a request from before the observer.
-    fn find(&mut self, slot: u32, request: u32) -> Option<(&mut Record, u64)> {
+    /// The record of `request`, whose answer is in turn, and how much its connection
+    /// has sent. None for a request from before the observer.
+    fn unanswered(&mut self, slot: u32, request: u32) -> Option<(&mut Record, u64)> {
         let open = self.conns.get(slot as usize)?;
-        let mut key = open.first;
-        while let Some(record) = self.records.get(key as usize) {
-            if record.id.request == request {
-                let sent = open.sent;
-                return self.records.get_mut(key as usize).map(|record| (record, sent));
-            }
-            key = record.next;
-        }
-        None
+        let record = self.records.get_mut(open.unanswered as usize)?;
+        (record.id.request == request).then_some((record, open.sent))
     }
 
     /// The first open request of the connection has ended.
@@ -237,5 +237,46 @@ impl Observer {
                 self.spare.push(record.text);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of one connection's requests, whose answers fill one buffer.
+    #[test]
+    fn each_of_many_pipelined_answers_finds_its_request_at_once() {
+        const REQUESTS: u32 = 4_000;
+        let mut observer = Observer::new(0, Arc::default(), None);
+        let now = Instant::now();
+        // A connection that has had a request before the observer came.
+        let requests = 1..=REQUESTS;
+        for request in requests.clone() {
+            observer.begin(7, (0, request), None, now, &Seen::Input(b""));
+        }
+        observer.answer(7, 0, 200, 40);
+        observer.written(7, 0, 100);
+        let mut unsent = 100;
+        for request in requests.clone() {
+            assert!(observer.unanswered(7, request).is_some(), "it is in turn");
+            assert!(observer.unanswered(7, request + 1).is_none(), "it is not in turn");
+            observer.answer(7, request, 200, unsent + 40);
+            unsent += 100;
+            observer.written(7, request, unsent);
+        }
+        assert!(observer.open(7).into_iter().eq(requests.map(|request| (request, true))));
+
+        // Half an answer, and what was before the first.
+        observer.sent(7, 150);
+        assert_eq!(observer.open(7).len(), REQUESTS as usize);
+        observer.sent(7, 50);
+        assert_eq!(observer.open(7).len(), REQUESTS as usize - 1);
+        observer.sent(7, unsent - 200);
+        assert!(observer.open(7).is_empty());
+        observer.begin(7, (0, REQUESTS + 1), None, now, &Seen::Input(b""));
+        observer.answer(7, REQUESTS + 1, 200, 1);
+        observer.written(7, REQUESTS + 1, 1);
+        assert_eq!(observer.open(7), [(REQUESTS + 1, true)]);
     }
 }

@@ -10,7 +10,7 @@ use crate::conn::Transport;
 /// copied behind its head.
 const SPLICE_FROM: usize = 16 * 1024;
 
-/// Slices in one writev(2); a connection rarely has more than two.
+/// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
 
 /// Bytes to send, in order: one buffer for all that is small, and large

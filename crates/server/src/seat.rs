@@ -6,33 +6,57 @@
 //! handlers it runs turns of the loop itself, and nobody is woken. Its own
 //! event loop watches the loop's epoll instance while it rests.
 //!
+//! All that the loop may have to do then makes its epoll instance ready: what
+//! other threads put in, the next of its timers, and work that a turn has left
+//! over. So whoever watches the instance needs to know nothing else.
+//!
 //! The loop's own thread then stands guard. It looks at the clock every few
 //! milliseconds, and takes the seat back when something is ready that the
 //! lane's thread does not come to, because a handler keeps it. So health checks
 //! and static routes are answered also while JavaScript is stuck.
+//! `crates/server/loom` checks the interleavings.
 
+#[cfg(not(loom))]
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Poller, block_signals, yield_now};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
 
+use reactor_sys::{Poller, Timer, block_signals, yield_now};
+
+use crate::acceptor::WAKER;
 use crate::event_loop::{EventLoop, Wait};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
+#[cfg(loom)]
+use crate::seat_world::sleep;
 
 /// How long after the lane's last turn the guard looks whether something waits,
 /// and so how long what is ready may wait for a handler that keeps the thread.
-/// Each look interrupts a core that has other work to do.
-const TICK: Duration = Duration::from_millis(4);
+/// Each look interrupts a core that has other work to do. The models under loom
+/// have no time.
+const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
 
 /// Looks that find nothing before the guard sleeps until something comes.
-const QUIET_TICKS: u32 = 8;
+const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
 
 /// After the lane's thread lost the seat it may ask again after this long.
 /// Handlers that are always slow then cost ten changes a second, not hundreds.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
+
+/// Turns in a row that may each leave work over before the lane's thread gets on
+/// with other things: peers that send without end must not keep it.
+const MOST_TURNS: u32 = 4;
 
 /// The driver's seat of one loop.
 pub struct Seat {
@@ -50,6 +74,13 @@ pub struct Seat {
     /// When the lane last looked what is ready, in microseconds since `epoch`.
     last_turn: AtomicU64,
     lane: OnceLock<Arc<Lane>>,
+    /// Wakes the lane's thread for what is due; set where a lane is.
+    timer: OnceLock<Timer>,
+    /// When the timer was last set to expire, in microseconds since `epoch`.
+    /// Written by whoever drives.
+    timer_at: AtomicU64,
+    /// The lane's turns in a row that left work over.
+    unfinished: AtomicU32,
     /// When the lane may ask again, in microseconds since `epoch`.
     ask_from: AtomicU64,
     epoch: Instant,
@@ -72,6 +103,9 @@ impl Seat {
             barred: AtomicBool::new(false),
             last_turn: AtomicU64::new(0),
             lane: OnceLock::new(),
+            timer: OnceLock::new(),
+            timer_at: AtomicU64::new(0),
+            unfinished: AtomicU32::new(0),
             ask_from: AtomicU64::new(0),
             epoch: Instant::now(),
         }
@@ -81,7 +115,7 @@ impl Seat {
     pub(crate) fn run(&self) {
         block_signals();
         if let Some(event_loop) = self.lock().as_ref() {
-            event_loop.counters.loops[event_loop.index].thread.set_to_this_thread();
+            event_loop.is_this_thread();
         }
         while self.drive_until_wanted() {
             self.guard();
@@ -99,9 +133,7 @@ impl Seat {
                 if self.barred.load(Ordering::Acquire) {
                     continue;
                 }
-                // From here on whoever has something for the loop must say so
-                // through its epoll instance: nobody else looks.
-                event_loop.inbox.gate().about_to_sleep();
+                self.leave_to_epoll(event_loop);
                 self.by_lane.store(true, Ordering::SeqCst);
                 drop(slot);
                 if let Some(lane) = self.lane.get() {
@@ -118,7 +150,7 @@ impl Seat {
         let mut quiet = 0;
         let mut wait = TICK;
         loop {
-            std::thread::sleep(wait);
+            sleep(wait);
             if !self.by_lane.load(Ordering::Acquire) {
                 return;
             }
@@ -137,39 +169,57 @@ impl Seat {
                 self.by_lane.store(false, Ordering::Release);
                 return;
             }
-            let Some(timeout) = self.look_after_timers() else { continue };
             quiet += 1;
             if quiet > QUIET_TICKS {
                 quiet = 0;
-                let _ = self.poller.is_ready(timeout);
+                let _ = self.poller.is_ready(None);
             }
         }
     }
 
-    /// Does what is due, and says how long nothing will be; None if the lane is
-    /// driving, or there is more to do already.
-    fn look_after_timers(&self) -> Option<Option<Duration>> {
-        let mut slot = self.try_lock()?;
-        let event_loop = slot.as_mut()?;
-        if !event_loop.turn(Wait::No) {
-            *slot = None;
-            self.by_lane.store(false, Ordering::Release);
-            return None;
+    /// After a turn of the lane's, or before its first: from here on whatever there
+    /// is to do makes the epoll instance ready. True if something is left over.
+    fn leave_to_epoll(&self, event_loop: &mut EventLoop) -> bool {
+        let Some(timeout) = event_loop.sleep_timeout() else { return false };
+        if timeout.is_zero() {
+            // The gate says "awake", and need not say more: the instance is ready
+            // until somebody drives, who looks into the inbox.
+            event_loop.inbox.waker().wake();
+            return true;
         }
-        let timeout = event_loop.sleep_timeout();
-        (timeout != Some(Duration::ZERO)).then_some(timeout)
+        let now = self.micros_at(event_loop.now());
+        let at = now.saturating_add(micros(timeout));
+        let timer_at = self.timer_at.load(Ordering::Relaxed);
+        // Deadlines that move on need no call: the timer expires once too early.
+        if let Some(timer) = self.timer.get()
+            && (timer_at <= now || at < timer_at)
+            && timer.set(timeout).is_ok()
+        {
+            self.timer_at.store(at, Ordering::Relaxed);
+        }
+        false
     }
 
     /// The epoll instance that the lane's thread must watch for reading while
     /// it has the seat and rests. It is open as long as the seat is there.
+    #[cfg(not(loom))]
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
 
-    /// Names the lane whose thread may drive. Only the first counts.
+    /// Names the lane whose thread may drive. Only the first counts. Where the
+    /// system has no timer for it, the loop's own thread goes on driving.
     pub fn offer(&self, lane: &Arc<Lane>) {
-        let _ = self.lane.set(Arc::clone(lane));
+        if self.lane.set(Arc::clone(lane)).is_err() {
+            return;
+        }
+        match Timer::new().and_then(|timer| self.poller.add_edge(&timer, WAKER).map(|()| timer)) {
+            Ok(timer) => {
+                let _ = self.timer.set(timer);
+            }
+            Err(_) => self.barred.store(true, Ordering::Release),
+        }
     }
 
     /// Asks for the seat, for the lane's thread. It may have it soon, and is
@@ -200,7 +250,7 @@ impl Seat {
             }
             match self.try_lock() {
                 Some(slot) => break slot,
-                // The guard looks after timers.
+                // The loop's own thread is about to let go of it.
                 None => yield_now(),
             }
         };
@@ -213,10 +263,12 @@ impl Seat {
         // What the lane has answered leaves first: while it does, more comes in.
         event_loop.replies();
         let goes_on = event_loop.turn(Wait::No);
-        let now = event_loop.reactor.clock.now().saturating_duration_since(self.epoch);
-        self.last_turn.store(micros(now), Ordering::Relaxed);
-        event_loop.inbox.gate().about_to_sleep();
+        let now = self.micros_at(event_loop.now());
+        self.last_turn.store(now, Ordering::Relaxed);
         if goes_on && !event_loop.is_draining() {
+            let left_over = self.leave_to_epoll(event_loop);
+            let turns = self.unfinished.load(Ordering::Relaxed) + 1;
+            self.unfinished.store(if left_over { turns } else { 0 }, Ordering::Relaxed);
             return true;
         }
         // How a loop comes to its end is its own thread's business.
@@ -228,13 +280,19 @@ impl Seat {
         true
     }
 
-    /// Whether there is nothing to do, for the lane's thread when it has the
-    /// seat and wants to rest: from here on [`fd`](Self::fd) tells it of more.
+    /// Whether the lane's thread, when it has the seat, may go on to other things
+    /// and rest: its last turn has left nothing over, or it has had several for what
+    /// was. [`fd`](Self::fd) tells it of more.
     #[must_use]
     pub fn may_rest(&self) -> bool {
-        let Some(mut slot) = self.try_lock() else { return false };
-        let Some(event_loop) = slot.as_mut() else { return true };
-        event_loop.sleep_timeout() != Some(Duration::ZERO)
+        match self.unfinished.load(Ordering::Relaxed) {
+            0 => true,
+            1..MOST_TURNS => false,
+            _ => {
+                self.unfinished.store(0, Ordering::Relaxed);
+                true
+            }
+        }
     }
 
     /// Gives the seat back for good.
@@ -247,7 +305,11 @@ impl Seat {
     }
 
     fn now(&self) -> u64 {
-        micros(self.epoch.elapsed())
+        self.micros_at(Instant::now())
+    }
+
+    fn micros_at(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.epoch))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<EventLoop>> {

@@ -89,9 +89,6 @@ struct Threads {
     /// The acceptor and the loops.
     io: Vec<JoinHandle<()>>,
     workers: Vec<JoinHandle<()>>,
-    /// For removing a unix socket's file in the end. Holds no descriptor
-    /// that listens: see `stop`.
-    listeners: Vec<Listener>,
 }
 
 #[derive(Default)]
@@ -322,9 +319,6 @@ impl Shared {
                 let _ = worker.join();
             }
         }
-        for listener in &threads.listeners {
-            listener.unlink();
-        }
         if let Some(log) = &self.log {
             log.stop();
         }
@@ -514,11 +508,9 @@ impl Assembly {
         if let Some(acceptor) = acceptor {
             threads.io.push(spawn(format!("{prefix}-accept"), move || acceptor.run())?);
         }
-        // The threads have listeners of their own. TCP ones must not be kept
-        // here, or a stopped server's port would stay bound.
-        threads.listeners =
-            listeners.into_iter().filter(|l| matches!(l.address(), Address::Unix(_))).collect();
         drop(threads);
+        // `listeners` are closed here: the threads have their own, and one that
+        // were kept would go on listening when theirs are closed.
         Ok(server)
     }
 }

@@ -39,6 +39,7 @@ fn one_connection_too_many_reads_a_503_and_its_end() {
             let reply = client.reply();
             assert_eq!(reply.status, 503);
             assert_eq!(reply.field("retry-after"), Some("1"));
+            assert!(reply.field("date").is_some_and(|date| date.ends_with(" GMT")));
             assert!(reply.closes());
             assert!(reply.text().starts_with("503 "), "{}", reply.text());
             client.ends();

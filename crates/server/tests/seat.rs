@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -10,14 +11,20 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Events, Poller, Waker};
 
-use common::{Client, builtin, inline, request, start, until};
+use common::{Client, builtin, inline, request, start, until, until_stats};
 use reactor_server::{
-    Config, Lane, LaneEvent, LaneReplies, LaneReply, Seat, Server, Stop, Target, Timeouts,
+    Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Seat, Server, Stop, Target, Timeouts,
 };
+
+/// How long the answer to `/late` takes: by then the guard sleeps.
+const LATE: Duration = Duration::from_millis(200);
+
+/// More than the server takes for surely sent, so that it lingers.
+const LATE_BODY: usize = 10_000;
 
 /// A server with one loop, and a thread that drives it as the JavaScript
 /// thread does. Requests of `/lane` are answered by it, those of `/stuck` once
-/// `stuck` is no more.
+/// `stuck` is no more, those of `/late` after a time in which it rests.
 struct Driven {
     server: Arc<Server>,
     seat: Arc<Seat>,
@@ -38,6 +45,7 @@ impl Driven {
         inline(&mut app, "/native", "native");
         app.route(None, "/lane", Target::Lane(0)).expect("a new route");
         app.route(None, "/stuck", Target::Lane(1)).expect("a new route");
+        app.route(None, "/late", Target::Lane(2)).expect("a new route");
         let mut config = common::config(app);
         config.io_threads = 1;
         config.lanes = vec![Arc::clone(&lane)];
@@ -55,6 +63,7 @@ impl Driven {
             in_handler: Arc::clone(&in_handler),
             poller: Poller::new().expect("an epoll instance"),
             events: Events::with_capacity(8),
+            late: Vec::new(),
         };
         driver.poller.add_edge(&*waker, 0).expect("a watch");
         driver.poller.add_listener(seat.fd(), 1, false).expect("a watch");
@@ -104,11 +113,16 @@ struct Driver {
     in_handler: Arc<AtomicUsize>,
     poller: Poller,
     events: Events,
+    /// Requests that are answered then.
+    late: Vec<(Instant, LaneTask)>,
 }
 
 impl Driver {
     fn turn(&mut self) {
         self.lane.awake();
+        for (_, task) in self.late.extract_if(.., |(at, _)| *at <= Instant::now()) {
+            answer(&mut self.replies, &self.lane, task, &[b'x'; LATE_BODY]);
+        }
         let drives = self.seat.drive();
         // What the last turn has answered.
         if drives {
@@ -118,8 +132,12 @@ impl Driver {
         }
         let mut any = false;
         while let Some(event) = self.lane.pop() {
-            let LaneEvent::Request(mut task) = event else { continue };
+            let LaneEvent::Request(task) = event else { continue };
             any = true;
+            if task.route() == 2 {
+                self.late.push((Instant::now() + LATE, task));
+                continue;
+            }
             if task.route() == 1 {
                 self.in_handler.fetch_add(1, Ordering::SeqCst);
                 while self.stuck.load(Ordering::Relaxed) {
@@ -127,10 +145,7 @@ impl Driver {
                 }
                 self.in_handler.fetch_sub(1, Ordering::SeqCst);
             }
-            self.lane.answered();
-            task.response().body(b"lane");
-            task.seal();
-            self.replies.push(LaneReply::Response(task));
+            answer(&mut self.replies, &self.lane, task, b"lane");
         }
         if any && !drives {
             self.seat.ask();
@@ -139,9 +154,17 @@ impl Driver {
         // wakes bring the thread back.
         let rests = !any && self.lane.rest();
         if rests && if drives { self.seat.may_rest() } else { !self.seat.is_lanes() } {
-            let _ = self.poller.wait(&mut self.events, None);
+            let next = self.late.iter().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+            let _ = self.poller.wait(&mut self.events, next.min());
         }
     }
+}
+
+fn answer(replies: &mut LaneReplies, lane: &Lane, mut task: LaneTask, body: &[u8]) {
+    lane.answered();
+    task.response().body(body);
+    task.seal();
+    replies.push(LaneReply::Response(task));
 }
 
 #[test]
@@ -184,7 +207,66 @@ fn timers_run_while_the_lane_drives() {
     let mut client = driven.client();
     driven.until_driven(&mut client);
     client.ends();
-    assert!(driven.seat.is_lanes(), "for a timer nobody takes the seat");
+}
+
+/// No event comes with it: the guard has no other way to learn of the timer.
+#[test]
+fn a_timer_that_an_answer_sets_is_met() {
+    let driven = Driven::new(|_| ());
+    let mut client = driven.client();
+    driven.until_driven(&mut client);
+    client.send("GET /late HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.reply().body.len(), LATE_BODY);
+    // The client stays; after a while the server does not wait for it any more.
+    until_stats(&driven.server, "the end of lingering", |s| s.connections.open == 0);
+}
+
+/// The test is the lane's thread, so that nothing depends on how fast others are.
+#[test]
+fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
+    let lane = Lane::new(64, || ());
+    let mut app = builtin();
+    inline(&mut app, "/native", "native");
+    let mut config = common::config(app);
+    config.io_threads = 1;
+    config.lanes = vec![Arc::clone(&lane)];
+    let server = start(config);
+    let seat = server.seat().expect("one loop has one seat");
+    seat.offer(&lane);
+    let mut client = Client::new(&server);
+    assert_eq!(client.get("/native").text(), "native");
+    let watch = Poller::new().expect("an epoll instance");
+    watch.add_listener(seat.fd(), 0, false).expect("a watch");
+
+    // A body that is read and dropped, of which the sockets always hold more than
+    // a turn reads.
+    client.send("POST /nowhere HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.stream.set_nonblocking(true).expect("a live socket");
+    let chunk = [b"40000\r\n", &*vec![b'x'; 0x40000], b"\r\n"].concat();
+    let mut sent = 0;
+    let mut fill = || {
+        while let Ok(n) = client.stream.write(&chunk[sent % chunk.len()..]) {
+            sent += n;
+        }
+    };
+    until("a turn that leaves work over", || {
+        fill();
+        seat.ask();
+        seat.drive() && !seat.may_rest()
+    });
+    let mut turns = 0;
+    loop {
+        fill();
+        let drove = seat.drive();
+        if drove && seat.may_rest() {
+            break;
+        }
+        seat.ask();
+        turns += usize::from(drove);
+        assert!(turns < 100, "it may never rest");
+    }
+    assert!(watch.is_ready(Some(Duration::ZERO)) || !seat.is_lanes(), "it is called back");
+    seat.leave();
 }
 
 #[test]

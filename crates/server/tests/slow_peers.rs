@@ -151,23 +151,59 @@ fn a_body_that_makes_progress_may_take_its_time() {
         t.body = SHORT;
         t.head = SHORT;
     });
-    let body = b"0123456789abcde";
-    let lengths = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 15\r\n\r\n";
+    // Seven hundred bytes a second, in the pieces of a very slow network.
+    let body = pattern(15 * 50);
+    let lengths = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 750\r\n\r\n";
     let chunked = "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (head, before, after, end) in
-        [(lengths, "", "", ""), (chunked, "1\r\n", "\r\n", "0\r\n\r\n")]
+        [(lengths, "", "", ""), (chunked, "32\r\n", "\r\n", "0\r\n\r\n")]
     {
         let mut client = Client::new(&server);
         let start = Instant::now();
         client.send(head);
-        for byte in body {
+        for piece in body.chunks(50) {
             thread::sleep(SHORT / 7);
-            client.send([before.as_bytes(), &[*byte], after.as_bytes()].concat());
+            client.send([before.as_bytes(), piece, after.as_bytes()].concat());
         }
         client.send(end);
         assert_eq!(client.reply().body, body);
         assert!(start.elapsed() > SHORT * 2, "{:?}", start.elapsed());
     }
+}
+
+/// Bodies are held in memory, of which there is so much: whoever sends a byte now
+/// and then must not keep it from others.
+#[test]
+fn a_body_that_trickles_is_given_up_though_it_never_pauses() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.body = SHORT);
+    let lengths = "Content-Length: 1000";
+    for (path, framing) in [("/echo", lengths), ("/echo", CHUNKED), ("/nowhere", lengths)] {
+        let mut client = Client::new(&server);
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\n{framing}\r\n\r\n"));
+        let start = Instant::now();
+        // At most 50 bytes a second, a fifth of what is asked for.
+        let piece: &[u8] = if framing == CHUNKED { b"1\r\nx\r\n" } else { b"x" };
+        drip(&mut client.stream, piece.iter().copied().cycle().take(900));
+        assert_eq!(client.reply().status, 408);
+        assert_about(SHORT, start.elapsed());
+        client.ends();
+    }
+}
+
+const CHUNKED: &str = "Transfer-Encoding: chunked";
+
+/// What came quickly at first is no credit for later.
+#[test]
+fn a_body_that_began_quickly_may_not_pause_longer_for_it() {
+    let _bound = bounded(Duration::from_secs(20));
+    let server = timeouts(|t| t.body = SHORT);
+    let mut client = Client::new(&server);
+    client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n");
+    client.send(pattern(100_000));
+    let start = Instant::now();
+    assert_eq!(client.reply().status, 408);
+    assert_about(SHORT, start.elapsed());
 }
 
 /// While a handler works, no timeout runs, whatever else is short.
@@ -293,6 +329,38 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
         assert!(rest.len() < 8 << 20, "{path}: it was all there");
     }
     assert_eq!(server.stats().connections.open, 0);
+}
+
+/// Its requests are no reason to wait for it.
+#[test]
+fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
+    let _bound = bounded(Duration::from_secs(20));
+    const PIECE: usize = 20_000;
+    let mut app = builtin();
+    inline(&mut app, "/piece", pattern(PIECE));
+    let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
+    let server = start(Config { io_threads: 1, timeouts, ..config(app) });
+    let (mut client, mut other) = (lazy_reader(&server), Client::new(&server));
+    // One by one, until the kernel's buffers are full, but not ours: while these
+    // have room the client is read from.
+    let mut sent = 0;
+    for asked in 1.. {
+        client.send(request("GET", "/piece"));
+        until_stats(&server, "the request to be taken", |s| s.requests.total == 2 * asked - 1);
+        // Behind that, so what left of the answer has been counted.
+        let reply = other.get("/inline");
+        sent += PIECE + reply.head.len() + reply.body.len();
+        if server.stats().bytes.sent < sent as u64 {
+            break;
+        }
+    }
+    let start = Instant::now();
+    until("the connection to be cut off", || {
+        let _ = client.stream.write_all(request("GET", "/inline").as_bytes());
+        thread::sleep(SHORT / 10);
+        server.stats().connections.closed.write_timeout == 1
+    });
+    assert!(start.elapsed() < SHORT + SLACK, "{:?}", start.elapsed());
 }
 
 /// The kernel reports room in its send buffer of some MiB only when a third

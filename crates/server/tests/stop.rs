@@ -4,6 +4,7 @@ mod common;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +14,7 @@ use common::{
     Client, Latch, OpenAtEnd, bounded, builtin, config, request, start, tcp_address, until,
     until_stats, worker,
 };
-use reactor_server::{AcceptMode, Config, Server, Stop, Timeouts};
+use reactor_server::{AcceptMode, Address, Config, Listen, Server, Stop, Timeouts};
 
 fn with_drain(drain: Duration, app: reactor_server::App) -> Config {
     Config { timeouts: Timeouts { drain, ..Timeouts::default() }, ..config(app) }
@@ -41,8 +42,14 @@ fn drain(server: &Server) {
 }
 
 fn until_it_accepts_no_more(server: &Server) {
-    let address = tcp_address(server);
-    until("the port to be closed", || Client::connect(address).is_err());
+    until("the listener to be closed", || !accepts(server));
+}
+
+fn accepts(server: &Server) -> bool {
+    match server.address() {
+        Address::Tcp(address) => Client::connect(*address).is_ok(),
+        Address::Unix(path) => UnixStream::connect(path).is_ok(),
+    }
 }
 
 #[test]
@@ -265,6 +272,48 @@ fn past_the_drain_timeout_connections_are_cut_and_wait_returns() {
     server.wait();
     assert!(start.elapsed() < drain + Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(latch.inside(), 1, "the handler is still there");
+}
+
+/// A client that connected to a listener that nobody accepts from any more would
+/// wait until the stop has ended, only to be reset; and its waiting would keep
+/// the loop that still watches that listener awake.
+#[test]
+fn while_a_drain_goes_on_connecting_is_refused_and_wakes_nobody() {
+    let _bound = bounded(Duration::from_secs(60));
+    let path = std::env::temp_dir().join(format!("rx-drain-{}.sock", std::process::id()));
+    for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
+        let tcp = Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
+        for listen in [tcp, Listen::Unix(path.clone())] {
+            let latch = Latch::new();
+            let mut app = builtin();
+            latch.route(&mut app, "/held");
+            let drain = with_drain(Duration::from_secs(30), app);
+            let server = start(Config { listen, accept, ..drain });
+            let opens = OpenAtEnd(Arc::clone(&latch));
+            let mut client: Box<dyn Write> = match server.address() {
+                Address::Tcp(_) => Box::new(Client::new(&server).stream),
+                Address::Unix(path) => Box::new(UnixStream::connect(path).expect("a listener")),
+            };
+            client.write_all(request("GET", "/held").as_bytes()).expect("a live socket");
+            latch.until_inside(1);
+            server.stop(Stop::Drain);
+            until_it_accepts_no_more(&server);
+            let turns = |server: &Server| -> u64 {
+                server.stats().io_threads.iter().map(|io| io.turns).sum()
+            };
+            let before = turns(&server);
+            for _ in 0..20 {
+                assert!(!accepts(&server), "{}", server.address());
+                thread::sleep(Duration::from_millis(5));
+            }
+            // Loops look after tasks and for closed connections a few times.
+            let more = turns(&server) - before;
+            assert!(more < 200, "{more} turns with nothing to do at {}", server.address());
+            drop(opens);
+            server.wait();
+            assert!(!path.exists());
+        }
+    }
 }
 
 #[test]

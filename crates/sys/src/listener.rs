@@ -190,7 +190,8 @@ impl Listener {
     }
 
     /// Removes a unix socket's file if it is still the one this listener
-    /// made. Does nothing for TCP.
+    /// made. Does nothing for TCP. To be called before it is closed: after that
+    /// the file of another may have the same inode.
     pub fn unlink(&self) {
         if let (Address::Unix(path), Some(ours)) = (&self.address, self.file)
             && fs::symlink_metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == ours)

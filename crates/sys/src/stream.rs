@@ -7,9 +7,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, UnixAddr, connect,
-    getsockopt, recv, send, setsockopt, shutdown, socket, sockopt,
+    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, sockopt,
 };
-use nix::sys::uio::writev;
 
 use crate::Address;
 
@@ -81,13 +80,15 @@ impl Stream {
         Ok(send(self.fd.as_raw_fd(), buf, MsgFlags::MSG_NOSIGNAL)?)
     }
 
-    /// Writes several slices in one call (writev(2)).
+    /// Writes several slices in one call.
     ///
     /// # Errors
-    /// As [`write`](Self::write). The calling thread must have SIGPIPE
-    /// ignored or blocked (see [`block_signals`](crate::block_signals)).
+    /// As [`write`](Self::write).
     pub fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(writev(&self.fd, bufs)?)
+        // writev(2) knows no MSG_NOSIGNAL, and the calling thread may be Node's,
+        // where SIGPIPE is the program's.
+        let flags = MsgFlags::MSG_NOSIGNAL;
+        Ok(sendmsg::<()>(self.fd.as_raw_fd(), bufs, &[], flags, None)?)
     }
 
     /// Bytes that were written and that the peer has not yet taken: unsent
@@ -127,5 +128,37 @@ impl Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+    use super::*;
+
+    static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn count(_: libc::c_int) {
+        SIGNALS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn writing_to_a_closed_peer_raises_no_signal() {
+        let action = SigAction::new(SigHandler::Handler(count), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing but count.
+        unsafe { sigaction(Signal::SIGPIPE, &action) }.expect("a handler");
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let stream = Stream::new(ours.into());
+        let slices = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+        assert_eq!(stream.write_vectored(&slices).expect("there is room"), 6);
+        drop(theirs);
+        for wrote in [stream.write(b"one"), stream.write_vectored(&slices)] {
+            assert_eq!(wrote.map_err(|e| e.kind()), Err(io::ErrorKind::BrokenPipe));
+        }
+        assert_eq!(SIGNALS.load(Ordering::Relaxed), 0);
     }
 }

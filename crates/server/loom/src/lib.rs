@@ -5,7 +5,8 @@
 //! RUSTFLAGS="--cfg loom" cargo test --manifest-path crates/server/loom/Cargo.toml --release
 //! ```
 //!
-//! The files under test are the server's own, included by path. The models
+//! The files under test are the server's own, included by path; `seat.rs` finds
+//! small stand-ins of loop, lane and epoll in `seat_world.rs`. The models
 //! also run on copies with one line changed (`build.rs`), and must fail there:
 //! so they are known to be able to. One producer with one sleeper is checked
 //! completely; the larger ones up to a number of preemptions, because all
@@ -19,6 +20,14 @@ mod gate_model;
 mod idle;
 mod idle_model;
 mod queue;
+#[path = "../../src/seat.rs"]
+mod seat;
+mod seat_model;
+mod seat_world;
+
+// What `seat.rs` stands on, by the names that it has there.
+extern crate self as reactor_sys;
+use seat_world::{Poller, Timer, acceptor, block_signals, event_loop, inbox, lane, yield_now};
 
 /// Runs a model under every schedule with at most `preemptions` switches away
 /// from a thread that could have gone on; `None` is all there are.

@@ -38,6 +38,10 @@ use crate::wheel::Wheel;
 /// Tasks kept for further requests.
 const KEEP_TASKS: usize = 1024;
 
+/// How often in one turn a connection may fill its output and send all of it: a
+/// peer that reads as fast as we write must not keep the others waiting.
+const ROUNDS_PER_TURN: usize = 4;
+
 /// What a fresh TCP connection sends without waiting for the peer: ten segments
 /// (RFC 6928), and some room. A socket may be closed at once when no more than
 /// this is under way; with more, a byte that the peer still sends would make the
@@ -349,7 +353,7 @@ impl<T: Transport> Reactor<T> {
     /// Reads, answers and sends as far as the connection allows now, then
     /// sees what becomes of it.
     fn work(&mut self, slot: u32) {
-        loop {
+        for round in 1.. {
             if !self.read(slot) || self.is_doomed(slot) || !self.flush(slot) {
                 return;
             }
@@ -359,10 +363,11 @@ impl<T: Transport> Reactor<T> {
             }
             let conn = &mut self.conns[slot as usize];
             // Sending made room: what had been held back can go on now.
-            if conn.stalled && !conn.is_full() && !conn.last_request_read {
+            let held_back = conn.stalled && !conn.is_full() && !conn.last_request_read;
+            if held_back && round < ROUNDS_PER_TURN {
                 continue;
             }
-            let more = conn.readable && conn.wants_read();
+            let more = held_back || conn.readable && conn.wants_read();
             if more && !conn.listed {
                 conn.listed = true;
                 self.listed.push(slot);
@@ -446,11 +451,11 @@ impl<T: Transport> Reactor<T> {
             Ok((sent, flushed)) => {
                 self.counters.bytes_out.add(sent as u64);
                 conn.sent_since_read += sent;
+                conn.sent |= sent > 0;
                 if let Some(observer) = &mut self.observer {
                     observer.sent(slot, sent);
                 }
                 if flushed == Flushed::Blocked {
-                    conn.progress |= sent > 0;
                     conn.unsent = conn.io.unsent();
                 }
                 true

@@ -287,13 +287,14 @@ impl<T: Transport> Reactor<T> {
 
     fn body(&mut self, slot: u32, data: &[u8]) {
         let conn = &mut self.conns[slot as usize];
-        conn.progress = true;
         if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
+            conn.progress = true;
             let exchange = *exchange;
             conn.unpulled += data.len();
             self.tell_body(slot, exchange, data);
             return;
         }
+        conn.collected += data.len();
         if let Some(incoming) = conn.incoming.as_deref_mut()
             && let Incoming::Task(task) = incoming
         {

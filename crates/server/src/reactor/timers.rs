@@ -15,6 +15,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// may already have written its next request.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
+/// What each byte of a body that is collected buys of time: without a least rate,
+/// of 250 bytes a second, a few bytes now and then would hold memory for hours.
+/// The slowest of mobile networks bring several times that.
+pub(super) const MILLIS_PER_BYTE: Millis = 4;
+
 /// How often a write timeout looks at what the peer takes.
 const WRITE_LOOKS: Millis = 4;
 
@@ -43,17 +48,28 @@ impl<T> Conn<T> {
 }
 
 impl<T: Transport> Reactor<T> {
-    /// Sets the connection's timer by what it is waiting for now. In the
-    /// phases of a request and its answer every progress counts; a head and a
-    /// first byte have one span for all.
+    /// Sets the connection's timer by what it is waiting for now. A peer that is to
+    /// take output is late whatever it sends; a body must come at a least rate,
+    /// where no handler takes it as it comes; a head and a first byte have one span
+    /// for all.
     pub(super) fn rearm(&mut self, slot: u32) {
         let now = self.clock.millis();
         let conn = &mut self.conns[slot as usize];
         let phase = conn.current_phase();
         let progress = std::mem::take(&mut conn.progress);
-        if phase != conn.phase || (progress && phase != Phase::Linger) {
-            conn.phase = phase;
+        let sent = std::mem::take(&mut conn.sent);
+        let collected = std::mem::take(&mut conn.collected) as Millis;
+        let begins_anew = match phase {
+            _ if phase != conn.phase => true,
+            Phase::Linger => false,
+            Phase::Write => sent,
+            _ => progress,
+        };
+        conn.phase = phase;
+        if begins_anew {
             conn.since = now;
+        } else if phase == Phase::Body {
+            conn.since = now.min(conn.since + collected * MILLIS_PER_BYTE);
         }
         let timeouts = &self.settings.timeouts;
         let span = match phase {
@@ -110,10 +126,10 @@ impl<T: Transport> Reactor<T> {
         let now = self.clock.millis();
         let conn = &mut self.conns[slot as usize];
         let unsent = conn.io.unsent();
-        conn.progress |= unsent < conn.unsent;
+        conn.sent |= unsent < conn.unsent;
         conn.unsent = unsent;
         let late = now >= conn.since.saturating_add(millis(self.settings.timeouts.write));
-        if late && !conn.progress {
+        if late && !conn.sent {
             self.close(slot, CloseReason::WriteTimeout);
         } else {
             self.rearm(slot);

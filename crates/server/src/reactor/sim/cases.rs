@@ -4,7 +4,7 @@ use std::cell::RefMut;
 
 use super::client::Ending;
 use super::plan::Plan;
-use super::request::{Expected, Kind};
+use super::request::{Expected, INLINE, Kind};
 use super::rng::Rng;
 use super::wire::Wire;
 use super::world::World;
@@ -105,4 +105,20 @@ fn what_a_unix_client_sent_before_it_closed_is_read() {
     case.turn();
     assert_eq!(case.wire().read, request.len());
     assert_eq!(case.reason(), Some(CloseReason::Aborted));
+}
+
+/// A client that takes all that it is sent at once, and has asked for much.
+#[test]
+fn a_client_that_reads_as_fast_as_it_is_answered_has_its_turns_like_others() {
+    const REQUESTS: usize = 200;
+    let request = "GET /inline/4 HTTP/1.1\r\nHost: sim\r\n\r\n";
+    let mut case = Case::new(&[(request, Kind::Inline(4)); REQUESTS]);
+    case.wire().capacity = 1_000 * INLINE[4];
+    case.send(request.len() * REQUESTS).turn();
+    let answered = case.wire().output.len() / INLINE[4];
+    assert!((1..REQUESTS / 4).contains(&answered), "{answered} answers in one turn");
+    for _ in 0..REQUESTS {
+        case.turn();
+    }
+    assert_eq!(case.wire().output.len() / INLINE[4], REQUESTS);
 }

@@ -112,7 +112,7 @@ impl Reactor<SimTransport> {
         ensure!(!conn.dirty, "answers are forgotten");
         ensure!(!conn.readable || !conn.wants_read() || conn.listed, "input is forgotten");
         ensure!(!unread || conn.readable || at_work, "unread input is forgotten");
-        ensure!(!conn.stalled || conn.is_full(), "a stall without cause");
+        ensure!(!conn.stalled || conn.is_full() || conn.listed, "a stall without cause");
         ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
         ensure!(!conn.closing || !conn.out.is_empty() || conn.phase == Phase::Linger, "not closed");
 
@@ -123,7 +123,7 @@ impl Reactor<SimTransport> {
         ensure!(deadline.is_none() == (phase == Phase::Busy), "the timer is {deadline:?}");
         let now = self.clock.millis();
         ensure!(deadline.is_none_or(|at| at > now && at <= now + FAR), "due at {deadline:?}");
-        ensure!(phase != Phase::Busy || tasks > 0, "it waits for nothing");
+        ensure!(phase != Phase::Busy || tasks > 0 || conn.listed, "it waits for nothing");
 
         // Memory.
         if matches!(phase, Phase::Idle | Phase::Fresh | Phase::Linger) {

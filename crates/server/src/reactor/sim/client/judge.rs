@@ -5,6 +5,7 @@ use reactor_proto::response::date;
 use super::{Client, EPOCH, Facts, Fate};
 use crate::reactor::sim::answer::Answer;
 use crate::reactor::sim::request::{Expected, INLINE, Kind, pattern};
+use crate::reactor::timers::MILLIS_PER_BYTE;
 use crate::stats::CloseReason;
 
 impl Client {
@@ -148,8 +149,8 @@ impl Client {
             // Framing without data is no progress.
             (begun, facts.timeouts.body)
         } else {
-            let last = self.arrival(wire.known - 1).map_or(begun, |arrival| arrival.at);
-            (last.max(self.continued_at), facts.timeouts.body)
+            let since = self.body_since(request.head_end, wire.known).unwrap_or(begun);
+            (since.max(self.continued_at), facts.timeouts.body)
         };
         if wire.known >= request.end {
             return Err("it is complete".into());
@@ -158,6 +159,18 @@ impl Client {
             return Err(format!("given up after {} ms", facts.now - since));
         }
         Ok(())
+    }
+
+    /// Until when a body that begins at `from` was in time, of what came up to `upto`.
+    fn body_since(&self, from: usize, upto: usize) -> Option<u64> {
+        let mut since = self.arrival(from - 1)?.at;
+        let mut counted = from;
+        for arrival in self.arrivals.iter().filter(|arrival| arrival.upto > from) {
+            let bytes = arrival.upto.min(upto).saturating_sub(counted);
+            counted += bytes;
+            since = arrival.at.min(since + bytes as u64 * MILLIS_PER_BYTE);
+        }
+        Some(since)
     }
 
     /// Whether every request that came in whole, as far as the server was
