@@ -276,11 +276,13 @@ class Connections(gdb.Command):
         table([*head, "input", "output", "flags"], rows)
 
     def row(self, loop, slot, conn, now):
-        # A flag in Rust is one byte; "progress" says nothing to a reader.
+        # A flag in Rust is one byte; what the timer was set after says nothing to a reader.
         flags = [
             field.name
             for field in conn.type.fields()
-            if field.type.code == gdb.TYPE_CODE_BOOL and conn[field] and field.name != "progress"
+            if field.type.code == gdb.TYPE_CODE_BOOL
+            and conn[field]
+            and field.name not in ("progress", "sent")
         ]
         if some(conn["stream"]) is not None:
             flags.append("stream")
