@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import ava from 'ava';
 import { bench, ReactorError, serve } from '../dist/index.js';
 import { BIN, launch, run, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 
 /** One after the other: each is load. */
 const test = ava.serial;
@@ -447,7 +448,7 @@ test('Ctrl-C prints what was counted and exits with 130', async (t) => {
   t.regex(child.stdout(), /^succeeded {2}[\d,]{4,} \(100\.00 %\)$/m);
 });
 
-test('a line is kept up to date on a terminal only', async (t) => {
+testWith('script', test)('a line is kept up to date on a terminal only', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
   const command = `${process.execPath} ${BIN} bench -d 1200ms ${server.url}`;
   // script(1) gives the command a terminal.

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
 import { run, serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
 const LOCAL = ['-H', '127.0.0.1', '-p', '0'];
 
 /** Prometheus's own judge of the format, from Debian's package `prometheus`. */
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
-const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
 
 /** Scrapes a URL, or `unix:` and a path. */
 async function scrape(url) {
@@ -182,7 +182,11 @@ test('an IPv6 address is written in brackets', async (t) => {
   }
 });
 
-(hasPromtool ? test : test.skip)('promtool finds nothing wrong', async (t) => {
+testWith(
+  'promtool',
+  test,
+  PROMTOOL,
+)('promtool finds nothing wrong', async (t) => {
   const server = await start(t, {
     metrics: 0,
     accessLog: '/dev/null',
@@ -200,6 +204,3 @@ test('an IPv6 address is written in brackets', async (t) => {
   });
   t.deepEqual([status, stdout, stderr], [0, '', '']);
 });
-if (!hasPromtool) {
-  console.log(`skipped: no ${PROMTOOL} here (Debian: apt-get install prometheus)`);
-}

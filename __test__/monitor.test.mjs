@@ -1,6 +1,6 @@
 // The control socket, and the monitor that reads it.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -21,6 +21,7 @@ import { Source } from '../dist/cli/monitor/snapshot.js';
 import { screen } from '../dist/cli/monitor/terminal.js';
 import { render } from '../dist/cli/monitor/view.js';
 import { BIN, run, serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
 const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '2', '-w', '1'];
@@ -318,6 +319,18 @@ test('--once prints a sample as text', async (t) => {
   t.notRegex(stdout, /q quit/);
 });
 
+testWith('script', test)('--once does so where a terminal does not know its size', async (t) => {
+  const env = runtime(t);
+  const server = await serve(t, LOCAL, { env });
+  const command = `stty rows 0 cols 0; exec ${process.execPath} ${BIN} monitor --once -n 0.1`;
+  const { code, stdout } = await run(['-qec', command, '/dev/null'], {
+    file: 'script',
+    env: { ...env, TERM: 'xterm', NO_COLOR: '1' },
+  });
+  t.is(code, 0, stdout);
+  t.true(stdout.startsWith(`reactor-rs 0.1.0  pid ${server.pid} `), stdout);
+});
+
 test('--json prints samples until the server ends', async (t) => {
   const env = runtime(t);
   const server = await serve(t, LOCAL, { env });
@@ -357,13 +370,8 @@ function shape(text) {
   );
 }
 
-/** `script` of util-linux, which runs a command in a pseudo-terminal. */
-const hasScript = spawnSync('script', ['--version']).status === 0;
-if (!hasScript) {
-  console.log('skipped: no "script" here (Debian: apt-get install bsdutils)');
-}
-
-(hasScript ? test : test.skip)(
+// script(1) runs a command in a pseudo-terminal.
+testWith('script', test)(
   'in a terminal it draws, obeys keys, follows the size and leaves',
   async (t) => {
     const env = runtime(t);

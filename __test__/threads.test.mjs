@@ -786,6 +786,12 @@ test('the command line refuses threads without a module, and a bad number', asyn
   const none = await run(['serve', '--js-threads', '2']);
   t.is(none.code, 2);
   t.is(none.stderr, 'reactor-rs: --js-threads needs a module, whose handlers the threads run\n');
+  const variable = await run(['serve'], { env: { REACTOR_JS_THREADS: '2' } });
+  t.is(variable.code, 2);
+  t.is(
+    variable.stderr,
+    'reactor-rs: REACTOR_JS_THREADS needs a module, whose handlers the threads run\n',
+  );
   const bad = await run(['serve', fileURLToPath(APP), '--js-threads', '65']);
   t.is(bad.code, 2);
   t.regex(bad.stderr, /--js-threads must be an integer from 1 to 64, or "auto", got "65"/);

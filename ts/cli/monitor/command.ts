@@ -131,7 +131,8 @@ async function print(
 
 /** One screen without its last line, which has the keys. */
 function asText(sample: Sample): string {
-  const { columns = 80 } = process.stdout;
+  // Undefined for what is no terminal, 0 for one that does not know its size.
+  const columns = process.stdout.columns || 80;
   const colours = hasColours(process.stdout);
   const view: View = { history: [sample], paused: false, sort: 'name' };
   const lines = render(view, { columns, rows: 200, colours }).slice(0, -1);
