@@ -121,6 +121,28 @@ fn a_few_requests_at_a_rate_take_as_long_as_they_stand_for() {
 }
 
 #[test]
+fn a_server_that_is_slow_but_keeps_up_does_not_spoil_the_rate() {
+    let server = server(|mut conn, _| {
+        while request(&mut conn).is_some() {
+            sleep(Duration::from_millis(700));
+            if conn.write_all(HELLO).is_err() {
+                return;
+            }
+        }
+    });
+    let duration = Some(Duration::from_secs(1));
+    let base = Plan { connections: 16, duration, requests: None, ..plan(&server.peer, 1) };
+    let report = run(Plan { rate: Some(10), ..base });
+    assert_eq!((report.requests, report.errors.total), (10, 0), "{report:?}");
+    // The last answer comes 600 ms after the last request could.
+    assert!(report.duration_ms > 1500.0, "{report:?}");
+    let open = report.open_loop.unwrap();
+    assert!(open.reached, "{report:?}");
+    assert_eq!(open.unsent, 0);
+    assert!((9.0..=10.01).contains(&report.rate), "{}", report.rate);
+}
+
+#[test]
 fn a_rate_beyond_the_server_is_not_reached_and_says_so() {
     let server = server(|mut conn, _| {
         while request(&mut conn).is_some() {
