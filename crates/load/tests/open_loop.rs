@@ -131,15 +131,15 @@ fn a_server_that_is_slow_but_keeps_up_does_not_spoil_the_rate() {
         }
     });
     let duration = Some(Duration::from_secs(1));
-    let base = Plan { connections: 16, duration, requests: None, ..plan(&server.peer, 1) };
-    let report = run(Plan { rate: Some(10), ..base });
-    assert_eq!((report.requests, report.errors.total), (10, 0), "{report:?}");
-    // The last answer comes 600 ms after the last request could.
-    assert!(report.duration_ms > 1500.0, "{report:?}");
+    let base = Plan { duration, requests: None, ..plan(&server.peer, 1) };
+    // Each stands for half a second: a busy machine may be late by that much.
+    let report = run(Plan { rate: Some(2), ..base });
+    assert_eq!((report.requests, report.errors.total), (2, 0), "{report:?}");
+    assert!(report.duration_ms >= 1200.0, "{report:?}");
     let open = report.open_loop.unwrap();
     assert!(open.reached, "{report:?}");
     assert_eq!(open.unsent, 0);
-    assert!((9.0..=10.01).contains(&report.rate), "{}", report.rate);
+    assert!((1.9..=2.01).contains(&report.rate), "{}", report.rate);
 }
 
 #[test]
