@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -129,8 +130,20 @@ test('an address that is taken names itself', async (t) => {
   const { port } = new URL(first.metricsUrl);
   await t.throwsAsync(serveApi({ port: 0, metrics: Number(port) }), {
     code: 'ERR_REACTOR_ADDRESS_IN_USE',
-    message: new RegExp(`127\\.0\\.0\\.1:${port}`),
+    message: new RegExp(`^metrics: cannot listen on 127\\.0\\.0\\.1:${port}: `),
   });
+});
+
+test('metrics on the port of the server itself say whose address is taken', async (t) => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address();
+  free.close();
+  await once(free, 'close');
+  const args = ['-H', '127.0.0.1', '-p', `${port}`, '--metrics', `${port}`];
+  const { code, stderr } = await run(['serve', ...args]);
+  t.is(code, 1);
+  t.regex(stderr, /^reactor-rs: metrics: cannot listen on [^\n]* in use[^\n]*\n$/);
 });
 
 test('the command line has --metrics, and tells where they are', async (t) => {

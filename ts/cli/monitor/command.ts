@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { controlPaths, runtimeFolders } from '../../control.js';
+import { controlPaths, lookedIn } from '../../control.js';
 import { fail, hasColours } from '../output.js';
 import { compare, type Sample } from './sample.js';
 import { type Snapshot, Source } from './snapshot.js';
@@ -80,7 +80,7 @@ async function choose(which: string | undefined): Promise<Found | string> {
   }
   if (only === undefined) {
     return all.length === 0
-      ? `no server of yours is running with a control socket (looked in ${runtimeFolders().join(' and ')})`
+      ? `no server of yours is running with a control socket (looked in ${lookedIn()})`
       : `no server has the process id or port ${which}; there is ${names(all)}`;
   }
   return matching.length === 1
