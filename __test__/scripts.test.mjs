@@ -305,6 +305,62 @@ for (const [script, args, code, message] of [
   });
 }
 
+const RUST = { cargo: 'echo cargo 1.88.0', rustc: 'echo rustc 1.88.0', cc: ':' };
+
+for (const [what, programs, missing] of [
+  ['nothing', RUST, []],
+  ['a compiler', { ...RUST, cc: 'exit 1' }, [/^cc was not found or does not link .*: apt-get/]],
+  [
+    'a new Rust',
+    { ...RUST, cargo: 'echo cargo 1.87.1', rustc: 'echo "rustc 1.9.0 (x 2016)"' },
+    [/^Rust 1\.88 or newer is needed, cargo is 1\.87\.1; /, /, rustc is 1\.9\.0; "rustup update"/],
+  ],
+  [
+    'all of them',
+    {},
+    [/^cargo was not found .*rustup\.rs/, /^rustc was not found/, /^cc was not found/],
+  ],
+]) {
+  test(`set-up tells in a line each what is missing: ${what}`, async (t) => {
+    const PATH = folder(t);
+    for (const [name, does] of Object.entries(programs)) {
+      writeFileSync(join(PATH, name), `#!/bin/sh\n${does}\n`, { mode: 0o755 });
+    }
+    const file = JSON.stringify(join(ROOT, 'scripts/requirements.mjs'));
+    const source = `import(${file}).then((m) => console.log(JSON.stringify(m.missingRequirements(true))))`;
+    const child = follow(t, spawn(process.execPath, ['-e', source], options({ PATH })));
+    const { code, stdout, stderr } = await child.ended;
+    t.is(code, 0, stderr);
+    const lines = JSON.parse(stdout);
+    t.is(lines.length, missing.length, stdout);
+    for (const [index, line] of lines.entries()) {
+      t.regex(line, missing[index]);
+      t.false(line.includes('\n'));
+    }
+  });
+}
+
+test('a check is left out for want of a program, in CI only if CI need not have it', async (t) => {
+  const file = JSON.stringify(join(ROOT, 'scripts/programs.mjs'));
+  const source = `import(${file}).then(({ skipReason }) =>
+    console.log(JSON.stringify(['curl', 'gdb', 'node'].map((name) => skipReason(name)))))`;
+  const PATH = folder(t);
+  symlinkSync(process.execPath, join(PATH, 'node'));
+  for (const [CI, wanted] of [
+    ['', [/curl was not found; install it/, /gdb was not found; install it/, null]],
+    ['1', [null, /gdb was not found; install it/, null]],
+  ]) {
+    const child = follow(
+      t,
+      spawn(process.execPath, ['-e', source, 'as-a-script'], options({ PATH, CI })),
+    );
+    const { stdout } = await child.ended;
+    for (const [index, why] of JSON.parse(stdout).entries()) {
+      wanted[index] === null ? t.is(why, null) : t.regex(why, wanted[index]);
+    }
+  }
+});
+
 test('each tells its usage', async (t) => {
   for (const script of ['loadtest', 'memcheck', 'perf', 'debug', 'monitor']) {
     const { code, stdout } = await start(t, script, ['--help']).ended;
