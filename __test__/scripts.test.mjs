@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ava from 'ava';
-import { find } from '../scripts/programs.mjs';
+import { find, missing } from '../scripts/programs.mjs';
 import { serve, until } from './command.mjs';
 import { testWith } from './programs.mjs';
 
