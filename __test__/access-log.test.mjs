@@ -1,6 +1,6 @@
 // The access log as a user switches it on.
 
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -261,4 +261,26 @@ test('in the environment a format alone is no mistake', async (t) => {
   const server = await serve(t, LOCAL, { env: { REACTOR_LOG_FORMAT: 'json' } });
   server.kill('SIGTERM');
   t.deepEqual(await server.closed, { code: 0, signal: null });
+});
+
+test('a format on the command line is for the log that a module asks for', async (t) => {
+  const path = folder(t);
+  const [module, log] = [join(path, 'app.mjs'), join(path, 'access.log')];
+  const serves = (more) => `export default { fetch: () => new Response('x'), ${more} };`;
+  writeFileSync(module, serves(`accessLog: ${JSON.stringify(log)}`));
+  for (const threads of [[], ['--js-threads', '1']]) {
+    const args = [module, ...LOCAL, '--log-format', 'json', ...threads];
+    const server = await serve(t, args);
+    t.is((await fetch(`${server.url}${threads.length}`)).status, 200);
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null });
+  }
+  t.deepEqual(targets(log), ['/0', '/2']);
+
+  writeFileSync(module, serves(''));
+  const alone = await run(['serve', module, ...LOCAL, '--log-format', 'json']);
+  t.deepEqual(
+    [alone.code, alone.stderr],
+    [2, 'reactor-rs: --log-format needs --access-log: there is no log\n'],
+  );
 });

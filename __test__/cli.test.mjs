@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import ava from 'ava';
 import { fetch } from 'undici';
 import { BIN, launch, run, serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
 const exec = promisify(execFile);
@@ -132,7 +133,7 @@ test('--json prints one line with the address and the threads', async (t) => {
   t.is(server.stdout().split('\n').length, 2);
 });
 
-test('colours only on a terminal, and not with NO_COLOR', async (t) => {
+testWith('script', test)('colours only on a terminal, and not with NO_COLOR', async (t) => {
   // script(1) gives the command a terminal.
   const onTerminal = (env) =>
     run(['-qec', `${process.execPath} ${BIN} serve -i 0`, '/dev/null'], {
@@ -204,7 +205,7 @@ test('a port in use is exit code 1 and a line that names it and says what to do'
   t.regex(stderr, /in use/);
 });
 
-test('curl talks to a port and to a unix socket', async (t) => {
+testWith('curl', test)('curl talks to a port and to a unix socket', async (t) => {
   const tcp = await serve(t, LOCAL);
   const hello = await exec('curl', ['-sS', '-i', tcp.url]);
   t.regex(hello.stdout, /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nHello, World!$/s);

@@ -4,18 +4,19 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
 import { run, serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
 const LOCAL = ['-H', '127.0.0.1', '-p', '0'];
 
 /** Prometheus's own judge of the format, from Debian's package `prometheus`. */
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
-const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
 
 /** Scrapes a URL, or `unix:` and a path. */
 async function scrape(url) {
@@ -131,8 +132,20 @@ test('an address that is taken names itself', async (t) => {
   const { port } = new URL(first.metricsUrl);
   await t.throwsAsync(serveApi({ port: 0, metrics: Number(port) }), {
     code: 'ERR_REACTOR_ADDRESS_IN_USE',
-    message: new RegExp(`127\\.0\\.0\\.1:${port}`),
+    message: new RegExp(`^metrics: cannot listen on 127\\.0\\.0\\.1:${port}: `),
   });
+});
+
+test('metrics on the port of the server itself say whose address is taken', async (t) => {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const { port } = free.address();
+  free.close();
+  await once(free, 'close');
+  const args = ['-H', '127.0.0.1', '-p', `${port}`, '--metrics', `${port}`];
+  const { code, stderr } = await run(['serve', ...args]);
+  t.is(code, 1);
+  t.regex(stderr, /^reactor-rs: metrics: cannot listen on [^\n]* in use[^\n]*\n$/);
 });
 
 test('the command line has --metrics, and tells where they are', async (t) => {
@@ -184,7 +197,11 @@ test('an IPv6 address is written in brackets', async (t) => {
   }
 });
 
-(hasPromtool ? test : test.skip)('promtool finds nothing wrong', async (t) => {
+testWith(
+  'promtool',
+  test,
+  PROMTOOL,
+)('promtool finds nothing wrong', async (t) => {
   const server = await start(t, {
     metrics: 0,
     accessLog: '/dev/null',
@@ -202,6 +219,3 @@ test('an IPv6 address is written in brackets', async (t) => {
   });
   t.deepEqual([status, stdout, stderr], [0, '', '']);
 });
-if (!hasPromtool) {
-  console.log(`skipped: no ${PROMTOOL} here (Debian: apt-get install prometheus)`);
-}

@@ -224,31 +224,34 @@ const MISTAKES = [
     'serve: metrics on a port in use',
     () => serving('--metrics', `${there.used}`),
     1,
-    () => `cannot listen on 127\\.0\\.0\\.1:${there.used}: the address is already in use; .*`,
+    () =>
+      `metrics: cannot listen on 127\\.0\\.0\\.1:${there.used}: the address is already in use; .*`,
   ],
   [
     'serve: metrics on a path that is too long',
     () => serving('--metrics', there.long),
     1,
-    () => `cannot listen on '${there.long}': the path of a unix socket has at most 107 bytes`,
+    () =>
+      `metrics: cannot listen on '${there.long}': the path of a unix socket has at most 107 bytes`,
   ],
   [
     'serve: metrics on a file',
     () => serving('--metrics', there.path('file')),
     1,
-    () => `cannot listen on '${there.path('file')}': a file that is no socket is already there; .*`,
+    () =>
+      `metrics: cannot listen on '${there.path('file')}': a file that is no socket is already there; .*`,
   ],
   [
     'serve: metrics in no folder',
     () => serving('--metrics', there.path('none/socket')),
     1,
-    () => `cannot listen on '${there.path('none/socket')}': its folder does not exist`,
+    () => `metrics: cannot listen on '${there.path('none/socket')}': its folder does not exist`,
   ],
   [
     'serve: metrics on an address of others',
     () => serving('--metrics', '192.0.2.1:0'),
     1,
-    () => 'cannot listen on 192\\.0\\.2\\.1:0: this machine has no such address',
+    () => 'metrics: cannot listen on 192\\.0\\.2\\.1:0: this machine has no such address',
   ],
   [
     'serve: metrics nowhere',
@@ -260,19 +263,21 @@ const MISTAKES = [
     'serve: control on a socket in use',
     () => serving('--control', there.path('text.sock')),
     1,
-    () => `cannot listen on '${there.path('text.sock')}': another server is listening there; .*`,
+    () =>
+      `control: cannot listen on '${there.path('text.sock')}': another server is listening there; .*`,
   ],
   [
     'serve: control on a path that is too long',
     () => serving('--control', there.long),
     1,
-    () => `cannot listen on '${there.long}': the path of a unix socket has at most 107 bytes`,
+    () =>
+      `control: cannot listen on '${there.long}': the path of a unix socket has at most 107 bytes`,
   ],
   [
     'serve: control in no folder',
     () => serving('--control', there.path('none/socket')),
     1,
-    () => `cannot listen on '${there.path('none/socket')}': its folder does not exist`,
+    () => `control: cannot listen on '${there.path('none/socket')}': its folder does not exist`,
   ],
   [
     'serve: a port in use',

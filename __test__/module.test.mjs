@@ -1,11 +1,14 @@
 // `reactor-rs serve app.mjs`: modules as a user writes them.
 
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
 import { fetch } from 'undici';
-import { run, serve } from './command.mjs';
+import { run, serve, until } from './command.mjs';
 
 const test = ava.serial;
 const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '1', '-w', '1', '--quiet'];
@@ -173,6 +176,46 @@ for (const [name, [source, message, wanted = 1]] of Object.entries(MISTAKES)) {
     t.regex(stderr, message);
   });
 }
+
+const HOLDS_OPEN = `
+  setInterval(() => {}, 60_000);
+  process.on('exit', (code) => console.log('exit handler: ' + code));
+  export default { timeouts: { drain: 60_000 }, fetch: () => new Promise(() => {}) };`;
+
+test('a module that holds something open does not keep the process after a stop', async (t) => {
+  const server = await serve(t, [moduleOf(t, HOLDS_OPEN), ...LOCAL]);
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
+  t.regex(server.stdout(), /\nexit handler: 0\n$/);
+});
+
+test('nor after a forced stop, while a handler is at work', async (t) => {
+  const flags = LOCAL.filter((flag) => flag !== '--quiet');
+  const server = await serve(t, [moduleOf(t, HOLDS_OPEN), ...flags]);
+  const { port } = new URL(server.url);
+  const socket = connect(Number(port), '127.0.0.1', () => {
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  }).on('error', () => {});
+  t.teardown(() => socket.destroy());
+  server.kill('SIGTERM');
+  await until(() => server.stderr().includes('SIGTERM'), 'the drain to begin');
+  // Nobody presses Ctrl-C twice within 250 ms.
+  await sleep(300);
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 143, signal: null });
+  t.regex(server.stdout(), /\nexit handler: 143\n$/);
+  t.regex(server.stderr(), /\nserved [^\n]*\n$/);
+});
+
+test('nor where the server cannot start', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const flags = ['-H', '127.0.0.1', '-p', `${taken.address().port}`];
+  const { code, stderr } = await run(['serve', moduleOf(t, HOLDS_OPEN), ...flags]);
+  t.is(code, 1);
+  t.regex(stderr, /^reactor-rs: cannot listen on [^\n]*\n$/);
+});
 
 test('a mistake in the flags is told before the module runs', async (t) => {
   const file = moduleOf(t, `console.log('ran');`);

@@ -1,10 +1,11 @@
 // The control socket, and the monitor that reads it.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
@@ -20,9 +21,11 @@ import { compare } from '../dist/cli/monitor/sample.js';
 import { Source } from '../dist/cli/monitor/snapshot.js';
 import { screen } from '../dist/cli/monitor/terminal.js';
 import { render } from '../dist/cli/monitor/view.js';
-import { BIN, run, serve, until } from './command.mjs';
+import { BIN, launch, run, serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
+const INDEX = new URL('../dist/index.js', import.meta.url).href;
 const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '2', '-w', '1'];
 
 /** A runtime folder of the test's own, so that it meets no other servers. */
@@ -193,11 +196,118 @@ test('--control false opens none, a path is obeyed', async (t) => {
   t.is(JSON.parse(stdout).pid, server.pid);
 });
 
-test('a folder that others can write to is not used, and the server starts all the same', async (t) => {
+test('a folder that others can only read is used', async (t) => {
   const env = runtime(t);
-  chmodSync(env.REACTOR_RUNTIME_DIR, 0o777);
-  await serve(t, LOCAL, { env });
-  t.deepEqual(readdirSync(env.REACTOR_RUNTIME_DIR), []);
+  chmodSync(env.REACTOR_RUNTIME_DIR, 0o755);
+  const server = await serve(t, LOCAL, { env });
+  t.deepEqual(readdirSync(env.REACTOR_RUNTIME_DIR), [`${server.pid}.sock`]);
+  t.is((await run(['monitor', '--once', '-n', '0.1'], { env })).code, 0);
+});
+
+for (const [what, why, spoil] of [
+  ['a folder that others can write to', 'others can write to it', (path) => chmodSync(path, 0o777)],
+  ['a folder that cannot be made', 'it is not there', (path) => join(path, 'no', 'such')],
+  [
+    'a folder whose sockets have too long a path',
+    null,
+    (path) => {
+      const long = join(path, 'x'.repeat(100));
+      mkdirSync(long, { mode: 0o700 });
+      return long;
+    },
+  ],
+]) {
+  test(`${what} is not used, which is said, and the server starts all the same`, async (t) => {
+    const { REACTOR_RUNTIME_DIR: path } = runtime(t);
+    const env = { REACTOR_RUNTIME_DIR: spoil(path) ?? path };
+    const server = await serve(t, [...LOCAL, '--quiet'], { env });
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null });
+    t.deepEqual(
+      readdirSync(path).filter((name) => name.endsWith('.sock')),
+      [],
+    );
+    const { stderr } = await run(['monitor', '--once'], { env });
+    if (why === null) {
+      t.regex(server.stderr(), /^reactor-rs: no control socket: [^\n]*107 bytes[^\n]*\n$/);
+    } else {
+      t.is(
+        server.stderr(),
+        `reactor-rs: no control socket: REACTOR_RUNTIME_DIR "${env.REACTOR_RUNTIME_DIR}" cannot be used: ${why}\n`,
+      );
+      t.true(stderr.endsWith(` (looked in ${env.REACTOR_RUNTIME_DIR}: ${why})\n`), stderr);
+    }
+  });
+}
+
+/** Runs a program with an `index` to import and a `folder` for sockets, to what it prints. */
+async function program(t, source) {
+  const env = runtime(t);
+  const names = { folder: env.REACTOR_RUNTIME_DIR, index: INDEX };
+  const given = Object.entries(names).map(([name, value]) => [name, JSON.stringify(value)]);
+  const consts = given.map(([name, value]) => `const ${name} = ${value};`).join('');
+  const child = launch(['--input-type=module', '-e', consts + source], { env });
+  const [code] = await once(child.process, 'close');
+  t.is(code, 0, child.stderr());
+  return { ...JSON.parse(child.stdout()), stderr: child.stderr(), folder: names.folder };
+}
+
+test('servers on several threads of a process have a socket each', async (t) => {
+  const { pid, paths, folder, stderr } = await program(
+    t,
+    `
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    const { serve } = await import(index);
+    const options = { hostname: '127.0.0.1', port: 0, control: true };
+    const servers = [await serve(options), await serve(options)];
+    const worker = new Worker(
+      'const { workerData, parentPort } = require("node:worker_threads");' +
+      'import(workerData.index).then(async ({ serve }) =>' +
+      ' parentPort.postMessage((await serve(workerData.options)).controlPath));',
+      { eval: true, execArgv: [], workerData: { index, options } },
+    );
+    const [path] = await once(worker, 'message');
+    const paths = [...servers.map(({ controlPath }) => controlPath), path];
+    console.log(JSON.stringify({ pid: process.pid, paths }));
+    process.exit();`,
+  );
+  const names = ['', '-2', '-3'].map((more) => join(folder, `${pid}${more}.sock`));
+  t.deepEqual([paths, stderr], [names, '']);
+});
+
+test('a socket of another container’s process with the same number is left alone', async (t) => {
+  const { pid, path, folder, isThere } = await program(
+    t,
+    `
+    import { once } from 'node:events';
+    import { existsSync } from 'node:fs';
+    import { createServer } from 'node:net';
+    const { serve } = await import(index);
+    const other = createServer().listen(folder + '/' + process.pid + '.sock');
+    await once(other, 'listening');
+    const server = await serve({ hostname: '127.0.0.1', port: 0, control: true });
+    await server.stop();
+    console.log(JSON.stringify({ pid: process.pid, path: server.controlPath, isThere: existsSync(other.address()) }));
+    process.exit();`,
+  );
+  t.deepEqual([path, isThere], [join(folder, `${pid}-2.sock`), true]);
+});
+
+test('a socket that cannot be had for another reason is done without, which is said', async (t) => {
+  const { control, status, stderr } = await program(
+    t,
+    `
+    import { symlinkSync } from 'node:fs';
+    const { serve } = await import(index);
+    symlinkSync('nowhere', folder + '/' + process.pid + '.sock');
+    const server = await serve({ hostname: '127.0.0.1', port: 0, control: true });
+    const { status } = await fetch(server.url);
+    console.log(JSON.stringify({ control: server.controlPath ?? null, status }));
+    process.exit();`,
+  );
+  t.deepEqual([control, status], [null, 200]);
+  t.regex(stderr, /^reactor-rs: no control socket: control: cannot listen on '[^\n]*\n$/);
 });
 
 test('the API opens one where it is asked to', async (t) => {
@@ -211,7 +321,10 @@ test('the API opens one where it is asked to', async (t) => {
   const path = join(folder, 'api.sock');
   const server = await start(path);
   t.is(server.controlPath, path);
-  await t.throwsAsync(start(path), { code: 'ERR_REACTOR_ADDRESS_IN_USE', message: /api\.sock/ });
+  await t.throwsAsync(start(path), {
+    code: 'ERR_REACTOR_ADDRESS_IN_USE',
+    message: /^control: cannot listen on '.*api\.sock': /,
+  });
   await t.throwsAsync(start(7), {
     code: 'ERR_REACTOR_INVALID_OPTION',
     message: 'option "control" must be true, false or the path of a unix socket, got 7',
@@ -318,6 +431,18 @@ test('--once prints a sample as text', async (t) => {
   t.notRegex(stdout, /q quit/);
 });
 
+testWith('script', test)('--once does so where a terminal does not know its size', async (t) => {
+  const env = runtime(t);
+  const server = await serve(t, LOCAL, { env });
+  const command = `stty rows 0 cols 0; exec ${process.execPath} ${BIN} monitor --once -n 0.1`;
+  const { code, stdout } = await run(['-qec', command, '/dev/null'], {
+    file: 'script',
+    env: { ...env, TERM: 'xterm', NO_COLOR: '1' },
+  });
+  t.is(code, 0, stdout);
+  t.true(stdout.startsWith(`reactor-rs 0.1.0  pid ${server.pid} `), stdout);
+});
+
 test('--json prints samples until the server ends', async (t) => {
   const env = runtime(t);
   const server = await serve(t, LOCAL, { env });
@@ -357,13 +482,8 @@ function shape(text) {
   );
 }
 
-/** `script` of util-linux, which runs a command in a pseudo-terminal. */
-const hasScript = spawnSync('script', ['--version']).status === 0;
-if (!hasScript) {
-  console.log('skipped: no "script" here (Debian: apt-get install bsdutils)');
-}
-
-(hasScript ? test : test.skip)(
+// script(1) runs a command in a pseudo-terminal.
+testWith('script', test)(
   'in a terminal it draws, obeys keys, follows the size and leaves',
   async (t) => {
     const env = runtime(t);

@@ -11,6 +11,7 @@ import { Client, request as send } from 'undici';
 import { MOST_HOPS, nodeOf } from '../dist/forwarded.js';
 import { Proxies } from '../dist/proxies.js';
 import { run, serve as serveCommand } from './command.mjs';
+import { testWith } from './programs.mjs';
 import { open } from './wire.mjs';
 
 const PEER = '127.0.0.1';
@@ -439,7 +440,7 @@ test('it can be asked for later too', async (t) => {
   );
 });
 
-test('real clients say Forwarded', async (t) => {
+testWith('curl', test)('real clients say Forwarded', async (t) => {
   const server = await start(t, { trustProxy: 'loopback' });
   const { stdout } = await promisify(execFile)('curl', [
     '--silent',

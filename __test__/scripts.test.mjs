@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import ava from 'ava';
 import { find, missing } from '../scripts/programs.mjs';
 import { serve, until } from './command.mjs';
+import { testWith } from './programs.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -21,16 +22,11 @@ const test = ava.serial;
 const SLOW_MS = 300_000;
 
 /** A test of a program that may not be there. */
-function testWith(program, title, body) {
-  if (find(program) === null) {
-    console.log(`skipped: "${title}": ${missing(program)}`);
-    test.skip(title, body);
-  } else {
-    test(title, async (t) => {
-      t.timeout(SLOW_MS);
-      await body(t);
-    });
-  }
+function slowTestWith(program, title, body) {
+  testWith(program, test)(title, async (t) => {
+    t.timeout(SLOW_MS);
+    await body(t);
+  });
 }
 
 /** Starts `npm run NAME -- …`. */
@@ -126,82 +122,89 @@ test('loadtest does not pass a server whose answers are wrong', async (t) => {
   t.regex(none.stderr, /^loadtest: the server did not start: reactor-rs: [^\n]*"17"\n$/);
 });
 
-testWith('gdb', 'debug stops at accept, dispatch and reply, and shows the engine', async (t) => {
-  const { child, ended, stdout, stderr } = start(t, 'debug', [
-    '--',
-    '-p',
-    '0',
-    '-i',
-    '2',
-    '-w',
-    '1',
-  ]);
-  const said = () => stdout() + stderr();
-  // gdb reads the next line when the one before is done.
-  child.stdin.write(
-    [
-      'run',
-      'info inferiors',
-      'reactor loops',
-      'reactor connections',
-      'continue',
-      'finish',
-      'reactor queue',
-      'reactor connections 0',
-      'continue',
-      'reactor loops',
-      'reactor trace',
-      'continue',
-      'reactor connections',
-      'reactor connections x',
-      'kill',
-      'reactor loops',
-      'quit',
-      '',
-    ].join('\n'),
-  );
-  const [, port] = await heard(said, /listening on 127\.0\.0\.1:(\d+)/);
-  const first = connect(port, '127.0.0.1');
-  t.teardown(() => first.destroy());
-  first.write('GET /echo/head?a HTTP/1.1\r\nHost: a\r\n\r\nGET /half');
-  const [answer] = await once(first.setEncoding('latin1'), 'data');
-  t.regex(answer, /^HTTP\/1\.1 200 OK\r\n/);
-  first.write('-way');
-  const second = connect(port, '127.0.0.1');
-  t.teardown(() => second.destroy());
-  second.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  await once(second, 'data');
-  const [one, two] = [first.localPort, second.localPort].map((port) => `127.0.0.1:${port}`);
-  const [, pid] = /\* 1 +process (\d+)/.exec(stdout());
-  // As Ctrl-C in a terminal.
-  process.kill(Number(pid), 'SIGINT');
-  const { code, stdout: shown, stderr: refused } = await ended;
-  t.is(code, 0);
-  let rest = shown;
-  for (const [what, pattern] of [
-    ['the first stop', `accept: ${one}, fd \\d+, to loop 0\n`],
-    ['the loops', 'loop  thread   turns  requests  connections .*\n +0  its own +\\d+ +0 +0 '],
-    ['no connections', 'no open connections\n'],
-    ['the second stop', 'dispatch: GET /echo/head\\?a, from loop 0 slot 0\\.0 request 0\n'],
-    ['the queue', '1 of 4096 tasks are queued\n  GET /echo/head\\?a  from loop 0 slot 0\\.0 '],
-    ['a worker', '  worker 0: (parked|awake)\n'],
-    ['a connection', ` 0 +0 +0 +\\d+  ${one}  Head +\\d+ ms +1 +1  "GET /half" +0  served\n`],
-    ['the third stop', 'reply: HTTP/1\\.1 200 OK, to loop 0 slot 0\\.0 request 0\n'],
-    ['the loops again', ' 0  its own +\\d+ +1 +1 +1 +0 +0\n'],
-    ['the trace', `accept: ${two}, .* to loop 1\ndispatch: GET /, .*\nreply: HTTP/1\\.1 200 OK, `],
-    ['the interrupt', 'received signal SIGINT'],
-    ['both', ` 0 .* ${one}  Head .*"GET /half-way" .*\n +1 .* ${two}  Idle .* "" +0  served\n`],
-    ['the end', 'Inferior 1 \\(process \\d+\\) killed'],
-  ]) {
-    const match = new RegExp(pattern).exec(rest);
-    t.not(match, null, `${what}: ${pattern} in ${rest}`);
-    rest = rest.slice(match.index + match[0].length);
-  }
-  t.regex(refused, /^reactor connections takes the number of a loop, not 'x'$/m);
-  t.regex(refused, /^the server does not run; start it with: run$/m);
-});
+slowTestWith(
+  'gdb',
+  'debug stops at accept, dispatch and reply, and shows the engine',
+  async (t) => {
+    const { child, ended, stdout, stderr } = start(t, 'debug', [
+      '--',
+      '-p',
+      '0',
+      '-i',
+      '2',
+      '-w',
+      '1',
+    ]);
+    const said = () => stdout() + stderr();
+    // gdb reads the next line when the one before is done.
+    child.stdin.write(
+      [
+        'run',
+        'info inferiors',
+        'reactor loops',
+        'reactor connections',
+        'continue',
+        'finish',
+        'reactor queue',
+        'reactor connections 0',
+        'continue',
+        'reactor loops',
+        'reactor trace',
+        'continue',
+        'reactor connections',
+        'reactor connections x',
+        'kill',
+        'reactor loops',
+        'quit',
+        '',
+      ].join('\n'),
+    );
+    const [, port] = await heard(said, /listening on 127\.0\.0\.1:(\d+)/);
+    const first = connect(port, '127.0.0.1');
+    t.teardown(() => first.destroy());
+    first.write('GET /echo/head?a HTTP/1.1\r\nHost: a\r\n\r\nGET /half');
+    const [answer] = await once(first.setEncoding('latin1'), 'data');
+    t.regex(answer, /^HTTP\/1\.1 200 OK\r\n/);
+    first.write('-way');
+    const second = connect(port, '127.0.0.1');
+    t.teardown(() => second.destroy());
+    second.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(second, 'data');
+    const [one, two] = [first.localPort, second.localPort].map((port) => `127.0.0.1:${port}`);
+    const [, pid] = /\* 1 +process (\d+)/.exec(stdout());
+    // As Ctrl-C in a terminal.
+    process.kill(Number(pid), 'SIGINT');
+    const { code, stdout: shown, stderr: refused } = await ended;
+    t.is(code, 0);
+    let rest = shown;
+    for (const [what, pattern] of [
+      ['the first stop', `accept: ${one}, fd \\d+, to loop 0\n`],
+      ['the loops', 'loop  thread   turns  requests  connections .*\n +0  its own +\\d+ +0 +0 '],
+      ['no connections', 'no open connections\n'],
+      ['the second stop', 'dispatch: GET /echo/head\\?a, from loop 0 slot 0\\.0 request 0\n'],
+      ['the queue', '1 of 4096 tasks are queued\n  GET /echo/head\\?a  from loop 0 slot 0\\.0 '],
+      ['a worker', '  worker 0: (parked|awake)\n'],
+      ['a connection', ` 0 +0 +0 +\\d+  ${one}  Head +\\d+ ms +1 +1  "GET /half" +0  served\n`],
+      ['the third stop', 'reply: HTTP/1\\.1 200 OK, to loop 0 slot 0\\.0 request 0\n'],
+      ['the loops again', ' 0  its own +\\d+ +1 +1 +1 +0 +0\n'],
+      [
+        'the trace',
+        `accept: ${two}, .* to loop 1\ndispatch: GET /, .*\nreply: HTTP/1\\.1 200 OK, `,
+      ],
+      ['the interrupt', 'received signal SIGINT'],
+      ['both', ` 0 .* ${one}  Head .*"GET /half-way" .*\n +1 .* ${two}  Idle .* "" +0  served\n`],
+      ['the end', 'Inferior 1 \\(process \\d+\\) killed'],
+    ]) {
+      const match = new RegExp(pattern).exec(rest);
+      t.not(match, null, `${what}: ${pattern} in ${rest}`);
+      rest = rest.slice(match.index + match[0].length);
+    }
+    t.regex(refused, /^reactor connections takes the number of a loop, not 'x'$/m);
+    t.regex(refused, /^the server does not run; start it with: run$/m);
+  },
+);
 
-testWith('valgrind', 'memcheck passes the server, and fails one that leaks', async (t) => {
+slowTestWith('valgrind', 'memcheck passes the server, and fails one that leaks', async (t) => {
   const path = folder(t);
   const check = (name, ...options) => {
     const log = ['--seconds', '1', '--log', join(path, name)];
@@ -221,7 +224,7 @@ testWith('valgrind', 'memcheck passes the server, and fails one that leaks', asy
   t.true(leaks.stderr.endsWith(`memcheck: valgrind found errors; see ${join(path, 'leaks')}\n`));
 });
 
-testWith('perf', 'perf draws a flame graph with the functions of the engine', async (t) => {
+slowTestWith('perf', 'perf draws a flame graph with the functions of the engine', async (t) => {
   const svg = join(folder(t), 'graph.svg');
   const args = ['--seconds', '1', '--output', svg, '--', '-i', '1', '-w', '1'];
   const { code, stdout, stderr } = await start(t, 'perf', args).ended;
@@ -258,6 +261,21 @@ test('monitor shows a server that runs', async (t) => {
   t.regex(one.stdout, new RegExp(`^reactor-rs \\S+  pid ${pid}  127\\.0\\.0\\.1:\\d+  up `));
 });
 
+test('monitor, and start, do not mind a reader that leaves', async (t) => {
+  const env = { REACTOR_RUNTIME_DIR: folder(t) };
+  const server = start(t, 'start', ['-H', '127.0.0.1', '-p', '0', '--json'], env);
+  await until(() => server.stdout().includes('\n'), 'the server');
+  server.child.stderr.destroy();
+  const monitor = start(t, 'monitor', ['--json', '-n', '0.1'], env);
+  await until(() => monitor.stdout().includes('\n'), 'a sample');
+  monitor.child.stdout.destroy();
+  const { code, stderr } = await monitor.ended;
+  t.deepEqual([code, stderr], [0, '']);
+  // Its summary finds nobody either.
+  process.kill(JSON.parse(server.stdout()).pid, 'SIGTERM');
+  t.is((await server.ended).code, 0);
+});
+
 for (const [script, program, name] of [
   ['debug', 'gdb', 'gdb'],
   ['memcheck', 'valgrind', 'valgrind'],
@@ -286,6 +304,62 @@ for (const [script, args, code, message] of [
     t.is(wrong.stderr.indexOf('\n'), wrong.stderr.length - 1);
   });
 }
+
+const RUST = { cargo: 'echo cargo 1.88.0', rustc: 'echo rustc 1.88.0', cc: ':' };
+
+for (const [what, programs, missing] of [
+  ['nothing', RUST, []],
+  ['a compiler', { ...RUST, cc: 'exit 1' }, [/^cc was not found or does not link .*: apt-get/]],
+  [
+    'a new Rust',
+    { ...RUST, cargo: 'echo cargo 1.87.1', rustc: 'echo "rustc 1.9.0 (x 2016)"' },
+    [/^Rust 1\.88 or newer is needed, cargo is 1\.87\.1; /, /, rustc is 1\.9\.0; "rustup update"/],
+  ],
+  [
+    'all of them',
+    {},
+    [/^cargo was not found .*rustup\.rs/, /^rustc was not found/, /^cc was not found/],
+  ],
+]) {
+  test(`set-up tells in a line each what is missing: ${what}`, async (t) => {
+    const PATH = folder(t);
+    for (const [name, does] of Object.entries(programs)) {
+      writeFileSync(join(PATH, name), `#!/bin/sh\n${does}\n`, { mode: 0o755 });
+    }
+    const file = JSON.stringify(join(ROOT, 'scripts/requirements.mjs'));
+    const source = `import(${file}).then((m) => console.log(JSON.stringify(m.missingRequirements(true))))`;
+    const child = follow(t, spawn(process.execPath, ['-e', source], options({ PATH })));
+    const { code, stdout, stderr } = await child.ended;
+    t.is(code, 0, stderr);
+    const lines = JSON.parse(stdout);
+    t.is(lines.length, missing.length, stdout);
+    for (const [index, line] of lines.entries()) {
+      t.regex(line, missing[index]);
+      t.false(line.includes('\n'));
+    }
+  });
+}
+
+test('a check is left out for want of a program, in CI only if CI need not have it', async (t) => {
+  const file = JSON.stringify(join(ROOT, 'scripts/programs.mjs'));
+  const source = `import(${file}).then(({ skipReason }) =>
+    console.log(JSON.stringify(['curl', 'gdb', 'node'].map((name) => skipReason(name)))))`;
+  const PATH = folder(t);
+  symlinkSync(process.execPath, join(PATH, 'node'));
+  for (const [CI, wanted] of [
+    ['', [/curl was not found; install it/, /gdb was not found; install it/, null]],
+    ['1', [null, /gdb was not found; install it/, null]],
+  ]) {
+    const child = follow(
+      t,
+      spawn(process.execPath, ['-e', source, 'as-a-script'], options({ PATH, CI })),
+    );
+    const { stdout } = await child.ended;
+    for (const [index, why] of JSON.parse(stdout).entries()) {
+      wanted[index] === null ? t.is(why, null) : t.regex(why, wanted[index]);
+    }
+  }
+});
 
 test('each tells its usage', async (t) => {
   for (const script of ['loadtest', 'memcheck', 'perf', 'debug', 'monitor']) {

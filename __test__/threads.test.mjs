@@ -1,6 +1,6 @@
 // `jsThreads`: one module on several JavaScript threads behind one port.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -434,6 +434,71 @@ test('a stop while a reload loads ends its threads too', async (t) => {
   await reload;
 });
 
+test('a stop while a reload waits for earlier threads lets it start none', async (t) => {
+  const { get, server } = await start(t, { jsThreads: 1 });
+  const held = [];
+  for (const reloads of [1, 2]) {
+    // Earlier threads stay as long as they have a request.
+    held.push(get('never').catch(() => {}));
+    await until(() => server.stats().lanes[0].inFlight === 1, `request ${reloads}`);
+    await server.reload({ module: APP });
+  }
+  const hanging = moduleOf(t, `await new Promise((r) => setTimeout(r, 60_000)); ${saying('x')}`);
+  const reload = t.throwsAsync(server.reload({ module: hanging }), {
+    code: 'ERR_REACTOR_STOPPED',
+  });
+  await new Promise(setImmediate);
+  await server.stop({ force: true });
+  await reload;
+  await Promise.all(held);
+});
+
+test('a replacement that is loading when a reload comes answers nothing any more', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [isSlow, loading, gate] = ['slow', 'loading', 'gate'].map((name) => join(folder, name));
+  const old = moduleOf(
+    t,
+    `import { existsSync, writeFileSync } from 'node:fs';
+    if (existsSync(${JSON.stringify(isSlow)})) {
+      writeFileSync(${JSON.stringify(loading)}, '');
+      while (!existsSync(${JSON.stringify(gate)})) {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    }
+    export default {
+      routes: {
+        '/say': async () => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return new Response('old');
+        },
+        '/never': () => new Promise(() => {}),
+        '/dies': () => process.exit(3),
+      },
+    };`,
+  );
+  const { get, server } = await start(t, { module: old, jsThreads: 2 });
+  // Keeps the other of the old threads, and so their places, until the end.
+  const held = get('never').catch(() => {});
+  await until(() => server.stats().lanes.some(({ inFlight }) => inFlight === 1), 'the request');
+  writeFileSync(isSlow, '');
+  await get('dies');
+  await until(() => existsSync(loading), 'a replacement that loads');
+  const file = moduleOf(t, saying('new'), 'new.mjs');
+  await server.reload({ module: file });
+  writeFileSync(gate, '');
+  const seen = new Set();
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all(Array.from({ length: 12 }, () => get('say')));
+    for (const answer of answers) {
+      seen.add(await answer.text());
+    }
+  }
+  t.deepEqual([...seen], ['new']);
+  await server.stop({ force: true });
+  await held;
+});
+
 test('a module is for a server that was started with one', async (t) => {
   const server = await serve({ ...LOCAL, fetch: () => new Response('x') });
   t.teardown(() => server.stop());
@@ -721,6 +786,12 @@ test('the command line refuses threads without a module, and a bad number', asyn
   const none = await run(['serve', '--js-threads', '2']);
   t.is(none.code, 2);
   t.is(none.stderr, 'reactor-rs: --js-threads needs a module, whose handlers the threads run\n');
+  const variable = await run(['serve'], { env: { REACTOR_JS_THREADS: '2' } });
+  t.is(variable.code, 2);
+  t.is(
+    variable.stderr,
+    'reactor-rs: REACTOR_JS_THREADS needs a module, whose handlers the threads run\n',
+  );
   const bad = await run(['serve', fileURLToPath(APP), '--js-threads', '65']);
   t.is(bad.code, 2);
   t.regex(bad.stderr, /--js-threads must be an integer from 1 to 64, or "auto", got "65"/);

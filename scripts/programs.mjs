@@ -5,15 +5,27 @@ import { delimiter, join } from 'node:path';
 import { SetupError } from './setup.mjs';
 
 /** Debian's and Ubuntu's package of each, where it has not the program's own name. */
-const PACKAGES = { ab: 'apache2-utils', perf: 'linux-perf (Ubuntu: linux-tools-generic)' };
+const PACKAGES = {
+  ab: 'apache2-utils',
+  'c++': 'g++',
+  gcc: 'gcc libc6-dev',
+  perf: 'linux-perf (Ubuntu: linux-tools-generic)',
+  promtool: 'prometheus',
+  readelf: 'binutils',
+  script: 'bsdutils',
+};
+
+/** A machine that runs the checks unattended need not have these. */
+const EXTRA = ['gdb', 'perf', 'promtool', 'valgrind'];
 
 /** The path of a program, as a shell would find it; null where there is none. */
 export function find(name) {
-  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    const path = join(folder, name);
+  const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  for (const folder of name.includes('/') ? [''] : path) {
+    const file = join(folder, name);
     try {
-      accessSync(path, constants.X_OK);
-      return path;
+      accessSync(file, constants.X_OK);
+      return file;
     } catch {
       // Not in this folder.
     }
@@ -24,6 +36,18 @@ export function find(name) {
 /** What is missing, and what to do about it. */
 export function missing(name) {
   return `${name} was not found; install it (Debian: apt-get install ${PACKAGES[name] ?? name})`;
+}
+
+/**
+ * Why a check that needs a program is left out; null where it is to run, and perhaps to
+ * fail: with `CI` set nothing is left out for want of a program that CI should have.
+ *
+ * @param {string} name
+ * @param {string} [at] its path, where that is not to be looked for
+ */
+export function skipReason(name, at = name) {
+  const mustBe = process.env.CI && !EXTRA.includes(name);
+  return mustBe || find(at) !== null ? null : missing(name);
 }
 
 /**

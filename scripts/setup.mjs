@@ -15,10 +15,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { missingRequirements } from './requirements.mjs';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** What went wrong, in one line for the user. */
+/** What went wrong, for the user: one line, or one for each thing that is missing. */
 export class SetupError extends Error {}
 
 /**
@@ -33,9 +34,10 @@ export function setup({ force = false, acceptTypes = false } = {}) {
     'crates',
   ]);
   const isBuilt = !force && hasBinding() && native.isCurrent();
-  if (!isBuilt) {
-    // Before the long installation, not after it.
-    requireCargo();
+  // Before the long installation, not after it.
+  const missing = missingRequirements(!isBuilt);
+  if (missing.length > 0) {
+    throw new SetupError(missing.join('\n'));
   }
   install();
   if (!isBuilt) {
@@ -46,14 +48,6 @@ export function setup({ force = false, acceptTypes = false } = {}) {
     copyFileSync(GENERATED_TYPES, join(ROOT, 'index.d.ts'));
   }
   buildTypeScript(force);
-}
-
-function requireCargo() {
-  if (spawnSync('cargo', ['--version'], { cwd: ROOT }).status !== 0) {
-    throw new SetupError(
-      'cargo was not found: the engine is built from Rust source; install Rust 1.88 or newer (https://rustup.rs) and try again',
-    );
-  }
 }
 
 function install() {

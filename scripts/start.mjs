@@ -5,8 +5,8 @@ import { SetupError, setup } from './setup.mjs';
 
 try {
   setup();
-  const { main } = await import('../dist/cli/main.js');
-  process.exitCode = await main(['serve', '-i', '4', '-w', '8', ...process.argv.slice(2)]);
+  const { runProcess } = await import('../dist/cli/process.js');
+  await runProcess(['serve', '-i', '4', '-w', '8', ...process.argv.slice(2)]);
 } catch (error) {
   if (!(error instanceof SetupError)) {
     throw error;

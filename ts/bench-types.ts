@@ -77,7 +77,11 @@ export interface BenchResult {
   requests: number;
   /** Requests whose answer was complete and as expected. */
   succeeded: number;
-  /** Requests with an outcome, a second. */
+  /**
+   * Requests a second, over the time in which requests went out. In a closed loop those that
+   * had their outcome in it, so that an answer which is late at the end does not make the
+   * rate smaller; where none had, all over `durationMs`. In an open loop all.
+   */
   rate: number;
   /** The other requests, by class. */
   errors: BenchErrors;
@@ -217,7 +221,7 @@ export interface LatencyBucket {
 export interface BenchOpenLoop {
   /** Requests a second that were asked for. */
   targetRate: number;
-  /** Every request went out, and at no less than 99 % of the rate. */
+  /** Every request went out, and at no less than 99 % of the rate; however late the answers. */
   reached: boolean;
   /** Requests that were due and never went out: no connection was free in time. */
   unsent: number;

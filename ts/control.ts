@@ -1,4 +1,12 @@
-import { accessSync, constants, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  unlinkSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
@@ -7,28 +15,45 @@ const MAX_PATH_BYTES = 107;
 
 const SOCKET = /^(\d+)(-\d+)?\.sock$/;
 
-/** Control sockets that this process has been given. */
+/** Names that this thread has tried. */
 let count = 0;
 
 /**
  * A path for a further server's control socket in this user's runtime folder, which
- * is made if it is not there; `undefined` where none can be had. Sockets that dead
- * servers left behind are removed.
+ * is made if it is not there; `undefined` where none can be had, which is said if the
+ * user has named the folder. Sockets that dead servers left behind are removed.
  */
 export async function newControlPath(): Promise<string | undefined> {
   const folder = runtimeFolders().find(isOurs);
   if (folder === undefined) {
+    const { REACTOR_RUNTIME_DIR: own } = process.env;
+    if (own) {
+      warnOfControl(`REACTOR_RUNTIME_DIR "${own}" cannot be used: ${refusalOf(own)}`);
+    }
     return undefined;
   }
   await Promise.all(socketsIn(folder).map(removeIfDead));
-  count++;
-  const path = join(folder, `${process.pid}${count === 1 ? '' : `-${count}`}.sock`);
-  return Buffer.byteLength(path) <= MAX_PATH_BYTES ? path : undefined;
+  // Other threads, and processes of other containers, may have this number too.
+  let path: string;
+  do {
+    count++;
+    path = join(folder, `${process.pid}${count === 1 ? '' : `-${count}`}.sock`);
+  } while (existsSync(path));
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    warnOfControl(`a socket's path has at most ${MAX_PATH_BYTES} bytes, and "${path}" has more`);
+    return undefined;
+  }
+  return path;
+}
+
+/** Says why a server that was to have a control socket goes without. */
+export function warnOfControl(why: string): void {
+  console.error(`reactor-rs: no control socket: ${why}`);
 }
 
 /** The control sockets of this user's servers; those of dead ones are removed. */
 export async function controlPaths(): Promise<string[]> {
-  const paths = runtimeFolders().filter(isThere).flatMap(socketsIn);
+  const paths = runtimeFolders().filter(isUsable).flatMap(socketsIn);
   const alive = await Promise.all(paths.map(removeIfDead));
   return paths.filter((_, index) => alive[index]);
 }
@@ -37,7 +62,7 @@ export async function controlPaths(): Promise<string[]> {
  * Where control sockets may be, the best place first. Servers that the system starts
  * have no `XDG_RUNTIME_DIR`, those that a user starts have one: both are looked for.
  */
-export function runtimeFolders(): string[] {
+function runtimeFolders(): string[] {
   const { REACTOR_RUNTIME_DIR: own, XDG_RUNTIME_DIR: runtime } = process.env;
   if (own) {
     return [own];
@@ -46,6 +71,13 @@ export function runtimeFolders(): string[] {
     ...(runtime ? [join(runtime, 'reactor-rs')] : []),
     `/tmp/reactor-rs-${process.getuid?.() ?? 0}`,
   ];
+}
+
+/** Where control sockets are looked for, for a message; and why not, where that was named. */
+export function lookedIn(): string {
+  const { REACTOR_RUNTIME_DIR: own } = process.env;
+  const why = own ? refusalOf(own) : undefined;
+  return `${runtimeFolders().join(' and ')}${why === undefined ? '' : `: ${why}`}`;
 }
 
 function socketsIn(folder: string): string[] {
@@ -63,20 +95,35 @@ function isOurs(folder: string): boolean {
       return false;
     }
   }
-  return isThere(folder);
+  return isUsable(folder);
+}
+
+function isUsable(folder: string): boolean {
+  return refusalOf(folder) === undefined;
 }
 
 /**
- * Whether a folder is there and nobody else can put anything in: /tmp belongs to
- * everybody, and who comes first may have made a folder or a link of this name.
+ * Why a folder is not used. Nobody else may put anything in: /tmp belongs to everybody,
+ * and who comes first may have made a folder or a link of this name. Others may look in,
+ * since the sockets are for their user alone.
  */
-function isThere(folder: string): boolean {
+function refusalOf(folder: string): string | undefined {
   try {
     const stat = lstatSync(folder);
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    return stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o077) === 0;
-  } catch {
-    return false;
+    if (!stat.isDirectory()) {
+      return 'it is no folder, or a link';
+    }
+    if (stat.uid !== process.getuid?.()) {
+      return 'it belongs to another user';
+    }
+    if ((stat.mode & 0o022) !== 0) {
+      return 'others can write to it';
+    }
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'it is not there' : `permission denied (${code})`;
   }
 }
 

@@ -89,6 +89,16 @@ export class Generation {
     }
   }
 
+  /** No thread comes any more; those that answer stay. */
+  retire(): void {
+    this.isEnding = true;
+    for (const { thread, lane } of this.slots) {
+      if (lane === null) {
+        thread?.kill();
+      }
+    }
+  }
+
   #addSlot(place: number): Slot {
     const number = this.slots.length + 1;
     const slot = { number, place, thread: null, lane: null, deaths: 0 };
@@ -153,6 +163,11 @@ export class Generation {
     this.#watch(slot, thread);
     this.#join(slot).then(
       () => {
+        if (this.isEnding) {
+          // The engine would take its lane for a new one, and give it new requests.
+          thread.kill();
+          return;
+        }
         this.#onChange();
         thread.attach(this.#attach as Attach);
       },

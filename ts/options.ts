@@ -206,6 +206,23 @@ export function spellOut(options: Readonly<Record<string, unknown>>): Record<str
     : { ...options };
 }
 
+/**
+ * Whoever names one kind of address does not want the module's other kind: takes it out.
+ * @param isNamed whether an option was given beside the module
+ */
+export function dropOtherAddress(
+  options: Record<string, unknown>,
+  isNamed: (name: string) => boolean,
+): void {
+  const tcp = ['port', 'hostname'];
+  const other = isNamed('unix') ? tcp : tcp.some(isNamed) ? ['unix'] : [];
+  for (const name of other) {
+    if (!isNamed(name)) {
+      delete options[name];
+    }
+  }
+}
+
 function accessLogOf(
   options: Record<string, unknown>,
   file: string | undefined,

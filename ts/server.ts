@@ -1,5 +1,5 @@
 import { binding, type NativeServer } from './binding.js';
-import { newControlPath } from './control.js';
+import { newControlPath, warnOfControl } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
 import { type ResolvedOptions, resolveStop } from './options.js';
 import { exchangeOf, requestBehind } from './request.js';
@@ -28,18 +28,43 @@ export interface Runtime {
   lanes(places: readonly LanePlace[]): LaneStats[];
 }
 
+/** The engine, and the path of its control socket. */
+interface Started {
+  readonly native: NativeServer;
+  readonly control: string | undefined;
+}
+
+/** A name that is free may be taken by others a few times before we have it. */
+const MOST_NAMES = 10;
+
 /** Starts the engine with these lanes. */
-export async function startNative(
-  options: ResolvedOptions,
-  lanes: number[],
-): Promise<{ native: NativeServer; control: string | undefined }> {
-  const { control: wanted } = options;
-  const control = wanted === true ? await newControlPath() : wanted || undefined;
-  const native = await binding().start(
-    { ...options.native, ...(control === undefined ? {} : { control }) },
-    lanes,
-  );
-  return { native, control };
+export async function startNative(options: ResolvedOptions, lanes: number[]): Promise<Started> {
+  const start = async (control: string | undefined): Promise<Started> => {
+    const more = control === undefined ? {} : { control };
+    return { native: await binding().start({ ...options.native, ...more }, lanes), control };
+  };
+  if (options.control !== true) {
+    return start(options.control || undefined);
+  }
+  // Nobody asked for this path, so a server that cannot have it is started all the same.
+  for (let names = 1; ; names++) {
+    const control = await newControlPath().catch(({ message }) => {
+      warnOfControl(message);
+      return undefined;
+    });
+    try {
+      return await start(control);
+    } catch (error) {
+      const { option, code, message } = error as Error & { option?: string; code?: string };
+      if (control === undefined || option !== 'control') {
+        throw error;
+      }
+      if (code !== 'ERR_REACTOR_ADDRESS_IN_USE' || names === MOST_NAMES) {
+        warnOfControl(message);
+        return start(undefined);
+      }
+    }
+  }
 }
 
 /** What clients call the server, where they do not say it themselves; `undefined` for a unix socket. */

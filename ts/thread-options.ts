@@ -5,6 +5,7 @@ import { FETCH } from './handlers.js';
 import { findModule, type Module } from './module.js';
 import {
   asObject,
+  dropOtherAddress,
   functionAt,
   invalid,
   type ResolvedHandlers,
@@ -191,13 +192,7 @@ export function mergeSettings(
   given: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   const result = spellOut(module);
-  // Whoever names one kind of address does not want the module's other kind.
-  const other = given.unix === undefined ? ['unix'] : ['port', 'hostname'];
-  if (given.unix !== undefined || given.port !== undefined || given.hostname !== undefined) {
-    for (const name of other) {
-      delete result[name];
-    }
-  }
+  dropOtherAddress(result, (name) => given[name] !== undefined);
   for (const [name, value] of Object.entries(given)) {
     if (value !== undefined) {
       const isNested = NESTED.includes(name) && typeof result[name] === 'object';

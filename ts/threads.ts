@@ -126,9 +126,10 @@ class Threads implements Runtime {
     this.#isStopping = true;
     this.#next?.kill();
     for (const generation of this.#all()) {
-      generation.isEnding = true;
       if (force) {
         generation.kill();
+      } else {
+        generation.retire();
       }
     }
   }
@@ -176,15 +177,16 @@ class Threads implements Runtime {
       await Promise.race(this.#earlier.values());
     }
     const module = await findModule(target);
+    // A stop ends what #next is from here on; what would come later it does not know.
+    this.#refuseIfStopping();
     const next = new Generation({ ...this.#options, module }, () => this.#place());
     this.#next = next;
     const [first = 0, ...rest] = this.#freePlaces(this.#current.slots.length);
     try {
       const { routes } = await next.launchFirst(first);
+      this.#refuseIfStopping();
       await next.launchRest(rest);
-      if (this.#isStopping) {
-        throw stoppedError();
-      }
+      this.#refuseIfStopping();
       native.swap(routes, this.#places([...this.#all(), next]));
     } catch (error) {
       await next.end(true);
@@ -196,6 +198,12 @@ class Threads implements Runtime {
     this.#current = next;
     this.#earlier.set(before, this.#retire(native, before));
     next.attach(this.#attach);
+  }
+
+  #refuseIfStopping(): void {
+    if (this.#isStopping) {
+      throw stoppedError();
+    }
   }
 
   /** Places that no lane has. */
@@ -212,7 +220,7 @@ class Threads implements Runtime {
 
   /** Ends threads once they have answered what they had, or a drain's time is over. */
   async #retire(native: NativeServer, generation: Generation): Promise<void> {
-    generation.isEnding = true;
+    generation.retire();
     const since = performance.now();
     const lived = () => performance.now() - since;
     const isBusy = () => lived() < STAY_MS || inFlight(native, generation) > 0;

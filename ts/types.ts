@@ -283,7 +283,9 @@ export interface ServeOptions<Path extends string = string> {
    * Opens a control socket, through which `reactor-rs monitor` watches the server:
    * at this path, or with `true` in this user's runtime folder
    * (`$REACTOR_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/reactor-rs`, else `/tmp/reactor-rs-` and the user's number),
-   * where there is one that nobody else can write to. Only this user may connect.
+   * where there is one that nobody else can write to. Only this user may connect. A
+   * server that cannot have one in that folder is started all the same, and says why;
+   * one that cannot have the path that it was given is not.
    * It costs the server nothing while nobody looks. `server.controlPath` tells where
    * it is.
    * @default false
@@ -324,7 +326,7 @@ export type TrustProxy = boolean | number | string | readonly string[];
  * has the last byte of the answer. Bytes are those after the answer's head, with the
  * framing of chunks. A client that left before its answer began has status 499.
  * Control characters, quotes, backslashes and bytes from 0x7f on are escaped. Of a
- * request line 2,048 bytes are kept, of `Referer` and `User-Agent` 1,024.
+ * request line 2,048 bytes are kept, of `Referer`, `User-Agent` and `X-Forwarded-For` 1,024.
  */
 export interface AccessLogOptions {
   /** The file, which is made if it is not there; `'-'` for standard output. */

@@ -27,6 +27,7 @@ import { timeout } from 'hono/timeout';
 import { trimTrailingSlash } from 'hono/trailing-slash';
 import { request as send } from 'undici';
 import { until } from '../command.mjs';
+import { testWith } from '../programs.mjs';
 import {
   answersInProcess,
   compare,
@@ -548,7 +549,7 @@ test('a client that goes away aborts c.req.raw.signal', async (t) => {
   await until(() => noted.aborted === before + 1, 'the signal');
 });
 
-test('curl: a jar of cookies, redirects followed, compression', async (t) => {
+testWith('curl', test)('curl: a jar of cookies, redirects followed, compression', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const jar = join(folder, 'jar');
@@ -564,7 +565,7 @@ test('curl: a jar of cookies, redirects followed, compression', async (t) => {
   t.is(text, 'compress me '.repeat(1000));
 });
 
-test('curl: files in a form, after 100 Continue', async (t) => {
+testWith('curl', test)('curl: files in a form, after 100 Continue', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'file.bin');

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import test from 'ava';
 import { Agent, request } from 'undici';
+import { testWith } from '../programs.mjs';
 import { both, raw, reactor, until } from './both.mjs';
 
 /** Answers with everything that a request says of itself. */
@@ -145,7 +146,7 @@ test('request: streams through a transform into the response', async (t) => {
   t.true((await body.text()) === sent.toUpperCase());
 });
 
-test('request: curl sends and receives', async (t) => {
+testWith('curl', test)('request: curl sends and receives', async (t) => {
   const server = await reactor(t, (req, res) => {
     const chunks = [];
     req.on('data', (chunk) => chunks.push(chunk));

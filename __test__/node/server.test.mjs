@@ -12,6 +12,7 @@ import test from 'ava';
 import { ReactorError } from 'reactor-rs';
 import { createServer, Server } from 'reactor-rs/node';
 import { Agent, Client } from 'undici';
+import { testWith } from '../programs.mjs';
 import { closed, few, listening, raw, reactor, until } from './both.mjs';
 
 const exec = promisify(execFile);
@@ -318,18 +319,21 @@ test('checkContinue gets the requests that expect it', async (t) => {
   t.is(received.match(/HTTP\/1\.1 /g).length, 2);
 });
 
-test('without a checkContinue listener an expecting request is a request', async (t) => {
-  const server = await reactor(t, (req, res) => req.pipe(res));
-  const { stdout } = await exec('curl', [
-    '-sS',
-    '-H',
-    'Expect: 100-continue',
-    '--data-binary',
-    'x'.repeat(2000),
-    `http://127.0.0.1:${server.address().port}/`,
-  ]);
-  t.is(stdout.length, 2000);
-});
+testWith('curl', test)(
+  'without a checkContinue listener an expecting request is a request',
+  async (t) => {
+    const server = await reactor(t, (req, res) => req.pipe(res));
+    const { stdout } = await exec('curl', [
+      '-sS',
+      '-H',
+      'Expect: 100-continue',
+      '--data-binary',
+      'x'.repeat(2000),
+      `http://127.0.0.1:${server.address().port}/`,
+    ]);
+    t.is(stdout.length, 2000);
+  },
+);
 
 test('a listener for what never comes is told so', async (t) => {
   const program = `

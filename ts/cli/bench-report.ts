@@ -70,10 +70,12 @@ function target({ openLoop }: BenchResult): string {
   }
   const { targetRate, reached, unsent, sendDelay } = openLoop;
   const asked = `of ${whole(targetRate)} asked for`;
+  const late = `sent ${time(sendDelay.p99Ns)} late at p99`;
   if (reached) {
-    return `, ${asked}: reached; sent ${time(sendDelay.p99Ns)} late at p99`;
+    return `, ${asked}: reached; ${late}`;
   }
-  return `, ${asked}: NOT REACHED; ${count(unsent, 'request')} never went out`;
+  const why = unsent > 0 ? `${count(unsent, 'request')} never went out` : late;
+  return `, ${asked}: NOT REACHED; ${why}`;
 }
 
 function percentiles(latency: BenchLatency): string[] {

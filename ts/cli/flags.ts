@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors.js';
-import { allowedFor, defaultOf, type OptionName, parseOption, spellOut } from '../options.js';
+import {
+  allowedFor,
+  defaultOf,
+  dropOtherAddress,
+  type OptionName,
+  parseOption,
+  spellOut,
+} from '../options.js';
 
 /** One flag of `serve` that stands for an option of the API. */
 interface Flag {
@@ -242,18 +249,20 @@ export function addFlags(command: Command): void {
 /**
  * The options these flags and this environment ask for, in the shape `serve`
  * takes: flag over environment variable over what the module said, over default.
+ * @param module `undefined` while there is one that has not been loaded: then nothing is
+ * asked for that it may still say
  * @throws {ReactorError} names the flag or variable, and what it accepts.
  */
 export function readFlags(
   given: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>>,
-  module: Readonly<Record<string, unknown>> = {},
+  module: Readonly<Record<string, unknown>> | undefined,
 ): Record<string, unknown> {
-  const options = spellOut(module);
+  const options = spellOut(module ?? {});
   const labels = new Map<string, { label: string; isFlag: boolean }>();
   for (const flag of FLAGS) {
     const source = sourceOf(flag, given, env);
-    const fallback = Object.hasOwn(module, flag.option) ? undefined : flag.fallback;
+    const fallback = Object.hasOwn(module ?? {}, flag.option) ? undefined : flag.fallback;
     const spelled = source?.spelled ?? fallback;
     if (spelled === undefined) {
       continue;
@@ -263,24 +272,22 @@ export function readFlags(
     }
     assign(options, flag.option, parseOption(flag.option, source?.label ?? flag.option, spelled));
   }
-  overrideAddress(options, labels);
+  dropOtherAddress(options, (name) => labels.has(name));
   settleAddress(options, labels);
-  settleLog(options, labels);
+  if (module !== undefined) {
+    settleLog(options, labels);
+  }
   return options;
 }
 
-/** Whoever names one kind of address does not want the module's other kind. */
-function overrideAddress(
-  options: Record<string, unknown>,
-  labels: ReadonlyMap<string, unknown>,
-): void {
-  const named = ['unix', 'port', 'hostname'].filter((name) => labels.has(name));
-  if (named.length > 0) {
-    const other = named.includes('unix') ? ['port', 'hostname'] : ['unix'];
-    for (const name of other.filter((name) => !labels.has(name))) {
-      delete options[name];
-    }
-  }
+/** The flag or variable that an option was given with, as the user wrote it. */
+export function labelOf(
+  option: OptionName,
+  given: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const flag = FLAGS.find((flag) => flag.option === option);
+  return flag && sourceOf(flag, given, env)?.label;
 }
 
 /** A socket path and a TCP address exclude each other; a flag beats a variable here too. */

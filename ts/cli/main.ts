@@ -4,7 +4,7 @@ import { ReactorError } from '../errors.js';
 import { findModule, loadModule } from '../module.js';
 import type { ThreadCount } from '../types.js';
 import { addBench } from './bench.js';
-import { addFlags, readFlags } from './flags.js';
+import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
@@ -63,11 +63,11 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .option('--json', 'print one line of JSON on stdout once it listens')
     .action(async (module: string | undefined, flags: Record<string, unknown>) => {
       // Mistakes first: a module may do things when it is loaded.
-      const { jsThreads } = readFlags(flags, process.env);
+      const { jsThreads } = readFlags(flags, process.env, undefined);
       if (jsThreads !== undefined && module === undefined) {
         throw new ReactorError(
           'ERR_REACTOR_INVALID_OPTION',
-          '--js-threads needs a module, whose handlers the threads run',
+          `${labelOf('jsThreads', flags, process.env)} needs a module, whose handlers the threads run`,
         );
       }
       const settle = (base: Readonly<Record<string, unknown>>) =>

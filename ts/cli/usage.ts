@@ -19,6 +19,7 @@ Without a module, answers GET / with a greeting, /echo with the request's body,
 /echo/head with its head, /healthz with 200 and /stats with counters.
 
 SIGINT and SIGTERM let requests under way finish, a second one cuts them off.
+Then the process ends, whatever the module still has open.
 SIGUSR1 opens the file of --access-log anew, after it was renamed. Lines that
 cannot be written fast enough are left out and counted.
 

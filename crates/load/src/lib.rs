@@ -33,6 +33,7 @@ mod request;
 mod run;
 mod source;
 mod tally;
+mod times;
 mod worker;
 
 pub use peer::{Peer, PeerError};

@@ -1,11 +1,10 @@
 //! What a run came to.
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::tally::{ErrorClass, Tally};
+use crate::times::Times;
 
 /// The result of a run. Counts leave out warm-up.
 #[derive(Clone, Debug, Serialize)]
@@ -20,7 +19,9 @@ pub struct Report {
     pub requests: u64,
     /// Requests whose answer was complete and as expected.
     pub succeeded: u64,
-    /// Requests with an outcome, a second.
+    /// Requests a second, over the time in which requests went out: in a closed loop
+    /// those that had their outcome in it, or, where none had, all over the whole time;
+    /// in an open loop all.
     pub rate: f64,
     /// The other requests, by class.
     pub errors: ErrorCounts,
@@ -147,7 +148,8 @@ pub struct Bucket {
 pub struct OpenLoop {
     /// Requests a second that were asked for.
     pub target_rate: u32,
-    /// Every request went out, and at no less than 99 % of the rate.
+    /// Every request went out, and at no less than 99 % of the rate; however long their
+    /// answers took.
     pub reached: bool,
     /// Requests that were due and never went out, because no connection was free
     /// before the run ended.
@@ -180,27 +182,25 @@ const BUCKETS: u32 = 16;
 impl Report {
     pub(crate) fn new(
         tally: &Tally,
-        measured: Duration,
+        times: &Times,
         stopped_by: StopReason,
         target_rate: Option<u32>,
         client_load: f64,
     ) -> Self {
         let requests = tally.requests();
-        let seconds = measured.as_secs_f64();
-        let rate = if seconds > 0.0 { requests as f64 / seconds } else { 0.0 };
         let open_loop = target_rate.map(|target_rate| OpenLoop {
             target_rate,
-            reached: tally.unsent == 0 && rate >= 0.99 * f64::from(target_rate),
+            reached: tally.unsent == 0 && times.kept_pace(),
             unsent: tally.unsent,
             send_delay: tally.delay.as_ref().map_or_else(Latency::none, Latency::of),
         });
         let statuses = (0..).zip(tally.statuses.iter()).filter(|&(_, &count)| count > 0);
         Self {
             stopped_by,
-            duration_ms: seconds * 1e3,
+            duration_ms: times.measured as f64 / 1e6,
             requests,
             succeeded: tally.succeeded,
-            rate,
+            rate: times.rate(requests, target_rate.is_some()),
             errors: ErrorCounts::of(tally),
             first_errors: first_errors(tally),
             statuses: statuses.map(|(status, &count)| StatusCount { status, count }).collect(),
@@ -311,15 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn an_open_loop_reached_its_rate_if_all_went_out_in_time() {
-        let report = |succeeded, unsent| {
-            let tally = Tally { succeeded, unsent, ..Tally::new(true) };
-            let second = Duration::from_secs(1);
-            Report::new(&tally, second, StopReason::Duration, Some(1000), 0.0).open_loop.unwrap()
+    fn an_open_loop_reached_its_rate_if_all_went_out_and_in_time() {
+        let report = |sending, unsent| {
+            let tally = Tally { succeeded: 1000, unsent, ..Tally::new(true) };
+            let times = Times { planned: 1_000_000_000, sending, ..Times::default() };
+            Report::new(&tally, &times, StopReason::Duration, Some(1000), 0.0).open_loop.unwrap()
         };
-        assert!(report(1000, 0).reached);
-        assert!(report(990, 0).reached);
-        assert!(!report(989, 0).reached);
-        assert!(!report(1000, 1).reached);
+        assert!(report(1_000_000_000, 0).reached);
+        assert!(!report(1_100_000_000, 0).reached);
+        assert!(!report(1_000_000_000, 1).reached);
     }
 }

@@ -13,6 +13,7 @@ use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
 use crate::conn::Batch;
 use crate::report::{Latency, Progress, Report, StopReason};
 use crate::tally::Tally;
+use crate::times::Times;
 use crate::worker::{Ended, Worker};
 use crate::{PeerError, Plan, PlanError};
 
@@ -157,12 +158,12 @@ impl Run {
         if ending.parts.len() < plan.threads {
             return None;
         }
-        let mut measured = Duration::ZERO;
+        let mut times = Times::default();
         let mut load = 0.0f64;
         for part in &ending.parts {
             match part {
                 Ok(ended) => {
-                    measured = measured.max(ended.measured);
+                    times.add(&ended.times);
                     load = load.max(ended.load);
                 }
                 Err(error) => return Some(Err(io::Error::new(error.kind(), error.to_string()))),
@@ -177,7 +178,7 @@ impl Run {
         } else {
             StopReason::Duration
         };
-        Some(Ok(Report::new(&tally, measured, reason, plan.rate, load)))
+        Some(Ok(Report::new(&tally, &times, reason, plan.rate, load)))
     }
 }
 

@@ -118,8 +118,13 @@ impl Source {
             return Some(0);
         }
         let Pace { intended, .. } = self.pace?;
-        let over = intended >= self.until || (self.left == Some(0) && self.is_counted(intended));
+        let over = intended >= self.until || (self.is_spent() && self.is_counted(intended));
         (!over).then_some(intended)
+    }
+
+    /// Whether all the requests that count have been taken, where their number is known.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left == Some(0)
     }
 
     /// Whether no request will come any more, at `now` or later.
@@ -127,7 +132,7 @@ impl Source {
         if !self.returned.is_empty() {
             return false;
         }
-        let spent = self.left == Some(0);
+        let spent = self.is_spent();
         match self.pace {
             None => spent && self.is_counted(now) || now >= self.until,
             Some(Pace { intended, .. }) => {

@@ -14,6 +14,7 @@ use crate::conn::{Conn, Link};
 use crate::run::Shared;
 use crate::source::{Nanos, Source, nanos};
 use crate::tally::{ErrorClass, Tally};
+use crate::times::Times;
 
 /// Bytes of one read.
 const SCRATCH: usize = 64 * 1024;
@@ -42,6 +43,10 @@ pub(crate) struct Worker {
     source: Source,
     cache: HeadCache,
     tally: Tally,
+    /// When the last request that counts went out.
+    sent_at: Nanos,
+    /// Requests that had their outcome while others were still to come.
+    settled: u64,
     /// Requests without an answer, over all connections.
     in_flight: usize,
     epoch: Instant,
@@ -52,8 +57,7 @@ pub(crate) struct Worker {
 /// How a thread's part ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
-    /// From the end of the warm-up.
-    pub(crate) measured: Duration,
+    pub(crate) times: Times,
     /// Share of a core that the thread used, 0 to 1.
     pub(crate) load: f64,
 }
@@ -77,6 +81,8 @@ impl Worker {
             source: Source::new(plan, index),
             cache: HeadCache::new(plan.request.is_head()),
             tally: Tally::new(plan.rate.is_some()),
+            sent_at: 0,
+            settled: 0,
             in_flight: 0,
             epoch: Instant::now(),
             now: 0,
@@ -108,13 +114,31 @@ impl Worker {
         }
         self.count_missed();
         self.shared.tally(self.index).take(&mut self.tally);
-        // Stopped early, a schedule stands for no more than the time it had.
-        let covered = if self.shared.is_stopped() { 0 } else { self.source.covered() };
-        let end = self.now.max(covered);
-        let measured = Duration::from_nanos(end.saturating_sub(self.source.counts_from()));
         let used = thread_cpu_time().saturating_sub(cpu).as_secs_f64();
         let wall = self.epoch.elapsed().as_secs_f64();
-        Ok(Ended { measured, load: (used / wall.max(1e-9)).min(1.0) })
+        Ok(Ended { times: self.times(), load: (used / wall.max(1e-9)).min(1.0) })
+    }
+
+    fn times(&self) -> Times {
+        let since = |time: Nanos| time.saturating_sub(self.source.counts_from());
+        let mut covered = self.source.covered();
+        if self.shared.is_stopped() {
+            // A schedule stands for no more than the time it had.
+            covered = covered.min(self.now);
+        }
+        let sent_until = if self.shared.plan.rate.is_some() {
+            covered.max(self.sent_at)
+        } else if self.source.is_spent() {
+            self.sent_at
+        } else {
+            self.source.until().min(self.now)
+        };
+        Times {
+            measured: since(self.now.max(covered)),
+            sending: since(sent_until),
+            settled: self.settled,
+            planned: since(covered),
+        }
     }
 
     /// Opens the connections before the clock starts, and waits until the other

@@ -121,6 +121,28 @@ fn a_few_requests_at_a_rate_take_as_long_as_they_stand_for() {
 }
 
 #[test]
+fn a_server_that_is_slow_but_keeps_up_does_not_spoil_the_rate() {
+    let server = server(|mut conn, _| {
+        while request(&mut conn).is_some() {
+            sleep(Duration::from_millis(700));
+            if conn.write_all(HELLO).is_err() {
+                return;
+            }
+        }
+    });
+    let duration = Some(Duration::from_secs(1));
+    let base = Plan { duration, requests: None, ..plan(&server.peer, 1) };
+    // Each stands for half a second: a busy machine may be late by that much.
+    let report = run(Plan { rate: Some(2), ..base });
+    assert_eq!((report.requests, report.errors.total), (2, 0), "{report:?}");
+    assert!(report.duration_ms >= 1200.0, "{report:?}");
+    let open = report.open_loop.unwrap();
+    assert!(open.reached, "{report:?}");
+    assert_eq!(open.unsent, 0);
+    assert!((1.9..=2.01).contains(&report.rate), "{}", report.rate);
+}
+
+#[test]
 fn a_rate_beyond_the_server_is_not_reached_and_says_so() {
     let server = server(|mut conn, _| {
         while request(&mut conn).is_some() {

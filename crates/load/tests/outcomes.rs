@@ -84,6 +84,33 @@ fn no_answer_is_a_timeout_and_counts_with_the_time_waited() {
 }
 
 #[test]
+fn one_answer_that_does_not_come_is_not_in_the_rate_of_the_others() {
+    let server = server(|mut conn, nth| {
+        let began = Instant::now();
+        while request(&mut conn).is_some() {
+            // The first connection is the probe.
+            if nth == 1 && began.elapsed() > Duration::from_millis(200) {
+                let _ = request(&mut conn);
+                return;
+            }
+            if conn.write_all(HELLO).is_err() {
+                return;
+            }
+        }
+    });
+    let duration = Duration::from_millis(400);
+    let timeout = Duration::from_secs(2);
+    let base = plan(&server.peer, 1);
+    let report = run(Plan { requests: None, duration: Some(duration), timeout, ..base });
+    assert_eq!((report.errors.total, report.errors.timeout), (1, 1), "{report:?}");
+    assert!(report.duration_ms > 2000.0, "{report:?}");
+    // All but the last ones of the four connections had their answers in time.
+    let at_most = report.requests as f64 / duration.as_secs_f64();
+    let at_least = (report.requests - 4) as f64 / duration.as_secs_f64();
+    assert!((at_least..=at_most).contains(&report.rate), "{report:?}");
+}
+
+#[test]
 fn a_slow_answer_is_an_answer() {
     let server = server(|mut conn, _| {
         while request(&mut conn).is_some() {

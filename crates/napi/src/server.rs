@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
-use napi::{Env, Error, JsError, Result, Status, Task};
+use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
 use reactor_server::{Address, Config, Seat, Server, StartError, Stop};
 
@@ -15,21 +15,30 @@ use crate::running::{self, Running};
 pub struct Failure {
     code: &'static str,
     message: String,
+    /// The option that it is about, where the code does not tell.
+    option: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: String) -> Self {
-        Self { code, message }
+        Self { code, message, option: None }
     }
 
     pub(crate) fn route(message: String) -> Self {
         Self::new("ERR_REACTOR_INVALID_ROUTE", message)
     }
 
-    /// A JavaScript `Error` whose `code` is ours. napi's own conversion would
-    /// put its status name there.
+    /// A JavaScript `Error` whose `code` is ours, and perhaps with an `option`. napi's own
+    /// conversion would put its status name there.
     pub(crate) fn into_error(self, env: Env) -> Error {
-        JsError::from(Error::new(self.code, self.message)).into_unknown(env).into()
+        let error = JsError::from(Error::new(self.code, self.message)).into_unknown(env);
+        if let Some(option) = self.option
+            && let Ok(mut object) = error.coerce_to_object()
+        {
+            // Without it the error says as much to people.
+            let _ = object.set("option", option);
+        }
+        error.into()
     }
 }
 
@@ -40,7 +49,11 @@ impl From<StartError> for Failure {
             StartError::Config(_) => "ERR_REACTOR_INVALID_OPTION",
             _ => error.code(),
         };
-        Self { code, message: error.to_string() }
+        let option = match error {
+            StartError::Option { option, .. } => Some(option),
+            _ => None,
+        };
+        Self { code, message: error.to_string(), option }
     }
 }
 

@@ -77,7 +77,7 @@ impl OpenLog {
         start: u32,
     ) -> Result<Self, StartError> {
         let file = open(&log.target)?;
-        let shared = Arc::new(WriterShared::new(io_threads));
+        let shared = Arc::new(WriterShared::new(io_threads, log.format));
         let writer = Writer::new(Arc::clone(&shared), file, log, start);
         let thread = std::thread::Builder::new()
             .name("rx-log".to_owned())

@@ -23,6 +23,13 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
+    /// What an option asks for besides the server itself could not be had.
+    Option {
+        /// The field of [`Config`](crate::Config): `metrics` or `control`.
+        option: &'static str,
+        /// Why.
+        source: Box<Self>,
+    },
     /// A thread, an epoll instance or an eventfd could not be made.
     System {
         /// What was being made.
@@ -38,6 +45,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "ERR_REACTOR_OPTION_RANGE",
+            Self::Option { source, .. } => source.code(),
             Self::System { .. } => "ERR_REACTOR_START",
             Self::Log { .. } => "ERR_REACTOR_LOG",
             Self::Bind(BindError::HostNotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
@@ -63,6 +71,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Option { option, source } => write!(f, "{option}: {source}"),
             Self::System { what, source } => write!(f, "cannot make {what}: {source}"),
             Self::Log { path, source } => {
                 write!(f, "cannot open the access log '{}': ", path.display())?;

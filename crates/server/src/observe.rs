@@ -105,7 +105,9 @@ impl Observer {
         let mut text = self.spare.pop().unwrap_or_default();
         let lengths = match (&self.log, seen) {
             (None, _) => Lengths::default(),
-            (Some(_), Seen::Head(head, bytes)) => Lengths::of_head(head, bytes, &mut text),
+            (Some(log), Seen::Head(head, bytes)) => {
+                Lengths::of_head(head, bytes, log.with_forwarded, &mut text)
+            }
             (Some(_), Seen::Input(input)) => Lengths::of_input(input, &mut text),
         };
         let id = RequestId { io_thread: self.io_thread, connection, request };

@@ -400,14 +400,16 @@ impl Assembly {
         // Whatever can fail comes before the first thread.
         if let Some(listen) = &config.metrics {
             let handler = MetricsHandler(Arc::downgrade(&shared));
-            let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)?;
+            let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)
+                .map_err(of_option("metrics"))?;
             let _ = shared.metrics_address.set(metrics.address().clone());
             lock(&shared.watchers).push(metrics);
         }
         if let Some(path) = &config.control {
             let control = {
                 let handler = ControlHandler(Arc::downgrade(&shared));
-                serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)?
+                serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)
+                    .map_err(of_option("control"))?
             };
             lock(&shared.watchers).push(control);
         }
@@ -588,6 +590,10 @@ fn clones(listeners: &[Listener]) -> Result<Vec<Listener>, StartError> {
 
 fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
     Builder::new().name(name).spawn(run).map_err(system("a thread"))
+}
+
+fn of_option(option: &'static str) -> impl Fn(StartError) -> StartError {
+    move |source| StartError::Option { option, source: Box::new(source) }
 }
 
 fn system(what: &'static str) -> impl Fn(std::io::Error) -> StartError {

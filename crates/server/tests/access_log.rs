@@ -246,6 +246,31 @@ fn long_parts_are_cut_off() {
 }
 
 #[test]
+fn what_proxies_say_of_the_client_is_kept_as_sent() {
+    let _bounded = bounded(Duration::from_secs(60));
+    let path = TempPath::new("proxies.log");
+    let server = start(logging(builtin(), &path.0));
+    let mut client = Client::new(&server);
+    let mut get = |fields: &str| {
+        client.send(format!("GET / HTTP/1.1\r\nHost: test\r\n{fields}\r\n"));
+        assert_eq!(client.reply().status, 200);
+    };
+    get("");
+    get("X-Forwarded-For: 192.0.2.9, \"10.0.0.1\r\nUser-Agent: u\r\nx-forwarded-for: b\r\n");
+    get("X-Forwarded-For:\r\n");
+    get(&format!("X-Forwarded-For: {}\r\n", "1.1.1.1, ".repeat(200)));
+    get(&format!("X-Forwarded-For: {}\r\n", "a".repeat(1_023)).repeat(2));
+    let log = stopped(&server, &path.0);
+    assert_eq!(log[0]["forwarded_for"], Value::Null);
+    assert_eq!(log[1]["forwarded_for"], "192.0.2.9, \"10.0.0.1, b");
+    assert_eq!((&log[1]["user_agent"], &log[1]["truncated"]), (&"u".into(), &Value::Null));
+    assert_eq!(log[2]["forwarded_for"], "");
+    let long = log[3]["forwarded_for"].as_str().expect("a string");
+    assert_eq!((long.len(), &log[3]["truncated"]), (1_024, &true.into()));
+    assert_eq!(log[4]["forwarded_for"], format!("{},", "a".repeat(1_023)));
+}
+
+#[test]
 fn after_a_rename_it_goes_on_in_a_new_file() {
     let _bounded = bounded(Duration::from_secs(60));
     let (path, old) = (TempPath::new("rotated.log"), TempPath::new("rotated.log.1"));

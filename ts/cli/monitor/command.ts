@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { controlPaths, runtimeFolders } from '../../control.js';
+import { controlPaths, lookedIn } from '../../control.js';
 import { fail, hasColours } from '../output.js';
 import { compare, type Sample } from './sample.js';
 import { type Snapshot, Source } from './snapshot.js';
@@ -80,7 +80,7 @@ async function choose(which: string | undefined): Promise<Found | string> {
   }
   if (only === undefined) {
     return all.length === 0
-      ? `no server of yours is running with a control socket (looked in ${runtimeFolders().join(' and ')})`
+      ? `no server of yours is running with a control socket (looked in ${lookedIn()})`
       : `no server has the process id or port ${which}; there is ${names(all)}`;
   }
   return matching.length === 1
@@ -131,7 +131,8 @@ async function print(
 
 /** One screen without its last line, which has the keys. */
 function asText(sample: Sample): string {
-  const { columns = 80 } = process.stdout;
+  // Undefined for what is no terminal, 0 for one that does not know its size.
+  const columns = process.stdout.columns || 80;
   const colours = hasColours(process.stdout);
   const view: View = { history: [sample], paused: false, sort: 'name' };
   const lines = render(view, { columns, rows: 200, colours }).slice(0, -1);

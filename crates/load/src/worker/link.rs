@@ -28,10 +28,11 @@ impl Worker {
         {
             conn.in_flight.push_back(InFlight { from, sent: self.now });
             taken += 1;
-            if let Some(delay) = &mut self.tally.delay
-                && self.source.is_counted(from)
-            {
-                delay.saturating_record(self.now.saturating_sub(from));
+            if self.source.is_counted(from) {
+                self.sent_at = self.now;
+                if let Some(delay) = &mut self.tally.delay {
+                    delay.saturating_record(self.now.saturating_sub(from));
+                }
             }
         }
         self.in_flight += taken;
@@ -208,6 +209,7 @@ impl Worker {
         let right_body =
             self.shared.plan.expect_body.as_ref().is_none_or(|expected| conn.body.finish(expected));
         if self.source.is_counted(request.from) {
+            self.settled += u64::from(!self.source.is_exhausted(self.now));
             self.tally.response(head.status, self.now.saturating_sub(request.from));
             let right_status = match self.shared.plan.expect_status {
                 Some(status) => head.status == status,
@@ -271,6 +273,7 @@ impl Worker {
         self.in_flight -= conn.in_flight.len();
         for request in conn.in_flight.drain(..) {
             if self.source.is_counted(request.from) {
+                self.settled += u64::from(!self.source.is_exhausted(self.now));
                 self.tally.error(class, why);
                 // Whoever leaves these out makes a server that hangs look quick.
                 if class == ErrorClass::Timeout {

@@ -25,6 +25,13 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Whether a line has what proxies say of the client.
+    pub(super) fn has_forwarded(self) -> bool {
+        self == Self::Json
+    }
+}
+
 /// Makes lines.
 pub(crate) struct Formatter {
     format: LogFormat,
@@ -43,6 +50,7 @@ struct Parts<'a> {
     line: &'a [u8],
     referer: Option<&'a [u8]>,
     agent: Option<&'a [u8]>,
+    forwarded: Option<&'a [u8]>,
 }
 
 impl Formatter {
@@ -59,13 +67,17 @@ impl Formatter {
         out: &mut Vec<u8>,
     ) {
         let micros = self.set_time(time);
-        let (line, rest) = text.split_at(usize::from(entry.text.line).min(text.len()));
-        let (referer, agent) =
-            rest.split_at(usize::from(entry.text.referer.unwrap_or(0)).min(rest.len()));
+        let mut rest = text;
+        let mut part = |length: u16| {
+            let (part, behind) = rest.split_at(usize::from(length).min(rest.len()));
+            rest = behind;
+            part
+        };
         let parts = Parts {
-            line,
-            referer: entry.text.referer.map(|_| referer),
-            agent: entry.text.agent.map(|_| agent),
+            line: part(entry.text.line),
+            referer: entry.text.referer.map(&mut part),
+            agent: entry.text.agent.map(&mut part),
+            forwarded: entry.text.forwarded.map(&mut part),
         };
         match self.format {
             LogFormat::Common => self.common(entry, &parts, out),
@@ -152,6 +164,7 @@ impl Formatter {
         number(u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX), out);
         string("referer", parts.referer, out);
         string("user_agent", parts.agent, out);
+        string("forwarded_for", parts.forwarded, out);
         string("outcome", Some(entry.outcome.name().as_bytes()), out);
         if entry.text.truncated {
             out.extend_from_slice(b",\"truncated\":true");

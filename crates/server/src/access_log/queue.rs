@@ -81,11 +81,17 @@ pub(crate) struct LogSender {
     shared: Arc<WriterShared>,
     queue: Arc<LogQueue>,
     batch: Box<Batch>,
+    /// The writer wants what proxies say of the client.
+    pub(crate) with_forwarded: bool,
 }
 
 impl LogSender {
-    pub(super) fn new(shared: Arc<WriterShared>, queue: Arc<LogQueue>) -> Self {
-        Self { shared, queue, batch: Box::new(Batch::new()) }
+    pub(super) fn new(
+        shared: Arc<WriterShared>,
+        queue: Arc<LogQueue>,
+        with_forwarded: bool,
+    ) -> Self {
+        Self { shared, queue, batch: Box::new(Batch::new()), with_forwarded }
     }
 
     /// Adds a record with its text. It goes to the writer by

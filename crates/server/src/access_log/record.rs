@@ -7,7 +7,7 @@ use reactor_proto::{Head, Version};
 
 /// Bytes kept of a request line; the rest is cut off.
 pub(crate) const MAX_LINE: usize = 2048;
-/// Bytes kept of `Referer` and of `User-Agent`.
+/// Bytes kept of `Referer`, of `User-Agent` and of `X-Forwarded-For`.
 pub(crate) const MAX_FIELD: usize = 1024;
 
 /// Names a request, among all of one server; with
@@ -68,6 +68,8 @@ pub(crate) struct Lengths {
     pub(crate) line: u16,
     pub(crate) referer: Option<u16>,
     pub(crate) agent: Option<u16>,
+    /// Of all fields of this name; kept for the format that has it.
+    pub(crate) forwarded: Option<u16>,
     /// None for what is no request line.
     pub(crate) version: Option<Version>,
     /// A part was longer than what is kept.
@@ -79,10 +81,16 @@ impl Lengths {
         usize::from(self.line)
             + usize::from(self.referer.unwrap_or(0))
             + usize::from(self.agent.unwrap_or(0))
+            + usize::from(self.forwarded.unwrap_or(0))
     }
 
     /// Copies what the log wants of a head.
-    pub(crate) fn of_head(head: &Head, bytes: &[u8], into: &mut Vec<u8>) -> Self {
+    pub(crate) fn of_head(
+        head: &Head,
+        bytes: &[u8],
+        with_forwarded: bool,
+        into: &mut Vec<u8>,
+    ) -> Self {
         // The version follows the target: a space and eight characters.
         let (start, end) = (head.method_token().start, head.target().end + 9);
         let line = bytes.get(start as usize..end as usize).unwrap_or_default();
@@ -93,6 +101,9 @@ impl Lengths {
         }
         if let Some(agent) = head.get(bytes, "user-agent") {
             lengths.agent = Some(lengths.keep(agent, MAX_FIELD, into));
+        }
+        if with_forwarded {
+            lengths.forwarded = lengths.keep_all(head, bytes, b"x-forwarded-for", into);
         }
         lengths
     }
@@ -109,6 +120,29 @@ impl Lengths {
             lengths.version = version_of(line);
         }
         lengths
+    }
+
+    /// Several fields of a name are one list (RFC 9110 §5.2).
+    fn keep_all(
+        &mut self,
+        head: &Head,
+        bytes: &[u8],
+        name: &[u8],
+        into: &mut Vec<u8>,
+    ) -> Option<u16> {
+        let mut length = None;
+        for field in head.fields() {
+            if field.name.len() != name.len() || !field.name.of(bytes).eq_ignore_ascii_case(name) {
+                continue;
+            }
+            let separator: &[u8] = if length.is_some() { b", " } else { b"" };
+            for part in [separator, field.value.of(bytes)] {
+                let before = length.unwrap_or(0);
+                let room = MAX_FIELD.saturating_sub(before.into());
+                length = Some(before + self.keep(part, room, into));
+            }
+        }
+        length
     }
 
     fn keep(&mut self, part: &[u8], most: usize, into: &mut Vec<u8>) -> u16 {

@@ -12,7 +12,7 @@ use reactor_sys::block_signals;
 
 use super::format::Formatter;
 use super::queue::{LogQueue, LogSender};
-use super::{AccessLog, AccessLogStats, LogTarget, lock};
+use super::{AccessLog, AccessLogStats, LogFormat, LogTarget, lock};
 use crate::gate::Gate;
 use crate::stats::Counter;
 
@@ -28,6 +28,7 @@ const RETRY: Duration = Duration::from_millis(5);
 /// What the writer shares with the loops and with whoever asks.
 pub(crate) struct WriterShared {
     queues: Vec<Arc<LogQueue>>,
+    format: LogFormat,
     gate: Gate,
     thread: OnceLock<Thread>,
     stopping: AtomicBool,
@@ -45,8 +46,9 @@ struct WriterCounters {
 }
 
 impl WriterShared {
-    pub(super) fn new(io_threads: usize) -> Self {
+    pub(super) fn new(io_threads: usize, format: LogFormat) -> Self {
         Self {
+            format,
             queues: (0..io_threads).map(|_| Arc::new(LogQueue::new())).collect(),
             gate: Gate::new(),
             thread: OnceLock::new(),
@@ -63,7 +65,8 @@ impl WriterShared {
     }
 
     pub(super) fn sender(self: &Arc<Self>, io_thread: usize) -> LogSender {
-        LogSender::new(Arc::clone(self), Arc::clone(&self.queues[io_thread]))
+        let queue = Arc::clone(&self.queues[io_thread]);
+        LogSender::new(Arc::clone(self), queue, self.format.has_forwarded())
     }
 
     /// Wakes the writer if it sleeps until woken.

@@ -24,16 +24,18 @@ fn entry(text: Lengths) -> Entry {
     }
 }
 
-fn text(line: &[u8], referer: Option<&[u8]>, agent: Option<&[u8]>) -> (Lengths, Vec<u8>) {
+/// Request line, Referer, User-Agent and X-Forwarded-For.
+fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
     let length = |part: &[u8]| u16::try_from(part.len()).unwrap();
     let lengths = Lengths {
         line: length(line),
-        referer: referer.map(length),
-        agent: agent.map(length),
+        referer: fields[0].map(length),
+        agent: fields[1].map(length),
+        forwarded: fields[2].map(length),
         version: Some(Version::Http11),
         truncated: false,
     };
-    (lengths, [line, referer.unwrap_or_default(), agent.unwrap_or_default()].concat())
+    (lengths, [&[line][..], &fields.map(Option::unwrap_or_default)].concat().concat())
 }
 
 fn line(format: LogFormat, entry: &Entry, text: &[u8]) -> String {
@@ -44,7 +46,10 @@ fn line(format: LogFormat, entry: &Entry, text: &[u8]) -> String {
 
 #[test]
 fn the_formats_are_those_that_log_readers_know() {
-    let (lengths, text) = text(b"GET /a?b=c HTTP/1.1", Some(b"http://from/"), Some(b"curl/8.1"));
+    let (lengths, text) = text(
+        b"GET /a?b=c HTTP/1.1",
+        [Some(b"http://from/"), Some(b"curl/8.1"), Some(b"192.0.2.9, 10.0.0.1")],
+    );
     let entry = entry(lengths);
     assert_eq!(
         line(LogFormat::Common, &entry, &text),
@@ -60,7 +65,7 @@ fn the_formats_are_those_that_log_readers_know() {
         "{\"time\":\"2026-11-22T23:59:44.000123Z\",\"id\":\"0000beef-3-1a-2\",\
          \"remote\":\"192.0.2.7\",\"port\":50000,\"method\":\"GET\",\"target\":\"/a?b=c\",\
          \"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":13,\"duration_us\":1234,\
-         \"referer\":\"http://from/\",\"user_agent\":\"curl/8.1\",\"outcome\":\"complete\"}\n"
+         \"referer\":\"http://from/\",\"user_agent\":\"curl/8.1\",\"forwarded_for\":\"192.0.2.9, 10.0.0.1\",\"outcome\":\"complete\"}\n"
     );
 }
 
@@ -75,7 +80,8 @@ fn what_is_missing_is_said_to_be() {
         "- - - [22/Nov/2026:23:59:44 +0000] \"-\" 408 13 \"-\" \"-\"\n"
     );
     let json: Value = serde_json::from_str(&line(LogFormat::Json, &entry, b"")).unwrap();
-    for name in ["remote", "port", "method", "target", "version", "referer", "user_agent"] {
+    let field = ["referer", "user_agent", "forwarded_for"];
+    for name in ["remote", "port", "method", "target", "version"].into_iter().chain(field) {
         assert_eq!(json[name], Value::Null, "{name}");
     }
     assert_eq!(json["input"], "");
@@ -85,7 +91,7 @@ fn what_is_missing_is_said_to_be() {
 #[test]
 fn a_client_cannot_write_lines_of_its_own() {
     let evil = b"GET /\"\\\r\n192.0.2.1 - - \"\x00\x1b[31m\x7f\xff\xc3\xa9 HTTP/1.1";
-    let (lengths, text) = text(evil, Some(b"\n"), Some(b"\" \"forged"));
+    let (lengths, text) = text(evil, [Some(b"\n"), Some(b"\" \"forged"), None]);
     let entry = entry(lengths);
     assert_eq!(
         line(LogFormat::Combined, &entry, &text),
@@ -131,9 +137,11 @@ proptest! {
         input in proptest::collection::vec(any::<u8>(), 0..300),
         referer in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
         agent in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+        forwarded in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
         is_request in any::<bool>(),
     ) {
-        let (mut lengths, text) = text(&input, referer.as_deref(), agent.as_deref());
+        let (mut lengths, text) =
+            text(&input, [referer.as_deref(), agent.as_deref(), forwarded.as_deref()]);
         if !is_request {
             lengths.version = None;
         }
@@ -149,6 +157,7 @@ proptest! {
                     let json: Value = serde_json::from_str(inner).expect("valid JSON");
                     prop_assert_eq!(bytes_of(&json["referer"]), referer.clone());
                     prop_assert_eq!(bytes_of(&json["user_agent"]), agent.clone());
+                    prop_assert_eq!(bytes_of(&json["forwarded_for"]), forwarded.clone());
                     if !is_request {
                         prop_assert_eq!(bytes_of(&json["input"]), Some(input.clone()));
                     }
