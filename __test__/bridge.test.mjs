@@ -721,6 +721,24 @@ test('a producer that waits for room learns that the client is gone', async (t) 
   t.is((await cancelled.promise).name, 'AbortError');
 });
 
+test('when the lane is closed every open request is told, in its own async context', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const seen = [];
+  const lane = connect(({ signal, url }) => {
+    storage.enterWith(url);
+    signal.addEventListener('abort', () => seen.push(storage.getStore()));
+    return url.endsWith('/answered') ? new Response() : new Promise(() => {});
+  });
+  const paths = ['/1', '/answered', '/2'];
+  const ids = paths.map((path) => lane.ask('GET', path));
+  await lane.reply(ids[1]);
+  storage.run('who stops the server', () => lane.bridge.close());
+  t.deepEqual(seen, ['http://localhost:8080/1', 'http://localhost:8080/2']);
+  lane.bridge.close();
+  t.is(seen.length, 2);
+  t.deepEqual(lane.replies, []);
+});
+
 test('a handler that answers a client that is gone sends nothing', async (t) => {
   const gate = deferred();
   const cancelled = deferred();

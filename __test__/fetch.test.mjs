@@ -347,6 +347,51 @@ test('a client that goes away aborts the signal and cancels the stream', async (
   }
 });
 
+for (const [name, timeouts, stop] of [
+  ['force', {}, { force: true }],
+  ['a drain that takes too long', { drain: 1 }, {}],
+]) {
+  test(`handlers learn that a stop by ${name} has taken their clients`, async (t) => {
+    const seen = [];
+    const begun = new Set();
+    const server = await start(t, {
+      timeouts,
+      routes: {
+        '/events': () =>
+          new Response(
+            new ReadableStream({
+              start: (controller) => controller.enqueue(Buffer.from('data: 1\n\n')),
+              cancel: ({ name }) => seen.push(`events: ${name}`),
+            }),
+          ),
+        '/wait': ({ signal }) => {
+          begun.add('wait');
+          signal.addEventListener('abort', () => seen.push(`wait: ${signal.reason.name}`));
+          return new Promise(() => {});
+        },
+        '/body': async (request) => {
+          begun.add('body');
+          await request.text().catch(({ name }) => seen.push(`body: ${name}`));
+          return new Response();
+        },
+      },
+    });
+    const [events, wait, body] = [
+      await open(t, server),
+      await open(t, server),
+      await open(t, server),
+    ];
+    events.send('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    wait.send('GET /wait HTTP/1.1\r\nhost: x\r\n\r\n');
+    body.send('POST /body HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n');
+    await events.reads(/data: 1/);
+    await until(() => begun.size === 2, 'the handlers to begin');
+    await server.stop(stop);
+    await until(() => seen.length === 3, 'the handlers to be told');
+    t.deepEqual(seen.sort(), ['body: AbortError', 'events: AbortError', 'wait: AbortError']);
+  });
+}
+
 test('a slow client slows a large download', async (t) => {
   let produced = 0;
   const server = await start(t, {

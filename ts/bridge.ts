@@ -133,6 +133,13 @@ export class Bridge implements Desk, Sender {
     }
   }
 
+  /** The lane has been closed: no client is there any more, and nobody else will tell. */
+  close(): void {
+    for (const exchange of this.#open.splice(0)) {
+      exchange?.runInAsyncScope(exchange.abort, exchange);
+    }
+  }
+
   schedule(): void {
     if (this.#state === 'resting') {
       this.#state = 'ticking';

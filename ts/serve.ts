@@ -105,5 +105,5 @@ export async function start(
   }
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, control, new Local(handlers, lane));
+  return new RunningServer(native, control, new Local(handlers, lane, bridge));
 }
