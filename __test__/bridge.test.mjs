@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as nextMacrotask, setTimeout as sleep } from 'node:timers/promises';
+import { format, inspect } from 'node:util';
 import test from 'ava';
 import { Bridge } from '../dist/bridge.js';
 import { GenuineResponse } from '../dist/genuine.js';
@@ -324,15 +325,18 @@ test('the same response twice is an error the second time', async (t) => {
   t.regex((await lane.response(lane.ask('GET', '/'))).body, /already been read/);
 });
 
-/** Runs with the console caught; gives what was printed. */
+/** Runs with stderr caught; gives what was printed. */
 async function printed(run) {
   const { error } = console;
+  const { write } = process.stderr;
   const lines = [];
-  console.error = (...args) => lines.push(args);
+  console.error = (...args) => lines.push(format(...args));
+  process.stderr.write = (text) => lines.push(text);
   try {
     await run();
   } finally {
     console.error = error;
+    process.stderr.write = write;
   }
   return lines;
 }
@@ -349,8 +353,101 @@ test.serial('without an error handler, errors are printed and answered with 500'
     t.like(reply, { status: 500, flags: TEXT, body: 'Internal Server Error', fields: [] });
   });
   t.is(lines.length, 1);
-  t.regex(lines[0][0], /the handler failed for GET "http:\/\/localhost:8080\/x"/);
-  t.is(lines[0][1].message, 'secret');
+  t.regex(lines[0], /the handler failed for GET "http:\/\/localhost:8080\/x": Error: secret/);
+});
+
+test.serial('a URL is no format for what is printed', async (t) => {
+  const lane = connect(
+    () => {
+      throw new Error('secret');
+    },
+    { onError: undefined },
+  );
+  const lines = await printed(() => lane.response(lane.ask('GET', '/%25o%s%d')));
+  t.regex(lines[0], /GET "http:\/\/localhost:8080\/%25o%s%d": Error: secret/);
+});
+
+const throwing = (name, what = {}) =>
+  Object.defineProperty(what, name, {
+    get() {
+      throw new Error(`the getter of ${String(name)}`);
+    },
+  });
+
+const HOSTILE = {
+  'an object whose `then` throws': () => throwing('then'),
+  'a proxy that throws': () =>
+    new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('the trap');
+        },
+      },
+    ),
+  'a proxy around a promise': () => new Proxy(Promise.resolve(new Response()), {}),
+  'a promise whose constructor throws': () => throwing('constructor', Promise.resolve()),
+  'a promise of an object whose `then` throws': async () => throwing('then'),
+  'a value whose inspection throws': () => throwing(inspect.custom),
+  'a response whose status throws': () => throwing('status', new Response()),
+};
+
+for (const onError of [undefined, () => new Response('failed', { status: 500 })]) {
+  for (const [name, handle] of Object.entries({
+    ...Object.fromEntries(Object.entries(HOSTILE).map(([key, make]) => [`gives ${key}`, make])),
+    'throws an error whose inspection throws': () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+    'rejects with an error whose inspection throws': async () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+  })) {
+    const how = onError === undefined ? 'without' : 'with';
+    test.serial(`${how} an error handler, a handler that ${name} is one 500`, async (t) => {
+      const lane = connect([handle, () => new Response('fine')], { onError });
+      await printed(async () => {
+        const ids = [0, 1, 0, 1].map((route) => lane.ask('GET', '/', {}, { route }));
+        const statuses = [];
+        for (const id of ids) {
+          statuses.push((await lane.response(id)).status);
+        }
+        t.deepEqual(statuses, [500, 200, 500, 200]);
+      });
+      t.deepEqual(lane.replies, []);
+    });
+  }
+}
+
+for (const [name, make] of Object.entries(HOSTILE)) {
+  test.serial(`an error handler that gives ${name} is a 500 of its request`, async (t) => {
+    const lane = connect(
+      [
+        () => {
+          throw new Error('first');
+        },
+        () => new Response('fine'),
+      ],
+      { onError: make },
+    );
+    await printed(async () => {
+      const ids = [lane.ask('GET', '/'), lane.ask('GET', '/', {}, { route: 1 })];
+      t.like(await lane.response(ids[0]), { status: 500, body: 'Internal Server Error' });
+      t.like(await lane.response(ids[1]), { status: 200, body: 'fine' });
+    });
+  });
+}
+
+test.serial('an error that cannot be shown is printed as such, once it is answered', async (t) => {
+  const lane = connect(
+    () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+    { onError: undefined },
+  );
+  const lines = await printed(() => lane.response(lane.ask('GET', '/x')));
+  t.deepEqual(lines, [
+    'reactor-rs: the handler failed for GET "http://localhost:8080/x": an error that cannot be shown\n',
+  ]);
 });
 
 for (const [name, onError] of Object.entries({

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { format } from 'node:util';
 import type { Content } from './body.js';
 import { ReactorError } from './errors.js';
 import { type Desk, Exchange } from './exchange.js';
@@ -185,9 +186,9 @@ export class Bridge implements Desk, Sender {
     }
     try {
       // For the program's log. What it answers comes too late.
-      const answer = onError(error, exchange.request as ReactorRequest);
-      if (isThenable(answer)) {
-        answer.then(undefined, (second) => print(second, exchange));
+      const promise = promiseOf(onError(error, exchange.request as ReactorRequest));
+      if (promise !== null) {
+        promiseThen.call(promise, undefined, (second) => print(second, exchange));
       }
     } catch (second) {
       print(second, exchange);
@@ -205,12 +206,12 @@ export class Bridge implements Desk, Sender {
     }
     const { onError } = this.#options;
     if (isExpected || exchange.hasFailed || onError === undefined) {
-      if (!isExpected) {
-        print(error, exchange);
-      }
       this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
       this.finish(exchange);
       this.schedule();
+      if (!isExpected) {
+        print(error, exchange);
+      }
       return;
     }
     exchange.hasFailed = true;
@@ -448,7 +449,8 @@ export class Bridge implements Desk, Sender {
 
   /** Answers with what a handler returned. */
   #answer(exchange: Exchange, answer: unknown): void {
-    if (!isThenable(answer)) {
+    const promise = promiseOf(answer);
+    if (promise === null) {
       this.#respond(exchange, answer);
       return;
     }
@@ -457,7 +459,6 @@ export class Bridge implements Desk, Sender {
     const waiter = this.#waiters.pop() ?? new Waiter(this);
     waiter.exchange = exchange;
     // Not its own `then`: a waiter is used again, so it must be told once.
-    const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
     promiseThen.call(promise, waiter.resolve, waiter.reject);
   }
 
@@ -541,23 +542,49 @@ function empty(array: unknown[]): void {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
+/**
+ * A promise of Node's own for one of any kind; `null` for what is none. It never
+ * throws: where the program's value does, when it is looked at, the promise is
+ * rejected.
+ */
+function promiseOf(value: unknown): Promise<unknown> | null {
+  if (typeof value !== 'object' || value === null) {
+    return null;
+  }
+  try {
+    const { then } = value as Partial<PromiseLike<unknown>>;
+    return typeof then === 'function' ? Promise.resolve(value) : null;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Whether the error is the signal's own, or one made from it. */
 function isAbort(error: unknown, exchange: Exchange): boolean {
-  return (
-    error === exchange.signal.reason || (error instanceof Error && error.name === 'AbortError')
-  );
+  if (error === exchange.signal.reason) {
+    return true;
+  }
+  try {
+    return error instanceof Error && error.name === 'AbortError';
+  } catch {
+    // The program's own getter threw.
+    return false;
+  }
 }
 
-/** Where the program has no error handler, its errors must not vanish. */
-function print(error: unknown, exchange: Exchange): void {
-  const { method, url } = exchange;
-  console.error(`reactor-rs: the handler failed for ${method} ${show(url)}:`, error);
+/**
+ * Where the program has no error handler, its errors must not vanish. It never
+ * throws: the rest of a batch waits behind it.
+ */
+function print(error: unknown, { method, url }: Exchange): void {
+  // Not in the format: the URL is the client's.
+  const text = 'reactor-rs: the handler failed for %s %s:';
+  try {
+    console.error(text, method, show(url), error);
+  } catch {
+    // The error's own inspection, or a console that the program has replaced.
+    process.stderr.write(
+      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
+    );
+  }
 }

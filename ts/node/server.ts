@@ -7,7 +7,7 @@ import type { Sender } from '../outgoing.js';
 import { start } from '../serve.js';
 import type { Server as RunningServer } from '../types.js';
 import { nodeError, warnUnsupported } from './errors.js';
-import { symbolOf } from './internals.js';
+import { type NodeIncoming, type NodeOutgoing, symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
 import {
@@ -226,8 +226,17 @@ export class Server extends http.Server implements SocketServer {
 
   #take(exchange: Exchange, sender: Sender): void {
     const socket = new ExchangeSocket(this, exchange, sender);
-    const req = makeRequest(exchange, socket, this.#messages);
-    const res = makeResponse(req, socket, this.#messages);
+    let req: NodeIncoming;
+    let res: NodeOutgoing;
+    try {
+      req = makeRequest(exchange, socket, this.#messages);
+      res = makeResponse(req, socket, this.#messages);
+    } catch (error) {
+      // A class of the program's own threw; the other requests shall be heard.
+      this.sockets.delete(socket);
+      sender.fail(exchange, error);
+      return;
+    }
     if (this.timeout > 0) {
       socket.setTimeout(this.timeout);
     }
