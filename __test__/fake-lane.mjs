@@ -117,7 +117,7 @@ export class FakeLane {
   }
 
   takeBody(id) {
-    return new Uint8Array(this.#held.get(id) ?? []);
+    return Buffer.from(new Uint8Array(this.#held.get(id) ?? []).buffer);
   }
 
   /** Resolves with the reply that `wanted` accepts, from those that came or will. */

@@ -483,6 +483,73 @@ test('passing a request on with fetch', async (t) => {
   }
 });
 
+for (const [name, pass] of Object.entries({
+  'fetch(url, request)': (url, request) => fetch(url, request),
+  'fetch(new Request(url, request))': (url, request) => fetch(new Request(url, request)),
+  'fetch(request)': (_, request) => fetch(request),
+  'fetch(new Request(request))': (_, request) => fetch(new Request(request)),
+  'fetch(url, { headers: request.headers })': (url, { method, headers, body }) =>
+    fetch(url, { method, headers, body, duplex: 'half' }),
+})) {
+  test(`what is of the client's connection stays behind in ${name}`, async (t) => {
+    const backend = await start(t, {
+      fetch: async (request) =>
+        Response.json({ fields: [...request.headers], body: await request.text() }),
+    });
+    const { host } = new URL(backend.url);
+    const server = await start(t, {
+      trustProxy: true,
+      fetch: (request) => pass(backend.url, request),
+    });
+    for (const framing of [
+      'Content-Length: 5\r\n\r\nabcde',
+      'Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n',
+    ]) {
+      const wire = await open(t, server);
+      wire.send(
+        [
+          'POST / HTTP/1.1',
+          'Host: a',
+          `X-Forwarded-Host: ${host}`,
+          'Connection: close, X-Hop',
+          'X-Hop: 1',
+          'X-End: 1',
+          'Expect: 100-continue',
+          'Keep-Alive: timeout=5',
+          'Proxy-Connection: keep-alive',
+          'TE: trailers',
+          'Trailer: x',
+          'Upgrade: h2c',
+          framing,
+        ].join('\r\n'),
+      );
+      const answer = await wire.closes();
+      const { fields, body } = JSON.parse(/\{.*\}/.exec(answer)[0]);
+      t.is(body, 'abcde');
+      const got = Object.fromEntries(fields);
+      t.like(got, { 'x-end': '1', connection: 'keep-alive' });
+      const hop = ['expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'x-hop'];
+      t.deepEqual(
+        hop.filter((field) => field in got),
+        [],
+      );
+    }
+  });
+}
+
+test('fetch of a request with another body does not tell the length of the first', async (t) => {
+  const server = await start(t, {
+    fetch: async (request) => {
+      if (request.headers.has('x-passed')) {
+        return new Response(await request.text());
+      }
+      request.headers.set('x-passed', '1');
+      return fetch(request, { body: 'another, longer one' });
+    },
+  });
+  t.is((await get(server, '', { method: 'POST', body: 'one' })).text, 'another, longer one');
+});
+
 test('fetch takes the request itself', async (t) => {
   const server = await start(t, {
     fetch: async (request) => {

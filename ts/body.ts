@@ -224,6 +224,18 @@ export function refuseUnusable(isUsed: boolean, stream: ReadableStream | null): 
   }
 }
 
+/** A body that has been read. */
+export function spentBody(): StoredBody {
+  const body = new StoredBody('');
+  body.take();
+  return body;
+}
+
+/** A stream that gives nothing but an error. */
+export function brokenStream(error: unknown): ReadableStream<Uint8Array> {
+  return new ReadableStream({ type: 'bytes', start: (controller) => controller.error(error) });
+}
+
 /** A stream that has been read to its end by somebody. */
 function spentStream(): ReadableStream<Uint8Array> {
   const stream = streamOf('');

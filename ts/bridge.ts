@@ -168,7 +168,9 @@ export class Bridge implements Desk, Sender {
   }
 
   takeBody(exchange: Exchange): Uint8Array<ArrayBuffer> {
-    return this.#lane.takeBody(exchange.id) as Uint8Array<ArrayBuffer>;
+    // Native code gives a Buffer; a body of any other size is none.
+    const { buffer, byteOffset, byteLength } = this.#lane.takeBody(exchange.id);
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   }
 
   finish(exchange: Exchange): void {

@@ -1,4 +1,13 @@
-import { type Body, concat, decode, refuseUnusable, StoredBody, StreamedBody } from './body.js';
+import {
+  type Body,
+  brokenStream,
+  concat,
+  decode,
+  refuseUnusable,
+  StoredBody,
+  StreamedBody,
+  spentBody,
+} from './body.js';
 import type { Exchange } from './exchange.js';
 import type { Heads } from './heads.js';
 
@@ -13,8 +22,8 @@ export class WholeIncoming implements Body {
   readonly #length: number;
   /** The engine has it, for it did not fit the arrays. */
   readonly #isHeld: boolean;
-  /** Once it is in memory of its own. */
-  #stored: StoredBody | null = null;
+  /** Once it is in memory of its own, or somebody asks after it is gone. */
+  #stored: Body | null = null;
   #isTaken = false;
   #isLost = false;
 
@@ -66,14 +75,12 @@ export class WholeIncoming implements Body {
     }
   }
 
-  #store(): StoredBody {
-    if (this.#stored === null) {
-      refuseUnusable(this.#isTaken, null);
-      if (this.#isLost) {
-        throw answered();
-      }
-      this.#stored = new StoredBody(this.#copy());
-    }
+  #store(): Body {
+    this.#stored ??= this.#isTaken
+      ? spentBody()
+      : this.#isLost
+        ? new StreamedBody(brokenStream(answered()))
+        : new StoredBody(this.#copy());
     return this.#stored;
   }
 

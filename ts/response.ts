@@ -6,6 +6,7 @@ import {
   extract,
   StoredBody,
   type StreamedBody,
+  spentBody,
 } from './body.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
 import { copyWithGuard, fieldsOf, makeImmutable, ReactorHeaders } from './headers.js';
@@ -260,8 +261,7 @@ export class ReactorResponse {
 }
 
 /** The body of every response that was a string and has been sent. */
-const SPENT = new StoredBody('');
-SPENT.take();
+const SPENT = spentBody();
 
 /** Web IDL's `unsigned short`. */
 function toShort(value: unknown): number {
