@@ -616,6 +616,73 @@ test('what fetch has decoded is not called encoded', async (t) => {
   t.is(headers.get('x-y'), 'z');
 });
 
+test('what fetch has not decoded is passed on as it came', async (t) => {
+  const { gzipSync } = await import('node:zlib');
+  const zipped = gzipSync('text');
+  const backend = await start(t, {
+    fetch: ({ url }) =>
+      new Response(zipped, {
+        headers: { 'content-encoding': new URL(url).searchParams.get('coding'), etag: '"x"' },
+      }),
+  });
+  const server = await start(t, {
+    fetch: ({ url, method }) => fetch(`${backend.url}${new URL(url).search}`, { method }),
+  });
+  for (const coding of ['unknown', 'gzip, unknown', 'unknown, gzip']) {
+    const { headers, body } = await send(`${server.url}?coding=${encodeURIComponent(coding)}`);
+    t.is(headers['content-encoding'], coding);
+    t.is(headers['content-length'], String(zipped.length));
+    t.deepEqual(Buffer.from(await body.arrayBuffer()), zipped);
+  }
+  // Of what HEAD has no body of, the fields are those that GET's would have.
+  for (const coding of ['gzip', 'unknown']) {
+    const { headers } = await send(`${server.url}?coding=${coding}`, { method: 'HEAD' });
+    t.like(headers, {
+      'content-encoding': coding,
+      'content-length': String(zipped.length),
+      etag: '"x"',
+    });
+  }
+});
+
+test('several codings that fetch has decoded, and zstd where it does', async (t) => {
+  const zlib = await import('node:zlib');
+  const bodies = {
+    'gzip, BR': zlib.brotliCompressSync(zlib.gzipSync('text')),
+    'x-gzip': zlib.gzipSync('text'),
+    deflate: zlib.deflateSync('text'),
+    ...(zlib.zstdCompressSync && { zstd: zlib.zstdCompressSync('text') }),
+  };
+  const backend = await start(t, {
+    fetch: ({ url }) => {
+      const coding = decodeURIComponent(new URL(url).search.slice(1));
+      return new Response(bodies[coding], { headers: { 'content-encoding': coding } });
+    },
+  });
+  const server = await start(t, { fetch: ({ url }) => fetch(backend.url + new URL(url).search) });
+  for (const [coding, encoded] of Object.entries(bodies)) {
+    const { headers, body } = await send(`${server.url}?${encodeURIComponent(coding)}`);
+    const received = Buffer.from(await body.arrayBuffer());
+    const isEncoded = headers['content-encoding'] !== undefined;
+    t.true(coding === 'zstd' || !isEncoded, coding);
+    t.deepEqual(received, isEncoded ? encoded : Buffer.from('text'), coding);
+  }
+});
+
+test('a backend that closes its connection does not close the client’s', async (t) => {
+  const backend = await start(t, {
+    fetch: () => new Response('x', { headers: { connection: 'close', 'x-end': '1' } }),
+  });
+  const server = await start(t, { fetch: () => fetch(backend.url) });
+  const wire = await open(t, server);
+  wire.send(
+    'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+  );
+  const received = await wire.closes();
+  t.is(received.match(/HTTP\/1\.1 200/g).length, 2);
+  t.is(received.match(/x-end: 1/g).length, 2);
+});
+
 test('pipelined requests are answered in order, whoever is ready first', async (t) => {
   const server = await start(t, {
     fetch: async ({ url }) => {
