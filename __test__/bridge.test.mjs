@@ -526,11 +526,14 @@ test('HEAD', async (t) => {
   t.true(cancelled);
 });
 
-test('routes have handlers by number, and none is a 404', async (t) => {
+test('routes have handlers by number, and one that is let go is a 503', async (t) => {
   const lane = connect([() => new Response('zero'), () => new Response('one')]);
   t.is((await lane.response(lane.ask('GET', '/', {}, { route: 1 }))).body, 'one');
   t.is((await lane.response(lane.ask('GET', '/'))).body, 'zero');
-  t.is((await lane.response(lane.ask('GET', '/', {}, { route: 2 }))).status, 404);
+  t.like(await lane.response(lane.ask('GET', '/', {}, { route: 2 })), {
+    status: 503,
+    fields: [['retry-after', '1']],
+  });
 });
 
 test('what does not fit the arrays takes the long way, whole', async (t) => {
@@ -810,6 +813,18 @@ test('when the client goes away the stream is cancelled and nothing more is sent
   t.deepEqual(lane.errors, []);
 });
 
+test('a stream whose head cannot be sent is cancelled', async (t) => {
+  const cancelled = deferred();
+  const lane = connect(
+    () =>
+      new Response(new ReadableStream({ cancel: cancelled.resolve }), {
+        headers: { a: 'b\u0001c' },
+      }),
+  );
+  t.is((await lane.response(lane.ask('GET', '/'))).status, 500);
+  t.regex((await cancelled.promise).message, /header a has a control character/);
+});
+
 test('a producer that waits for room learns that the client is gone', async (t) => {
   const cancelled = deferred();
   const lane = connect(
@@ -847,6 +862,33 @@ test('when the lane is closed every open request is told, not in the context of 
   t.is(seen.length, 2);
   t.deepEqual(lane.replies, []);
 });
+
+for (const over of ['gone', 'timedOut']) {
+  test(`the number of a request that is ${over} is another's later, and no reply is mixed up`, async (t) => {
+    const gates = [deferred(), deferred()];
+    let calls = 0;
+    const lane = connect(async () => {
+      const call = calls++;
+      await gates[call].promise;
+      return new Response(`answer ${call}`);
+    });
+    const first = lane.ask('GET', '/');
+    await until(() => calls === 1);
+    const { turns } = lane;
+    lane[over](first);
+    // The turn after the one that tells lets go of the number.
+    await until(() => lane.turns === turns + 2);
+    const second = lane.ask('GET', '/');
+    t.is(second, first);
+    await until(() => calls === 2);
+    gates[0].resolve();
+    await nextMacrotask();
+    t.deepEqual(lane.replies, []);
+    gates[1].resolve();
+    t.is((await lane.reply(second)).body.toString(), 'answer 1');
+    t.deepEqual(lane.replies, []);
+  });
+}
 
 test('a handler that answers a client that is gone sends nothing', async (t) => {
   const gate = deferred();

@@ -207,6 +207,31 @@ test('reload swaps handlers and routes, and requests under way finish', async (t
   t.is((await slow).text, 'old slow');
 });
 
+test('a request whose body is still coming in finds its handler after several reloads', async (t) => {
+  const routes = (text) => ({
+    '/': async (request) => new Response(text + (await request.text())),
+  });
+  const server = await start(t, { routes: routes('first ') });
+  for (const [reloads, answer] of [
+    [1, /200 OK.*first body$/s],
+    [7, /200 OK.*first body$/s],
+    [8, /503 Service Unavailable.*retry-after: 1\r\n/is],
+  ]) {
+    server.reload({ routes: routes('first ') });
+    const wire = await open(t, server);
+    wire.send(
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n',
+    );
+    // Its route has been chosen by then.
+    await wire.reads(/100 Continue/);
+    for (let i = 0; i < reloads; i++) {
+      server.reload({ routes: routes('later ') });
+    }
+    wire.send('body');
+    t.regex(await wire.closes(), answer, `${reloads} reloads`);
+  }
+});
+
 test('reload gives handlers to a server that had none', async (t) => {
   const server = await start(t, { routes: { '/': 'static' } });
   t.is((await get(server)).text, 'static');

@@ -38,7 +38,7 @@ export interface Entry {
 
 /** What a bridge is made of. */
 export interface BridgeOptions {
-  /** The handler of a route by its number in the request. */
+  /** The handler of a route by its number in the request; `undefined` for one that is let go. */
   find(route: number): Entry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
@@ -59,6 +59,9 @@ const EVENT_BYTES = 256 * 1024;
  * turn.
  */
 const MOST_AT_A_TIME = 512;
+
+/** As the engine's own 503 has it. */
+const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
 const promiseThen = Promise.prototype.then;
 
@@ -365,7 +368,9 @@ export class Bridge implements Desk, Sender {
     }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
-      this.replies.response(exchange.id, 404, TEXT, null, 'Not Found', exchange.isHead);
+      // It may be asked again: there are other routes now.
+      const { id, isHead } = exchange;
+      this.replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
       this.finish(exchange);
       return;
     }
@@ -487,9 +492,7 @@ export class Bridge implements Desk, Sender {
     isText: boolean,
   ): void {
     if (!exchange.isOpen) {
-      if (content instanceof ReadableStream) {
-        content.cancel(exchange.signal.reason).catch(() => {});
-      }
+      discard(content, exchange.signal.reason);
       return;
     }
     if (status === 0) {
@@ -502,7 +505,7 @@ export class Bridge implements Desk, Sender {
       const isBlob = content instanceof Blob;
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
-      const outgoing = new Outgoing(this, exchange, status, fields ?? [], stream, length);
+      const outgoing = this.#outgoing(exchange, status, fields ?? [], stream, length);
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
       this.start(outgoing);
@@ -512,6 +515,22 @@ export class Bridge implements Desk, Sender {
     const flags = isText ? TEXT : 0;
     this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
     this.finish(exchange);
+  }
+
+  #outgoing(
+    exchange: Exchange,
+    status: number,
+    fields: string[],
+    stream: ReadableStream<Uint8Array>,
+    length: number,
+  ): Outgoing {
+    try {
+      return new Outgoing(this, exchange, status, fields, stream, length);
+    } catch (error) {
+      // Its head cannot be sent; whoever feeds it must not go on for nobody.
+      discard(stream, error);
+      throw error;
+    }
   }
 }
 
@@ -541,6 +560,13 @@ class Waiter {
 function empty(array: unknown[]): void {
   if (array.length > 0) {
     array.length = 0;
+  }
+}
+
+/** Nobody will read the content. */
+function discard(content: Content, reason: unknown): void {
+  if (content instanceof ReadableStream) {
+    content.cancel(reason).catch(() => {});
   }
 }
 
