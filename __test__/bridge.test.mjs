@@ -12,6 +12,7 @@ import { streamOf } from './oracle.mjs';
 
 const TEXT = 1;
 const CLOSE = 2;
+const JSON_TEXT = 8;
 
 /** A bridge on a fake lane with one handler, or one for each route. */
 function connect(handle, options = {}) {
@@ -85,8 +86,31 @@ const ANSWERS = {
   bytes: [() => new Response(Buffer.from('bytes')), { body: 'bytes' }],
   json: [
     () => Response.json({ a: 1 }, { status: 201 }),
-    { status: 201, body: '{"a":1}', fields: [['content-type', 'application/json']] },
+    { status: 201, body: '{"a":1}', flags: JSON_TEXT },
   ],
+  'json whose headers were looked at': [
+    () => {
+      const response = Response.json({ a: 1 });
+      response.headers.set('a', 'b');
+      return response;
+    },
+    {
+      body: '{"a":1}',
+      fields: [
+        ['content-type', 'application/json'],
+        ['a', 'b'],
+      ],
+    },
+  ],
+  'json with fields': [
+    () => Response.json({ a: 1 }, { headers: { a: 'b' } }),
+    { body: '{"a":1}', flags: JSON_TEXT, fields: [['a', 'b']] },
+  ],
+  'json with a type': [
+    () => Response.json({ a: 1 }, { headers: { 'content-type': 'x/y' } }),
+    { body: '{"a":1}', fields: [['content-type', 'x/y']] },
+  ],
+  'a clone of json': [() => Response.json({ a: 1 }).clone(), { body: '{"a":1}', flags: JSON_TEXT }],
   'a status without body': [
     () => new Response(null, { status: 204, headers: { a: 'b' } }),
     { status: 204, body: '', fields: [['a', 'b']] },

@@ -201,8 +201,8 @@ export const consume = {
 type TextDecoding = ReadableWritablePair<string, Uint8Array>;
 
 /** UTF-8 as the standard decodes it: without a byte order mark. */
-export function decode(bytes: Uint8Array): string {
-  const text = utf8Slice.call(bytes, 0, bytes.length);
+export function decode(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const text = utf8Slice.call(bytes, start, end);
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 

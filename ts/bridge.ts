@@ -24,7 +24,7 @@ import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
-import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
+import { impliedType, isReactorResponse, responseFields, takeContent } from './response.js';
 import { show } from './show.js';
 
 /** What answers requests, as the bridge calls it. */
@@ -474,10 +474,10 @@ export class Bridge implements Desk, Sender {
       if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
         const content = takeContent(answer);
         const { status } = answer;
-        this.#send(exchange, status, responseFields(answer), content, impliesText(answer));
+        this.#send(exchange, status, responseFields(answer), content, impliedType(answer));
       } else {
         const { status, fields, content } = asParts(answer);
-        this.#send(exchange, status, fields, content, false);
+        this.#send(exchange, status, fields, content, 0);
       }
     } catch (error) {
       this.fail(exchange, error);
@@ -489,7 +489,7 @@ export class Bridge implements Desk, Sender {
     status: number,
     fields: string[] | null,
     content: Content,
-    isText: boolean,
+    flags: number,
   ): void {
     if (!exchange.isOpen) {
       discard(content, exchange.signal.reason);
@@ -512,7 +512,6 @@ export class Bridge implements Desk, Sender {
       void outgoing.run();
       return;
     }
-    const flags = isText ? TEXT : 0;
     this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
     this.finish(exchange);
   }

@@ -49,7 +49,7 @@ export class WholeIncoming implements Body {
     }
     this.#isTaken = true;
     // Decoded where it lies.
-    return decode(this.#view());
+    return decode(this.#heads.bytes, this.#offset, this.#offset + this.#length);
   }
 
   takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
@@ -87,11 +87,7 @@ export class WholeIncoming implements Body {
   #copy(): Uint8Array<ArrayBuffer> {
     return this.#isHeld
       ? this.#exchange.desk.takeBody(this.#exchange)
-      : new Uint8Array(this.#view());
-  }
-
-  #view(): Uint8Array<ArrayBuffer> {
-    return this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length);
+      : new Uint8Array(this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length));
   }
 }
 
