@@ -51,6 +51,9 @@ export interface HandlerInfo<Path extends string = string> {
   readonly params: Params<Path>;
 }
 
+/** Stands for the pattern of a handler that has none, and so no parameters. */
+export type Pathless = '';
+
 /** The parameters of a path pattern: `{ id: string }` for `/users/:id`. */
 export type Params<Path extends string> = string extends Path
   ? Readonly<Record<string, string>>
@@ -82,7 +85,7 @@ export interface ServeOptions<Path extends string = string> {
    * @example
    * await serve({ fetch: (request) => new Response(`You asked for ${request.url}`) });
    */
-  fetch?: Handler | undefined;
+  fetch?: Handler<Pathless> | undefined;
 
   /**
    * Answers in place of a handler that has failed. When the failure comes after
@@ -448,8 +451,9 @@ export interface StaticResponse {
   /**
    * Header fields; an array makes one field per element. Without a
    * `content-type`, a string body is sent as `text/plain;charset=utf-8` and
-   * bytes as `application/octet-stream`. The server itself sets
-   * `content-length`, `connection`, `date` and `transfer-encoding`.
+   * bytes as `application/octet-stream`. `connection`, `content-length`, `date`,
+   * `keep-alive`, `transfer-encoding` and `upgrade` are the server's own and refused
+   * with `ERR_REACTOR_INVALID_ROUTE`.
    */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 
@@ -472,7 +476,7 @@ export interface StopOptions {
 /** What {@link Server.reload} takes. */
 export interface ReloadOptions<Path extends string = string> {
   /** The new handler of what no route answers. Without it the old one stays. */
-  fetch?: Handler | undefined;
+  fetch?: Handler<Pathless> | undefined;
 
   /** The new routes; without them and without `fetch` the built-in application. */
   routes?: Routes<Path> | undefined;

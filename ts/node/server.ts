@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { fromNative, ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { defaultOf } from '../options.js';
@@ -89,8 +89,21 @@ export class Server extends http.Server implements SocketServer {
 
   /**
    * Starts to listen, and emits 'listening' when it does. Until then
-   * {@link address} is `null`: unlike in Node, starting takes a while.
+   * {@link address} is `null`: unlike in Node, starting takes a while. The forms are
+   * Node's, but for handles and file descriptors.
    */
+  override listen(
+    port?: number,
+    hostname?: string,
+    backlog?: number,
+    listeningListener?: () => void,
+  ): this;
+  override listen(port?: number, hostname?: string, listeningListener?: () => void): this;
+  override listen(port?: number, backlog?: number, listeningListener?: () => void): this;
+  override listen(port?: number, listeningListener?: () => void): this;
+  override listen(path: string, backlog?: number, listeningListener?: () => void): this;
+  override listen(path: string, listeningListener?: () => void): this;
+  override listen(options: ListenOptions, listeningListener?: () => void): this;
   override listen(...given: unknown[]): this {
     if (this.#state !== 'idle') {
       throw nodeError(
