@@ -258,7 +258,7 @@ const NAMES = new Map<unknown, string>();
 const MOST_NAMES = 1024;
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * The lower-case form of a field name.

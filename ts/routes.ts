@@ -4,12 +4,10 @@ import type { NativeField, NativeRoute } from './binding.js';
 import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { FETCH } from './handlers.js';
+import { TOKEN } from './headers.js';
 import { show } from './show.js';
 
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
-
-/** RFC 9110 §5.6.2. */
-export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Framing and connection fields belong to the server: two sources would contradict each other. */
 const OWN_FIELDS = [
