@@ -22,9 +22,9 @@ export interface ServerRequest<Path extends string = string> extends Request {
   readonly params: Params<Path>;
 
   /**
-   * Aborts when the client goes away before its answer is complete, with an
-   * `AbortError`, and when {@link ServeOptions.requestTimeout} has passed, with a
-   * `TimeoutError`; never else.
+   * Aborts when the client goes away, or is cut off by a stop, before its answer is
+   * complete, with an `AbortError`, and when {@link ServeOptions.requestTimeout} has
+   * passed, with a `TimeoutError`; never else.
    */
   readonly signal: AbortSignal;
 }

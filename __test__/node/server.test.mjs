@@ -325,6 +325,21 @@ for (const [name, classesOf] of Object.entries({
   });
 }
 
+test('a response that a drain has cut off is closed', async (t) => {
+  const server = await reactor(t, { timeouts: { drain: 1 } }, () => {});
+  const events = [];
+  const answered = raw(t, server, GET);
+  const [req, res] = await once(server, 'request');
+  for (const [name, emitter] of Object.entries({ req, res, socket: req.socket })) {
+    emitter.on('close', () => events.push(name));
+  }
+  await once(server.close(), 'close');
+  await until(() => events.length === 3, 'all to be closed');
+  t.is(await answered, '');
+  t.true(req.destroyed);
+  t.false(res.writableFinished);
+});
+
 test('joinDuplicateHeaders and uniqueHeaders are as in Node', async (t) => {
   const options = { joinDuplicateHeaders: true, uniqueHeaders: ['x-one'] };
   const server = await reactor(t, options, (req, res) => {
