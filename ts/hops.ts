@@ -20,9 +20,8 @@ type Field = readonly [name: string, value: string];
 export function endToEnd(fields: Iterable<Field>): [string, string][] {
   const all = [...fields];
   const named = all.flatMap(([name, value]) => (name === 'connection' ? listOf(value) : []));
-  return all.flatMap(([name, value]) =>
-    OF_ONE_HOP.includes(name) || named.includes(name) ? [] : [[name, value]],
-  );
+  const left = new Set([...OF_ONE_HOP, ...named]);
+  return all.flatMap(([name, value]) => (left.has(name) ? [] : [[name, value]]));
 }
 
 /** The items of a comma-separated list, in lower case. */
