@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as nextMacrotask, setTimeout as sleep } from 'node:timers/promises';
+import { format, inspect } from 'node:util';
 import test from 'ava';
 import { Bridge } from '../dist/bridge.js';
 import { GenuineResponse } from '../dist/genuine.js';
@@ -11,6 +12,7 @@ import { streamOf } from './oracle.mjs';
 
 const TEXT = 1;
 const CLOSE = 2;
+const JSON_TEXT = 8;
 
 /** A bridge on a fake lane with one handler, or one for each route. */
 function connect(handle, options = {}) {
@@ -84,8 +86,31 @@ const ANSWERS = {
   bytes: [() => new Response(Buffer.from('bytes')), { body: 'bytes' }],
   json: [
     () => Response.json({ a: 1 }, { status: 201 }),
-    { status: 201, body: '{"a":1}', fields: [['content-type', 'application/json']] },
+    { status: 201, body: '{"a":1}', flags: JSON_TEXT },
   ],
+  'json whose headers were looked at': [
+    () => {
+      const response = Response.json({ a: 1 });
+      response.headers.set('a', 'b');
+      return response;
+    },
+    {
+      body: '{"a":1}',
+      fields: [
+        ['content-type', 'application/json'],
+        ['a', 'b'],
+      ],
+    },
+  ],
+  'json with fields': [
+    () => Response.json({ a: 1 }, { headers: { a: 'b' } }),
+    { body: '{"a":1}', flags: JSON_TEXT, fields: [['a', 'b']] },
+  ],
+  'json with a type': [
+    () => Response.json({ a: 1 }, { headers: { 'content-type': 'x/y' } }),
+    { body: '{"a":1}', fields: [['content-type', 'x/y']] },
+  ],
+  'a clone of json': [() => Response.json({ a: 1 }).clone(), { body: '{"a":1}', flags: JSON_TEXT }],
   'a status without body': [
     () => new Response(null, { status: 204, headers: { a: 'b' } }),
     { status: 204, body: '', fields: [['a', 'b']] },
@@ -178,6 +203,16 @@ const ANSWERS = {
   'a genuine response with a stream': [
     () => new GenuineResponse(streamOf('a', 'b')),
     { body: 'ab' },
+  ],
+  'a response of another class, whose URL nobody says': [
+    () => ({
+      status: 200,
+      headers: new Headers({ 'content-encoding': 'gzip', connection: 'x' }),
+      body: streamOf('zipped'),
+      bodyUsed: false,
+      clone: () => {},
+    }),
+    { body: 'zipped', fields: [['content-encoding', 'gzip']] },
   ],
   'a body that was looked at': [
     () => {
@@ -324,15 +359,18 @@ test('the same response twice is an error the second time', async (t) => {
   t.regex((await lane.response(lane.ask('GET', '/'))).body, /already been read/);
 });
 
-/** Runs with the console caught; gives what was printed. */
+/** Runs with stderr caught; gives what was printed. */
 async function printed(run) {
   const { error } = console;
+  const { write } = process.stderr;
   const lines = [];
-  console.error = (...args) => lines.push(args);
+  console.error = (...args) => lines.push(format(...args));
+  process.stderr.write = (text) => lines.push(text);
   try {
     await run();
   } finally {
     console.error = error;
+    process.stderr.write = write;
   }
   return lines;
 }
@@ -349,8 +387,101 @@ test.serial('without an error handler, errors are printed and answered with 500'
     t.like(reply, { status: 500, flags: TEXT, body: 'Internal Server Error', fields: [] });
   });
   t.is(lines.length, 1);
-  t.regex(lines[0][0], /the handler failed for GET "http:\/\/localhost:8080\/x"/);
-  t.is(lines[0][1].message, 'secret');
+  t.regex(lines[0], /the handler failed for GET "http:\/\/localhost:8080\/x": Error: secret/);
+});
+
+test.serial('a URL is no format for what is printed', async (t) => {
+  const lane = connect(
+    () => {
+      throw new Error('secret');
+    },
+    { onError: undefined },
+  );
+  const lines = await printed(() => lane.response(lane.ask('GET', '/%25o%s%d')));
+  t.regex(lines[0], /GET "http:\/\/localhost:8080\/%25o%s%d": Error: secret/);
+});
+
+const throwing = (name, what = {}) =>
+  Object.defineProperty(what, name, {
+    get() {
+      throw new Error(`the getter of ${String(name)}`);
+    },
+  });
+
+const HOSTILE = {
+  'an object whose `then` throws': () => throwing('then'),
+  'a proxy that throws': () =>
+    new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('the trap');
+        },
+      },
+    ),
+  'a proxy around a promise': () => new Proxy(Promise.resolve(new Response()), {}),
+  'a promise whose constructor throws': () => throwing('constructor', Promise.resolve()),
+  'a promise of an object whose `then` throws': async () => throwing('then'),
+  'a value whose inspection throws': () => throwing(inspect.custom),
+  'a response whose status throws': () => throwing('status', new Response()),
+};
+
+for (const onError of [undefined, () => new Response('failed', { status: 500 })]) {
+  for (const [name, handle] of Object.entries({
+    ...Object.fromEntries(Object.entries(HOSTILE).map(([key, make]) => [`gives ${key}`, make])),
+    'throws an error whose inspection throws': () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+    'rejects with an error whose inspection throws': async () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+  })) {
+    const how = onError === undefined ? 'without' : 'with';
+    test.serial(`${how} an error handler, a handler that ${name} is one 500`, async (t) => {
+      const lane = connect([handle, () => new Response('fine')], { onError });
+      await printed(async () => {
+        const ids = [0, 1, 0, 1].map((route) => lane.ask('GET', '/', {}, { route }));
+        const statuses = [];
+        for (const id of ids) {
+          statuses.push((await lane.response(id)).status);
+        }
+        t.deepEqual(statuses, [500, 200, 500, 200]);
+      });
+      t.deepEqual(lane.replies, []);
+    });
+  }
+}
+
+for (const [name, make] of Object.entries(HOSTILE)) {
+  test.serial(`an error handler that gives ${name} is a 500 of its request`, async (t) => {
+    const lane = connect(
+      [
+        () => {
+          throw new Error('first');
+        },
+        () => new Response('fine'),
+      ],
+      { onError: make },
+    );
+    await printed(async () => {
+      const ids = [lane.ask('GET', '/'), lane.ask('GET', '/', {}, { route: 1 })];
+      t.like(await lane.response(ids[0]), { status: 500, body: 'Internal Server Error' });
+      t.like(await lane.response(ids[1]), { status: 200, body: 'fine' });
+    });
+  });
+}
+
+test.serial('an error that cannot be shown is printed as such, once it is answered', async (t) => {
+  const lane = connect(
+    () => {
+      throw throwing(inspect.custom, new Error('shy'));
+    },
+    { onError: undefined },
+  );
+  const lines = await printed(() => lane.response(lane.ask('GET', '/x')));
+  t.deepEqual(lines, [
+    'reactor-rs: the handler failed for GET "http://localhost:8080/x": an error that cannot be shown\n',
+  ]);
 });
 
 for (const [name, onError] of Object.entries({
@@ -419,11 +550,14 @@ test('HEAD', async (t) => {
   t.true(cancelled);
 });
 
-test('routes have handlers by number, and none is a 404', async (t) => {
+test('routes have handlers by number, and one that is let go is a 503', async (t) => {
   const lane = connect([() => new Response('zero'), () => new Response('one')]);
   t.is((await lane.response(lane.ask('GET', '/', {}, { route: 1 }))).body, 'one');
   t.is((await lane.response(lane.ask('GET', '/'))).body, 'zero');
-  t.is((await lane.response(lane.ask('GET', '/', {}, { route: 2 }))).status, 404);
+  t.like(await lane.response(lane.ask('GET', '/', {}, { route: 2 })), {
+    status: 503,
+    fields: [['retry-after', '1']],
+  });
 });
 
 test('what does not fit the arrays takes the long way, whole', async (t) => {
@@ -703,6 +837,18 @@ test('when the client goes away the stream is cancelled and nothing more is sent
   t.deepEqual(lane.errors, []);
 });
 
+test('a stream whose head cannot be sent is cancelled', async (t) => {
+  const cancelled = deferred();
+  const lane = connect(
+    () =>
+      new Response(new ReadableStream({ cancel: cancelled.resolve }), {
+        headers: { a: 'b\u0001c' },
+      }),
+  );
+  t.is((await lane.response(lane.ask('GET', '/'))).status, 500);
+  t.regex((await cancelled.promise).message, /header a has a control character/);
+});
+
 test('a producer that waits for room learns that the client is gone', async (t) => {
   const cancelled = deferred();
   const lane = connect(
@@ -720,6 +866,53 @@ test('a producer that waits for room learns that the client is gone', async (t) 
   lane.gone(id);
   t.is((await cancelled.promise).name, 'AbortError');
 });
+
+test('when the lane is closed every open request is told, not in the context of who closes', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const seen = [];
+  const lane = connect(({ signal, url }) => {
+    signal.addEventListener('abort', () => seen.push([url, storage.getStore()]));
+    return url.endsWith('/answered') ? new Response() : new Promise(() => {});
+  });
+  const paths = ['/1', '/answered', '/2'];
+  const ids = paths.map((path) => lane.ask('GET', path));
+  await lane.reply(ids[1]);
+  storage.run('who stops the server', () => lane.bridge.close());
+  t.deepEqual(seen, [
+    ['http://localhost:8080/1', undefined],
+    ['http://localhost:8080/2', undefined],
+  ]);
+  lane.bridge.close();
+  t.is(seen.length, 2);
+  t.deepEqual(lane.replies, []);
+});
+
+for (const over of ['gone', 'timedOut']) {
+  test(`the number of a request that is ${over} is another's later, and no reply is mixed up`, async (t) => {
+    const gates = [deferred(), deferred()];
+    let calls = 0;
+    const lane = connect(async () => {
+      const call = calls++;
+      await gates[call].promise;
+      return new Response(`answer ${call}`);
+    });
+    const first = lane.ask('GET', '/');
+    await until(() => calls === 1);
+    const { turns } = lane;
+    lane[over](first);
+    // The turn after the one that tells lets go of the number.
+    await until(() => lane.turns === turns + 2);
+    const second = lane.ask('GET', '/');
+    t.is(second, first);
+    await until(() => calls === 2);
+    gates[0].resolve();
+    await nextMacrotask();
+    t.deepEqual(lane.replies, []);
+    gates[1].resolve();
+    t.is((await lane.reply(second)).body.toString(), 'answer 1');
+    t.deepEqual(lane.replies, []);
+  });
+}
 
 test('a handler that answers a client that is gone sends nothing', async (t) => {
   const gate = deferred();
@@ -908,7 +1101,7 @@ test('a body that is read after the answer is an error for its reader', async (t
   const streaming = lane.ask('POST', '/', {}, { streams: true });
   await lane.reply(streaming);
   lane.body(streaming, 'too late');
-  await sleep(20);
+  await until(() => outcomes.length === 2);
   t.deepEqual(outcomes, Array(2).fill('the request was answered before its body had been read'));
 });
 

@@ -15,7 +15,11 @@ export class FakeLane {
   turns = 0;
   #waiting = [];
   #isArmed = true;
-  #ids = new Set();
+  #issued = 0;
+  /** Ids of exchanges that are not over. */
+  #open = new Set();
+  /** Ids of exchanges that ended by an event: replies that were under way may yet name them. */
+  #left = [];
   #free = [];
   #held = new Map();
   #listeners = new Set();
@@ -27,8 +31,8 @@ export class FakeLane {
    *   params?: string[], peer?: string, port?: number, held?: boolean }} [options]
    */
   request(head, options = {}) {
-    const id = this.#free.pop() ?? this.#ids.size;
-    this.#ids.add(id);
+    const id = this.#free.pop() ?? this.#issued++;
+    this.#open.add(id);
     this.push({ kind: 1, id, head: Buffer.from(head, 'latin1'), ...options });
     return id;
   }
@@ -79,6 +83,7 @@ export class FakeLane {
   turn(events, eventBytes, replies, replyWords, replyBytes) {
     this.turns++;
     this.#take(replies, replyWords, replyBytes);
+    this.#free.push(...this.#left.splice(0));
     let word = 0;
     let byte = 0;
     let count = 0;
@@ -117,7 +122,7 @@ export class FakeLane {
   }
 
   takeBody(id) {
-    return new Uint8Array(this.#held.get(id) ?? []);
+    return Buffer.from(new Uint8Array(this.#held.get(id) ?? []).buffer);
   }
 
   /** Resolves with the reply that `wanted` accepts, from those that came or will. */
@@ -159,7 +164,7 @@ export class FakeLane {
 
   #reply(reply) {
     if (reply.kind === 'response' || reply.kind === 'end' || reply.kind === 'abort') {
-      if (this.#ids.has(reply.id)) {
+      if (this.#open.delete(reply.id)) {
         this.#held.delete(reply.id);
         this.#free.push(reply.id);
       }
@@ -219,6 +224,10 @@ export class FakeLane {
     const { words } = this.#sizeOf(event);
     events[word] = event.kind | (words << 8);
     events[word + 1] = event.id;
+    if ((event.kind === 4 || event.kind === 7) && this.#open.delete(event.id)) {
+      this.#held.delete(event.id);
+      this.#left.push(event.id);
+    }
     if (event.kind === 2) {
       bytes.set(event.data, byte);
       events[word + 2] = byte;

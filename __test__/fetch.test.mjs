@@ -207,6 +207,31 @@ test('reload swaps handlers and routes, and requests under way finish', async (t
   t.is((await slow).text, 'old slow');
 });
 
+test('a request whose body is still coming in finds its handler after several reloads', async (t) => {
+  const routes = (text) => ({
+    '/': async (request) => new Response(text + (await request.text())),
+  });
+  const server = await start(t, { routes: routes('first ') });
+  for (const [reloads, answer] of [
+    [1, /200 OK.*first body$/s],
+    [7, /200 OK.*first body$/s],
+    [8, /503 Service Unavailable.*retry-after: 1\r\n/is],
+  ]) {
+    server.reload({ routes: routes('first ') });
+    const wire = await open(t, server);
+    wire.send(
+      'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n',
+    );
+    // Its route has been chosen by then.
+    await wire.reads(/100 Continue/);
+    for (let i = 0; i < reloads; i++) {
+      server.reload({ routes: routes('later ') });
+    }
+    wire.send('body');
+    t.regex(await wire.closes(), answer, `${reloads} reloads`);
+  }
+});
+
 test('reload gives handlers to a server that had none', async (t) => {
   const server = await start(t, { routes: { '/': 'static' } });
   t.is((await get(server)).text, 'static');
@@ -347,6 +372,51 @@ test('a client that goes away aborts the signal and cancels the stream', async (
   }
 });
 
+for (const [name, timeouts, stop] of [
+  ['force', {}, { force: true }],
+  ['a drain that takes too long', { drain: 1 }, {}],
+]) {
+  test(`handlers learn that a stop by ${name} has taken their clients`, async (t) => {
+    const seen = [];
+    const begun = new Set();
+    const server = await start(t, {
+      timeouts,
+      routes: {
+        '/events': () =>
+          new Response(
+            new ReadableStream({
+              start: (controller) => controller.enqueue(Buffer.from('data: 1\n\n')),
+              cancel: ({ name }) => seen.push(`events: ${name}`),
+            }),
+          ),
+        '/wait': ({ signal }) => {
+          begun.add('wait');
+          signal.addEventListener('abort', () => seen.push(`wait: ${signal.reason.name}`));
+          return new Promise(() => {});
+        },
+        '/body': async (request) => {
+          begun.add('body');
+          await request.text().catch(({ name }) => seen.push(`body: ${name}`));
+          return new Response();
+        },
+      },
+    });
+    const [events, wait, body] = [
+      await open(t, server),
+      await open(t, server),
+      await open(t, server),
+    ];
+    events.send('GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    wait.send('GET /wait HTTP/1.1\r\nhost: x\r\n\r\n');
+    body.send('POST /body HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n');
+    await events.reads(/data: 1/);
+    await until(() => begun.size === 2, 'the handlers to begin');
+    await server.stop(stop);
+    await until(() => seen.length === 3, 'the handlers to be told');
+    t.deepEqual(seen.sort(), ['body: AbortError', 'events: AbortError', 'wait: AbortError']);
+  });
+}
+
 test('a slow client slows a large download', async (t) => {
   let produced = 0;
   const server = await start(t, {
@@ -438,6 +508,73 @@ test('passing a request on with fetch', async (t) => {
   }
 });
 
+for (const [name, pass] of Object.entries({
+  'fetch(url, request)': (url, request) => fetch(url, request),
+  'fetch(new Request(url, request))': (url, request) => fetch(new Request(url, request)),
+  'fetch(request)': (_, request) => fetch(request),
+  'fetch(new Request(request))': (_, request) => fetch(new Request(request)),
+  'fetch(url, { headers: request.headers })': (url, { method, headers, body }) =>
+    fetch(url, { method, headers, body, duplex: 'half' }),
+})) {
+  test(`what is of the client's connection stays behind in ${name}`, async (t) => {
+    const backend = await start(t, {
+      fetch: async (request) =>
+        Response.json({ fields: [...request.headers], body: await request.text() }),
+    });
+    const { host } = new URL(backend.url);
+    const server = await start(t, {
+      trustProxy: true,
+      fetch: (request) => pass(backend.url, request),
+    });
+    for (const framing of [
+      'Content-Length: 5\r\n\r\nabcde',
+      'Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n',
+    ]) {
+      const wire = await open(t, server);
+      wire.send(
+        [
+          'POST / HTTP/1.1',
+          'Host: a',
+          `X-Forwarded-Host: ${host}`,
+          'Connection: close, X-Hop',
+          'X-Hop: 1',
+          'X-End: 1',
+          'Expect: 100-continue',
+          'Keep-Alive: timeout=5',
+          'Proxy-Connection: keep-alive',
+          'TE: trailers',
+          'Trailer: x',
+          'Upgrade: h2c',
+          framing,
+        ].join('\r\n'),
+      );
+      const answer = await wire.closes();
+      const { fields, body } = JSON.parse(/\{.*\}/.exec(answer)[0]);
+      t.is(body, 'abcde');
+      const got = Object.fromEntries(fields);
+      t.like(got, { 'x-end': '1', connection: 'keep-alive' });
+      const hop = ['expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'x-hop'];
+      t.deepEqual(
+        hop.filter((field) => field in got),
+        [],
+      );
+    }
+  });
+}
+
+test('fetch of a request with another body does not tell the length of the first', async (t) => {
+  const server = await start(t, {
+    fetch: async (request) => {
+      if (request.headers.has('x-passed')) {
+        return new Response(await request.text());
+      }
+      request.headers.set('x-passed', '1');
+      return fetch(request, { body: 'another, longer one' });
+    },
+  });
+  t.is((await get(server, '', { method: 'POST', body: 'one' })).text, 'another, longer one');
+});
+
 test('fetch takes the request itself', async (t) => {
   const server = await start(t, {
     fetch: async (request) => {
@@ -502,6 +639,73 @@ test('what fetch has decoded is not called encoded', async (t) => {
   t.is(text, 'text');
   t.is(headers.get('content-encoding'), null);
   t.is(headers.get('x-y'), 'z');
+});
+
+test('what fetch has not decoded is passed on as it came', async (t) => {
+  const { gzipSync } = await import('node:zlib');
+  const zipped = gzipSync('text');
+  const backend = await start(t, {
+    fetch: ({ url }) =>
+      new Response(zipped, {
+        headers: { 'content-encoding': new URL(url).searchParams.get('coding'), etag: '"x"' },
+      }),
+  });
+  const server = await start(t, {
+    fetch: ({ url, method }) => fetch(`${backend.url}${new URL(url).search}`, { method }),
+  });
+  for (const coding of ['unknown', 'gzip, unknown', 'unknown, gzip']) {
+    const { headers, body } = await send(`${server.url}?coding=${encodeURIComponent(coding)}`);
+    t.is(headers['content-encoding'], coding);
+    t.is(headers['content-length'], String(zipped.length));
+    t.deepEqual(Buffer.from(await body.arrayBuffer()), zipped);
+  }
+  // Of what HEAD has no body of, the fields are those that GET's would have.
+  for (const coding of ['gzip', 'unknown']) {
+    const { headers } = await send(`${server.url}?coding=${coding}`, { method: 'HEAD' });
+    t.like(headers, {
+      'content-encoding': coding,
+      'content-length': String(zipped.length),
+      etag: '"x"',
+    });
+  }
+});
+
+test('several codings that fetch has decoded, and zstd where it does', async (t) => {
+  const zlib = await import('node:zlib');
+  const bodies = {
+    'gzip, BR': zlib.brotliCompressSync(zlib.gzipSync('text')),
+    'x-gzip': zlib.gzipSync('text'),
+    deflate: zlib.deflateSync('text'),
+    ...(zlib.zstdCompressSync && { zstd: zlib.zstdCompressSync('text') }),
+  };
+  const backend = await start(t, {
+    fetch: ({ url }) => {
+      const coding = decodeURIComponent(new URL(url).search.slice(1));
+      return new Response(bodies[coding], { headers: { 'content-encoding': coding } });
+    },
+  });
+  const server = await start(t, { fetch: ({ url }) => fetch(backend.url + new URL(url).search) });
+  for (const [coding, encoded] of Object.entries(bodies)) {
+    const { headers, body } = await send(`${server.url}?${encodeURIComponent(coding)}`);
+    const received = Buffer.from(await body.arrayBuffer());
+    const isEncoded = headers['content-encoding'] !== undefined;
+    t.true(coding === 'zstd' || !isEncoded, coding);
+    t.deepEqual(received, isEncoded ? encoded : Buffer.from('text'), coding);
+  }
+});
+
+test('a backend that closes its connection does not close the client’s', async (t) => {
+  const backend = await start(t, {
+    fetch: () => new Response('x', { headers: { connection: 'close', 'x-end': '1' } }),
+  });
+  const server = await start(t, { fetch: () => fetch(backend.url) });
+  const wire = await open(t, server);
+  wire.send(
+    'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+  );
+  const received = await wire.closes();
+  t.is(received.match(/HTTP\/1\.1 200/g).length, 2);
+  t.is(received.match(/x-end: 1/g).length, 2);
 });
 
 test('pipelined requests are answered in order, whoever is ready first', async (t) => {

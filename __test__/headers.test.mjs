@@ -326,26 +326,55 @@ test('every member of the genuine class is there', (t) => {
   }
 });
 
-test('headers of a source are read there until they are changed', (t) => {
-  let filled = 0;
-  const source = {
+/** A source that counts how often all its fields were asked for. */
+function sourceOf(isLive) {
+  return {
+    isLive,
+    filled: 0,
     field: (name) => (name === 'a' ? 'from the source' : null),
     hasField: (name) => name === 'a',
-    fields: () => {
-      filled++;
+    fields() {
+      this.filled++;
       return ['b', '2', 'a', 'from the list'];
     },
   };
+}
+
+test('headers of a source are read there until they are changed', (t) => {
+  const source = sourceOf(true);
   const headers = fromSource(source);
   t.is(headers.get('A'), 'from the source');
   t.true(headers.has('a'));
   t.false(headers.has('b'));
-  t.is(filled, 0);
+  t.is(source.filled, 0);
   t.deepEqual([...headers.keys()], ['a', 'b']);
   headers.set('c', '3');
   t.is(headers.get('a'), 'from the list');
   t.true(headers.has('c'));
-  t.is(filled, 1);
+  t.is(source.filled, 1);
+});
+
+test('headers of a source that is gone are taken apart once', (t) => {
+  const source = sourceOf(true);
+  const headers = fromSource(source);
+  t.is(headers.get('a'), 'from the source');
+  source.isLive = false;
+  t.is(headers.get('a'), 'from the list');
+  t.is(headers.get('missing'), null);
+  t.true(headers.has('b'));
+  t.false(headers.has('missing'));
+  t.is(source.filled, 1);
+});
+
+test('headers of which nothing was said share no fields', (t) => {
+  const [one, other] = [new ReactorHeaders(), new ReactorHeaders()];
+  one.append('a', '1');
+  t.deepEqual([...one], [['a', '1']]);
+  t.deepEqual([...other], []);
+  other.set('b', '2');
+  other.delete('a');
+  t.deepEqual([...other], [['b', '2']]);
+  t.deepEqual([...new ReactorHeaders()], []);
 });
 
 test('a value with very many blanks takes no time', (t) => {

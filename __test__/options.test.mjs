@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import test from 'ava';
-import { ERROR_CODES, ReactorError, serve } from 'reactor-rs';
+import { ERROR_CODES, Response as OurResponse, ReactorError, serve } from 'reactor-rs';
 
 const DAY = 86_400_000;
 
@@ -166,7 +166,8 @@ test('objects must be objects', async (t) => {
     [8080, 'options must be an object, got 8080'],
     [{ limits: 5 }, 'option "limits" must be an object, got 5'],
     [{ timeouts: [] }, 'option "timeouts" must be an object, got []'],
-    [{ routes: 'x' }, 'option "routes" must be an object of paths and responses, got "x"'],
+    [{ routes: 'x' }, 'option "routes" must be a plain object of paths and responses, got "x"'],
+    [{ routes: new Map() }, /^option "routes" must be a plain object .*, got Map\(0\) \{\}$/],
   ];
   for (const [options, message] of cases) {
     await t.throwsAsync(serve(options), { code: 'ERR_REACTOR_INVALID_OPTION', message });
@@ -212,7 +213,27 @@ const BAD_ROUTES = {
   ],
   'a number': [
     { '/': 5 },
-    'route "/" must be a string, bytes, a response, a function or any of these by method, got 5',
+    'route "/" must be a string, bytes, a function, { status, headers, body } or any of these by method, got 5',
+  ],
+  'a promise': [
+    { '/a': Promise.resolve('x') },
+    /^route "\/a" must be a string, bytes, a function, \{ status, headers, body \} or any .*, got Promise/,
+  ],
+  'a Map': [{ '/a': new Map([['GET', 'x']]) }, /^route "\/a" must be .*, got Map\(1\)/],
+  'a Date': [{ '/a': new Date(0) }, /^route "\/a" must be .*, got 1970-01-01/],
+  'a Response': [{ '/a': new Response('x') }, /^route "\/a" must be .*, got Response \{/],
+  'a Response of ours': [
+    { '/a': new OurResponse('x') },
+    /^route "\/a" must be .*, got Response \{/,
+  ],
+  'an instance of a class': [{ '/a': new (class Mine {})() }, /^route "\/a" must be .*, got Mine/],
+  'a promise by method': [
+    { '/a': { GET: Promise.resolve('x') } },
+    /^route "\/a" GET must answer with a string, bytes, a function or \{ status, headers, body \}, got Promise/,
+  ],
+  'headers that are Headers': [
+    { '/a': { headers: new Headers({ a: 'b' }) } },
+    /^route "\/a" must have headers that are a plain object of names and values, got Headers/,
   ],
   'a status out of range': [
     { '/': { status: 99 } },
@@ -257,7 +278,10 @@ const BAD_ROUTES = {
     { '/': { headers: { 'Content-Length': '5' } } },
     /sets a header that only the server may set, got "Content-Length"/,
   ],
-  'headers that are an array': [{ '/': { headers: [] } }, /must have headers that are an object/],
+  'headers that are an array': [
+    { '/': { headers: [] } },
+    /must have headers that are a plain object/,
+  ],
   'a bad response of one method': [
     { '/': { POST: { status: 0 } } },
     /^route "\/" POST must have a status/,

@@ -1,5 +1,6 @@
 // The requests that handlers get, against Node's own made from the same parts.
 
+import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import test from 'ava';
 import { Bridge } from '../dist/bridge.js';
@@ -157,6 +158,16 @@ const PROGRAMS = {
   'a clone of what was read': async (request) => {
     await request.text();
     return outcome(() => request.clone().bodyUsed);
+  },
+  'the stream of what was read': async (request) => {
+    await request.text();
+    const { body } = request;
+    return [
+      body === null || [body.locked, Readable.isDisturbed(body)],
+      request.body === body,
+      request.bodyUsed,
+      await outcome(() => request.text()),
+    ];
   },
   'the body is the same each time': (request) => {
     const { body, headers, signal } = request;
@@ -502,6 +513,9 @@ test('requests that are kept stay what they were', async (t) => {
     t.is(request.method, 'POST');
   }
   await t.throwsAsync(kept[5].text(), { instanceOf: TypeError, message: /was answered before/ });
+  const { body } = kept[6];
+  t.is(kept[6].body, body);
+  await t.throwsAsync(body.getReader().read(), { message: /was answered before/ });
 });
 
 test('the signal aborts when the client goes away, and only then', async (t) => {

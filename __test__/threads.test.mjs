@@ -1,9 +1,9 @@
 // `jsThreads`: one module on several JavaScript threads behind one port.
 
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ava from 'ava';
@@ -521,6 +521,26 @@ test('stop waits for a stuck thread as long as a drain may take, then ends it', 
   t.true(took >= 450 && took < 8000, `${took} ms`);
   t.is(await stuck, 'cut');
   t.throws(() => server.reload(), { code: 'ERR_REACTOR_STOPPED' });
+});
+
+test('a drain that takes too long aborts what a thread still has before it ends', async (t) => {
+  const file = moduleOf(
+    t,
+    `import { appendFileSync } from 'node:fs';
+    const note = (text) => appendFileSync(new URL('noted', import.meta.url), text);
+    export default ({ signal }) => {
+      note('begun ');
+      signal.addEventListener('abort', () => note(signal.reason.name));
+      return new Promise(() => {});
+    };`,
+  );
+  const noted = () => readFileSync(join(dirname(file), 'noted'), { flag: 'a+' }).toString();
+  const { get, server } = await start(t, { module: file, jsThreads: 1, timeouts: { drain: 1 } });
+  const asked = get('').catch(() => {});
+  await until(() => noted() === 'begun ', 'the handler to begin');
+  await server.stop();
+  await asked;
+  t.is(noted(), 'begun AbortError');
 });
 
 test('stop with force ends a stuck thread at once', async (t) => {

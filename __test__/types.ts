@@ -161,6 +161,13 @@ export async function handle(): Promise<void> {
   }
   await serve(new Application(), { port: 0 });
 
+  // @ts-expect-error: without a pattern there are no parameters
+  await serve({ fetch: ({ params }) => new Response(params.id) });
+  // @ts-expect-error: without a pattern there are no parameters
+  await serve((_request, info) => new Response(info.params.id));
+  // @ts-expect-error: without a pattern there are no parameters
+  server.reload({ fetch: ({ params }) => new Response(params.id) });
+
   // @ts-expect-error: a handler answers with a Response
   await serve({ fetch: () => 'text' });
   // @ts-expect-error: a handler answers with a Response
@@ -232,7 +239,7 @@ export async function routesByPath(): Promise<void> {
 
 export async function overloads(): Promise<void> {
   const one: Server = await serve({ port: 0, fetch: () => new Response() });
-  const two: Server = await serve((request) => new Response(request.params.any), { port: 0 });
+  const two: Server = await serve((request) => new Response(request.url), { port: 0 });
   const application = { fetch: () => new Response(), other: 1 };
   const three: Server = await serve(application, { unix: '/x' });
   const four: Server = await serve(async (request, { remoteAddress }) => {

@@ -42,8 +42,8 @@ export function applicationOptions(given: unknown): Record<string, unknown> | un
   return typeof fetch === 'function' ? { fetch: fetch.bind(given) } : undefined;
 }
 
-/** An application is one, options are a plain object. */
-function isInstanceOfClass(value: object): boolean {
+/** An application is one; options and routes are plain objects, of whatever realm. */
+export function isInstanceOfClass(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;
 }

@@ -1,5 +1,6 @@
 import type { BenchOptions, BenchSettings } from './bench-types.js';
 import type { NativeBenchOptions, NativeField } from './binding.js';
+import { TOKEN } from './headers.js';
 import {
   asObject,
   DAY_MS,
@@ -10,7 +11,7 @@ import {
   refuseUnknown,
   text,
 } from './options.js';
-import { isBytes, isFieldValue, TOKEN } from './routes.js';
+import { isBytes, isFieldValue } from './routes.js';
 import { show } from './show.js';
 
 /** The native client keeps whole copies of the request. */

@@ -201,8 +201,8 @@ export const consume = {
 type TextDecoding = ReadableWritablePair<string, Uint8Array>;
 
 /** UTF-8 as the standard decodes it: without a byte order mark. */
-export function decode(bytes: Uint8Array): string {
-  const text = utf8Slice.call(bytes, 0, bytes.length);
+export function decode(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const text = utf8Slice.call(bytes, start, end);
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
@@ -222,6 +222,18 @@ export function refuseUnusable(isUsed: boolean, stream: ReadableStream | null): 
   if (stream?.locked) {
     throw new TypeError('Body is unusable: its stream has a reader');
   }
+}
+
+/** A body that has been read. */
+export function spentBody(): StoredBody {
+  const body = new StoredBody('');
+  body.take();
+  return body;
+}
+
+/** A stream that gives nothing but an error. */
+export function brokenStream(error: unknown): ReadableStream<Uint8Array> {
+  return new ReadableStream({ type: 'bytes', start: (controller) => controller.error(error) });
 }
 
 /** A stream that has been read to its end by somebody. */

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { format } from 'node:util';
 import type { Content } from './body.js';
 import { ReactorError } from './errors.js';
 import { type Desk, Exchange } from './exchange.js';
@@ -23,7 +24,7 @@ import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
-import { impliesText, isReactorResponse, responseFields, takeContent } from './response.js';
+import { impliedType, isReactorResponse, responseFields, takeContent } from './response.js';
 import { show } from './show.js';
 
 /** What answers requests, as the bridge calls it. */
@@ -37,7 +38,7 @@ export interface Entry {
 
 /** What a bridge is made of. */
 export interface BridgeOptions {
-  /** The handler of a route by its number in the request. */
+  /** The handler of a route by its number in the request; `undefined` for one that is let go. */
   find(route: number): Entry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
@@ -58,6 +59,9 @@ const EVENT_BYTES = 256 * 1024;
  * turn.
  */
 const MOST_AT_A_TIME = 512;
+
+/** As the engine's own 503 has it. */
+const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
 const promiseThen = Promise.prototype.then;
 
@@ -133,6 +137,13 @@ export class Bridge implements Desk, Sender {
     }
   }
 
+  /** The lane has been closed: no client is there any more, and nobody else will tell. */
+  close(): void {
+    for (const exchange of this.#open.splice(0)) {
+      exchange?.runInAsyncScope(exchange.abort, exchange);
+    }
+  }
+
   schedule(): void {
     if (this.#state === 'resting') {
       this.#state = 'ticking';
@@ -160,7 +171,9 @@ export class Bridge implements Desk, Sender {
   }
 
   takeBody(exchange: Exchange): Uint8Array<ArrayBuffer> {
-    return this.#lane.takeBody(exchange.id) as Uint8Array<ArrayBuffer>;
+    // Native code gives a Buffer; a body of any other size is none.
+    const { buffer, byteOffset, byteLength } = this.#lane.takeBody(exchange.id);
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   }
 
   finish(exchange: Exchange): void {
@@ -178,9 +191,9 @@ export class Bridge implements Desk, Sender {
     }
     try {
       // For the program's log. What it answers comes too late.
-      const answer = onError(error, exchange.request as ReactorRequest);
-      if (isThenable(answer)) {
-        answer.then(undefined, (second) => print(second, exchange));
+      const promise = promiseOf(onError(error, exchange.request as ReactorRequest));
+      if (promise !== null) {
+        promiseThen.call(promise, undefined, (second) => print(second, exchange));
       }
     } catch (second) {
       print(second, exchange);
@@ -198,12 +211,12 @@ export class Bridge implements Desk, Sender {
     }
     const { onError } = this.#options;
     if (isExpected || exchange.hasFailed || onError === undefined) {
-      if (!isExpected) {
-        print(error, exchange);
-      }
       this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
       this.finish(exchange);
       this.schedule();
+      if (!isExpected) {
+        print(error, exchange);
+      }
       return;
     }
     exchange.hasFailed = true;
@@ -355,7 +368,9 @@ export class Bridge implements Desk, Sender {
     }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
-      this.replies.response(exchange.id, 404, TEXT, null, 'Not Found', exchange.isHead);
+      // It may be asked again: there are other routes now.
+      const { id, isHead } = exchange;
+      this.replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
       this.finish(exchange);
       return;
     }
@@ -441,7 +456,8 @@ export class Bridge implements Desk, Sender {
 
   /** Answers with what a handler returned. */
   #answer(exchange: Exchange, answer: unknown): void {
-    if (!isThenable(answer)) {
+    const promise = promiseOf(answer);
+    if (promise === null) {
       this.#respond(exchange, answer);
       return;
     }
@@ -450,7 +466,6 @@ export class Bridge implements Desk, Sender {
     const waiter = this.#waiters.pop() ?? new Waiter(this);
     waiter.exchange = exchange;
     // Not its own `then`: a waiter is used again, so it must be told once.
-    const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
     promiseThen.call(promise, waiter.resolve, waiter.reject);
   }
 
@@ -459,10 +474,10 @@ export class Bridge implements Desk, Sender {
       if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
         const content = takeContent(answer);
         const { status } = answer;
-        this.#send(exchange, status, responseFields(answer), content, impliesText(answer));
+        this.#send(exchange, status, responseFields(answer), content, impliedType(answer));
       } else {
         const { status, fields, content } = asParts(answer);
-        this.#send(exchange, status, fields, content, false);
+        this.#send(exchange, status, fields, content, 0);
       }
     } catch (error) {
       this.fail(exchange, error);
@@ -474,12 +489,10 @@ export class Bridge implements Desk, Sender {
     status: number,
     fields: string[] | null,
     content: Content,
-    isText: boolean,
+    flags: number,
   ): void {
     if (!exchange.isOpen) {
-      if (content instanceof ReadableStream) {
-        content.cancel(exchange.signal.reason).catch(() => {});
-      }
+      discard(content, exchange.signal.reason);
       return;
     }
     if (status === 0) {
@@ -492,16 +505,31 @@ export class Bridge implements Desk, Sender {
       const isBlob = content instanceof Blob;
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
-      const outgoing = new Outgoing(this, exchange, status, fields ?? [], stream, length);
+      const outgoing = this.#outgoing(exchange, status, fields ?? [], stream, length);
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
       this.start(outgoing);
       void outgoing.run();
       return;
     }
-    const flags = isText ? TEXT : 0;
     this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
     this.finish(exchange);
+  }
+
+  #outgoing(
+    exchange: Exchange,
+    status: number,
+    fields: string[],
+    stream: ReadableStream<Uint8Array>,
+    length: number,
+  ): Outgoing {
+    try {
+      return new Outgoing(this, exchange, status, fields, stream, length);
+    } catch (error) {
+      // Its head cannot be sent; whoever feeds it must not go on for nobody.
+      discard(stream, error);
+      throw error;
+    }
   }
 }
 
@@ -534,23 +562,56 @@ function empty(array: unknown[]): void {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
+/** Nobody will read the content. */
+function discard(content: Content, reason: unknown): void {
+  if (content instanceof ReadableStream) {
+    content.cancel(reason).catch(() => {});
+  }
+}
+
+/**
+ * A promise of Node's own for one of any kind; `null` for what is none. It never
+ * throws: where the program's value does, when it is looked at, the promise is
+ * rejected.
+ */
+function promiseOf(value: unknown): Promise<unknown> | null {
+  if (typeof value !== 'object' || value === null) {
+    return null;
+  }
+  try {
+    const { then } = value as Partial<PromiseLike<unknown>>;
+    return typeof then === 'function' ? Promise.resolve(value) : null;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Whether the error is the signal's own, or one made from it. */
 function isAbort(error: unknown, exchange: Exchange): boolean {
-  return (
-    error === exchange.signal.reason || (error instanceof Error && error.name === 'AbortError')
-  );
+  if (error === exchange.signal.reason) {
+    return true;
+  }
+  try {
+    return error instanceof Error && error.name === 'AbortError';
+  } catch {
+    // The program's own getter threw.
+    return false;
+  }
 }
 
-/** Where the program has no error handler, its errors must not vanish. */
-function print(error: unknown, exchange: Exchange): void {
-  const { method, url } = exchange;
-  console.error(`reactor-rs: the handler failed for ${method} ${show(url)}:`, error);
+/**
+ * Where the program has no error handler, its errors must not vanish. It never
+ * throws: the rest of a batch waits behind it.
+ */
+function print(error: unknown, { method, url }: Exchange): void {
+  // Not in the format: the URL is the client's.
+  const text = 'reactor-rs: the handler failed for %s %s:';
+  try {
+    console.error(text, method, show(url), error);
+  } catch {
+    // The error's own inspection, or a console that the program has replaced.
+    process.stderr.write(
+      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
+    );
+  }
 }

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type FieldSource, separatorOf, trimmed } from './headers.js';
+import { type FieldSource, joined, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
 import {
@@ -204,11 +204,15 @@ export class Exchange extends AsyncResource implements FieldSource {
     return this.#controller.signal;
   }
 
+  get isLive(): boolean {
+    return this.#heads.isLive;
+  }
+
   field(name: string): string | null {
-    const { events, isLive } = this.#heads;
-    if (!isLive) {
+    if (!this.isLive) {
       return joined(this.fields(), name);
     }
+    const { events } = this.#heads;
     let value: string | null = null;
     const end = this.#fieldsEnd();
     for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
@@ -221,8 +225,8 @@ export class Exchange extends AsyncResource implements FieldSource {
   }
 
   hasField(name: string): boolean {
-    if (!this.#heads.isLive) {
-      return joined(this.fields(), name) !== null;
+    if (!this.isLive) {
+      return this.field(name) !== null;
     }
     const end = this.#fieldsEnd();
     for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
@@ -355,17 +359,6 @@ function spansOf(events: Uint32Array, at: number): number[] {
     spans.push(events[i + 2] as number, events[i + 3] as number);
   }
   return spans;
-}
-
-function joined(fields: string[], name: string): string | null {
-  let value: string | null = null;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i] === name) {
-      const text = fields[i + 1] as string;
-      value = value === null ? text : value + separatorOf(name) + text;
-    }
-  }
-  return value;
 }
 
 /** RFC 9110 §5.6.3. */

@@ -1,4 +1,5 @@
 import { ReactorError } from './errors.js';
+import { listOf } from './hops.js';
 
 /**
  * What the fields said that only the engine may send. Made once and used again
@@ -90,8 +91,7 @@ function isOwn(name: string): boolean {
 
 function note(name: string, value: string, notes: FieldNotes): void {
   if (name === 'connection') {
-    const options = value.toLowerCase().split(',');
-    notes.closes = notes.closes || options.some((option) => option.trim() === 'close');
+    notes.closes = notes.closes || listOf(value).includes('close');
   } else if (name === 'content-length' && /^\d{1,15}$/.test(value)) {
     notes.declared = Number(value);
   }

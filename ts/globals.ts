@@ -1,6 +1,7 @@
 import { GenuineHeaders, GenuineRequest, GenuineResponse, genuineFetch } from './genuine.js';
-import { ReactorHeaders } from './headers.js';
-import { genuineRequest, ReactorRequest, requestBehind } from './request.js';
+import { isReactorHeaders, isReceived, ReactorHeaders } from './headers.js';
+import { endToEnd } from './hops.js';
+import { genuineInit, genuineRequest, ReactorRequest, requestBehind } from './request.js';
 import { ReactorResponse } from './response.js';
 
 /**
@@ -14,15 +15,16 @@ export type Response = globalThis.Response;
 export const Headers = ReactorHeaders as unknown as typeof globalThis.Headers;
 export type Headers = globalThis.Headers;
 
+/** What `Request` and `fetch` are called with. */
+type Arguments = readonly [input?: unknown, init?: RequestInit | undefined, ...rest: unknown[]];
+
 /**
  * Node's own `Request`, which besides takes the request of a handler to make
  * another from. Node's looks into private parts that ours does not have.
  */
 export const Request: typeof globalThis.Request = new Proxy(GenuineRequest, {
-  construct(genuine, [input, ...rest]: [unknown, RequestInit?], target) {
-    const request = requestBehind(input);
-    const given = request === undefined ? input : genuineOf(request, rest[0]);
-    return Reflect.construct(genuine, [given, ...rest], target);
+  construct(genuine, given: Arguments, target) {
+    return Reflect.construct(genuine, passable(given), target);
   },
 });
 
@@ -37,16 +39,13 @@ Object.defineProperty(ReactorRequest.prototype, 'constructor', {
 
 /** Node's own `fetch`, which besides takes the request of a handler to pass on. */
 export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
-  apply(genuine, self, [input, ...rest]: [unknown, RequestInit?]) {
-    const request = requestBehind(input);
-    if (request === undefined) {
-      return Reflect.apply(genuine, self, [input, ...rest]);
+  apply(genuine, self, given: Arguments) {
+    try {
+      return Reflect.apply(genuine, self, passable(given));
+    } catch (error) {
+      // It has no errors but rejections.
+      return Promise.reject(error);
     }
-    // It has no errors but rejections.
-    return new Promise((resolve, reject) => {
-      const given = genuineOf(request, rest[0]);
-      Reflect.apply(genuine, self, [given, ...rest]).then(resolve, reject);
-    });
   },
 });
 
@@ -94,7 +93,27 @@ function replace(name: string, genuine: unknown, ours: unknown): () => void {
   return () => set(genuine);
 }
 
-function genuineOf(request: ReactorRequest, init: RequestInit | undefined): globalThis.Request {
+/**
+ * The same for Node's own, which looks into private parts of a request and sends
+ * no fields that were for the connection it came over.
+ */
+function passable(given: Arguments): Arguments {
+  const [input, init] = given;
+  const request = requestBehind(input);
+  const passed = passableInit(init);
+  if (request === undefined && passed === init) {
+    return given;
+  }
   const hasOtherBody = init?.body !== undefined && init.body !== null;
-  return genuineRequest(request, hasOtherBody);
+  return [request === undefined ? input : genuineRequest(request, hasOtherBody), passed];
+}
+
+function passableInit(init: RequestInit | undefined): RequestInit | undefined {
+  if (requestBehind(init) !== undefined) {
+    const request = init as unknown as ReactorRequest;
+    return { ...genuineInit(request), body: request.body };
+  }
+  const headers: unknown = init?.headers;
+  const areOurs = typeof headers === 'object' && headers !== null && isReactorHeaders(headers);
+  return areOurs && isReceived(headers) ? { ...init, headers: endToEnd(headers) } : init;
 }

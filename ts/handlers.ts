@@ -4,19 +4,29 @@ import type { AnyHandler, Entry } from './bridge.js';
 export const FETCH = 0;
 
 /**
+ * Generations of routes whose handlers are kept. A request was routed when its head
+ * had come, and may wait for its body or its turn through several reloads.
+ */
+const MOST_GENERATIONS = 8;
+
+/** The handlers of the routes that were given at once, in the order of their numbers. */
+interface Generation {
+  /** The number of the first. */
+  readonly first: number;
+  readonly entries: readonly Entry[];
+}
+
+/**
  * The handlers by the numbers that the engine's routes lead to.
  *
  * A number is not used again: when the routes are replaced, requests that were
  * routed before are still on their way, and must find the handlers they were
- * routed to. Those of the routes before the last are let go.
+ * routed to.
  */
 export class Handlers {
   #fetch: Entry | undefined;
-  #routes: readonly Entry[] = [];
-  /** The number of the first of {@link #routes}. */
-  #first = FETCH + 1;
-  #oldRoutes: readonly Entry[] = [];
-  #oldFirst = FETCH + 1;
+  /** The newest first. */
+  #generations: readonly Generation[] = [];
 
   /** Whether there is a handler for what no route answers. */
   get hasFetch(): boolean {
@@ -25,16 +35,21 @@ export class Handlers {
 
   /** The number that the next route will get. */
   get next(): number {
-    return this.#first + this.#routes.length;
+    const [newest] = this.#generations;
+    return newest === undefined ? FETCH + 1 : newest.first + newest.entries.length;
   }
 
+  /** `undefined` where the route was replaced too many times since. */
   find(route: number): Entry | undefined {
     if (route === FETCH) {
       return this.#fetch;
     }
-    return route >= this.#first
-      ? this.#routes[route - this.#first]
-      : this.#oldRoutes[route - this.#oldFirst];
+    for (const { first, entries } of this.#generations) {
+      if (route >= first) {
+        return entries[route - first];
+      }
+    }
+    return undefined;
   }
 
   /**
@@ -42,22 +57,14 @@ export class Handlers {
    * Returns what takes it back.
    */
   replace(fetch: AnyHandler | undefined, routes: readonly Entry[]): () => void {
-    const before = [
-      this.#fetch,
-      this.#routes,
-      this.#first,
-      this.#oldRoutes,
-      this.#oldFirst,
-    ] as const;
-    this.#first = this.next;
-    this.#oldRoutes = before[1];
-    this.#oldFirst = before[2];
-    this.#routes = routes;
+    const before = [this.#fetch, this.#generations] as const;
+    const generation = { first: this.next, entries: routes };
+    this.#generations = [generation, ...this.#generations].slice(0, MOST_GENERATIONS);
     if (fetch !== undefined) {
       this.#fetch = { handle: fetch, paramNames: [] };
     }
     return () => {
-      [this.#fetch, this.#routes, this.#first, this.#oldRoutes, this.#oldFirst] = before;
+      [this.#fetch, this.#generations] = before;
     };
   }
 }

@@ -3,8 +3,10 @@
 import { formatWithOptions, type InspectOptions, inspect } from 'node:util';
 import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
-/** Header fields that are read where they lie, as long as nobody changes them. */
+/** Header fields that are read where they lie, as long as they are there and nobody changes them. */
 export interface FieldSource {
+  /** Whether one field is found without taking all apart. */
+  readonly isLive: boolean;
   /** The values of the field of this lower-case name, joined; `null` without any. */
   field(name: string): string | null;
   hasField(name: string): boolean;
@@ -21,8 +23,13 @@ let makeImmutable: (headers: ReactorHeaders) => void;
 let copyWithGuard: (headers: ReactorHeaders) => ReactorHeaders;
 let fromSource: (source: FieldSource) => ReactorHeaders;
 let isReactorHeaders: (value: object) => value is ReactorHeaders;
+/** Whether they came with a request, whatever the program has made of them. */
+let isReceived: (headers: ReactorHeaders) => boolean;
 
-export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, makeImmutable };
+export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, isReceived, makeImmutable };
+
+/** The list of all that have no fields of their own yet; nobody may write to it. */
+const NONE: string[] = [];
 
 /**
  * The standard's `Headers`. A request's reads its fields from the head as it
@@ -30,8 +37,8 @@ export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, makeImmutable };
  * not.
  */
 export class ReactorHeaders {
-  /** Empty while there is a source. */
-  #list: string[] = [];
+  #list: string[] = NONE;
+  /** Where the fields are until there is a list. */
   #source: FieldSource | null = null;
   /** As iteration shows it: sorted, and joined by name. Emptied by every change. */
   #sorted: string[] | null = null;
@@ -53,6 +60,7 @@ export class ReactorHeaders {
       return headers;
     };
     isReactorHeaders = (value): value is ReactorHeaders => #list in value;
+    isReceived = (headers) => headers.#source !== null;
     // One function under two names (Web IDL, "iterable declarations").
     Object.defineProperty(ReactorHeaders.prototype, Symbol.iterator, {
       value: ReactorHeaders.prototype.entries,
@@ -89,7 +97,8 @@ export class ReactorHeaders {
   get(name: string): string | null {
     needs(arguments.length, 1, 'get');
     const key = lowerName(name);
-    return this.#source === null ? joined(this.#list, key) : this.#source.field(key);
+    const source = this.#liveSource();
+    return source === null ? joined(this.#fill(), key) : source.field(key);
   }
 
   getSetCookie(): string[] {
@@ -106,7 +115,8 @@ export class ReactorHeaders {
   has(name: string): boolean {
     needs(arguments.length, 1, 'has');
     const key = lowerName(name);
-    return this.#source === null ? indexOf(this.#list, key) >= 0 : this.#source.hasField(key);
+    const source = this.#liveSource();
+    return source === null ? indexOf(this.#fill(), key) >= 0 : source.hasField(key);
   }
 
   set(name: string, value: string): void {
@@ -171,10 +181,15 @@ export class ReactorHeaders {
     return new HeadersIterator(() => this.#sort(), kind);
   }
 
+  /** The source while it is quicker to ask than to make a list of. */
+  #liveSource(): FieldSource | null {
+    return this.#list === NONE && this.#source?.isLive === true ? this.#source : null;
+  }
+
+  /** The fields, to be read. */
   #fill(): string[] {
-    if (this.#source !== null) {
+    if (this.#list === NONE && this.#source !== null) {
       this.#list = this.#source.fields();
-      this.#source = null;
     }
     return this.#list;
   }
@@ -184,7 +199,10 @@ export class ReactorHeaders {
       throw new TypeError('these headers are immutable');
     }
     this.#sorted = null;
-    return this.#fill();
+    if (this.#fill() === NONE) {
+      this.#list = [];
+    }
+    return this.#list;
   }
 
   #sort(): string[] {
@@ -240,7 +258,7 @@ const NAMES = new Map<unknown, string>();
 const MOST_NAMES = 1024;
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * The lower-case form of a field name.
@@ -366,7 +384,8 @@ function indexOf(list: string[], name: string): number {
   return -1;
 }
 
-function joined(list: string[], name: string): string | null {
+/** The values of the fields of this name, joined; `null` without any. */
+export function joined(list: string[], name: string): string | null {
   const first = indexOf(list, name);
   if (first < 0) {
     return null;

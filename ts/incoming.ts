@@ -1,4 +1,13 @@
-import { type Body, concat, decode, refuseUnusable, StoredBody, StreamedBody } from './body.js';
+import {
+  type Body,
+  brokenStream,
+  concat,
+  decode,
+  refuseUnusable,
+  StoredBody,
+  StreamedBody,
+  spentBody,
+} from './body.js';
 import type { Exchange } from './exchange.js';
 import type { Heads } from './heads.js';
 
@@ -13,8 +22,8 @@ export class WholeIncoming implements Body {
   readonly #length: number;
   /** The engine has it, for it did not fit the arrays. */
   readonly #isHeld: boolean;
-  /** Once it is in memory of its own. */
-  #stored: StoredBody | null = null;
+  /** Once it is in memory of its own, or somebody asks after it is gone. */
+  #stored: Body | null = null;
   #isTaken = false;
   #isLost = false;
 
@@ -40,7 +49,7 @@ export class WholeIncoming implements Body {
     }
     this.#isTaken = true;
     // Decoded where it lies.
-    return decode(this.#view());
+    return decode(this.#heads.bytes, this.#offset, this.#offset + this.#length);
   }
 
   takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
@@ -66,25 +75,19 @@ export class WholeIncoming implements Body {
     }
   }
 
-  #store(): StoredBody {
-    if (this.#stored === null) {
-      refuseUnusable(this.#isTaken, null);
-      if (this.#isLost) {
-        throw answered();
-      }
-      this.#stored = new StoredBody(this.#copy());
-    }
+  #store(): Body {
+    this.#stored ??= this.#isTaken
+      ? spentBody()
+      : this.#isLost
+        ? new StreamedBody(brokenStream(answered()))
+        : new StoredBody(this.#copy());
     return this.#stored;
   }
 
   #copy(): Uint8Array<ArrayBuffer> {
     return this.#isHeld
       ? this.#exchange.desk.takeBody(this.#exchange)
-      : new Uint8Array(this.#view());
-  }
-
-  #view(): Uint8Array<ArrayBuffer> {
-    return this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length);
+      : new Uint8Array(this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length));
   }
 }
 

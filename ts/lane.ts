@@ -35,10 +35,11 @@ export const END = 4;
 export const ABORT = 5;
 export const PULL = 6;
 
-/** Flags of a response. */
+/** Flags of a response; `TEXT` and `JSON_TEXT` are content types that its fields leave out. */
 export const TEXT = 1;
 export const CLOSE = 2;
 export const DECLARED = 4;
+export const JSON_TEXT = 8;
 
 /** Bytes of a streaming response that may be on their way before the client has taken some. */
 export const WINDOW = 256 * 1024;

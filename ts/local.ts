@@ -1,4 +1,5 @@
 import type { NativeLane, NativeServer } from './binding.js';
+import type { Bridge } from './bridge.js';
 import { fromNative, ReactorError } from './errors.js';
 import type { Handlers } from './handlers.js';
 import { resolveReload } from './options.js';
@@ -9,10 +10,12 @@ import type { LaneStats, ReloadModuleOptions, ReloadOptions } from './types.js';
 export class Local implements Runtime {
   readonly #handlers: Handlers;
   readonly #lane: NativeLane;
+  readonly #bridge: Bridge;
 
-  constructor(handlers: Handlers, lane: NativeLane) {
+  constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge) {
     this.#handlers = handlers;
     this.#lane = lane;
+    this.#bridge = bridge;
   }
 
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
@@ -37,6 +40,7 @@ export class Local implements Runtime {
 
   stopped(): void {
     this.#lane.close();
+    this.#bridge.close();
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {

@@ -25,7 +25,7 @@ export interface Rule<T> {
 export const DAY_MS = 86_400_000;
 
 /** Enough for a few large uploads, and no danger on a small machine. */
-const BODY_MEMORY = 256 * 1024 * 1024;
+export const BODY_MEMORY = 256 * 1024 * 1024;
 
 /** Every option, its default and its range. Nested ones are named with a dot. */
 const RULES = {

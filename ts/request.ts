@@ -4,6 +4,7 @@ import { type Body, consume } from './body.js';
 import type { Exchange } from './exchange.js';
 import { GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
+import { endToEnd } from './hops.js';
 
 const SELF = Symbol('request');
 
@@ -213,12 +214,22 @@ export function requestBehind(value: unknown): ReactorRequest | undefined {
  * body passes over, as it does in `new Request(request)`.
  */
 export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): Request {
-  const { method, url, headers, signal } = request;
-  const body = hasOtherBody ? null : request.body;
-  if (!hasOtherBody && request.bodyUsed) {
+  const init = genuineInit(request);
+  if (hasOtherBody) {
+    // The length would be that of the body which stays behind.
+    const headers = init.headers.filter(([name]) => name !== 'content-length');
+    return new GenuineRequest(request.url, { ...init, headers, body: null });
+  }
+  if (request.bodyUsed) {
     throw new TypeError('Body is unusable: Body has already been read');
   }
-  return new GenuineRequest(url, { method, headers: [...headers], signal, body, duplex: 'half' });
+  return new GenuineRequest(request.url, { ...init, body: request.body });
+}
+
+/** What Node's own `Request` takes over from ours, or from a proxy around it, but for the body. */
+export function genuineInit({ method, headers, signal }: ReactorRequest) {
+  const fields = endToEnd(new ReactorHeaders(headers));
+  return { method, headers: fields, signal, duplex: 'half' } as const;
 }
 
 /**

@@ -6,9 +6,11 @@ import {
   extract,
   StoredBody,
   type StreamedBody,
+  spentBody,
 } from './body.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
 import { copyWithGuard, fieldsOf, makeImmutable, ReactorHeaders } from './headers.js';
+import { JSON_TEXT, TEXT } from './lane.js';
 
 /** How a response differs from the ordinary 200. */
 export interface ResponseInit {
@@ -24,18 +26,24 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 
 const TEXT_TYPE = 'text/plain;charset=UTF-8';
 
+/** The types that a body may imply, by the flag that tells the engine to send them. */
+const TYPES: Readonly<Record<number, string>> = {
+  [TEXT]: TEXT_TYPE,
+  [JSON_TEXT]: 'application/json',
+};
+
 let isReactorResponse: (value: object) => value is ReactorResponse;
 /** The fields to send, as {@link fieldsOf} has them; `null` for none. */
 let responseFields: (response: ReactorResponse) => string[] | null;
-/** Whether a text body's usual type is to be sent, which {@link responseFields} leaves out. */
-let impliesText: (response: ReactorResponse) => boolean;
+/** The flag of the body's type, which {@link responseFields} leaves out; 0 without. */
+let impliedType: (response: ReactorResponse) => number;
 /**
  * The body for sending; it counts as read from then on.
  * @throws {TypeError} where it has been read before.
  */
 let takeContent: (response: ReactorResponse) => Content;
 
-export { impliesText, isReactorResponse, responseFields, takeContent };
+export { impliedType, isReactorResponse, responseFields, takeContent };
 
 /**
  * The standard's `Response`, made for being sent: its parts stay as they were
@@ -47,15 +55,15 @@ export class ReactorResponse {
   /** A plain string stays one until something needs a body's methods. */
   #body: string | StoredBody | StreamedBody | null = null;
   #headers: ReactorHeaders | null = null;
-  /** The body's type is that of text and not among the headers. */
-  #isText = false;
+  /** The flag of the body's type where that is one of {@link TYPES} and not among the headers. */
+  #implied = 0;
   #statusText = '';
   #type: 'default' | 'error' = 'default';
 
   static {
     isReactorResponse = (value): value is ReactorResponse => #status in value;
     responseFields = (response) => response.#headers && fieldsOf(response.#headers);
-    impliesText = (response) => response.#isText;
+    impliedType = (response) => response.#implied;
     takeContent = (response) => {
       const body = response.#body;
       if (typeof body === 'string') {
@@ -70,7 +78,7 @@ export class ReactorResponse {
   constructor(body: ResponseBody = null, init: ResponseInit | undefined = undefined) {
     if (typeof body === 'string') {
       this.#body = body;
-      this.#isText = true;
+      this.#implied = TEXT;
       if (init !== undefined && init !== null) {
         this.#begin(init, null);
       }
@@ -81,8 +89,8 @@ export class ReactorResponse {
     } else {
       const [stored, type] = extract(body);
       this.#body = stored;
-      this.#isText = type === TEXT_TYPE;
-      this.#begin(init ?? {}, this.#isText ? null : type);
+      this.#implied = type === TEXT_TYPE ? TEXT : 0;
+      this.#begin(init ?? {}, this.#implied === 0 ? type : null);
     }
   }
 
@@ -92,9 +100,8 @@ export class ReactorResponse {
       throw new TypeError('Response.json: the value has no JSON form');
     }
     const response = new ReactorResponse(text, init);
-    if (response.#isText) {
-      response.#isText = false;
-      response.headers.append('content-type', 'application/json');
+    if (response.#implied === TEXT) {
+      response.#implied = JSON_TEXT;
     }
     return response;
   }
@@ -156,9 +163,9 @@ export class ReactorResponse {
     if (this.#headers === null) {
       this.#headers = new ReactorHeaders();
     }
-    if (this.#isText) {
-      this.#isText = false;
-      this.#headers.append('content-type', TEXT_TYPE);
+    if (this.#implied !== 0) {
+      this.#headers.append('content-type', TYPES[this.#implied] as string);
+      this.#implied = 0;
     }
     return this.#headers;
   }
@@ -206,7 +213,7 @@ export class ReactorResponse {
     clone.#body = typeof body === 'string' ? body : (body?.clone() ?? null);
     clone.#status = this.#status;
     clone.#statusText = this.#statusText;
-    clone.#isText = this.#isText;
+    clone.#implied = this.#implied;
     clone.#type = this.#type;
     if (this.#headers !== null) {
       clone.#headers = copyWithGuard(this.#headers);
@@ -245,7 +252,7 @@ export class ReactorResponse {
       throw new TypeError(`Response: a response with status ${this.#status} cannot have a body`);
     }
     if (this.#headers?.has('content-type')) {
-      this.#isText = false;
+      this.#implied = 0;
     } else if (type !== null) {
       this.headers.append('content-type', type);
     }
@@ -260,8 +267,7 @@ export class ReactorResponse {
 }
 
 /** The body of every response that was a string and has been sent. */
-const SPENT = new StoredBody('');
-SPENT.take();
+const SPENT = spentBody();
 
 /** Web IDL's `unsigned short`. */
 function toShort(value: unknown): number {

@@ -1,14 +1,13 @@
 import { types } from 'node:util';
+import { isInstanceOfClass } from './application.js';
 import type { NativeField, NativeRoute } from './binding.js';
 import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { FETCH } from './handlers.js';
+import { TOKEN } from './headers.js';
 import { show } from './show.js';
 
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
-
-/** RFC 9110 §5.6.2. */
-export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /** Framing and connection fields belong to the server: two sources would contradict each other. */
 const OWN_FIELDS = [
@@ -45,10 +44,10 @@ export function resolveRoutes(
   if (given === undefined) {
     return { routes: hasFetch ? [CATCH_ALL] : undefined, entries: [] };
   }
-  if (!isObject(given)) {
+  if (!isPlainObject(given)) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `option "routes" must be an object of paths and responses, got ${show(given)}`,
+      `option "routes" must be a plain object of paths and responses, got ${show(given)}`,
     );
   }
   const entries: Entry[] = [];
@@ -85,10 +84,10 @@ function resolveRoute(
   if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
     return [{ pattern, method: 'GET', ...render(label, route) }];
   }
-  if (!isObject(route)) {
+  if (!isPlainObject(route)) {
     throw bad(
       label,
-      'must be a string, bytes, a response, a function or any of these by method',
+      'must be a string, bytes, a function, { status, headers, body } or any of these by method',
       route,
     );
   }
@@ -117,8 +116,12 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
   if (typeof response === 'string' || isBytes(response)) {
     return render(label, { body: response });
   }
-  if (!isObject(response)) {
-    throw bad(label, 'must answer with a string, bytes, a response or a function', response);
+  if (!isPlainObject(response)) {
+    throw bad(
+      label,
+      'must answer with a string, bytes, a function or { status, headers, body }',
+      response,
+    );
   }
   const unknown = Object.keys(response).find((key) => !RESPONSE_KEYS.includes(key));
   if (unknown !== undefined) {
@@ -151,8 +154,8 @@ function renderFields(label: string, headers: unknown): NativeField[] {
   if (headers === undefined) {
     return [];
   }
-  if (!isObject(headers)) {
-    throw bad(label, 'must have headers that are an object of names and values', headers);
+  if (!isPlainObject(headers)) {
+    throw bad(label, 'must have headers that are a plain object of names and values', headers);
   }
   return Object.entries(headers).flatMap(([name, values]) => {
     if (!TOKEN.test(name)) {
@@ -177,11 +180,17 @@ export function isFieldValue(value: string): boolean {
 
 /** An object with only keys of a response; an empty one is an empty 200. */
 function isResponse(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).every((key) => RESPONSE_KEYS.includes(key));
+  return isPlainObject(value) && Object.keys(value).every((key) => RESPONSE_KEYS.includes(key));
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBytes(value);
+/** A plain object: of a promise, a `Map` or a `Response` there is nothing to list. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !isInstanceOfClass(value)
+  );
 }
 
 export function isBytes(value: unknown): value is Uint8Array {

@@ -9,7 +9,7 @@ import { type ResolvedOptions, resolveOptions, signalAt } from './options.js';
 import { hostOf, RunningServer, startNative } from './server.js';
 import { isThreaded } from './thread-options.js';
 import { serveModule } from './threads.js';
-import type { Handler, ServeOptions, Server } from './types.js';
+import type { Handler, Pathless, ServeOptions, Server } from './types.js';
 
 /**
  * Starts a server and resolves once it listens.
@@ -44,12 +44,12 @@ export async function serve<const Path extends string>(
  * const server = await serve(() => new Response('Hello!'), { port: 3000 });
  */
 export async function serve<const Path extends string>(
-  handler: Handler | Application,
+  handler: Handler<Pathless> | Application,
   options?: ServeOptions<Path>,
 ): Promise<Server>;
 
 export async function serve(
-  first: ServeOptions | Handler | Application = {},
+  first: ServeOptions | Handler<Pathless> | Application = {},
   second?: ServeOptions,
 ): Promise<Server> {
   const options = optionsOf(first, second);
@@ -105,5 +105,5 @@ export async function start(
   }
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, control, new Local(handlers, lane));
+  return new RunningServer(native, control, new Local(handlers, lane, bridge));
 }

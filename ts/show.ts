@@ -4,9 +4,15 @@ const LONGEST = 80;
 
 /** A value on one short line, for an error message. */
 export function show(value: unknown): string {
-  const shown =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  const shown = typeof value === 'string' ? JSON.stringify(value) : inspected(value);
   return shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
+}
+
+function inspected(value: unknown): string {
+  try {
+    return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  } catch {
+    // The program's own inspection threw; it is not what the message is about.
+    return `a value of type ${typeof value} that cannot be shown`;
+  }
 }

@@ -16,7 +16,7 @@ import {
   spellOut,
   TOP_NAMES,
 } from './options.js';
-import { resolveRoutes } from './routes.js';
+import { isPlainObject, resolveRoutes } from './routes.js';
 import { show } from './show.js';
 import type { ServeOptions } from './types.js';
 
@@ -183,7 +183,7 @@ export function resolveModule(
 }
 
 function merged(routes: unknown, given: Readonly<Record<string, unknown>>): unknown {
-  return typeof routes === 'object' ? { ...routes, ...given } : (routes ?? given);
+  return isPlainObject(routes) ? { ...routes, ...given } : (routes ?? given);
 }
 
 /** What the module says, under what was given. */

@@ -18,9 +18,12 @@ const handlers = new Handlers();
 let bridge: Bridge | undefined;
 const lane = new (binding().NativeLane)(() => bridge?.wake());
 
-// Whatever ends the thread, no further request comes to it. Where this is not
-// called, Node's teardown drops the lane, which does the same.
-process.once('exit', () => lane.close());
+// Whatever ends the thread, no further request comes to it, and handlers may let go
+// of what outlives it. Where this is not called, Node's teardown drops the lane.
+process.once('exit', () => {
+  lane.close();
+  bridge?.close();
+});
 
 let error: Awaited<ReturnType<typeof load>>['error'];
 

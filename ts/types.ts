@@ -22,9 +22,9 @@ export interface ServerRequest<Path extends string = string> extends Request {
   readonly params: Params<Path>;
 
   /**
-   * Aborts when the client goes away before its answer is complete, with an
-   * `AbortError`, and when {@link ServeOptions.requestTimeout} has passed, with a
-   * `TimeoutError`; never else.
+   * Aborts when the client goes away, or is cut off by a stop, before its answer is
+   * complete, with an `AbortError`, and when {@link ServeOptions.requestTimeout} has
+   * passed, with a `TimeoutError`; never else.
    */
   readonly signal: AbortSignal;
 }
@@ -50,6 +50,9 @@ export interface HandlerInfo<Path extends string = string> {
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;
 }
+
+/** Stands for the pattern of a handler that has none, and so no parameters. */
+export type Pathless = '';
 
 /** The parameters of a path pattern: `{ id: string }` for `/users/:id`. */
 export type Params<Path extends string> = string extends Path
@@ -82,7 +85,7 @@ export interface ServeOptions<Path extends string = string> {
    * @example
    * await serve({ fetch: (request) => new Response(`You asked for ${request.url}`) });
    */
-  fetch?: Handler | undefined;
+  fetch?: Handler<Pathless> | undefined;
 
   /**
    * Answers in place of a handler that has failed. When the failure comes after
@@ -454,8 +457,9 @@ export interface StaticResponse {
   /**
    * Header fields; an array makes one field per element. Without a
    * `content-type`, a string body is sent as `text/plain;charset=utf-8` and
-   * bytes as `application/octet-stream`. The server itself sets
-   * `content-length`, `connection`, `date` and `transfer-encoding`.
+   * bytes as `application/octet-stream`. `connection`, `content-length`, `date`,
+   * `keep-alive`, `transfer-encoding` and `upgrade` are the server's own and refused
+   * with `ERR_REACTOR_INVALID_ROUTE`.
    */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 
@@ -478,7 +482,7 @@ export interface StopOptions {
 /** What {@link Server.reload} takes. */
 export interface ReloadOptions<Path extends string = string> {
   /** The new handler of what no route answers. Without it the old one stays. */
-  fetch?: Handler | undefined;
+  fetch?: Handler<Pathless> | undefined;
 
   /** The new routes; without them and without `fetch` the built-in application. */
   routes?: Routes<Path> | undefined;

@@ -7,7 +7,7 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { format, promisify } from 'node:util';
 import test from 'ava';
 import { ReactorError } from 'reactor-rs';
 import { createServer, Server } from 'reactor-rs/node';
@@ -284,6 +284,61 @@ test('classes of requests and responses may be given', async (t) => {
   const classes = { IncomingMessage: Incoming, ServerResponse: Outgoing };
   const server = await reactor(t, classes, (_req, res) => res.hello());
   t.regex(await raw(t, server, GET), /hello a$/);
+});
+
+for (const [name, classesOf] of Object.entries({
+  IncomingMessage: (fails) => ({
+    IncomingMessage: class extends http.IncomingMessage {
+      _addHeaderLines(...given) {
+        super._addHeaderLines(...given);
+        fails(this);
+      }
+    },
+  }),
+  ServerResponse: (fails) => ({
+    ServerResponse: class extends http.ServerResponse {
+      constructor(req, options) {
+        super(req, options);
+        fails(req);
+      }
+    },
+  }),
+})) {
+  test.serial(`where a class given as ${name} throws, that request alone is a 500`, async (t) => {
+    const fails = ({ headers }) => {
+      if (headers.bad !== undefined) {
+        throw new Error('of the class');
+      }
+    };
+    const server = await reactor(t, classesOf(fails), hello);
+    const one = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+    const { error } = console;
+    const printed = [];
+    console.error = (...args) => printed.push(format(...args));
+    t.teardown(() => {
+      console.error = error;
+    });
+    const answer = await raw(t, server, one + one.replace('\r\n\r\n', '\r\nBad: b\r\n\r\n') + GET);
+    t.deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 500', 'HTTP/1.1 200']);
+    t.is(printed.length, 1);
+    t.regex(printed[0], /Error: of the class/);
+    t.is(server.sockets.size, 0);
+  });
+}
+
+test('a response that a drain has cut off is closed', async (t) => {
+  const server = await reactor(t, { timeouts: { drain: 1 } }, () => {});
+  const events = [];
+  const answered = raw(t, server, GET);
+  const [req, res] = await once(server, 'request');
+  for (const [name, emitter] of Object.entries({ req, res, socket: req.socket })) {
+    emitter.on('close', () => events.push(name));
+  }
+  await once(server.close(), 'close');
+  await until(() => events.length === 3, 'all to be closed');
+  t.is(await answered, '');
+  t.true(req.destroyed);
+  t.false(res.writableFinished);
 });
 
 test('joinDuplicateHeaders and uniqueHeaders are as in Node', async (t) => {

@@ -19,6 +19,13 @@ export async function use(): Promise<void> {
   const same: http.Server = server;
   const address: AddressInfo | string | null = server.listen(0).address();
   server.listen({ port: 0, host: '127.0.0.1' }, () => {}).on('request', (req) => req.url);
+  server.listen(0, '127.0.0.1', 5, () => {}).listen('/run/app.sock', () => {});
+  // @ts-expect-error: no host is a boolean
+  server.listen(0, true);
+  // @ts-expect-error: no such option
+  server.listen({ prot: 80 });
+  // @ts-expect-error: a listener gets nothing
+  server.listen(0, (port: number) => port);
   server.close((error?: Error) => error).closeAllConnections();
   void [same, address];
 

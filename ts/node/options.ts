@@ -1,6 +1,6 @@
 import type http from 'node:http';
 import { ReactorError } from '../errors.js';
-import { type ResolvedOptions, resolveOptions } from '../options.js';
+import { BODY_MEMORY, DAY_MS, type ResolvedOptions, resolveOptions } from '../options.js';
 import { show } from '../show.js';
 import type { ServeOptions } from '../types.js';
 import { warnUnsupported } from './errors.js';
@@ -80,13 +80,8 @@ const REFUSED: Readonly<Record<string, readonly [harmless: unknown, why: string]
   shouldUpgradeCallback: [undefined, 'connections cannot be upgraded'],
 };
 
-/** The longest time that the engine takes, for programs that want none. */
-const DAY_MS = 86_400_000;
-
 /** Node has no limit on bodies; this is the most that the engine has. */
 const MOST_BODY = 2 ** 32;
-
-const BODY_MEMORY = 256 * 1024 * 1024;
 
 /** What of a server's options and properties the engine is told. */
 export interface Settings {

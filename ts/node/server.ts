@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { fromNative, ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { defaultOf } from '../options.js';
@@ -7,7 +7,7 @@ import type { Sender } from '../outgoing.js';
 import { start } from '../serve.js';
 import type { Server as RunningServer } from '../types.js';
 import { nodeError, warnUnsupported } from './errors.js';
-import { symbolOf } from './internals.js';
+import { type NodeIncoming, type NodeOutgoing, symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
 import {
@@ -89,8 +89,21 @@ export class Server extends http.Server implements SocketServer {
 
   /**
    * Starts to listen, and emits 'listening' when it does. Until then
-   * {@link address} is `null`: unlike in Node, starting takes a while.
+   * {@link address} is `null`: unlike in Node, starting takes a while. The forms are
+   * Node's, but for handles and file descriptors.
    */
+  override listen(
+    port?: number,
+    hostname?: string,
+    backlog?: number,
+    listeningListener?: () => void,
+  ): this;
+  override listen(port?: number, hostname?: string, listeningListener?: () => void): this;
+  override listen(port?: number, backlog?: number, listeningListener?: () => void): this;
+  override listen(port?: number, listeningListener?: () => void): this;
+  override listen(path: string, backlog?: number, listeningListener?: () => void): this;
+  override listen(path: string, listeningListener?: () => void): this;
+  override listen(options: ListenOptions, listeningListener?: () => void): this;
   override listen(...given: unknown[]): this {
     if (this.#state !== 'idle') {
       throw nodeError(
@@ -226,8 +239,17 @@ export class Server extends http.Server implements SocketServer {
 
   #take(exchange: Exchange, sender: Sender): void {
     const socket = new ExchangeSocket(this, exchange, sender);
-    const req = makeRequest(exchange, socket, this.#messages);
-    const res = makeResponse(req, socket, this.#messages);
+    let req: NodeIncoming;
+    let res: NodeOutgoing;
+    try {
+      req = makeRequest(exchange, socket, this.#messages);
+      res = makeResponse(req, socket, this.#messages);
+    } catch (error) {
+      // A class of the program's own threw; the other requests shall be heard.
+      this.sockets.delete(socket);
+      sender.fail(exchange, error);
+      return;
+    }
     if (this.timeout > 0) {
       socket.setTimeout(this.timeout);
     }

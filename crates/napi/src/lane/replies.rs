@@ -5,7 +5,7 @@ use reactor_server::{FieldError, Lane, LaneReplies, LaneReply, Response};
 
 use super::exchanges::Exchanges;
 use super::invalid;
-use super::words::{ABORT, CHUNK, CLOSE, DECLARED, END, HEAD, PULL, RESPONSE, TEXT};
+use super::words::{ABORT, CHUNK, CLOSE, DECLARED, END, HEAD, JSON_TEXT, PULL, RESPONSE, TEXT};
 
 /// One reply; a field that its kind does not have is empty.
 pub(super) struct Reply<'a> {
@@ -125,6 +125,9 @@ fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<()
     response.status(status)?;
     if reply.flags & TEXT != 0 {
         response.field("Content-Type", "text/plain;charset=UTF-8")?;
+    }
+    if reply.flags & JSON_TEXT != 0 {
+        response.field("Content-Type", "application/json")?;
     }
     let mut fields = reply.fields;
     while let [n0, n1, v0, v1, rest @ ..] = fields {

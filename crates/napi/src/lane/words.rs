@@ -46,7 +46,9 @@ pub(super) const ABORT: u32 = 5;
 /// `[2]` bytes of the request's body have been taken.
 pub(super) const PULL: u32 = 6;
 
-/// Flags of a response.
+/// Flags of a response; [`TEXT`] and [`JSON_TEXT`] are content types that its fields
+/// leave out.
 pub(super) const TEXT: u32 = 1;
 pub(super) const CLOSE: u32 = 2;
 pub(super) const DECLARED: u32 = 4;
+pub(super) const JSON_TEXT: u32 = 8;
