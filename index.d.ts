@@ -34,7 +34,8 @@ export declare class NativeLane {
   /**
    * Takes the replies in `replies` and `reply_bytes`, then fills `events`
    * and `event_bytes` with what waits. Returns the number of events; 0 means
-   * that nothing waits and `on_wake` will be called.
+   * that nothing waits and `on_wake` will be called, 2^32 - 1 that the next event
+   * needs larger arrays.
    *
    * Throws for a reply that is not in the agreed form.
    */

@@ -796,3 +796,30 @@ test('two servers in one process', async (t) => {
     ['one', 'two', 'one'],
   );
 });
+
+test('a head as large as the limits allow reaches its handler', async (t) => {
+  const server = await start(t, {
+    limits: { head: 1_048_576, requestLine: 1_048_576, fields: 10_000 },
+    fetch: (request) =>
+      Response.json({
+        url: request.url.length,
+        fields: [...request.headers.keys()].length,
+        large: request.headers.get('x-large')?.length ?? null,
+      }),
+  });
+  const ask = async (path, fields) => {
+    const wire = await open(t, server);
+    wire.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${fields}\r\n`);
+    return JSON.parse((await wire.closes()).split('\r\n\r\n')[1]);
+  };
+  const url = 'http://a/'.length;
+  t.deepEqual(await ask('/', `X-Large: ${'x'.repeat(600_000)}\r\n`), {
+    url,
+    fields: 3,
+    large: 600_000,
+  });
+  const many = Array.from({ length: 9000 }, (_, n) => `X-${n}: ${n}\r\n`).join('');
+  t.deepEqual(await ask('/', many), { url, fields: 9002, large: null });
+  t.like(await ask(`/${'p'.repeat(500_000)}`, ''), { url: url + 500_000 });
+  t.like(await ask('/', ''), { url, fields: 2 });
+});

@@ -19,6 +19,7 @@ import {
   REQUEST,
   TEXT,
   TIMED_OUT,
+  TOO_SMALL,
 } from './lane.js';
 import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
@@ -51,6 +52,7 @@ export interface BridgeOptions {
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
 }
 
+/** More than nearly every request needs; limits on heads may allow larger ones. */
 const EVENT_WORDS = 16 * 1024;
 const EVENT_BYTES = 256 * 1024;
 
@@ -85,8 +87,8 @@ export class Bridge implements Desk, Sender {
   readonly takesAnyBody: boolean;
   readonly #lane: Lane;
   readonly #options: BridgeOptions;
-  readonly #events = new Uint32Array(EVENT_WORDS);
-  readonly #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
+  #events = new Uint32Array(EVENT_WORDS);
+  #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
 
   /** Exchanges that outlived the dispatch of their request, by number. */
   readonly #open: (Exchange | undefined)[] = [];
@@ -261,6 +263,11 @@ export class Bridge implements Desk, Sender {
     for (;;) {
       this.#state = 'draining';
       const count = this.#turn();
+      if (count === TOO_SMALL) {
+        this.#events = new Uint32Array(2 * this.#events.length);
+        this.#bytes = Buffer.allocUnsafeSlow(2 * this.#bytes.length) as Bytes;
+        continue;
+      }
       if (count === 0) {
         this.#state = 'resting';
         return;

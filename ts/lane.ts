@@ -15,6 +15,9 @@ export const ACK = 5;
 export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 
+/** What a turn returns in the place of a number of events when not even one fits the arrays. */
+export const TOO_SMALL = 2 ** 32 - 1;
+
 /** Words of a request before its fields, which have four words each. */
 export const REQUEST_WORDS = 19;
 
@@ -61,7 +64,8 @@ export const METHODS = [
 export interface Lane {
   /**
    * Takes the replies, then fills the events with what waits. Returns their
-   * number; 0 means that nothing waits and that the lane will wake us.
+   * number; 0 means that nothing waits and that the lane will wake us, and
+   * {@link TOO_SMALL} that the next event needs larger arrays.
    */
   turn(
     events: Uint32Array,

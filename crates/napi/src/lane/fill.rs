@@ -62,16 +62,7 @@ impl<'a> Fill<'a> {
                     exchanges.insert(task);
                     return Filled::Done;
                 }
-                if self.count > 0 {
-                    return Filled::NoRoom(Box::new(LaneEvent::Request(task)));
-                }
-                // Not even alone: a head larger than the arrays. The limits on
-                // heads rule it out.
-                let mut task = task;
-                task.fail();
-                lane.answered();
-                replies.push(LaneReply::Response(task));
-                Filled::Done
+                Filled::NoRoom(Box::new(LaneEvent::Request(task)))
             }
             LaneEvent::Body(exchange, data) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };

@@ -26,6 +26,7 @@ use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
 use self::patience::Patience;
 use self::watch::Watch;
+use self::words::TOO_SMALL;
 use crate::registry;
 use crate::server::NativeServer;
 
@@ -114,7 +115,8 @@ impl NativeLane {
 
     /// Takes the replies in `replies` and `reply_bytes`, then fills `events`
     /// and `event_bytes` with what waits. Returns the number of events; 0 means
-    /// that nothing waits and `on_wake` will be called.
+    /// that nothing waits and `on_wake` will be called, 2^32 - 1 that the next event
+    /// needs larger arrays.
     ///
     /// Throws for a reply that is not in the agreed form.
     #[napi]
@@ -177,7 +179,7 @@ impl NativeLane {
             }
         }
         taken?;
-        Ok(fill.count())
+        Ok(if fill.count() == 0 && self.held.is_some() { TOO_SMALL } else { fill.count() })
     }
 
     /// One reply with arrays of its own, for what does not fit the shared ones.

@@ -19,6 +19,10 @@ pub(super) const HALF_CLOSED: u32 = 6;
 /// exchange is over.
 pub(super) const TIMED_OUT: u32 = 7;
 
+/// What a turn returns in the place of a number of events when not even one fits
+/// the arrays.
+pub(super) const TOO_SMALL: u32 = u32::MAX;
+
 pub(super) const REQUEST_WORDS: usize = 19;
 
 /// Flags of a request. In the bits from [`THREAD_SHIFT`] on is the number of its I/O
