@@ -45,8 +45,6 @@ export declare class NativeLane {
    * The words are those of a reply record, but for its offsets.
    */
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
-  /** The body of a request that was too large for the shared arrays. */
-  takeBody(id: number): Buffer
   /**
    * Takes no more requests. Those that wait, or have no answer yet, get 503;
    * streaming responses are broken off.

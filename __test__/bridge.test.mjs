@@ -1105,29 +1105,6 @@ test('a body that is read after the answer is an error for its reader', async (t
   t.deepEqual(outcomes, Array(2).fill('the request was answered before its body had been read'));
 });
 
-test('a body that the engine holds can be read while the response streams', async (t) => {
-  const gate = deferred();
-  const lane = connect(
-    (request) =>
-      new Response(
-        new ReadableStream({
-          async start(controller) {
-            await gate.promise;
-            controller.enqueue(Buffer.from(await request.text()));
-            controller.close();
-          },
-        }),
-      ),
-  );
-  const id = lane.ask('POST', '/', {}, { body: 'held', held: true });
-  t.is((await lane.reply(id)).kind, 'head');
-  lane.takeBody = () => {
-    throw new Error('the engine has let go of it');
-  };
-  gate.resolve();
-  t.is((await lane.reply(id)).body.toString(), 'held');
-});
-
 test('what a request sets in async storage stays with it', async (t) => {
   const storage = new AsyncLocalStorage();
   const lane = connect((request) => {

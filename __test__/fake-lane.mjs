@@ -21,14 +21,13 @@ export class FakeLane {
   /** Ids of exchanges that ended by an event: replies that were under way may yet name them. */
   #left = [];
   #free = [];
-  #held = new Map();
   #listeners = new Set();
 
   /**
    * A request, from its head and body; returns its id.
    * @param {string} head
    * @param {{ body?: Uint8Array | string, streams?: boolean, route?: number,
-   *   params?: string[], peer?: string, port?: number, held?: boolean }} [options]
+   *   params?: string[], peer?: string, port?: number }} [options]
    */
   request(head, options = {}) {
     const id = this.#free.pop() ?? this.#issued++;
@@ -121,10 +120,6 @@ export class FakeLane {
     });
   }
 
-  takeBody(id) {
-    return Buffer.from(new Uint8Array(this.#held.get(id) ?? []).buffer);
-  }
-
   /** Resolves with the reply that `wanted` accepts, from those that came or will. */
   async reply(wanted) {
     const accept = typeof wanted === 'number' ? (reply) => reply.id === wanted : wanted;
@@ -165,7 +160,6 @@ export class FakeLane {
   #reply(reply) {
     if (reply.kind === 'response' || reply.kind === 'end' || reply.kind === 'abort') {
       if (this.#open.delete(reply.id)) {
-        this.#held.delete(reply.id);
         this.#free.push(reply.id);
       }
     }
@@ -206,7 +200,7 @@ export class FakeLane {
   #sizeOf(event) {
     if (event.kind === 1) {
       event.parsed ??= parseHead(event.head);
-      const body = event.body === undefined || event.held ? 0 : Buffer.byteLength(event.body);
+      const body = event.body === undefined ? 0 : Buffer.byteLength(event.body);
       const { fields } = event.parsed;
       const params = event.params?.length ?? 0;
       return {
@@ -225,7 +219,6 @@ export class FakeLane {
     events[word] = event.kind | (words << 8);
     events[word + 1] = event.id;
     if ((event.kind === 4 || event.kind === 7) && this.#open.delete(event.id)) {
-      this.#held.delete(event.id);
       this.#left.push(event.id);
     }
     if (event.kind === 2) {
@@ -244,14 +237,10 @@ export class FakeLane {
     bytes.set(event.head, base);
     let end = base + event.head.length;
     const body = event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body);
-    if (event.held) {
-      this.#held.set(event.id, body);
-    } else {
-      bytes.set(body, end);
-    }
-    const bodyAt = event.held ? 0 : end;
-    end += event.held ? 0 : body.length;
-    let flags = (event.streams ? 2 : 0) | (event.held ? 8 : 0);
+    bytes.set(body, end);
+    const bodyAt = end;
+    end += body.length;
+    let flags = event.streams ? 2 : 0;
     flags |= event.streams || event.body !== undefined ? 4 : 0;
     flags |= (event.ioThread ?? 0) << 16;
     let address = 0;

@@ -39,7 +39,7 @@ async function received(program, [method, target, headers, body], when) {
     return new ReactorResponse('done');
   });
   const isStreamed = when === 'streamed' && body !== undefined;
-  const options = isStreamed ? { streams: true } : { body, held: when === 'held' };
+  const options = isStreamed ? { streams: true } : { body };
   const id = lane.ask(method, target, headers, body === undefined ? {} : options);
   if (isStreamed) {
     const bytes = Buffer.from(body);
@@ -55,7 +55,7 @@ async function received(program, [method, target, headers, body], when) {
   return result;
 }
 
-const WHENS = ['at once', 'later', 'held', 'streamed'];
+const WHENS = ['at once', 'later', 'streamed'];
 
 /** Method, target, headers, body. */
 const REQUESTS = {

@@ -172,12 +172,6 @@ export class Bridge implements Desk, Sender {
     this.schedule();
   }
 
-  takeBody(exchange: Exchange): Uint8Array<ArrayBuffer> {
-    // Native code gives a Buffer; a body of any other size is none.
-    const { buffer, byteOffset, byteLength } = this.#lane.takeBody(exchange.id);
-    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-  }
-
   finish(exchange: Exchange): void {
     if (this.#open[exchange.id] === exchange) {
       this.#open[exchange.id] = undefined;

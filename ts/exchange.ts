@@ -2,15 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { type FieldSource, joined, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
-import {
-  BODY_HELD,
-  BODY_STREAMS,
-  HAS_BODY,
-  HTTP_1_0,
-  METHODS,
-  REQUEST_WORDS,
-  THREAD_SHIFT,
-} from './lane.js';
+import { BODY_STREAMS, HAS_BODY, HTTP_1_0, METHODS, REQUEST_WORDS, THREAD_SHIFT } from './lane.js';
 import type { Origin, Proxies } from './proxies.js';
 import type { ReactorRequest } from './request.js';
 import { urlOf } from './url.js';
@@ -27,8 +19,6 @@ export interface Desk {
   readonly takesAnyBody: boolean;
   /** Tells the engine that `bytes` of the request's body have been taken. */
   pull(exchange: Exchange, bytes: number): void;
-  /** A body that the engine holds. */
-  takeBody(exchange: Exchange): Uint8Array<ArrayBuffer>;
 }
 
 /** Get and Head: their requests have no body for the standard's `Request`. */
@@ -119,13 +109,7 @@ export class Exchange extends AsyncResource implements FieldSource {
         ? null
         : (flags & BODY_STREAMS) !== 0
           ? new StreamedIncoming(this)
-          : new WholeIncoming(
-              this,
-              heads,
-              events[at + 8] as number,
-              events[at + 9] as number,
-              (flags & BODY_HELD) !== 0,
-            );
+          : new WholeIncoming(this, heads, events[at + 8] as number, events[at + 9] as number);
   }
 
   get isHead(): boolean {

@@ -20,19 +20,16 @@ export class WholeIncoming implements Body {
   readonly #heads: Heads;
   readonly #offset: number;
   readonly #length: number;
-  /** The engine has it, for it did not fit the arrays. */
-  readonly #isHeld: boolean;
   /** Once it is in memory of its own, or somebody asks after it is gone. */
   #stored: Body | null = null;
   #isTaken = false;
   #isLost = false;
 
-  constructor(exchange: Exchange, heads: Heads, offset: number, length: number, isHeld: boolean) {
+  constructor(exchange: Exchange, heads: Heads, offset: number, length: number) {
     this.#exchange = exchange;
     this.#heads = heads;
     this.#offset = offset;
     this.#length = length;
-    this.#isHeld = isHeld;
   }
 
   get isUsed(): boolean {
@@ -44,7 +41,7 @@ export class WholeIncoming implements Body {
   }
 
   takeText(): string | Promise<string> {
-    if (this.#stored !== null || this.#isHeld || this.#isTaken || this.#isLost) {
+    if (this.#stored !== null || this.#isTaken || this.#isLost) {
       return this.#store().takeText();
     }
     this.#isTaken = true;
@@ -64,7 +61,7 @@ export class WholeIncoming implements Body {
     return this.#store().clone();
   }
 
-  /** The arrays will be used again, or the engine will let go of the request. */
+  /** The arrays will be used again. */
   keep(): void {
     if (this.#stored === null && !this.#isTaken && !this.#isLost) {
       if (this.#exchange.isOpen) {
@@ -85,9 +82,7 @@ export class WholeIncoming implements Body {
   }
 
   #copy(): Uint8Array<ArrayBuffer> {
-    return this.#isHeld
-      ? this.#exchange.desk.takeBody(this.#exchange)
-      : new Uint8Array(this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length));
+    return new Uint8Array(this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length));
   }
 }
 
@@ -97,8 +92,9 @@ export class WholeIncoming implements Body {
  */
 export class StreamedIncoming implements Body {
   readonly #exchange: Exchange;
-  /** Pieces that have come and that nobody has taken. */
-  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
+  /** Pieces that have come. From `#first` on nobody has taken them. */
+  readonly #pieces: (Uint8Array<ArrayBuffer> | undefined)[] = [];
+  #first = 0;
   #isComplete = false;
   #error: unknown = null;
   /** Who waits for the next piece, or for the end. */
@@ -260,9 +256,15 @@ export class StreamedIncoming implements Body {
     this.#onPiece?.();
   }
 
+  /** Not `shift`: there may be as many pieces as bytes in the window, and it moves them all. */
   #next(): Uint8Array<ArrayBuffer> | undefined {
-    const piece = this.#pieces.shift();
+    const piece = this.#pieces[this.#first];
     if (piece !== undefined) {
+      this.#pieces[this.#first++] = undefined;
+      if (2 * this.#first >= this.#pieces.length) {
+        this.#pieces.splice(0, this.#first);
+        this.#first = 0;
+      }
       this.#exchange.desk.pull(this.#exchange, piece.length);
     }
     return piece;

@@ -25,7 +25,6 @@ export const REQUEST_WORDS = 19;
 export const HTTP_1_0 = 1;
 export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
-export const BODY_HELD = 8;
 export const PEER_IS_TEXT = 16;
 /** The bits of the flags from here on are the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
@@ -85,8 +84,6 @@ export interface Lane {
     lengthLow: number,
     lengthHigh: number,
   ): void;
-  /** The body of a request that did not fit the shared arrays. */
-  takeBody(id: number): Uint8Array;
 }
 
 /** A Buffer with the methods that Node has for one encoding each; `toString` chooses first. */

@@ -61,8 +61,7 @@ impl Exchanges {
         open.task
     }
 
-    /// The engine ends an exchange, and tells JavaScript in this turn. Its body
-    /// can still be taken.
+    /// The engine ends an exchange, and tells JavaScript in this turn.
     pub(super) fn end(&mut self, id: u32) {
         if let Some(open) = self.slab.get_mut(id as usize) {
             open.is_over = true;
@@ -82,11 +81,6 @@ impl Exchanges {
         self.ids.clear();
         self.over.clear();
         self.slab.drain().map(|open| (open.exchange, open.task)).collect()
-    }
-
-    pub(super) fn request_body(&self, id: u32) -> Vec<u8> {
-        let task = self.slab.get(id as usize).and_then(|open| open.task.as_ref());
-        task.map(|task| task.request().body().to_vec()).unwrap_or_default()
     }
 }
 

@@ -7,12 +7,9 @@ use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
 
 use super::exchanges::Exchanges;
 use super::words::{
-    ACK, BODY, BODY_END, BODY_HELD, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
-    PEER_IS_TEXT, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
+    ACK, BODY, BODY_END, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, PEER_IS_TEXT,
+    REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
 };
-
-/// A body up to this goes along with its head; a larger one is fetched.
-const MAX_INLINE_BODY: usize = 64 * 1024;
 
 /// Writes events one behind the other.
 pub(super) struct Fill<'a> {
@@ -112,20 +109,17 @@ impl<'a> Fill<'a> {
         let (fields, params) = (head.fields(), request.params().len());
         let words = REQUEST_WORDS + 4 * fields.len() + 4 * params;
         let body = request.body();
-        let held = body.len() > MAX_INLINE_BODY;
-        let inline = if held { 0 } else { body.len() };
         // An IPv6 address takes 39 characters at most.
-        if !self.room(words, head_bytes.len() + inline + 39) {
+        if !self.room(words, head_bytes.len() + body.len() + 39) {
             return false;
         }
         let base = self.put(head_bytes);
-        let body_at = if held { 0 } else { self.put(body) };
+        let body_at = self.put(body);
         let mut flags = 0;
         let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
         flag(request.version() == Version::Http10, HTTP_1_0);
         flag(task.body_streams(), BODY_STREAMS);
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
-        flag(held, BODY_HELD);
         let (mut address, mut port) = (0, 0);
         if let Some(peer) = request.peer() {
             port = u32::from(peer.port());

@@ -16,7 +16,7 @@ mod words;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Buffer, Function};
+use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
@@ -203,12 +203,6 @@ impl NativeLane {
         let taken = replies::apply(&reply, &mut self.exchanges, sink, &self.lane);
         sink.flush(&self.lane);
         taken
-    }
-
-    /// The body of a request that was too large for the shared arrays.
-    #[napi]
-    pub fn take_body(&mut self, id: u32) -> Buffer {
-        Buffer::from(self.exchanges.request_body(id))
     }
 
     /// Takes no more requests. Those that wait, or have no answer yet, get 503;

@@ -31,7 +31,6 @@ pub(super) const REQUEST_WORDS: usize = 19;
 pub(super) const HTTP_1_0: u32 = 1;
 pub(super) const BODY_STREAMS: u32 = 2;
 pub(super) const HAS_BODY: u32 = 4;
-pub(super) const BODY_HELD: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
 pub(super) const THREAD_SHIFT: u32 = 16;
 
