@@ -9,6 +9,12 @@ import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
 
 /** @typedef {{ passed: number, failed: number, isSkipped?: boolean }} Tally */
 
+/**
+ * The test files that measure time or memory, or are load themselves: each runs
+ * alone, after all others. What is not named here runs beside others.
+ */
+const TIMED = '__test__/{bench,cli,fetch,leaks,limits,metrics,scripts,threads,transfers}.test.mjs';
+
 /** @type {{ name: string, run: () => Promise<Tally> | Tally }[]} */
 const CHECKS = [
   { name: 'set-up', run: () => once(() => setup()) },
@@ -31,7 +37,14 @@ const CHECKS = [
     run: () =>
       command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
   },
-  { name: 'ava', run: () => command(bin('ava'), ['--tap'], countTap) },
+  {
+    name: 'ava',
+    run: () =>
+      sum(
+        () => ava(`!${TIMED}`),
+        () => ava(TIMED, '--concurrency', '1'),
+      ),
+  },
   {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
@@ -70,6 +83,30 @@ function fuzz() {
     return { passed: 0, failed: 0 };
   }
   return command('sh', ['fuzz/run.sh', '4']);
+}
+
+/**
+ * @param {string} files a pattern of names
+ * @param {string[]} flags
+ */
+function ava(files, ...flags) {
+  const patterns = files.startsWith('!') ? ['__test__/**/*.test.mjs', files] : [files];
+  return command(bin('ava'), ['--tap', ...flags, ...patterns], countTap);
+}
+
+/**
+ * Runs one part after the other.
+ * @param {(() => Promise<Tally>)[]} parts
+ * @returns {Promise<Tally>}
+ */
+async function sum(...parts) {
+  const tally = { passed: 0, failed: 0 };
+  for (const part of parts) {
+    const { passed, failed } = await part();
+    tally.passed += passed;
+    tally.failed += failed;
+  }
+  return tally;
 }
 
 /**
