@@ -26,7 +26,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const test = ava.serial;
 
 /** The first of them builds what it runs. */
-const SLOW_MS = 300_000;
+const SLOW_MS = 900_000;
 
 /** A test of a program that may not be there. */
 function testWith(program, title, body) {
