@@ -19,9 +19,10 @@ const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
 
 /** Scrapes a URL, or `unix:` and a path. */
 async function scrape(url) {
+  // Without an agent: a connection that it kept may be one to a server that has ended.
   const req = url.startsWith('unix:')
-    ? request({ socketPath: url.slice(5), path: '/metrics' })
-    : request(url);
+    ? request({ agent: false, socketPath: url.slice(5), path: '/metrics' })
+    : request(url, { agent: false });
   req.end();
   const [res] = await once(req, 'response');
   let body = '';
