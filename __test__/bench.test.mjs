@@ -61,8 +61,8 @@ test('both sides count the same, on a handler and on a route', async (t) => {
     t.deepEqual([result.requests, result.succeeded, result.errors.total], [501, 501, 0]);
     t.deepEqual(result.statuses, [{ status: 200, count: 501 }]);
     t.is(result.stoppedBy, 'requests');
+    await until(() => server.stats().requests.success === total, 'the count');
     t.is(server.stats().requests.total, total);
-    t.is(server.stats().requests.success, total);
   }
 });
 
@@ -97,14 +97,20 @@ test('method, headers and body arrive as given', async (t) => {
 test('a rate is kept, and its latency counts from when a request was due', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
   const options = { rate: 500, duration: 2000, warmup: 200, connections: 8, threads: 2 };
-  const result = await bench(server.url, options);
-  t.deepEqual([result.requests, result.errors.total], [1000, 0]);
-  const { targetRate, unsent, sendDelay } = result.openLoop;
-  t.deepEqual([targetRate, unsent, sendDelay.count], [500, 0, 1000]);
-  // Less than asked for where the machine was too busy to send in time.
-  t.true(result.rate > 300 && result.rate <= 501, `${result.rate}`);
-  t.true(result.latency.maxNs >= sendDelay.maxNs * 0.99);
-  t.true(result.durationMs >= 1900 && result.durationMs < 2400, `${result.durationMs}`);
+  const rates = [];
+  let wasReached = false;
+  // A machine that stalls keeps no rate: one run of five has to.
+  while (!wasReached && rates.length < 5) {
+    const result = await bench(server.url, options);
+    t.deepEqual([result.requests, result.errors.total], [1000, 0]);
+    const { targetRate, reached, unsent, sendDelay } = result.openLoop;
+    t.deepEqual([targetRate, unsent, sendDelay.count], [500, 0, 1000]);
+    t.true(result.latency.maxNs >= sendDelay.maxNs * 0.99);
+    t.true(result.durationMs >= 1900, `${result.durationMs}`);
+    rates.push(result.rate);
+    wasReached = reached && Math.abs(result.rate - 500) <= 25;
+  }
+  t.true(wasReached, rates.join());
 });
 
 test('a result has every number, and settings as they were in force', async (t) => {
@@ -165,8 +171,8 @@ test('progress is told while it runs', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
   const seen = [];
   const onProgress = (progress) => seen.push(progress);
-  const result = await bench(server.url, { duration: 1800, warmup: 300, onProgress });
-  t.true(seen.length >= 2 && seen.length <= 5, `${seen.length}`);
+  const result = await bench(server.url, { duration: 3000, warmup: 300, onProgress });
+  t.true(seen.length >= 2 && seen.length <= 10, `${seen.length}`);
   const last = seen.at(-1);
   t.false(last.warmingUp);
   t.true(last.elapsedMs > 500 && last.requests > 0 && last.requests <= result.requests);
@@ -254,16 +260,9 @@ for (const [args, message] of WRONG) {
 }
 
 test('a server that is not there is a rejection that names it', async (t) => {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  const error = await t.throwsAsync(bench(`http://127.0.0.1:${port}`), {
-    instanceOf: ReactorError,
-  });
+  const error = await t.throwsAsync(bench('http://127.0.0.1:1'), { instanceOf: ReactorError });
   t.is(error.code, 'ERR_REACTOR_CONNECT');
-  t.regex(error.message, new RegExp(`^cannot connect to 127\\.0\\.0\\.1:${port}: .*refused`));
+  t.regex(error.message, /^cannot connect to 127\.0\.0\.1:1: .*refused/);
   const lost = await t.throwsAsync(bench('http://no.such.host.invalid'));
   t.is(lost.code, 'ERR_REACTOR_HOST_NOT_FOUND');
   t.regex(lost.message, /^cannot find host 'no\.such\.host\.invalid': /);
@@ -452,7 +451,7 @@ test('Ctrl-C prints what was counted and exits with 130', async (t) => {
   const child = launch([BIN, 'bench', '-d', '60s', server.url]);
   t.teardown(() => child.process.kill('SIGKILL'));
   const closed = once(child.process, 'close');
-  await until(() => server.stats().requests.total > 1000, 'load');
+  await until(() => server.stats().requests.total > 5000, 'load');
   child.process.kill('SIGINT');
   const [code, signal] = await closed;
   t.deepEqual([code, signal], [130, null]);
@@ -462,7 +461,7 @@ test('Ctrl-C prints what was counted and exits with 130', async (t) => {
 
 testWith('script', test)('a line is kept up to date on a terminal only', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
-  const command = `${process.execPath} ${BIN} bench -d 1200ms ${server.url}`;
+  const command = `${process.execPath} ${BIN} bench -d 3s ${server.url}`;
   // script(1) gives the command a terminal.
   const seen = await run(['-qec', command, '/dev/null'], {
     file: 'script',

@@ -1101,7 +1101,7 @@ test('a body that is read after the answer is an error for its reader', async (t
   const streaming = lane.ask('POST', '/', {}, { streams: true });
   await lane.reply(streaming);
   lane.body(streaming, 'too late');
-  await until(() => outcomes.length === 2);
+  await until(() => outcomes.length === 2, 'both readers');
   t.deepEqual(outcomes, Array(2).fill('the request was answered before its body had been read'));
 });
 

@@ -1,7 +1,7 @@
 // The same requests to the same logic on this server and on node:http, over raw
 // connections. Both must answer alike; where they may not, DIFFERENCES says why.
 //
-// REACTOR_DIFF_SEED=7 npx ava __test__/differential.test.mjs     repeats a seed
+// REACTOR_DIFF_SEED=7 npx ava __test__/differential.test.mjs     another seed
 
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -13,7 +13,8 @@ import { answersIn, converse } from './exchange.mjs';
 
 const test = ava.serial;
 
-const SEED = Number(process.env.REACTOR_DIFF_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/** The same each time; `npm run endurance` takes others. */
+const SEED = Number(process.env.REACTOR_DIFF_SEED ?? 1);
 
 /** Requests that come in conversations of some, by kind of what they are about. */
 const CONVERSATIONS = { small: 80, framed: 50, large: 20 };

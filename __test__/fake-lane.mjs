@@ -129,7 +129,7 @@ export class FakeLane {
         return this.replies.splice(index, 1)[0];
       }
       await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('no such reply came')), 5000);
+        const timer = setTimeout(() => reject(new Error('no such reply came')), 30_000);
         const listener = () => {
           clearTimeout(timer);
           this.#listeners.delete(listener);

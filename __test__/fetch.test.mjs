@@ -304,37 +304,41 @@ test('forms with files', async (t) => {
 
 test('server-sent events come one by one', async (t) => {
   const sent = [];
+  const got = [];
   const server = await start(t, {
     fetch: () =>
       new Response(
         new ReadableStream({
           async pull(controller) {
+            await until(() => got.length === sent.length, 'the client to have the last event');
             const event = `data: ${sent.length}\n\n`;
             sent.push(event);
             controller.enqueue(Buffer.from(event));
             if (sent.length === 5) {
               controller.close();
             }
-            await sleep(20);
           },
         }),
         { headers: { 'content-type': 'text/event-stream' } },
       ),
   });
   const response = await undiciFetch(server.url);
-  const got = [];
   for await (const chunk of response.body) {
     got.push(Buffer.from(chunk).toString());
-    t.true(sent.length - got.length <= 2, 'events wait for others');
   }
-  t.is(got.join(''), 'data: 0\n\ndata: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n');
+  t.deepEqual(
+    got,
+    [0, 1, 2, 3, 4].map((n) => `data: ${n}\n\n`),
+  );
 });
 
 test('a client that goes away aborts the signal and cancels the stream', async (t) => {
   const seen = [];
+  let entered = 0;
   const server = await start(t, {
     fetch: (request) => {
       request.signal.addEventListener('abort', () => seen.push('aborted'));
+      entered++;
       if (request.url.endsWith('/stream')) {
         return new Response(
           new ReadableStream({
@@ -360,9 +364,8 @@ test('a client that goes away aborts the signal and cancels the stream', async (
     if (path === 'stream') {
       const { body } = await pending;
       body.on('error', () => {});
-      await sleep(20);
     } else {
-      await sleep(50);
+      await until(() => entered === 2, 'the request');
     }
     controller.abort();
     await pending.catch(() => {});
@@ -776,15 +779,25 @@ test('native routes answer while a handler blocks JavaScript', async (t) => {
 });
 
 test('stop waits for handlers', async (t) => {
+  let release;
   const server = await start(t, {
     fetch: async () => {
-      await sleep(100);
+      await new Promise((resolve) => {
+        release = resolve;
+      });
       return new Response('done');
     },
   });
   const pending = get(server);
-  await sleep(30);
-  await server.stop();
+  await until(() => release !== undefined, 'the request');
+  let hasStopped = false;
+  const stopped = server.stop().then(() => {
+    hasStopped = true;
+  });
+  await sleep(50);
+  t.false(hasStopped);
+  release();
+  await stopped;
   t.is((await pending).text, 'done');
 });
 

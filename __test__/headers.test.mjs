@@ -378,8 +378,12 @@ test('headers of which nothing was said share no fields', (t) => {
 });
 
 test('a value with very many blanks takes no time', (t) => {
-  const start = performance.now();
   const value = `x${' '.repeat(200_000)}\u0001${' '.repeat(200_000)}y`;
-  t.is(new ReactorHeaders({ a: `\n${value}\n` }).get('a'), value);
-  t.true(performance.now() - start < 1000);
+  // The best of five: the machine may have something else to do.
+  const times = Array.from({ length: 5 }, () => {
+    const start = performance.now();
+    t.is(new ReactorHeaders({ a: `\n${value}\n` }).get('a'), value);
+    return performance.now() - start;
+  });
+  t.true(Math.min(...times) < 1000, times.join());
 });

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,6 +40,12 @@ function value(body, id) {
   return line === undefined ? undefined : Number(line.slice(id.length + 1));
 }
 
+function temporaryFolder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'reactor-metrics-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
 async function start(t, options) {
   const server = await serveApi({ hostname: '127.0.0.1', port: 0, ...options });
   t.teardown(() => server.stop({ force: true }));
@@ -58,6 +64,7 @@ test('counts what happens, on a port of its own', async (t) => {
   wire.send('GET /static HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
   wire.send('GET /handler HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n');
   await wire.reads(/404/);
+  await until(() => server.stats().requests.latency.count === 5, 'the last to be counted');
   const { status, type, body } = await scrape(server.metricsUrl);
   t.is(status, 200);
   t.is(type, 'text/plain; version=0.0.4; charset=utf-8');
@@ -77,41 +84,48 @@ test('counts what happens, on a port of its own', async (t) => {
 });
 
 test('answers while every handler is busy', async (t) => {
+  const folder = temporaryFolder(t);
+  const done = join(folder, 'done');
+  let isSeen = false;
   const server = await start(t, {
     metrics: 0,
     fetch: () => {
-      const until = Date.now() + 200;
-      while (Date.now() < until);
+      const end = Date.now() + 30_000;
+      while (!isSeen && Date.now() < end) {
+        isSeen = existsSync(done);
+      }
       return new Response('');
     },
   });
-  // From another process: this one's thread is the busy one.
+  // From another process: this one's thread is the busy one, until the other has seen it.
   const script = `
     const { request } = require('node:http');
-    const busy = request('${server.url}').on('error', () => {});
-    busy.end();
-    setTimeout(() => {
-      const start = Date.now();
-      request('${server.metricsUrl}', (res) => {
-        res.setEncoding('utf8');
-        let body = '';
-        res.on('data', (chunk) => { body += chunk; });
-        res.on('end', () => {
-          console.log(/reactor_lane_requests_in_flight\\{lane="0"\\} (\\d+)/.exec(body)[1]);
-          process.exit();
-        });
-      }).end();
-    }, 50);`;
+    const { writeFileSync } = require('node:fs');
+    request('${server.url}').on('error', () => {}).end();
+    const scrape = () => request('${server.metricsUrl}', (res) => {
+      res.setEncoding('utf8');
+      let body = '';
+      res.on('data', (chunk) => { body += chunk; });
+      res.on('end', () => {
+        const [, number] = /reactor_lane_requests_in_flight\\{lane="0"\\} (\\d+)/.exec(body);
+        if (number === '0') {
+          setTimeout(scrape, 10);
+          return;
+        }
+        writeFileSync('${done}', '');
+        process.stdout.write(number, () => process.exit());
+      });
+    }).end();
+    scrape();`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   const [text] = await once(child.stdout.setEncoding('utf8'), 'data');
-  t.is(text.trim(), '1');
+  t.is(text, '1');
+  t.true(isSeen, 'told in time');
 });
 
 test('a unix socket serves them too', async (t) => {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-metrics-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  const file = join(path, 'metrics.sock');
+  const file = join(temporaryFolder(t), 'metrics.sock');
   for (const metrics of [file, `unix:${file}`]) {
     const server = await start(t, { metrics });
     t.is(server.metricsUrl, `unix:${file}`);

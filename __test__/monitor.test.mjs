@@ -340,12 +340,14 @@ test('latencies are counted from the first look on', async (t) => {
   const get = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
   wire.send(get);
   await wire.reads(/ok\n/);
+  await until(() => server.stats().requests.success === 1, 'it to be counted');
   t.is(server.stats().requests.latency.count, 0);
   const source = new Source(path);
   t.teardown(() => source.close());
   const before = await source.snapshot();
   wire.send(get.repeat(3));
   await wire.reads(/(ok\n[\s\S]*){4}/);
+  await until(() => server.stats().requests.latency.count >= 3, 'them to be counted');
   const after = await source.snapshot();
   t.is(server.stats().requests.latency.count, 3);
   const sample = compare(before, after);

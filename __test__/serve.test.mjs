@@ -374,7 +374,7 @@ test('limits bound a request', async (t) => {
 
 // Serial tests run alone: these measure time.
 test.serial('timeouts end a connection that stalls', async (t) => {
-  const server = await start(t, { timeouts: { head: 500, keepAlive: 700 } });
+  const server = await start(t, { timeouts: { head: 2000, keepAlive: 2000 } });
   const stalled = await open(t, server);
   stalled.send('GET / HT');
   const idle = await open(t, server);

@@ -14,6 +14,9 @@ import { open } from './wire.mjs';
 /** What the kernel's buffers and both windows may hold, with room to spare. */
 const MOST_UNDER_WAY = 16 * MIB;
 
+/** Gigabytes, on a machine that does other things too. */
+const SLOW_MS = 600_000;
+
 let server;
 
 test.beforeEach(async () => {
@@ -28,15 +31,22 @@ for (const name of Object.keys(TRANSFERS)) {
   // By curl, which is quick, the whole gigabyte.
   const isByCurl = name.endsWith('curl');
   const size = isByCurl ? 1024 * MIB : 256 * MIB;
-  (isByCurl ? testWith('curl', test.serial) : test.serial)(
-    `memory stays flat: ${name} of ${size / MIB} MiB`,
-    async (t) => {
-      const { arrived, counted, growth, duration } = await transfer(server, name, size);
+  const declare = isByCurl ? testWith('curl', test.serial) : test.serial;
+  declare(`memory stays flat: ${name} of ${size / MIB} MiB`, async (t) => {
+    t.timeout(SLOW_MS);
+    // A stalling machine may let a peak happen once; what grows with the body does so again.
+    let peak = MOST_GROWTH;
+    for (const bytes of [size, 2 * size]) {
+      const { arrived, counted, growth, duration } = await transfer(server, name, bytes);
       t.log(`${(growth / MIB).toFixed(1)} MiB more at the peak, ${duration.toFixed(0)} ms`);
-      t.deepEqual({ arrived, counted }, { arrived: size, counted: size });
-      t.true(growth < MOST_GROWTH, `${growth} bytes more at the peak`);
-    },
-  );
+      t.deepEqual({ arrived, counted }, { arrived: bytes, counted: bytes });
+      peak = growth;
+      if (peak < MOST_GROWTH) {
+        break;
+      }
+    }
+    t.true(peak < MOST_GROWTH, `${peak} bytes more at the peak`);
+  });
 }
 
 test.serial(

@@ -1,5 +1,6 @@
 // `npm run endurance`: what takes too long for `npm test`.
 
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { ANSWERS } from '../__test__/endurance/answers.mjs';
 import { ENDINGS, endRepeatedly } from '../__test__/endurance/endings.mjs';
@@ -12,7 +13,7 @@ import {
   transferServer,
 } from '../__test__/endurance/transfers.mjs';
 import { nodeVersions } from './node-versions.mjs';
-import { SetupError, setup } from './setup.mjs';
+import { bin, ROOT, SetupError, setup } from './setup.mjs';
 
 const USAGE = `
 usage: npm run endurance -- [PART …] [options]
@@ -21,6 +22,8 @@ usage: npm run endurance -- [PART …] [options]
               on several versions of Node
   leak        what a server holds on to over many requests of every kind
   transfers   the memory of a server while large bodies go through it
+  differential
+              random requests to this server and to node:http
 
   --node MAJORS      versions of Node for endings, installed if missing
                      (default 20,22,24,26)
@@ -30,11 +33,12 @@ usage: npm run endurance -- [PART …] [options]
   --seed N           another N, other moments (default 0)
   --requests N       requests of leak (default 1000000)
   --size MIB         size of each transfer (default 1024)
+  --seeds N          random seeds of differential (default 50)
 
 Without a part all of them run. Exit code 1 when anything went wrong.
 `;
 
-const PARTS = { endings, leak, transfers };
+const PARTS = { endings, leak, transfers, differential };
 
 async function main() {
   const { values, positionals } = parseArgs({
@@ -48,6 +52,7 @@ async function main() {
       seed: { type: 'string', default: '0' },
       requests: { type: 'string', default: '1000000' },
       size: { type: 'string', default: '1024' },
+      seeds: { type: 'string', default: '50' },
     },
   });
   if (values.help) {
@@ -136,6 +141,27 @@ async function transfers(values) {
     say(`FAILED  it prints ${JSON.stringify(stderr)}`);
   }
   say(`transfers: ${Object.keys(TRANSFERS).length} transfers, ${failures} failures`);
+  return failures;
+}
+
+/** The comparison with node:http, from other seeds than `npm test` has. */
+function differential(values) {
+  const seeds = number('seeds', values.seeds);
+  let failures = 0;
+  for (let n = 0; n < seeds; n++) {
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const { status, stdout, stderr } = spawnSync(bin('ava'), ['__test__/differential.test.mjs'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { ...process.env, REACTOR_DIFF_SEED: String(seed) },
+    });
+    say(`${status === 0 ? 'ok' : 'FAILED'}  REACTOR_DIFF_SEED=${seed}`);
+    if (status !== 0) {
+      failures += 1;
+      say(stdout + stderr);
+    }
+  }
+  say(`differential: ${seeds} seeds, ${failures} failures`);
   return failures;
 }
 

@@ -10,6 +10,8 @@ const DEPTH = 2;
 /** Bytes of a body that are written at once, so that uploads are under way. */
 const PIECE = 50_000;
 
+const HEARTBEAT_MS = 20;
+
 /** Some connections that ask for one of {@link ANSWERS} until they are told to stop. */
 export class Load {
   /** Complete responses. */
@@ -20,6 +22,8 @@ export class Load {
   unanswered = 0;
   /** Responses of another status than 200, by status. */
   otherStatuses = new Map();
+  /** The longest time that these clients, and all of their process, were held up, in ms. */
+  longestStall = 0;
   /** Resolves when no connection is open; rejects for a wrong answer. */
   closed;
 
@@ -37,8 +41,20 @@ export class Load {
     this.#port = port;
     this.#answer = ANSWERS[answer];
     this.closed = Promise.all(Array.from({ length: connections }, () => this.#keepAsking()));
+    let last = performance.now();
+    const beat = () => {
+      const now = performance.now();
+      this.longestStall = Math.max(this.longestStall, now - last - HEARTBEAT_MS);
+      last = now;
+    };
+    const heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
     // Whoever waits learns of it; nobody may be waiting yet.
-    this.closed.catch(() => {});
+    this.closed
+      .catch(() => {})
+      .finally(() => {
+        beat();
+        clearInterval(heartbeat);
+      });
   }
 
   /** No new requests; the connections stay. */

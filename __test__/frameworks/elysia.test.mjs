@@ -18,7 +18,7 @@ import {
 } from './harness.mjs';
 
 const test = ava.serial;
-const noted = { aborted: 0, ended: 0 };
+const noted = { entered: 0, aborted: 0, ended: 0 };
 
 /** @param aot whether Elysia compiles its handlers or interprets them */
 function application(aot) {
@@ -138,6 +138,7 @@ function application(aot) {
     })
     .get('/never', ({ request }) => {
       request.signal.addEventListener('abort', () => noted.aborted++);
+      noted.entered++;
       return new Promise(() => {});
     })
     .get('/response', () => Response.json({ a: 1 }, { status: 201, headers: { 'x-a': 'b' } }))
@@ -293,7 +294,7 @@ test('a client that goes away aborts request.signal', async (t) => {
   const before = noted.aborted;
   const controller = new AbortController();
   const pending = send(`${server().url}never`, { signal: controller.signal });
-  await sleep(50);
+  await until(() => noted.entered === 1, 'the request');
   controller.abort();
   await t.throwsAsync(pending, { any: true });
   await until(() => noted.aborted === before + 1, 'the signal');

@@ -22,7 +22,7 @@ import {
 const test = ava.serial;
 
 /** What the tests look at besides answers. */
-const noted = { aborted: 0, closed: 0 };
+const noted = { entered: 0, aborted: 0, closed: 0 };
 
 const PASSWORD = 'a password that is long enough for a session';
 
@@ -145,6 +145,7 @@ function application() {
   });
   app.get('/never', (event) => {
     event.req.signal.addEventListener('abort', () => noted.aborted++);
+    noted.entered++;
     return new Promise(() => {});
   });
 
@@ -412,7 +413,7 @@ test('a client that goes away aborts event.req.signal', async (t) => {
   const before = noted.aborted;
   const controller = new AbortController();
   const pending = send(`${server().url}never`, { signal: controller.signal });
-  await sleep(50);
+  await until(() => noted.entered === 1, 'the request');
   controller.abort();
   await t.throwsAsync(pending, { any: true });
   await until(() => noted.aborted === before + 1, 'the signal');

@@ -44,7 +44,7 @@ const test = ava.serial;
 const exec = promisify(execFile);
 
 /** What the tests look at besides answers. */
-const noted = { aborted: 0, cancelled: 0, produced: 0 };
+const noted = { entered: 0, aborted: 0, cancelled: 0, produced: 0 };
 
 const app = makeApp();
 
@@ -236,6 +236,7 @@ function makeApp() {
   );
   app.get('/never', (c) => {
     c.req.raw.signal.addEventListener('abort', () => noted.aborted++);
+    noted.entered++;
     return new Promise(() => {});
   });
 
@@ -542,7 +543,7 @@ test('a client that goes away aborts c.req.raw.signal', async (t) => {
   const before = noted.aborted;
   const controller = new AbortController();
   const pending = send(`${server().url}never`, { signal: controller.signal });
-  await sleep(50);
+  await until(() => noted.entered === 1, 'the request');
   t.is(noted.aborted, before);
   controller.abort();
   await t.throwsAsync(pending, { any: true });

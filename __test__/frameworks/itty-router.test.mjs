@@ -1,6 +1,5 @@
 // itty-router, unchanged, behind real sockets.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
 import {
   AutoRouter,
@@ -32,7 +31,7 @@ import {
 } from './harness.mjs';
 
 const test = ava.serial;
-const noted = { aborted: 0 };
+const noted = { entered: 0, aborted: 0 };
 
 const { preflight, corsify } = cors({
   origin: ['http://other.test'],
@@ -84,6 +83,7 @@ function application() {
     })
     .get('/never', (request) => {
       request.signal.addEventListener('abort', () => noted.aborted++);
+      noted.entered++;
       return new Promise(() => {});
     })
     .post('/content', withContent, async ({ content }) => ({
@@ -187,7 +187,7 @@ const server = compare(test, app, wanted, CASES);
 test('a client that goes away aborts the signal', async (t) => {
   const controller = new AbortController();
   const pending = send(`${server().url}api/never`, { signal: controller.signal });
-  await sleep(50);
+  await until(() => noted.entered === 1, 'the request');
   controller.abort();
   await t.throwsAsync(pending, { any: true });
   await until(() => noted.aborted === 1, 'the signal');

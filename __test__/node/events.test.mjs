@@ -142,7 +142,12 @@ test('events: a throw in a handler is uncaught, and others are answered', async 
   // In a process of its own: here the test runner listens for what is uncaught.
   const program = `
     import { createServer } from 'reactor-rs/node';
-    process.on('uncaughtException', (error) => console.log('uncaught', error.message));
+    const left = new Set(['by the handler', 'by a listener', 'answers']);
+    const end = (what) => left.delete(what) && left.size === 0 && process.exit();
+    process.on('uncaughtException', (error) => {
+      console.log('uncaught', error.message);
+      end(error.message);
+    });
     const server = createServer({ ioThreads: 1, workerThreads: 1 }, (req, res) => {
       if (req.url === '/throw') throw new Error('by the handler');
       if (req.url === '/data') req.on('data', () => { throw new Error('by a listener'); });
@@ -155,7 +160,7 @@ test('events: a throw in a handler is uncaught, and others are answered', async 
       for (const answer of lost) answer.catch(() => {});
       const answers = await Promise.all([fetch(url), fetch(url), fetch(url)]);
       for (const answer of answers) console.log(await answer.text());
-      setTimeout(() => process.exit(), 200);
+      end('answers');
     });`;
   const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', program]);
   t.deepEqual(stdout.trim().split('\n').sort(), [

@@ -1,12 +1,19 @@
 // What the threads of threads.test.mjs run.
 
-import { isMainThread, threadId } from 'node:worker_threads';
+import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
 
 process.once('exit', () => {
   if (process.env.REACTOR_TEST_SAYS_EXIT) {
     console.log(`exit of ${threadId}`);
   }
 });
+
+/** Handlers of `/held` wait until a test says so, to all threads of its process. */
+const channel = new BroadcastChannel('release');
+const released = new Promise((resolve) => {
+  channel.onmessage = resolve;
+});
+channel.unref();
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -18,6 +25,10 @@ export default {
     '/thread': () => Response.json({ threadId, isMainThread }),
     '/slow': async () => {
       await sleep(20);
+      return new Response(String(threadId));
+    },
+    '/held': async () => {
+      await released;
       return new Response(String(threadId));
     },
     '/process': () =>

@@ -128,7 +128,7 @@ fn what_is_refused_has_its_line() {
     let _bounded = bounded(Duration::from_secs(60));
     let path = TempPath::new("refused.log");
     let limits = Limits { head: 512, body: 10, ..Limits::default() };
-    let timeouts = Timeouts { head: Duration::from_millis(50), ..Timeouts::default() };
+    let timeouts = Timeouts { head: Duration::from_secs(1), ..Timeouts::default() };
     let server = start(Config { limits, timeouts, ..logging(builtin(), &path.0) });
     let long = format!("GET /long HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(600));
     for (input, status) in [
@@ -280,13 +280,19 @@ fn after_a_rename_it_goes_on_in_a_new_file() {
     until("the first line", || !lines(&path.0).is_empty());
     fs::rename(&path.0, &old.0).expect("renamed");
     server.reopen_log().expect("reopened");
-    // Not at once: the writer may be about to write into the old file.
-    std::thread::sleep(Duration::from_millis(300));
-    client.get("/after");
-    let log = stopped(&server, &path.0);
-    assert_eq!(log.iter().map(|line| &line["target"]).collect::<Vec<_>>(), ["/after"]);
-    let log = lines(&old.0);
-    assert_eq!(log.iter().map(|line| &line["target"]).collect::<Vec<_>>(), ["/before"]);
+    // The writer may be about to write into the old file still.
+    let mut sent = vec!["/before".to_owned()];
+    until("a line in the new file", || {
+        sent.push(format!("/after/{}", sent.len()));
+        client.get(&sent[sent.len() - 1]);
+        path.0.exists() && !lines(&path.0).is_empty()
+    });
+    let new = stopped(&server, &path.0);
+    let old = lines(&old.0);
+    assert!(!old.is_empty() && !new.is_empty());
+    // Each in one of the two, in its order.
+    let logged = old.iter().chain(&new).map(|line| line["target"].as_str().expect("one"));
+    assert_eq!(logged.collect::<Vec<_>>(), sent);
 }
 
 #[test]

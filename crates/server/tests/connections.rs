@@ -225,5 +225,5 @@ fn two_thousand_aborted_connections_leave_nothing_behind() {
     assert_eq!(Client::new(&server).get("/").status, 200);
     let start = Instant::now();
     drop(server);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }

@@ -3,10 +3,11 @@
 mod common;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{
-    Client, Latch, OpenAtEnd, bounded, builtin, config, request, start, until_stats, worker,
+    Client, Latch, OpenAtEnd, alone, builtin, config, one_of_five, request, start, until_stats,
+    worker,
 };
 use reactor_server::{Config, Server};
 
@@ -31,7 +32,7 @@ fn blocked(io_threads: usize) -> (Server, std::sync::Arc<Latch>, Vec<Client>) {
 
 #[test]
 fn a_full_queue_turns_away_exactly_the_surplus() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(20));
     for io_threads in [1, 3] {
         let (server, latch, mut held) = blocked(io_threads);
         let _open = OpenAtEnd(latch.clone());
@@ -72,7 +73,7 @@ fn a_full_queue_turns_away_exactly_the_surplus() {
 
 #[test]
 fn a_burst_beyond_the_queue_is_answered_in_order() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(20));
     let (server, latch, held) = blocked(1);
     let _open = OpenAtEnd(latch.clone());
     let mut client = Client::new(&server);
@@ -93,7 +94,7 @@ fn a_burst_beyond_the_queue_is_answered_in_order() {
 
 #[test]
 fn bodies_beyond_the_memory_for_them_are_turned_away() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(20));
     let latch = Latch::new();
     let mut app = builtin();
     latch.route(&mut app, "/held");
@@ -127,27 +128,18 @@ fn bodies_beyond_the_memory_for_them_are_turned_away() {
 
 #[test]
 fn the_loop_answers_at_once_while_all_workers_are_stuck() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(20));
     let (server, latch, held) = blocked(1);
     let _open = OpenAtEnd(latch.clone());
     let mut client = Client::new(&server);
-    let mut times: Vec<Duration> = (0..100)
-        .map(|_| {
-            let start = Instant::now();
-            assert_eq!(client.get("/inline").status, 200);
-            start.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    // The median: a busy machine may well delay a few.
-    assert!(times[50] < Duration::from_millis(10), "median {:?}", times[50]);
+    one_of_five(|| client.is_quick("/inline"));
     assert_eq!(latch.inside(), 2);
     drop(held);
 }
 
 #[test]
 fn recovers_from_overload_by_many_clients() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(20));
     let mut app = builtin();
     worker(&mut app, "/slow", |_, response| {
         thread::sleep(Duration::from_millis(5));

@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, bounded, builtin, config, inline, pattern, post, request, start, until, until_stats,
+    Client, alone, builtin, config, inline, pattern, post, request, start, until, until_stats,
     worker,
 };
 use reactor_server::{Config, Server, Timeouts};
@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(500);
 
 /// What the tests allow on top of a timeout: the wheel's 50 ms tick, and what
 /// a busy machine adds. The timeouts that are not meant are at least 10 s.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(8);
 
 fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
     let mut timeouts = Timeouts::default();
@@ -44,12 +44,45 @@ fn drip(stream: &mut TcpStream, bytes: impl IntoIterator<Item = u8>) {
     stream.set_read_timeout(Some(common::PATIENCE)).expect("a live socket");
 }
 
+/// What a client does step by step, and the longest time between two steps.
+struct Pace {
+    begun: Instant,
+    longest: Duration,
+}
+
+impl Pace {
+    /// From the beginning of the step before to the end of this one is the longest
+    /// that a server may have waited between them.
+    fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = step();
+        self.longest = self.longest.max(self.begun.elapsed());
+        self.begun = begun;
+        done
+    }
+}
+
+/// What `client` does must succeed with every two steps less than `pace` apart. On a
+/// machine that stalls it may itself come too late: then it is tried again.
+#[track_caller]
+fn at_a_pace(pace: Duration, mut client: impl FnMut(&mut Pace) -> io::Result<()>) {
+    for _ in 0..10 {
+        let mut steps = Pace { begun: Instant::now(), longest: Duration::ZERO };
+        let outcome = client(&mut steps);
+        if steps.longest < pace {
+            outcome.expect("served, as it is never too slow");
+            return;
+        }
+    }
+    panic!("this machine is too busy to tell");
+}
+
 #[test]
 fn a_head_that_comes_byte_by_byte_has_one_timeout_for_all() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.head = SHORT);
-    let mut client = Client::new(&server);
     let start = Instant::now();
+    let mut client = Client::new(&server);
     let endless = b"GET / HTTP/1.1\r\nHost: test\r\nX: ".iter().copied();
     drip(&mut client.stream, endless.chain(std::iter::repeat_n(b'x', 200)));
     let reply = client.reply();
@@ -64,7 +97,7 @@ fn a_head_that_comes_byte_by_byte_has_one_timeout_for_all() {
 
 #[test]
 fn the_second_head_of_a_connection_has_the_same_timeout() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.head = SHORT);
     for path in ["/", "/inline"] {
         let mut client = Client::new(&server);
@@ -79,7 +112,7 @@ fn the_second_head_of_a_connection_has_the_same_timeout() {
 
 #[test]
 fn empty_lines_before_a_head_do_not_extend_its_time() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.head = SHORT);
     let mut client = Client::new(&server);
     let start = Instant::now();
@@ -93,36 +126,43 @@ fn empty_lines_before_a_head_do_not_extend_its_time() {
 
 #[test]
 fn a_connection_that_never_says_anything_is_closed_without_a_word() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.head = SHORT);
     let start = Instant::now();
     let mut client = Client::new(&server);
     client.ends();
     assert_about(SHORT, start.elapsed());
-    assert_eq!(server.stats().connections.closed.idle, 1);
+    until_stats(&server, "its end", |s| s.connections.closed.idle == 1);
 }
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.idle = SHORT);
     for path in ["/", "/inline"] {
+        // Each request starts the time anew: four come in more than it.
+        at_a_pace(SHORT * 9 / 10, |pace| {
+            let mut client = Client::new(&server);
+            for n in 0..4 {
+                thread::sleep(if n == 0 { Duration::ZERO } else { SHORT / 2 });
+                pace.step(|| client.try_get(path))?;
+            }
+            Ok(())
+        });
+        until_stats(&server, "the clients to have left", |s| s.connections.open == 0);
+        let idle = server.stats().connections.closed.idle;
         let mut client = Client::new(&server);
-        for _ in 0..3 {
-            assert_eq!(client.get(path).status, 200);
-            thread::sleep(SHORT / 2);
-        }
         let start = Instant::now();
-        assert_eq!(client.get(path).status, 200, "each request starts the time anew");
+        assert_eq!(client.get(path).status, 200);
         client.ends();
         assert_about(SHORT, start.elapsed());
+        until_stats(&server, "its end", |s| s.connections.closed.idle == idle + 1);
     }
-    assert_eq!(server.stats().connections.closed.idle, 2);
 }
 
 #[test]
 fn a_body_without_progress_is_given_up() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.body = SHORT);
     let heads = [
         "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345",
@@ -146,7 +186,7 @@ fn a_body_without_progress_is_given_up() {
 
 #[test]
 fn a_body_that_makes_progress_may_take_its_time() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| {
         t.body = SHORT;
         t.head = SHORT;
@@ -158,16 +198,24 @@ fn a_body_that_makes_progress_may_take_its_time() {
     for (head, before, after, end) in
         [(lengths, "", "", ""), (chunked, "32\r\n", "\r\n", "0\r\n\r\n")]
     {
-        let mut client = Client::new(&server);
-        let start = Instant::now();
-        client.send(head);
-        for piece in body.chunks(50) {
-            thread::sleep(SHORT / 7);
-            client.send([before.as_bytes(), piece, after.as_bytes()].concat());
-        }
-        client.send(end);
-        assert_eq!(client.reply().body, body);
-        assert!(start.elapsed() > SHORT * 2, "{:?}", start.elapsed());
+        at_a_pace(SHORT / 2, |pace| {
+            let mut client = Client::new(&server);
+            let start = Instant::now();
+            pace.step(|| client.stream.write_all(head.as_bytes()))?;
+            for bytes in body.chunks(50) {
+                thread::sleep(SHORT / 7);
+                let piece = [before.as_bytes(), bytes, after.as_bytes()].concat();
+                pace.step(|| client.stream.write_all(&piece))?;
+            }
+            pace.step(|| client.stream.write_all(end.as_bytes()))?;
+            assert!(start.elapsed() > SHORT * 2, "{:?}", start.elapsed());
+            let reply = client.try_reply(false)?;
+            if reply.status == 200 {
+                assert_eq!(reply.body, body);
+                return Ok(());
+            }
+            Err(io::Error::other(reply.head))
+        });
     }
 }
 
@@ -209,13 +257,13 @@ fn a_body_that_began_quickly_may_not_pause_longer_for_it() {
 /// While a handler works, no timeout runs, whatever else is short.
 #[test]
 fn a_slow_handler_is_not_taken_for_a_slow_client() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let mut app = builtin();
     worker(&mut app, "/slow", |_, response| {
-        thread::sleep(SHORT * 2);
+        thread::sleep(SHORT * 4);
         response.body(b"slow");
     });
-    let tight = SHORT / 2;
+    let tight = SHORT * 2;
     let timeouts = Timeouts { head: tight, body: tight, idle: tight, write: tight, drain: tight };
     let server = start(Config { timeouts, ..config(app) });
     let mut client = Client::new(&server);
@@ -238,7 +286,7 @@ fn lazy_reader(server: &Server) -> Client {
 
 #[test]
 fn a_client_that_does_not_read_is_not_read_from_and_gets_everything_once_it_does() {
-    let _bound = bounded(Duration::from_secs(30));
+    let _bound = alone(Duration::from_secs(60));
     const LARGE: usize = 1 << 20;
     const REQUESTS: usize = 100;
     let large = pattern(LARGE);
@@ -265,7 +313,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_gets_everything_once_it_does
 
 #[test]
 fn a_client_that_pipelines_bodies_without_reading_gets_all_of_them_back_in_order() {
-    let _bound = bounded(Duration::from_secs(30));
+    let _bound = alone(Duration::from_secs(60));
     const SIZE: usize = 256 * 1024;
     // Far more than the kernel's buffers on both sides and what may be under
     // way.
@@ -309,7 +357,7 @@ fn settled(server: &Server) -> u64 {
 
 #[test]
 fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let mut app = builtin();
     inline(&mut app, "/large", pattern(8 << 20));
     worker(&mut app, "/made", |_, response| response.body_vec(pattern(8 << 20)));
@@ -328,7 +376,7 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
         let _ = client.stream.read_to_end(&mut rest);
         assert!(rest.len() < 8 << 20, "{path}: it was all there");
     }
-    assert_eq!(server.stats().connections.open, 0);
+    until_stats(&server, "the end of all", |s| s.connections.open == 0);
 }
 
 /// Its requests are no reason to wait for it.
@@ -367,19 +415,25 @@ fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
 /// of it is free: what the peer takes in between is progress as well.
 #[test]
 fn a_client_that_reads_slowly_but_steadily_is_served_to_the_end() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _bound = alone(Duration::from_secs(60));
     let large = pattern(8 << 20);
     let mut app = builtin();
     inline(&mut app, "/large", large.clone());
     let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
     let server = start(Config { timeouts, ..config(app) });
-    let mut client = lazy_reader(&server);
-    client.send(request("GET", "/large"));
-    let start = Instant::now();
-    while start.elapsed() < SHORT * 4 {
-        thread::sleep(Duration::from_millis(20));
-        client.more().expect("neither an end nor a reset");
-    }
-    assert!(client.reply().body == large);
-    assert_eq!(server.stats().connections.closed.write_timeout, 0);
+    at_a_pace(SHORT / 2, |pace| {
+        let mut client = lazy_reader(&server);
+        client.send(request("GET", "/large"));
+        let start = Instant::now();
+        let mut received = 0;
+        while received < large.len() {
+            // After a while as fast as it comes.
+            if start.elapsed() < SHORT * 4 {
+                thread::sleep(Duration::from_millis(20));
+            }
+            received += pace.step(|| client.more())?;
+        }
+        assert!(client.try_reply(false)?.body == large);
+        Ok(())
+    });
 }

@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reactor_load::{ErrorCounts, Peer, Plan, Report, Request, Run, StartError};
 
@@ -108,4 +108,14 @@ fn unsent(report: &Report) -> u64 {
 pub(crate) fn first<'r>(report: &'r Report, class: &str) -> &'r str {
     let first = report.first_errors.iter().find(|error| error.class == class);
     first.map_or("", |error| &error.message)
+}
+
+/// Polls until the condition holds.
+#[track_caller]
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "that has not come about");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,32 @@ pub(crate) fn bounded(limit: Duration) -> Bounded {
 
 pub(crate) struct Bounded {
     _alive: Sender<()>,
+}
+
+/// Tests that measure time disturb each other: they run one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for the other tests that hold this, then is [`bounded`].
+#[must_use]
+pub(crate) fn alone(limit: Duration) -> Alone {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    Alone { _bound: bounded(limit), _turn: turn }
+}
+
+pub(crate) struct Alone {
+    _bound: Bounded,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// For what a busy machine may spoil, and a defect always does: it must succeed
+/// in one of five attempts.
+#[track_caller]
+pub(crate) fn one_of_five(mut attempt: impl FnMut() -> Result<(), String>) {
+    let mut failures = Vec::new();
+    while let Err(failure) = attempt() {
+        failures.push(failure);
+        assert!(failures.len() < 5, "five times: {failures:#?}");
+    }
 }
 
 /// Polls `condition` until it holds.
@@ -213,6 +239,31 @@ impl<S: Read + Write> Client<S> {
         self.reply()
     }
 
+    /// The same where there may be none.
+    pub(crate) fn try_get(&mut self, path: &str) -> io::Result<()> {
+        self.stream.write_all(request("GET", path).as_bytes())?;
+        assert_eq!(self.try_reply(false)?.status, 200);
+        Ok(())
+    }
+
+    /// An error unless the median of a hundred requests in turn takes less than
+    /// 10 ms, and the 95th less than 100 ms.
+    pub(crate) fn is_quick(&mut self, path: &str) -> Result<(), String> {
+        let mut times: Vec<Duration> = (0..100)
+            .map(|_| {
+                let start = Instant::now();
+                assert_eq!(self.get(path).status, 200);
+                start.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let (median, late) = (times[50], times[95]);
+        if median < Duration::from_millis(10) && late < Duration::from_millis(100) {
+            return Ok(());
+        }
+        Err(format!("median {median:?}, 95th of 100 {late:?}"))
+    }
+
     /// The next response, which must be whole.
     #[track_caller]
     pub(crate) fn reply(&mut self) -> Reply {
@@ -282,14 +333,19 @@ impl<S: Read + Write> Client<S> {
         Ok(std::mem::replace(&mut self.buf, rest))
     }
 
-    /// Takes what comes next, 64 KiB at most.
-    pub(crate) fn more(&mut self) -> io::Result<()> {
+    /// Takes what comes next, 64 KiB at most, and returns how much.
+    pub(crate) fn more(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 64 * 1024];
-        match self.stream.read(&mut chunk)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
-                self.buf.extend_from_slice(&chunk[..n]);
-                Ok(())
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    self.buf.extend_from_slice(&chunk[..n]);
+                    return Ok(n);
+                }
+                // A process that was stopped and goes on (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
