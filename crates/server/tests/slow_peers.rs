@@ -223,7 +223,7 @@ fn a_body_that_makes_progress_may_take_its_time() {
 /// and then must not keep it from others.
 #[test]
 fn a_body_that_trickles_is_given_up_though_it_never_pauses() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _alone = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.body = SHORT);
     let lengths = "Content-Length: 1000";
     for (path, framing) in [("/echo", lengths), ("/echo", CHUNKED), ("/nowhere", lengths)] {
@@ -244,7 +244,7 @@ const CHUNKED: &str = "Transfer-Encoding: chunked";
 /// What came quickly at first is no credit for later.
 #[test]
 fn a_body_that_began_quickly_may_not_pause_longer_for_it() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _alone = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.body = SHORT);
     let mut client = Client::new(&server);
     client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n");
@@ -382,7 +382,7 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
 /// Its requests are no reason to wait for it.
 #[test]
 fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
-    let _bound = bounded(Duration::from_secs(20));
+    let _alone = alone(Duration::from_secs(60));
     const PIECE: usize = 20_000;
     let mut app = builtin();
     inline(&mut app, "/piece", pattern(PIECE));
