@@ -4,12 +4,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../setup.mjs';
+import { ROOT, SetupError } from '../setup.mjs';
 
 export const BUILD = join(ROOT, 'build');
 
 /** A toolchain that cannot be had here; nothing is wrong with the project. */
-export class Unavailable extends Error {}
+export class Unavailable extends SetupError {}
 
 /** GCC with a sysroot of glibc 2.17, by target; for x64 hosts, there are no others. */
 const GCC = {
@@ -71,11 +71,16 @@ function download(spec, integrity, folder) {
   if (status !== 0) {
     throw new Unavailable(`${spec} cannot be downloaded: ${lastLine(stderr)}`);
   }
-  const [packed] = JSON.parse(stdout);
+  const [packed] = packedBy(stdout);
   if (packed.integrity !== integrity) {
     throw new Error(`${spec} has the digest ${packed.integrity}, not ${integrity}`);
   }
   return join(folder, packed.filename);
+}
+
+/** What `npm pack --json` has packed: an array, from npm 12 an object by name. */
+export function packedBy(stdout) {
+  return Object.values(JSON.parse(stdout));
 }
 
 /**
