@@ -30,6 +30,7 @@ export async function checkPackages({ root, platforms, repository }) {
   const manifest = manifestOf(root);
   await check('the root package: its files', () => checkContents(root, expectedInRoot()));
   await check('the root package runs no script and brings no tools', () => {
+    assert.equal(manifest.private, undefined);
     assert.equal(manifest.scripts, undefined);
     assert.equal(manifest.devDependencies, undefined);
     return `depends on ${Object.keys(manifest.dependencies).join(', ')}`;

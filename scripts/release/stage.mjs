@@ -55,7 +55,8 @@ export function stage(folder, { binaries = binaryOf, repository } = {}) {
   }
   wire(folder);
   // Nobody who installs it runs them, and "npm" is not part of the root package.
-  const { scripts, devDependencies, ava, napi, ...published } = readManifest(folder);
+  // The checkout is private, so that `npm publish` in it sends nothing half-finished.
+  const { private: _, scripts, devDependencies, ava, napi, ...published } = readManifest(folder);
   writeManifest(folder, published);
   const staged = stagedIn(folder, { repository });
   if (repository !== undefined) {

