@@ -115,10 +115,12 @@ test('a binding that cannot be loaded is named with the reason', async (t) => {
   const { stdout } = await run(folder, SERVE);
   t.true(
     stdout.startsWith(
-      `ReactorError ERR_REACTOR_BINDING reactor-rs cannot load its native binding ${PACKAGE}: ${file}`,
+      `ReactorError ERR_REACTOR_BINDING reactor-rs cannot load its native binding ${PACKAGE}: `,
     ),
     stdout,
   );
+  // glibc's words begin with it, musl's end with it and the cause.
+  t.true(stdout.includes(file), stdout);
   t.is(stdout.split('\n').length, 2, 'one line');
 });
 

@@ -9,25 +9,29 @@ import { pathToFileURL } from 'node:url';
 import { ROOT, SetupError } from '../setup.mjs';
 import { debianRustc, musl } from './debian.mjs';
 import { checkBinary } from './gates.mjs';
-import { plan, skip } from './tap.mjs';
+import { NEUTRAL } from './paths.mjs';
+import { plan } from './tap.mjs';
 import { binaryOf, targetNamed } from './targets.mjs';
-import { gcc, Unavailable } from './toolchain.mjs';
+import { gcc } from './toolchain.mjs';
 
 /** A folder for each target in it: their compilers, linkers and flags differ. */
 const TARGET_DIR = join(ROOT, 'target/prebuilt');
 
 /** Panics name their source files: not where they were on the machine that built it. */
 const PATHS = [
-  `--remap-path-prefix=${process.env.CARGO_HOME ?? join(homedir(), '.cargo')}=/cargo`,
-  `--remap-path-prefix=${ROOT.replace(/\/$/, '')}=/reactor-rs`,
+  `--remap-path-prefix=${process.env.CARGO_HOME ?? join(homedir(), '.cargo')}=${NEUTRAL.cargo}`,
+  `--remap-path-prefix=${ROOT.replace(/\/$/, '')}=${NEUTRAL.root}`,
 ];
 
 /**
- * Builds a target's binary.
+ * Builds a target's binary. Where that fails there is none, nor an older one.
  * @param {import('./targets.mjs').Target} target
- * @throws {Unavailable} where the tools for it are not to be had
+ * @throws {import('./toolchain.mjs').Unavailable} where the tools for it are not to be had
  */
 export function build(target) {
+  const binary = binaryOf(target);
+  // Whoever runs the old one has it mapped: another file takes its place.
+  rmSync(binary, { force: true });
   const { cargo = [], flags = [], env } = toolchainOf(target);
   const args = ['build', '--release', '--locked', '--target', target.triple, ...cargo];
   const targetDir = join(TARGET_DIR, target.name);
@@ -39,9 +43,6 @@ export function build(target) {
   if (status !== 0) {
     throw new SetupError(`cargo build for ${target.triple} failed: ${error?.message ?? status}`);
   }
-  const binary = binaryOf(target);
-  // Whoever runs the old one has it mapped.
-  rmSync(binary, { force: true });
   copyFileSync(join(targetDir, target.triple, 'release/libreactor_rs.so'), binary);
 }
 
@@ -72,20 +73,16 @@ function toolchainOf(target) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [name] = process.argv.slice(2);
   try {
-    const target = targetNamed(name);
+    const target = targetNamed(process.argv[2]);
     build(target);
     await checkBinary(target);
     plan();
   } catch (error) {
-    if (error instanceof Unavailable) {
-      skip(name, error.message);
-    } else if (error instanceof SetupError) {
-      process.stderr.write(`${error.message}\n`);
-      process.exitCode = 1;
-    } else {
+    if (!(error instanceof SetupError)) {
       throw error;
     }
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
   }
 }

@@ -9,15 +9,16 @@ import { here, targetOf } from '../../dist/platform.js';
 import { skipReason } from '../programs.mjs';
 import { ROOT } from '../setup.mjs';
 import { build } from './build.mjs';
-import { checkContents, expectedInPlatform, expectedInRoot } from './contents.mjs';
+import { checkPackages } from './contents.mjs';
 import { checkBinary } from './gates.mjs';
 import { bundledCrates, notices, refusedCrates } from './licences.mjs';
 import { NOTICES, stage } from './stage.mjs';
 import { check, plan, skip } from './tap.mjs';
-import { targetNamed } from './targets.mjs';
+import { packageFolder, TARGETS, targetNamed } from './targets.mjs';
 import { Unavailable } from './toolchain.mjs';
 
-await checkPackages();
+await checkVersions();
+await checkStaging();
 await checkLicences();
 await checkPrebuilt();
 plan();
@@ -41,33 +42,29 @@ async function checkPrebuilt() {
   }
 }
 
-/** Their files only: what the binaries are does not matter here. */
-async function checkPackages() {
+/** Their files and manifests: what the binaries are does not matter here. */
+async function checkStaging() {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-release-'));
   try {
     const binary = join(folder, 'binary');
     writeFileSync(binary, 'a binary');
-    const { root, platforms } = stage(join(folder, 'stage'), { binaries: () => binary });
-    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    await check('the root package: its files', () => checkContents(root, expectedInRoot()));
-    await check('the root package runs no script and brings no tools', () => {
-      assert.equal(manifest.scripts, undefined);
-      assert.equal(manifest.devDependencies, undefined);
-      return `depends on ${Object.keys(manifest.dependencies).join(', ')}`;
-    });
-    await check('the root package names its platform packages, by their exact versions', () => {
-      const wanted = Object.keys(platforms).map((name) => [
-        `@reactor-rs/binding-${name}`,
-        manifest.version,
-      ]);
-      assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(wanted));
-    });
-    for (const [name, at] of Object.entries(platforms)) {
-      await check(`${name}: its files`, () => checkContents(at, expectedInPlatform(name)));
-    }
+    await checkPackages(stage(join(folder, 'stage'), { binaries: () => binary }));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function checkVersions() {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  await check('package.json, Cargo.toml and the platforms have one version', () => {
+    const [, cargo] = /^version = "(.+)"$/m.exec(readFileSync(join(ROOT, 'Cargo.toml'), 'utf8'));
+    assert.equal(cargo, version, 'Cargo.toml');
+    for (const target of TARGETS) {
+      const file = join(packageFolder(target), 'package.json');
+      assert.equal(JSON.parse(readFileSync(file, 'utf8')).version, version, file);
+    }
+    return version;
+  });
 }
 
 async function checkLicences() {

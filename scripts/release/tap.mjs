@@ -2,6 +2,7 @@
 
 let number = 0;
 let failed = 0;
+let skipped = 0;
 
 /**
  * One check: it fails by throwing, and may return what it found.
@@ -23,13 +24,18 @@ export async function check(name, run) {
 
 /** What could not be checked, and why. It counts neither way. */
 export function skip(what, why) {
+  skipped++;
   process.stdout.write(`# skipped: ${what}: ${why}\n`);
 }
 
-/** The end of the output. */
+/**
+ * The end of the output.
+ * @returns {{ failed: number, skipped: number }}
+ */
 export function plan() {
   process.stdout.write(`1..${number}\n`);
   if (failed > 0) {
     process.stdout.write(`# ${failed} of ${number} failed\n`);
   }
+  return { failed, skipped };
 }

