@@ -10,11 +10,13 @@ let skipped = 0;
  * @param {() => unknown} run
  */
 export async function check(name, run) {
-  number++;
   try {
     const found = await run();
+    // Counted when they end: some run at the same time.
+    number++;
     process.stdout.write(`ok ${number} - ${name}${found === undefined ? '' : `: ${found}`}\n`);
   } catch (error) {
+    number++;
     failed++;
     const text = String(error?.stack ?? error).replace(/^/gm, '  # ');
     process.stdout.write(`not ok ${number} - ${name}\n${text}\n`);
