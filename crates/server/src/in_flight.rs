@@ -26,6 +26,11 @@ impl InFlight {
         let before = self.now.fetch_sub(1, Ordering::Relaxed);
         debug_assert!(before > 0, "more have left than came");
     }
+
+    #[cfg(test)]
+    pub(crate) fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]

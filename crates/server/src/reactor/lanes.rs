@@ -664,3 +664,15 @@ impl<T: Transport> Reactor<T> {
             .collect()
     }
 }
+
+/// For the simulation's checks.
+#[cfg(test)]
+impl LaneSide {
+    pub(super) fn lane(&self) -> Option<&Arc<Lane>> {
+        self.lane.as_ref()
+    }
+
+    pub(super) fn events(&self) -> &VecDeque<LaneEvent> {
+        &self.out
+    }
+}

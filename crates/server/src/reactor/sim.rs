@@ -1,7 +1,7 @@
 //! A simulation of the reactor: clients that send right and wrong requests in
 //! any pieces, sockets that take and give as little as sockets may, workers
-//! that answer late, out of order or never, a clock that jumps. A seed decides
-//! all of it, so a run that fails can be run again:
+//! that answer late, out of order or never, threads behind lanes that do so and
+//! stream, come and go, a clock that jumps. A seed decides all of it, so a run that fails can be run again:
 //!
 //! ```sh
 //! REACTOR_SIM_SEED=7 cargo test -p reactor-server sim    # one seed, traced
@@ -20,7 +20,9 @@ mod client;
 mod plan;
 mod request;
 mod rng;
+mod said;
 mod tally;
+mod thread;
 mod wire;
 mod world;
 
@@ -28,7 +30,7 @@ use tally::Tally;
 use world::World;
 
 /// Seeds that every `cargo test` runs.
-const RUNS: u64 = 400;
+const RUNS: u64 = 600;
 
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -14,13 +14,37 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+/// Whether more may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Open,
+    /// The server has ended its stream.
+    Orderly,
+    /// The connection was broken off.
+    Broken,
+}
+
+/// How much of an answer there is.
+pub(super) enum Parsed {
+    /// Not its whole head.
+    Nothing,
+    /// Its head, and where no more may come what there is of its body.
+    Begun(Answer),
+    /// All of it, which is that long.
+    Whole(Answer, usize),
+}
+
 impl Answer {
-    /// The answer at the start of `input` and how long it is; None while it
-    /// is incomplete.
-    pub(super) fn parse(input: &[u8], head_only: bool) -> Result<Option<(Self, usize)>, String> {
+    /// The answer at the start of `input`. The end of the stream is also that of
+    /// a body which is framed by nothing else.
+    pub(super) fn parse(input: &[u8], head_only: bool, end: End) -> Result<Parsed, String> {
         let window = &input[..input.len().min(1_000)];
         let Some(head_len) = window.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return if window.len() < 1_000 { Ok(None) } else { Err("an endless head".into()) };
+            return if window.len() < 1_000 {
+                Ok(Parsed::Nothing)
+            } else {
+                Err("an endless head".into())
+            };
         };
         let head = std::str::from_utf8(&input[..head_len]).map_err(|e| e.to_string())?;
         let mut answer = Self::default();
@@ -38,11 +62,13 @@ impl Answer {
             return if head.contains("\r\n") {
                 Err(format!("fields in a 100: {head:?}"))
             } else {
-                Ok(Some((answer, start)))
+                Ok(Parsed::Whole(answer, start))
             };
         }
-        let used = answer.read_body(input, start, head_only)?;
-        Ok(used.map(|used| (answer, used)))
+        Ok(match answer.read_body(input, start, head_only, end)? {
+            Some(used) => Parsed::Whole(answer, used),
+            None => Parsed::Begun(answer),
+        })
     }
 
     fn field(&mut self, line: &str) -> Result<(), String> {
@@ -71,11 +97,13 @@ impl Answer {
         if new { Ok(()) } else { Err(format!("a second {name}")) }
     }
 
+    /// How long the answer is; None while it is incomplete.
     fn read_body(
         &mut self,
         input: &[u8],
         start: usize,
         head_only: bool,
+        end: End,
     ) -> Result<Option<usize>, String> {
         if matches!(self.status, 204 | 304) {
             if self.length.is_some() || self.chunked {
@@ -83,17 +111,33 @@ impl Answer {
             }
             return Ok(Some(start));
         }
-        if self.chunked == self.length.is_some() {
+        if self.chunked && self.length.is_some() {
             return Err("a body is framed by a length or by chunks".into());
+        }
+        if self.is_until_close() && !self.close {
+            return Err("a body without an end".into());
         }
         if head_only {
             return Ok(Some(start));
         }
-        if let Some(length) = self.length {
-            let Some(body) = input.get(start..start + length) else { return Ok(None) };
-            self.body = body.to_vec();
-            return Ok(Some(start + length));
+        if self.chunked {
+            return self.read_chunks(input, start);
         }
+        let behind = self.length.map_or(input.len(), |length| start + length);
+        let there = behind.min(input.len());
+        let whole = if self.is_until_close() { end == End::Orderly } else { there == behind };
+        if whole || end != End::Open {
+            self.body = input[start..there].to_vec();
+        }
+        Ok(whole.then_some(behind))
+    }
+
+    /// Only the end of the connection ends it (RFC 9112 section 6.3, rule 8).
+    pub(super) fn is_until_close(&self) -> bool {
+        !self.chunked && self.length.is_none() && !matches!(self.status, 204 | 304)
+    }
+
+    fn read_chunks(&mut self, input: &[u8], start: usize) -> Result<Option<usize>, String> {
         let mut at = start;
         loop {
             let line = &input[at..input.len().min(at + 20)];
@@ -108,7 +152,11 @@ impl Answer {
             let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok());
             let size = size.ok_or_else(|| format!("no chunk size: {line:?}"))?;
             let data = at + digits + 2;
-            let Some(chunk) = input.get(data..data + size + 2) else { return Ok(None) };
+            let Some(chunk) = input.get(data..data + size + 2) else {
+                let there = &input[data..input.len().min(data + size)];
+                self.body.extend_from_slice(there);
+                return Ok(None);
+            };
             if !chunk.ends_with(b"\r\n") {
                 return Err("a chunk is longer than it says".into());
             }

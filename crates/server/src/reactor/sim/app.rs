@@ -4,8 +4,8 @@ use super::request::{INLINE, pattern};
 use crate::app::{App, Inline, Target};
 use crate::task::{Request, Response};
 
-/// `version` tells it from those before it.
-pub(super) fn app(version: u32) -> App {
+/// `version` tells it from those before it, `generation` from those with other lanes.
+pub(super) fn app(version: u32, generation: u32) -> App {
     let mut app = App::new();
     let mut add = |method, path: &str, target| {
         app.route(method, path, target).expect("the routes are sound");
@@ -41,6 +41,7 @@ pub(super) fn app(version: u32) -> App {
     add(None, "/echo/:id", Target::worker(echo));
     add(None, "/size/:bytes/:chunked", Target::worker(sized));
     add(None, "/empty/:status", Target::worker(empty));
+    add(None, "/lane/:id", Target::Lane(generation));
     for (index, size) in INLINE.into_iter().enumerate() {
         let inline = Inline::new(200, &[], pattern(index as u32, size)).unwrap();
         add(None, &format!("/inline/{index}"), Target::Inline(inline));

@@ -1,5 +1,7 @@
 //! Faults that the simulation has found, each by itself.
 
+mod lanes;
+
 use std::cell::RefMut;
 
 use super::client::Ending;

@@ -1,5 +1,9 @@
 //! What must hold between two turns, whatever has happened.
 
+mod lanes;
+
+pub(super) use lanes::{Given, Outside};
+
 use super::wire::SimTransport;
 use crate::clock::Millis;
 use crate::conn::{Answer, Conn, HIGH_WATER, Incoming, MAX_PIPELINED, Phase};
@@ -15,13 +19,20 @@ macro_rules! ensure {
     };
 }
 
+use ensure;
+
 /// Longer than any timeout.
 const FAR: Millis = 80_000;
 
 impl Reactor<SimTransport> {
-    /// `out` are the tasks that have been taken and have not come back. No
-    /// answer is longer than `longest`.
-    pub(super) fn check_invariants(&self, out: &[&Task], longest: usize) -> Result<(), String> {
+    /// `out` are the tasks that workers have and have not given back, `outside` is
+    /// what lanes have. No answer is longer than `longest`.
+    pub(super) fn check_invariants(
+        &self,
+        out: &[&Task],
+        outside: &Outside,
+        longest: usize,
+    ) -> Result<(), String> {
         let conns = || self.conns.iter().map(|(_, conn)| conn);
         let waiting = conns().flat_map(|conn| conn.waiting.iter().flatten());
         let held = conns()
@@ -37,7 +48,10 @@ impl Reactor<SimTransport> {
             .chain(out.iter().copied())
             .chain(self.tasks.iter().map(|task| &**task));
         let bodies: usize = held.map(|task| task.request.body.len()).sum();
-        ensure!(self.body_bytes == bodies, "{} of {bodies} body bytes", self.body_bytes);
+        let bodies = bodies + self.lane_bodies(outside);
+        let right = self.body_bytes == bodies || outside.replies && self.body_bytes > bodies;
+        ensure!(right, "{} of {bodies} body bytes", self.body_bytes);
+        self.check_lanes(outside)?;
         ensure!(self.body_bytes <= self.settings.body_memory, "too many bodies are held");
         ensure!(self.tasks_out == out.len(), "{} of {} tasks out", self.tasks_out, out.len());
         ensure!(self.dirty.is_empty(), "the loop would sleep on unsent answers");
@@ -45,6 +59,7 @@ impl Reactor<SimTransport> {
             self.free_tasks.iter().all(|task| task.request.body.is_empty()
                 && task.request.head_bytes.is_empty()
                 && task.handler.is_none()
+                && !task.at_handler
                 && !task.failed),
             "a task is used again with what was in it"
         );
@@ -87,9 +102,13 @@ impl Reactor<SimTransport> {
         for (sequence, place) in (conn.next_answer..).zip(&conn.waiting) {
             places.extend(place.is_some().then_some(sequence));
         }
-        if conn.incoming.is_some() {
-            places.push(conn.next_request.wrapping_sub(1));
+        let last = conn.next_request.wrapping_sub(1);
+        // Its answer may have begun, and wait for its turn.
+        if conn.incoming.is_some() && !(conn.body_comes_in(last) && places.contains(&last)) {
+            places.push(last);
         }
+        let with_lane = self.check_with_lane(slot, conn, &places)?;
+        places.extend(with_lane);
         places.sort_unstable();
         let expected: Vec<u32> = (conn.next_answer..conn.next_request).collect();
         ensure!(places == expected, "requests {places:?} instead of {expected:?}");
@@ -112,7 +131,8 @@ impl Reactor<SimTransport> {
         ensure!(!conn.dirty, "answers are forgotten");
         ensure!(!conn.readable || !conn.wants_read() || conn.listed, "input is forgotten");
         ensure!(!unread || conn.readable || at_work, "unread input is forgotten");
-        ensure!(!conn.stalled || conn.is_full() || conn.listed, "a stall without cause");
+        let held = conn.is_full() || conn.last_request_read || conn.listed;
+        ensure!(!conn.stalled || held, "a stall without cause");
         ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
         ensure!(!conn.closing || !conn.out.is_empty() || conn.phase == Phase::Linger, "not closed");
 
@@ -123,10 +143,18 @@ impl Reactor<SimTransport> {
         ensure!(deadline.is_none() == (phase == Phase::Busy), "the timer is {deadline:?}");
         let now = self.clock.millis();
         ensure!(deadline.is_none_or(|at| at > now && at <= now + FAR), "due at {deadline:?}");
-        ensure!(phase != Phase::Busy || tasks > 0 || conn.listed, "it waits for nothing");
+        let waits = tasks > 0 || conn.with_lane != 0 || conn.parked || conn.listed;
+        ensure!(
+            phase != Phase::Busy || waits,
+            "it waits for nothing, stalled {}, the last read {}",
+            conn.stalled,
+            conn.last_request_read
+        );
 
         // Memory.
-        if matches!(phase, Phase::Idle | Phase::Fresh | Phase::Linger) {
+        // A handler behind a lane may close on top of requests that are in flight.
+        let lingers = phase == Phase::Linger && conn.in_flight() == 0;
+        if lingers || matches!(phase, Phase::Idle | Phase::Fresh) {
             ensure!(conn.tail.capacity() == 0, "an idle connection owns a tail");
             ensure!(conn.waiting.capacity() == 0, "an idle connection owns places");
             ensure!(conn.out.owns_nothing(), "an idle connection owns output");

@@ -4,6 +4,7 @@
 
 use super::request::Mix;
 use super::rng::Rng;
+use super::said::Habits;
 use super::wire::Faults;
 
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Plan {
     pub(super) queue: usize,
     pub(super) max_tasks: usize,
     pub(super) body_memory: usize,
+    pub(super) lanes: LanePlan,
     /// What a client's receive buffer holds, at most.
     pub(super) most_capacity: usize,
     /// What arrives at once, at most.
@@ -36,6 +38,57 @@ pub(super) struct Plan {
     pub(super) stops: usize,
 }
 
+/// What the lanes of a run are like.
+#[derive(Clone, Debug)]
+pub(super) struct LanePlan {
+    pub(super) count: usize,
+    /// Requests that may wait in each.
+    pub(super) capacity: usize,
+    /// Events that a thread takes in a turn, at most.
+    pub(super) batch: usize,
+    /// Requests that may be with lanes.
+    pub(super) in_flight: Option<usize>,
+    /// How long they may be, in milliseconds.
+    pub(super) request_timeout: Option<u64>,
+    pub(super) habits: Habits,
+    /// A thread drives the loop: then it does not look once more before it sleeps.
+    pub(super) drives: bool,
+    /// Percentage.
+    pub(super) slow: u32,
+    /// Of steps, in a thousand: threads that come and go.
+    pub(super) changes: usize,
+}
+
+impl LanePlan {
+    fn new(rng: &mut Rng) -> Self {
+        Self {
+            count: rng.between(1, 3),
+            capacity: *rng.pick(&[1, 2, 5, 4_096, 4_096]),
+            batch: *rng.pick(&[1, 3, 1_000]),
+            in_flight: *rng.pick(&[None, None, None, Some(1), Some(4), Some(30)]),
+            request_timeout: *rng.pick(&[None, None, Some(100), Some(5_000)]),
+            habits: Habits::new(rng),
+            drives: rng.percent(30),
+            slow: *rng.pick(&[0, 50, 90]),
+            changes: if rng.percent(70) { 0 } else { *rng.pick(&[5, 20, 60]) },
+        }
+    }
+
+    fn calm() -> Self {
+        Self {
+            count: 1,
+            capacity: 4_096,
+            batch: 1_000,
+            in_flight: None,
+            request_timeout: None,
+            habits: Habits::default(),
+            drives: false,
+            slow: 0,
+            changes: 0,
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn new(rng: &mut Rng) -> Self {
         let mut seldom = |values: &[usize]| if rng.percent(70) { 0 } else { *rng.pick(values) };
@@ -43,7 +96,7 @@ impl Plan {
         let reloads = seldom(&[5, 30]);
         let drains = seldom(&[2, 10]);
         let stops = seldom(&[1, 3]);
-        Self {
+        let mut plan = Self {
             clients: rng.between(1, 8),
             steps: rng.between(50, 700),
             mix: Mix::new(rng),
@@ -55,6 +108,7 @@ impl Plan {
             queue: *rng.pick(&[1, 3, 20, 1_000, 1_000]),
             max_tasks: *rng.pick(&[2, 100, 4_096, 4_096]),
             body_memory: *rng.pick(&[10_000, 300_000, 100_000_000, 100_000_000]),
+            lanes: LanePlan::new(rng),
             most_capacity: *rng.pick(&[300, 10_000, 200_000, 2_000_000]),
             most_segment: *rng.pick(&[1, 30, 2_000, 100_000, 1_000_000]),
             odd_endings: *rng.pick(&[0, 20, 60]),
@@ -69,7 +123,25 @@ impl Plan {
             reloads,
             drains,
             stops,
+        };
+        if rng.percent(15) {
+            plan.answer_uploads_early();
         }
+        plan
+    }
+
+    /// What can go wrong with an upload that is being answered needs many things at
+    /// once.
+    fn answer_uploads_early(&mut self) {
+        self.mix.lane = 80;
+        self.mix.bodies = 80;
+        self.mix.chunks = 95;
+        self.most_segment = 200;
+        self.mix.closes = 0;
+        self.mix.bad = 30;
+        self.lanes.habits.early = 80;
+        self.lanes.habits.streams = 80;
+        self.lanes.habits.silent = 30;
     }
 
     /// Nothing happens but what a test makes happen.
@@ -83,6 +155,7 @@ impl Plan {
             queue: 1_000,
             max_tasks: 1_000,
             body_memory: 100_000_000,
+            lanes: LanePlan::calm(),
             most_capacity: 100_000,
             most_segment: 100_000,
             odd_endings: 0,
@@ -106,9 +179,9 @@ impl Plan {
     }
 
     /// No more than this is written behind the high-water mark. An answer
-    /// that a worker makes is not held back by it: each of the requests in
-    /// flight may bring one.
+    /// that a worker or a lane makes is not held back by it: each of the requests
+    /// in flight may bring one.
     pub(super) fn longest(&self) -> usize {
-        if self.mix.inline == 100 { 101_000 } else { 64 * 301_000 }
+        if self.mix.inline == 100 && self.mix.lane == 0 { 101_000 } else { 64 * 301_000 }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::rng::Rng;
 use crate::conn::MAX_PIPELINED;
+use crate::lane::WINDOW;
 
 /// A request in a client's script.
 #[derive(Clone, Debug)]
@@ -69,6 +70,13 @@ pub(super) enum Kind {
     NotAllowed,
     Unknown,
     Options,
+    /// To a lane, whose thread answers as it likes, with so many bytes.
+    Lane {
+        bytes: usize,
+    },
+    /// To a lane, with a body that goes wrong on its way: what of it comes before
+    /// is right.
+    Spoilt(u16),
     /// Malformed or over a limit.
     Bad(u16),
 }
@@ -76,6 +84,10 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) fn is_worker(self) -> bool {
         matches!(self, Self::Echo | Self::Sized { .. } | Self::Empty(_))
+    }
+
+    pub(super) fn is_lane(self) -> bool {
+        matches!(self, Self::Lane { .. } | Self::Spoilt(_))
     }
 }
 
@@ -104,8 +116,11 @@ pub(super) struct Mix {
     pub(super) most_answer: usize,
     /// Percentages.
     pub(super) large: u32,
+    pub(super) lane: u32,
     pub(super) inline: u32,
     pub(super) bodies: u32,
+    /// Of bodies.
+    pub(super) chunks: u32,
     pub(super) http10: u32,
     pub(super) closes: u32,
     pub(super) bad: u32,
@@ -118,8 +133,10 @@ impl Mix {
             most_body: *rng.pick(&[100, 5_000, 60_000, 250_000]),
             most_answer: *rng.pick(&[100, 5_000, 60_000, 250_000]),
             large: *rng.pick(&[0, 0, 0, 90]),
+            lane: *rng.pick(&[0, 0, 30, 60, 95]),
             inline: *rng.pick(&[0, 20, 50, 100]),
             bodies: *rng.pick(&[0, 20, 50, 90]),
+            chunks: 40,
             http10: *rng.pick(&[0, 5, 30]),
             closes: *rng.pick(&[0, 2, 10]),
             bad: *rng.pick(&[0, 0, 3, 20]),
@@ -142,12 +159,16 @@ impl Mix {
             let id = *next_id;
             *next_id += 1;
             let request = if rng.percent(self.bad) {
-                bad(rng, &mut input, id)
+                if rng.percent(self.lane) {
+                    spoilt(rng, &mut input, id)
+                } else {
+                    bad(rng, &mut input, id)
+                }
             } else {
                 self.good(rng, &mut input, id, budget / 4)
             };
             let answer = match request.kind {
-                Kind::Sized { bytes, .. } => bytes,
+                Kind::Sized { bytes, .. } | Kind::Lane { bytes } => bytes,
                 Kind::Inline(index) => INLINE[index],
                 Kind::Echo => request.body,
                 _ => 0,
@@ -176,14 +197,22 @@ impl Mix {
             Kind::Version | Kind::NotAllowed | Kind::Unknown => "/version".to_owned(),
             Kind::NotFound => "/nowhere".to_owned(),
             Kind::Options => "*".to_owned(),
-            Kind::Bad(_) => unreachable!("made by `bad`"),
+            Kind::Lane { .. } => format!("/lane/{id}"),
+            Kind::Bad(_) | Kind::Spoilt(_) => unreachable!("made by `bad` and `spoilt`"),
         };
         let http10 = rng.percent(self.http10);
         let close = rng.percent(self.closes);
         let keep_alive = if http10 { !close && rng.percent(80) } else { !close };
         let has_body = rng.percent(self.bodies);
-        let body = if has_body { 1 + rng.size(self.most_body.min(budget)) } else { 0 };
-        let chunked = body > 0 && !http10 && rng.percent(40);
+        let body = if has_body && kind.is_lane() && rng.percent(self.large) && budget > BODY_LIMIT {
+            // Just more than may be under way to a lane.
+            WINDOW + 1 + rng.below(BODY_LIMIT - WINDOW)
+        } else if has_body {
+            1 + rng.size(self.most_body.min(budget))
+        } else {
+            0
+        };
+        let chunked = body > 0 && !http10 && rng.percent(self.chunks);
         let expects = body > 0 && rng.percent(10);
 
         let begin = input.len();
@@ -236,12 +265,16 @@ impl Mix {
             chunked,
             head_only: method == "HEAD",
             expects,
-            close: !keep_alive || expects && !kind.is_worker(),
+            close: !keep_alive || expects && !(kind.is_worker() || kind.is_lane()),
             told: http10 && keep_alive,
         }
     }
 
     fn kind(&self, rng: &mut Rng, budget: usize) -> Kind {
+        if rng.percent(self.lane) {
+            let most = if rng.percent(self.large) { BODY_LIMIT } else { self.most_answer };
+            return Kind::Lane { bytes: rng.size(most.min(budget)) };
+        }
         if rng.percent(self.inline) {
             return match rng.below(12) {
                 0 => Kind::NotFound,
@@ -279,6 +312,32 @@ fn write_chunks(rng: &mut Rng, input: &mut Vec<u8>, mut body: &[u8]) {
     }
     let trailer = if rng.percent(20) { "X-Trailer: t\r\n" } else { "" };
     input.extend_from_slice(format!("0\r\n{trailer}\r\n").as_bytes());
+}
+
+/// A request to a lane whose body breaks its framing or the limit, after which
+/// nothing may be answered.
+fn spoilt(rng: &mut Rng, input: &mut Vec<u8>, id: u32) -> Expected {
+    let start = input.len();
+    let head = format!(
+        "POST /lane/{id} HTTP/1.1\r\nHost: sim\r\nX-Id: {id}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    input.extend_from_slice(head.as_bytes());
+    let head_end = input.len();
+    let body = 1 + rng.size(5_000);
+    let (ending, status) = match rng.below(3) {
+        0 => (format!("{BODY_LIMIT:x}\r\n"), 413),
+        1 => ("-1\r\n".to_owned(), 400),
+        _ => ("0\n".to_owned(), 400),
+    };
+    input.extend_from_slice(format!("{body:x}\r\n").as_bytes());
+    input.extend_from_slice(pattern(id, body));
+    input.extend_from_slice(format!("\r\n{ending}").as_bytes());
+    Expected {
+        head_end,
+        body,
+        chunked: true,
+        ..Expected::plain(id, start..input.len(), Kind::Spoilt(status), true)
+    }
 }
 
 /// A request that must be refused, and after which nothing may be answered.

@@ -1,7 +1,8 @@
 //! What the runs have met with, so that it is known if they stop to.
 
 use super::wire::SimTransport;
-use crate::conn::{HIGH_WATER, MAX_PIPELINED, Phase};
+use crate::conn::{Answer, HIGH_WATER, MAX_PIPELINED, Meta, Phase};
+use crate::lane::WINDOW;
 use crate::reactor::Reactor;
 use crate::stats::{Counter, LoopCounters};
 
@@ -25,6 +26,68 @@ pub(super) struct Tally {
     pub(super) reused: u64,
     /// The most unsent output.
     pub(super) peak: usize,
+    pub(super) lanes: LaneTally,
+}
+
+/// Of lanes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LaneTally {
+    pub(super) given: u64,
+    pub(super) left: u64,
+    /// Found as many at handlers as may be.
+    pub(super) rejected: u64,
+    /// What threads have been told, and have said.
+    pub(super) gone: u64,
+    pub(super) timed_out: u64,
+    pub(super) bodies: u64,
+    pub(super) acknowledged: u64,
+    pub(super) late: u64,
+    pub(super) early: u64,
+    pub(super) streamed: u64,
+    pub(super) aborted: u64,
+    /// Lanes that were closed, replaced, left out, and followed by others.
+    pub(super) closed: u64,
+    pub(super) replaced: u64,
+    pub(super) left_out: u64,
+    pub(super) swapped: u64,
+    /// Turns after which a connection was in such a state.
+    pub(super) parked: u64,
+    pub(super) windows: u64,
+    pub(super) streams: u64,
+    pub(super) waiting_streams: u64,
+}
+
+impl LaneTally {
+    fn all(&mut self) -> [&mut u64; 19] {
+        [
+            &mut self.given,
+            &mut self.left,
+            &mut self.rejected,
+            &mut self.gone,
+            &mut self.timed_out,
+            &mut self.bodies,
+            &mut self.acknowledged,
+            &mut self.late,
+            &mut self.early,
+            &mut self.streamed,
+            &mut self.aborted,
+            &mut self.closed,
+            &mut self.replaced,
+            &mut self.left_out,
+            &mut self.swapped,
+            &mut self.parked,
+            &mut self.windows,
+            &mut self.streams,
+            &mut self.waiting_streams,
+        ]
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for (sum, more) in self.all().into_iter().zip(other.all()) {
+            *sum += *more;
+        }
+    }
 }
 
 impl Tally {
@@ -32,6 +95,9 @@ impl Tally {
         self.continues += counters.responses[0].get();
         self.refused += counters.rejected.get();
         self.dropped += counters.dropped.get();
+        self.lanes.given += counters.handlers_given.get();
+        self.lanes.left += counters.handlers_left.get();
+        self.lanes.rejected += counters.handlers_rejected.get();
         for (sum, closed) in
             self.closed.iter_mut().zip(counters.closed.each_ref().map(Counter::get))
         {
@@ -56,6 +122,7 @@ impl Tally {
         self.out_of_order += other.out_of_order;
         self.reused += other.reused;
         self.peak = self.peak.max(other.peak);
+        self.lanes.add(&other.lanes);
     }
 
     /// Fails if some part of the reactor was never put to the test.
@@ -75,7 +142,10 @@ impl Tally {
             self.out_of_order,
             self.reused,
         ];
-        assert!(met.iter().chain(closed).all(|&times| times > 0), "never met with: {self:?}");
+        let mut lanes = self.lanes.clone();
+        let lanes = lanes.all();
+        let mut met = met.iter().chain(closed).chain(lanes.iter().map(|times| &**times));
+        assert!(met.all(|&times| times > 0), "never met with: {self:?}");
     }
 }
 
@@ -91,6 +161,12 @@ impl Reactor<SimTransport> {
             tally.out_of_order += u64::from(conn.waiting.iter().any(Option::is_some));
             tally.reused += u64::from(conn.generation as usize > index);
             tally.peak = tally.peak.max(conn.out.len());
+            let lanes = &mut tally.lanes;
+            lanes.parked += u64::from(conn.parked);
+            lanes.windows += u64::from(conn.unpulled >= WINDOW);
+            lanes.streams += u64::from(conn.stream.is_some());
+            let streams = |(answer, _): &(Answer, Meta)| matches!(answer, Answer::Task(task) if task.response.streams());
+            lanes.waiting_streams += u64::from(conn.waiting.iter().flatten().any(streams));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+use super::answer::End;
 use super::rng::Rng;
 use crate::conn::Transport;
 use crate::reactor::Ready;
@@ -46,6 +47,8 @@ pub(super) struct Wire {
     /// When something last went into it, or out of it.
     pub(super) moved_at: u64,
     pub(super) shut_at: Option<u64>,
+    /// Its end was made to look like none.
+    pub(super) broken: bool,
     /// An event is due.
     pub(super) edge: bool,
     /// The reactor has dropped it.
@@ -78,6 +81,7 @@ impl Wire {
             blocked: false,
             moved_at: now.get(),
             shut_at: None,
+            broken: false,
             edge: true,
             closed: None,
             faults,
@@ -102,6 +106,17 @@ impl Wire {
     pub(super) fn notify(&mut self, ready: Ready) {
         if ready.readable {
             self.notified = self.arrived;
+        }
+    }
+
+    /// Whether the client will see more of what the server sends.
+    pub(super) fn end(&self) -> End {
+        if self.broken || self.reset {
+            End::Broken
+        } else if self.shut_at.is_some() || self.closed.is_some() {
+            End::Orderly
+        } else {
+            End::Open
         }
     }
 
@@ -226,6 +241,10 @@ impl Transport for SimTransport {
             wire.edge = true;
         }
         Ok(())
+    }
+
+    fn reset_on_close(&mut self) {
+        self.wire.borrow_mut().broken = true;
     }
 }
 

@@ -1,11 +1,14 @@
-//! The clients, the workers and the loop around one reactor.
+//! The clients, the workers, the lanes' threads and the loop around one reactor.
 
+mod end;
+mod lanes;
 mod turn;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use reactor_proto::Limits;
@@ -15,11 +18,15 @@ use super::client::{Client, EPOCH, Ending, Facts, Fate};
 use super::plan::Plan;
 use super::request::{BODY_LIMIT, Expected, HEAD_LIMIT, LINE_LIMIT};
 use super::rng::Rng;
-use super::tally::Tally;
+use super::tally::{LaneTally, Tally};
+use super::thread::Thread;
 use super::wire::{Reasons, SimTransport, Wire};
 use crate::app::Handler;
 use crate::clock::Clock;
 use crate::config::Timeouts;
+use crate::in_flight::InFlight;
+use crate::inbox::Inbox;
+use crate::lane::Lane;
 use crate::observe::Observer;
 use crate::reactor::{Reactor, Settings};
 use crate::stats::LoopCounters;
@@ -28,7 +35,6 @@ use crate::task::{Request, Response, Task};
 type Checked = Result<(), String>;
 
 pub(super) struct World {
-    trace: bool,
     plan: Plan,
     rng: Rng,
     now: Rc<Cell<u64>>,
@@ -46,6 +52,14 @@ pub(super) struct World {
     /// Handlers that do not return.
     missing: Vec<Box<Task>>,
     inbox: VecDeque<Box<Task>>,
+    /// What lanes have said.
+    lane_inbox: Arc<Inbox>,
+    threads: Vec<Thread>,
+    /// The lanes that the loop knows, each in its place, and those that it is to.
+    places: Vec<Option<Arc<Lane>>>,
+    coming: VecDeque<lanes::Change>,
+    /// How often other lanes have come with another application.
+    generation: u32,
     facts: Facts,
     drain_until: Option<u64>,
     pub(super) tally: Tally,
@@ -74,16 +88,17 @@ impl World {
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,
-            request_timeout: None,
-            in_flight: None,
+            request_timeout: plan.lanes.request_timeout.map(Duration::from_millis),
+            in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
         clock.set(0, EPOCH);
-        let table = app(0).compile(&no_stats());
+        let table = app(0, 0).compile(&no_stats());
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         reactor.observe(Observer::new(0, counters.clone(), None));
         let facts = Facts {
+            traced: trace,
             now: 0,
             timeouts,
             version: 0,
@@ -91,9 +106,14 @@ impl World {
             forced: false,
             tight: plan.is_tight(),
             fates: HashMap::new(),
+            said: HashMap::new(),
+            request_timeout: plan.lanes.request_timeout,
+            limited: plan.lanes.in_flight.is_some(),
+            lost_lanes: false,
+            lanes: LaneTally::default(),
         };
-        Self {
-            trace,
+        let lane_inbox = Arc::new(Inbox::new(1).expect("a descriptor is left"));
+        let mut world = Self {
             rng,
             now: Rc::new(Cell::new(0)),
             reactor,
@@ -107,11 +127,18 @@ impl World {
             running: Vec::new(),
             missing: Vec::new(),
             inbox: VecDeque::new(),
+            lane_inbox,
+            threads: Vec::new(),
+            places: Vec::new(),
+            coming: VecDeque::new(),
+            generation: 0,
             facts,
             drain_until: None,
             tally: Tally::default(),
             plan,
-        }
+        };
+        world.start_lanes();
+        world
     }
 
     /// One run: first everything happens in any order, then nothing goes
@@ -129,6 +156,9 @@ impl World {
         }
         self.trace("the missing replies come");
         self.inbox.extend(self.missing.drain(..).map(|task| finish(task, &mut self.facts, false)));
+        for thread in &mut self.threads {
+            thread.speak();
+        }
         self.settle()?;
         for client in &self.clients {
             client.check_served()?;
@@ -137,9 +167,7 @@ impl World {
     }
 
     fn trace(&self, what: impl std::fmt::Display) {
-        if self.trace {
-            eprintln!("{:>7} {what}", self.facts.now);
-        }
+        self.facts.trace(what);
     }
 
     fn step(&mut self) -> Checked {
@@ -150,26 +178,31 @@ impl World {
         } else if rare < plan.jumps + plan.reloads {
             self.facts.version += 1;
             self.trace("reload");
-            self.reactor.reload(app(self.facts.version).compile(&no_stats()));
+            self.reactor.reload(app(self.facts.version, self.generation).compile(&no_stats()));
         } else if rare < plan.jumps + plan.reloads + plan.drains {
             return self.drain();
         } else if rare < plan.jumps + plan.reloads + plan.drains + plan.stops {
             return self.force();
+        }
+        if self.rng.below(1_000) < self.plan.lanes.changes {
+            self.change_lanes()?;
         }
         match self.rng.below(100) {
             0..6 => self.open(),
             6..40 => self.send(),
             40..45 => self.end(),
             45..60 => self.take(),
-            60..75 => self.work(),
+            60..68 => self.work(),
+            68..75 => return self.lane_work(),
             75..80 => self.pass(self.rng.clone().below(30) as u64),
-            80..83 => self.spurious(),
+            80..82 => self.spurious(),
+            82..85 => return self.rest(),
             _ => return self.turn(true),
         }
         Ok(())
     }
 
-    fn pass(&mut self, millis: u64) {
+    pub(super) fn pass(&mut self, millis: u64) {
         self.rng.next();
         self.now.set(self.now.get() + millis);
         self.facts.now = self.now.get();
@@ -340,9 +373,7 @@ impl World {
             client.read(&self.facts).map_err(|e| format!("client {index}: {e}"))?;
             if client.wire.borrow().closed.is_some() && !client.buried {
                 client.buried = true;
-                if self.trace {
-                    eprintln!("        client {index}: {:?}", client.wire.borrow().closed);
-                }
+                self.facts.trace(format_args!("client {index}: {:?}", client.wire.borrow().closed));
                 client.judge_close(&self.facts).map_err(|e| format!("client {index}: {e}"))?;
             }
         }
@@ -353,87 +384,9 @@ impl World {
             .chain(&self.inbox)
             .map(|task| &**task)
             .collect();
-        self.reactor.check_invariants(&out, self.plan.longest())?;
+        self.reactor.check_invariants(&out, &self.outside(), self.plan.longest())?;
+        self.check_threads()?;
         self.reactor.count(&mut self.tally);
-        Ok(())
-    }
-
-    /// Everything comes in and goes out, without any time passing.
-    fn settle(&mut self) -> Checked {
-        self.trace("settle");
-        for _ in 0..100_000 {
-            let mut moved = false;
-            for index in 0..self.clients.len() {
-                let unsent = self.clients[index].unsent();
-                if unsent > 0 {
-                    self.clients[index].send(unsent, &self.facts);
-                    moved = true;
-                }
-                if self.clients[index].may_end() {
-                    let client = &self.clients[index];
-                    match client.ending {
-                        Ending::Reset(_) => client.wire.borrow_mut().send_reset(),
-                        Ending::Close => client.wire.borrow_mut().send_close(),
-                        _ => client.wire.borrow_mut().send_eof(),
-                    }
-                    moved = true;
-                }
-                let mut wire = self.clients[index].wire.borrow_mut();
-                let there = wire.output.len() - wire.taken;
-                moved |= there > 0;
-                wire.take(there);
-            }
-            self.running.extend(self.queue.drain(..));
-            for task in std::mem::take(&mut self.running) {
-                self.inbox.push_back(finish(task, &mut self.facts, false));
-            }
-            if self.wakes() {
-                self.turn(false)?;
-                moved = true;
-            }
-            if !moved {
-                return Ok(());
-            }
-        }
-        Err("it never comes to rest".into())
-    }
-
-    /// A handler that does not return holds its client's later answers back.
-    fn waits_for_missing(&self, client: &Client) -> bool {
-        let of = |id: u32| self.clients[self.owners[&id].0].wire.as_ptr() == client.wire.as_ptr();
-        self.missing.iter().any(|task| of(id(&task.request)))
-    }
-
-    /// Time passes until every connection is gone.
-    fn finish(&mut self) -> Checked {
-        self.trace("finish");
-        for _ in 0..10_000 {
-            self.settle()?;
-            if self.reactor.connections() == 0 {
-                return self.check_end();
-            }
-            let at = self.reactor.next_timer().ok_or("a connection without a timer")?;
-            self.pass(at.saturating_sub(self.now.get()).max(1));
-        }
-        Err("a connection stays open".into())
-    }
-
-    fn check_end(&mut self) -> Checked {
-        self.check()?;
-        let sum = |of: fn(&Wire) -> usize| -> u64 {
-            self.clients.iter().map(|client| of(&client.wire.borrow()) as u64).sum()
-        };
-        if self.counters.bytes_in.get() != sum(|wire| wire.read) {
-            return Err("bytes_in is wrong".into());
-        }
-        if self.counters.bytes_out.get() != sum(|wire| wire.output.len()) {
-            return Err("bytes_out is wrong".into());
-        }
-        if let Some((id, _)) = self.facts.fates.iter().find(|&(_, &fate)| fate == Fate::Out) {
-            return Err(format!("request {id} is still out"));
-        }
-        self.tally.add_counters(&self.counters);
-        self.tally.answers += self.clients.iter().map(|client| client.answered as u64).sum::<u64>();
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Whether what a client sees is right.
 
+mod lane;
+
 use reactor_proto::response::date;
 
 use super::{Client, EPOCH, Facts, Fate};
@@ -7,6 +9,16 @@ use crate::reactor::sim::answer::Answer;
 use crate::reactor::sim::request::{Expected, INLINE, Kind, pattern};
 use crate::reactor::timers::MILLIS_PER_BYTE;
 use crate::stats::CloseReason;
+
+/// Whether an answer has to say that it is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// If its request asks for it.
+    Asked,
+    Must,
+    /// It may.
+    May,
+}
 
 impl Client {
     pub(super) fn judge(&mut self, answer: &Answer, facts: &Facts) -> Result<(), String> {
@@ -28,38 +40,53 @@ impl Client {
             return Ok(());
         }
         self.judge_date(answer, &request, facts)?;
-        let must_close = request.close || self.is_failure(answer, &request, facts)?;
-        if must_close != answer.close && !(answer.close && facts.draining) {
-            return Err(format!("close is {}: {}", answer.close, answer.status));
+        let closing = self.judge_content(answer, &request, facts)?;
+        let right = match closing {
+            Closing::Must => answer.close,
+            Closing::Asked => answer.close == request.close,
+            // What goes wrong behind its answer need not have been known.
+            Closing::May => {
+                answer.close || !request.close || matches!(request.kind, Kind::Spoilt(_))
+            }
+        };
+        if !(right || answer.close && facts.draining) {
+            return Err(format!("close is {}, {closing:?}: {}", answer.close, answer.status));
         }
+        self.open_ended = request.kind.is_lane() && self.may_end_behind(&request, facts);
         if !answer.close && answer.keep_alive != request.told {
             return Err(format!("keep-alive is {}", answer.keep_alive));
         }
         Ok(())
     }
 
-    /// Checks the answer's status and body. True if it has to close because
-    /// of what went wrong.
-    fn is_failure(
+    /// Checks the answer's status and body.
+    fn judge_content(
         &self,
         answer: &Answer,
         request: &Expected,
         facts: &Facts,
-    ) -> Result<bool, String> {
+    ) -> Result<Closing, String> {
         let wire = self.wire.borrow();
         let fate = facts.fates.get(&request.id);
         let text = String::from_utf8_lossy(&answer.body);
         match answer.status {
             408 => {
                 self.judge_timeout(request, facts)?;
-                return Ok(true);
+                return Ok(Closing::Must);
             }
-            400 if text.contains("inside the request") || answer.body.is_empty() => {
+            400 if text.contains("inside the request")
+                || answer.body.is_empty() && answer.id.is_none() =>
+            {
                 let cut = wire.eof && wire.known == wire.arrived && wire.known < request.end;
-                return if cut { Ok(true) } else { Err("its input is complete".into()) };
+                return if cut { Ok(Closing::Must) } else { Err("its input is complete".into()) };
             }
+            _ if request.kind.is_lane() => return self.judge_lane(answer, request, facts),
             503 if fate.is_none() && facts.tight && request.kind.is_worker() => {
-                return if request.body > 0 { Ok(true) } else { Err("it has no body".into()) };
+                return if request.body > 0 {
+                    Ok(Closing::Must)
+                } else {
+                    Err("it has no body".into())
+                };
             }
             _ => {}
         }
@@ -101,7 +128,7 @@ impl Client {
         {
             return Err(format!("{} other body bytes", answer.body.len()));
         }
-        Ok(matches!(request.kind, Kind::Bad(_)))
+        Ok(if matches!(request.kind, Kind::Bad(_)) { Closing::Must } else { Closing::Asked })
     }
 
     fn judge_date(&self, answer: &Answer, request: &Expected, facts: &Facts) -> Result<(), String> {
@@ -176,7 +203,7 @@ impl Client {
     /// Whether every request that came in whole, as far as the server was
     /// told of it, has its answer.
     fn is_served(&self, upto: usize) -> bool {
-        self.ended || self.requests.get(self.answered).is_none_or(|next| next.end > upto)
+        self.is_ended() || self.requests.get(self.answered).is_none_or(|next| next.end > upto)
     }
 
     /// Whether the server owes nothing: no answer, and no `100 Continue`.
@@ -193,7 +220,7 @@ impl Client {
         if wire.eof {
             return Err("it stays open after the client's last byte".into());
         }
-        let waiting = self.requests.get(self.answered).filter(|_| !self.ended);
+        let waiting = self.requests.get(self.answered).filter(|_| !self.is_ended());
         if let Some(request) = waiting
             && request.expects
             && wire.arrived == request.head_end
@@ -224,6 +251,9 @@ impl Client {
                 Err(format!("given up, blocked {blocked}, {idle} ms after it last moved"))
             };
         }
+        if reason == CloseReason::Aborted && self.is_broken_off(facts) {
+            return Ok(());
+        }
         if self.parsed < wire.output.len() {
             return Err(format!("{reason:?} within an answer"));
         }
@@ -238,7 +268,9 @@ impl Client {
         let quiet = self.is_served(wire.notified) && !begun;
         let since = self.answered_at.max(self.opened_at);
         let right = match reason {
-            CloseReason::Served | CloseReason::Rejected | CloseReason::RequestTimeout => self.ended,
+            CloseReason::Served | CloseReason::Rejected | CloseReason::RequestTimeout => {
+                self.ended || self.open_ended
+            }
             CloseReason::Peer => wire.eof && quiet,
             CloseReason::Idle => {
                 let span =
@@ -247,11 +279,15 @@ impl Client {
             }
             CloseReason::Aborted if wire.gone => !quiet,
             CloseReason::Aborted => {
-                wire.eof && self.ended && self.requests[self.answered - 1].end > wire.arrived
+                // The last answer may be a lane's, on top of requests behind it.
+                let is_cut = |request: &Expected| request.end > wire.arrived;
+                let last = &self.requests[self.answered.max(1) - 1];
+                let cut = is_cut(last) || last.kind.is_lane() && self.requests.iter().any(is_cut);
+                wire.eof && self.ended && cut
             }
             // The last look takes in what nobody has been told of yet.
             CloseReason::Stopped => {
-                facts.draining && (self.ended || quiet && wire.arrived == wire.read)
+                facts.draining && (self.is_ended() || quiet && wire.arrived == wire.read)
             }
             CloseReason::WriteTimeout => false,
         };

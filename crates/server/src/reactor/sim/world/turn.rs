@@ -17,6 +17,9 @@ impl World {
         let now = self.now.get();
         self.reactor.has_listed()
             || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+            || !self.lane_inbox.gate().is_asleep()
+            || !self.coming.is_empty()
             || !self.inbox.is_empty()
             || !self.accepted.is_empty()
             || self.reactor.next_timer().is_some_and(|at| at <= now)
@@ -26,7 +29,7 @@ impl World {
 
     /// One turn of the loop, in the order of `EventLoop::turn`.
     pub(in crate::reactor::sim) fn turn(&mut self, chaos: bool) -> Checked {
-        let rescue = self.reactor.tasks_out() > 0 && chaos && self.rng.percent(20);
+        let rescue = self.reactor.awaits_others() && chaos && self.rng.percent(20);
         if !self.wakes() && !rescue {
             return Ok(());
         }
@@ -37,7 +40,9 @@ impl World {
         self.rng.shuffle(&mut events);
         self.trace(format_args!("turn, {} events", events.len()));
 
+        self.lane_inbox.gate().awake();
         self.controls();
+        self.apply_changes();
         self.replies();
         for (index, ready) in events {
             let client = &self.clients[index];
@@ -55,18 +60,26 @@ impl World {
         self.reactor.read_listed();
         self.reactor.expire();
         self.post()?;
+        self.reactor.post_lanes();
         self.reactor.flush_dirty();
         if self.drain_until.is_some_and(|at| at <= now) {
             self.facts.forced = true;
             self.reactor.close_all();
         }
-        if self.reactor.tasks_out() > 0 && self.inbox.is_empty() {
+        let nothing_came = self.inbox.is_empty() && self.lane_inbox.is_empty();
+        if !self.plan.lanes.drives && self.reactor.awaits_others() && nothing_came {
             if chaos && self.rng.percent(30) {
                 self.work();
+                self.lane_work()?;
             }
             self.replies();
             self.post()?;
+            self.reactor.post_lanes();
             self.reactor.flush_dirty();
+        }
+        self.lane_inbox.gate().about_to_sleep();
+        if !self.lane_inbox.is_empty() {
+            self.lane_inbox.gate().awake();
         }
         self.check()
     }
@@ -91,9 +104,12 @@ impl World {
         }
     }
 
-    fn replies(&mut self) {
+    pub(super) fn replies(&mut self) {
         while let Some(task) = self.inbox.pop_front() {
             self.reactor.reply(task);
+        }
+        while let Some(reply) = self.lane_inbox.pop_lane() {
+            self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
     }
@@ -123,22 +139,16 @@ impl World {
         let &(index, place) = self.owners.get(&id).ok_or("a task from nobody")?;
         let client = &self.clients[index];
         let request = &client.requests[place];
-        let wire = client.wire.borrow();
         self.trace(format_args!("request {id} of client {index} is queued"));
         if self.facts.fates.insert(id, Fate::Out).is_some() {
             return Err(format!("request {id} comes twice"));
         }
-        if !request.kind.is_worker() || wire.read < request.end {
+        client.check_handed(place, task)?;
+        if !request.kind.is_worker() || client.wire.borrow().read < request.end {
             return Err(format!("request {id} is handled before it is understood"));
-        }
-        if client.requests[..place].iter().any(|earlier| earlier.close) {
-            return Err(format!("request {id} is behind the last"));
         }
         if task.request.body != pattern(id, request.body) {
             return Err(format!("request {id} has another body"));
-        }
-        if task.request.head_bytes != wire.input[request.start..request.head_end] {
-            return Err(format!("request {id} has another head"));
         }
         Ok(id)
     }
