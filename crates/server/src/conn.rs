@@ -136,6 +136,8 @@ pub(crate) struct Conn<T> {
     pub(crate) with_lane: u64,
     /// The HEAD requests among them.
     pub(crate) heads_with_lane: u64,
+    /// Those among them whose answer has to say that the connection is kept.
+    pub(crate) kept_with_lane: u64,
     /// Bytes of a streaming request body that the lane has not taken.
     pub(crate) unpulled: usize,
     /// The streaming response that is being sent; the answer in turn.
@@ -278,6 +280,7 @@ impl<T> Conn<T> {
             lane: 0,
             with_lane: 0,
             heads_with_lane: 0,
+            kept_with_lane: 0,
             unpulled: 0,
             stream: None,
         }

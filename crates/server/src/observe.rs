@@ -143,6 +143,10 @@ impl Observer {
         {
             record.end = Some(sent + unsent as u64);
             self.conns[slot as usize].unanswered = record.next;
+            if unsent == 0 {
+                // A stream may end long after its last byte has left.
+                self.sent(slot, 0);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ const MAX_PIECE: usize = 16 * 1024;
 
 /// Connections that may go, with requests for a full lane, before what waits for
 /// it is swept.
-const SWEEP_AFTER: usize = 64;
+pub(super) const SWEEP_AFTER: usize = 64;
 
 /// A lane as one loop sees it.
 pub(super) struct LaneSide {
@@ -147,7 +147,7 @@ impl<T: Transport> Reactor<T> {
                         head_only: conn.heads_with_lane & lane_bit(sequence) != 0,
                         // Nothing is read behind a request that closes.
                         close: last_read && is_last,
-                        ..Meta::default()
+                        says_keep_alive: conn.kept_with_lane & lane_bit(sequence) != 0,
                     };
                     self.refuse(slot, sequence, meta);
                 }
@@ -246,9 +246,12 @@ impl<T: Transport> Reactor<T> {
         let conn = &mut self.conns[slot as usize];
         conn.lane = lane;
         conn.with_lane |= lane_bit(sequence);
-        conn.heads_with_lane &= !lane_bit(sequence);
-        if meta.head_only {
-            conn.heads_with_lane |= lane_bit(sequence);
+        for (bits, is_set) in [
+            (&mut conn.heads_with_lane, meta.head_only),
+            (&mut conn.kept_with_lane, meta.says_keep_alive),
+        ] {
+            *bits &= !lane_bit(sequence);
+            *bits |= if is_set { lane_bit(sequence) } else { 0 };
         }
         conn.unpulled = 0;
     }
@@ -389,6 +392,7 @@ impl<T: Transport> Reactor<T> {
     fn park(&mut self, index: usize) {
         let side = &mut self.lanes[index];
         let from = std::mem::replace(&mut side.seen, side.out.len());
+        let before = side.parked.len();
         for event in side.out.iter().skip(from) {
             let LaneEvent::Request(LaneTask(task)) = event else { continue };
             let ReplyAddress { slot, generation, .. } = task.address;
@@ -399,6 +403,11 @@ impl<T: Transport> Reactor<T> {
                 conn.parked = true;
                 side.parked.push((slot, generation));
             }
+        }
+        // It is not late with what we do not read.
+        for place in before..self.lanes[index].parked.len() {
+            let (slot, _) = self.lanes[index].parked[place];
+            self.mark_dirty(slot);
         }
     }
 
@@ -517,13 +526,12 @@ impl<T: Transport> Reactor<T> {
         unread
     }
 
-    /// The streaming response whose turn has not come, and whether only its head
-    /// will be sent.
-    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<(&mut Response, bool)> {
+    /// The streaming response whose turn has not come.
+    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<(&mut Response, &mut Meta)> {
         let conn = &mut self.conns[slot as usize];
         let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
         match conn.waiting.get_mut(ahead) {
-            Some(Some((Answer::Task(task), meta))) => Some((&mut task.response, meta.head_only)),
+            Some(Some((Answer::Task(task), meta))) => Some((&mut task.response, meta)),
             _ => None,
         }
     }
@@ -575,8 +583,10 @@ impl<T: Transport> Reactor<T> {
             self.advance(slot);
             return true;
         }
-        self.waiting_stream(slot, sequence)
-            .is_some_and(|(response, head_only)| response.finish_stream(head_only))
+        self.waiting_stream(slot, sequence).is_some_and(|(response, meta)| {
+            meta.close |= unread;
+            response.finish_stream(meta.head_only)
+        })
     }
 
     /// Gives a streaming response credit for what has left.

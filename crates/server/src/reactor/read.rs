@@ -147,7 +147,7 @@ impl<T: Transport> Reactor<T> {
             if used == input.len() && !conn.decoder.in_body() {
                 return Parsed { used, stalled: false };
             }
-            if conn.decoder.is_between_requests() {
+            if !conn.decoder.in_body() {
                 let lane = usize::from(conn.lane);
                 let retired = || self.lanes.get(lane).is_some_and(LaneSide::is_retired);
                 conn.awaits_lane = conn.with_lane != 0 && retired();
