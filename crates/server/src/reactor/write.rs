@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use reactor_proto::response;
 
 use super::Reactor;
-use super::lanes::lane_bit;
 use crate::conn::{Answer, Meta, Plain, Stream, Transport};
 use crate::lane::{Exchange, LaneEvent};
 use crate::out::{Body, Out};
@@ -66,7 +65,7 @@ impl<T: Transport> Reactor<T> {
         if conn.closing {
             // An earlier answer was the last. Nobody will take what this one streams.
             if let Some(exchange) = streams(&answer) {
-                conn.with_lane &= !lane_bit(exchange.0.sequence);
+                self.lane_answered(slot, exchange.0.sequence);
                 self.tell_lane(slot, LaneEvent::Gone(exchange));
             }
             self.recycle_answer(answer);
