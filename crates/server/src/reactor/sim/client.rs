@@ -270,9 +270,19 @@ impl Client {
                 return Err("bytes after the last answer".into());
             }
             let request = self.requests.get(self.answered);
-            // Of a head that never came in whole the method is not known.
-            let head_only = request.is_some_and(|r| r.head_only && wire.known >= r.head_end);
-            let parsed = Answer::parse(&wire.output[self.parsed..], head_only, end)?;
+            let to_head = request.is_some_and(|r| r.head_only);
+            // Of a head that never came in whole the method may not be known.
+            let is_known = request.is_some_and(|r| wire.known >= r.head_end);
+            let output = &wire.output[self.parsed..];
+            let mut parsed = Answer::parse(output, to_head && is_known, end)?;
+            if to_head
+                && end != End::Open
+                && matches!(parsed, Parsed::Begun(_))
+                && let Parsed::Whole(answer, used) = Answer::parse(output, true, end)?
+                && used == output.len()
+            {
+                parsed = Parsed::Whole(answer, used);
+            }
             let read = wire.read;
             drop(wire);
             let (answer, used) = match parsed {
