@@ -57,6 +57,8 @@ pub enum App {
     Any,
     /// A few routes with methods of their own, and nothing else.
     Routes,
+    /// Handlers behind a lane, which answer whole or in pieces.
+    Lanes,
 }
 
 /// Who decides that a request is refused.

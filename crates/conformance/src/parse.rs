@@ -126,6 +126,7 @@ fn directive(case: &mut Case, line: &str) -> Result<(), String> {
             case.app = match rest {
                 "any" => App::Any,
                 "routes" => App::Routes,
+                "lanes" => App::Lanes,
                 _ => return Err(format!("no application is called {rest:?}")),
             };
         }

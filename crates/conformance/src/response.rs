@@ -16,6 +16,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether the body came chunked.
     pub chunked: bool,
+    /// Whether the body ended with the stream (RFC 9112 §6.3, rule 8).
+    pub until_close: bool,
 }
 
 impl Response {
@@ -56,6 +58,7 @@ impl Response {
 #[derive(Debug, Default)]
 pub struct ResponseParser {
     buffer: Vec<u8>,
+    ended: bool,
 }
 
 /// What a well-made response never has.
@@ -76,6 +79,11 @@ impl ResponseParser {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// The server has ended its stream.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
     /// Bytes that belong to no response yet.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
@@ -89,7 +97,7 @@ impl ResponseParser {
     ///
     /// When the bytes are no response that a strict client would take.
     pub fn next(&mut self, to_head: bool) -> Result<Option<Response>, Malformed> {
-        let mut cursor = Cursor { bytes: &self.buffer, at: 0 };
+        let mut cursor = Cursor { bytes: &self.buffer, at: 0, ended: self.ended };
         let Some(response) = response(&mut cursor, to_head)? else { return Ok(None) };
         let used = cursor.at;
         self.buffer.drain(..used);
@@ -101,6 +109,7 @@ impl ResponseParser {
 struct Cursor<'b> {
     bytes: &'b [u8],
     at: usize,
+    ended: bool,
 }
 
 impl<'b> Cursor<'b> {
@@ -119,6 +128,11 @@ impl<'b> Cursor<'b> {
         }
         self.at += end + 1;
         Ok(Some(line))
+    }
+
+    /// All bytes, if no more follow.
+    fn rest(&mut self) -> Option<&'b [u8]> {
+        self.ended.then(|| &self.bytes[std::mem::replace(&mut self.at, self.bytes.len())..])
     }
 
     fn take(&mut self, len: usize) -> Option<&'b [u8]> {
@@ -144,7 +158,8 @@ fn response(cursor: &mut Cursor<'_>, to_head: bool) -> Result<Option<Response>, 
         }
         fields.push(field(line)?);
     }
-    let mut response = Response { status, fields, body: Vec::new(), chunked: false };
+    let mut response =
+        Response { status, fields, body: Vec::new(), chunked: false, until_close: false };
     let Some(framing) = framing(&response, to_head)? else { return Ok(Some(response)) };
     match framing {
         Framing::Length(len) => match cursor.take(len) {
@@ -155,6 +170,13 @@ fn response(cursor: &mut Cursor<'_>, to_head: bool) -> Result<Option<Response>, 
             response.chunked = true;
             match chunks(cursor)? {
                 Some(body) => response.body = body,
+                None => return Ok(None),
+            }
+        }
+        Framing::UntilClose => {
+            response.until_close = true;
+            match cursor.rest() {
+                Some(body) => response.body = body.to_vec(),
                 None => return Ok(None),
             }
         }
@@ -200,6 +222,7 @@ fn field(line: &[u8]) -> Result<(String, Vec<u8>), Malformed> {
 enum Framing {
     Length(usize),
     Chunked,
+    UntilClose,
 }
 
 /// How the body is framed; `None` when there is none (RFC 9112 §6.3).
@@ -242,7 +265,8 @@ fn framing(response: &Response, to_head: bool) -> Result<Option<Framing>, Malfor
     match (chunked, length) {
         (true, _) => Ok(Some(Framing::Chunked)),
         (false, Some(length)) => Ok(Some(Framing::Length(length))),
-        (false, None) => fail("a body that only the end of the connection ends", b""),
+        (false, None) if response.closes() => Ok(Some(Framing::UntilClose)),
+        (false, None) => fail("a body without an end", b""),
     }
 }
 

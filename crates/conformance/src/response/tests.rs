@@ -76,3 +76,15 @@ fn anything_malformed_is_refused() {
         assert!(parse(bytes, false).is_err(), "{}", bytes.escape_ascii());
     }
 }
+
+#[test]
+fn a_body_may_end_with_the_stream_if_the_server_says_so() {
+    let mut parser = ResponseParser::default();
+    parser.feed(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhel");
+    assert_eq!(parser.next(false), Ok(None));
+    parser.feed(b"lo");
+    parser.end();
+    let response = next(&mut parser);
+    assert_eq!((response.body.as_slice(), response.until_close), (&b"hello"[..], true));
+    assert_eq!(parser.unread(), b"");
+}

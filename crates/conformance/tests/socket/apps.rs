@@ -13,6 +13,7 @@ use reactor_server::{
     Target,
 };
 
+use crate::lane::{self, Player};
 use crate::lock;
 
 /// A request as a handler saw it.
@@ -37,6 +38,17 @@ impl fmt::Debug for Seen {
 }
 
 impl Seen {
+    pub(crate) fn of(request: &Request) -> Self {
+        let owned = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
+        Self {
+            method: request.method().as_bytes().to_vec(),
+            target: request.target().to_vec(),
+            host: request.host().map(<[u8]>::to_vec),
+            fields: request.fields().map(owned).collect(),
+            body: request.body().to_vec(),
+        }
+    }
+
     /// The body of the answer that the handlers give; to HEAD the one that GET would get.
     pub(crate) fn echo(method: &[u8], target: &[u8], body: &[u8]) -> Vec<u8> {
         let method = if method == b"HEAD" { b"GET" } else { method };
@@ -55,18 +67,11 @@ impl Records {
         lock(&self.0).remove(&client).unwrap_or_default()
     }
 
-    fn record(&self, request: &Request) -> Vec<u8> {
-        let owned = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
-        let seen = Seen {
-            method: request.method().as_bytes().to_vec(),
-            target: request.target().to_vec(),
-            host: request.host().map(<[u8]>::to_vec),
-            fields: request.fields().map(owned).collect(),
-            body: request.body().to_vec(),
-        };
+    /// Notes what a handler has seen of a request of `client`; returns the echo of it.
+    pub(crate) fn record(&self, client: Option<SocketAddr>, seen: Seen) -> Vec<u8> {
         let echo = Seen::echo(&seen.method, &seen.target, &seen.body);
-        let peer = request.peer().expect("a TCP connection has a peer");
-        lock(&self.0).entry(peer).or_default().push(seen);
+        let client = client.expect("a TCP connection has a peer");
+        lock(&self.0).entry(client).or_default().push(seen);
         echo
     }
 }
@@ -86,6 +91,8 @@ type Limited = Vec<(String, u64)>;
 /// A server and what its handlers saw.
 pub(crate) struct Recorded {
     server: Server,
+    /// Of the application with lanes; it ends behind the server.
+    _player: Option<Player>,
     pub(crate) address: SocketAddr,
     pub(crate) records: Arc<Records>,
 }
@@ -164,7 +171,9 @@ fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
     let app = match kind {
         Kind::Any => any(&records),
         Kind::Routes => routes(&records),
+        Kind::Lanes => lane::app(),
     };
+    let player = (kind == Kind::Lanes).then(|| Player::start(&records));
     let server = Server::start(Config {
         listen: Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 },
         io_threads: 2,
@@ -172,13 +181,14 @@ fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
         accept,
         limits,
         app,
+        lanes: player.iter().map(Player::lane).collect(),
         ..Config::default()
     })
     .expect("the server starts");
     let Address::Tcp(address) = *server.address() else {
         panic!("listens on {} instead of TCP", server.address());
     };
-    Recorded { server, address, records }
+    Recorded { server, _player: player, address, records }
 }
 
 /// One handler for everything.
@@ -225,6 +235,8 @@ fn routes(records: &Arc<Records>) -> App {
         ("GET", "/empty", status(200, false)),
         ("GET", "/no-content", status(204, false)),
         ("GET", "/no-content-body", status(204, true)),
+        ("GET", "/reset-content", status(205, false)),
+        ("GET", "/reset-content-body", status(205, true)),
         ("GET", "/not-modified", status(304, false)),
         ("GET", "/not-modified-body", status(304, true)),
         ("GET", "/chunked", chunked(true)),
@@ -233,6 +245,7 @@ fn routes(records: &Arc<Records>) -> App {
         ("GET", "/large", large(false)),
         ("GET", "/large-chunked", large(true)),
         ("GET", "/large-inline", Target::Inline(large_inline)),
+        ("GET", "/admin/*", worker(records, |_, _| {})),
         ("GET", "/after", worker(records, |_, _| {})),
         ("GET", "/canary", worker(records, |_, _| {})),
     ] {
@@ -248,7 +261,7 @@ fn worker(
 ) -> Target {
     let records = Arc::clone(records);
     Target::worker(move |request: &Request, response: &mut Response| {
-        response.body(records.record(request));
+        response.body(records.record(request.peer(), Seen::of(request)));
         finish(request, response);
     })
 }

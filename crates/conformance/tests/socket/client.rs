@@ -225,7 +225,10 @@ impl Connection {
     fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
-            Ok(0) => self.ended = true,
+            Ok(0) => {
+                self.ended = true;
+                self.parser.end();
+            }
             Ok(len) => self.parser.feed(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {

@@ -79,17 +79,21 @@ pub(crate) fn answer(
             return Err(format!("{:?} is not {:?}", response.fields, like.fields));
         }
     }
-    if response.chunked && case.bytes.windows(9).any(|bytes| bytes == b" HTTP/1.0") {
+    let old = case.bytes.windows(9).any(|bytes| bytes == b" HTTP/1.0");
+    if response.chunked && old {
         return Err("a chunked answer to an HTTP/1.0 client".into());
+    }
+    if response.until_close && !(old && case.app == App::Lanes) {
+        return Err("a body that only the end of the connection ends".into());
     }
     if !due.to_head && response.status >= 400 && response.body.is_empty() {
         return Err("an error without a word".into());
     }
     let content = match (&due.content, &due.sight) {
         (Some(content), _) => Some(content.clone()),
-        // The catch-all echoes what it saw, which shows that the answers are not mixed up.
+        // An echo of what was seen shows that the answers are not mixed up.
         (None, Sight::Exactly(Expected { method, target, body, .. }))
-            if case.app == App::Any && !due.to_head && response.status == 200 =>
+            if case.app != App::Routes && !due.to_head && response.status == 200 =>
         {
             Some(Seen::echo(method, target, body))
         }

@@ -5,6 +5,7 @@ mod apps;
 mod client;
 mod date;
 mod judge;
+mod lane;
 mod proof;
 
 use std::collections::HashMap;

@@ -89,6 +89,8 @@ fn each_fault_is_noticed() {
         (SERVED, format!("{ok}DATE\r\n{close}hi"), "says Connection: close"),
         (SERVED, format!("{ok}DATE\r\n\r\nho{after}"), "the body is"),
         (SERVED, format!("{ok}DATE\r\n\r\nhi"), "not answered"),
+        (SERVED, format!("HTTP/1.1 200 OK\r\nDATE\r\n{close}hi"), "end of the connection ends"),
+        (SERVED, "HTTP/1.1 200 OK\r\nDATE\r\n\r\nhi".to_owned(), "without an end"),
         // Right on the wire, but no handler recorded the next request.
         (SERVED, format!("{ok}DATE\r\n\r\nhi{after}"), "no handler saw"),
         (HEAD, format!("{ok}DATE\r\n{close}hi"), "2 bytes after"),

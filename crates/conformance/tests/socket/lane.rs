@@ -1,0 +1,247 @@
+//! Handlers behind a lane, on a thread of the test's own.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use reactor_server::{App, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Target};
+
+use crate::apps::{Records, Seen};
+
+/// How a handler answers: its place is its route's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Play {
+    /// Whole.
+    Whole,
+    /// Whole, after a while, so that others come first.
+    Slow,
+    /// In pieces whose sum is not known.
+    Streamed,
+    /// In pieces of a declared sum; to HEAD none of them.
+    Declared,
+    /// Whole, and closes the connection.
+    Close,
+    /// Whole, without its request's body.
+    Early,
+    /// The body as it comes in.
+    Duplex,
+}
+
+const ROUTES: [(&str, Play); 9] = [
+    ("/after", Play::Whole),
+    ("/canary", Play::Whole),
+    ("/whole", Play::Whole),
+    ("/slow", Play::Slow),
+    ("/streamed", Play::Streamed),
+    ("/declared", Play::Declared),
+    ("/close", Play::Close),
+    ("/early", Play::Early),
+    ("/duplex", Play::Duplex),
+];
+
+/// How long the slow handler takes.
+const SLOW: Duration = Duration::from_millis(10);
+
+/// What goes in one piece of a streaming answer. Answers stay far below a lane's window.
+const PIECE: usize = 7;
+
+pub(crate) fn app() -> App {
+    let mut app = App::new();
+    for (index, (path, _)) in (0..).zip(ROUTES) {
+        app.route(None, path, Target::Lane(index)).expect("a good route");
+    }
+    app
+}
+
+/// The thread behind a lane. It ends when this is dropped.
+pub(crate) struct Player {
+    lane: Arc<Lane>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Player {
+    pub(crate) fn start(records: &Arc<Records>) -> Self {
+        let sleeper: Arc<OnceLock<Thread>> = Arc::default();
+        let wakes = Arc::clone(&sleeper);
+        let lane = Lane::new(64, move || {
+            if let Some(thread) = wakes.get() {
+                thread.unpark();
+            }
+        });
+        let ends = Arc::new(AtomicBool::new(false));
+        let (served, over, records) = (Arc::clone(&lane), Arc::clone(&ends), Arc::clone(records));
+        let thread = thread::spawn(move || {
+            let _ = sleeper.set(thread::current());
+            let mut stage = Stage { lane: served, replies: None, records, open: HashMap::new() };
+            while !over.load(Ordering::Acquire) {
+                stage.turn();
+            }
+        });
+        Self { lane, ends, thread: Some(thread) }
+    }
+
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(&self.lane)
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It has nothing to say that the judge has not seen.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread has in hand.
+struct Stage {
+    lane: Arc<Lane>,
+    /// None until a server has the lane.
+    replies: Option<LaneReplies>,
+    records: Arc<Records>,
+    open: HashMap<Exchange, Open>,
+}
+
+struct Open {
+    play: Play,
+    client: Option<SocketAddr>,
+    seen: Seen,
+    /// None once the answer has begun.
+    task: Option<LaneTask>,
+    /// Its handler has the body, or wants none.
+    is_ready: bool,
+    /// Not to be answered before.
+    due: Instant,
+}
+
+impl Stage {
+    fn turn(&mut self) {
+        self.lane.turn();
+        if self.replies.is_none() {
+            self.replies = self.lane.replies();
+        }
+        while let Some(event) = self.lane.pop() {
+            self.event(event);
+        }
+        let now = Instant::now();
+        let is_due = |open: &Open| open.is_ready && open.due <= now;
+        let due = self.open.extract_if(|_, open| is_due(open)).collect::<Vec<_>>();
+        for (exchange, open) in due {
+            self.answer(exchange, open);
+        }
+        if let Some(replies) = &mut self.replies {
+            replies.flush(&self.lane);
+        }
+        if self.lane.rest() {
+            match self.open.values().filter(|open| open.is_ready).map(|open| open.due).min() {
+                Some(due) => thread::park_timeout(due.saturating_duration_since(now)),
+                None => thread::park(),
+            }
+        }
+    }
+
+    fn event(&mut self, event: LaneEvent) {
+        match event {
+            LaneEvent::Request(task) => self.request(task),
+            LaneEvent::Body(exchange, data) => {
+                self.say(LaneReply::Pull(exchange, data.len()));
+                let Some(open) = self.open.get_mut(&exchange) else { return };
+                open.seen.body.extend_from_slice(&data);
+                if open.play == Play::Duplex {
+                    self.say(LaneReply::Chunk(exchange, data));
+                }
+            }
+            LaneEvent::BodyEnd(exchange) => {
+                if let Some(open) = self.open.get_mut(&exchange) {
+                    open.is_ready = true;
+                }
+            }
+            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
+                if let Some(open) = self.open.remove(&exchange) {
+                    self.lane.answered();
+                    if let Some(task) = open.task {
+                        self.say(LaneReply::Response(task));
+                    }
+                }
+            }
+            LaneEvent::HalfClosed(_) | LaneEvent::Ack(..) => {}
+        }
+    }
+
+    fn request(&mut self, task: LaneTask) {
+        let exchange = task.exchange();
+        let (_, play) = ROUTES[task.route() as usize];
+        let wait = if play == Play::Slow { SLOW } else { Duration::ZERO };
+        let mut open = Open {
+            play,
+            client: task.request().peer(),
+            seen: Seen::of(task.request()),
+            is_ready: !task.body_streams() || play == Play::Early,
+            due: Instant::now() + wait,
+            task: None,
+        };
+        match play {
+            Play::Early => open.seen.body.clear(),
+            Play::Duplex => {
+                let Seen { method, target, body, .. } = &open.seen;
+                self.begin(task, Seen::echo(method, target, body), None);
+                self.open.insert(exchange, open);
+                return;
+            }
+            _ => {}
+        }
+        open.task = Some(task);
+        self.open.insert(exchange, open);
+    }
+
+    fn answer(&mut self, exchange: Exchange, open: Open) {
+        let Open { play, client, seen, task, .. } = open;
+        let to_head = seen.method == b"HEAD";
+        let echo = self.records.record(client, seen);
+        self.lane.answered();
+        let Some(mut task) = task else {
+            self.say(LaneReply::End(exchange));
+            return;
+        };
+        match play {
+            Play::Streamed | Play::Declared => {
+                let declared = (play == Play::Declared).then_some(echo.len() as u64);
+                self.begin(task, Vec::new(), declared);
+                if !(to_head && play == Play::Declared) {
+                    for piece in echo.chunks(PIECE) {
+                        self.say(LaneReply::Chunk(exchange, piece.to_vec()));
+                    }
+                }
+                self.say(LaneReply::End(exchange));
+            }
+            Play::Whole | Play::Slow | Play::Close | Play::Early | Play::Duplex => {
+                task.response().body_vec(echo);
+                if play == Play::Close {
+                    task.close();
+                }
+                task.seal();
+                self.say(LaneReply::Response(task));
+            }
+        }
+    }
+
+    /// Begins a streaming answer.
+    fn begin(&mut self, mut task: LaneTask, first: Vec<u8>, declared: Option<u64>) {
+        task.response().stream(declared);
+        task.response().body_vec(first);
+        task.seal();
+        self.say(LaneReply::Response(task));
+    }
+
+    fn say(&mut self, reply: LaneReply) {
+        let replies = self.replies.as_mut().expect("a server has the lane");
+        replies.push(reply);
+    }
+}
