@@ -34,6 +34,7 @@ const PARTS = [
   'scripts',
   'ts',
   'CHANGELOG.md',
+  'Cargo.toml',
   'LICENSE',
   'README.md',
   'THIRD-PARTY-LICENSES.md',
