@@ -144,7 +144,8 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         self.inbox.gate().about_to_sleep();
-        if !self.inbox.is_empty() {
+        // A lane that has come to have room says so once, perhaps before that.
+        if !self.inbox.is_empty() || self.reactor.has_room_in_lanes() {
             self.inbox.gate().awake();
             return Some(Duration::ZERO);
         }

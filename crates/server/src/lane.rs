@@ -7,7 +7,7 @@
 //! by the lane's capacity, body bytes and acknowledgements by each exchange's
 //! window.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -303,6 +303,9 @@ impl Lane {
     /// Loops that found the lane full and want to be told of room, one bit
     /// each; they are taken off the list.
     pub(crate) fn take_waiting(&self) -> u32 {
+        // Who took from the queue before looks here after that, as who is about to
+        // wait says so before it looks into the queue a last time.
+        fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return 0;
         }
@@ -345,6 +348,11 @@ impl Lane {
             return self.capacity.saturating_sub(self.queued());
         }
         room
+    }
+
+    /// Whether there is room for a request, or a closed lane to be left.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queued() < self.capacity || self.is_closed()
     }
 
     pub(crate) fn push(&self, event: LaneEvent) {

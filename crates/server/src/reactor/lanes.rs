@@ -620,6 +620,12 @@ impl<T: Transport> Reactor<T> {
         self.lanes.iter().any(|side| !side.out.is_empty() && side.parked.is_empty())
     }
 
+    /// Whether a lane has room again for what it could not be given.
+    pub(crate) fn has_room_in_lanes(&self) -> bool {
+        let has_room = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.has_room());
+        self.lanes.iter().any(|side| !side.out.is_empty() && has_room(side))
+    }
+
     /// Whether replies of workers or lanes are to come.
     pub(crate) fn awaits_others(&self) -> bool {
         let busy = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.in_flight() > 0);
