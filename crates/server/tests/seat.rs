@@ -240,6 +240,8 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     let mut config = common::config(app);
     config.io_threads = 1;
     config.lanes = vec![Arc::clone(&lane)];
+    // Its own thread takes much of the body before it hands the seat over.
+    config.limits.body = 1 << 40;
     let server = start(config);
     let seat = server.seat().expect("one loop has one seat");
     seat.offer(&lane);
@@ -252,16 +254,26 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     // a turn reads.
     client.send("POST /nowhere HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.stream.set_nonblocking(true).expect("a live socket");
+    let buffer = nix::sys::socket::sockopt::SndBuf;
+    nix::sys::socket::setsockopt(&client.stream, buffer, &(4 << 20)).expect("a live socket");
     let chunk = [b"40000\r\n", &*vec![b'x'; 0x40000], b"\r\n"].concat();
     let mut sent = 0;
     let mut fill = || {
-        while let Ok(n) = client.stream.write(&chunk[sent % chunk.len()..]) {
+        // Bounded, because the loop's own thread may take it as fast; and soon done,
+        // because it takes the seat from a lane that does not come for 4 ms.
+        let end = sent + 4 * chunk.len();
+        while sent < end
+            && let Ok(n) = client.stream.write(&chunk[sent % chunk.len()..])
+        {
             sent += n;
         }
     };
     until("a turn that leaves work over", || {
-        fill();
         seat.ask();
+        if !seat.drive() {
+            return false;
+        }
+        fill();
         seat.drive() && !seat.may_rest()
     });
     let mut turns = 0;
