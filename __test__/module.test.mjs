@@ -180,7 +180,11 @@ for (const [name, [source, message, wanted = 1]] of Object.entries(MISTAKES)) {
 const HOLDS_OPEN = `
   setInterval(() => {}, 60_000);
   process.on('exit', (code) => console.log('exit handler: ' + code));
-  export default { timeouts: { drain: 60_000 }, fetch: () => new Promise(() => {}) };`;
+  const fetch = () => {
+    console.log('asked');
+    return new Promise(() => {});
+  };
+  export default { timeouts: { drain: 60_000 }, fetch };`;
 
 test('a module that holds something open does not keep the process after a stop', async (t) => {
   const server = await serve(t, [moduleOf(t, HOLDS_OPEN), ...LOCAL]);
@@ -197,6 +201,7 @@ test('nor after a forced stop, while a handler is at work', async (t) => {
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   }).on('error', () => {});
   t.teardown(() => socket.destroy());
+  await until(() => server.stdout().includes('asked'), 'the request to be at its handler');
   server.kill('SIGTERM');
   await until(() => server.stderr().includes('SIGTERM'), 'the drain to begin');
   // Nobody presses Ctrl-C twice within 250 ms.
