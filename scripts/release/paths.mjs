@@ -7,16 +7,15 @@ import { ROOT } from '../setup.mjs';
 /** What cargo's home and the checkout are called instead, as in in-container.sh. */
 export const NEUTRAL = { cargo: '/cargo', root: '/reactor-rs' };
 
-/** Where people, runners and containers have their sources. */
+/** Folders at the top in which people, runners and containers have their sources. */
+const HOMES = [
+  ...['root', 'home', 'Users'],
+  ...['work', 'workspace', 'workspaces', 'builds', '__w'],
+];
+
+/** What names the machine that built something. */
 const USUAL = [
-  '/root/',
-  '/home/',
-  '/Users/',
-  '/work/',
-  '/workspace/',
-  '/workspaces/',
-  '/builds/',
-  '/__w/',
+  ...HOMES.map((name) => `/${name}/`),
   '/usr/local/cargo/',
   '/usr/local/rustup/',
   // Wherever they are.
