@@ -44,16 +44,16 @@ pub enum LaneEvent {
 }
 
 impl LaneEvent {
-    /// Which exchange it is of, but for a request.
-    pub(crate) fn exchange(&self) -> Option<Exchange> {
+    /// Which exchange it is of.
+    pub(crate) fn exchange(&self) -> Exchange {
         match self {
-            Self::Request(_) => None,
+            Self::Request(task) => task.exchange(),
             Self::Body(exchange, _)
             | Self::BodyEnd(exchange)
             | Self::HalfClosed(exchange)
             | Self::Gone(exchange)
             | Self::TimedOut(exchange)
-            | Self::Ack(exchange, _) => Some(*exchange),
+            | Self::Ack(exchange, _) => *exchange,
         }
     }
 }

@@ -381,7 +381,7 @@ impl<T: Transport> Reactor<T> {
                     dropped.insert(Exchange(task.address));
                     self.recycle(task);
                 }
-            } else if !event.exchange().is_some_and(|exchange| dropped.contains(&exchange)) {
+            } else if !dropped.contains(&event.exchange()) {
                 self.lanes[index].out.push_back(event);
             }
         }

@@ -73,7 +73,7 @@ impl Reactor<SimTransport> {
             .partition(|task| self.is_with_lane(task.address));
         let most = 2 * mine.len() + KEEP;
         ensure!(gone.len() <= most, "{} requests are kept that nobody waits for", gone.len());
-        let told = self.lanes.iter().flat_map(|side| side.events()).map(exchange_of);
+        let told = self.lanes.iter().flat_map(|side| side.events()).map(LaneEvent::exchange);
         let over: HashSet<Exchange> = told.filter(|of| !self.is_with_lane(of.0)).collect();
         ensure!(over.len() <= outside.open + KEEP, "{} ends wait to be told", over.len());
 
@@ -137,17 +137,5 @@ impl Reactor<SimTransport> {
     /// Whether the lane in this place has been told everything.
     pub(in crate::reactor::sim) fn has_told(&self, place: usize) -> bool {
         self.lanes.get(place).is_none_or(|side| side.events().is_empty())
-    }
-}
-
-fn exchange_of(event: &LaneEvent) -> Exchange {
-    match event {
-        LaneEvent::Request(task) => task.exchange(),
-        LaneEvent::Body(exchange, _)
-        | LaneEvent::BodyEnd(exchange)
-        | LaneEvent::HalfClosed(exchange)
-        | LaneEvent::Gone(exchange)
-        | LaneEvent::TimedOut(exchange)
-        | LaneEvent::Ack(exchange, _) => *exchange,
     }
 }
