@@ -9,6 +9,7 @@ use reactor_sys::{Events, Poller, Stream, yield_now};
 use crate::acceptor::{Accepting, LISTENER, WAKER};
 use crate::app::Handler;
 use crate::inbox::{Control, Inbox};
+use crate::lane::LaneReply;
 use crate::pool::Pool;
 use crate::reactor::{Reactor, Ready};
 use crate::stats::Counters;
@@ -50,6 +51,8 @@ pub(crate) struct EventLoop {
     pub(crate) events: Events,
     /// Tasks on their way to the workers; empty between turns.
     pub(crate) tasks: Vec<Box<Task>>,
+    /// Replies of lanes that have been taken from the inbox; empty between turns.
+    pub(crate) lane_replies: Vec<LaneReply>,
 }
 
 /// How a turn waits for something to do.
@@ -199,7 +202,8 @@ impl EventLoop {
             self.rescue = FIRST_RESCUE;
             self.rescue_at = self.reactor.clock.now() + self.rescue;
         }
-        while let Some(reply) = self.inbox.pop_lane() {
+        self.inbox.take_lanes(&mut self.lane_replies);
+        for reply in self.lane_replies.drain(..) {
             self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();

@@ -45,9 +45,14 @@ impl Histogram {
     }
 
     pub(crate) fn record(&self, duration: Duration) {
+        self.record_many(duration, 1);
+    }
+
+    /// The same duration, `count` times.
+    pub(crate) fn record_many(&self, duration: Duration, count: u64) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.counts[bucket(nanos)].add(1);
-        self.sum.add(nanos);
+        self.counts[bucket(nanos)].add(count);
+        self.sum.add(nanos.wrapping_mul(count));
         self.max.raise_to(nanos);
     }
 }

@@ -1,7 +1,7 @@
 //! What other threads hand to an I/O loop.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use reactor_sys::{Stream, Waker};
@@ -17,7 +17,7 @@ use crate::task::Task;
 pub(crate) struct Inbox {
     replies: ArrayQueue<Box<Task>>,
     controls: SegQueue<Control>,
-    lane: SegQueue<LaneReply>,
+    lanes: Mutex<Vec<LaneReply>>,
     gate: Gate,
     waker: Waker,
 }
@@ -44,7 +44,7 @@ impl Inbox {
         Ok(Self {
             replies: ArrayQueue::new(tasks),
             controls: SegQueue::new(),
-            lane: SegQueue::new(),
+            lanes: Mutex::new(Vec::new()),
             gate: Gate::new(),
             waker: Waker::new()?,
         })
@@ -77,14 +77,26 @@ impl Inbox {
         self.replies.pop()
     }
 
-    /// Puts a lane's reply in; see [`push_reply`](Self::push_reply). Bounded by
-    /// what lanes have in flight and by each exchange's window.
-    pub(crate) fn push_lane(&self, reply: LaneReply) {
-        self.lane.push(reply);
+    /// Puts a lane's replies in, and leaves `batch` empty; see
+    /// [`push_reply`](Self::push_reply). Bounded by what lanes have in flight and by
+    /// each exchange's window.
+    pub(crate) fn give_lane(&self, batch: &mut Vec<LaneReply>) {
+        let mut replies = self.lanes();
+        if replies.is_empty() {
+            std::mem::swap(&mut *replies, batch);
+        } else {
+            replies.append(batch);
+        }
     }
 
-    pub(crate) fn pop_lane(&self) -> Option<LaneReply> {
-        self.lane.pop()
+    /// Takes all replies of lanes; `into` must be empty.
+    pub(crate) fn take_lanes(&self, into: &mut Vec<LaneReply>) {
+        debug_assert!(into.is_empty());
+        std::mem::swap(&mut *self.lanes(), into);
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<LaneReply>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pop_control(&self) -> Option<Control> {
@@ -92,7 +104,7 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.controls.is_empty() && self.lane.is_empty()
+        self.replies.is_empty() && self.controls.is_empty() && self.lanes().is_empty()
     }
 
     pub(crate) fn gate(&self) -> &Gate {

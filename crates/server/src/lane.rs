@@ -3,15 +3,15 @@
 //!
 //! Loops put events in and wake the thread at most once until it has looked;
 //! the thread takes events when it likes and puts replies into the loops'
-//! inboxes. Nobody waits for anybody. What waits in a lane is bounded: requests
-//! by the lane's capacity, body bytes and acknowledgements by each exchange's
-//! window.
+//! inboxes. Either way a whole batch changes hands at once, under a lock that is
+//! held for as long as it takes to move it: a request costs no atomic operation of
+//! its own. What waits in a lane is bounded: requests by the lane's capacity, body
+//! bytes and acknowledgements by each exchange's window.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
-
-use crossbeam_queue::SegQueue;
 
 use crate::access_log::RequestId;
 use crate::gate::Gate;
@@ -93,6 +93,16 @@ impl LaneReply {
 /// Names one request and its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Exchange(pub(crate) ReplyAddress);
+
+impl Exchange {
+    /// Its connection's I/O thread, and the place it has there: a number below the
+    /// most connections that were open at once. Another connection may have had the
+    /// place before.
+    #[must_use]
+    pub fn place(&self) -> (usize, usize) {
+        (self.0.io_thread, self.0.slot as usize)
+    }
+}
 
 /// A request with room for its response.
 pub struct LaneTask(pub(crate) Box<Task>);
@@ -176,8 +186,8 @@ impl LaneTask {
 
 /// One lane. Share it between the thread that serves it and the server.
 pub struct Lane {
-    events: SegQueue<LaneEvent>,
-    /// Requests in `events`.
+    events: Mutex<VecDeque<LaneEvent>>,
+    /// Requests that have been given and not begun.
     queued: AtomicUsize,
     /// Requests given and not yet answered.
     in_flight: AtomicUsize,
@@ -206,7 +216,7 @@ impl Lane {
     /// loops, when the thread must look; it must not block.
     pub fn new(capacity: usize, wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let lane = Self {
-            events: SegQueue::new(),
+            events: Mutex::new(VecDeque::new()),
             queued: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             capacity,
@@ -229,11 +239,11 @@ impl Lane {
     /// Where its replies go; None until a server has it.
     #[must_use]
     pub fn replies(&self) -> Option<LaneReplies> {
-        self.inboxes.get().map(|inboxes| LaneReplies { inboxes: inboxes.clone(), touched: 0 })
+        self.inboxes.get().map(|inboxes| LaneReplies::new(inboxes))
     }
 
     /// The lane's thread begins a turn. Returns the time, for
-    /// [`taken`](Self::taken).
+    /// [`QueueWait`].
     pub fn turn(&self) -> Instant {
         self.gate.awake();
         self.pulse.turn()
@@ -263,31 +273,47 @@ impl Lane {
         }
     }
 
-    /// The thread has taken a request in the turn that began at `now`.
-    pub fn taken(&self, task: &LaneTask, now: Instant) {
-        self.pulse.queue_wait.record(now.saturating_duration_since(task.0.queued_at));
-    }
-
     /// Whether its thread is held up: it has been awake for 100 ms or more and has
     /// not come for what waits.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         !self.gate.is_asleep() && self.pulse.is_stuck(now)
     }
 
-    /// The next event, for the lane's thread.
-    pub fn pop(&self) -> Option<LaneEvent> {
-        let event = self.events.pop()?;
-        if matches!(event, LaneEvent::Request(_)) {
-            self.queued.fetch_sub(1, Ordering::Relaxed);
+    /// Puts all events that wait behind those in `into`, for the lane's thread. The
+    /// requests among them go on to count as waiting until [`begun`](Self::begun).
+    pub fn take(&self, into: &mut VecDeque<LaneEvent>) {
+        let mut events = self.events();
+        if into.is_empty() {
+            std::mem::swap(&mut *events, into);
+        } else {
+            into.append(&mut events);
         }
+    }
+
+    /// The thread has begun this many of the requests that it took.
+    pub fn begun(&self, requests: usize) {
+        if requests > 0 {
+            self.queued.fetch_sub(requests, Ordering::Relaxed);
+        }
+    }
+
+    /// The next event alone, for a lane's thread that wants no more at a time. A
+    /// request has begun with it.
+    pub fn pop(&self) -> Option<LaneEvent> {
+        let event = self.events().pop_front()?;
+        self.begun(usize::from(matches!(event, LaneEvent::Request(_))));
         Some(event)
+    }
+
+    fn events(&self) -> MutexGuard<'_, VecDeque<LaneEvent>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be called by the lane's thread when it has seen no event. False: one
     /// has come in this moment, look again. True: `wake` will be called.
     pub fn rest(&self) -> bool {
         self.gate.about_to_sleep();
-        if self.events.is_empty() {
+        if self.events().is_empty() {
             return true;
         }
         self.gate.awake();
@@ -321,7 +347,7 @@ impl Lane {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Requests that wait in the lane.
+    /// Requests that have been given and not begun.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
@@ -333,9 +359,11 @@ impl Lane {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Counts one request as answered; for the lane's thread.
-    pub fn answered(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    /// Counts requests as answered; for the lane's thread.
+    pub fn answered(&self, requests: usize) {
+        if requests > 0 {
+            self.in_flight.fetch_sub(requests, Ordering::Relaxed);
+        }
     }
 
     /// How many requests there is room for; with none, loop `io_thread` is
@@ -355,12 +383,39 @@ impl Lane {
         self.queued() < self.capacity || self.is_closed()
     }
 
-    pub(crate) fn push(&self, event: LaneEvent) {
-        if matches!(event, LaneEvent::Request(_)) {
-            self.queued.fetch_add(1, Ordering::Relaxed);
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
+    /// Gives the lane events from the front of `out`, up to the first request that
+    /// there is no `room` for. Returns how many it took.
+    pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) -> usize {
+        let (mut count, mut requests) = (0, 0);
+        for event in out.iter() {
+            if matches!(event, LaneEvent::Request(_)) {
+                if requests == room {
+                    break;
+                }
+                requests += 1;
+            }
+            count += 1;
         }
-        self.events.push(event);
+        if requests > 0 {
+            // First: the thread may have begun them before this returns.
+            self.queued.fetch_add(requests, Ordering::Relaxed);
+            self.in_flight.fetch_add(requests, Ordering::Relaxed);
+        }
+        let mut events = self.events();
+        if count < out.len() {
+            events.extend(out.drain(..count));
+        } else if events.is_empty() {
+            std::mem::swap(&mut *events, out);
+        } else {
+            events.append(out);
+        }
+        count
+    }
+
+    /// Shows what waits.
+    #[cfg(test)]
+    pub(crate) fn look(&self, show: impl FnMut(&LaneEvent)) {
+        self.events().iter().for_each(show);
     }
 
     /// Wakes the thread if it rests. Called once after a turn's events.
@@ -377,7 +432,8 @@ impl Drop for Lane {
     /// and nobody takes it out. It has been answered, or is now.
     fn drop(&mut self) {
         let Some(mut replies) = self.replies() else { return };
-        while let Some(event) = self.events.pop() {
+        let events = std::mem::take(&mut *self.events());
+        for event in events {
             if let LaneEvent::Request(mut task) = event {
                 task.refuse();
                 replies.push(LaneReply::Response(task));
@@ -387,34 +443,100 @@ impl Drop for Lane {
     }
 }
 
+/// How long the requests of one turn waited in their lane. Those that came together
+/// are counted together.
+pub struct QueueWait<'a> {
+    lane: &'a Lane,
+    now: Instant,
+    since: Instant,
+    requests: u64,
+}
+
+impl<'a> QueueWait<'a> {
+    /// For the turn that began at `now`.
+    #[must_use]
+    pub fn new(lane: &'a Lane, now: Instant) -> Self {
+        Self { lane, now, since: now, requests: 0 }
+    }
+
+    /// A request is begun.
+    pub fn add(&mut self, task: &LaneTask) {
+        if task.0.queued_at != self.since {
+            self.count();
+            self.since = task.0.queued_at;
+        }
+        self.requests += 1;
+    }
+
+    fn count(&mut self) {
+        let requests = std::mem::take(&mut self.requests);
+        if requests > 0 {
+            let wait = self.now.saturating_duration_since(self.since);
+            self.lane.pulse.queue_wait.record_many(wait, requests);
+        }
+    }
+}
+
+impl Drop for QueueWait<'_> {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
+
 /// Where a lane's thread puts its replies.
-#[derive(Clone)]
 pub struct LaneReplies {
-    pub(crate) inboxes: Vec<Arc<Inbox>>,
-    pub(crate) touched: u32,
+    inboxes: Vec<Arc<Inbox>>,
+    /// What has not been handed over, for each loop.
+    batches: Vec<Vec<LaneReply>>,
+    /// The loops of which `batches` has something.
+    filled: u32,
+    /// The loops that have been handed something, and not been told.
+    touched: u32,
 }
 
 impl LaneReplies {
-    /// Puts a reply into the inbox of the loop it belongs to.
-    pub fn push(&mut self, reply: LaneReply) {
-        let io_thread = reply.exchange().0.io_thread;
-        self.touched |= 1 << io_thread;
-        self.inboxes[io_thread].push_lane(reply);
+    pub(crate) fn new(inboxes: &[Arc<Inbox>]) -> Self {
+        let batches = inboxes.iter().map(|_| Vec::new()).collect();
+        Self { inboxes: inboxes.to_vec(), batches, filled: 0, touched: 0 }
     }
 
-    /// The loops that have replies need not be woken: they are about to look.
+    /// Takes a reply for the loop that it belongs to.
+    pub fn push(&mut self, reply: LaneReply) {
+        let io_thread = reply.exchange().0.io_thread;
+        self.filled |= 1 << io_thread;
+        self.batches[io_thread].push(reply);
+    }
+
+    /// Puts what has been pushed into the inboxes of its loops, which find it
+    /// when they look.
+    pub fn hand_over(&mut self) {
+        self.touched |= self.filled;
+        for io_thread in bits(std::mem::take(&mut self.filled)) {
+            self.inboxes[io_thread].give_lane(&mut self.batches[io_thread]);
+        }
+    }
+
+    /// The loops that have been handed something need not be woken: they are about
+    /// to look.
     pub fn forget(&mut self) {
         self.touched = 0;
     }
 
-    /// Wakes the loops that have replies, and those that wait for room in
-    /// `lane`. Called once after a batch.
+    /// Hands over what is left, wakes the loops that have been handed something,
+    /// and those that wait for room in `lane`. Called once after a batch.
     pub fn flush(&mut self, lane: &Lane) {
-        let mut touched = std::mem::take(&mut self.touched) | lane.take_waiting();
-        while touched != 0 {
-            let io_thread = touched.trailing_zeros() as usize;
-            touched &= touched - 1;
+        self.hand_over();
+        for io_thread in bits(std::mem::take(&mut self.touched) | lane.take_waiting()) {
             self.inboxes[io_thread].notify();
         }
     }
+}
+
+/// The places of the bits that are set.
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = (set != 0).then(|| set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        place
+    })
 }

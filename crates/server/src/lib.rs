@@ -45,7 +45,7 @@ pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId}
 pub use app::{App, Handler, Inline, Target};
 pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
 pub use error::{FieldError, StartError};
-pub use lane::{Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, WINDOW};
+pub use lane::{Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, QueueWait, WINDOW};
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::Address;

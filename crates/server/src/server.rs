@@ -189,7 +189,7 @@ impl Server {
     /// Where lanes put their replies.
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {
-        LaneReplies { inboxes: self.shared.inboxes.clone(), touched: 0 }
+        LaneReplies::new(&self.shared.inboxes)
     }
 
     /// The seat of the one I/O loop, which a lane's thread may take; None if
@@ -461,6 +461,7 @@ impl Assembly {
                 drain_until: None,
                 events: Events::with_capacity(EVENTS),
                 tasks: Vec::new(),
+                lane_replies: Vec::new(),
             };
             event_loop.register().map_err(system("an epoll watch"))?;
             loops.push(event_loop);

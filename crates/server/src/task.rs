@@ -258,6 +258,16 @@ impl Response {
         append_field(&mut self.fields, name, value.as_ref())
     }
 
+    /// Adds the field that says that the body is text in UTF-8.
+    pub fn text(&mut self) {
+        self.fields.extend_from_slice(b"Content-Type: text/plain;charset=UTF-8\r\n");
+    }
+
+    /// Adds the field that says that the body is JSON (RFC 8259).
+    pub fn json(&mut self) {
+        self.fields.extend_from_slice(b"Content-Type: application/json\r\n");
+    }
+
     /// Sets the body to a copy of `bytes`.
     pub fn body(&mut self, bytes: impl AsRef<[u8]>) {
         self.body.clear();

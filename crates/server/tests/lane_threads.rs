@@ -54,7 +54,7 @@ impl Laned {
     fn answer(&mut self, lane: usize, mut task: LaneTask, text: &str) {
         task.response().body(text.as_bytes());
         task.seal();
-        self.lanes[lane].answered();
+        self.lanes[lane].answered(1);
         self.replies.push(LaneReply::Response(task));
         self.replies.flush(&self.lanes[lane]);
     }
@@ -174,9 +174,10 @@ fn an_answer_that_the_thread_gave_before_it_died_is_sent() {
         let mut task = laned.take(0);
         task.response().body(b"answered");
         task.seal();
-        // Without a wake: the loop finds it together with the news of the death.
         laned.replies.push(LaneReply::Response(task));
     }
+    // Without a wake: the loop finds them together with the news of the death.
+    laned.replies.hand_over();
     laned.kill();
     for client in &mut clients {
         assert_eq!(client.reply().text(), "answered");

@@ -157,7 +157,7 @@ impl Handler {
                 self.seen.gone.fetch_add(1, Ordering::Relaxed);
                 self.echoes.remove(&exchange);
                 self.downloads.remove(&exchange);
-                self.lane.answered();
+                self.lane.answered(1);
             }
             LaneEvent::HalfClosed(_) => {
                 self.seen.half_closed.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl Handler {
                 task.response().stream(None);
                 task.response().body(b"some");
                 self.begin(task);
-                self.lane.answered();
+                self.lane.answered(1);
                 self.replies.push(LaneReply::Abort(exchange));
             }
             "/lane/hold" => self.held.push(task),
@@ -240,7 +240,7 @@ impl Handler {
     fn whole(&mut self, mut task: LaneTask, text: &[u8]) {
         task.response().body(text);
         task.seal();
-        self.lane.answered();
+        self.lane.answered(1);
         self.replies.push(LaneReply::Response(task));
     }
 
@@ -250,7 +250,7 @@ impl Handler {
     }
 
     fn end(&mut self, exchange: Exchange) {
-        self.lane.answered();
+        self.lane.answered(1);
         self.replies.push(LaneReply::End(exchange));
     }
 

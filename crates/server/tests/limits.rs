@@ -89,7 +89,7 @@ impl Hand {
             _ => panic!("another event than that it was answered late"),
         }
         // What a lane's thread does then.
-        self.lane.answered();
+        self.lane.answered(1);
         self.reply(LaneReply::Response(task));
     }
 
@@ -101,7 +101,7 @@ impl Hand {
     fn answer(&mut self, mut task: LaneTask, text: &str) {
         task.response().body(text);
         task.seal();
-        self.lane.answered();
+        self.lane.answered(1);
         self.reply(LaneReply::Response(task));
     }
 
@@ -227,7 +227,7 @@ fn a_response_that_has_begun_may_take_its_time() {
     }
     thread::sleep(SHORT);
     hand.reply(LaneReply::Chunk(exchange, b" done".to_vec()));
-    hand.lane.answered();
+    hand.lane.answered(1);
     hand.reply(LaneReply::End(exchange));
     let reply = client.reply();
     assert_eq!((reply.status, reply.text().as_str()), (200, "begun, done"));
@@ -334,7 +334,7 @@ fn a_client_that_has_gone_is_not_answered() {
             _ => panic!("another event"),
         }
     }
-    hand.lane.answered();
+    hand.lane.answered(1);
     hand.reply(LaneReply::Response(task));
     until_stats(&hand.server, "the connection closed", |stats| {
         stats.connections.open == 0 && stats.handlers.in_flight == 0
@@ -401,7 +401,7 @@ fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
         assert!(task.has_deadline());
         until("its time to be over", || task.is_late(Instant::now()));
         // The wheel may not have come round yet: whoever is first answers.
-        hand.lane.answered();
+        hand.lane.answered(1);
         hand.reply(LaneReply::Late(task));
         is_late(&client.reply());
         assert_eq!(client.get("/inline").text(), "inline");
@@ -584,7 +584,7 @@ fn a_streaming_response_keeps_its_place_to_its_end() {
     hand.begin(task, "begun");
     until_stats(&hand.server, "the head to leave", |stats| stats.requests.success == 1);
     is_refused(&other.get("/lane/other"));
-    hand.lane.answered();
+    hand.lane.answered(1);
     hand.reply(LaneReply::End(exchange));
     assert_eq!(client.reply().text(), "begun");
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
@@ -612,7 +612,7 @@ fn a_request_without_a_lane_takes_no_place() {
     hand.server.set_lanes(&[None]);
     is_refused(&client.reply());
     // Its thread gives it back as it goes.
-    hand.lane.answered();
+    hand.lane.answered(1);
     let mut replies = hand.server.lane_replies();
     replies.push(LaneReply::Response(task));
     replies.flush(&hand.lane);
@@ -765,7 +765,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
         let now = Instant::now();
         match hand.lane.pop() {
             Some(LaneEvent::Request(task)) if task.is_late(now) => {
-                hand.lane.answered();
+                hand.lane.answered(1);
                 hand.reply(LaneReply::Late(task));
             }
             Some(LaneEvent::Request(task)) => {
@@ -793,7 +793,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
                 }
                 Work::Rest(exchange, rest) => {
                     hand.reply(LaneReply::Chunk(exchange, rest.into_bytes()));
-                    hand.lane.answered();
+                    hand.lane.answered(1);
                     hand.reply(LaneReply::End(exchange));
                 }
             }

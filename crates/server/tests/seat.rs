@@ -161,7 +161,7 @@ impl Driver {
 }
 
 fn answer(replies: &mut LaneReplies, lane: &Lane, mut task: LaneTask, body: &[u8]) {
-    lane.answered();
+    lane.answered(1);
     task.response().body(body);
     task.seal();
     replies.push(LaneReply::Response(task));

@@ -165,7 +165,7 @@ impl Stage {
             }
             LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
                 if let Some(open) = self.open.remove(&exchange) {
-                    self.lane.answered();
+                    self.lane.answered(1);
                     if let Some(task) = open.task {
                         self.say(LaneReply::Response(task));
                     }
@@ -205,7 +205,7 @@ impl Stage {
         let Open { play, client, seen, task, .. } = open;
         let to_head = seen.method == b"HEAD";
         let echo = self.records.record(client, seen);
-        self.lane.answered();
+        self.lane.answered(1);
         let Some(mut task) = task else {
             self.say(LaneReply::End(exchange));
             return;

@@ -1,7 +1,6 @@
 //! The exchanges that JavaScript has in hand, by number.
 
 use reactor_server::{Exchange, LaneTask};
-use rustc_hash::FxHashMap;
 use slab::Slab;
 
 /// Requests that JavaScript has been given and not yet answered.
@@ -14,9 +13,13 @@ use slab::Slab;
 #[derive(Default)]
 pub(super) struct Exchanges {
     slab: Slab<Open>,
-    ids: FxHashMap<Exchange, u32>,
+    /// The newest of each connection, by I/O thread and slot. A connection has
+    /// few, so that to look through them is less than to hash.
+    newest: Vec<Vec<Option<u32>>>,
     /// Those that the engine has ended in this turn.
     over: Vec<u32>,
+    /// How many have ended since that was last asked.
+    ended: usize,
 }
 
 struct Open {
@@ -25,6 +28,9 @@ struct Open {
     task: Option<LaneTask>,
     /// The engine has ended it: no reply to it counts.
     is_over: bool,
+    /// Those of the same slot that came before and after it.
+    older: Option<u32>,
+    newer: Option<u32>,
 }
 
 impl Exchanges {
@@ -35,13 +41,28 @@ impl Exchanges {
 
     pub(super) fn insert(&mut self, task: LaneTask) -> u32 {
         let exchange = task.exchange();
-        let id = id_of(self.slab.insert(Open { exchange, task: Some(task), is_over: false }));
-        self.ids.insert(exchange, id);
+        let id = self.next_id();
+        let newest = self.newest_of(exchange);
+        let older = newest.replace(id);
+        if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
+            open.newer = Some(id);
+        }
+        let open = Open { exchange, task: Some(task), is_over: false, older, newer: None };
+        self.slab.insert(open);
         id
     }
 
     pub(super) fn id(&self, exchange: Exchange) -> Option<u32> {
-        self.ids.get(&exchange).copied()
+        let (io_thread, slot) = exchange.place();
+        let mut next = *self.newest.get(io_thread)?.get(slot)?;
+        while let Some(id) = next {
+            let open = self.slab.get(id as usize)?;
+            if open.exchange == exchange {
+                return (!open.is_over).then_some(id);
+            }
+            next = open.older;
+        }
+        None
     }
 
     /// What goes by the number, if it still takes replies.
@@ -57,7 +78,8 @@ impl Exchanges {
     /// JavaScript ends an exchange; gives its task if no response has begun.
     pub(super) fn remove(&mut self, id: u32) -> Option<LaneTask> {
         let open = self.slab.try_remove(id as usize)?;
-        self.ids.remove(&open.exchange);
+        self.unlink(&open);
+        self.ended += 1;
         open.task
     }
 
@@ -65,22 +87,53 @@ impl Exchanges {
     pub(super) fn end(&mut self, id: u32) {
         if let Some(open) = self.slab.get_mut(id as usize) {
             open.is_over = true;
-            self.ids.remove(&open.exchange);
             self.over.push(id);
         }
     }
 
     /// Those that the engine had ended in the last turn, whose replies have been
-    /// taken by now; with the task where no response has begun.
-    pub(super) fn take_over(&mut self) -> impl Iterator<Item = Option<LaneTask>> {
-        self.over.drain(..).map(|id| self.slab.try_remove(id as usize)?.task)
+    /// taken by now: their tasks, where no response has begun.
+    pub(super) fn take_over(&mut self) -> Vec<LaneTask> {
+        let mut over = std::mem::take(&mut self.over);
+        let tasks = over.drain(..).filter_map(|id| self.remove(id)).collect();
+        self.over = over;
+        tasks
     }
 
     /// Ends them all.
     pub(super) fn take_all(&mut self) -> Vec<(Exchange, Option<LaneTask>)> {
-        self.ids.clear();
+        self.newest.clear();
         self.over.clear();
+        self.ended += self.slab.len();
         self.slab.drain().map(|open| (open.exchange, open.task)).collect()
+    }
+
+    /// How many have ended since this was last called.
+    pub(super) fn take_ended(&mut self) -> usize {
+        std::mem::take(&mut self.ended)
+    }
+
+    fn unlink(&mut self, open: &Open) {
+        if let Some(older) = open.older.and_then(|older| self.slab.get_mut(older as usize)) {
+            older.newer = open.newer;
+        }
+        if let Some(newer) = open.newer.and_then(|newer| self.slab.get_mut(newer as usize)) {
+            newer.older = open.older;
+        } else {
+            *self.newest_of(open.exchange) = open.older;
+        }
+    }
+
+    fn newest_of(&mut self, exchange: Exchange) -> &mut Option<u32> {
+        let (io_thread, slot) = exchange.place();
+        if self.newest.len() <= io_thread {
+            self.newest.resize_with(io_thread + 1, Vec::new);
+        }
+        let slots = &mut self.newest[io_thread];
+        if slots.len() <= slot {
+            slots.resize(slot + 1, None);
+        }
+        &mut slots[slot]
     }
 }
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use reactor_server::{Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Version};
+use reactor_server::{
+    Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, QueueWait, Version,
+};
 
 use super::exchanges::Exchanges;
 use super::words::{
@@ -20,6 +22,10 @@ pub(super) struct Fill<'a> {
     count: u32,
     /// When the turn began.
     now: Instant,
+    lane: &'a Lane,
+    /// Requests that have been taken out of the lane.
+    begun: usize,
+    waits: QueueWait<'a>,
 }
 
 /// What became of an event.
@@ -31,8 +37,20 @@ pub(super) enum Filled {
 }
 
 impl<'a> Fill<'a> {
-    pub(super) fn new(words: &'a mut [u32], bytes: &'a mut [u8], now: Instant) -> Self {
-        Self { words, bytes, word: 0, byte: 0, count: 0, now }
+    pub(super) fn new(
+        words: &'a mut [u32],
+        bytes: &'a mut [u8],
+        now: Instant,
+        lane: &'a Lane,
+    ) -> Self {
+        let waits = QueueWait::new(lane, now);
+        Self { words, bytes, word: 0, byte: 0, count: 0, now, lane, begun: 0, waits }
+    }
+
+    /// Tells the lane what has been taken out of it. Returns the number of events.
+    pub(super) fn finish(self) -> u32 {
+        self.lane.begun(self.begun);
+        self.count
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -44,18 +62,19 @@ impl<'a> Fill<'a> {
         event: LaneEvent,
         exchanges: &mut Exchanges,
         replies: &mut LaneReplies,
-        lane: &Lane,
     ) -> Filled {
         match event {
             LaneEvent::Request(task) if task.is_late(self.now) => {
                 // A thread that has fallen behind should not work for nobody.
-                lane.answered();
+                self.begun += 1;
+                self.lane.answered(1);
                 replies.push(LaneReply::Late(task));
                 Filled::Done
             }
             LaneEvent::Request(task) => {
                 if self.request(&task, exchanges.next_id()) {
-                    lane.taken(&task, self.now);
+                    self.begun += 1;
+                    self.waits.add(&task);
                     exchanges.insert(task);
                     return Filled::Done;
                 }

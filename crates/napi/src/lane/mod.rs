@@ -13,6 +13,7 @@ mod replies;
 mod watch;
 mod words;
 
+use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -34,6 +35,12 @@ use crate::server::NativeServer;
 /// stop reading the sockets that have more.
 const CAPACITY: usize = 4096;
 
+/// Turns without a rest after which libuv need not watch the I/O loop until the
+/// next one. Whatever a watched epoll instance has to report it reports twice, to
+/// itself and to the instance that watches it, and the sender pays for it.
+/// To begin and to end watching costs two calls of the system.
+const BUSY: u32 = 16;
+
 /// The macro takes a plain `&mut` for a class; by these names it sees arrays.
 type Words<'a> = &'a mut [u32];
 type Bytes<'a> = &'a mut [u8];
@@ -47,8 +54,9 @@ pub struct NativeLane {
     /// None until the server it serves has started.
     replies: Option<LaneReplies>,
     exchanges: Exchanges,
-    /// An event that the last turn had no room for.
-    held: Option<LaneEvent>,
+    /// Events that have been taken from the lane and wait for room in JavaScript's
+    /// arrays.
+    events: VecDeque<LaneEvent>,
     /// The I/O loop that this thread may drive.
     drives: Option<Driving>,
 }
@@ -59,6 +67,8 @@ struct Driving {
     seat: Arc<Seat>,
     watch: Watch,
     patience: Patience,
+    /// Turns since the thread last rested.
+    turns: u32,
 }
 
 #[napi]
@@ -78,7 +88,7 @@ impl NativeLane {
         });
         let id = registry::add(&lane);
         let exchanges = Exchanges::default();
-        Ok(Self { lane, id, replies: None, exchanges, held: None, drives: None })
+        Ok(Self { lane, id, replies: None, exchanges, events: VecDeque::new(), drives: None })
     }
 
     /// What names this lane in every environment of the process.
@@ -108,7 +118,7 @@ impl NativeLane {
         if let Some(seat) = server.seat() {
             seat.offer(&self.lane);
             let watch = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)?;
-            self.drives = Some(Driving { seat, watch, patience: Patience::default() });
+            self.drives = Some(Driving { seat, watch, patience: Patience::default(), turns: 0 });
         }
         Ok(())
     }
@@ -132,45 +142,50 @@ impl NativeLane {
         let words = replies
             .get(..reply_words as usize)
             .ok_or_else(|| invalid("more reply words than the array has"))?;
-        let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink, &self.lane);
+        let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink);
         for task in self.exchanges.take_over() {
-            self.lane.answered();
             // The loop counts the task's body and wants it back.
-            if let Some(task) = task {
-                sink.push(LaneReply::Response(task));
-            }
+            sink.push(LaneReply::Response(task));
         }
+        self.lane.answered(self.exchanges.take_ended());
         let now = self.lane.turn();
+        sink.hand_over();
         let mut has_seat = self.drives.as_mut().is_some_and(Driving::turn);
         if has_seat {
             sink.forget();
         }
-        let mut fill = Fill::new(events, event_bytes, now);
+        let mut fill = Fill::new(events, event_bytes, now, &self.lane);
         loop {
-            let Some(event) = self.held.take().or_else(|| self.lane.pop()) else {
+            if self.events.is_empty() {
+                self.lane.take(&mut self.events);
+            }
+            let Some(event) = self.events.pop_front() else {
                 if fill.count() > 0 {
                     break;
                 }
                 let waits = has_seat && self.drives.as_mut().is_some_and(|it| it.patience.wait());
                 if !waits && self.lane.rest() {
-                    if self.drives.as_ref().is_none_or(|it| it.may_rest(has_seat)) {
+                    if self.drives.as_mut().is_none_or(|it| it.may_rest(has_seat)) {
                         break;
                     }
                     self.lane.awake();
                 }
+                sink.hand_over();
                 has_seat = self.drives.as_mut().is_some_and(Driving::turn);
                 continue;
             };
-            match fill.event(event, &mut self.exchanges, sink, &self.lane) {
+            match fill.event(event, &mut self.exchanges, sink) {
                 Filled::Done => {}
                 Filled::NoRoom(event) => {
-                    self.held = Some(*event);
+                    self.events.push_front(*event);
                     break;
                 }
             }
         }
+        let count = fill.finish();
+        // After that: it tells loops that wait for room.
         sink.flush(&self.lane);
-        if fill.count() > 0
+        if count > 0
             && let Some(driving) = &mut self.drives
         {
             driving.patience.rewarded();
@@ -179,7 +194,7 @@ impl NativeLane {
             }
         }
         taken?;
-        Ok(if fill.count() == 0 && self.held.is_some() { TOO_SMALL } else { fill.count() })
+        Ok(if count == 0 && !self.events.is_empty() { TOO_SMALL } else { count })
     }
 
     /// One reply with arrays of its own, for what does not fit the shared ones.
@@ -200,7 +215,8 @@ impl NativeLane {
         let Some(sink) = &mut self.replies else { return Ok(()) };
         let reply =
             replies::Reply { kind, id, status, flags, fields, body, length_low, length_high };
-        let taken = replies::apply(&reply, &mut self.exchanges, sink, &self.lane);
+        let taken = replies::apply(&reply, &mut self.exchanges, sink);
+        self.lane.answered(self.exchanges.take_ended());
         sink.flush(&self.lane);
         taken
     }
@@ -216,7 +232,6 @@ impl NativeLane {
         }
         let Some(sink) = &mut self.replies else { return };
         for (exchange, task) in self.exchanges.take_all() {
-            self.lane.answered();
             sink.push(match task {
                 Some(mut task) => {
                     task.refuse();
@@ -225,13 +240,17 @@ impl NativeLane {
                 None => LaneReply::Abort(exchange),
             });
         }
-        while let Some(event) = self.held.take().or_else(|| self.lane.pop()) {
+        let mut refused = 0;
+        self.lane.take(&mut self.events);
+        for event in self.events.drain(..) {
             if let LaneEvent::Request(mut task) = event {
-                self.lane.answered();
+                refused += 1;
                 task.refuse();
                 sink.push(LaneReply::Response(task));
             }
         }
+        self.lane.begun(refused);
+        self.lane.answered(refused + self.exchanges.take_ended());
         sink.flush(&self.lane);
     }
 }
@@ -239,18 +258,26 @@ impl NativeLane {
 impl Driving {
     /// A turn of the loop, if this thread has its seat.
     fn turn(&mut self) -> bool {
-        if self.seat.drive() {
-            self.watch.start();
-            return true;
+        let drives = self.seat.drive();
+        self.turns = self.turns.saturating_add(1);
+        // The loop's own thread watches now, or nobody need: this one is busy.
+        if !drives || self.turns == BUSY {
+            self.watch.stop();
         }
-        // The loop's own thread watches now.
-        self.watch.stop();
-        false
+        drives
     }
 
-    /// Whether this thread may rest, having seen that it had the seat or not.
-    fn may_rest(&self, has_seat: bool) -> bool {
-        if has_seat { self.seat.may_rest() } else { !self.seat.is_lanes() }
+    /// Whether this thread may rest, having seen that it had the seat or not. If so
+    /// it does, and where it has the seat it is called when there is something to do.
+    fn may_rest(&mut self, has_seat: bool) -> bool {
+        let may = if has_seat { self.seat.may_rest() } else { !self.seat.is_lanes() };
+        if may {
+            self.turns = 0;
+        }
+        if may && has_seat {
+            self.watch.start();
+        }
+        may
     }
 }
 

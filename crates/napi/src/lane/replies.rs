@@ -1,7 +1,7 @@
 //! Replies out of JavaScript's arrays.
 
 use napi::Result;
-use reactor_server::{FieldError, Lane, LaneReplies, LaneReply, Response};
+use reactor_server::{FieldError, LaneReplies, LaneReply, Response};
 
 use super::exchanges::Exchanges;
 use super::invalid;
@@ -26,7 +26,6 @@ pub(super) fn take(
     bytes: &[u8],
     exchanges: &mut Exchanges,
     sink: &mut LaneReplies,
-    lane: &Lane,
 ) -> Result<()> {
     while let Some(&first) = words.first() {
         let record = words
@@ -60,7 +59,7 @@ pub(super) fn take(
             CHUNK => reply.body = slice(2)?,
             _ => {}
         }
-        apply(&reply, exchanges, sink, lane)?;
+        apply(&reply, exchanges, sink)?;
     }
     Ok(())
 }
@@ -70,13 +69,11 @@ pub(super) fn apply(
     reply: &Reply<'_>,
     exchanges: &mut Exchanges,
     sink: &mut LaneReplies,
-    lane: &Lane,
 ) -> Result<()> {
     let Some(exchange) = exchanges.exchange(reply.id) else { return Ok(()) };
     match reply.kind {
         RESPONSE => {
             let Some(mut task) = exchanges.remove(reply.id) else { return Ok(()) };
-            lane.answered();
             if reply.flags & CLOSE != 0 {
                 task.close();
             }
@@ -107,7 +104,6 @@ pub(super) fn apply(
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
         END | ABORT => {
             exchanges.remove(reply.id);
-            lane.answered();
             sink.push(if reply.kind == END {
                 LaneReply::End(exchange)
             } else {
@@ -124,10 +120,10 @@ fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<()
     let status = u16::try_from(reply.status).unwrap_or(0);
     response.status(status)?;
     if reply.flags & TEXT != 0 {
-        response.field("Content-Type", "text/plain;charset=UTF-8")?;
+        response.text();
     }
     if reply.flags & JSON_TEXT != 0 {
-        response.field("Content-Type", "application/json")?;
+        response.json();
     }
     let mut fields = reply.fields;
     while let [n0, n1, v0, v1, rest @ ..] = fields {

@@ -347,24 +347,16 @@ impl<T: Transport> Reactor<T> {
     fn give(&mut self, index: usize, lane: &Lane) -> bool {
         let io_thread = self.settings.io_thread;
         let side = &mut self.lanes[index];
-        let mut room = lane.room(io_thread);
-        while let Some(event) = side.out.front() {
-            if matches!(event, LaneEvent::Request(_)) {
-                if room == 0 {
-                    // So that it is told of room.
-                    room = lane.room(io_thread);
-                    if room == 0 {
-                        return false;
-                    }
-                }
-                room -= 1;
-            }
-            side.seen = side.seen.saturating_sub(1);
-            if let Some(event) = side.out.pop_front() {
-                lane.push(event);
+        // Once more where there was room but not enough, so that it is told of room.
+        while !side.out.is_empty() {
+            let room = lane.room(io_thread);
+            let given = lane.give(&mut side.out, room);
+            side.seen = side.seen.saturating_sub(given);
+            if room == 0 {
+                break;
             }
         }
-        true
+        side.out.is_empty()
     }
 
     /// Takes back the requests that a full lane has not been given and that

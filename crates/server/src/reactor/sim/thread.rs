@@ -168,7 +168,7 @@ impl Thread {
             book.facts.trace(format_args!("  request {} is over, late {late}", open.id));
             let lanes = &mut book.facts.lanes;
             *if late { &mut lanes.timed_out } else { &mut lanes.gone } += 1;
-            self.lane.answered();
+            self.lane.answered(1);
             if let Some(mut task) = open.task {
                 // What it says now must reach nobody.
                 task.response().body("too late");
@@ -209,7 +209,7 @@ impl Thread {
         if task.is_late(book.now) && self.rng.percent(70) {
             book.facts.lanes.late += 1;
             self.over.insert(exchange, Over::Said);
-            self.lane.answered();
+            self.lane.answered(1);
             self.replies.push(LaneReply::Late(task));
             return Ok(());
         }
@@ -242,7 +242,7 @@ impl Thread {
             let open = self.open.swap_remove(place);
             book.facts.trace(format_args!("  request {} is answered", open.id));
             self.over.insert(open.exchange, Over::Said);
-            self.lane.answered();
+            self.lane.answered(1);
         }
         self.replies.flush(&self.lane);
         step
@@ -277,7 +277,7 @@ impl Thread {
         }
         self.lane.close();
         for open in std::mem::take(&mut self.open) {
-            self.lane.answered();
+            self.lane.answered(1);
             self.over.insert(open.exchange, Over::Said);
             match open.task {
                 Some(task) => Self::refuse(task, &mut self.replies, book),
@@ -289,7 +289,7 @@ impl Thread {
         }
         while let Some(event) = self.lane.pop() {
             if let LaneEvent::Request(task) = event {
-                self.lane.answered();
+                self.lane.answered(1);
                 Self::refuse(task, &mut self.replies, book);
             }
         }
@@ -311,17 +311,8 @@ impl Thread {
         }
     }
 
-    /// Shows what waits in the lane. There is no way to look into it: all of it is
-    /// taken out and put in again.
-    pub(super) fn waiting(&self, mut show: impl FnMut(&LaneEvent)) {
-        let events: Vec<LaneEvent> = std::iter::from_fn(|| self.lane.pop()).collect();
-        for event in events {
-            show(&event);
-            if matches!(event, LaneEvent::Request(_)) {
-                // It is given anew.
-                self.lane.answered();
-            }
-            self.lane.push(event);
-        }
+    /// Shows what waits in the lane.
+    pub(super) fn waiting(&self, show: impl FnMut(&LaneEvent)) {
+        self.lane.look(show);
     }
 }

@@ -108,7 +108,9 @@ impl World {
         while let Some(task) = self.inbox.pop_front() {
             self.reactor.reply(task);
         }
-        while let Some(reply) = self.lane_inbox.pop_lane() {
+        let mut replies = Vec::new();
+        self.lane_inbox.take_lanes(&mut replies);
+        for reply in replies {
             self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
