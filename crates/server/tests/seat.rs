@@ -123,8 +123,9 @@ impl Driver {
         for (_, task) in self.late.extract_if(.., |(at, _)| *at <= Instant::now()) {
             answer(&mut self.replies, &self.lane, task, &[b'x'; LATE_BODY]);
         }
-        let drives = self.seat.drive();
         // What the last turn has answered.
+        self.replies.hand_over();
+        let drives = self.seat.drive();
         if drives {
             self.replies.forget();
         } else {
