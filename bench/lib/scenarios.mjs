@@ -28,6 +28,8 @@ const promises = [
   { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-bun' },
   { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-deno' },
   { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 2, to: 'api-node' },
+  { scenario: 'c64', contender: 'api-reactor-26', of: 'rate', least: 1, to: 'api-bun' },
+  { scenario: 'c64', contender: 'api-reactor-26', of: 'rate', least: 2, to: 'api-node-26' },
   { scenario: 'c64', contender: 'hono-reactor', of: 'rate', least: 2, to: 'hono-node' },
   { scenario: 'c64', contender: 'hono-json-reactor', of: 'rate', least: 2, to: 'hono-json-node' },
 ];
