@@ -13,6 +13,8 @@ export class FakeLane {
   replies = [];
   /** Native calls so far. */
   turns = 0;
+  /** Bytes that the last of them has filled. */
+  used = 0;
   #waiting = [];
   #isArmed = true;
   #issued = 0;
@@ -84,26 +86,30 @@ export class FakeLane {
     this.#take(replies, replyWords, replyBytes);
     this.#free.push(...this.#left.splice(0));
     let word = 0;
+    // Heads lie together at the front, bodies at the back.
     let byte = 0;
+    let back = eventBytes.length;
     let count = 0;
     while (this.#waiting.length > 0) {
       const event = this.#waiting[0];
       const size = this.#sizeOf(event);
-      if (word + size.words > events.length || byte + size.bytes > eventBytes.length) {
+      if (word + size.words > events.length || byte + size.bytes + size.body > back) {
         break;
       }
       this.#waiting.shift();
-      this.#fill(event, events, eventBytes, word, byte);
+      back -= size.body;
+      this.#fill(event, events, eventBytes, word, byte, back);
       word += size.words;
       byte += size.bytes;
       count++;
     }
+    this.used = byte + eventBytes.length - back;
     if (count === 0) {
       this.#isArmed = true;
     }
     // What is left over is garbage, as it is in the real arrays.
     events.fill(0xdeadbeef, word, word + 256);
-    eventBytes.fill(0x7f, byte, byte + 1024);
+    eventBytes.fill(0x7f, byte, Math.min(byte + 1024, back));
     return count;
   }
 
@@ -205,16 +211,18 @@ export class FakeLane {
       const params = event.params?.length ?? 0;
       return {
         words: REQUEST_WORDS + 4 * fields.length + 4 * params,
-        bytes: event.head.length + body + (event.peer?.includes(':') ? event.peer.length : 0),
+        bytes: event.head.length + (event.peer?.includes(':') ? event.peer.length : 0),
+        body,
       };
     }
     return {
       words: event.kind === 2 ? 4 : event.kind === 5 ? 3 : 2,
-      bytes: event.data?.length ?? 0,
+      bytes: 0,
+      body: event.data?.length ?? 0,
     };
   }
 
-  #fill(event, events, bytes, word, byte) {
+  #fill(event, events, bytes, word, byte, back) {
     const { words } = this.#sizeOf(event);
     events[word] = event.kind | (words << 8);
     events[word + 1] = event.id;
@@ -222,24 +230,22 @@ export class FakeLane {
       this.#left.push(event.id);
     }
     if (event.kind === 2) {
-      bytes.set(event.data, byte);
-      events[word + 2] = byte;
+      bytes.set(event.data, back);
+      events[word + 2] = back;
       events[word + 3] = event.data.length;
     } else if (event.kind === 5) {
       events[word + 2] = event.bytes;
     } else if (event.kind === 1) {
-      this.#fillRequest(event, events, bytes, word, byte);
+      this.#fillRequest(event, events, bytes, word, byte, back);
     }
   }
 
-  #fillRequest(event, events, bytes, word, base) {
+  #fillRequest(event, events, bytes, word, base, bodyAt) {
     const { method, target, fields, host } = event.parsed;
     bytes.set(event.head, base);
-    let end = base + event.head.length;
+    const end = base + event.head.length;
     const body = event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body);
-    bytes.set(body, end);
-    const bodyAt = end;
-    end += body.length;
+    bytes.set(body, bodyAt);
     let flags = event.streams ? 2 : 0;
     flags |= event.streams || event.body !== undefined ? 4 : 0;
     flags |= (event.ioThread ?? 0) << 16;

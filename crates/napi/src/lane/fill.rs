@@ -13,12 +13,16 @@ use super::words::{
     REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
 };
 
-/// Writes events one behind the other.
+/// Writes events one behind the other. Their heads lie together from the front of the
+/// bytes, because JavaScript makes one text of them, and bodies from the back.
 pub(super) struct Fill<'a> {
     words: &'a mut [u32],
     bytes: &'a mut [u8],
     word: usize,
+    /// The end of the heads.
     byte: usize,
+    /// The beginning of the bodies.
+    bodies: usize,
     count: u32,
     /// When the turn began.
     now: Instant,
@@ -43,8 +47,8 @@ impl<'a> Fill<'a> {
         now: Instant,
         lane: &'a Lane,
     ) -> Self {
-        let waits = QueueWait::new(lane, now);
-        Self { words, bytes, word: 0, byte: 0, count: 0, now, lane, begun: 0, waits }
+        let (waits, bodies) = (QueueWait::new(lane, now), bytes.len());
+        Self { words, bytes, word: 0, byte: 0, bodies, count: 0, now, lane, begun: 0, waits }
     }
 
     /// Tells the lane what has been taken out of it. Returns the number of events.
@@ -82,7 +86,7 @@ impl<'a> Fill<'a> {
             }
             LaneEvent::Body(exchange, data) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
-                let Some(offset) = self.room(4, data.len()).then(|| self.put(&data)) else {
+                let Some(offset) = self.room(4, data.len()).then(|| self.put_body(&data)) else {
                     return Filled::NoRoom(Box::new(LaneEvent::Body(exchange, data)));
                 };
                 self.record(BODY, &[id, offset, length(data.len())]);
@@ -133,7 +137,7 @@ impl<'a> Fill<'a> {
             return false;
         }
         let base = self.put(head_bytes);
-        let body_at = self.put(body);
+        let body_at = self.put_body(body);
         let mut flags = 0;
         let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
         flag(request.version() == Version::Http10, HTTP_1_0);
@@ -196,7 +200,7 @@ impl<'a> Fill<'a> {
     }
 
     fn room(&self, words: usize, bytes: usize) -> bool {
-        self.word + words <= self.words.len() && self.byte + bytes <= self.bytes.len()
+        self.word + words <= self.words.len() && self.byte + bytes <= self.bodies
     }
 
     fn put(&mut self, data: &[u8]) -> u32 {
@@ -204,6 +208,12 @@ impl<'a> Fill<'a> {
         self.bytes[at..at + data.len()].copy_from_slice(data);
         self.byte += data.len();
         length(at)
+    }
+
+    fn put_body(&mut self, data: &[u8]) -> u32 {
+        self.bodies -= data.len();
+        self.bytes[self.bodies..self.bodies + data.len()].copy_from_slice(data);
+        length(self.bodies)
     }
 
     fn record(&mut self, kind: u32, rest: &[u32]) {
