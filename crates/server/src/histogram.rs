@@ -159,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn many_at_once_are_as_many_one_by_one() {
+        let many = Histogram::new();
+        many.record_many(Duration::from_nanos(1_230), 3);
+        many.record_many(Duration::from_nanos(99), 0);
+        let (many, single) = (Distribution::of([&many].into_iter()), of(&[1_230; 3]));
+        assert_eq!((many.count, many.sum, many.max), (single.count, single.sum, single.max));
+        assert_eq!(many.quantile(1.0), single.quantile(1.0));
+    }
+
+    #[test]
     fn buckets_are_in_order_and_leave_no_gap() {
         let mut last = 0;
         for index in 0..BUCKETS - 1 {
