@@ -133,6 +133,8 @@ function afterFinish(this: NodeOutgoing): void {
   socket.release();
   if (!req._consuming && !req._readableState.resumeScheduled) {
     req._dump();
+    // From Node 26 on it takes a request that has come whole for one that has been read.
+    req.resume();
   }
   this.detachSocket(socket as unknown as Socket);
   process.nextTick(emitClose, this);

@@ -207,6 +207,9 @@ export class ExchangeSocket extends EventEmitter {
         // As where it was read to its end for nobody.
         this.#readToEnd(req);
       }
+    } else if (incoming === null) {
+      // Node's own has seen its end long ago, which from Node 26 on makes a difference.
+      this.resume();
     }
   }
 
