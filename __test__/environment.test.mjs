@@ -85,8 +85,10 @@ test('a worker that ends by itself takes its server along', async (t) => {
     })();`,
     { eval: true },
   );
+  // It may be over before anybody has looked at its message.
+  const exit = new Promise((resolve) => worker.once('exit', resolve));
   const url = await new Promise((resolve) => worker.once('message', resolve));
-  await new Promise((resolve) => worker.once('exit', resolve));
+  await exit;
   await t.throwsAsync(fetch(url));
 });
 

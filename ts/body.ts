@@ -145,8 +145,8 @@ export function extract(
     if (given instanceof Blob) {
       return [new StoredBody(given), given.type === '' ? null : given.type];
     }
-    if (given instanceof ArrayBuffer) {
-      return [new StoredBody(copyOf(new Uint8Array(given))), null];
+    if (given instanceof ArrayBuffer || given instanceof SharedArrayBuffer) {
+      return [new StoredBody(copyOf(wholeOf(given))), null];
     }
     if (given instanceof FormData || Symbol.asyncIterator in given) {
       // Rare and intricate: Node knows how.
@@ -294,7 +294,8 @@ function wellFormed(text: string): string {
 }
 
 /**
- * A copy: the caller may go on writing to its bytes.
+ * A copy: the caller may go on writing to its bytes. Of memory that has been
+ * transferred it is empty.
  * @throws {TypeError} for memory that is shared or may be resized, which the
  * standard does not take (Web IDL, "buffer source types").
  */
@@ -302,7 +303,14 @@ function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array
   if (!(buffer instanceof ArrayBuffer) || isResizable(buffer)) {
     throw new TypeError('a body cannot be made of memory that is shared or resizable');
   }
+  if (byteLength === 0) {
+    return new Uint8Array();
+  }
   return new Uint8Array(buffer, byteOffset, byteLength).slice();
+}
+
+function wholeOf(buffer: ArrayBufferLike): ArrayBufferView {
+  return { buffer, byteOffset: 0, byteLength: buffer.byteLength };
 }
 
 /** Since ES2024. */

@@ -232,7 +232,8 @@ export class ReactorResponse {
     if (typeof init !== 'object' && typeof init !== 'function') {
       throw new TypeError('Response: the second argument must be an object');
     }
-    const { status, statusText, headers } = init;
+    // In the order in which Web IDL reads a dictionary.
+    const { headers, status, statusText } = init;
     if (headers !== undefined) {
       this.#headers = new ReactorHeaders(headers);
     }

@@ -168,6 +168,20 @@ const CASES = {
 
 const app = application();
 const wanted = await answersInProcess(app.fetch, CASES);
+if (!canCopyProxies()) {
+  // Newer Nodes make no request of the proxy that AutoRouter gives; we do.
+  const refused = wanted.get('a request made of the request');
+  const body = '["1","POST","again",true]';
+  wanted.set('a request made of the request', { ...refused, status: 200, body });
+}
+
+function canCopyProxies() {
+  try {
+    return new Request(new Proxy(new Request('http://a/'), {})).url === 'http://a/';
+  } catch {
+    return false;
+  }
+}
 
 test('the cases found what they looked for in the process', (t) => {
   for (const [name, code] of Object.entries({
