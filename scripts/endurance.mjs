@@ -1,6 +1,7 @@
 // `npm run endurance`: what takes too long for `npm test`.
 
 import { spawnSync } from 'node:child_process';
+import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ANSWERS } from '../__test__/endurance/answers.mjs';
 import { ENDINGS, endRepeatedly } from '../__test__/endurance/endings.mjs';
@@ -15,6 +16,8 @@ import {
 import { nodeVersions } from './node-versions.mjs';
 import { bin, ROOT, SetupError, setup } from './setup.mjs';
 
+const AVA = join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
+
 const USAGE = `
 usage: npm run endurance -- [PART …] [options]
 
@@ -22,11 +25,12 @@ usage: npm run endurance -- [PART …] [options]
               on several versions of Node
   leak        what a server holds on to over many requests of every kind
   transfers   the memory of a server while large bodies go through it
+  suite       all of ava's tests, on several versions of Node
   differential
               random requests to this server and to node:http
 
-  --node MAJORS      versions of Node for endings, installed if missing
-                     (default 20,22,24,26)
+  --node MAJORS      versions of Node for endings and suite, installed if
+                     missing (default 20,22,24,26)
   --ending NAMES     ${Object.keys(ENDINGS).join(', ')} (default all)
   --answer NAMES     ${Object.keys(ANSWERS).join(', ')} (default all)
   --rounds N         rounds of each combination (default 200)
@@ -38,7 +42,7 @@ usage: npm run endurance -- [PART …] [options]
 Without a part all of them run. Exit code 1 when anything went wrong.
 `;
 
-const PARTS = { endings, leak, transfers, differential };
+const PARTS = { suite, endings, leak, transfers, differential };
 
 async function main() {
   const { values, positionals } = parseArgs({
@@ -69,14 +73,31 @@ async function main() {
   return failures > 0 ? 1 : 0;
 }
 
+/** The tests, with each version for the runner and all that it starts. */
+function suite(values) {
+  let failures = 0;
+  for (const { version, path } of nodeVersions(majorsOf(values))) {
+    const env = { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env.PATH}` };
+    const { status } = spawnSync(path, [AVA, '--tap'], { cwd: ROOT, env, stdio: 'inherit' });
+    failures += status === 0 ? 0 : 1;
+    say(`${status === 0 ? 'ok' : 'FAILED'}  ${version}  the suite`);
+  }
+  return failures;
+}
+
+function majorsOf({ node }) {
+  const majors = node.split(',');
+  for (const major of majors) {
+    number('node', major);
+  }
+  return majors;
+}
+
 /** Every way to end, with every kind of handler, on every version. */
 async function endings(values) {
   const rounds = number('rounds', values.rounds);
   const seed = number('seed', values.seed);
-  const majors = values.node.split(',');
-  for (const major of majors) {
-    number('node', major);
-  }
+  const majors = majorsOf(values);
   const names = values.ending.split(',');
   const answers = values.answer.split(',');
   names.map((name) => of('--ending', name, ENDINGS));
