@@ -35,8 +35,12 @@ function pathOf(major) {
 
 function install(majors) {
   mkdirSync(FOLDER, { recursive: true });
-  // Its own package: without one npm would take the project's.
-  writeFileSync(join(FOLDER, 'package.json'), '{ "private": true }\n');
+  // Its own package: without one npm would take the project's. It lists the versions
+  // that are there already, which npm would otherwise remove.
+  const manifest = join(FOLDER, 'package.json');
+  if (!existsSync(manifest)) {
+    writeFileSync(manifest, '{ "private": true }\n');
+  }
   const packages = majors.map((major) => `node${major}@npm:node-linux-${process.arch}@${major}`);
   process.stderr.write(`endurance: installing Node ${majors.join(', ')} into ${FOLDER}\n`);
   const { status } = spawnSync(
