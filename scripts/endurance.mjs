@@ -1,7 +1,7 @@
 // `npm run endurance`: what takes too long for `npm test`.
 
 import { spawnSync } from 'node:child_process';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ANSWERS } from '../__test__/endurance/answers.mjs';
 import { ENDINGS, endRepeatedly } from '../__test__/endurance/endings.mjs';
@@ -16,16 +16,14 @@ import {
 import { nodeVersions } from './node-versions.mjs';
 import { bin, ROOT, SetupError, setup } from './setup.mjs';
 
-const AVA = join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
-
 const USAGE = `
 usage: npm run endurance -- [PART …] [options]
 
+  suite       all of ava's tests, on several versions of Node
   endings     a server under load ends in every way there is, again and again,
               on several versions of Node
   leak        what a server holds on to over many requests of every kind
   transfers   the memory of a server while large bodies go through it
-  suite       all of ava's tests, on several versions of Node
   differential
               random requests to this server and to node:http
 
@@ -78,7 +76,11 @@ function suite(values) {
   let failures = 0;
   for (const { version, path } of nodeVersions(majorsOf(values))) {
     const env = { ...process.env, PATH: `${dirname(path)}${delimiter}${process.env.PATH}` };
-    const { status } = spawnSync(path, [AVA, '--tap'], { cwd: ROOT, env, stdio: 'inherit' });
+    const { status } = spawnSync(path, [bin('ava'), '--tap'], {
+      cwd: ROOT,
+      env,
+      stdio: 'inherit',
+    });
     failures += status === 0 ? 0 : 1;
     say(`${status === 0 ? 'ok' : 'FAILED'}  ${version}  the suite`);
   }

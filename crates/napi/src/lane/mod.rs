@@ -39,7 +39,7 @@ const CAPACITY: usize = 4096;
 /// next one. Whatever a watched epoll instance has to report it reports twice, to
 /// itself and to the instance that watches it, and the sender pays for it.
 /// To begin and to end watching costs two calls of the system.
-const BUSY: u32 = 16;
+const UNWATCHED_AFTER: u32 = 16;
 
 /// The macro takes a plain `&mut` for a class; by these names it sees arrays.
 type Words<'a> = &'a mut [u32];
@@ -261,7 +261,7 @@ impl Driving {
         let drives = self.seat.drive();
         self.turns = self.turns.saturating_add(1);
         // The loop's own thread watches now, or nobody need: this one is busy.
-        if !drives || self.turns == BUSY {
+        if !drives || self.turns == UNWATCHED_AFTER {
             self.watch.stop();
         }
         drives

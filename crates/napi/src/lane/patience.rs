@@ -3,9 +3,8 @@
 //! To rest, and to be woken by the next request, costs this thread and the one
 //! that sends more than the request itself. Under full load the next one comes
 //! soon, so the thread waits a moment first. Where it does not come soon, waiting
-//! burns a core and gains nothing: below half of the peak rate it cost more CPU
-//! than all the rest, and made the slowest requests slower. So only a thread that
-//! was busy waits, and not for longer than a rest costs.
+//! burns a core and gains nothing, and on few cores it takes them from the client. So
+//! only a thread that was busy waits, and about as long as a rest costs.
 
 use std::time::{Duration, Instant};
 
