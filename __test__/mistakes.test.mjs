@@ -164,31 +164,35 @@ const MISTAKES = [
     'monitor: a stale socket',
     () => monitor(there.path('stale.sock')),
     1,
-    () => `no server answers on the control socket "${there.path('stale.sock')}"`,
+    () =>
+      `no server answers on the control socket "${there.path('stale.sock')}": no process listens on it`,
   ],
   [
     'monitor: no such socket',
     () => monitor(there.path('none')),
     1,
-    () => `no server answers on the control socket "${there.path('none')}"`,
+    () => `no server answers on the control socket "${there.path('none')}": there is no such file`,
   ],
   [
     'monitor: a file',
     () => monitor(there.path('file')),
     1,
-    () => `no server answers on the control socket "${there.path('file')}"`,
+    () =>
+      `no server answers on the control socket "${there.path('file')}": no process listens on it`,
   ],
   [
     'monitor: another program that answers in JSON',
     () => monitor(there.path('json.sock')),
     1,
-    () => `no server answers on the control socket "${there.path('json.sock')}"`,
+    () =>
+      `no server answers on the control socket "${there.path('json.sock')}": its answer is not that of a control socket: "version" is not as expected`,
   ],
   [
     'monitor: another program that answers',
     () => monitor(there.path('text.sock')),
     1,
-    () => `no server answers on the control socket "${there.path('text.sock')}"`,
+    () =>
+      `no server answers on the control socket "${there.path('text.sock')}": its answer is no JSON`,
   ],
   [
     'monitor: no interval',

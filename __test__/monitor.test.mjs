@@ -12,6 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import xterm from '@xterm/headless';
@@ -414,7 +415,11 @@ test('mistakes are one line', async (t) => {
   for (const [args, status, message] of [
     [[], 2, 'monitor needs a terminal; use --json or --once'],
     [['--once', 'abc'], 1, '"abc" is no process id, port or path of a control socket'],
-    [['--once', './no.sock'], 1, 'no server answers on the control socket "./no.sock"'],
+    [
+      ['--once', './no.sock'],
+      1,
+      'no server answers on the control socket "./no.sock": there is no such file',
+    ],
     [['--once', '-n', '0'], 2, '--interval must be from 0.1 to 3600, got "0"'],
     [['--once', '-n', '1e3'], 2, '--interval must be from 0.1 to 3600, got "1e3"'],
   ]) {
@@ -422,6 +427,107 @@ test('mistakes are one line', async (t) => {
     t.deepEqual([code, stderr], [status, `reactor-rs: ${message}\n`]);
   }
 });
+
+/** A program on a unix socket that answers in a way of its own. */
+async function impostor(t, answer) {
+  const path = join(mkdtempSync(join(tmpdir(), 'reactor-impostor-')), 'x.sock');
+  const server = createServer((_, res) => answer(res)).listen(path);
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server, 'listening');
+  return path;
+}
+
+/** Each field that is text, and each that is a list, said in a hostile way. */
+const hostile = (change) => {
+  const all = snapshot(0);
+  change(all);
+  return (res) => res.end(JSON.stringify(all));
+};
+
+test('what a control socket says reaches no terminal as a command', async (t) => {
+  const nasty = '\x1b]0;OWNED\x07\x1b[2J\x9b31m\x7f\r\nfake\u202eline\u2028';
+  const path = await impostor(
+    t,
+    hostile((all) => {
+      all.version = nasty;
+      all.address = nasty;
+      all.threads.push({ name: nasty, runningNs: 1, waitingNs: 1 });
+    }),
+  );
+  for (const flags of [['--once'], ['--once', '--json']]) {
+    const { code, stdout, stderr } = await run(['monitor', path, '-n', '0.1', ...flags]);
+    t.is(code, 0, stderr);
+    t.regex(stdout, /OWNED/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    t.notRegex(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]/);
+    t.false(stdout.includes('\nfake'));
+  }
+});
+
+const LIES = {
+  'no JSON': [(res) => res.end('{"pid": \x1b[31m'), 'its answer is no JSON'],
+  'no object': [(res) => res.end('[]'), '"pid" is not as expected'],
+  'null for statistics': [hostile((all) => (all.stats = null)), '"stats" is not as expected'],
+  'text for a number': [
+    hostile((all) => (all.stats.bytes.sent = '\x1b[31m')),
+    '"sent" is not as expected',
+  ],
+  'a number that is none': [
+    (res) => res.end(JSON.stringify(snapshot(0)).replace('4242', '1e999')),
+    '"pid" is not as expected',
+  ],
+  'a state that there is not': [
+    hostile((all) => (all.lanes[0].state = 'x')),
+    '"state" is not as expected',
+  ],
+  'a member of the prototype': [
+    (res) => res.end('{"__proto__":{"pid":1},"version":"1"}'),
+    '"pid" is not as expected',
+  ],
+  'threads without number': [
+    hostile((all) => (all.threads = Array(50_000).fill(all.threads[0]))),
+    'its answer has more than|"threads" is not as expected',
+  ],
+  'an answer without end': [
+    (res) => {
+      const more = () => res.write(' '.repeat(65_536)) && setImmediate(more);
+      res.on('drain', more).on('close', () => res.removeAllListeners());
+      more();
+    },
+    'its answer has more than',
+  ],
+  'a byte now and then': [
+    (res) => {
+      const timer = setInterval(() => res.write(' '), 100);
+      res.on('close', () => clearInterval(timer));
+    },
+    'no whole answer within 5 s',
+  ],
+  'an answer that breaks off': [
+    (res) => res.writeHead(200, { 'content-length': 9 }).write('{', () => res.destroy()),
+    'aborted|socket hang up|broken off',
+  ],
+  'another status': [(res) => res.writeHead(404).end(), 'it answered 404'],
+};
+
+for (const [what, [answer, reason]] of Object.entries(LIES)) {
+  test(`a control socket that tells ${what} is refused in one line`, async (t) => {
+    const path = await impostor(t, answer);
+    const { code, stdout, stderr } = await run(['monitor', path, '--once']);
+    t.is(code, 1);
+    t.is(stdout, '');
+    t.regex(
+      stderr,
+      new RegExp(
+        `^reactor-rs: no server answers on the control socket "[^"]+": .*(${reason}).*\n$`,
+      ),
+    );
+    t.is(stderr.indexOf('\n'), stderr.length - 1);
+  });
+}
 
 test('--once prints a sample as text', async (t) => {
   const env = runtime(t);

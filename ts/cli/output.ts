@@ -29,6 +29,17 @@ export function fail(exitCode: number, message: string): number {
   return exitCode;
 }
 
+/**
+ * `text` without what moves a terminal's cursor or its reading direction: control characters
+ * (C0, DEL, C1), line separators, and Unicode's bidirectional controls.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    '\ufffd',
+  );
+}
+
 /** A count with its unit, such as `1 request` or `12,345 requests`. */
 export function count(n: number, unit: string): string {
   return `${n.toLocaleString('en-US')} ${unit}${n === 1 ? '' : 's'}`;

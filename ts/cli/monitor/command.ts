@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlPaths, lookedIn } from '../../control.js';
-import { fail, hasColours } from '../output.js';
+import { fail, hasColours, printable } from '../output.js';
+import { AnswerError } from './reader.js';
 import { compare, type Sample } from './sample.js';
 import { type Snapshot, Source } from './snapshot.js';
 import { Terminal } from './terminal.js';
@@ -47,8 +48,9 @@ export async function monitorCommand(
     }
     return 0;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fail(FAILED, `the server with pid ${snapshot.pid} has ended (${reason})`);
+    const reason = reasonOf(error);
+    const what = error instanceof AnswerError ? 'is no longer understood' : 'has ended';
+    return fail(FAILED, `the server with pid ${snapshot.pid} ${what} (${reason})`);
   } finally {
     source.close();
   }
@@ -63,13 +65,15 @@ interface Found {
 async function choose(which: string | undefined): Promise<Found | string> {
   if (which?.includes('/')) {
     const found = await look(which);
-    return found ?? `no server answers on the control socket "${which}"`;
+    return found instanceof Error
+      ? `no server answers on the control socket "${which}": ${reasonOf(found)}`
+      : found;
   }
   if (which !== undefined && !/^\d{1,10}$/.test(which)) {
     return `"${which}" is no process id, port or path of a control socket`;
   }
   const all = (await Promise.all((await controlPaths()).map(look))).filter(
-    (one) => one !== undefined,
+    (one): one is Found => !(one instanceof Error),
   );
   const matching = which === undefined ? all : all.filter((one) => isMeant(one, Number(which)));
   const [only] = matching;
@@ -88,14 +92,27 @@ async function choose(which: string | undefined): Promise<Found | string> {
     : `there are ${matching.length} servers, name one: ${names(matching)}`;
 }
 
-async function look(path: string): Promise<Found | undefined> {
+async function look(path: string): Promise<Found | Error> {
   const source = new Source(path);
   try {
     return { source, snapshot: await source.snapshot() };
-  } catch {
+  } catch (error) {
     source.close();
-    return undefined;
+    return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** Why a control socket did not answer. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const known = {
+    ENOENT: 'there is no such file',
+    ECONNREFUSED: 'no process listens on it',
+    EACCES: 'permission denied',
+    ENOTSOCK: 'it is no socket',
+  };
+  // Messages of the HTTP parser may quote what was sent.
+  return known[code as keyof typeof known] ?? printable(message);
 }
 
 function isMeant({ snapshot: { pid, address } }: Found, number: number): boolean {

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
-import type { LaneStats, Stats } from '../../types.js';
+import type { LaneStats } from '../../types.js';
+import { AnswerError, Reader } from './reader.js';
 
 /** What a control socket tells: everything that is counted, at one moment. */
 export interface Snapshot {
@@ -9,7 +10,7 @@ export interface Snapshot {
   readonly address: string;
   /** Monotonic. */
   readonly atMs: number;
-  readonly stats: Stats;
+  readonly stats: SnapshotStats;
   /** Upper bound in nanoseconds, `null` for the last, and count of each bucket. */
   readonly latency: readonly (readonly [number | null, number])[];
   readonly threads: readonly {
@@ -31,8 +32,42 @@ export interface Snapshot {
   } | null;
 }
 
-/** A server that does not answer within this is taken for gone. */
-const PATIENCE_MS = 5_000;
+/** What the monitor shows of `server.stats()`. */
+export interface SnapshotStats {
+  readonly uptimeMs: number;
+  readonly connections: {
+    readonly open: number;
+    readonly accepted: number;
+    readonly refused: number;
+  };
+  readonly requests: {
+    readonly success: number;
+    readonly redirect: number;
+    readonly clientError: number;
+    readonly serverError: number;
+    readonly latency: { readonly maxNs: number };
+  };
+  readonly bytes: { readonly received: number; readonly sent: number };
+  readonly tasks: {
+    readonly queueDepth: number;
+    readonly queueCapacity: number;
+    readonly rejected: number;
+  };
+  readonly ioThreads: readonly { readonly requests: number; readonly connections: number }[];
+  readonly accessLog: { readonly written: number; readonly lost: number } | null;
+}
+
+/** A server that has not answered in full within this is taken for gone. */
+const ANSWER_MS = 5_000;
+
+/**
+ * The longest answer that is read. One of a server with 16 I/O threads, 32 workers and
+ * 64 JavaScript threads has about 100 KiB.
+ */
+const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
+
+/** More entries than any server has threads, lanes or buckets. */
+const MAX_ENTRIES = 4096;
 
 /** One server's control socket. */
 export class Source {
@@ -43,30 +78,41 @@ export class Source {
     this.path = path;
   }
 
-  /** Rejects if the server is gone. */
+  /** Rejects if the server is gone, or if what answers is no control socket. */
   snapshot(): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const options = { socketPath: this.path, path: '/', agent: this.#agent };
       const req = request(options, (res) => {
-        let body = '';
-        res.setEncoding('utf8');
-        res.on('data', (text: string) => {
-          body += text;
+        const chunks: Buffer[] = [];
+        let length = 0;
+        res.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length > MAX_ANSWER_BYTES) {
+            req.destroy(new AnswerError(`its answer has more than ${MAX_ANSWER_BYTES} bytes`));
+            return;
+          }
+          chunks.push(chunk);
         });
         res.on('error', reject);
         res.on('end', () => {
-          if (res.statusCode !== 200) {
-            reject(new Error(`the control socket answered ${res.statusCode}`));
-            return;
-          }
           try {
-            resolve(asSnapshot(JSON.parse(body)));
+            if (res.statusCode !== 200) {
+              throw new AnswerError(`it answered ${res.statusCode}`);
+            }
+            resolve(snapshotOf(Buffer.concat(chunks).toString()));
           } catch (error) {
             reject(error);
           }
         });
+        // An answer that is broken off, also by this side, has no end.
+        res.on('close', () => reject(req.errored ?? new Error('its answer was broken off')));
       });
-      req.setTimeout(PATIENCE_MS, () => req.destroy(new Error('no answer')));
+      // Over all of the answer: a byte now and then does not keep the monitor waiting.
+      const deadline = setTimeout(
+        () => req.destroy(new AnswerError(`no whole answer within ${ANSWER_MS / 1000} s`)),
+        ANSWER_MS,
+      );
+      req.on('close', () => clearTimeout(deadline));
       req.on('error', reject);
       req.end();
     });
@@ -77,16 +123,78 @@ export class Source {
   }
 }
 
-/** Any program may listen on a socket that is named to the monitor. */
-function asSnapshot(answer: unknown): Snapshot {
-  const { pid, version, address, stats } = (answer ?? {}) as Partial<Snapshot>;
-  if (
-    typeof pid !== 'number' ||
-    typeof version !== 'string' ||
-    typeof address !== 'string' ||
-    typeof stats !== 'object'
-  ) {
-    throw new Error('what answers is no control socket');
+/** Any program may listen on a socket that is named to the monitor, so each value is checked. */
+export function snapshotOf(text: string): Snapshot {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text, which may hold anything.
+    throw new AnswerError('its answer is no JSON');
   }
-  return answer as Snapshot;
+  const all = new Reader(answer, MAX_ENTRIES);
+  return {
+    pid: all.number('pid'),
+    version: all.text('version'),
+    address: all.text('address'),
+    atMs: all.number('atMs'),
+    stats: statsOf(all.object('stats')),
+    latency: all.list('latency', (bucket) => [
+      bucket.numberOrNull('0'),
+      bucket.number('1'),
+    ]) as Snapshot['latency'],
+    threads: all.list('threads', (thread) => ({
+      name: thread.text('name'),
+      runningNs: thread.number('runningNs'),
+      waitingNs: thread.number('waitingNs'),
+    })),
+    lanes: all.list('lanes', (lane) => ({
+      index: lane.number('index'),
+      queued: lane.number('queued'),
+      inFlight: lane.number('inFlight'),
+      state: lane.oneOf('state', ['running', 'blocked', 'starting', 'stopped']),
+    })),
+    process: all.objectOrNull('process', (usage) => ({
+      cpuMs: usage.number('cpuMs'),
+      resident: usage.number('resident'),
+      openFiles: usage.number('openFiles'),
+      threads: usage.number('threads'),
+    })),
+  };
+}
+
+function statsOf(stats: Reader): SnapshotStats {
+  const connections = stats.object('connections');
+  const requests = stats.object('requests');
+  const bytes = stats.object('bytes');
+  const tasks = stats.object('tasks');
+  return {
+    uptimeMs: stats.number('uptimeMs'),
+    connections: {
+      open: connections.number('open'),
+      accepted: connections.number('accepted'),
+      refused: connections.number('refused'),
+    },
+    requests: {
+      success: requests.number('success'),
+      redirect: requests.number('redirect'),
+      clientError: requests.number('clientError'),
+      serverError: requests.number('serverError'),
+      latency: { maxNs: requests.object('latency').number('maxNs') },
+    },
+    bytes: { received: bytes.number('received'), sent: bytes.number('sent') },
+    tasks: {
+      queueDepth: tasks.number('queueDepth'),
+      queueCapacity: tasks.number('queueCapacity'),
+      rejected: tasks.number('rejected'),
+    },
+    ioThreads: stats.list('ioThreads', (thread) => ({
+      requests: thread.number('requests'),
+      connections: thread.number('connections'),
+    })),
+    accessLog: stats.objectOrNull('accessLog', (log) => ({
+      written: log.number('written'),
+      lost: log.number('lost'),
+    })),
+  };
 }
