@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
@@ -139,6 +139,38 @@ test('the listener ends with the server', async (t) => {
   const server = await start(t, { metrics: 0 });
   await server.stop();
   await t.throwsAsync(scrape(server.metricsUrl), { code: 'ECONNREFUSED' });
+});
+
+test('only host names of its own are answered, so that no page can make one its own', async (t) => {
+  const folder = temporaryFolder(t);
+  const server = await start(t, { metrics: '127.0.0.1:0', control: join(folder, 'control.sock') });
+  const port = Number(new URL(server.metricsUrl).port);
+  const ask = (where, path, host) =>
+    new Promise((resolve, reject) => {
+      const req = request({ ...where, path, agent: false, setHost: false }, (res) => {
+        res.resume().on('end', () => resolve(res.statusCode));
+      });
+      req.setHeader('Host', host);
+      req.on('error', reject).end();
+    });
+  const doors = [
+    [{ host: '127.0.0.1', port }, '/metrics'],
+    [{ socketPath: join(folder, 'control.sock') }, '/'],
+  ];
+  for (const [where, path] of doors) {
+    for (const own of [
+      `127.0.0.1:${port}`,
+      'localhost',
+      `LOCALHOST:${port}`,
+      '[::1]',
+      hostname(),
+    ]) {
+      t.is(await ask(where, path, own), 200, own);
+    }
+    for (const other of ['evil.example', `rebound.example:${port}`, '127.0.0.1.evil.example']) {
+      t.is(await ask(where, path, other), 421, other);
+    }
+  }
 });
 
 test('an address that is taken names itself', async (t) => {

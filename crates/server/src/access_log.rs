@@ -6,6 +6,7 @@
 //! wake it.
 
 mod format;
+mod path;
 mod queue;
 mod record;
 mod writer;
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use reactor_sys::open_log;
 use serde::Serialize;
 
 pub use self::format::LogFormat;
@@ -46,7 +46,8 @@ pub enum LogTarget {
     /// Standard output.
     Stdout,
     /// A file, which is appended to. It is made, readable for its owner and
-    /// group, if it is not there.
+    /// group, if it is not there. A symbolic link on the way to it is refused
+    /// where another user can write to the folder that holds the link.
     File(PathBuf),
 }
 
@@ -130,7 +131,7 @@ impl Drop for OpenLog {
 fn open(target: &LogTarget) -> Result<File, StartError> {
     let failed = |path: &Path, source: io::Error| StartError::Log { path: path.to_owned(), source };
     match target {
-        LogTarget::File(path) => open_log(path).map_err(|source| failed(path, source)),
+        LogTarget::File(path) => path::open(path).map_err(|source| failed(path, source)),
         LogTarget::Stdout => {
             use std::os::fd::AsFd;
             let fd = io::stdout().as_fd().try_clone_to_owned();

@@ -31,6 +31,7 @@ mod lane;
 mod metrics;
 mod observe;
 mod out;
+mod own_hosts;
 mod pool;
 mod pulse;
 mod reactor;

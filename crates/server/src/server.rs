@@ -23,6 +23,7 @@ use crate::inbox::{Control, Inbox};
 use crate::lane::{Lane, LaneReplies, Lanes};
 use crate::metrics;
 use crate::observe::Observer;
+use crate::own_hosts::OwnHosts;
 use crate::pool::{self, Pool};
 use crate::reactor::{Reactor, Settings};
 use crate::seat::Seat;
@@ -399,7 +400,11 @@ impl Assembly {
 
         // Whatever can fail comes before the first thread.
         if let Some(listen) = &config.metrics {
-            let handler = MetricsHandler(Arc::downgrade(&shared));
+            let name = match listen {
+                Listen::Tcp { host, .. } => Some(host.as_str()),
+                Listen::Unix(_) => None,
+            };
+            let handler = MetricsHandler(Arc::downgrade(&shared), OwnHosts::new(name));
             let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)
                 .map_err(of_option("metrics"))?;
             let _ = shared.metrics_address.set(metrics.address().clone());
@@ -407,7 +412,7 @@ impl Assembly {
         }
         if let Some(path) = &config.control {
             let control = {
-                let handler = ControlHandler(Arc::downgrade(&shared));
+                let handler = ControlHandler(Arc::downgrade(&shared), OwnHosts::new(None));
                 serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)
                     .map_err(of_option("control"))?
             };
@@ -619,10 +624,13 @@ impl Handler for StatsHandler {
 }
 
 /// Answers `/metrics`.
-struct MetricsHandler(Weak<Shared>);
+struct MetricsHandler(Weak<Shared>, OwnHosts);
 
 impl Handler for MetricsHandler {
-    fn handle(&self, _: &Request, response: &mut Response) {
+    fn handle(&self, request: &Request, response: &mut Response) {
+        if !self.1.admits(request, response) {
+            return;
+        }
         let Some(shared) = self.0.upgrade() else {
             // The server is coming down.
             let _ = response.status(503);
@@ -635,10 +643,13 @@ impl Handler for MetricsHandler {
 }
 
 /// Answers on the control socket.
-struct ControlHandler(Weak<Shared>);
+struct ControlHandler(Weak<Shared>, OwnHosts);
 
 impl Handler for ControlHandler {
-    fn handle(&self, _: &Request, response: &mut Response) {
+    fn handle(&self, request: &Request, response: &mut Response) {
+        if !self.1.admits(request, response) {
+            return;
+        }
         let shared = self.0.upgrade();
         let Some((shared, watch)) = shared.as_ref().and_then(|s| Some((s, s.watch.as_ref()?)))
         else {

@@ -12,7 +12,8 @@ mod waker;
 pub use listener::{Address, BindError, Listener};
 pub use poller::{Event, Events, Poller};
 pub use process::{
-    block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, yield_now,
+    Links, block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,
+    yield_now,
 };
 pub use stream::Stream;
 pub use timer::Timer;

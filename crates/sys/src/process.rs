@@ -43,15 +43,34 @@ pub fn yield_now() {
 /// # Errors
 /// Those of open(2); ENXIO for a FIFO that nobody reads, because waiting for a
 /// reader could take for ever.
-pub fn open_log(path: &Path) -> io::Result<File> {
+pub fn open_log(path: &Path, links: Links) -> io::Result<File> {
+    let links = match links {
+        Links::Follow => 0,
+        Links::Refuse => libc::O_NOFOLLOW,
+    };
     // O_NONBLOCK only matters to a FIFO or a device: a full one then says so
     // instead of holding the thread.
     File::options()
         .append(true)
         .create(true)
         .mode(0o640)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | links)
         .open(path)
+}
+
+/// What [`open_log`] does where the last part of its path is a symbolic link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Opens what it leads to.
+    Follow,
+    /// Fails with ELOOP (`O_NOFOLLOW`, open(2)).
+    Refuse,
+}
+
+/// The user whose rights the process has (geteuid(2)).
+#[must_use]
+pub fn user_id() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 /// The calling thread's number (gettid(2)), as `/proc/self/task` names it.
