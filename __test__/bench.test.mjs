@@ -113,6 +113,21 @@ test('a rate is kept, and its latency counts from when a request was due', async
   t.true(wasReached, rates.join());
 });
 
+test('a URL needs no scheme', async (t) => {
+  const server = await start(t, { routes: { '/': 'x', '/path': { status: 201, body: '' } } });
+  const { port } = server;
+  for (const [url, href] of [
+    [`127.0.0.1:${port}`, `http://127.0.0.1:${port}/`],
+    [`localhost:${port}/path?a=http://b`, `http://localhost:${port}/path?a=http://b`],
+  ]) {
+    const expectStatus = url.includes('path') ? 201 : 200;
+    const result = await bench(url, { requests: 2, connections: 1, expectStatus });
+    t.deepEqual([result.url, result.succeeded], [href, 2]);
+  }
+  const typed = await run(['bench', '-n', '1', '-c', '1', `127.0.0.1:${port}`]);
+  t.is(typed.code, 0, typed.stderr);
+});
+
 test('a result has every number, and settings as they were in force', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
   const result = await bench(new URL(server.url), { duration: 100 });
@@ -205,10 +220,13 @@ test('errors are counted by class, with the first in words', async (t) => {
   t.deepEqual([status.requests, status.errors.status, status.succeeded], [5, 5, 0]);
 });
 
-const URLS = 'a URL such as http://127.0.0.1:8080/ (http only, without user name)';
+const URLS = 'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
 const WRONG = [
   [['https://a/'], `url must be ${URLS}, got "https://a/"`],
-  [['localhost:80'], `url must be ${URLS}, got "localhost:80"`],
+  ...['8080', ':80', '/path', 'ftp://a', 'u@a', 'u:p@a', 'a:b', 'http:/a', 'http:///a', ''].map((url) => [
+    [url],
+    `url must be ${URLS}, got "${url}"`,
+  ]),
   [['http://u:p@a/'], `url must be ${URLS}, got "http://u:p@a/"`],
   [['http://'], `url must be ${URLS}, got "http://"`],
   [[undefined], `url must be ${URLS}, got undefined`],

@@ -54,7 +54,8 @@ const NAMES = [
 ];
 
 /** Where requests go, and how errors call the argument. */
-const URL_ALLOWED = 'a URL such as http://127.0.0.1:8080/ (http only, without user name)';
+const URL_ALLOWED =
+  'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
 
 /** What a user gave to `bench`, checked. */
 export interface ResolvedBench {
@@ -183,16 +184,28 @@ export function parseHeader(label: string, line: string): [name: string, value: 
   return [name, value];
 }
 
+/** `localhost:8080/path` is taken for `http://localhost:8080/path`. */
 function parseUrl(given: unknown): URL {
-  const text = given instanceof URL ? given.href : given;
-  if (typeof text === 'string' && /^http:\/\//i.test(text) && URL.canParse(text)) {
-    const url = new URL(text);
-    if (url.username === '' && url.password === '') {
-      return url;
+  let text = given instanceof URL ? given.href : given;
+  if (typeof text === 'string') {
+    if (BARE.test(text)) {
+      text = `http://${text}`;
+    }
+    if (/^http:\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
+      const url = new URL(text as string);
+      if (url.username === '' && url.password === '') {
+        return url;
+      }
     }
   }
   throw invalid('url', URL_ALLOWED, given);
 }
+
+/**
+ * A host with or without port and path: no scheme, no user name, and not only a number, which
+ * is a port more likely than an address.
+ */
+const BARE = /^(?!\d+$)(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?(?:[/?#]|$)/i;
 
 function fields(label: string, given: unknown): NativeField[] {
   if (given === undefined) {

@@ -122,7 +122,7 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
   const command = program
     .command('bench')
     .description('load an HTTP server and report rate and latency')
-    .argument('<url>', 'http:// only')
+    .argument('<url>', 'host:port or an http:// URL')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', BENCH_EXAMPLES.trimEnd());
   for (const { flags, text, group } of FLAGS) {

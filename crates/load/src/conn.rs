@@ -43,6 +43,9 @@ pub(crate) enum Link {
     Closed,
     /// There is none, and an attempt has just failed: not before the next sweep.
     Resting,
+    /// There is none yet: the unix socket's accept queue is full. Tried again by
+    /// each sweep, until the request's time is over.
+    Queueing,
     Connecting(Stream),
     Open(Stream),
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use reactor_sys::Address;
+use reactor_sys::{Address, Stream};
 
 /// The server under load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +68,8 @@ impl Peer {
         match self {
             Self::Unix(path) => {
                 let address = Address::Unix(path.clone());
-                match UnixStream::connect(path) {
-                    Ok(_) => Ok(address),
+                match try_unix(&address, timeout) {
+                    Ok(()) => Ok(address),
                     Err(source) => Err(PeerError::Connect { address, source }),
                 }
             }
@@ -77,6 +77,27 @@ impl Peer {
         }
     }
 }
+
+/// Connects once. While the socket's accept queue is full connect(2) would wait
+/// without a limit; a non-blocking one fails at once, so it is tried again.
+fn try_unix(address: &Address, timeout: Duration) -> io::Result<()> {
+    let started = Instant::now();
+    loop {
+        match Stream::connect(address) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if started.elapsed() >= timeout {
+                    let why = format!("its accept queue has been full for {timeout:?}");
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+                }
+                thread::sleep(AGAIN.min(timeout));
+            }
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// How long to wait before a full accept queue is tried again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 fn find_tcp(host: &str, port: u16, timeout: Duration) -> Result<Address, PeerError> {
     let not_found = |source| PeerError::NotFound { host: host.to_owned(), source };

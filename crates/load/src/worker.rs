@@ -177,7 +177,7 @@ impl Worker {
     fn start(&mut self) {
         self.is_running = true;
         for slot in 0..self.conns.len() {
-            if matches!(self.conns[slot].link, Link::Resting) {
+            if matches!(self.conns[slot].link, Link::Resting | Link::Queueing) {
                 self.conns[slot].link = Link::Closed;
             }
             if self.shared.plan.rate.is_some() {
@@ -284,7 +284,7 @@ impl Worker {
                         self.read(slot, scratch, event.read_closed());
                     }
                 }
-                Link::Closed | Link::Resting => {}
+                Link::Closed | Link::Resting | Link::Queueing => {}
             }
         }
         Ok(())
@@ -304,10 +304,11 @@ impl Worker {
                     conn.link = Link::Closed;
                     self.assign(slot, usize::MAX);
                 }
-                Link::Connecting(_) if is_late => {
+                Link::Connecting(_) | Link::Queueing if is_late => {
                     let limit = self.shared.plan.timeout;
                     self.connect_failed(slot, &format_args!("no connection within {limit:?}"));
                 }
+                Link::Queueing => self.connect(slot),
                 Link::Open(_) if is_late => {
                     let limit = self.shared.plan.timeout;
                     let why = format_args!("no whole answer within {limit:?}");

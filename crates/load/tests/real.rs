@@ -94,6 +94,51 @@ fn ipv6_and_unix_sockets_work() {
     finish(&server);
 }
 
+/// connect(2) waits at a unix socket whose accept queue is full (unix(7)); the limit holds.
+#[test]
+fn a_full_accept_queue_is_waited_for_no_longer_than_the_timeout() {
+    use std::os::unix::net::UnixListener;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use reactor_sys::{Address, Stream};
+
+    let path = std::env::temp_dir().join(format!("reactor-full-{}.sock", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut held = Vec::new();
+    while let Ok((stream, true)) = Stream::connect(&Address::Unix(path.clone())) {
+        held.push(stream);
+    }
+    let peer = Peer::Unix(path.clone());
+    let timeout = Duration::from_millis(100);
+    let (done, ended) = mpsc::channel();
+    let refused = Plan { timeout, ..plan(&peer, 1) };
+    thread::spawn(move || done.send(reactor_load::Run::start(refused).map(drop)).unwrap());
+    let result = ended.recv_timeout(Duration::from_secs(60)).expect("it waits without a limit");
+    let error = result.expect_err("the queue is full").to_string();
+    assert!(error.contains("accept queue has been full for 100ms"), "{error}");
+
+    // One place is made once the run has begun to try: it gets its answer.
+    let slow = thread::spawn(move || run(Plan { connections: 1, ..plan(&peer, 1) }));
+    thread::sleep(Duration::from_millis(20));
+    drop(held);
+    let answers = thread::spawn(move || {
+        use std::io::{Read, Write};
+        for conn in listener.incoming() {
+            let mut conn = conn.unwrap();
+            let mut byte = [0];
+            // The connections that only filled the queue end at once.
+            if conn.read(&mut byte).unwrap_or(0) > 0 {
+                conn.write_all(common::HELLO).unwrap();
+                return;
+            }
+        }
+    });
+    assert_eq!(slow.join().unwrap().succeeded, 1);
+    answers.join().unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
 #[test]
 fn a_server_that_stops_under_load_costs_no_panic_and_ends_in_time() {
     let (server, peer) = tcp("127.0.0.1");

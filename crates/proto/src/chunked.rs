@@ -21,6 +21,8 @@ pub(crate) struct Chunked {
     trailers: u32,
     /// Trailer fields so far.
     fields: u32,
+    /// A trailer's value may go on in the next line.
+    folds: bool,
 }
 
 /// What the next byte belongs to.
@@ -66,7 +68,22 @@ pub(crate) enum Step {
 
 impl Chunked {
     pub(crate) fn new() -> Self {
-        Self { at: At::Size, digits: 0, left: 0, total: 0, extensions: 0, trailers: 0, fields: 0 }
+        Self {
+            at: At::Size,
+            digits: 0,
+            left: 0,
+            total: 0,
+            extensions: 0,
+            trailers: 0,
+            fields: 0,
+            folds: false,
+        }
+    }
+
+    /// That of a response: a client reads folded lines, which a server refuses
+    /// (RFC 9112 §5.2).
+    pub(crate) fn of_response() -> Self {
+        Self { folds: true, ..Self::new() }
     }
 
     /// Consumes framing up to the next data, the end, or the end of `input`.
@@ -221,6 +238,7 @@ impl Chunked {
             (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
             (At::TrailerValue, _) if class::is_value(byte) => Ok(At::TrailerValue),
             (At::TrailerLf, b'\n') => Ok(At::Trailer),
+            (At::Trailer, b' ' | b'\t') if self.folds && self.fields > 0 => Ok(At::TrailerValue),
             _ => Err(RequestError::TrailerInvalid),
         }
     }

@@ -143,7 +143,7 @@ impl Decoder {
                 self.body(input, used)
             }
             BodyFraming::Chunked => {
-                self.at = At::Chunked(head, Chunked::new());
+                self.at = At::Chunked(head, Chunked::of_response());
                 self.body(input, used)
             }
             BodyFraming::UntilClose => {

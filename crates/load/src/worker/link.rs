@@ -18,7 +18,7 @@ impl Worker {
         let room = match conn.link {
             Link::Open(_) => self.shared.plan.pipeline,
             // The first one opens the connection, the others follow when it is.
-            Link::Closed | Link::Connecting(_) => 1,
+            Link::Closed | Link::Queueing | Link::Connecting(_) => 1,
             Link::Resting => 0,
         };
         let room = room.saturating_sub(conn.in_flight.len()).min(most);
@@ -43,7 +43,7 @@ impl Worker {
                     self.write(slot);
                 }
                 Link::Closed => self.connect(slot),
-                Link::Connecting(_) | Link::Resting => {}
+                Link::Queueing | Link::Connecting(_) | Link::Resting => {}
             }
         }
         self.list(slot);
@@ -58,7 +58,7 @@ impl Worker {
         let has_room = match conn.link {
             Link::Open(_) => conn.in_flight.len() < self.shared.plan.pipeline,
             Link::Closed => conn.in_flight.is_empty(),
-            Link::Connecting(_) | Link::Resting => false,
+            Link::Queueing | Link::Connecting(_) | Link::Resting => false,
         };
         if has_room && !conn.listed {
             conn.listed = true;
@@ -77,6 +77,9 @@ impl Worker {
                 if is_open {
                     self.opened(slot);
                 }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.conns[slot].link = Link::Queueing;
             }
             Err(error) => self.connect_failed(slot, &error),
         }

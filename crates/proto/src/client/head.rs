@@ -1,5 +1,6 @@
 //! Heads of responses: where they end and what they say about the body.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -70,16 +71,22 @@ pub(super) fn parse(
     let mut dates = Dates::None;
     let mut at = first_end + 2;
     loop {
-        let end = line_end(head, at);
+        let mut end = line_end(head, at);
         if end == at {
             break;
         }
         let (name, value) = field(head, at, end)?;
-        let bytes = &head[value.clone()];
+        let mut bytes = Cow::Borrowed(&head[value.clone()]);
+        while let Some(b' ' | b'\t') = head.get(end + 2) {
+            let line = end + 2;
+            end = line_end(head, line);
+            unfold(bytes.to_mut(), &head[line..end])?;
+        }
+        let value = matches!(bytes, Cow::Borrowed(_)).then_some(value);
         match &head[name] {
-            name if name.eq_ignore_ascii_case(b"content-length") => said.length(bytes)?,
-            name if name.eq_ignore_ascii_case(b"transfer-encoding") => said.codings(bytes)?,
-            name if name.eq_ignore_ascii_case(b"connection") => said.connection(bytes),
+            name if name.eq_ignore_ascii_case(b"content-length") => said.length(&bytes)?,
+            name if name.eq_ignore_ascii_case(b"transfer-encoding") => said.codings(&bytes)?,
+            name if name.eq_ignore_ascii_case(b"connection") => said.connection(&bytes),
             name if name.eq_ignore_ascii_case(b"date") => dates.add(value),
             _ => {}
         }
@@ -139,6 +146,20 @@ fn field(
         value.end -= 1;
     }
     Ok((at..name_end, value))
+}
+
+/// Adds a line that continues a field's value. A client reads the fold as one
+/// space (RFC 9112 §5.2); an empty line adds nothing.
+fn unfold(value: &mut Vec<u8>, line: &[u8]) -> Result<(), ResponseError> {
+    if class::value_end(line, 0) != line.len() {
+        return Err(ResponseError::Field);
+    }
+    let more = class::trim_ows(line);
+    if !value.is_empty() && !more.is_empty() {
+        value.push(b' ');
+    }
+    value.extend_from_slice(more);
+    Ok(())
 }
 
 /// What the fields have said so far.
@@ -218,10 +239,12 @@ enum Dates {
 }
 
 impl Dates {
-    fn add(&mut self, value: Range<usize>) {
-        *self = match self {
-            Self::None => Self::One(value),
-            Self::One(_) | Self::Several => Self::Several,
+    /// `value` is where it is, if that is one line: a folded one cannot be
+    /// compared byte for byte.
+    fn add(&mut self, value: Option<Range<usize>>) {
+        *self = match (&self, value) {
+            (Self::None, Some(value)) => Self::One(value),
+            _ => Self::Several,
         };
     }
 

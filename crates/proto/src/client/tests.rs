@@ -89,6 +89,33 @@ fn bodies_are_delimited_in_each_of_the_ways() {
     }
 }
 
+/// RFC 9112 §5.2: a client reads a folded line as one with a space.
+#[test]
+fn folded_lines_are_one_value() {
+    for (bytes, body, keep_alive) in [
+        (&b"HTTP/1.1 200 OK\r\nA: b,\r\n c\r\nContent-Length: 2\r\n\r\nhi"[..], &b"hi"[..], true),
+        (b"HTTP/1.1 200 OK\r\nA:\r\n\tb\r\n \r\n c\r\nContent-Length: 2\r\n\r\nhi", b"hi", true),
+        (b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nhi", b"hi", true),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: a,\r\n\t close\r\n\r\nhi", b"hi", false),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n2\r\nhi\r\n0\r\nT: u\r\n v\r\n\r\n",
+            b"hi",
+            true,
+        ),
+        // What looks like a field of its own is part of the value above it.
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n Connection: close\r\n\r\nhi", b"hi", true),
+    ] {
+        assert_eq!(one(bytes), Ok((200, body.to_vec(), keep_alive)), "{}", bytes.escape_ascii());
+    }
+    // A fold is no part of a Date that may change.
+    let folded = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970\r\n 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n";
+    let mut cache = HeadCache::new(false);
+    let parsed = cache.parse(folded).unwrap();
+    assert_eq!(cache.find(folded), Some((folded.len(), parsed)));
+    let later = String::from_utf8(folded.to_vec()).unwrap().replace("00:00:00", "00:00:01");
+    assert_eq!(cache.find(later.as_bytes()), None);
+}
+
 #[test]
 fn an_answer_to_head_has_no_body_whatever_it_says() {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n\
@@ -124,7 +151,9 @@ fn what_is_no_response_is_refused_however_it_is_cut() {
         (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", E::Field),
         (b"HTTP/1.1 200 OK\r\nA\r\n\r\n", E::Field),
         (b"HTTP/1.1 200 OK\r\n: b\r\n\r\n", E::Field),
-        (b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", E::Field),
+        (b"HTTP/1.1 200 OK\r\n A: b\r\n\r\n", E::Field),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n \0\r\n\r\n", E::Field),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n", E::ContentLength),
         (b"HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n", E::Field),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", E::SwitchedProtocols),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", E::ContentLength),
@@ -143,6 +172,10 @@ fn what_is_no_response_is_refused_however_it_is_cut() {
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
             E::Chunked(RequestError::ChunkSizeInvalid),
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n T: u\r\n\r\n",
+            E::Chunked(RequestError::TrailerInvalid),
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", E::Truncated),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", E::Truncated),
