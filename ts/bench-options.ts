@@ -205,7 +205,7 @@ function parseUrl(given: unknown): URL {
  * A host with or without port and path: no scheme, no user name, and not only a number, which
  * is a port more likely than an address.
  */
-const BARE = /^(?!\d+$)(?:[\w.-]+|\[[\da-f:.]+\])(?::\d*)?(?:[/?#]|$)/i;
+const BARE = /^(?!\d+$)(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?:[/?#]|$)/i;
 
 function fields(label: string, given: unknown): NativeField[] {
   if (given === undefined) {
