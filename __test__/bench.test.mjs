@@ -223,10 +223,9 @@ test('errors are counted by class, with the first in words', async (t) => {
 const URLS = 'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
 const WRONG = [
   [['https://a/'], `url must be ${URLS}, got "https://a/"`],
-  ...['8080', ':80', '/path', 'ftp://a', 'u@a', 'u:p@a', 'a:b', 'http:/a', 'http:///a', ''].map((url) => [
-    [url],
-    `url must be ${URLS}, got "${url}"`,
-  ]),
+  ...['8080', ':80', '/path', 'ftp://a', 'u@a', 'u:p@a', 'a:b', 'http:/a', 'http:///a', ''].map(
+    (url) => [[url], `url must be ${URLS}, got "${url}"`],
+  ),
   [['http://u:p@a/'], `url must be ${URLS}, got "http://u:p@a/"`],
   [['http://'], `url must be ${URLS}, got "http://"`],
   [[undefined], `url must be ${URLS}, got undefined`],

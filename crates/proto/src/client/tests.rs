@@ -108,7 +108,8 @@ fn folded_lines_are_one_value() {
         assert_eq!(one(bytes), Ok((200, body.to_vec(), keep_alive)), "{}", bytes.escape_ascii());
     }
     // A fold is no part of a Date that may change.
-    let folded = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970\r\n 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n";
+    let folded =
+        b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970\r\n 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n";
     let mut cache = HeadCache::new(false);
     let parsed = cache.parse(folded).unwrap();
     assert_eq!(cache.find(folded), Some((folded.len(), parsed)));
