@@ -1,8 +1,12 @@
 #!/bin/sh
-# Runs many seeds of the reactor's simulation on one core, optimised but with
-# all assertions: scripts/soak.sh [runs]
+# Runs seeds of the reactor's simulation that nobody has tried, on one core, optimised but with
+# all assertions: scripts/soak.sh [runs] [first seed]
+# Without a first seed it draws one. It prints it, so that the run can be repeated; a seed that
+# fails is printed too, and REACTOR_SIM_SEED repeats that one alone.
 set -eu
 cd "$(dirname "$0")/.."
+base="${2:-$(od -An -N5 -tu8 /dev/urandom | tr -d ' ')}"
+echo "seeds $base to $((base + ${1:-100000} - 1))"
 CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/soak" CARGO_PROFILE_TEST_OPT_LEVEL=2 \
-    REACTOR_SIM_RUNS="${1:-100000}" \
+    REACTOR_SIM_RUNS="${1:-100000}" REACTOR_SIM_BASE="$base" \
     cargo test -p reactor-server --lib sim -- --nocapture

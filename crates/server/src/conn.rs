@@ -124,8 +124,9 @@ pub(crate) struct Conn<T> {
     pub(crate) delimits: bool,
     /// `100 Continue` is owed once earlier answers are out.
     pub(crate) owes_continue: bool,
-    /// Waits for room in its lane; not read from meanwhile.
-    pub(crate) parked: bool,
+    /// What its lane, which is full, could not be told of it yet; not read from
+    /// meanwhile.
+    pub(crate) held_back: u32,
     /// The next request waits until its lane, which takes no more, has answered those
     /// that it has.
     pub(crate) awaits_lane: bool,
@@ -275,7 +276,7 @@ impl<T> Conn<T> {
             doomed: false,
             delimits: false,
             owes_continue: false,
-            parked: false,
+            held_back: 0,
             awaits_lane: false,
             lane: 0,
             with_lane: 0,
@@ -297,7 +298,7 @@ impl<T> Conn<T> {
         self.in_flight() >= MAX_PIPELINED
             || self.out.len() >= HIGH_WATER
             || self.unpulled >= WINDOW
-            || self.parked
+            || self.held_back > 0
             || (self.awaits_lane && self.with_lane != 0)
     }
 

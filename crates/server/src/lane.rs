@@ -384,18 +384,9 @@ impl Lane {
     }
 
     /// Gives the lane events from the front of `out`, up to the first request that
-    /// there is no `room` for. Returns how many it took.
-    pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) -> usize {
-        let (mut count, mut requests) = (0, 0);
-        for event in out.iter() {
-            if matches!(event, LaneEvent::Request(_)) {
-                if requests == room {
-                    break;
-                }
-                requests += 1;
-            }
-            count += 1;
-        }
+    /// there is no `room` for.
+    pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) {
+        let (count, requests) = Self::fit(out, room);
         if requests > 0 {
             // First: the thread may have begun them before this returns.
             self.queued.fetch_add(requests, Ordering::Relaxed);
@@ -409,7 +400,27 @@ impl Lane {
         } else {
             events.append(out);
         }
-        count
+    }
+
+    /// How many events [`give`](Self::give) would take.
+    pub(crate) fn fitting(out: &VecDeque<LaneEvent>, room: usize) -> usize {
+        Self::fit(out, room).0
+    }
+
+    /// The events up to the first request that there is no room for, and the requests
+    /// among them.
+    fn fit(out: &VecDeque<LaneEvent>, room: usize) -> (usize, usize) {
+        let (mut count, mut requests) = (0, 0);
+        for event in out {
+            if matches!(event, LaneEvent::Request(_)) {
+                if requests == room {
+                    break;
+                }
+                requests += 1;
+            }
+            count += 1;
+        }
+        (count, requests)
     }
 
     /// Shows what waits.

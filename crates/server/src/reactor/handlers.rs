@@ -102,7 +102,6 @@ impl<T: Transport> Reactor<T> {
         for index in 0..self.lanes.len() {
             if self.lanes[index].has_parked() {
                 self.sweep(index);
-                self.park_again(index);
             }
         }
     }

@@ -30,11 +30,16 @@ pub(super) struct LaneSide {
     lane: Option<Arc<Lane>>,
     /// What could not be given yet: the lane is full, or the turn goes on.
     out: VecDeque<LaneEvent>,
-    /// Connections that are not read from until `out` is empty.
-    parked: Vec<(u32, u32)>,
-    /// How many events from the front of `out` are seen to: the connections of
-    /// their requests are parked.
-    seen: usize,
+    /// The lane is full, and `out` waits for room: its events are counted in
+    /// `Conn::held_back`.
+    is_behind: bool,
+    /// What overtakes `out` while that waits: news of requests that the lane has, so
+    /// that it needs no room. Of a connection that has something in `out`, nothing
+    /// is here.
+    ahead: VecDeque<LaneEvent>,
+    /// Connections that have something in `out` while that waits. Each is not read
+    /// from until its own has been given.
+    parked: usize,
     /// Connections that have gone since `out` was last swept.
     gone: usize,
     /// Its thread was held up when this turn began.
@@ -49,8 +54,9 @@ impl LaneSide {
         Self {
             lane,
             out: VecDeque::new(),
-            parked: Vec::new(),
-            seen: 0,
+            is_behind: false,
+            ahead: VecDeque::new(),
+            parked: 0,
             gone: 0,
             stuck: false,
             retired: false,
@@ -64,12 +70,12 @@ impl LaneSide {
 
     /// Whether connections wait for room in the lane.
     pub(super) fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
+        self.parked > 0
     }
 
-    fn take_events(&mut self) -> VecDeque<LaneEvent> {
-        self.seen = 0;
-        std::mem::take(&mut self.out)
+    /// What the lane has not been told, and could be.
+    fn has_news(&self) -> bool {
+        !self.ahead.is_empty() || !self.out.is_empty() && !self.is_behind
     }
 }
 
@@ -158,7 +164,6 @@ impl<T: Transport> Reactor<T> {
             }
             self.mark_dirty(slot);
         }
-        self.unpark(index);
     }
 
     /// A request whose body is still being collected has been given to nobody: it
@@ -192,7 +197,12 @@ impl<T: Transport> Reactor<T> {
     /// requests that are still to be answered.
     fn take_back(&mut self, index: usize) -> Vec<(ReplyAddress, Meta)> {
         let mut open = Vec::new();
-        for event in self.lanes[index].take_events() {
+        self.lanes[index].ahead.clear();
+        let was_behind = std::mem::take(&mut self.lanes[index].is_behind);
+        for event in std::mem::take(&mut self.lanes[index].out) {
+            if was_behind {
+                self.release(index, event.exchange());
+            }
             if let LaneEvent::Request(LaneTask(task)) = event {
                 if self.is_with_lane(task.address) {
                     open.push((task.address, task.meta));
@@ -209,7 +219,6 @@ impl<T: Transport> Reactor<T> {
         for (address, meta) in self.take_back(index) {
             self.refuse(address.slot, address.sequence, meta);
         }
-        self.unpark(index);
     }
 
     /// Sees which lanes are held up, where there is another to choose. Called at the
@@ -258,9 +267,9 @@ impl<T: Transport> Reactor<T> {
 
     /// Puts an event behind the others for the connection's lane.
     pub(super) fn tell_lane(&mut self, slot: u32, event: LaneEvent) {
-        let lane = usize::from(self.conns[slot as usize].lane);
-        let Some(side) = self.lanes.get_mut(lane) else { return };
-        side.out.push_back(event);
+        if let Some(queue) = self.queue_for(slot, &event) {
+            queue.push_back(event);
+        }
     }
 
     /// Puts the next bytes of a body behind what its lane is to be told. Pieces that
@@ -268,14 +277,31 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn tell_body(&mut self, slot: u32, exchange: Exchange, data: &[u8]) {
         let lane = usize::from(self.conns[slot as usize].lane);
         let Some(side) = self.lanes.get_mut(lane) else { return };
-        if let Some(LaneEvent::Body(last, piece)) = side.out.back_mut()
-            && *last == exchange
-            && piece.len() + data.len() <= MAX_PIECE
-        {
-            piece.extend_from_slice(data);
-        } else {
-            side.out.push_back(LaneEvent::Body(exchange, data.to_vec()));
+        for queue in [&mut side.out, &mut side.ahead] {
+            if let Some(LaneEvent::Body(last, piece)) = queue.back_mut()
+                && *last == exchange
+                && piece.len() + data.len() <= MAX_PIECE
+            {
+                piece.extend_from_slice(data);
+                return;
+            }
         }
+        self.tell_lane(slot, LaneEvent::Body(exchange, data.to_vec()));
+    }
+
+    /// Where an event waits for the lane of its connection.
+    fn queue_for(&mut self, slot: u32, event: &LaneEvent) -> Option<&mut VecDeque<LaneEvent>> {
+        let conn = &mut self.conns[slot as usize];
+        let side = self.lanes.get_mut(usize::from(conn.lane))?;
+        if side.is_behind {
+            let overtakes = conn.held_back == 0 && !matches!(event, LaneEvent::Request(_));
+            if overtakes {
+                return Some(&mut side.ahead);
+            }
+            side.parked += usize::from(conn.held_back == 0);
+            conn.held_back += 1;
+        }
+        Some(&mut side.out)
     }
 
     /// A body that is large, or of unknown length, and has not come whole goes
@@ -313,7 +339,7 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn post_lanes(&mut self) {
         for index in 0..self.lanes.len() {
             let side = &mut self.lanes[index];
-            if side.out.is_empty() {
+            if side.out.is_empty() && side.ahead.is_empty() {
                 continue;
             }
             let Some(lane) = side.lane.clone().filter(|lane| !lane.is_closed()) else {
@@ -321,42 +347,45 @@ impl<T: Transport> Reactor<T> {
                 continue;
             };
             // Clients that come and go must not pile up what nobody waits for.
-            let is_stale = side.gone > SWEEP_AFTER && 2 * side.gone > side.parked.len();
-            if is_stale {
+            if side.gone > SWEEP_AFTER && side.gone > side.parked {
                 self.sweep(index);
-                self.park_again(index);
             }
-            let mut is_all = self.give(index, &lane);
-            if !is_all {
-                self.park(index);
+            self.give(index, &lane);
+            if !self.lanes[index].out.is_empty() {
+                self.fall_behind(index);
                 // Nobody would come back to what is all of connections that have gone.
                 if !self.lanes[index].has_parked() {
                     self.sweep(index);
-                    is_all = self.give(index, &lane);
-                    self.park(index);
+                    self.give(index, &lane);
                 }
-            }
-            if is_all {
-                self.unpark(index);
             }
             lane.notify();
         }
     }
 
-    /// Gives a lane what it has room for. True if that was all.
-    fn give(&mut self, index: usize, lane: &Lane) -> bool {
+    /// Gives a lane what it has room for.
+    fn give(&mut self, index: usize, lane: &Lane) {
         let io_thread = self.settings.io_thread;
         let side = &mut self.lanes[index];
+        if !side.ahead.is_empty() {
+            lane.give(&mut side.ahead, 0);
+        }
         // Once more where there was room but not enough, so that it is told of room.
-        while !side.out.is_empty() {
+        while !self.lanes[index].out.is_empty() {
             let room = lane.room(io_thread);
-            let given = lane.give(&mut side.out, room);
-            side.seen = side.seen.saturating_sub(given);
+            if self.lanes[index].is_behind {
+                for place in 0..Lane::fitting(&self.lanes[index].out, room) {
+                    let exchange = self.lanes[index].out[place].exchange();
+                    self.release(index, exchange);
+                }
+            }
+            lane.give(&mut self.lanes[index].out, room);
             if room == 0 {
                 break;
             }
         }
-        side.out.is_empty()
+        let side = &mut self.lanes[index];
+        side.is_behind &= !side.out.is_empty();
     }
 
     /// Takes back the requests that a full lane has not been given and that
@@ -365,72 +394,70 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn sweep(&mut self, index: usize) {
         self.lanes[index].gone = 0;
         let mut dropped = HashSet::new();
-        for event in self.lanes[index].take_events() {
-            if let LaneEvent::Request(LaneTask(task)) = event {
-                if self.is_with_lane(task.address) {
-                    self.lanes[index].out.push_back(LaneEvent::Request(LaneTask(task)));
-                } else {
-                    dropped.insert(Exchange(task.address));
-                    self.recycle(task);
-                }
-            } else if !dropped.contains(&event.exchange()) {
+        let is_behind = self.lanes[index].is_behind;
+        for event in std::mem::take(&mut self.lanes[index].out) {
+            let exchange = event.exchange();
+            if matches!(event, LaneEvent::Request(_)) && !self.is_with_lane(exchange.0) {
+                dropped.insert(exchange);
+            }
+            if !dropped.contains(&exchange) {
                 self.lanes[index].out.push_back(event);
+                continue;
+            }
+            if is_behind {
+                self.release(index, exchange);
+            }
+            if let LaneEvent::Request(LaneTask(task)) = event {
+                self.recycle(task);
             }
         }
+        let side = &mut self.lanes[index];
+        side.is_behind &= !side.out.is_empty();
     }
 
-    /// Stops reading from the connections whose requests the lane has no room
-    /// for.
-    fn park(&mut self, index: usize) {
+    /// The lane has no room for all there is. Connections that have requests among
+    /// what waits are not read from until these have been given; what is told of
+    /// others does not wait.
+    fn fall_behind(&mut self, index: usize) {
         let side = &mut self.lanes[index];
-        let from = std::mem::replace(&mut side.seen, side.out.len());
-        let before = side.parked.len();
-        for event in side.out.iter().skip(from) {
-            let LaneEvent::Request(LaneTask(task)) = event else { continue };
-            let ReplyAddress { slot, generation, .. } = task.address;
-            if let Some(conn) = self.conns.get_mut(slot as usize)
-                && conn.generation == generation
-                && !conn.parked
-            {
-                conn.parked = true;
-                side.parked.push((slot, generation));
+        if std::mem::replace(&mut side.is_behind, true) {
+            return;
+        }
+        let mut parked = Vec::new();
+        for event in std::mem::take(&mut side.out) {
+            let ReplyAddress { slot, generation, .. } = event.exchange().0;
+            let conn = self.conns.get_mut(slot as usize);
+            let conn = conn.filter(|conn| conn.generation == generation);
+            let is_request = matches!(event, LaneEvent::Request(_));
+            match conn {
+                Some(conn) if is_request || conn.held_back > 0 => {
+                    if conn.held_back == 0 {
+                        parked.push(slot);
+                    }
+                    conn.held_back += 1;
+                    side.out.push_back(event);
+                }
+                Some(_) => side.ahead.push_back(event),
+                // It has gone, and its requests may be here.
+                None => side.out.push_back(event),
             }
         }
-        // It is not late with what we do not read.
-        for place in before..self.lanes[index].parked.len() {
-            let (slot, _) = self.lanes[index].parked[place];
+        side.parked = parked.len();
+        // They are not late with what we do not read.
+        for slot in parked {
             self.mark_dirty(slot);
         }
     }
 
-    /// Parks those connections anew that still have a reason.
-    pub(super) fn park_again(&mut self, index: usize) {
-        self.lanes[index].seen = 0;
-        let before = std::mem::take(&mut self.lanes[index].parked);
-        for &(slot, generation) in &before {
-            if let Some(conn) = self.conns.get_mut(slot as usize)
-                && conn.generation == generation
-            {
-                conn.parked = false;
-            }
-        }
-        self.park(index);
-        for (slot, generation) in before {
-            let conn = self.conns.get(slot as usize);
-            if conn.is_some_and(|conn| conn.generation == generation && !conn.parked) {
-                self.mark_dirty(slot);
-            }
-        }
-    }
-
-    fn unpark(&mut self, index: usize) {
-        for (slot, generation) in std::mem::take(&mut self.lanes[index].parked) {
-            if let Some(conn) = self.conns.get_mut(slot as usize)
-                && conn.generation == generation
-            {
-                conn.parked = false;
-                self.mark_dirty(slot);
-            }
+    /// An event of this exchange waits no longer for room. With its last one, a
+    /// connection is read from again.
+    fn release(&mut self, index: usize, Exchange(address): Exchange) {
+        let conn = self.conns.get_mut(address.slot as usize);
+        let Some(conn) = conn.filter(|conn| conn.generation == address.generation) else { return };
+        conn.held_back -= 1;
+        if conn.held_back == 0 {
+            self.lanes[index].parked -= 1;
+            self.mark_dirty(address.slot);
         }
     }
 
@@ -609,7 +636,7 @@ impl<T: Transport> Reactor<T> {
     /// Whether lanes have something to be told that came after this turn's
     /// telling, and room to be told it.
     pub(crate) fn has_lane_events(&self) -> bool {
-        self.lanes.iter().any(|side| !side.out.is_empty() && side.parked.is_empty())
+        self.lanes.iter().any(LaneSide::has_news)
     }
 
     /// Whether a lane has room again for what it could not be given.
@@ -636,19 +663,18 @@ impl<T: Transport> Reactor<T> {
     /// The connection is gone: tells the lane of each of its requests.
     pub(super) fn lane_gone(&mut self, slot: u32) {
         let exchanges = self.with_lane_of(slot);
-        if exchanges.is_empty() {
-            return;
-        }
+        let had_some = !exchanges.is_empty();
         for exchange in exchanges {
             self.tell_lane(slot, LaneEvent::Gone(exchange));
         }
         let conn = &mut self.conns[slot as usize];
         conn.with_lane = 0;
-        let index = usize::from(conn.lane);
-        if let Some(side) = self.lanes.get_mut(index)
-            && side.has_parked()
+        let is_parked = std::mem::take(&mut conn.held_back) > 0;
+        if let Some(side) = self.lanes.get_mut(usize::from(conn.lane))
+            && side.is_behind
         {
-            side.gone += 1;
+            side.gone += usize::from(had_some || is_parked);
+            side.parked -= usize::from(is_parked);
         }
     }
 
@@ -682,5 +708,17 @@ impl LaneSide {
 
     pub(super) fn events(&self) -> &VecDeque<LaneEvent> {
         &self.out
+    }
+
+    pub(super) fn ahead(&self) -> &VecDeque<LaneEvent> {
+        &self.ahead
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    pub(super) fn parked(&self) -> usize {
+        self.parked
     }
 }

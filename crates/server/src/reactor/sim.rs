@@ -5,8 +5,11 @@
 //!
 //! ```sh
 //! REACTOR_SIM_SEED=7 cargo test -p reactor-server sim    # one seed, traced
-//! REACTOR_SIM_RUNS=100000 cargo test --release -p reactor-server sim
+//! REACTOR_SIM_RUNS=100000 REACTOR_SIM_BASE=5 cargo test --release -p reactor-server sim
 //! ```
+//!
+//! Each test run has some seeds that are always the same, and some that nobody has
+//! tried before. `REACTOR_SIM_BASE` is where the latter begin.
 //!
 //! `check` says what must hold after every turn, `client` what every client
 //! must see.
@@ -29,8 +32,27 @@ mod world;
 use tally::Tally;
 use world::World;
 
-/// Seeds that every `cargo test` runs.
+/// Seeds that every `cargo test` runs, from 0 on.
 const RUNS: u64 = 600;
+
+/// Seeds that it runs besides, from a random one on.
+const FRESH: u64 = 300;
+
+/// Seeds that have failed: what was wrong is told in `cases`, where it has a test of
+/// its own, and here where a test would need as many clients as the run has.
+const FAILED: [u64; 8] = [
+    // A connection that had waited for a full lane and had been answered was not read
+    // from as long as others waited, and closed as idle.
+    91_005_057_351,
+    // Unread input of a client that had closed both directions is no loss.
+    7_730_024_199,
+    91_001_030_084,
+    91_003_055_701,
+    91_004_016_757,
+    91_005_052_280,
+    91_007_017_138,
+    91_008_052_150,
+];
 
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -64,10 +86,21 @@ fn whatever_happens_every_request_gets_its_answer() {
         run(seed, true);
         return;
     }
+    let base = variable("REACTOR_SIM_BASE").unwrap_or_else(fresh);
+    let runs = variable("REACTOR_SIM_RUNS");
+    eprintln!("fresh seeds begin at REACTOR_SIM_BASE={base}");
     let mut tally = Tally::default();
-    for seed in 0..variable("REACTOR_SIM_RUNS").unwrap_or(RUNS) {
+    let known = if runs.is_some() { 0..0 } else { 0..RUNS };
+    let seeds = known.chain(FAILED).chain((0..runs.unwrap_or(FRESH)).map(|n| base.wrapping_add(n)));
+    for seed in seeds {
         tally.add(&run(seed, false));
     }
     eprintln!("{tally:?}");
     tally.check_coverage();
+}
+
+/// A number that differs from run to run, short enough to be typed.
+fn fresh() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 24
 }

@@ -29,7 +29,9 @@ impl<T> Conn<T> {
             Phase::Linger
         } else if !self.out.is_empty() {
             Phase::Write
-        } else if self.last_request_read || self.stalled {
+        } else if self.last_request_read || self.stalled || self.held_back > 0 {
+            // Of a connection that waits for room in its lane there may be more that
+            // we do not read.
             Phase::Busy
         } else if self.incoming.is_some() {
             // A body that we keep waiting, or that waits for its 100, is not

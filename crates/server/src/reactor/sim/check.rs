@@ -143,7 +143,7 @@ impl Reactor<SimTransport> {
         ensure!(deadline.is_none() == (phase == Phase::Busy), "the timer is {deadline:?}");
         let now = self.clock.millis();
         ensure!(deadline.is_none_or(|at| at > now && at <= now + FAR), "due at {deadline:?}");
-        let waits = tasks > 0 || conn.with_lane != 0 || conn.parked || conn.listed;
+        let waits = tasks > 0 || conn.with_lane != 0 || conn.held_back > 0 || conn.listed;
         ensure!(
             phase != Phase::Busy || waits,
             "it waits for nothing, stalled {}, the last read {}",

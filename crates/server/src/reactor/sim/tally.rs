@@ -162,7 +162,7 @@ impl Reactor<SimTransport> {
             tally.reused += u64::from(conn.generation as usize > index);
             tally.peak = tally.peak.max(conn.out.len());
             let lanes = &mut tally.lanes;
-            lanes.parked += u64::from(conn.parked);
+            lanes.parked += u64::from(conn.held_back > 0);
             lanes.windows += u64::from(conn.unpulled >= WINDOW);
             lanes.streams += u64::from(conn.stream.is_some());
             let streams = |(answer, _): &(Answer, Meta)| matches!(answer, Answer::Task(task) if task.response.streams());

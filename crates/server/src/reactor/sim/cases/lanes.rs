@@ -294,3 +294,47 @@ fn an_http_1_0_client_whose_lane_is_replaced_is_told_that_it_may_go_on() {
     case.turn();
     assert!(case.output().contains("503"), "{}", case.output());
 }
+
+#[test]
+fn a_connection_waits_for_room_for_its_own_requests_and_for_nobody_elses() {
+    let mut case = Case::new(|lanes| lanes.capacity = 1);
+    let firsts = [GET; 2];
+    for client in 0..4 {
+        let ends = case.client(&firsts);
+        case.world.deliver(client, ends[0]);
+        case.turn();
+    }
+    // The thread takes the first, so that the second client's request has room, and
+    // answers both. Those of two others go on to wait.
+    case.take().turn().take();
+    case.says(0).says(2);
+    assert!(case.world.wire(1).output.starts_with(b"HTTP/1.1 200"));
+    let there = case.world.wire(1).input.len();
+    let arrived = case.world.wire(1).arrived;
+    case.world.deliver(1, there - arrived);
+    case.turn();
+    assert_eq!(case.world.wire(1).read, there, "its next request is read");
+    // Another hour of theirs would change nothing: what waits is not idle.
+    case.world.pass(3_600_000);
+    case.turn();
+    assert!((1..4).all(|client| case.world.wire(client).closed.is_none()));
+}
+
+#[test]
+fn news_of_an_upload_that_a_full_lane_has_does_not_wait_behind_new_requests() {
+    let mut case = Case::new(|lanes| lanes.capacity = 1);
+    let upload = Ask { body: 1_000, ..UPLOAD };
+    let ends = case.client(&[upload]);
+    case.sent(ends[0] - 500).take();
+    for client in 1..4 {
+        let ends = case.client(&[GET]);
+        case.world.deliver(client, ends[0]);
+        case.turn();
+    }
+    // One of the three is given, two wait. The rest of the upload passes them.
+    case.world.deliver(0, 500);
+    case.turn().world.take_events().unwrap();
+    // It takes the body, then answers.
+    case.says(0).says(0);
+    assert_eq!(case.answers(), 1);
+}

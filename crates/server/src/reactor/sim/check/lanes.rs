@@ -77,10 +77,36 @@ impl Reactor<SimTransport> {
         let over: HashSet<Exchange> = told.filter(|of| !self.is_with_lane(of.0)).collect();
         ensure!(over.len() <= outside.open + KEEP, "{} ends wait to be told", over.len());
 
+        self.check_held_back()
+    }
+
+    /// A connection is held back by what waits of its own for a full lane, and by
+    /// nothing else.
+    fn check_held_back(&self) -> Result<(), String> {
+        let mut held = vec![0; self.conns.capacity()];
+        for (place, side) in self.lanes.iter().enumerate() {
+            let mut parked = HashSet::new();
+            for event in side.events().iter().filter(|_| side.is_behind()) {
+                let address = event.exchange().0;
+                let conn = self.conns.get(address.slot as usize);
+                if conn.is_some_and(|conn| conn.generation == address.generation) {
+                    held[address.slot as usize] += 1;
+                    parked.insert(address.slot);
+                }
+            }
+            ensure!(side.parked() == parked.len(), "{} parked in {place}", side.parked());
+            let is_request = |event: &&LaneEvent| matches!(event, LaneEvent::Request(_));
+            let waits: HashSet<Exchange> =
+                side.events().iter().filter(is_request).map(LaneEvent::exchange).collect();
+            for event in side.ahead() {
+                let of = event.exchange();
+                ensure!(!is_request(&event), "{of:?} jumps the queue");
+                ensure!(!waits.contains(&of), "{of:?} overtakes its request");
+            }
+        }
         for (index, conn) in &self.conns {
-            let waits =
-                self.lanes.iter().any(|side| side.has_parked() && !side.events().is_empty());
-            ensure!(!conn.parked || waits, "slot {index} waits for no lane");
+            let (is, should) = (conn.held_back, held[index]);
+            ensure!(is == should, "slot {index} waits for {is} events, not {should}");
         }
         Ok(())
     }
@@ -136,6 +162,6 @@ impl Reactor<SimTransport> {
 
     /// Whether the lane in this place has been told everything.
     pub(in crate::reactor::sim) fn has_told(&self, place: usize) -> bool {
-        self.lanes.get(place).is_none_or(|side| side.events().is_empty())
+        self.lanes.get(place).is_none_or(|side| side.events().is_empty() && side.ahead().is_empty())
     }
 }

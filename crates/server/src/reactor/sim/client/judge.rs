@@ -301,7 +301,8 @@ impl Client {
         // client has not read yet along.
         let lost = wire.output.len() > wire.taken && wire.notified > wire.read;
         let lingered = wire.shut_at.is_some_and(|shut_at| at - shut_at >= 2_000);
-        if lost && !lingered {
+        // A client that closed both directions reads nothing more.
+        if lost && !lingered && !wire.gone {
             return Err(format!("{reason:?} with unread input: the client may see a reset"));
         }
         Ok(())
