@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DRAINS, drains, mutations, SLOW_MODES, slow } from '../__test__/endurance/abuse.mjs';
 import { ANSWERS } from '../__test__/endurance/answers.mjs';
 import { ENDINGS, endRepeatedly } from '../__test__/endurance/endings.mjs';
 import { watch } from '../__test__/endurance/leaks.mjs';
@@ -14,6 +15,7 @@ import {
   transferServer,
 } from '../__test__/endurance/transfers.mjs';
 import { nodeVersions } from './node-versions.mjs';
+import { skipReason } from './programs.mjs';
 import { bin, ROOT, SetupError, setup } from './setup.mjs';
 
 const USAGE = `
@@ -26,6 +28,8 @@ usage: npm run endurance -- [PART …] [options]
   transfers   the memory of a server while large bodies go through it
   differential
               random requests to this server and to node:http
+  abuse       damaged requests, slow clients of four kinds (slowhttptest), and
+              stops under four kinds of load
 
   --node MAJORS      versions of Node for endings and suite, installed if
                      missing (default 20,22,24,26)
@@ -36,11 +40,15 @@ usage: npm run endurance -- [PART …] [options]
   --requests N       requests of leak (default 1000000)
   --size MIB         size of each transfer (default 1024)
   --seeds N          random seeds of differential (default 50)
+  --connections N    connections of abuse with damaged requests (default 3100000);
+                     --seed decides the damage
+  --slow N           connections of each slow kind (default 5000)
+  --stops N          stops under each kind of load (default 50)
 
 Without a part all of them run. Exit code 1 when anything went wrong.
 `;
 
-const PARTS = { suite, endings, leak, transfers, differential };
+const PARTS = { suite, endings, leak, transfers, differential, abuse };
 
 async function main() {
   const { values, positionals } = parseArgs({
@@ -55,6 +63,9 @@ async function main() {
       requests: { type: 'string', default: '1000000' },
       size: { type: 'string', default: '1024' },
       seeds: { type: 'string', default: '50' },
+      connections: { type: 'string', default: '3100000' },
+      slow: { type: 'string', default: '5000' },
+      stops: { type: 'string', default: '50' },
     },
   });
   if (values.help) {
@@ -185,6 +196,44 @@ function differential(values) {
     }
   }
   say(`differential: ${seeds} seeds, ${failures} failures`);
+  return failures;
+}
+
+/** What attackers do, and clients and requests that must not suffer from it. */
+async function abuse(values) {
+  const connections = number('connections', values.connections);
+  const slowConnections = number('slow', values.slow);
+  const rounds = number('stops', values.stops);
+  const seed = number('seed', values.seed);
+  const missing = skipReason('slowhttptest');
+  let failures = 0;
+  const report = (what, problems, figures) => {
+    failures += problems.length > 0 ? 1 : 0;
+    say([problems.length > 0 ? 'FAILED' : 'ok', what, ...figures].join('  '));
+    problems.forEach(say);
+  };
+  if (connections > 0) {
+    const { problems, growth, served, refused } = await mutations({ connections, seed });
+    report(`${connections} connections with damaged requests`, problems, [
+      `${served} requests served, ${refused} refused`,
+      `${(growth / MIB).toFixed(1)} MiB more held`,
+    ]);
+  }
+  if (slowConnections > 0 && missing !== null) {
+    say(`skipped: ${missing}`);
+  }
+  for (const mode of slowConnections > 0 && missing === null ? Object.keys(SLOW_MODES) : []) {
+    const run = await slow(mode, { connections: slowConnections, seconds: 30 });
+    report(`${slowConnections} slow clients: ${mode}`, run.problems, [
+      `${run.canaries} canaries served, p99 ${run.p99.toFixed(1)} ms`,
+      `${(run.growth / MIB).toFixed(1)} MiB more held`,
+    ]);
+  }
+  for (const kind of rounds > 0 ? Object.keys(DRAINS) : []) {
+    const { problems, summary } = await drains(kind, { rounds });
+    report(`${rounds} stops under ${kind}`, problems, [summary]);
+  }
+  say(`abuse: ${failures} failures`);
   return failures;
 }
 

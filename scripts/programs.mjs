@@ -16,7 +16,7 @@ const PACKAGES = {
 };
 
 /** A machine that runs the checks unattended need not have these. */
-const EXTRA = ['gdb', 'perf', 'promtool', 'valgrind'];
+const EXTRA = ['gdb', 'perf', 'promtool', 'slowhttptest', 'valgrind'];
 
 /** The path of a program, as a shell would find it; null where there is none. */
 export function find(name) {
