@@ -1,6 +1,7 @@
-// `npm test`, `npm run check`: every check there is, each one's output as it
-// comes, and at the end one line that sums them up. A check that has no count of
-// its own counts as one; one that cannot run counts as failed.
+// `npm test`, `npm run check`: the checks of a few minutes. `npm run check:long`
+// (`--long`): those that take longer. Each one's output as it comes, and at the end
+// one line that sums them up. A check that has no count of its own counts as one;
+// one that cannot run counts as failed.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,7 +15,10 @@ import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
  * The test files that measure time or memory, or are load themselves: each runs
  * alone, after all others. What is not named here runs beside others.
  */
-const TIMED = '__test__/{bench,cli,fetch,leaks,limits,metrics,scripts,threads,transfers}.test.mjs';
+const TIMED = '__test__/{bench,cli,fetch,limits,metrics,threads}.test.mjs';
+
+/** The test files that take minutes, which also run alone: `check:long` has them. */
+const LONG = '__test__/{abuse,endings,leaks,scripts,transfers}.test.mjs';
 
 /**
  * resolv.conf(5): tests ask for hosts that do not exist, for which a machine without
@@ -23,8 +27,7 @@ const TIMED = '__test__/{bench,cli,fetch,leaks,limits,metrics,scripts,threads,tr
 const IMPATIENT = { RES_OPTIONS: 'timeout:1 attempts:1' };
 
 /** @type {{ name: string, run: () => Promise<Tally> | Tally }[]} */
-const CHECKS = [
-  { name: 'set-up', run: () => once(() => setup()) },
+const SHORT_CHECKS = [
   {
     name: 'cargo fmt',
     run: () => component('rustfmt', 'fmt', ['--all', '--check']),
@@ -43,15 +46,32 @@ const CHECKS = [
     name: 'cargo test',
     run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo, IMPATIENT),
   },
+  { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
+  { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
+  { name: 'index.d.ts', run: () => once(checkTypes) },
+  {
+    name: 'ava',
+    run: () =>
+      sum(
+        () => ava(['__test__/**/*.test.mjs', `!${TIMED}`, `!${LONG}`]),
+        () => ava([TIMED], '--concurrency', '1'),
+      ),
+  },
+];
+
+/** @type {typeof SHORT_CHECKS} */
+const LONG_CHECKS = [
   { name: 'loom', run: () => command('sh', ['scripts/loom.sh'], countCargo) },
+  {
+    name: 'simulation',
+    // Fresh seeds, so that each run looks where none has looked; it prints them.
+    run: () => command('sh', ['scripts/soak.sh', '20000'], countCargo),
+  },
   {
     name: 'fuzz',
     // libFuzzer is C++.
     run: () => withProgram('c++', process.env.CXX, () => command('sh', ['fuzz/run.sh', '4'])),
   },
-  { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
-  { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
-  { name: 'index.d.ts', run: () => once(checkTypes) },
   {
     name: 'bench tools',
     run: () =>
@@ -59,14 +79,7 @@ const CHECKS = [
         command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
       ),
   },
-  {
-    name: 'ava',
-    run: () =>
-      sum(
-        () => ava(`!${TIMED}`),
-        () => ava(TIMED, '--concurrency', '1'),
-      ),
-  },
+  { name: 'ava', run: () => ava([LONG], '--concurrency', '1') },
   {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
@@ -74,10 +87,18 @@ const CHECKS = [
   { name: 'install', run: () => command(process.execPath, ['scripts/install/test.mjs'], countTap) },
 ];
 
+const CHECKS = [
+  { name: 'set-up', run: () => once(() => setup()) },
+  ...(process.argv.includes('--long') ? LONG_CHECKS : SHORT_CHECKS),
+];
+
 const total = { passed: 0, failed: 0 };
+const times = [];
 for (const { name, run } of CHECKS) {
   process.stdout.write(`\n== ${name}\n`);
+  const from = performance.now();
   const { passed, failed } = await run();
+  times.push(`${name} ${((performance.now() - from) / 1000).toFixed(0)} s`);
   total.passed += passed;
   total.failed += failed;
   if (failed > 0) {
@@ -88,6 +109,7 @@ for (const { name, run } of CHECKS) {
     }
   }
 }
+process.stdout.write(`\n== times: ${times.join(', ')}\n`);
 process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
@@ -132,12 +154,11 @@ function skipped(why) {
 }
 
 /**
- * @param {string} files a pattern of names
+ * @param {string[]} files patterns of names
  * @param {string[]} flags
  */
 function ava(files, ...flags) {
-  const patterns = files.startsWith('!') ? ['__test__/**/*.test.mjs', files] : [files];
-  return command(bin('ava'), ['--tap', ...flags, ...patterns], countTap, IMPATIENT);
+  return command(bin('ava'), ['--tap', ...flags, ...files], countTap, IMPATIENT);
 }
 
 /**
