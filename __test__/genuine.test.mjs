@@ -103,6 +103,85 @@ test('HEAD has the fields and no body', async (t) => {
   t.is(await body.text(), '');
 });
 
+const KEPT = (dist) => `
+  class Derived extends Request {
+    get isDerived() {
+      return true;
+    }
+  }
+  const [Kept, keptFetch] = [Request, fetch];
+  const { Response, serve } = await import('${dist}/index.js');
+  const seen = async (r) => [r.method, r.url, r.headers.get('x-a'), r.headers.get('connection'), await r.text()];
+  const attempt = async (make) => {
+    try {
+      return await make();
+    } catch (error) {
+      return error.constructor.name;
+    }
+  };
+  const programs = {
+    kept: (r) => seen(new Kept(r)),
+    derived: async (r) => [new Derived(r.clone()).isDerived, await seen(new Derived(r))],
+    'another body': async (r) => [await seen(new Derived(r, { method: 'PUT', body: 'other' })), await r.text()],
+    'the body has gone over': async (r) => {
+      const other = new Kept(r);
+      return [r.bodyUsed, await other.text(), r.bodyUsed];
+    },
+    'has been read': async (r) => [await r.text(), await attempt(() => new Kept(r))],
+    'twice': async (r) => [await new Kept(r).text(), await attempt(() => new Kept(r))],
+    'its signal': (r) => new Kept(r).signal.aborted,
+    'a clone': async (r) => [await new Kept(r.clone()).text(), await r.text()],
+    'a proxy': (r) => seen(new Kept(new Proxy(r, { get: (target, key) => Reflect.get(target, key, target) }))),
+  };
+  const server = await serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    ioThreads: 1,
+    workerThreads: 1,
+    globals: process.argv.includes('globals'),
+    async fetch(r) {
+      return Response.json(await attempt(() => programs[r.headers.get('x-program')](r)));
+    },
+  });
+  const results = {};
+  for (const name of Object.keys(programs)) {
+    const headers = { 'x-a': 'b', 'x-program': name };
+    const r = await keptFetch(server.url + 'p?q', { method: 'POST', headers, body: 'body' });
+    results[name] = await r.json();
+  }
+  console.log(JSON.stringify(results).replaceAll(server.url, '/'));
+  await server.stop();
+`;
+
+const [NODE] = process.versions.node.split('.').map(Number);
+
+test('classes from before `serve` take the request of a handler', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const module = join(folder, 'kept.mjs');
+  writeFileSync(module, KEPT(new URL('../dist', import.meta.url)));
+  for (const args of [[], ['globals']]) {
+    const { stdout } = await promisify(execFile)(process.execPath, [module, ...args]);
+    if (NODE > 22) {
+      // There Node's class has its parts where no other class can put any.
+      t.is(JSON.parse(stdout).kept, 'TypeError');
+      continue;
+    }
+    const seen = ['POST', '/p?q', 'b', null, 'body'];
+    t.deepEqual(JSON.parse(stdout), {
+      kept: seen,
+      derived: [true, seen],
+      'another body': [['PUT', '/p?q', 'b', null, 'other'], 'body'],
+      'the body has gone over': [true, 'body', true],
+      'has been read': ['body', 'TypeError'],
+      twice: ['body', 'TypeError'],
+      'its signal': false,
+      'a clone': ['body', 'body'],
+      'a proxy': seen,
+    });
+  }
+});
+
 const REGISTERED = (dist) => `
   const { isReactorResponse } = await import('${dist}/response.js');
   const { serve } = await import('${dist}/index.js');

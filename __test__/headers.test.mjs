@@ -280,6 +280,14 @@ for (const value of [
   };
 }
 
+PROGRAMS['a symbol in a record'] = (H) => all(new H({ a: '1', [Symbol('b')]: '2' }));
+PROGRAMS['only a symbol in a record'] = (H) =>
+  all(new H({ [Symbol.iterator]: null, [Symbol('b')]: '2' }));
+PROGRAMS['a symbol in a pair'] = (H) => all(new H([[Symbol('a'), '1']]));
+PROGRAMS['a symbol in a proxy'] = (H) => all(new H(new Proxy({ [Symbol('b')]: '2' }, {})));
+PROGRAMS['a symbol as a value'] = (H) => all(new H({ a: Symbol('b') }));
+PROGRAMS['append a symbol'] = (H) => new H().append(Symbol('a'), '1');
+
 for (const [name, program] of Object.entries(PROGRAMS)) {
   test(name, async (t) => {
     const genuine = await outcome(() => program(GenuineHeaders));

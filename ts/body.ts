@@ -1,7 +1,12 @@
+import { Blob } from 'node:buffer';
 import { Readable } from 'node:stream';
-import type { ReadableWritablePair } from 'node:stream/web';
-import { GenuineResponse } from './genuine.js';
+// Not the globals: a program may have others in their place, and ours must be Node's.
+import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'node:stream/web';
+import { URLSearchParams } from 'node:url';
+import { types } from 'node:util';
+import { GenuineFormData, GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
+import { streamFrom } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
 export interface Body {
@@ -50,7 +55,7 @@ export class StoredBody implements Body {
     if (typeof content === 'string') {
       return wellFormed(content);
     }
-    return content instanceof Uint8Array ? decode(content) : content.text();
+    return types.isUint8Array(content) ? decode(content) : content.text();
   }
 
   takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
@@ -58,7 +63,7 @@ export class StoredBody implements Body {
     if (typeof content === 'string') {
       return encode(content);
     }
-    return content instanceof Uint8Array
+    return types.isUint8Array(content)
       ? new Uint8Array(content)
       : content.arrayBuffer().then((buffer) => new Uint8Array(buffer));
   }
@@ -145,17 +150,30 @@ export function extract(
     if (given instanceof Blob) {
       return [new StoredBody(given), given.type === '' ? null : given.type];
     }
-    if (given instanceof ArrayBuffer || given instanceof SharedArrayBuffer) {
+    if (types.isAnyArrayBuffer(given)) {
       return [new StoredBody(copyOf(wholeOf(given))), null];
     }
-    if (given instanceof FormData || Symbol.asyncIterator in given) {
+    if (given instanceof GenuineFormData || Symbol.asyncIterator in given || isLike(given)) {
       // Rare and intricate: Node knows how.
       const genuine = new GenuineResponse(given as FormData);
       const type = genuine.headers.get('content-type');
       return [new StreamedBody(genuine.body as ReadableStream<Uint8Array>), type];
     }
+    const stream = streamFrom(given);
+    if (stream !== null) {
+      return [new StreamedBody(stream), null];
+    }
   }
   return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];
+}
+
+/**
+ * Whether it is called what another implementation calls its `FormData`, `Blob` or
+ * `File`. Node takes these by their name, or does not: it depends on the version.
+ */
+export function isLike(given: object): boolean {
+  const tag: unknown = (given as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return tag === 'FormData' || tag === 'Blob' || tag === 'File';
 }
 
 /** The methods that a request and a response share, for a body or none. */
@@ -252,7 +270,7 @@ export async function readAll(stream: ReadableStream): Promise<Uint8Array<ArrayB
     if (done) {
       return concat(chunks);
     }
-    if (!(value instanceof Uint8Array)) {
+    if (!types.isUint8Array(value)) {
       const error = new TypeError('Received non-Uint8Array chunk');
       await reader.cancel(error);
       throw error;
@@ -300,7 +318,7 @@ function wellFormed(text: string): string {
  * standard does not take (Web IDL, "buffer source types").
  */
 function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  if (!(buffer instanceof ArrayBuffer) || isResizable(buffer)) {
+  if (!types.isArrayBuffer(buffer) || isResizable(buffer)) {
     throw new TypeError('a body cannot be made of memory that is shared or resizable');
   }
   if (byteLength === 0) {

@@ -1,8 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
+import { Blob } from 'node:buffer';
+import { ReadableStream } from 'node:stream/web';
 import { format } from 'node:util';
 import type { Content } from './body.js';
 import { ReactorError } from './errors.js';
 import { type Desk, Exchange } from './exchange.js';
+import { asDecoded } from './fetched.js';
 import { asParts } from './foreign.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
@@ -475,7 +478,7 @@ export class Bridge implements Desk, Sender {
       if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
         const content = takeContent(answer);
         const { status } = answer;
-        this.#send(exchange, status, responseFields(answer), content, impliedType(answer));
+        this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
       } else {
         const { status, fields, content } = asParts(answer);
         this.#send(exchange, status, fields, content, 0);
@@ -506,7 +509,8 @@ export class Bridge implements Desk, Sender {
       const isBlob = content instanceof Blob;
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
-      const outgoing = this.#outgoing(exchange, status, fields ?? [], stream, length);
+      const sent = asDecoded(fields ?? [], stream);
+      const outgoing = this.#outgoing(exchange, status, sent, stream, length);
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
       this.start(outgoing);

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { GenuineAbortController, GenuineDOMException } from './genuine.js';
 import { type FieldSource, joined, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
@@ -180,7 +181,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** Made when somebody asks for it, as most requests need none. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
-      this.#controller = new AbortController();
+      this.#controller = new GenuineAbortController();
       if (this.isGone) {
         this.#controller.abort();
       }
@@ -276,9 +277,12 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** The engine has answered in the handler's place. */
   timeOut(): void {
     this.isOpen = false;
-    this.#controller ??= new AbortController();
+    this.#controller ??= new GenuineAbortController();
     this.#controller.abort(
-      new DOMException('The request was not answered within "requestTimeout"', 'TimeoutError'),
+      new GenuineDOMException(
+        'The request was not answered within "requestTimeout"',
+        'TimeoutError',
+      ),
     );
     this.abort();
   }

@@ -1,15 +1,35 @@
+import { runInThisContext } from 'node:vm';
+
+type Globals = typeof globalThis;
+
+/**
+ * A test runner may load this in a context of its own (`node:vm`), which may lack
+ * some of Node's globals. Those of the main context are always there.
+ */
+function global<K extends keyof Globals>(name: K): Globals[K] {
+  return globalThis[name] ?? (runInThisContext('globalThis') as Globals)[name];
+}
+
 /**
  * The classes that Node itself has, taken before anything replaces the globals.
  * Ours stand in front of them on the prototype chain, so that an instance of
  * ours is an instance of theirs.
  */
-export const GenuineHeaders = globalThis.Headers;
+export const GenuineHeaders = global('Headers');
 /** Node's own `Request`. */
-export const GenuineRequest = globalThis.Request;
+export const GenuineRequest = global('Request');
 /** Node's own `Response`. */
-export const GenuineResponse = globalThis.Response;
+export const GenuineResponse = global('Response');
 /** Node's own `fetch`. */
-export const genuineFetch = globalThis.fetch;
+export const genuineFetch = global('fetch');
+/** Node's own `FormData`. */
+export const GenuineFormData = global('FormData');
+/** Node's own `AbortController`. */
+export const GenuineAbortController = global('AbortController');
+/** Node's own `AbortSignal`. */
+export const GenuineAbortSignal = global('AbortSignal');
+/** Node's own `DOMException`. */
+export const GenuineDOMException = global('DOMException');
 
 const ordinaryHasInstance = Function.prototype[Symbol.hasInstance];
 

@@ -1,3 +1,4 @@
+import { noteFetched } from './fetched.js';
 import { GenuineHeaders, GenuineRequest, GenuineResponse, genuineFetch } from './genuine.js';
 import { isReactorHeaders, isReceived, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hops.js';
@@ -41,7 +42,7 @@ Object.defineProperty(ReactorRequest.prototype, 'constructor', {
 export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
   apply(genuine, self, given: Arguments) {
     try {
-      return Reflect.apply(genuine, self, passable(given));
+      return Reflect.apply(genuine, self, passable(given)).then(noteFetched);
     } catch (error) {
       // It has no errors but rejections.
       return Promise.reject(error);

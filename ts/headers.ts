@@ -1,6 +1,8 @@
 // biome-ignore-all lint/complexity/noArguments: a missing argument is an error, an undefined one is not
 
-import { formatWithOptions, type InspectOptions, inspect } from 'node:util';
+import { formatWithOptions, type InspectOptions, inspect, types } from 'node:util';
+import type { Content } from './body.js';
+import { CODING, CONNECTION, type Fetched, fetchedOf, LENGTH, withoutStale } from './fetched.js';
 import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
 /** Header fields that are read where they lie, as long as they are there and nobody changes them. */
@@ -18,6 +20,8 @@ type HeadersInit = Iterable<readonly [string, string]> | Readonly<Record<string,
 
 /** The fields of one message as one flat list: lower-case name, value, name, value … */
 let fieldsOf: (headers: ReactorHeaders) => string[];
+/** The fields to send with this content. */
+let fieldsToSend: (headers: ReactorHeaders, content: Content) => string[];
 let makeImmutable: (headers: ReactorHeaders) => void;
 /** A copy that can be changed just where the original can. */
 let copyWithGuard: (headers: ReactorHeaders) => ReactorHeaders;
@@ -26,7 +30,15 @@ let isReactorHeaders: (value: object) => value is ReactorHeaders;
 /** Whether they came with a request, whatever the program has made of them. */
 let isReceived: (headers: ReactorHeaders) => boolean;
 
-export { copyWithGuard, fieldsOf, fromSource, isReactorHeaders, isReceived, makeImmutable };
+export {
+  copyWithGuard,
+  fieldsOf,
+  fieldsToSend,
+  fromSource,
+  isReactorHeaders,
+  isReceived,
+  makeImmutable,
+};
 
 /** The list of all that have no fields of their own yet; nobody may write to it. */
 const NONE: string[] = [];
@@ -43,9 +55,18 @@ export class ReactorHeaders {
   /** As iteration shows it: sorted, and joined by name. Emptied by every change. */
   #sorted: string[] | null = null;
   #isImmutable = false;
+  /** What they were copied from, if `fetch` gave it. */
+  #fetched: Fetched | null = null;
+  /** The flags of the fields that the program has changed since. */
+  #own = 0;
 
   static {
     fieldsOf = (headers) => headers.#fill();
+    fieldsToSend = (headers, content) => {
+      const fields = headers.#fill();
+      const fetched = headers.#fetched;
+      return fetched === null ? fields : withoutStale(fields, fetched, headers.#own, content);
+    };
     makeImmutable = (headers) => {
       headers.#isImmutable = true;
     };
@@ -71,8 +92,21 @@ export class ReactorHeaders {
   }
 
   constructor(init: HeadersInit | undefined = undefined) {
-    if (init !== undefined) {
-      this.#list = listOf(init);
+    if (init === undefined) {
+      return;
+    }
+    if ((typeof init !== 'object' && typeof init !== 'function') || init === null) {
+      throw new TypeError('Headers: the fields must be a list of pairs or an object');
+    }
+    if (isReactorHeaders(init)) {
+      this.#list = init.#fill().slice();
+      this.#fetched = init.#fetched;
+      this.#own = init.#own;
+    } else if (isIterable(init)) {
+      this.#list = listOfPairs(init);
+      this.#fetched = fetchedOf(init);
+    } else {
+      this.#list = listOfRecord(init);
     }
   }
 
@@ -80,13 +114,13 @@ export class ReactorHeaders {
     needs(arguments.length, 2, 'append');
     const key = lowerName(name);
     const text = fieldValue(key, value);
-    this.#change().push(key, text);
+    this.#change(key).push(key, text);
   }
 
   delete(name: string): void {
     needs(arguments.length, 1, 'delete');
     const key = lowerName(name);
-    const list = this.#change();
+    const list = this.#change(key);
     for (let i = list.length - 2; i >= 0; i -= 2) {
       if (list[i] === key) {
         list.splice(i, 2);
@@ -123,7 +157,7 @@ export class ReactorHeaders {
     needs(arguments.length, 2, 'set');
     const key = lowerName(name);
     const text = fieldValue(key, value);
-    const list = this.#change();
+    const list = this.#change(key);
     const first = indexOf(list, key);
     if (first < 0) {
       list.push(key, text);
@@ -194,9 +228,12 @@ export class ReactorHeaders {
     return this.#list;
   }
 
-  #change(): string[] {
+  #change(name: string): string[] {
     if (this.#isImmutable) {
       throw new TypeError('these headers are immutable');
+    }
+    if (this.#fetched !== null) {
+      this.#own |= flagOf(name);
     }
     this.#sorted = null;
     if (this.#fill() === NONE) {
@@ -210,6 +247,19 @@ export class ReactorHeaders {
       this.#sorted = sorted(this.#fill());
     }
     return this.#sorted;
+  }
+}
+
+function flagOf(name: string): number {
+  switch (name) {
+    case 'content-encoding':
+      return CODING;
+    case 'content-length':
+      return LENGTH;
+    case 'connection':
+      return CONNECTION;
+    default:
+      return 0;
   }
 }
 
@@ -269,6 +319,9 @@ export function lowerName(name: unknown): string {
 }
 
 function learnName(name: unknown): string {
+  if (typeof name === 'symbol') {
+    throw new TypeError(`${String(name)} is no header name`);
+  }
   const text = `${name}`;
   if (!TOKEN.test(text)) {
     throw new TypeError(`${JSON.stringify(text)} is no header name`);
@@ -286,7 +339,7 @@ function learnName(name: unknown): string {
  * it.
  * @throws {TypeError} where it cannot be sent.
  */
-function fieldValue(name: string, value: unknown): string {
+export function fieldValue(name: string, value: unknown): string {
   const text = typeof value === 'string' ? value : `${value}`;
   const last = text.length - 1;
   for (let i = 0; i <= last; i++) {
@@ -332,26 +385,41 @@ function isBlankOrLineEnd(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }
 
-function listOf(init: unknown): string[] {
-  if ((typeof init !== 'object' && typeof init !== 'function') || init === null) {
-    throw new TypeError('Headers: the fields must be a list of pairs or an object');
-  }
-  if (isReactorHeaders(init)) {
-    return fieldsOf(init).slice();
-  }
-  const list: string[] = [];
+/** A list of pairs, or an object (Web IDL, "HeadersInit"). */
+function isIterable(init: object): init is Iterable<unknown> {
   const iterate = (init as Partial<Iterable<unknown>>)[Symbol.iterator];
-  if (iterate === undefined || iterate === null) {
-    const record = init as Record<string, unknown>;
-    for (const name in record) {
-      if (Object.hasOwn(record, name)) {
+  return iterate !== undefined && iterate !== null;
+}
+
+function listOfRecord(record: Readonly<Record<string, unknown>>): string[] {
+  const list: string[] = [];
+  if (types.isProxy(record)) {
+    // Asked once for its keys, as the standard does; that is slow.
+    for (const name of Reflect.ownKeys(record)) {
+      if (Reflect.getOwnPropertyDescriptor(record, name)?.enumerable === true) {
         const key = lowerName(name);
-        list.push(key, fieldValue(key, record[name]));
+        list.push(key, fieldValue(key, record[name as string]));
       }
     }
     return list;
   }
-  for (const pair of init as Iterable<unknown>) {
+  for (const name in record) {
+    if (Object.hasOwn(record, name)) {
+      const key = lowerName(name);
+      list.push(key, fieldValue(key, record[name]));
+    }
+  }
+  for (const symbol of Object.getOwnPropertySymbols(record)) {
+    if (Object.prototype.propertyIsEnumerable.call(record, symbol)) {
+      lowerName(symbol);
+    }
+  }
+  return list;
+}
+
+function listOfPairs(pairs: Iterable<unknown>): string[] {
+  const list: string[] = [];
+  for (const pair of pairs) {
     if (typeof pair !== 'object' || pair === null || !(Symbol.iterator in pair)) {
       throw new TypeError('Headers: each field must be a pair of name and value');
     }

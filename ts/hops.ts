@@ -14,14 +14,14 @@ const OF_ONE_HOP: readonly string[] = [
   'upgrade',
 ];
 
-type Field = readonly [name: string, value: string];
+export type Field = [name: string, value: string];
 
 /** The fields of a message that go on with it to the next hop; names are in lower case. */
-export function endToEnd(fields: Iterable<Field>): [string, string][] {
+export function endToEnd(fields: Iterable<Field>): Field[] {
   const all = [...fields];
   const named = all.flatMap(([name, value]) => (name === 'connection' ? listOf(value) : []));
   const left = new Set([...OF_ONE_HOP, ...named]);
-  return all.flatMap(([name, value]) => (left.has(name) ? [] : [[name, value]]));
+  return all.flatMap(([name, value]) => (left.has(name) ? [] : [[name, value] as Field]));
 }
 
 /** The items of a comma-separated list, in lower case. */

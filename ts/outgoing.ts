@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { concat } from './body.js';
 import { ReactorError } from './errors.js';
 import type { Exchange } from './exchange.js';
@@ -228,7 +229,7 @@ export class Outgoing implements Starting {
  * written for servers that take more also stream text.
  */
 function bytesOf(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) {
+  if (types.isUint8Array(chunk)) {
     return chunk;
   }
   if (typeof chunk === 'string') {
@@ -237,7 +238,7 @@ function bytesOf(chunk: unknown): Uint8Array {
   if (ArrayBuffer.isView(chunk)) {
     return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   }
-  if (chunk instanceof ArrayBuffer) {
+  if (types.isAnyArrayBuffer(chunk)) {
     return new Uint8Array(chunk);
   }
   throw new ReactorError(

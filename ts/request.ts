@@ -2,7 +2,7 @@ import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import { type Body, consume } from './body.js';
 import type { Exchange } from './exchange.js';
-import { GenuineRequest, standIn } from './genuine.js';
+import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hops.js';
 
@@ -180,7 +180,7 @@ export class ReactorRequest {
     clone.#headers = new ReactorHeaders(this.headers);
     clone.#url = this.#url;
     // Its own, that follows: who listens to one need not listen to the other.
-    clone.#signal = AbortSignal.any([this.signal]);
+    clone.#signal = GenuineAbortSignal.any([this.signal]);
     return clone;
   }
 
@@ -225,6 +225,43 @@ export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): 
   }
   return new GenuineRequest(request.url, { ...init, body: request.body });
 }
+
+/** Node's own for each of ours that Node's own class has been given. */
+const GENUINE = new WeakMap<ReactorRequest, Request>();
+
+/**
+ * Node's own class keeps the parts of a `Request` under symbols up to Node 22, and
+ * takes those of whatever it is made from: `new Request(request)` where `Request` is
+ * one kept from before `serve`, or a class derived from it. Newer ones keep them
+ * where nobody else can put any.
+ */
+function lendParts(): void {
+  for (const key of Object.getOwnPropertySymbols(new GenuineRequest('http://localhost/'))) {
+    Object.defineProperty(ReactorRequest.prototype, key, {
+      configurable: true,
+      get(this: unknown) {
+        const request = requestBehind(this);
+        return request && (counterpart(request) as unknown as Record<symbol, unknown>)[key];
+      },
+    });
+  }
+}
+
+function counterpart(request: ReactorRequest): Request {
+  let genuine = GENUINE.get(request);
+  if (genuine === undefined) {
+    const { bodyUsed } = request;
+    const body = bodyUsed ? '' : request.body;
+    genuine = new GenuineRequest(request.url, { ...genuineInit(request), body });
+    if (bodyUsed) {
+      void genuine.text();
+    }
+    GENUINE.set(request, genuine);
+  }
+  return genuine;
+}
+
+lendParts();
 
 /** What Node's own `Request` takes over from ours, or from a proxy around it, but for the body. */
 export function genuineInit({ method, headers, signal }: ReactorRequest) {

@@ -8,8 +8,9 @@ import {
   type StreamedBody,
   spentBody,
 } from './body.js';
+import { noteIfFetched } from './fetched.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
-import { copyWithGuard, fieldsOf, makeImmutable, ReactorHeaders } from './headers.js';
+import { copyWithGuard, fieldsToSend, makeImmutable, ReactorHeaders } from './headers.js';
 import { JSON_TEXT, TEXT } from './lane.js';
 
 /** How a response differs from the ordinary 200. */
@@ -33,8 +34,8 @@ const TYPES: Readonly<Record<number, string>> = {
 };
 
 let isReactorResponse: (value: object) => value is ReactorResponse;
-/** The fields to send, as {@link fieldsOf} has them; `null` for none. */
-let responseFields: (response: ReactorResponse) => string[] | null;
+/** The fields to send with the content that {@link takeContent} gave; `null` for none. */
+let responseFields: (response: ReactorResponse, content: Content) => string[] | null;
 /** The flag of the body's type, which {@link responseFields} leaves out; 0 without. */
 let impliedType: (response: ReactorResponse) => number;
 /**
@@ -62,7 +63,8 @@ export class ReactorResponse {
 
   static {
     isReactorResponse = (value): value is ReactorResponse => #status in value;
-    responseFields = (response) => response.#headers && fieldsOf(response.#headers);
+    responseFields = (response, content) =>
+      response.#headers && fieldsToSend(response.#headers, content);
     impliedType = (response) => response.#implied;
     takeContent = (response) => {
       const body = response.#body;
@@ -235,6 +237,7 @@ export class ReactorResponse {
     // In the order in which Web IDL reads a dictionary.
     const { headers, status, statusText } = init;
     if (headers !== undefined) {
+      noteIfFetched(init, headers);
       this.#headers = new ReactorHeaders(headers);
     }
     if (status !== undefined) {
