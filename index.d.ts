@@ -28,7 +28,8 @@ export declare class NativeLane {
   attach(): void
   /**
    * This thread drives the server's I/O loop, if there is only one, as long as its
-   * handlers are quick; `on_ready` is called as `on_wake` is.
+   * handlers are quick; `on_ready` is called as `on_wake` is. Where it cannot watch the
+   * loop, the loop's own thread goes on driving.
    */
   drive(server: NativeServer, onReady: () => void): void
   /**
@@ -47,7 +48,8 @@ export declare class NativeLane {
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
   /**
    * Takes no more requests. Those that wait, or have no answer yet, get 503;
-   * streaming responses are broken off.
+   * streaming responses are broken off. It keeps nothing of the server or of
+   * JavaScript's from then on.
    */
   close(): void
 }

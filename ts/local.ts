@@ -10,7 +10,8 @@ import type { LaneStats, ReloadModuleOptions, ReloadOptions } from './types.js';
 export class Local implements Runtime {
   readonly #handlers: Handlers;
   readonly #lane: NativeLane;
-  readonly #bridge: Bridge;
+  /** None once the server has stopped: a program may keep that, and a bridge is large. */
+  #bridge: Bridge | null;
 
   constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge) {
     this.#handlers = handlers;
@@ -40,7 +41,8 @@ export class Local implements Runtime {
 
   stopped(): void {
     this.#lane.close();
-    this.#bridge.close();
+    this.#bridge?.close();
+    this.#bridge = null;
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {

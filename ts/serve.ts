@@ -96,7 +96,11 @@ export async function start(
     proxies: options.proxies,
     take,
   });
-  const { native, control } = await startNative(options, [lane.id]);
+  const runtime = new Local(handlers, lane, bridge);
+  const { native, control } = await startNative(options, [lane.id]).catch((error) => {
+    runtime.stopped();
+    throw error;
+  });
   bridge.host = hostOf(native) ?? bridge.host;
   bridge.startId = native.startId();
   lane.attach();
@@ -105,5 +109,5 @@ export async function start(
   }
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, control, new Local(handlers, lane, bridge));
+  return new RunningServer(native, control, runtime);
 }

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::access_log::RequestId;
@@ -197,8 +197,9 @@ pub struct Lane {
     closed: AtomicBool,
     /// One bit for each loop that found the lane full.
     waiting: AtomicU32,
-    /// The loops of the server that it belongs to.
-    inboxes: OnceLock<Vec<Arc<Inbox>>>,
+    /// The loops of the server that it belongs to, until that has stopped: they have
+    /// descriptors.
+    inboxes: Mutex<Option<Vec<Arc<Inbox>>>>,
     pub(crate) pulse: Pulse,
 }
 
@@ -224,7 +225,7 @@ impl Lane {
             wake: Box::new(wake),
             closed: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
-            inboxes: OnceLock::new(),
+            inboxes: Mutex::new(None),
             pulse: Pulse::new(),
         };
         lane.gate.about_to_sleep();
@@ -232,14 +233,24 @@ impl Lane {
     }
 
     /// The loops that its requests come from; a lane belongs to one server.
+    /// A server that did not come to start leaves it to the next.
     pub(crate) fn belongs_to(&self, inboxes: &[Arc<Inbox>]) {
-        self.inboxes.get_or_init(|| inboxes.to_vec());
+        *self.inboxes() = Some(inboxes.to_vec());
+    }
+
+    /// The server has stopped: nobody takes replies.
+    pub(crate) fn belongs_to_none(&self) {
+        *self.inboxes() = None;
+    }
+
+    fn inboxes(&self) -> MutexGuard<'_, Option<Vec<Arc<Inbox>>>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where its replies go; None until a server has it.
     #[must_use]
     pub fn replies(&self) -> Option<LaneReplies> {
-        self.inboxes.get().map(|inboxes| LaneReplies::new(inboxes))
+        self.inboxes().as_deref().map(LaneReplies::new)
     }
 
     /// The lane's thread begins a turn. Returns the time, for

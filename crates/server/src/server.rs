@@ -59,15 +59,15 @@ struct Shared {
     counters: Arc<Counters>,
     pool: Arc<Pool>,
     queue: usize,
-    inboxes: Vec<Arc<Inbox>>,
+    /// Empty once the server has stopped, as `seats` and `acceptor` are: they have
+    /// descriptors, and a program may keep a server that it has stopped.
+    inboxes: Mutex<Vec<Arc<Inbox>>>,
     seats: Mutex<Vec<Arc<Seat>>>,
-    acceptor: Option<Arc<AcceptorSignal>>,
+    acceptor: Mutex<Option<Arc<AcceptorSignal>>>,
     stopping: AtomicBool,
     threads: Mutex<Threads>,
     finished: Mutex<Finished>,
     finish: Condvar,
-    /// The thread that stops the server.
-    stopper: Mutex<Option<JoinHandle<()>>>,
     log: Option<OpenLog>,
     /// Tells this server's request ids from those of others.
     start_id: u32,
@@ -149,21 +149,14 @@ impl Server {
     /// been read are answered by the earlier one.
     pub fn reload(&self, app: App) {
         let app = Arc::new(app);
-        for inbox in &self.shared.inboxes {
-            inbox.push_control(Control::Reload(Arc::clone(&app)));
-            inbox.notify();
-        }
+        self.shared.tell_loops(|| Control::Reload(Arc::clone(&app)));
     }
 
     /// The lanes from now on, each in its place; at most 255. A lane that is
     /// left out, or replaced by `None`, gets no more requests; those it had
     /// are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
-        for lane in lanes.iter().flatten() {
-            lane.belongs_to(&self.shared.inboxes);
-        }
-        *lock(&self.shared.lanes) = lanes.to_vec();
-        self.shared.give_lanes(|| Control::Lanes(lanes.to_vec()));
+        self.shared.give_lanes(lanes, || Control::Lanes(lanes.to_vec()));
     }
 
     /// A number of this start of a server, which begins the ids of its requests
@@ -179,18 +172,14 @@ impl Server {
     /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
     /// is in flight there.
     pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
-        for lane in lanes.iter().flatten() {
-            lane.belongs_to(&self.shared.inboxes);
-        }
-        *lock(&self.shared.lanes) = lanes.to_vec();
         let app = Arc::new(app);
-        self.shared.give_lanes(|| Control::Swap(Arc::clone(&app), lanes.to_vec()));
+        self.shared.give_lanes(lanes, || Control::Swap(Arc::clone(&app), lanes.to_vec()));
     }
 
     /// Where lanes put their replies.
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {
-        LaneReplies::new(&self.shared.inboxes)
+        LaneReplies::new(&lock(&self.shared.inboxes))
     }
 
     /// The seat of the one I/O loop, which a lane's thread may take; None if
@@ -213,10 +202,10 @@ impl Server {
                 block_signals();
                 shared.join();
             };
-            match Builder::new().name("rx-stop".to_owned()).spawn(finish) {
-                Ok(thread) => *lock(&self.shared.stopper) = Some(thread),
+            // Detached: a thread that is to be joined keeps its stack.
+            if Builder::new().name("rx-stop".to_owned()).spawn(finish).is_err() {
                 // Without a thread to spare, the caller's must do.
-                Err(_) => self.shared.join(),
+                self.shared.join();
             }
         }
     }
@@ -268,7 +257,7 @@ impl Shared {
     }
 
     fn tell(&self, how: Stop) {
-        match (how, &self.acceptor) {
+        match (how, &*lock(&self.acceptor)) {
             // The acceptor tells the loops, after the last connection it
             // hands them.
             (Stop::Drain, Some(acceptor)) => acceptor.drain(),
@@ -283,7 +272,7 @@ impl Shared {
     }
 
     fn tell_loops(&self, control: impl Fn() -> Control) {
-        for inbox in &self.inboxes {
+        for inbox in lock(&self.inboxes).iter() {
             inbox.push_control(control());
             inbox.notify();
         }
@@ -291,11 +280,19 @@ impl Shared {
 
     /// Tells the loops of lanes, unless they are no more: a lane holds their inboxes, and
     /// must not lie in one that nobody empties.
-    fn give_lanes(&self, control: impl Fn() -> Control) {
+    fn give_lanes(&self, lanes: &[Option<Arc<Lane>>], control: impl Fn() -> Control) {
         let finished = lock(&self.finished);
-        if !finished.done {
-            self.tell_loops(control);
+        if finished.done {
+            return;
         }
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&lock(&self.inboxes));
+        }
+        let before = std::mem::replace(&mut *lock(&self.lanes), lanes.to_vec());
+        self.tell_loops(control);
+        drop(finished);
+        // What the last owner of a lane drops must not be dropped under a lock.
+        drop(before);
     }
 
     /// Waits for every thread, then tells whoever waits.
@@ -306,7 +303,7 @@ impl Shared {
             // come down in order.
             let _ = thread.join();
         }
-        for inbox in &self.inboxes {
+        for inbox in lock(&self.inboxes).iter() {
             // A connection that the acceptor handed over too late.
             while inbox.pop_control().is_some() {}
         }
@@ -327,12 +324,19 @@ impl Shared {
         drop(watchers);
         let mut finished = lock(&self.finished);
         finished.done = true;
-        for inbox in &self.inboxes {
+        let inboxes = std::mem::take(&mut *lock(&self.inboxes));
+        for inbox in &inboxes {
             // Lanes that came after the loops had ended.
             while inbox.pop_control().is_some() {}
         }
+        for lane in lock(&self.lanes).iter().flatten() {
+            lane.belongs_to_none();
+        }
+        let seats = std::mem::take(&mut *lock(&self.seats));
         let callbacks = std::mem::take(&mut finished.callbacks);
         drop(finished);
+        // Before anybody is told: who counts descriptors then finds none of ours.
+        drop((inboxes, seats, lock(&self.acceptor).take()));
         self.finish.notify_all();
         for callback in callbacks {
             let _ = catch_unwind(AssertUnwindSafe(callback));
@@ -360,9 +364,6 @@ impl Assembly {
             .map(|_| Inbox::new(max_tasks).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(system("an eventfd"))?;
-        for lane in &config.lanes {
-            lane.belongs_to(&inboxes);
-        }
         let acceptor = match config.accept {
             AcceptMode::Acceptor => {
                 Some(Arc::new(AcceptorSignal::new().map_err(system("an eventfd"))?))
@@ -379,15 +380,14 @@ impl Assembly {
             counters: Arc::clone(&counters),
             pool: Arc::clone(&pool),
             queue: config.queue,
-            inboxes: inboxes.clone(),
+            inboxes: Mutex::new(inboxes.clone()),
             seats: Mutex::default(),
             start_id,
-            acceptor: acceptor.clone(),
+            acceptor: Mutex::new(acceptor.clone()),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),
             finished: Mutex::default(),
             finish: Condvar::new(),
-            stopper: Mutex::default(),
             log,
             lanes: Mutex::new(config.lanes.iter().cloned().map(Some).collect()),
             watchers: Mutex::default(),
@@ -490,6 +490,9 @@ impl Assembly {
         let prefix = config.thread_prefix;
         // From here on dropping the server stops what has been started.
         let server = Server { shared: Arc::clone(&shared) };
+        for lane in &config.lanes {
+            lane.belongs_to(&inboxes);
+        }
         let mut threads = lock(&shared.threads);
         let mut names = Vec::with_capacity(config.worker_threads);
         let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {

@@ -67,7 +67,8 @@ impl Laned {
             (Arc::<Seen>::default(), Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let mut handler = Handler {
             lane: Arc::clone(&lane),
-            replies: server.lane_replies(),
+            // As a JavaScript thread does it.
+            replies: lane.replies().expect("a server has it"),
             seen: Arc::clone(&seen),
             echoes: HashMap::new(),
             downloads: HashMap::new(),
@@ -740,4 +741,15 @@ fn routes_are_found_by_the_normal_form_of_the_path() {
     assert_eq!(client.get("/lane/../inline").text(), "inline");
     assert_eq!(client.get("/a/../lane/b/./c/param").text(), "b/c/param");
     assert_eq!(client.get("/a/..").status, 200);
+}
+
+/// A server that cannot have its control socket is started again without.
+#[test]
+fn a_lane_of_a_server_that_did_not_start_serves_the_next() {
+    let _bounded = bounded(LIMIT);
+    let laned = Laned::new(8, |config| {
+        let failing = Config { control: Some("/nowhere/control".into()), ..config.clone() };
+        assert!(Server::start(failing).is_err());
+    });
+    assert_eq!(laned.client().get("/lane/hello").text(), "/lane/hello");
 }

@@ -15,10 +15,10 @@ mod words;
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Seat};
@@ -59,6 +59,28 @@ pub struct NativeLane {
     events: VecDeque<LaneEvent>,
     /// The I/O loop that this thread may drive.
     drives: Option<Driving>,
+    wake: Arc<Wake>,
+}
+
+type OnWake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// Calls JavaScript when events wait, until the lane is closed. Node holds the function,
+/// which holds whatever it uses, the lane's object included: as long as this is there,
+/// none of them is ever collected.
+struct Wake(RwLock<Option<OnWake>>);
+
+impl Wake {
+    fn call(&self) {
+        if let Some(on_wake) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            // Fails only once the environment is going; then nobody waits.
+            on_wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    fn release(&self) {
+        let on_wake = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        drop(on_wake);
+    }
 }
 
 /// How this thread drives an I/O loop: the seat, and what tells of its events
@@ -82,13 +104,15 @@ impl NativeLane {
             .callee_handled::<false>()
             .weak::<true>()
             .build()?;
-        let lane = Lane::new(CAPACITY, move || {
-            // Fails only once the environment is going; then nobody waits.
-            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        let wake = Arc::new(Wake(RwLock::new(Some(wake))));
+        let lane = Lane::new(CAPACITY, {
+            let wake = Arc::clone(&wake);
+            move || wake.call()
         });
         let id = registry::add(&lane);
         let exchanges = Exchanges::default();
-        Ok(Self { lane, id, replies: None, exchanges, events: VecDeque::new(), drives: None })
+        let events = VecDeque::new();
+        Ok(Self { lane, id, replies: None, exchanges, events, drives: None, wake })
     }
 
     /// What names this lane in every environment of the process.
@@ -107,20 +131,16 @@ impl NativeLane {
     }
 
     /// This thread drives the server's I/O loop, if there is only one, as long as its
-    /// handlers are quick; `on_ready` is called as `on_wake` is.
+    /// handlers are quick; `on_ready` is called as `on_wake` is. Where it cannot watch the
+    /// loop, the loop's own thread goes on driving.
     #[napi]
-    pub fn drive(
-        &mut self,
-        env: Env,
-        server: &NativeServer,
-        on_ready: Function<'_, (), ()>,
-    ) -> Result<()> {
-        if let Some(seat) = server.seat() {
+    pub fn drive(&mut self, env: Env, server: &NativeServer, on_ready: Function<'_, (), ()>) {
+        if let Some(seat) = server.seat()
+            && let Ok(watch) = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)
+        {
             seat.offer(&self.lane);
-            let watch = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)?;
             self.drives = Some(Driving { seat, watch, patience: Patience::default(), turns: 0 });
         }
-        Ok(())
     }
 
     /// Takes the replies in `replies` and `reply_bytes`, then fills `events`
@@ -222,15 +242,17 @@ impl NativeLane {
     }
 
     /// Takes no more requests. Those that wait, or have no answer yet, get 503;
-    /// streaming responses are broken off.
+    /// streaming responses are broken off. It keeps nothing of the server or of
+    /// JavaScript's from then on.
     #[napi]
     pub fn close(&mut self) {
         self.lane.close();
+        self.wake.release();
         if let Some(Driving { seat, watch, .. }) = self.drives.take() {
             drop(watch);
             seat.leave();
         }
-        let Some(sink) = &mut self.replies else { return };
+        let Some(mut sink) = self.replies.take() else { return };
         for (exchange, task) in self.exchanges.take_all() {
             sink.push(match task {
                 Some(mut task) => {
