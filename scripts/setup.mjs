@@ -113,8 +113,10 @@ function buildTypeScript(force) {
 const COMMONJS = join(ROOT, 'dist-cjs');
 
 /** Without this Node, and TypeScript with its types, would take it for ES modules. */
+const COMMONJS_MANIFEST = { type: 'commonjs', imports: { '#here': './here.cjs' } };
+
 function makeCommonJs() {
-  writeFileSync(join(COMMONJS, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFileSync(join(COMMONJS, 'package.json'), `${JSON.stringify(COMMONJS_MANIFEST)}\n`);
   // index.d.ts beside the package's package.json describes an ES module, which
   // CommonJS cannot import from, be it types alone.
   copyFileSync(join(ROOT, 'index.d.ts'), join(COMMONJS, 'native.d.ts'));

@@ -1,4 +1,5 @@
 import type { NativeRoute } from './binding.js';
+import { bindingFile } from './binding.js';
 import { ReactorError } from './errors.js';
 import { JsThread } from './js-thread.js';
 import type { Attach, Loaded, ThreadData } from './messages.js';
@@ -41,7 +42,7 @@ export class Generation {
     this.#options = options;
     this.#onChange = onChange;
     const { module, globals, routes } = options;
-    this.#data = { module, globals, routes };
+    this.#data = { module, binding: bindingFile(), globals, routes };
   }
 
   /**

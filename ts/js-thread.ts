@@ -1,8 +1,11 @@
-import { pathToFileURL } from 'node:url';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath as pathOf, pathToFileURL } from 'node:url';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { threadFile } from '#here';
 import { ReactorError } from './errors.js';
 import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
-import requireHere from './require.cjs';
+import { packageRoot } from './place.js';
 
 /** How long a thread that has been told to end may take before it is terminated. */
 const END_MS = 500;
@@ -13,16 +16,30 @@ const END_MS = 500;
  */
 const TERMINATE_MS = 1000;
 
-/** Threads are ES modules, also where this file is the CommonJS build's. */
-const THREAD = pathToFileURL(requireHere.resolve('../dist/thread.js'));
+/**
+ * The file that a thread begins with: the installed package's, or for a bundle without that
+ * the one beside it. Threads are ES modules, also where this file is the CommonJS build's.
+ */
+function findThread(): URL {
+  const root = packageRoot();
+  const file = root === undefined ? threadFile() : pathToFileURL(join(root, 'dist/thread.js'));
+  if (existsSync(file)) {
+    return file;
+  }
+  throw new ReactorError(
+    'ERR_REACTOR_START',
+    `JavaScript threads begin with ${pathOf(file)}, which does not exist; bundle "reactor-rs/thread" as an entry named "thread", or install reactor-rs beside the bundle`,
+  );
+}
 
 /**
  * What a thread begins with. A process that was given its program as text, and told that it
  * is a module, starts no worker from a file: it takes `--input-type` for the file's.
  */
-const ENTRY = /--input-type/.test([...process.execArgv, process.env.NODE_OPTIONS].join(' '))
-  ? `import(${JSON.stringify(THREAD.href)})`
-  : THREAD;
+function entryOf(file: URL): URL | string {
+  const flags = [...process.execArgv, process.env.NODE_OPTIONS].join(' ');
+  return /--input-type/.test(flags) ? `import(${JSON.stringify(file.href)})` : file;
+}
 
 /** One JavaScript thread, from its start to its end, as the main thread sees it. */
 export class JsThread {
@@ -37,8 +54,9 @@ export class JsThread {
 
   /** @param number from 1 */
   constructor(number: number, data: ThreadData, limits: ResourceLimits | undefined) {
-    const worker = new Worker(ENTRY, {
-      eval: typeof ENTRY === 'string',
+    const entry = entryOf(findThread());
+    const worker = new Worker(entry, {
+      eval: typeof entry === 'string',
       workerData: data,
       argv: process.argv.slice(2),
       name: `reactor-rs ${number}`,

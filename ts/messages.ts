@@ -6,6 +6,8 @@ import type { TrustProxy } from './types.js';
 /** What a JavaScript thread is started with. */
 export interface ThreadData {
   readonly module: Module;
+  /** The file of the server's native binding. */
+  readonly binding: string | undefined;
   readonly globals: boolean | undefined;
   /** Routes without handlers, which win over the module's. */
   readonly routes: Readonly<Record<string, unknown>> | undefined;

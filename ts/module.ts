@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath as pathOf, pathToFileURL } from 'node:url';
 import { applicationOptions } from './application.js';
 import { ReactorError } from './errors.js';
 import { installGlobals } from './globals.js';
@@ -19,7 +19,7 @@ export interface Module {
  */
 export async function findModule(target: string | URL): Promise<Module> {
   const given = String(target);
-  const name = given.startsWith('file:') ? fileURLToPath(given) : given;
+  const name = given.startsWith('file:') ? pathOf(given) : given;
   const file = resolve(name);
   const found = await stat(file).catch(() => undefined);
   if (found === undefined || !found.isFile()) {

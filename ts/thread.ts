@@ -2,7 +2,7 @@
 // answers once the main thread has put the lane into its server.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { binding } from './binding.js';
+import { binding, useBinding } from './binding.js';
 import { Bridge } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { Handlers } from './handlers.js';
@@ -13,6 +13,7 @@ import { resolveModule } from './thread-options.js';
 
 const port = parentPort as MessagePort;
 const data = workerData as ThreadData;
+useBinding(data.binding);
 
 const handlers = new Handlers();
 let bridge: Bridge | undefined;

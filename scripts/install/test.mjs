@@ -15,6 +15,7 @@ import { check, plan, skip } from '../release/tap.mjs';
 import { binaryOf, TARGETS } from '../release/targets.mjs';
 import { BUILD, must, Unavailable } from '../release/toolchain.mjs';
 import { bin, ROOT } from '../setup.mjs';
+import * as bundles from './bundles.mjs';
 import * as programs from './programs.mjs';
 import { startRegistry } from './registry.mjs';
 import { bindingsIn, World } from './world.mjs';
@@ -75,6 +76,7 @@ try {
     checkScriptsIgnored(world),
     checkOmitted(world),
     checkElsewhere(world),
+    checkBundles(world),
   ]);
 } catch (error) {
   if (!(error instanceof Unavailable)) {
@@ -275,6 +277,24 @@ async function checkOmitted(world) {
       await check('npm: what the error says gets it', async () => {
         await world.must(application, 'npm', ['install', '--include=optional']);
         assert.equal(await world.must(application, 'node', ['app.mjs']), 'served\n');
+      });
+    }
+  }
+}
+
+/** What bundlers and tracers, with the checkout's own, make of an installed package. */
+async function checkBundles(world) {
+  for (const name of ['npm', 'pnpm']) {
+    const { install } = MANAGERS.find((manager) => manager.name === name);
+    const [command, ...args] = install;
+    const application = world.application(`bundles-${name}`, bundles.FILES);
+    await world.must(application, command, args);
+    for (const [number, bundle] of bundles.BUNDLES.entries()) {
+      await check(`${name}: ${bundle.name}`, async () => {
+        const apart = join(folder, `bundled-${name}-${number}`);
+        const beside = join(application, `out-${number}`);
+        const file = await bundle.make(application, bundle.isWhole ? apart : beside);
+        assert.equal(await world.must(folder, 'node', [file]), bundles.PRINTED);
       });
     }
   }

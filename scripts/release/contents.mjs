@@ -87,7 +87,7 @@ function expectedInRoot() {
     ...sources.flatMap(compiled).map((file) => `dist/${file}`),
     // The command line and the threads of a module are ES modules on every Node.
     ...sources
-      .filter((file) => !file.startsWith('cli/') && file !== 'thread.ts')
+      .filter((file) => !file.startsWith('cli/') && !['thread.ts', 'here.ts'].includes(file))
       .flatMap(compiled)
       .map((file) => `dist-cjs/${file}`),
   ].sort();

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ReactorError } from '../errors.js';
 import { findModule, loadModule } from '../module.js';
 import type { ThreadCount } from '../types.js';
+import { VERSION } from '../version.js';
 import { addBench } from './bench.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
@@ -40,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 function buildProgram(done: (exitCode: number) => void): Command {
   const program = new Command('reactor-rs')
     .description('An HTTP server with a Rust engine, and a client to load one.')
-    .version(version(), '-v, --version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .exitOverride()
@@ -100,11 +100,6 @@ function buildProgram(done: (exitCode: number) => void): Command {
     });
   addBench(program, done);
   return program;
-}
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 /** What the user typed was wrong, not what the system answered. */

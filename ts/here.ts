@@ -1,0 +1,12 @@
+import { pathToFileURL } from 'node:url';
+
+/** esbuild's CommonJS bundles have none. */
+const url: string | undefined = import.meta.url;
+
+/** The URL of this file, or of the bundle that it has become part of. */
+export const here: string = url ?? pathToFileURL(__filename).href;
+
+/** The file that a JavaScript thread begins with, written as bundlers and tracers look for it. */
+export function threadFile(): URL {
+  return url === undefined ? new URL('./thread.js', here) : new URL('./thread.js', import.meta.url);
+}
