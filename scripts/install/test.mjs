@@ -21,7 +21,7 @@ import { startRegistry } from './registry.mjs';
 import { bindingsIn, World } from './world.mjs';
 
 const exec = promisify(execFile);
-const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const HERE = targetOf(here);
 const OWN = `binding-${HERE}`;
 
@@ -128,7 +128,8 @@ async function publish(world) {
     binaries: ({ name }) => (name === HERE ? binary : decoy),
   });
   await check('publishing to the registry', async () => {
-    const packages = [join(ROOT, 'node_modules/commander'), ...Object.values(platforms), root];
+    const needed = Object.keys(dependencies).map((name) => join(ROOT, 'node_modules', name));
+    const packages = [...needed, ...Object.values(platforms), root];
     for (const each of packages) {
       await world.must(folder, 'npm', ['publish', each, '--access', 'public']);
     }
