@@ -2,14 +2,15 @@
 // Compares servers under wrk: answers checked first, contenders interleaved,
 // medians and their ratio to the control reported.
 
+import { resolve } from 'node:path';
 import { buildServe, buildTools } from './lib/build.mjs';
-import { contenders } from './lib/contenders.mjs';
+import { before, contenders } from './lib/contenders.mjs';
 import { main } from './lib/failure.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
-import { judge, scenarios } from './lib/scenarios.mjs';
+import { compared, judge, scenarios } from './lib/scenarios.mjs';
 import { startChecked } from './lib/started.mjs';
 import { measure, wrk, wrkArgs } from './lib/wrk.mjs';
 
@@ -21,6 +22,8 @@ usage: bench/run.mjs [options]
   --rounds N        rounds, every contender once in each (default 5)
   --duration S      seconds per timed run (default 5)
   --warmup S        seconds before each timed run, not counted (default 1)
+  --before DIR      another checkout, built: its contenders take part as NAME@before,
+                    and CPU per request may be 3 % above theirs
   --profile NAME    cargo profile of the example server (default release)
   --no-build        take the binaries as they are
   --port N          first port to try (default 18100)
@@ -38,6 +41,7 @@ const settings = {
   profile: 'release',
   'no-build': false,
   port: 18100,
+  before: null,
   name: 'throughput',
   'no-save': false,
   assert: false,
@@ -46,7 +50,8 @@ const settings = {
 await main(async () => {
   const options_ = options(usage, settings);
   const all = contenders(options_.profile);
-  const chosen = pick('contender', all, options_.only);
+  const own = pick('contender', all, options_.only);
+  const chosen = options_.before ? [...own, ...before(own, resolve(options_.before))] : own;
   const loads = pick('scenario', scenarios, options_.scenario);
   if (!options_['no-build']) {
     buildTools();
@@ -59,7 +64,9 @@ await main(async () => {
   for (const server of servers) await server.stop();
 
   const summary = summarise(loads, servers, runs);
-  const targets = judge(summary);
+  // Of contenders that were left out on purpose nothing is to be said.
+  const promised = judge(summary).filter(({ met }) => met !== null || options_.only.length === 0);
+  const targets = [...(options_.before ? compared(summary) : []), ...promised];
   const text = tables(summary);
   console.log(`${text}\n\n${verdicts(targets)}${disturbance(runs)}`);
   if (!options_['no-save']) {
@@ -69,7 +76,10 @@ await main(async () => {
       settings: { rounds, duration, warmup },
       contenders: servers.map(({ name, command, question, answer }) => ({
         name,
-        command,
+        // A folder of one machine says nothing to a reader of the results.
+        command: command.map((word) =>
+          options_.before ? word.replace(resolve(options_.before), 'BEFORE') : word,
+        ),
         question,
         answer,
       })),

@@ -49,6 +49,7 @@ export function contenders(profile) {
       ...['bench/contenders/deno.mjs', '{port}', 'hello'],
     ]),
     'js-uws': foreign(['node', 'bench/contenders/uws.mjs', '{port}', 'hello']),
+    'face-reactor': foreign(['node', 'bench/contenders/node-face.mjs', '{port}']),
     'js-fastify': foreign(['node', 'bench/contenders/fastify.mjs', '{port}']),
     'api-node': foreign(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
     'api-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
@@ -74,6 +75,27 @@ export function contenders(profile) {
     ),
     'hono-json-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}'], 'hello-json'),
   };
+}
+
+/**
+ * The same contenders in another checkout of this project, `NAME@before` each: what a change
+ * costs shows in one run with both. Those that are no part of the project are left out.
+ *
+ * @param chosen [name, contender] pairs
+ * @param folder the other checkout, built
+ */
+export function before(chosen, folder) {
+  return chosen
+    .filter(([, { command }]) => command.some(isOwn))
+    .map(([name, contender]) => {
+      const command = contender.command.map((word) => (isOwn(word) ? `${folder}/${word}` : word));
+      return [`${name}@before`, { ...contender, command, cargo: false }];
+    });
+}
+
+/** The example server, and the scripts that import dist/. */
+function isOwn(word) {
+  return word.endsWith('/examples/serve') || /\/(reactor|node-face)\.mjs$/.test(word);
 }
 
 /**

@@ -49,3 +49,19 @@ export function judge(medians) {
     };
   });
 }
+
+/** What a change may cost: CPU per request against the same contender before it. */
+export function compared(medians) {
+  return Object.entries(medians).flatMap(([scenario, byName]) =>
+    Object.keys(byName)
+      .filter((name) => Object.hasOwn(byName, `${name}@before`))
+      .map((name) => {
+        const ratio = byName[name].cpu / byName[`${name}@before`].cpu;
+        return {
+          text: `${scenario}: ${name} server CPU per request ≤ 1.03 × before`,
+          value: `${ratio.toFixed(3)} ×`,
+          met: ratio <= 1.03,
+        };
+      }),
+  );
+}
