@@ -183,6 +183,10 @@ export class Bridge implements Desk, Sender {
   }
 
   report(exchange: Exchange, error: unknown): void {
+    // What the abort of its signal did to the handler is no news.
+    if (exchange.isGone && isAbort(error, exchange)) {
+      return;
+    }
     const { onError } = this.#options;
     if (onError === undefined) {
       print(error, exchange);
@@ -200,14 +204,11 @@ export class Bridge implements Desk, Sender {
   }
 
   fail(exchange: Exchange, error: unknown): void {
-    // What the abort of its signal did to the handler is no news.
-    const isExpected = exchange.isGone && isAbort(error, exchange);
     if (!exchange.isOpen) {
-      if (!isExpected) {
-        this.report(exchange, error);
-      }
+      this.report(exchange, error);
       return;
     }
+    const isExpected = exchange.isGone && isAbort(error, exchange);
     const { onError } = this.#options;
     if (isExpected || exchange.hasFailed || onError === undefined) {
       this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);

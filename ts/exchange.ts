@@ -256,7 +256,8 @@ export class Exchange extends AsyncResource implements FieldSource {
 
   /**
    * The client has sent its last byte. Nearly all that do so have gone, which is
-   * all that a handler can be told in time; but one may yet read its answer.
+   * all that a handler can be told in time; but one may yet read its answer, and the
+   * engine gives it a second to be answered.
    */
   hangUp(): void {
     this.isGone = true;

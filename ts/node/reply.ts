@@ -114,10 +114,17 @@ export class Reply implements Starting {
     }
   }
 
-  /** Breaks the response off, and with it the connection. */
+  /**
+   * Breaks the response off, and with it the connection. What was written before is
+   * sent, as far as there is room for it.
+   */
   abort(): void {
     if (this.#state === 'over') {
       return;
+    }
+    if (this.#pieces.length > 0 && this.#exchange.isOpen) {
+      this.begin();
+      this.#sendPieces();
     }
     this.#state = 'over';
     this.#pieces = [];
@@ -198,18 +205,37 @@ export class Reply implements Starting {
       this.#breakOff();
       return;
     }
+    if (!this.#sendPieces()) {
+      if (this.#underWay < WINDOW) {
+        void this.#pumpAfterFlush();
+      } else {
+        this.#sender.schedule();
+      }
+      return;
+    }
+    if (this.#isEnding) {
+      if (declared >= 0 && !this.#exchange.isHead && this.#total < declared) {
+        this.#breakOff();
+        return;
+      }
+      this.#state = 'over';
+      replies.plain(END, this.#exchange.id, 0);
+      this.#sender.finish(this.#exchange);
+    }
+    this.#sender.schedule();
+    this.#settle(null);
+  }
+
+  /** Whether all that has been written could be sent. */
+  #sendPieces(): boolean {
+    const { replies } = this.#sender;
     while (this.#first < this.#pieces.length) {
       const data = this.#bytesAt(this.#first);
       while (this.#offset < data.length) {
         const left = data.length - this.#offset;
         const length = Math.min(left, MOST_AT_ONCE, WINDOW - this.#underWay);
-        if (length <= 0) {
-          this.#sender.schedule();
-          return;
-        }
-        if (!replies.hasRoom(length)) {
-          void this.#pumpAfterFlush();
-          return;
+        if (length <= 0 || !replies.hasRoom(length)) {
+          return false;
         }
         replies.chunk(this.#exchange.id, data.subarray(this.#offset, this.#offset + length));
         this.#offset += length;
@@ -222,17 +248,7 @@ export class Reply implements Starting {
     }
     this.#pieces.length = 0;
     this.#first = 0;
-    if (this.#isEnding) {
-      if (declared >= 0 && !this.#exchange.isHead && this.#total < declared) {
-        this.#breakOff();
-        return;
-      }
-      this.#state = 'over';
-      replies.plain(END, this.#exchange.id, 0);
-      this.#sender.finish(this.#exchange);
-    }
-    this.#sender.schedule();
-    this.#settle(null);
+    return true;
   }
 
   async #pumpAfterFlush(): Promise<void> {

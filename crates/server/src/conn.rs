@@ -19,6 +19,10 @@ use crate::task::Task;
 /// peer can stand here as well as a socket.
 pub(crate) trait Transport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    /// Reads what is thrown away.
+    fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read(buf)
+    }
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&mut self) -> io::Result<()>;
@@ -116,9 +120,11 @@ pub(crate) struct Conn<T> {
     pub(crate) listed: bool,
     /// Has had at least one whole request.
     pub(crate) served: bool,
-    /// To be broken off at the end of what is being done: a response that has
-    /// begun cannot be completed.
-    pub(crate) doomed: bool,
+    /// The last answer cannot be completed. What there is of it is sent, and then
+    /// the connection ends in a way that the client notices.
+    pub(crate) cut: bool,
+    /// Bytes that came behind the last request and were thrown away.
+    pub(crate) discarded: usize,
     /// The last response ends where the connection does (RFC 9112 section 6.3,
     /// rule 8): nothing else tells a part of it from the whole.
     pub(crate) delimits: bool,
@@ -139,6 +145,9 @@ pub(crate) struct Conn<T> {
     pub(crate) heads_with_lane: u64,
     /// Those among them whose answer has to say that the connection is kept.
     pub(crate) kept_with_lane: u64,
+    /// Those among them whose lane has been told that the client has sent its
+    /// last byte.
+    pub(crate) told_left: u64,
     /// Bytes of a streaming request body that the lane has not taken.
     pub(crate) unpulled: usize,
     /// The streaming response that is being sent; the answer in turn.
@@ -171,6 +180,9 @@ pub(crate) enum Phase {
     Body,
     /// For our own workers: no timeout.
     Busy,
+    /// For our own workers, while the client has sent its last byte: it may have
+    /// gone.
+    Left,
     /// For the peer to take our output.
     Write,
     /// For the peer to close after we did.
@@ -206,6 +218,8 @@ pub(crate) enum Answer {
     Rejected(RequestError),
     /// One of the server's.
     Plain(Plain),
+    /// None: the connection is broken off in its place.
+    Cut,
 }
 
 /// Answers that the server gives by itself.
@@ -273,7 +287,8 @@ impl<T> Conn<T> {
             dirty: false,
             listed: false,
             served: false,
-            doomed: false,
+            cut: false,
+            discarded: 0,
             delimits: false,
             owes_continue: false,
             held_back: 0,
@@ -282,6 +297,7 @@ impl<T> Conn<T> {
             with_lane: 0,
             heads_with_lane: 0,
             kept_with_lane: 0,
+            told_left: 0,
             unpulled: 0,
             stream: None,
         }
@@ -300,6 +316,20 @@ impl<T> Conn<T> {
             || self.unpulled >= WINDOW
             || self.held_back > 0
             || (self.awaits_lane && self.with_lane != 0)
+    }
+
+    /// The answer in turn cannot be completed, and is the last.
+    pub(crate) fn break_off(&mut self) {
+        self.cut = true;
+        self.closing = true;
+        self.last_request_read = true;
+        self.reason = Some(CloseReason::Aborted);
+    }
+
+    /// Whether the client is known to have sent its last byte, and nothing more of it
+    /// is read now.
+    pub(crate) fn has_left(&self) -> bool {
+        self.read_closed || self.hangup && !self.wants_read()
     }
 
     /// Whether the body of request `sequence` goes to a lane and has not come

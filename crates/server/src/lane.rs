@@ -69,9 +69,13 @@ pub enum LaneReply {
     Chunk(Exchange, Vec<u8>),
     /// The streaming response is complete.
     End(Exchange),
-    /// The response cannot be completed: the connection is broken off, so
-    /// that the client does not take a part for the whole.
+    /// The streaming response cannot be completed. What came of it is sent, and then
+    /// the connection is broken off, so that the client does not take a part for the
+    /// whole.
     Abort(Exchange),
+    /// A request given back without an answer: the connection is broken off behind the
+    /// answers before it.
+    Dropped(LaneTask),
     /// The handler has taken this many bytes of the request's body.
     Pull(Exchange, usize),
 }
@@ -81,7 +85,7 @@ impl LaneReply {
     #[must_use]
     pub fn exchange(&self) -> Exchange {
         match self {
-            Self::Response(task) | Self::Late(task) => task.exchange(),
+            Self::Response(task) | Self::Late(task) | Self::Dropped(task) => task.exchange(),
             Self::Chunk(exchange, _)
             | Self::End(exchange)
             | Self::Abort(exchange)

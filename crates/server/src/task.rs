@@ -214,6 +214,8 @@ pub struct Response {
     framed: bool,
     /// A streaming body of neither kind has ended before its turn.
     until_close: bool,
+    /// A streaming body that waits for its turn cannot be completed.
+    broken: bool,
     /// Bytes of a streaming body that came so far.
     payload: usize,
     /// The status line and all fields but `Date` and `Connection`, made by
@@ -233,6 +235,7 @@ impl Default for Response {
             framed: false,
             payload: 0,
             until_close: false,
+            broken: false,
             wire: Vec::new(),
         }
     }
@@ -334,28 +337,41 @@ impl Response {
         self.append(&first)
     }
 
-    /// Adds to a streaming body that waits for its turn. False if it grows
-    /// past its declared length.
+    /// Adds to a streaming body that waits for its turn. False, and nothing is added,
+    /// if it would grow past its declared length.
     pub(crate) fn append(&mut self, data: &[u8]) -> bool {
+        if self.left().is_some_and(|left| data.len() as u64 > left) {
+            return false;
+        }
         self.payload += data.len();
         if self.chunked {
             response::chunk(&mut self.body, data);
         } else {
             self.body.extend_from_slice(data);
         }
-        self.declared.is_none_or(|length| self.payload as u64 <= length)
+        true
     }
 
-    /// Ends a streaming body that waits for its turn. False if it is shorter
-    /// than declared, though it is to be sent.
-    pub(crate) fn finish_stream(&mut self, head_only: bool) -> bool {
+    /// Ends a streaming body that waits for its turn.
+    pub(crate) fn finish_stream(&mut self) {
         if self.chunked {
             response::last_chunk(&mut self.body);
         }
         let until_close = self.ends_with_connection();
         self.streams = false;
         self.until_close = until_close;
-        head_only || self.left().is_none_or(|left| left == 0)
+    }
+
+    /// Nothing more comes of a streaming body that waits for its turn, and what there
+    /// is of it is not all.
+    pub(crate) fn break_off(&mut self) {
+        self.until_close = self.ends_with_connection();
+        self.streams = false;
+        self.broken = true;
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Neither chunked nor of a known length: only the end of the connection
@@ -396,6 +412,7 @@ impl Response {
         self.framed = false;
         self.payload = 0;
         self.until_close = false;
+        self.broken = false;
         reset(&mut self.fields);
         reset(&mut self.body);
         reset(&mut self.wire);

@@ -103,11 +103,11 @@ pub(super) fn apply(
         }
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
         END | ABORT => {
-            exchanges.remove(reply.id);
-            sink.push(if reply.kind == END {
-                LaneReply::End(exchange)
-            } else {
-                LaneReply::Abort(exchange)
+            sink.push(match exchanges.remove(reply.id) {
+                // Nothing has been said of it.
+                Some(task) => LaneReply::Dropped(task),
+                None if reply.kind == END => LaneReply::End(exchange),
+                None => LaneReply::Abort(exchange),
             });
         }
         PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),

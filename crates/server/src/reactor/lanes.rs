@@ -135,7 +135,8 @@ impl<T: Transport> Reactor<T> {
             }
             if conn.stream.is_some() {
                 // It has begun, and is the lane's as all that is with it.
-                self.close(slot, CloseReason::Aborted);
+                self.break_off(slot, conn.next_answer);
+                self.mark_dirty(slot);
                 continue;
             }
             let (waiting, last_read) = (conn.with_lane, conn.last_request_read);
@@ -262,6 +263,7 @@ impl<T: Transport> Reactor<T> {
             *bits &= !lane_bit(sequence);
             *bits |= if is_set { lane_bit(sequence) } else { 0 };
         }
+        conn.told_left &= !lane_bit(sequence);
         conn.unpulled = 0;
     }
 
@@ -465,7 +467,10 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
         let Exchange(address) = reply.exchange();
         if !self.is_with_lane(address) {
-            if let LaneReply::Response(LaneTask(task)) | LaneReply::Late(LaneTask(task)) = reply {
+            if let LaneReply::Response(LaneTask(task))
+            | LaneReply::Late(LaneTask(task))
+            | LaneReply::Dropped(LaneTask(task)) = reply
+            {
                 self.counters.dropped.add(1);
                 self.recycle(task);
             }
@@ -477,9 +482,11 @@ impl<T: Transport> Reactor<T> {
                 let mut meta = task.meta;
                 self.end_deadline(slot, address.sequence);
                 if task.response.streams() && !task.failed {
-                    if !task.response.begin_stream() {
+                    let is_right = task.response.begin_stream();
+                    if !is_right {
                         self.recycle(task);
-                        self.close(slot, CloseReason::Aborted);
+                        self.break_off(slot, address.sequence);
+                        self.mark_dirty(slot);
                         return;
                     }
                 } else {
@@ -497,22 +504,18 @@ impl<T: Transport> Reactor<T> {
                 self.end_deadline(slot, address.sequence);
                 self.answer_late(slot, address.sequence, meta);
             }
+            LaneReply::Dropped(LaneTask(task)) => {
+                self.recycle(task);
+                self.end_deadline(slot, address.sequence);
+                self.break_off(slot, address.sequence);
+            }
             LaneReply::Chunk(_, data) => {
                 if !self.stream_chunk(slot, address.sequence, &data) {
-                    self.close(slot, CloseReason::Aborted);
-                    return;
+                    self.break_off(slot, address.sequence);
                 }
             }
-            LaneReply::End(_) => {
-                if !self.stream_end(slot, address.sequence) {
-                    self.close(slot, CloseReason::Aborted);
-                    return;
-                }
-            }
-            LaneReply::Abort(_) => {
-                self.close(slot, CloseReason::Aborted);
-                return;
-            }
+            LaneReply::End(_) => self.stream_end(slot, address.sequence),
+            LaneReply::Abort(_) => self.break_off(slot, address.sequence),
             LaneReply::Pull(_, n) => {
                 let conn = &mut self.conns[slot as usize];
                 conn.unpulled = conn.unpulled.saturating_sub(n);
@@ -578,7 +581,11 @@ impl<T: Transport> Reactor<T> {
         self.waiting_stream(slot, sequence).is_some_and(|(response, _)| response.append(data))
     }
 
-    fn stream_end(&mut self, slot: u32, sequence: u32) -> bool {
+    fn stream_end(&mut self, slot: u32, sequence: u32) {
+        if self.is_short(slot, sequence) {
+            self.break_off(slot, sequence);
+            return;
+        }
         let unread = self.lane_answered(slot, sequence);
         let conn = &mut self.conns[slot as usize];
         if conn.next_answer == sequence
@@ -586,26 +593,48 @@ impl<T: Transport> Reactor<T> {
         {
             self.left_handlers();
             let conn = &mut self.conns[slot as usize];
-            if !stream.head_only {
-                if stream.left.is_some_and(|left| left > 0) {
-                    return false;
-                }
-                if stream.chunked {
-                    conn.out.lend(&mut self.pool);
-                    response::last_chunk(conn.out.buf());
-                }
+            if !stream.head_only && stream.chunked {
+                conn.out.lend(&mut self.pool);
+                response::last_chunk(conn.out.buf());
             }
             if stream.close || unread {
                 conn.closing = true;
                 conn.last_request_read = true;
             }
             self.advance(slot);
-            return true;
-        }
-        self.waiting_stream(slot, sequence).is_some_and(|(response, meta)| {
+        } else if let Some((response, meta)) = self.waiting_stream(slot, sequence) {
             meta.close |= unread;
-            response.finish_stream(meta.head_only)
-        })
+            response.finish_stream();
+        }
+    }
+
+    /// Whether a streaming response has less of a body than it has declared.
+    fn is_short(&mut self, slot: u32, sequence: u32) -> bool {
+        let conn = &self.conns[slot as usize];
+        let (left, head_only) = match &conn.stream {
+            Some(stream) if conn.next_answer == sequence => (stream.left, stream.head_only),
+            _ => match self.waiting_stream(slot, sequence) {
+                Some((response, meta)) => (response.left(), meta.head_only),
+                None => return false,
+            },
+        };
+        !head_only && left.is_some_and(|left| left > 0)
+    }
+
+    /// The answer to a request cannot be completed, or there is none. Answers before
+    /// it are sent, and what there is of it, and then the connection is cut.
+    pub(super) fn break_off(&mut self, slot: u32, sequence: u32) {
+        self.lane_answered(slot, sequence);
+        let conn = &mut self.conns[slot as usize];
+        if conn.next_answer == sequence && conn.stream.take().is_some() {
+            conn.break_off();
+            self.left_handlers();
+            self.advance(slot);
+        } else if let Some((response, _)) = self.waiting_stream(slot, sequence) {
+            response.break_off();
+        } else {
+            self.answer(slot, sequence, Answer::Cut, Meta { close: true, ..Meta::default() });
+        }
     }
 
     /// Gives a streaming response credit for what has left.
@@ -620,16 +649,27 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// The client has sent its last byte. Nothing will read an open stream to
-    /// its end; a response that is still being made may yet be read.
+    /// The client has sent its last byte: tells the lane of each of the requests
+    /// that it has been given and not been told of. The client may have gone, or
+    /// may yet read its answers, those that stream as well.
     pub(super) fn lane_hangup(&mut self, slot: u32) {
-        let conn = &mut self.conns[slot as usize];
-        if conn.stream.is_some() {
-            conn.doomed = true;
-            return;
-        }
         for exchange in self.with_lane_of(slot) {
-            self.tell_lane(slot, LaneEvent::HalfClosed(exchange));
+            let conn = &mut self.conns[slot as usize];
+            let Exchange(ReplyAddress { sequence, .. }) = exchange;
+            let collects = matches!(conn.incoming.as_deref(), Some(Incoming::Task(task)) if task.address.sequence == sequence);
+            if conn.told_left & lane_bit(sequence) == 0 && !collects {
+                conn.told_left |= lane_bit(sequence);
+                self.tell_lane(slot, LaneEvent::HalfClosed(exchange));
+            }
+        }
+    }
+
+    /// The end of the input is near. Where what is before it is not read now, its
+    /// lane hears of it all the same.
+    pub(super) fn look_for_leaving(&mut self, slot: u32) {
+        let conn = &self.conns[slot as usize];
+        if conn.has_left() && conn.with_lane & !conn.told_left != 0 {
+            self.lane_hangup(slot);
         }
     }
 
@@ -649,15 +689,6 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn awaits_others(&self) -> bool {
         let busy = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.in_flight() > 0);
         self.tasks_out > 0 || self.lanes.iter().any(busy)
-    }
-
-    /// Breaks the connection off if something has doomed it.
-    pub(super) fn is_doomed(&mut self, slot: u32) -> bool {
-        if !self.conns[slot as usize].doomed {
-            return false;
-        }
-        self.close(slot, CloseReason::Aborted);
-        true
     }
 
     /// The connection is gone: tells the lane of each of its requests.

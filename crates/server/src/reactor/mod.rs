@@ -354,7 +354,7 @@ impl<T: Transport> Reactor<T> {
     /// sees what becomes of it.
     fn work(&mut self, slot: u32) {
         for round in 1.. {
-            if !self.read(slot) || self.is_doomed(slot) || !self.flush(slot) {
+            if !self.read(slot) || !self.flush(slot) {
                 return;
             }
             self.acknowledge(slot);
@@ -372,6 +372,9 @@ impl<T: Transport> Reactor<T> {
                 conn.listed = true;
                 self.listed.push(slot);
             }
+            if conn.hangup {
+                self.look_for_leaving(slot);
+            }
             self.rearm(slot);
             return;
         }
@@ -385,7 +388,16 @@ impl<T: Transport> Reactor<T> {
         }
         if conn.closing {
             let reason = conn.reason.unwrap_or(CloseReason::Served);
-            let unread = conn.readable || conn.stalled;
+            if conn.cut && conn.delimits {
+                // Only a reset tells what came from the whole. It takes along what
+                // the client's kernel has not got, so that goes first.
+                if conn.io.unsent() > 0 {
+                    return true;
+                }
+                self.close(slot, reason);
+                return false;
+            }
+            let unread = conn.readable || conn.stalled || conn.discarded > 0;
             let large = conn.sent_since_read > SURELY_SENT;
             if conn.read_closed || !(conn.linger || unread || large) {
                 self.close(slot, reason);
@@ -428,7 +440,7 @@ impl<T: Transport> Reactor<T> {
         if conn.stream.is_some() {
             self.left_handlers();
         }
-        if conn.delimits && (conn.stream.is_some() || !conn.out.is_empty()) {
+        if conn.delimits && (conn.cut || conn.stream.is_some() || !conn.out.is_empty()) {
             conn.io.reset_on_close();
         }
         self.recycle_incoming(conn.incoming);

@@ -18,6 +18,10 @@ use crate::task::Task;
 /// than that.
 const READ_SIZE: usize = 64 * 1024;
 
+/// Bytes behind the last request that are read, to find out whether the client
+/// leaves. One that sends more feels that it is not read.
+const MOST_DISCARDED: usize = 256 * 1024;
+
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 4;
 
@@ -46,7 +50,13 @@ impl<T> Conn<T> {
         if self.read_closed {
             return false;
         }
-        self.phase == Phase::Linger || !(self.last_request_read || self.is_full())
+        if self.phase == Phase::Linger {
+            true
+        } else if self.last_request_read {
+            self.discarded < MOST_DISCARDED
+        } else {
+            !self.is_full()
+        }
     }
 }
 
@@ -69,7 +79,10 @@ impl<T: Transport> Reactor<T> {
                 conn.stalled = false;
             } else {
                 let end = (carried + READ_SIZE).min(scratch.len());
-                match conn.io.read(&mut scratch[carried..end]) {
+                let room = &mut scratch[carried..end];
+                let discards = conn.last_request_read;
+                let got = if discards { conn.io.discard(room) } else { conn.io.read(room) };
+                match got {
                     Ok(0) => {
                         alive = self.end_of_input(slot);
                         break;
@@ -77,6 +90,7 @@ impl<T: Transport> Reactor<T> {
                     Ok(n) => {
                         self.counters.bytes_in.add(n as u64);
                         conn.sent_since_read = 0;
+                        conn.discarded += if discards { n } else { 0 };
                         // A short read has emptied the socket (epoll(7),
                         // question 9), unless the end is known to be there.
                         conn.readable = n == end - carried || conn.hangup;
@@ -367,7 +381,7 @@ impl<T: Transport> Reactor<T> {
                     && self.conns[slot as usize].next_answer == sequence
                 {
                     // Its response has begun: it can only be broken off.
-                    self.conns[slot as usize].doomed = true;
+                    self.break_off(slot, sequence);
                     return;
                 }
                 self.recycle_incoming(Some(incoming));

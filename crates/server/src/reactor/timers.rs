@@ -20,14 +20,30 @@ const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// The slowest of mobile networks bring several times that.
 pub(super) const MILLIS_PER_BYTE: Millis = 4;
 
+/// How long a client that has sent its last byte still gets to be answered, counted
+/// from then, or from the last that was sent to it. Nearly all that do so have gone,
+/// and until it is over their places are taken.
+pub(super) const LEAVE_GRACE: Duration = Duration::from_secs(1);
+
+/// How often we look whether a client has got the last of what there is of a
+/// response that is broken off.
+const CUT_LOOK: Millis = 20;
+
 /// How often a write timeout looks at what the peer takes.
 const WRITE_LOOKS: Millis = 4;
 
 impl<T> Conn<T> {
     pub(super) fn current_phase(&self) -> Phase {
+        match self.phase_while_there() {
+            Phase::Busy if self.has_left() => Phase::Left,
+            phase => phase,
+        }
+    }
+
+    fn phase_while_there(&self) -> Phase {
         if self.phase == Phase::Linger {
             Phase::Linger
-        } else if !self.out.is_empty() {
+        } else if !self.out.is_empty() || self.closing {
             Phase::Write
         } else if self.last_request_read || self.stalled || self.held_back > 0 {
             // Of a connection that waits for room in its lane there may be more that
@@ -65,6 +81,7 @@ impl<T: Transport> Reactor<T> {
             _ if phase != conn.phase => true,
             Phase::Linger => false,
             Phase::Write => sent,
+            Phase::Left => sent || progress,
             _ => progress,
         };
         conn.phase = phase;
@@ -81,6 +98,9 @@ impl<T: Transport> Reactor<T> {
             Phase::Idle => Some(timeouts.idle),
             Phase::Body => Some(timeouts.body),
             Phase::Write => Some(timeouts.write),
+            // The rest of its body may be there, and its handler slow to take it.
+            Phase::Left if conn.incoming.is_some() => Some(timeouts.write),
+            Phase::Left => Some(timeouts.write.min(LEAVE_GRACE)),
             Phase::Linger => Some(LINGER),
         };
         match span {
@@ -88,7 +108,8 @@ impl<T: Transport> Reactor<T> {
                 let span = millis(span);
                 let mut at = conn.since.saturating_add(span);
                 if phase == Phase::Write {
-                    at = at.min(now.saturating_add(span / WRITE_LOOKS));
+                    let look = if conn.out.is_empty() { CUT_LOOK } else { span / WRITE_LOOKS };
+                    at = at.min(now.saturating_add(look));
                 }
                 self.wheel.set(slot, at);
             }
@@ -115,6 +136,7 @@ impl<T: Transport> Reactor<T> {
                     let reason = conn.reason.unwrap_or(CloseReason::Served);
                     self.close(slot, reason);
                 }
+                Phase::Left => self.close(slot, CloseReason::Aborted),
                 Phase::Busy => {}
             }
         }
@@ -133,7 +155,7 @@ impl<T: Transport> Reactor<T> {
         let late = now >= conn.since.saturating_add(millis(self.settings.timeouts.write));
         if late && !conn.sent {
             self.close(slot, CloseReason::WriteTimeout);
-        } else {
+        } else if self.settle(slot) {
             self.rearm(slot);
         }
     }

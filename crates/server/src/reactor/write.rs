@@ -40,7 +40,8 @@ impl<T: Transport> Reactor<T> {
             if conn.stream.is_some() {
                 return;
             }
-            if let Some(observer) = &mut self.observer {
+            // What is cut has no end.
+            if let Some(observer) = self.observer.as_mut().filter(|_| !conn.cut) {
                 observer.written(slot, conn.next_answer, conn.out.len());
             }
             conn.next_answer = conn.next_answer.wrapping_add(1);
@@ -59,7 +60,7 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// Writes the next answer of the connection.
-    fn write(&mut self, slot: u32, answer: Answer, meta: Meta) {
+    fn write(&mut self, slot: u32, answer: Answer, mut meta: Meta) {
         let conn = &mut self.conns[slot as usize];
         conn.progress = true;
         if conn.closing {
@@ -69,6 +70,18 @@ impl<T: Transport> Reactor<T> {
                 self.tell_lane(slot, LaneEvent::Gone(exchange));
             }
             self.recycle_answer(answer);
+            return;
+        }
+        let broken = match &answer {
+            Answer::Cut => true,
+            Answer::Task(task) => task.response.is_broken(),
+            _ => false,
+        };
+        if broken {
+            conn.break_off();
+            meta.close = true;
+        }
+        if matches!(answer, Answer::Cut) {
             return;
         }
         let last =
@@ -148,6 +161,7 @@ impl<T: Transport> Reactor<T> {
                 self.recycle(task);
                 (plain.status(), body_at)
             }
+            Answer::Cut => return,
             Answer::Rejected(error) => {
                 let text = TextAnswer { status: error.status(), fields: &[], detail: &error };
                 let body = text.write(out.buf(), date, connection, meta.head_only);

@@ -8,6 +8,7 @@ use super::wire::SimTransport;
 use crate::clock::Millis;
 use crate::conn::{Answer, Conn, HIGH_WATER, Incoming, MAX_PIPELINED, Phase};
 use crate::reactor::Reactor;
+use crate::reactor::lanes::lane_bit;
 use crate::task::Task;
 
 /// Fails the run with a sentence.
@@ -134,7 +135,18 @@ impl Reactor<SimTransport> {
         let held = conn.is_full() || conn.last_request_read || conn.listed;
         ensure!(!conn.stalled || held, "a stall without cause");
         ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
-        ensure!(!conn.closing || !conn.out.is_empty() || conn.phase == Phase::Linger, "not closed");
+        let waits_for_peer = conn.phase == Phase::Linger || conn.cut && conn.delimits;
+        ensure!(!conn.closing || !conn.out.is_empty() || waits_for_peer, "not closed");
+
+        // A client that leaves is noticed, and does not keep its place.
+        let has_left = wire.eof && !at_work;
+        ensure!(!has_left || conn.hangup, "a client has left unnoticed");
+        ensure!(!has_left || conn.phase != Phase::Busy, "a client that has left keeps its place");
+        let collects = matches!(conn.incoming.as_deref(), Some(Incoming::Task(_)));
+        let untold = conn.with_lane & !conn.told_left;
+        let untold = if collects { untold & !lane_bit(last) } else { untold };
+        let noticed = !has_left || !conn.has_left() || untold == 0;
+        ensure!(noticed, "a lane is not told that a client has left");
 
         // Timers.
         let phase = conn.current_phase();

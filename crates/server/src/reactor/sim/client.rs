@@ -34,6 +34,8 @@ pub(super) enum Ending {
     Cut(usize),
     /// It resets the connection at this offset.
     Reset(usize),
+    /// It closes its TCP socket at this offset, and reads nothing more.
+    Leave(usize),
 }
 
 /// What became of a request that a worker was to answer.
@@ -80,6 +82,7 @@ impl Facts {
 
     /// A lane's thread has only this to say of a request.
     pub(super) fn say(&mut self, id: u32, verdict: Verdict) {
+        let aborted = verdict == Verdict::Dropped;
         let said = Said {
             verdict,
             status: 0,
@@ -87,7 +90,7 @@ impl Facts {
             bytes: 0,
             sent: 0,
             ended: true,
-            aborted: false,
+            aborted,
             closes: false,
             early: true,
         };
@@ -173,7 +176,7 @@ impl Client {
     /// How far its input goes, were it never to be answered.
     fn most(&self) -> usize {
         match self.ending {
-            Ending::Silent(at) | Ending::Cut(at) | Ending::Reset(at) => at,
+            Ending::Silent(at) | Ending::Cut(at) | Ending::Reset(at) | Ending::Leave(at) => at,
             _ => self.requests.last().map_or(0, |request| request.end),
         }
     }
@@ -217,7 +220,9 @@ impl Client {
         }
         match self.ending {
             Ending::Open | Ending::Silent(_) => false,
-            Ending::HalfClose | Ending::Cut(_) | Ending::Reset(_) => wire.arrived == self.most(),
+            Ending::HalfClose | Ending::Cut(_) | Ending::Reset(_) | Ending::Leave(_) => {
+                wire.arrived == self.most()
+            }
             Ending::Polite | Ending::Close => {
                 drop(wire);
                 self.is_ended() || self.answered == self.requests.len()
@@ -274,7 +279,7 @@ impl Client {
             let method_end = |r: &Expected| r.start + "HEAD ".len();
             let head_only = request.is_some_and(|r| r.head_only && wire.known >= method_end(r));
             let parsed = Answer::parse(&wire.output[self.parsed..], head_only, end)?;
-            let read = wire.read;
+            let read = wire.used();
             drop(wire);
             let (answer, used) = match parsed {
                 Parsed::Nothing => return Ok(()),

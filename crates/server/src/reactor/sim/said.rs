@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Answered,
     Failed,
     Refused,
+    /// The request was given back: there is none.
+    Dropped,
 }
 
 #[derive(Clone, Debug)]

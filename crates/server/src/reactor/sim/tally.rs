@@ -45,6 +45,10 @@ pub(super) struct LaneTally {
     pub(super) early: u64,
     pub(super) streamed: u64,
     pub(super) aborted: u64,
+    pub(super) dropped: u64,
+    /// Turns in which a cut answer waited for its client, and in which one had left.
+    pub(super) cut: u64,
+    pub(super) left_early: u64,
     /// Lanes that were closed, replaced, left out, and followed by others.
     pub(super) closed: u64,
     pub(super) replaced: u64,
@@ -58,7 +62,7 @@ pub(super) struct LaneTally {
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 19] {
+    fn all(&mut self) -> [&mut u64; 22] {
         [
             &mut self.given,
             &mut self.left,
@@ -71,6 +75,9 @@ impl LaneTally {
             &mut self.early,
             &mut self.streamed,
             &mut self.aborted,
+            &mut self.dropped,
+            &mut self.cut,
+            &mut self.left_early,
             &mut self.closed,
             &mut self.replaced,
             &mut self.left_out,
@@ -163,6 +170,8 @@ impl Reactor<SimTransport> {
             tally.peak = tally.peak.max(conn.out.len());
             let lanes = &mut tally.lanes;
             lanes.parked += u64::from(conn.held_back > 0);
+            lanes.cut += u64::from(conn.cut);
+            lanes.left_early += u64::from(conn.phase == Phase::Left);
             lanes.windows += u64::from(conn.unpulled >= WINDOW);
             lanes.streams += u64::from(conn.stream.is_some());
             let streams = |(answer, _): &(Answer, Meta)| matches!(answer, Answer::Task(task) if task.response.streams());

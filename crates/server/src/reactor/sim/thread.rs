@@ -117,6 +117,11 @@ impl Thread {
         self.open.iter().map(|open| (open.exchange, open.id))
     }
 
+    /// Whether it has been told that the client has sent its last byte.
+    pub(super) fn knows_left(&self, exchange: Exchange) -> bool {
+        self.open.iter().any(|open| open.exchange == exchange && open.half_closed)
+    }
+
     /// Whether it leaves a request of that number unanswered.
     pub(super) fn is_silent(&self, mine: impl Fn(u32) -> bool) -> bool {
         self.open.iter().any(|open| open.silent && mine(open.id))
@@ -213,7 +218,17 @@ impl Thread {
             self.replies.push(LaneReply::Late(task));
             return Ok(());
         }
-        self.open.push(Open::new(task, request, &self.habits, &mut self.rng));
+        let open = Open::new(task, request, &self.habits, &mut self.rng);
+        if !open.drops {
+            self.open.push(open);
+        } else if let Some(task) = open.task {
+            book.facts.trace(format_args!("  request {id} is given back unanswered"));
+            book.facts.say(id, Verdict::Dropped);
+            book.facts.lanes.dropped += 1;
+            self.over.insert(exchange, Over::Said);
+            self.lane.answered(1);
+            self.replies.push(LaneReply::Dropped(task));
+        }
         Ok(())
     }
 

@@ -30,10 +30,17 @@ pub(super) struct Wire {
     pub(super) arrived: usize,
     pub(super) notified: usize,
     pub(super) read: usize,
-    /// How much had been read when something was last sent.
+    /// Bytes of these that were thrown away.
+    pub(super) discarded: usize,
+    /// How much had been read for use when something was last sent.
     pub(super) known: usize,
-    /// The client's end of stream has arrived.
+    /// The client's end of stream has arrived, and when.
     pub(super) eof: bool,
+    pub(super) eof_at: u64,
+    /// The client has closed its TCP socket: what is sent to it is answered with a
+    /// reset.
+    pub(super) left: bool,
+    resets: bool,
     pub(super) reset: bool,
     /// The client has closed both directions, which a unix socket tells.
     pub(super) gone: bool,
@@ -46,6 +53,8 @@ pub(super) struct Wire {
     pub(super) blocked: bool,
     /// When something last went into it, or out of it.
     pub(super) moved_at: u64,
+    /// When something last went into it.
+    pub(super) wrote_at: u64,
     pub(super) shut_at: Option<u64>,
     /// Its end was made to look like none.
     pub(super) broken: bool,
@@ -71,8 +80,12 @@ impl Wire {
             arrived: 0,
             notified: 0,
             read: 0,
+            discarded: 0,
             known: 0,
             eof: false,
+            eof_at: 0,
+            left: false,
+            resets: false,
             reset: false,
             gone: false,
             output: Vec::new(),
@@ -80,6 +93,7 @@ impl Wire {
             capacity,
             blocked: false,
             moved_at: now.get(),
+            wrote_at: now.get(),
             shut_at: None,
             broken: false,
             edge: true,
@@ -92,7 +106,8 @@ impl Wire {
 
     /// What epoll would report now. Edge-triggered events carry all that is
     /// the case, not only what is new.
-    pub(super) fn ready(&self) -> Ready {
+    pub(super) fn ready(&mut self) -> Ready {
+        self.reset |= self.resets;
         let failed = self.reset || self.gone || self.eof && self.shut_at.is_some();
         Ready {
             readable: self.arrived > self.read || self.eof || failed,
@@ -120,6 +135,11 @@ impl Wire {
         }
     }
 
+    /// How much has been read for use.
+    pub(super) fn used(&self) -> usize {
+        self.read - self.discarded
+    }
+
     fn room(&self) -> usize {
         self.capacity - (self.output.len() - self.taken).min(self.capacity)
     }
@@ -131,7 +151,13 @@ impl Wire {
 
     pub(super) fn send_eof(&mut self) {
         self.eof = true;
+        self.eof_at = self.now.get();
         self.edge = true;
+    }
+
+    pub(super) fn send_leave(&mut self) {
+        self.left = true;
+        self.send_eof();
     }
 
     pub(super) fn send_close(&mut self) {
@@ -191,6 +217,12 @@ impl Transport for SimTransport {
         Ok(n)
     }
 
+    fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.read(buf)?;
+        self.wire.borrow_mut().discarded += n;
+        Ok(n)
+    }
+
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(buf)])
     }
@@ -215,7 +247,11 @@ impl Transport for SimTransport {
             n = wire.rng.between(1, n - 1);
         }
         wire.moved_at = wire.now.get();
-        wire.known = wire.read;
+        wire.wrote_at = wire.moved_at;
+        // Its answer to that comes with the next event.
+        wire.edge |= wire.left;
+        wire.resets |= wire.left;
+        wire.known = wire.used();
         let mut left = n;
         for buf in bufs {
             let part = &buf[..buf.len().min(left)];

@@ -151,7 +151,7 @@ impl World {
         self.settle()?;
         for client in &self.clients {
             if !self.waits_for_missing(client) {
-                client.check_served()?;
+                client.check_served(&self.facts)?;
             }
         }
         self.trace("the missing replies come");
@@ -161,7 +161,7 @@ impl World {
         }
         self.settle()?;
         for client in &self.clients {
-            client.check_served()?;
+            client.check_served(&self.facts)?;
         }
         self.finish()
     }
@@ -227,11 +227,15 @@ impl World {
         let (input, requests) = self.plan.mix.script(&mut self.rng, &mut self.next_id);
         let ending = if self.rng.percent(self.plan.odd_endings) {
             let at = self.rng.below(input.len() + 1);
-            match self.rng.below(3) {
+            match self.rng.below(4) {
                 0 => Ending::Silent(at),
                 1 => Ending::Cut(at),
+                2 => Ending::Leave(at),
                 _ => Ending::Reset(at),
             }
+        } else if self.rng.percent(20) {
+            // Behind a whole request, as a client that has lost its patience.
+            Ending::Leave(self.rng.pick(&requests).end)
         } else {
             *self.rng.pick(&[Ending::Open, Ending::HalfClose, Ending::Polite, Ending::Close])
         };
@@ -298,6 +302,7 @@ impl World {
             match client.ending {
                 Ending::Reset(_) => wire.send_reset(),
                 Ending::Close => wire.send_close(),
+                Ending::Leave(_) => wire.send_leave(),
                 _ => wire.send_eof(),
             }
         }

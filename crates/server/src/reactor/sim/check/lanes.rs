@@ -160,6 +160,12 @@ impl Reactor<SimTransport> {
         Ok(mine.into_iter().filter(|sequence| !places.contains(sequence)).collect())
     }
 
+    /// Whether the exchange's client is known to have sent its last byte.
+    pub(in crate::reactor::sim) fn has_left(&self, exchange: Exchange) -> bool {
+        let conn = self.conns.get(exchange.0.slot as usize);
+        conn.is_some_and(|conn| conn.generation == exchange.0.generation && conn.has_left())
+    }
+
     /// Whether the lane in this place has been told everything.
     pub(in crate::reactor::sim) fn has_told(&self, place: usize) -> bool {
         self.lanes.get(place).is_none_or(|side| side.events().is_empty() && side.ahead().is_empty())

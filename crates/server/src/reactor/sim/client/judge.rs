@@ -7,7 +7,7 @@ use reactor_proto::response::date;
 use super::{Client, EPOCH, Facts, Fate};
 use crate::reactor::sim::answer::Answer;
 use crate::reactor::sim::request::{Expected, INLINE, Kind, pattern};
-use crate::reactor::timers::MILLIS_PER_BYTE;
+use crate::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE};
 use crate::stats::CloseReason;
 
 /// Whether an answer has to say that it is the last.
@@ -200,6 +200,13 @@ impl Client {
         Some(since)
     }
 
+    /// Whether a client that has sent its last byte had its time to be answered.
+    fn is_left_alone(&self, at: u64, facts: &Facts) -> bool {
+        let wire = self.wire.borrow();
+        let span = LEAVE_GRACE.min(facts.timeouts.write).as_millis() as u64;
+        wire.eof && at - wire.eof_at.max(wire.wrote_at) >= span
+    }
+
     /// Whether every request that came in whole, as far as the server was
     /// told of it, has its answer.
     fn is_served(&self, upto: usize) -> bool {
@@ -207,10 +214,14 @@ impl Client {
     }
 
     /// Whether the server owes nothing: no answer, and no `100 Continue`.
-    pub(in crate::reactor::sim) fn check_served(&self) -> Result<(), String> {
+    pub(in crate::reactor::sim) fn check_served(&self, facts: &Facts) -> Result<(), String> {
         let wire = self.wire.borrow();
         if wire.reset || wire.closed.is_some() {
             // Judged by `judge_close`.
+            return Ok(());
+        }
+        if self.is_broken_off(facts) {
+            // Its connection waits until the client has what there is.
             return Ok(());
         }
         if !self.is_served(wire.arrived) {
@@ -241,7 +252,7 @@ impl Client {
         }
         let millis = |span: std::time::Duration| span.as_millis() as u64;
         // There may be room of which nobody has been told yet.
-        let blocked = wire.blocked || wire.edge;
+        let blocked = wire.blocked || wire.edge || wire.broken && wire.taken < wire.output.len();
         if reason == CloseReason::WriteTimeout {
             let late = at - wire.moved_at >= millis(facts.timeouts.write);
             let idle = at - wire.moved_at;
@@ -251,8 +262,11 @@ impl Client {
                 Err(format!("given up, blocked {blocked}, {idle} ms after it last moved"))
             };
         }
-        if reason == CloseReason::Aborted && self.is_broken_off(facts) {
+        if reason == CloseReason::Aborted && self.is_left_alone(at, facts) {
             return Ok(());
+        }
+        if reason == CloseReason::Aborted && self.is_broken_off(facts) {
+            return self.judge_cut(facts);
         }
         if self.parsed < wire.output.len() {
             return Err(format!("{reason:?} within an answer"));

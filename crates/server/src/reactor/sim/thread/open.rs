@@ -36,11 +36,13 @@ pub(super) struct Open {
     pub(super) task: Option<LaneTask>,
     /// Never answers.
     pub(super) silent: bool,
+    /// Is given back without an answer.
+    pub(super) drops: bool,
     // The request.
     expected: Expected,
     body: usize,
     body_ended: bool,
-    half_closed: bool,
+    pub(super) half_closed: bool,
     unpulled: usize,
     // The answer.
     answer: Said,
@@ -84,6 +86,7 @@ impl Open {
             exchange: task.exchange(),
             id: request.id,
             silent: rng.percent(habits.silent),
+            drops: habits.aborts > 0 && rng.percent(habits.aborts / 2),
             expected: request.clone(),
             body: if task.body_streams() { 0 } else { request.body },
             body_ended: !task.body_streams(),
@@ -205,7 +208,7 @@ impl Open {
             Form::Chunked | Form::UntilClose => response.stream(None),
         }
         match answer.verdict {
-            Verdict::Answered => {}
+            Verdict::Answered | Verdict::Dropped => {}
             Verdict::Failed => task.fail(),
             Verdict::Refused => task.refuse(),
         }

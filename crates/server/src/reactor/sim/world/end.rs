@@ -23,6 +23,7 @@ impl World {
                     match client.ending {
                         Ending::Reset(_) => client.wire.borrow_mut().send_reset(),
                         Ending::Close => client.wire.borrow_mut().send_close(),
+                        Ending::Leave(_) => client.wire.borrow_mut().send_leave(),
                         _ => client.wire.borrow_mut().send_eof(),
                     }
                     moved = true;

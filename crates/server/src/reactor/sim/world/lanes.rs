@@ -294,6 +294,11 @@ impl World {
                 if !self.reactor.is_with_lane(exchange.0) {
                     return Err(format!("request {id} is over, and its lane was not told"));
                 }
+                if self.reactor.has_left(exchange) && !thread.knows_left(exchange) {
+                    return Err(format!(
+                        "request {id}: its lane does not know that the client left"
+                    ));
+                }
             }
         }
         Ok(())

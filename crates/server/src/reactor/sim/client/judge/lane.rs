@@ -1,7 +1,7 @@
 //! Whether what a client sees of a lane is right.
 
 use super::Closing;
-use crate::reactor::sim::answer::{Answer, End};
+use crate::reactor::sim::answer::{Answer, End, Parsed};
 use crate::reactor::sim::client::{Client, Facts};
 use crate::reactor::sim::request::{Expected, Kind, pattern};
 use crate::reactor::sim::said::{Form, Said, Verdict};
@@ -130,11 +130,44 @@ impl Client {
         let from = self.answered.saturating_sub(1);
         self.requests[from..].iter().filter(|request| request.kind.is_lane()).any(|request| {
             facts.said.get(&request.id).is_some_and(|said| {
-                let unread = said.early && wire.read < request.end;
+                let unread = said.early && wire.used() < request.end;
                 let spoilt = matches!(request.kind, Kind::Spoilt(_));
-                said.aborted || said.streams() && (wire.eof || facts.lost_lanes || unread || spoilt)
+                said.aborted
+                    || said.streams() && (wire.gone || facts.lost_lanes || unread || spoilt)
             })
         })
+    }
+
+    /// What a thread said of an answer before it broke it off has been sent.
+    pub(super) fn judge_cut(&self, facts: &Facts) -> Result<(), String> {
+        let wire = self.wire.borrow();
+        let said_of = |request: &Expected| facts.said.get(&request.id);
+        let is_cut = |request: &Expected| said_of(request).is_some_and(|said| said.aborted);
+        let (earlier, rest) = self.requests.split_at(self.answered);
+        let Some(request) = rest.first().filter(|request| is_cut(request)) else { return Ok(()) };
+        // Something else may have ended the connection before it was its turn.
+        let may_miss = facts.lost_lanes
+            || earlier.iter().any(is_cut)
+            || matches!(request.kind, Kind::Spoilt(_))
+            || request.end > wire.used()
+            || wire.gone
+            || wire.left;
+        let Some(said) = said_of(request).filter(|said| said.streams() && !may_miss) else {
+            return Ok(());
+        };
+        let there = match Answer::parse(&wire.output[self.parsed..], request.head_only, wire.end())?
+        {
+            Parsed::Begun(answer) | Parsed::Whole(answer, _) => Some(answer),
+            Parsed::Nothing => None,
+        };
+        let there = there.ok_or_else(|| format!("not even the head came of {said:?}"))?;
+        if !request.head_only && there.body != pattern(request.id, said.bytes)[..said.sent] {
+            return Err(format!("{} bytes came of {said:?}", there.body.len()));
+        }
+        if wire.broken && wire.taken < wire.output.len() {
+            return Err("a reset takes along what the client has not got".into());
+        }
+        Ok(())
     }
 }
 
@@ -142,6 +175,8 @@ fn closing(request: &Expected, said: Option<&Said>) -> Closing {
     match said {
         Some(said) if said.closes || said.form == Form::UntilClose => Closing::Must,
         Some(said) if said.early && request.body > 0 => Closing::May,
+        // It has come whole all the same, before it was broken off.
+        Some(said) if said.aborted => Closing::May,
         _ => Closing::Asked,
     }
 }
