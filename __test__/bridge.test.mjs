@@ -1086,6 +1086,92 @@ test('a body that breaks off rejects its reader', async (t) => {
   );
 });
 
+for (const [status, code] of [
+  [413, 'ERR_REACTOR_BODY_TOO_LARGE'],
+  [408, 'ERR_REACTOR_BODY_TIMEOUT'],
+  [400, 'ERR_REACTOR_BODY_INVALID'],
+  [503, 'ERR_REACTOR_BODY_REFUSED'],
+]) {
+  test(`a body that is refused with ${status} says so to its reader, and the signal stays`, async (t) => {
+    const seen = [];
+    const readers = {
+      '/text': (request) => request.text(),
+      '/stream': (request) => request.body.pipeTo(new WritableStream()),
+      '/iterated': async (request) => {
+        for await (const _ of request.body) {
+          // Until it fails.
+        }
+      },
+      '/form': (request) => request.formData(),
+    };
+    const lane = connect(async (request) => {
+      try {
+        await readers[new URL(request.url).pathname](request);
+      } catch (error) {
+        seen.push([error.name, error.status, error.code, request.signal.aborted]);
+        throw error;
+      }
+    });
+    for (const target of Object.keys(readers)) {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const id = lane.ask('POST', target, headers, { streams: true });
+      lane.body(id, 'part');
+      // It has taken the part, and waits for the next.
+      await until(() => lane.replies.some((reply) => reply.kind === 'pull' && reply.id === id));
+      lane.replies.length = 0;
+      await sleep(1);
+      lane.refused(id, status);
+      await until(() => seen.length > 0, target);
+      t.deepEqual(seen.splice(0), [['ReactorError', status, code, false]], target);
+    }
+    t.deepEqual(lane.errors, []);
+    t.deepEqual(
+      lane.replies.filter((reply) => reply.kind !== 'pull'),
+      [],
+    );
+  });
+}
+
+test('a handler that does not wait for its body is told by the signal why it is refused', async (t) => {
+  const seen = [];
+  const lane = connect(
+    (request) =>
+      new Promise(() => {
+        request.signal.addEventListener('abort', () => {
+          seen.push(request.signal.reason);
+          request.text().catch((error) => seen.push(error));
+        });
+      }),
+  );
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  lane.body(id, 'part');
+  await sleep(5);
+  lane.refused(id, 413);
+  await until(() => seen.length === 2);
+  t.is(seen[0].code, 'ERR_REACTOR_BODY_TOO_LARGE');
+  t.is(seen[1], seen[0]);
+});
+
+test('a stream of a request whose rest is refused is cancelled with why', async (t) => {
+  let reason = null;
+  const lane = connect(
+    () =>
+      new Response(
+        new ReadableStream({
+          start: (controller) => controller.enqueue(Buffer.from('first')),
+          cancel: (given) => {
+            reason = given;
+          },
+        }),
+      ),
+  );
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  await lane.reply(id);
+  lane.refused(id, 413);
+  await until(() => reason !== null);
+  t.is(reason.status, 413);
+});
+
 test('a body that is read after the answer is an error for its reader', async (t) => {
   const outcomes = [];
   const lane = connect((request) => {
@@ -1134,6 +1220,101 @@ test('what a request sets in async storage stays with it', async (t) => {
     }
   }
 });
+
+/** Each way in which a program's code is called for a request after its handler has returned. */
+const CALLED_LATER = {
+  pull: (_, seen) =>
+    new Response(
+      new ReadableStream({
+        pull(controller) {
+          controller.enqueue(Buffer.from('x'.repeat(50_000)));
+          seen();
+        },
+      }),
+    ),
+  'pull that waits': (_, seen) =>
+    new Response(
+      new ReadableStream({
+        async pull(controller) {
+          await sleep(1);
+          seen();
+          controller.enqueue(Buffer.from('x'));
+        },
+      }),
+    ),
+  cancel: (_, seen) =>
+    new Response(
+      new ReadableStream({
+        start: (controller) => controller.enqueue(Buffer.from('x')),
+        cancel: seen,
+      }),
+    ),
+  'cancel of a clone': (_, seen) => {
+    const response = new Response(
+      new ReadableStream({
+        start: (controller) => controller.enqueue(Buffer.from('x')),
+        cancel: seen,
+      }),
+    );
+    void response.clone().body.cancel();
+    return response;
+  },
+  'an async generator': (_, seen) =>
+    new Response(
+      (async function* () {
+        for (;;) {
+          seen();
+          yield Buffer.from('x'.repeat(50_000));
+        }
+      })(),
+    ),
+  'an async iterator': (_, seen) =>
+    new Response({
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          seen();
+          return { done: false, value: Buffer.from('x'.repeat(50_000)) };
+        },
+      }),
+    }),
+  'a listener of the signal': ({ signal }, seen) => {
+    signal.addEventListener('abort', seen);
+    return new Promise(() => {});
+  },
+  'onabort of a clone’s signal': (request, seen) => {
+    request.clone().signal.onabort = seen;
+    return new Promise(() => {});
+  },
+};
+
+for (const [name, make] of Object.entries(CALLED_LATER)) {
+  for (const isAsync of [false, true]) {
+    test(`async storage in ${name}, of a handler that ${isAsync ? 'waits' : 'answers at once'}`, async (t) => {
+      const storage = new AsyncLocalStorage();
+      const seen = { '/a': [], '/b': [] };
+      const lane = connect((request) => {
+        const { pathname } = new URL(request.url);
+        const see = () => seen[pathname].push(storage.getStore());
+        return storage.run(pathname, () =>
+          isAsync ? sleep(1).then(() => make(request, see)) : make(request, see),
+        );
+      });
+      const ids = ['/a', '/b'].map((target) => lane.ask('GET', target));
+      await sleep(20);
+      for (const id of ids) {
+        lane.ack(id, 100_000);
+      }
+      await sleep(20);
+      for (const id of ids) {
+        lane.gone(id);
+      }
+      await until(() => seen['/a'].length > 0 && seen['/b'].length > 0);
+      for (const [target, stores] of Object.entries(seen)) {
+        t.deepEqual([...new Set(stores)], [target]);
+      }
+    });
+  }
+}
 
 test('what a handler enters in async storage is not seen by the next', async (t) => {
   const storage = new AsyncLocalStorage();

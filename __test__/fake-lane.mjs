@@ -57,7 +57,12 @@ export class FakeLane {
   }
 
   gone(id) {
-    this.push({ kind: 4, id });
+    this.push({ kind: 4, id, status: 0 });
+  }
+
+  /** The engine refuses the rest of the body, and has answered with this status. */
+  refused(id, status) {
+    this.push({ kind: 4, id, status });
   }
 
   halfClosed(id) {
@@ -216,7 +221,7 @@ export class FakeLane {
       };
     }
     return {
-      words: event.kind === 2 ? 4 : event.kind === 5 ? 3 : 2,
+      words: event.kind === 2 ? 4 : event.kind === 4 || event.kind === 5 ? 3 : 2,
       bytes: 0,
       body: event.data?.length ?? 0,
     };
@@ -233,6 +238,8 @@ export class FakeLane {
       bytes.set(event.data, back);
       events[word + 2] = back;
       events[word + 3] = event.data.length;
+    } else if (event.kind === 4) {
+      events[word + 2] = event.status;
     } else if (event.kind === 5) {
       events[word + 2] = event.bytes;
     } else if (event.kind === 1) {

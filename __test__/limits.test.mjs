@@ -537,3 +537,39 @@ test('a server that has stopped lets go of its signal', async (t) => {
   controller.abort();
   t.pass();
 });
+
+test('a refused upload says why to its reader, and the signal does not say that the client left', async (t) => {
+  const seen = {};
+  const server = await start(t, {
+    limits: { body: 1000 },
+    timeouts: { body: 1500 },
+    fetch: async (request) => {
+      const name = new URL(request.url).pathname.slice(1);
+      seen[name] = { aborts: 0 };
+      request.signal.addEventListener('abort', () => {
+        seen[name].aborts++;
+      });
+      try {
+        await request.text();
+      } catch ({ name: kind, code, status }) {
+        Object.assign(seen[name], { kind, code, status });
+      }
+      return new Response('late');
+    },
+  });
+  const begin = (name) =>
+    `POST /${name} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n`;
+  for (const [name, status, code, rest] of [
+    ['large', 413, 'ERR_REACTOR_BODY_TOO_LARGE', `800\r\n${'a'.repeat(2048)}\r\n0\r\n\r\n`],
+    ['broken', 400, 'ERR_REACTOR_BODY_INVALID', 'zz\r\n'],
+    ['slow', 408, 'ERR_REACTOR_BODY_TIMEOUT', ''],
+  ]) {
+    const wire = await open(t, server);
+    wire.send(begin(name));
+    await until(() => seen[name] !== undefined);
+    wire.send(rest);
+    await wire.reads(new RegExp(`^HTTP/1.1 ${status} `));
+    await until(() => seen[name].code !== undefined);
+    t.deepEqual(seen[name], { aborts: 0, kind: 'ReactorError', code, status });
+  }
+});

@@ -6,7 +6,7 @@ import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
 import { GenuineFormData, GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
-import { streamFrom } from './streams.js';
+import { handOnScope, rememberScope, streamFrom } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
 export interface Body {
@@ -123,6 +123,8 @@ export class StreamedBody implements Body {
   clone(): StreamedBody {
     refuseUnusable(this.isUsed, this.#stream);
     const [mine, other] = this.#stream.tee();
+    handOnScope(this.#stream, mine);
+    handOnScope(this.#stream, other);
     this.#stream = mine;
     return new StreamedBody(other);
   }
@@ -141,6 +143,7 @@ export function extract(
     }
     if (given instanceof ReadableStream) {
       refuseUnusable(isDisturbed(given), given);
+      rememberScope(given);
       return [new StreamedBody(given), null];
     }
     if (given instanceof URLSearchParams) {
@@ -157,10 +160,13 @@ export function extract(
       // Rare and intricate: Node knows how.
       const genuine = new GenuineResponse(given as FormData);
       const type = genuine.headers.get('content-type');
-      return [new StreamedBody(genuine.body as ReadableStream<Uint8Array>), type];
+      const stream = genuine.body as ReadableStream<Uint8Array>;
+      rememberScope(stream);
+      return [new StreamedBody(stream), type];
     }
     const stream = streamFrom(given);
     if (stream !== null) {
+      rememberScope(stream);
       return [new StreamedBody(stream), null];
     }
   }

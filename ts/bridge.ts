@@ -30,6 +30,7 @@ import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
 import { impliedType, isReactorResponse, responseFields, takeContent } from './response.js';
 import { show } from './show.js';
+import { scopeOf } from './streams.js';
 
 /** What answers requests, as the bridge calls it. */
 export type AnyHandler = (request: ReactorRequest, info: ReactorInfo) => unknown;
@@ -442,12 +443,17 @@ export class Bridge implements Desk, Sender {
       exchange.onAck?.(events[at + 2] as number);
     } else if (kind === GONE) {
       this.#open[exchange.id] = undefined;
-      exchange.abort();
+      const status = events[at + 2] as number;
+      if (status === 0) {
+        exchange.runInAsyncScope(exchange.abort, exchange);
+      } else {
+        exchange.runInAsyncScope(exchange.refuse, exchange, status);
+      }
     } else if (kind === TIMED_OUT) {
       this.#open[exchange.id] = undefined;
-      exchange.timeOut();
+      exchange.runInAsyncScope(exchange.timeOut, exchange);
     } else if (kind === HALF_CLOSED) {
-      exchange.hangUp();
+      exchange.runInAsyncScope(exchange.hangUp, exchange);
     } else if (exchange.incoming instanceof StreamedIncoming) {
       if (kind === BODY) {
         const start = events[at + 2] as number;
@@ -497,7 +503,7 @@ export class Bridge implements Desk, Sender {
     flags: number,
   ): void {
     if (!exchange.isOpen) {
-      discard(content, exchange.signal.reason);
+      discard(content, exchange.reason);
       return;
     }
     if (status === 0) {
@@ -515,7 +521,10 @@ export class Bridge implements Desk, Sender {
       this.#open[exchange.id] = exchange;
       this.#hasPending = true;
       this.start(outgoing);
-      void outgoing.run();
+      const run = scopeOf(stream);
+      run(() => void outgoing.run());
+      const { onGone } = exchange;
+      exchange.onGone = onGone && (() => run(onGone));
       return;
     }
     this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
@@ -571,7 +580,7 @@ function empty(array: unknown[]): void {
 /** Nobody will read the content. */
 function discard(content: Content, reason: unknown): void {
   if (content instanceof ReadableStream) {
-    content.cancel(reason).catch(() => {});
+    scopeOf(content)(() => void content.cancel(reason).catch(() => {}));
   }
 }
 
@@ -594,7 +603,7 @@ function promiseOf(value: unknown): Promise<unknown> | null {
 
 /** Whether the error is the signal's own, or one made from it. */
 function isAbort(error: unknown, exchange: Exchange): boolean {
-  if (error === exchange.signal.reason) {
+  if (error === exchange.reason) {
     return true;
   }
   try {

@@ -1,11 +1,13 @@
-import { AsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { GenuineAbortController, GenuineDOMException } from './genuine.js';
 import { type FieldSource, joined, separatorOf, trimmed } from './headers.js';
 import type { Heads } from './heads.js';
 import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
 import { BODY_STREAMS, HAS_BODY, HTTP_1_0, METHODS, REQUEST_WORDS, THREAD_SHIFT } from './lane.js';
 import type { Origin, Proxies } from './proxies.js';
+import { RefusedBodyError } from './refusal.js';
 import type { ReactorRequest } from './request.js';
+import type { Scope } from './streams.js';
 import { urlOf } from './url.js';
 
 /** What an exchange needs of the bridge it came over. */
@@ -41,8 +43,10 @@ export class Exchange extends AsyncResource implements FieldSource {
   readonly id: number;
   /** No reply has ended it, and the client is there. */
   isOpen = true;
-  /** Before it was answered the client went away or hung up, or its time was over. */
+  /** Before it was answered the client went away or hung up, or the engine answered. */
   isGone = false;
+  /** Before it was answered the engine refused the rest of its body. */
+  refusal: RefusedBodyError | null = null;
   /** The handler has failed; the error handler's answer shall not be asked for again. */
   hasFailed = false;
   /** What the handler was given. */
@@ -78,6 +82,8 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** Offset and length of each route parameter; `null` without any. */
   readonly #spans: readonly number[] | null;
   #controller: AbortController | null = null;
+  /** The async context in which the program first asked for the signal. */
+  #signalScope: Scope | null = null;
   /** What {@link Proxies} make of it, once somebody has asked. */
   #origin: Origin | null = null;
 
@@ -182,7 +188,8 @@ export class Exchange extends AsyncResource implements FieldSource {
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new GenuineAbortController();
-      if (this.isGone) {
+      this.#signalScope = AsyncLocalStorage.snapshot();
+      if (this.isGone && this.refusal === null) {
         this.#controller.abort();
       }
     }
@@ -261,7 +268,7 @@ export class Exchange extends AsyncResource implements FieldSource {
    */
   hangUp(): void {
     this.isGone = true;
-    this.#controller?.abort();
+    this.#abort(undefined);
     this.onHangUp?.();
   }
 
@@ -275,11 +282,38 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.onGone?.();
   }
 
+  /**
+   * The engine has refused the rest of the body, and has answered with this status.
+   * The client is still there, so whoever waits for the body learns of it there and
+   * the signal stays as it is. A handler that waits for something else has only the
+   * signal to learn it from.
+   */
+  refuse(status: number): void {
+    this.isOpen = false;
+    this.isGone = true;
+    this.refusal = new RefusedBodyError(status);
+    const { incoming } = this;
+    if (!(incoming instanceof StreamedIncoming && incoming.isAwaited)) {
+      this.#controller ??= new GenuineAbortController();
+      this.#abort(this.refusal);
+    }
+    if (incoming instanceof StreamedIncoming) {
+      incoming.fail(this.refusal);
+    }
+    this.onHangUp?.();
+    this.onGone?.();
+  }
+
+  /** What ended it before it was answered. */
+  get reason(): unknown {
+    return this.refusal ?? this.signal.reason;
+  }
+
   /** The engine has answered in the handler's place. */
   timeOut(): void {
     this.isOpen = false;
     this.#controller ??= new GenuineAbortController();
-    this.#controller.abort(
+    this.#abort(
       new GenuineDOMException(
         'The request was not answered within "requestTimeout"',
         'TimeoutError',
@@ -293,6 +327,14 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.isOpen = false;
     if (this.incoming instanceof StreamedIncoming) {
       this.incoming.fail(answered());
+    }
+  }
+
+  /** Whoever listens does so in the context of the request, not of the lane. */
+  #abort(reason: unknown): void {
+    const controller = this.#controller;
+    if (controller !== null) {
+      (this.#signalScope ?? ((call) => call()))(() => controller.abort(reason));
     }
   }
 

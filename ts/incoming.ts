@@ -164,6 +164,11 @@ export class StreamedIncoming implements Body {
     return this.#isComplete;
   }
 
+  /** Somebody waits for the next piece, or for the end. */
+  get isAwaited(): boolean {
+    return this.#onPiece !== null;
+  }
+
   /** A piece has come. */
   push(piece: Uint8Array<ArrayBuffer>): void {
     this.#pieces.push(piece);

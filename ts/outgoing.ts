@@ -101,7 +101,7 @@ export class Outgoing implements Starting {
       this.#underWay = Math.max(0, this.#underWay - bytes);
       this.#onRoom?.();
     };
-    exchange.onGone = () => this.#stop(exchange.signal.reason);
+    exchange.onGone = () => this.#stop(exchange.reason);
     try {
       for (;;) {
         const { done, value } = await this.#reader.read();

@@ -1,4 +1,32 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { ReadableStream } from 'node:stream/web';
+
+/** Calls a function in the async context in which this was made. */
+export type Scope = (call: () => void) => void;
+
+/** The context in which the program gave a stream to a body. */
+const SCOPES = new WeakMap<ReadableStream, Scope>();
+
+/**
+ * Remembers the async context that a program gives a stream in: `pull` and `cancel`
+ * are the program's too, and are called long after it has returned.
+ */
+export function rememberScope(stream: ReadableStream): void {
+  SCOPES.set(stream, AsyncLocalStorage.snapshot());
+}
+
+/** The same context for a stream that was made from the first. */
+export function handOnScope(from: ReadableStream, to: ReadableStream): void {
+  const scope = SCOPES.get(from);
+  if (scope !== undefined) {
+    SCOPES.set(to, scope);
+  }
+}
+
+/** Where to call what calls the program's part of a stream. */
+export function scopeOf(stream: ReadableStream): Scope {
+  return SCOPES.get(stream) ?? ((call) => call());
+}
 
 /** What this takes of a stream: a reader of the standard's, or what does the same. */
 interface Reader {

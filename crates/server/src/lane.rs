@@ -36,6 +36,9 @@ pub enum LaneEvent {
     HalfClosed(Exchange),
     /// The client has gone, or its body broke off. The exchange is over.
     Gone(Exchange),
+    /// The rest of the body is refused, and the request has been answered with this
+    /// status. The exchange is over.
+    Refused(Exchange, u16),
     /// The request has been answered with 503, because its response did not come
     /// in time. The exchange is over.
     TimedOut(Exchange),
@@ -52,6 +55,7 @@ impl LaneEvent {
             | Self::BodyEnd(exchange)
             | Self::HalfClosed(exchange)
             | Self::Gone(exchange)
+            | Self::Refused(exchange, _)
             | Self::TimedOut(exchange)
             | Self::Ack(exchange, _) => *exchange,
         }

@@ -154,7 +154,9 @@ impl Handler {
                     self.pump_echo(exchange);
                 }
             }
-            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
+            LaneEvent::Gone(exchange)
+            | LaneEvent::Refused(exchange, _)
+            | LaneEvent::TimedOut(exchange) => {
                 self.seen.gone.fetch_add(1, Ordering::Relaxed);
                 self.echoes.remove(&exchange);
                 self.downloads.remove(&exchange);

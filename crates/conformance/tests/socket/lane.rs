@@ -163,7 +163,9 @@ impl Stage {
                     open.is_ready = true;
                 }
             }
-            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
+            LaneEvent::Gone(exchange)
+            | LaneEvent::Refused(exchange, _)
+            | LaneEvent::TimedOut(exchange) => {
                 if let Some(open) = self.open.remove(&exchange) {
                     self.lane.answered(1);
                     if let Some(task) = open.task {

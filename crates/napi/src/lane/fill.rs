@@ -104,10 +104,17 @@ impl<'a> Fill<'a> {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 self.small(event, ACK, &[id, length(n)])
             }
-            LaneEvent::Gone(exchange) | LaneEvent::TimedOut(exchange) => {
+            LaneEvent::Gone(exchange)
+            | LaneEvent::Refused(exchange, _)
+            | LaneEvent::TimedOut(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
-                let kind = if matches!(event, LaneEvent::Gone(_)) { GONE } else { TIMED_OUT };
-                let filled = self.small(event, kind, &[id]);
+                let filled = match event {
+                    LaneEvent::Refused(_, status) => {
+                        self.small(event, GONE, &[id, u32::from(status)])
+                    }
+                    LaneEvent::Gone(_) => self.small(event, GONE, &[id, 0]),
+                    _ => self.small(event, TIMED_OUT, &[id]),
+                };
                 if matches!(filled, Filled::Done) {
                     exchanges.end(id);
                 }

@@ -9,7 +9,8 @@ pub(super) const REQUEST: u32 = 1;
 pub(super) const BODY: u32 = 2;
 /// The request's body is complete.
 pub(super) const BODY_END: u32 = 3;
-/// The client is gone; the exchange is over.
+/// The exchange is over: the client is gone, or with a status in `[2]` the engine has
+/// refused the rest of the request's body and answered with that.
 pub(super) const GONE: u32 = 4;
 /// `[2]` bytes of the streaming response have left.
 pub(super) const ACK: u32 = 5;

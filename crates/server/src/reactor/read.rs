@@ -372,7 +372,15 @@ impl<T: Transport> Reactor<T> {
                 let meta = incoming.meta();
                 let sequence = conn.next_request.wrapping_sub(1);
                 if let Incoming::Stream(exchange, _) = *incoming {
-                    self.tell_lane(slot, LaneEvent::Gone(exchange));
+                    let event = match &answer {
+                        Answer::Rejected(error) => LaneEvent::Refused(exchange, error.status()),
+                        Answer::Plain(plain) if *plain != Plain::Incomplete => {
+                            LaneEvent::Refused(exchange, plain.status())
+                        }
+                        // The client has left in the midst of it.
+                        _ => LaneEvent::Gone(exchange),
+                    };
+                    self.tell_lane(slot, event);
                     self.end_deadline(slot, sequence);
                 }
                 // Whatever the lane may still say of it comes too late.

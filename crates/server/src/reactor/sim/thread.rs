@@ -154,10 +154,12 @@ impl Thread {
             | LaneEvent::BodyEnd(exchange)
             | LaneEvent::HalfClosed(exchange)
             | LaneEvent::Gone(exchange)
+            | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange)
             | LaneEvent::Ack(exchange, _) => exchange,
         };
-        let ends = matches!(event, LaneEvent::Gone(_) | LaneEvent::TimedOut(_));
+        let ends =
+            matches!(event, LaneEvent::Gone(_) | LaneEvent::Refused(..) | LaneEvent::TimedOut(_));
         match self.over.get(&exchange) {
             Some(Over::Told) => return Err(format!("{exchange:?} is told of after its end")),
             // They have crossed.
