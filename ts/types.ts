@@ -607,7 +607,10 @@ export interface ConnectionStats {
   open: number;
   /** Turned away with 503 because `maxConnections` were open. */
   refused: number;
-  /** Times that accepting paused for want of file descriptors or memory. */
+  /**
+   * Times that accepting paused after an error that is not one connection's own: no file
+   * descriptors or memory, or not allowed. The first of each kind is told on stderr.
+   */
   acceptPauses: number;
   /** Closed, by reason. */
   closed: ClosedStats;

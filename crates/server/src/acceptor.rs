@@ -16,13 +16,16 @@ use crate::stats::Counters;
 /// Connections accepted before other work gets its turn.
 const BATCH: usize = 256;
 
-/// The first pause after the system ran out of descriptors or memory; it
-/// doubles up to the second.
+/// Failures in a row, of whatever kind, after which a listener is left alone for a while.
+const MOST_FAILURES: usize = 64;
+
+/// The first pause after an error that is not one connection's own; it doubles up to the
+/// second.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections that were turned away and may still be reading why.
-const MAX_REFUSED: usize = 64;
+pub(crate) const MAX_REFUSED: usize = 64;
 const REFUSED_FOR: Duration = Duration::from_millis(500);
 const REFUSED_POLL: Duration = Duration::from_millis(50);
 
@@ -43,37 +46,61 @@ pub(crate) const WAKER: u64 = u64::MAX;
 
 /// Listeners and what happens when there are too many connections.
 pub(crate) struct Accepting {
-    listeners: Vec<Listener>,
+    listeners: Vec<Door>,
     counters: Arc<Counters>,
     max_connections: usize,
-    /// Not accepting until then: the system has no more descriptors.
-    paused_until: Option<Instant>,
-    pause: Duration,
+    backlog: usize,
+    max_refused: usize,
     refused: VecDeque<(Stream, Instant)>,
     exclusive: bool,
+}
+
+/// Bounds on connections.
+pub(crate) struct AcceptLimits {
+    /// Open at once.
+    pub(crate) connections: usize,
+    /// Waiting at each listener.
+    pub(crate) backlog: u32,
+    /// Turned away, and perhaps still reading why.
+    pub(crate) refused: usize,
+}
+
+/// One listener, and whether it is watched.
+struct Door {
+    listener: Listener,
+    token: u64,
+    /// Not accepting until then: it failed.
+    paused_until: Option<Instant>,
+    pause: Duration,
 }
 
 impl Accepting {
     pub(crate) fn new(
         listeners: Vec<Listener>,
         counters: Arc<Counters>,
-        max_connections: usize,
+        limits: &AcceptLimits,
         exclusive: bool,
     ) -> Self {
-        Self {
-            listeners,
-            counters,
-            max_connections,
+        let listeners = (LISTENER..).zip(listeners).map(|(token, listener)| Door {
+            listener,
+            token,
             paused_until: None,
             pause: MIN_PAUSE,
+        });
+        Self {
+            listeners: listeners.collect(),
+            counters,
+            max_connections: limits.connections,
+            backlog: usize::try_from(limits.backlog).unwrap_or(usize::MAX),
+            max_refused: limits.refused,
             refused: VecDeque::new(),
             exclusive,
         }
     }
 
     pub(crate) fn register(&self, poller: &Poller) -> io::Result<()> {
-        for (token, listener) in (LISTENER..).zip(&self.listeners) {
-            poller.add_listener(listener, token, self.exclusive)?;
+        for Door { listener, token, .. } in &self.listeners {
+            poller.add_listener(listener, *token, self.exclusive)?;
         }
         Ok(())
     }
@@ -83,83 +110,97 @@ impl Accepting {
     pub(crate) fn accept(
         &mut self,
         poller: &Poller,
-        open: usize,
+        mut open: usize,
         take: &mut dyn FnMut(Stream, Option<SocketAddr>),
     ) {
-        self.accept_up_to(BATCH, Some(poller), open, take);
+        let mut room = BATCH;
+        for index in 0..self.listeners.len() {
+            if self.listeners[index].paused_until.is_some() {
+                continue;
+            }
+            if let Err(error) = self.accept_at(index, &mut room, &mut open, &|| false, take) {
+                self.pause(index, &error, poller);
+            }
+        }
     }
 
-    /// Accepts everything that waits, then stops listening: whoever got
-    /// through to us before the stop is served.
+    /// Accepts what waits, then stops listening: clients that got through to us before
+    /// the stop are served. No more of them can have waited than the backlog has room
+    /// for; of those that come meanwhile there may be no end. `is_forced` cuts it short.
     pub(crate) fn finish(
         &mut self,
         poller: &Poller,
-        open: usize,
+        mut open: usize,
+        is_forced: &dyn Fn() -> bool,
         take: &mut dyn FnMut(Stream, Option<SocketAddr>),
     ) {
         self.unlink();
-        self.accept_up_to(usize::MAX, None, open, take);
-        for listener in &self.listeners {
+        for index in 0..self.listeners.len() {
+            // The kernel takes one more than it is told (listen(2), tcp(7)).
+            let mut room = self.backlog.saturating_add(1);
+            // What fails now is not tried again.
+            let _ = self.accept_at(index, &mut room, &mut open, is_forced, take);
             // Closing does not end the watch of a unix socket that other loops
             // still have open (epoll(7), question 6). It may be paused already.
-            let _ = poller.remove(listener);
+            let _ = poller.remove(&self.listeners[index].listener);
         }
         self.listeners.clear();
-        self.paused_until = None;
     }
 
     /// Nobody shall find a listener that will not accept. While it is open its
     /// file's inode is not used again, so only our own file goes.
     fn unlink(&self) {
-        for listener in &self.listeners {
-            listener.unlink();
+        for door in &self.listeners {
+            door.listener.unlink();
         }
     }
 
-    fn accept_up_to(
+    /// Accepts up to `room` connections at one listener. Fails with an error that says
+    /// nothing of one connection alone: a further try would come to the same.
+    fn accept_at(
         &mut self,
-        limit: usize,
-        poller: Option<&Poller>,
-        mut open: usize,
+        index: usize,
+        room: &mut usize,
+        open: &mut usize,
+        is_forced: &dyn Fn() -> bool,
         take: &mut dyn FnMut(Stream, Option<SocketAddr>),
-    ) {
-        let mut accepted = 0;
-        let mut index = 0;
-        while index < self.listeners.len() && accepted < limit {
-            match self.listeners[index].accept() {
+    ) -> io::Result<()> {
+        let mut failures = 0;
+        while *room > 0 && !is_forced() {
+            match self.listeners[index].listener.accept() {
                 Ok((stream, peer)) => {
-                    accepted += 1;
-                    self.pause = MIN_PAUSE;
-                    if open < self.max_connections {
-                        open += 1;
+                    failures = 0;
+                    *room -= 1;
+                    self.listeners[index].pause = MIN_PAUSE;
+                    if *open < self.max_connections {
+                        *open += 1;
                         take(stream, peer);
                     } else {
                         self.refuse(stream);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => index += 1,
-                // Out of descriptors or memory: trying on would spin, since
-                // the listener stays readable (accept(2), EMFILE).
-                Err(error) if is_exhaustion(&error) => {
-                    if let Some(poller) = poller {
-                        self.pause(poller);
-                    }
-                    return;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // It died in the queue: take the next. If that goes on it is no
+                // connection's own error, whatever it is called.
+                Err(error) if is_connections_own(&error) && failures < MOST_FAILURES => {
+                    failures += 1;
                 }
-                // The connection died in the queue (ECONNABORTED and the
-                // network errors that accept(2) passes on): take the next.
-                Err(_) => accepted += 1,
+                // Out of descriptors or memory, forbidden, or the listener is dead:
+                // trying on would spin, since it stays readable.
+                Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
-    fn pause(&mut self, poller: &Poller) {
-        self.counters.accept.pauses.fetch_add(1, Ordering::Relaxed);
-        for listener in &self.listeners {
-            let _ = poller.remove(listener);
-        }
-        self.paused_until = Some(Instant::now() + self.pause);
-        self.pause = (self.pause * 2).min(MAX_PAUSE);
+    fn pause(&mut self, index: usize, error: &io::Error, poller: &Poller) {
+        let accept = &self.counters.accept;
+        accept.pauses.fetch_add(1, Ordering::Relaxed);
+        let door = &mut self.listeners[index];
+        accept.tell(door.listener.address(), error);
+        let _ = poller.remove(&door.listener);
+        door.paused_until = Some(Instant::now() + door.pause);
+        door.pause = (door.pause * 2).min(MAX_PAUSE);
     }
 
     /// Tells the client, without letting it hold a place.
@@ -170,7 +211,7 @@ impl Accepting {
         // A fresh socket has room for this.
         let _ = stream.write(&refusal);
         let _ = stream.shutdown_write();
-        if self.refused.len() >= MAX_REFUSED {
+        if self.refused.len() >= self.max_refused {
             self.refused.pop_front();
         }
         self.refused.push_back((stream, Instant::now() + REFUSED_FOR));
@@ -179,15 +220,19 @@ impl Accepting {
     /// When [`tick`](Self::tick) has something to do.
     pub(crate) fn next_at(&self, now: Instant) -> Option<Instant> {
         let refused = (!self.refused.is_empty()).then(|| now + REFUSED_POLL);
-        [self.paused_until, refused].into_iter().flatten().min()
+        let paused = self.listeners.iter().filter_map(|door| door.paused_until);
+        paused.chain(refused).min()
     }
 
     /// Listens again after a pause and lets go of those turned away.
     pub(crate) fn tick(&mut self, poller: &Poller, now: Instant) {
-        if self.paused_until.is_some_and(|until| now >= until) {
-            self.paused_until = None;
-            if self.register(poller).is_err() {
-                self.pause(poller);
+        for index in 0..self.listeners.len() {
+            let Door { listener, token, paused_until, .. } = &mut self.listeners[index];
+            if paused_until.is_some_and(|until| now >= until) {
+                *paused_until = None;
+                if let Err(error) = poller.add_listener(listener, *token, self.exclusive) {
+                    self.pause(index, &error, poller);
+                }
             }
         }
         // Read what they sent, or closing would reset the connection under
@@ -209,20 +254,40 @@ impl Drop for Accepting {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
-    const EXHAUSTED: [nix_errno::Code; 4] =
-        [nix_errno::EMFILE, nix_errno::ENFILE, nix_errno::ENOBUFS, nix_errno::ENOMEM];
-    error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&code))
-}
-
-/// Error numbers of accept(2) that std has no name for, the same on every
-/// Linux platform that this crate builds for.
-mod nix_errno {
-    pub(super) type Code = i32;
-    pub(super) const ENOMEM: Code = 12;
-    pub(super) const ENFILE: Code = 23;
-    pub(super) const EMFILE: Code = 24;
-    pub(super) const ENOBUFS: Code = 105;
+/// Whether `accept4` tells of the connection that it was to return, which is then off the
+/// queue: it was aborted, or had a network error on it, which Linux passes on (accept(2),
+/// "Error handling"). The numbers of these are the same on every platform that this
+/// crate builds for.
+fn is_connections_own(error: &io::Error) -> bool {
+    const EINTR: i32 = 4;
+    const ENONET: i32 = 64;
+    const EPROTO: i32 = 71;
+    const ENOPROTOOPT: i32 = 92;
+    const EOPNOTSUPP: i32 = 95;
+    const ENETDOWN: i32 = 100;
+    const ENETUNREACH: i32 = 101;
+    const ECONNABORTED: i32 = 103;
+    const ECONNRESET: i32 = 104;
+    const ETIMEDOUT: i32 = 110;
+    const EHOSTDOWN: i32 = 112;
+    const EHOSTUNREACH: i32 = 113;
+    matches!(
+        error.raw_os_error(),
+        Some(
+            EINTR
+                | ENONET
+                | EPROTO
+                | ENOPROTOOPT
+                | EOPNOTSUPP
+                | ENETDOWN
+                | ENETUNREACH
+                | ECONNABORTED
+                | ECONNRESET
+                | ETIMEDOUT
+                | EHOSTDOWN
+                | EHOSTUNREACH
+        )
+    )
 }
 
 /// How the acceptor thread is told to stop.
@@ -240,7 +305,7 @@ impl AcceptorSignal {
         Ok(Self { command: AtomicU8::new(RUN), waker: Waker::new()? })
     }
 
-    /// Hands over what is queued, tells the loops to drain, and ends.
+    /// Hands over what is queued, tells the loops that this was all, and ends.
     pub(crate) fn drain(&self) {
         self.command.fetch_max(DRAIN, Ordering::Release);
         self.waker.wake();
@@ -250,6 +315,10 @@ impl AcceptorSignal {
     pub(crate) fn force(&self) {
         self.command.fetch_max(FORCE, Ordering::Release);
         self.waker.wake();
+    }
+
+    fn is_forced(&self) -> bool {
+        self.command.load(Ordering::Acquire) == FORCE
     }
 }
 
@@ -289,7 +358,7 @@ impl Acceptor {
             if command == DRAIN {
                 self.hand_out(&mut handed, true);
                 for inbox in &self.inboxes {
-                    inbox.push_control(Control::Drain);
+                    inbox.push_control(Control::NoMore);
                     inbox.notify();
                 }
                 return;
@@ -318,7 +387,8 @@ impl Acceptor {
             inboxes[fewest].push_control(Control::Accepted(stream, peer));
         };
         if finish {
-            self.accepting.finish(&self.poller, total, &mut take);
+            let signal = &self.signal;
+            self.accepting.finish(&self.poller, total, &|| signal.is_forced(), &mut take);
         } else {
             self.accepting.accept(&self.poller, total, &mut take);
         }
@@ -326,6 +396,24 @@ impl Acceptor {
             if touched & (1 << index) != 0 {
                 inbox.notify();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_befell_one_connection_is_worth_another_try_at_once() {
+        let own = |code| is_connections_own(&io::Error::from_raw_os_error(code));
+        // EINTR, EPROTO, ENETDOWN, ECONNABORTED, EHOSTUNREACH, and others of accept(2).
+        for code in [4, 64, 71, 92, 95, 100, 101, 103, 112, 113] {
+            assert!(own(code), "{code}");
+        }
+        // EPERM, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EINVAL, ENFILE, EMFILE, ENOSYS, ENOTSOCK.
+        for code in [1, 9, 11, 12, 13, 14, 22, 23, 24, 38, 88, 105] {
+            assert!(!own(code), "{code}");
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct EventLoop {
     pub(crate) rescue_at: Instant,
     /// When requests in flight are given up, once the server stops.
     pub(crate) drain_until: Option<Instant>,
+    /// No further connection comes.
+    pub(crate) has_all: bool,
     /// Room for what one wait brings.
     pub(crate) events: Events,
     /// Tasks on their way to the workers; empty between turns.
@@ -165,7 +167,13 @@ impl EventLoop {
 
     /// False if the loop is to end at once.
     fn controls(&mut self) -> bool {
-        while let Some(control) = self.inbox.pop_control() {
+        loop {
+            // Each time: others may put more in without end.
+            if self.inbox.is_forced() {
+                self.reactor.close_all();
+                return false;
+            }
+            let Some(control) = self.inbox.pop_control() else { return true };
             match control {
                 Control::Accepted(stream, peer) => {
                     let token = self.reactor.insert(stream, peer);
@@ -182,13 +190,9 @@ impl EventLoop {
                     self.reactor.swap(app.compile(&self.stats), lanes);
                 }
                 Control::Drain => self.drain(),
-                Control::Force => {
-                    self.reactor.close_all();
-                    return false;
-                }
+                Control::NoMore => self.has_all = true,
             }
         }
-        true
     }
 
     /// Takes what workers and lanes have answered, and writes it.
@@ -319,10 +323,12 @@ impl EventLoop {
         if let Some(accepting) = &mut self.accepting {
             let open = self.counters.open();
             let mut accepted = Vec::new();
-            accepting.finish(&self.poller, open, &mut |stream, peer| {
+            let inbox = &self.inbox;
+            accepting.finish(&self.poller, open, &|| inbox.is_forced(), &mut |stream, peer| {
                 accepted.push((stream, peer));
             });
             self.insert(accepted);
+            self.has_all = true;
         }
         self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);
         self.reactor.drain();
@@ -330,9 +336,10 @@ impl EventLoop {
 
     fn is_drained(&mut self) -> bool {
         let Some(until) = self.drain_until else { return false };
-        if self.reactor.connections() > 0 && self.reactor.clock.now() >= until {
+        if self.reactor.clock.now() >= until {
             self.reactor.close_all();
+            return true;
         }
-        self.reactor.connections() == 0
+        self.has_all && self.reactor.connections() == 0
     }
 }

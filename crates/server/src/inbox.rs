@@ -1,6 +1,7 @@
 //! What other threads hand to an I/O loop.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -20,6 +21,7 @@ pub(crate) struct Inbox {
     lanes: Mutex<Vec<LaneReply>>,
     gate: Gate,
     waker: Waker,
+    forced: AtomicBool,
 }
 
 /// What is not a reply.
@@ -32,10 +34,10 @@ pub(crate) enum Control {
     Lanes(Vec<Option<Arc<Lane>>>),
     /// Another application, and lanes for it, from the same request on.
     Swap(Arc<App>, Vec<Option<Arc<Lane>>>),
-    /// Finish what is in flight, then end. Nothing is accepted any more.
+    /// Finish what is in flight, then end, once there is [`NoMore`](Self::NoMore).
     Drain,
-    /// Drop everything and end.
-    Force,
+    /// The acceptor has handed over its last connection.
+    NoMore,
 }
 
 impl Inbox {
@@ -47,6 +49,7 @@ impl Inbox {
             lanes: Mutex::new(Vec::new()),
             gate: Gate::new(),
             waker: Waker::new()?,
+            forced: AtomicBool::new(false),
         })
     }
 
@@ -62,6 +65,17 @@ impl Inbox {
     /// after the last of a batch.
     pub(crate) fn push_control(&self, control: Control) {
         self.controls.push(control);
+    }
+
+    /// The loop drops everything and ends, whatever else is in here.
+    pub(crate) fn force(&self) {
+        self.forced.store(true, Ordering::Release);
+        // The gate tells of what is in a queue; this is none.
+        self.waker.wake();
+    }
+
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced.load(Ordering::Acquire)
     }
 
     /// Wakes the loop if it sleeps. True if a wake was sent.

@@ -70,7 +70,7 @@ fn connections(page: &mut Page, stats: &Stats) {
     );
     page.only_counter(
         "reactor_accept_pauses_total",
-        "Times that accepting paused for want of descriptors or memory.",
+        "Times that accepting paused after an error that is not one connection's own.",
         connections.accept_pauses,
     );
     let closed = &connections.closed;

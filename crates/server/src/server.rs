@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Events, Listener, Poller, block_signals, raise_open_files_limit};
 
-use crate::acceptor::{Accepting, Acceptor, AcceptorSignal};
+use crate::acceptor::{AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED};
 use crate::access_log::OpenLog;
 use crate::app::{App, Handler, Target};
 use crate::clock::Clock;
@@ -31,8 +31,10 @@ use crate::stats::{Counters, Stats};
 use crate::task::{Request, Response};
 
 /// Descriptors left to the rest of the process when the number of
-/// connections is derived from the limit of open files.
+/// connections is derived from the limit of open files: so many, or of a low limit
+/// a fifth.
 const RESERVED_FILES: u64 = 256;
+const RESERVED_SHARE: u64 = 5;
 
 /// How long handlers that ignore a stop are waited for, once all connections
 /// are closed, before their threads are left behind.
@@ -107,14 +109,20 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let files = raise_open_files_limit().map_err(system("the limit of open files"))?;
-        let derived = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
-        let max_connections = config.max_connections.unwrap_or(derived.max(16));
+        let reserved = RESERVED_FILES.min(files / RESERVED_SHARE);
+        let derived = usize::try_from(files - reserved).unwrap_or(usize::MAX);
+        let max_refused = usize::try_from(reserved / 4).unwrap_or(MAX_REFUSED).min(MAX_REFUSED);
+        let accept_limits = AcceptLimits {
+            connections: config.max_connections.unwrap_or(derived.max(16)),
+            backlog: config.backlog,
+            refused: max_refused.max(1),
+        };
         let per_loop = config.accept == AcceptMode::PerLoop;
         let listeners = bind(&config, per_loop && config.io_threads > 1)?;
         let Some(address) = listeners.first().map(|first| first.address().clone()) else {
             return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
         };
-        Assembly { config, listeners, address, max_connections }.start()
+        Assembly { config, listeners, address, accept_limits }.start()
     }
 
     /// Where the server listens; the first address if there are several.
@@ -257,16 +265,22 @@ impl Shared {
     }
 
     fn tell(&self, how: Stop) {
-        match (how, &*lock(&self.acceptor)) {
-            // The acceptor tells the loops, after the last connection it
-            // hands them.
-            (Stop::Drain, Some(acceptor)) => acceptor.drain(),
-            (Stop::Drain, None) => self.tell_loops(|| Control::Drain),
-            (Stop::Force, acceptor) => {
-                if let Some(acceptor) = acceptor {
+        let acceptor = lock(&self.acceptor);
+        match how {
+            // The loops first: the acceptor may have much to hand over.
+            Stop::Drain => {
+                self.tell_loops(|| Control::Drain);
+                if let Some(acceptor) = &*acceptor {
+                    acceptor.drain();
+                }
+            }
+            Stop::Force => {
+                if let Some(acceptor) = &*acceptor {
                     acceptor.force();
                 }
-                self.tell_loops(|| Control::Force);
+                for inbox in lock(&self.inboxes).iter() {
+                    inbox.force();
+                }
             }
         }
     }
@@ -349,12 +363,12 @@ struct Assembly {
     config: Config,
     listeners: Vec<Listener>,
     address: Address,
-    max_connections: usize,
+    accept_limits: AcceptLimits,
 }
 
 impl Assembly {
     fn start(self) -> Result<Server, StartError> {
-        let Self { config, listeners, address, max_connections } = self;
+        let Self { config, listeners, address, accept_limits } = self;
         let io_threads = config.io_threads;
         let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
         let pool = Arc::new(Pool::new(config.queue));
@@ -418,6 +432,10 @@ impl Assembly {
             };
             lock(&shared.watchers).push(control);
         }
+        let accepting = |listeners, exclusive| {
+            let counters = Arc::clone(&counters);
+            Accepting::new(listeners, counters, &accept_limits, exclusive)
+        };
         let mut loops = Vec::with_capacity(io_threads);
         for (index, inbox) in inboxes.iter().enumerate() {
             let accepting = match config.accept {
@@ -425,7 +443,7 @@ impl Assembly {
                 AcceptMode::PerLoop => {
                     let own = listeners_for_loop(index, &config, &listeners)?;
                     let unix = matches!(config.listen, Listen::Unix(_));
-                    Some(Accepting::new(own, Arc::clone(&counters), max_connections, unix))
+                    Some(accepting(own, unix))
                 }
             };
             let settings = Settings {
@@ -464,6 +482,7 @@ impl Assembly {
                 rescue: Duration::ZERO,
                 rescue_at: Instant::now(),
                 drain_until: None,
+                has_all: false,
                 events: Events::with_capacity(EVENTS),
                 tasks: Vec::new(),
                 lane_replies: Vec::new(),
@@ -478,7 +497,7 @@ impl Assembly {
                 let acceptor = Acceptor {
                     poller: Poller::new().map_err(system("an epoll instance"))?,
                     signal,
-                    accepting: Accepting::new(own, Arc::clone(&counters), max_connections, false),
+                    accepting: accepting(own, false),
                     inboxes: inboxes.clone(),
                     counters: Arc::clone(&counters),
                 };

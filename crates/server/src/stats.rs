@@ -1,12 +1,14 @@
 //! Counters. Each thread writes its own, on cache lines of its own; they are
 //! summed only when somebody looks.
 
-use std::sync::Arc;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
-use reactor_sys::thread_id;
+use reactor_sys::{Address, block_signals, thread_id};
 use serde::Serialize;
 
 use crate::access_log::AccessLogStats;
@@ -144,10 +146,34 @@ impl WorkerCounters {
 pub(crate) struct AcceptCounters {
     /// Connections turned away with 503 because `max_connections` were open.
     pub(crate) refused: AtomicU64,
-    /// Times that accepting paused for want of descriptors or memory.
+    /// Times that accepting paused after an error that is not one connection's own.
     pub(crate) pauses: AtomicU64,
+    /// The errors that the operator has been told of.
+    told: Mutex<Vec<Option<i32>>>,
     /// The number of the acceptor thread, if there is one.
     pub(crate) thread: Counter,
+}
+
+impl AcceptCounters {
+    /// Tells the operator on standard error why nothing is accepted, once for each error.
+    /// On a thread of its own, since standard error may be a pipe that nobody reads.
+    pub(crate) fn tell(&self, address: &Address, error: &io::Error) {
+        let code = error.raw_os_error();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&code) {
+            return;
+        }
+        told.push(code);
+        let line = format!(
+            "reactor-rs: cannot accept connections on {address}: {error}; \
+             trying again, at least once a second\n"
+        );
+        // Without a thread to spare, the statistics have it.
+        let _ = Builder::new().name("rx-notice".to_owned()).spawn(move || {
+            block_signals();
+            let _ = io::stderr().write_all(line.as_bytes());
+        });
+    }
 }
 
 /// All counters of one server.
@@ -336,7 +362,8 @@ pub struct ConnectionStats {
     pub open: u64,
     /// Turned away with 503 because `max_connections` were open.
     pub refused: u64,
-    /// Times that accepting paused for want of descriptors or memory.
+    /// Times that accepting paused after an error that is not one connection's own: no
+    /// descriptors or memory, or not allowed.
     pub accept_pauses: u64,
     /// Closed, by reason.
     pub closed: ClosedStats,

@@ -474,3 +474,84 @@ fn a_server_may_be_dropped_by_its_own_callback() {
     drop(server);
     until("the callback to end", || done.load(Ordering::SeqCst));
 }
+
+/// Clients that come and go faster than they are accepted fill the queue again and again.
+#[test]
+fn a_stop_ends_while_connections_keep_coming() {
+    for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
+        let _alone = alone(Duration::from_secs(120));
+        let server = start(Config {
+            io_threads: 2,
+            accept,
+            backlog: 4096,
+            max_connections: Some(1),
+            ..with_drain(Duration::from_secs(2), builtin())
+        });
+        let address = tcp_address(&server);
+        let over = Arc::new(AtomicBool::new(false));
+        let flooders: Vec<_> = (0..6)
+            .map(|_| {
+                let over = Arc::clone(&over);
+                thread::spawn(move || {
+                    let mut came = 0_u64;
+                    while !over.load(Ordering::Relaxed) {
+                        came += u64::from(std::net::TcpStream::connect(address).is_ok());
+                    }
+                    came
+                })
+            })
+            .collect();
+        until_stats(&server, "the flood", |stats| stats.connections.refused > 1000);
+        server.stop(Stop::Drain);
+        // Would not return before the flood does.
+        server.wait();
+        over.store(true, Ordering::Relaxed);
+        let came: u64 = flooders.into_iter().map(|it| it.join().expect("a client")).sum();
+        assert!(came > 1000);
+    }
+}
+
+#[test]
+fn a_forced_stop_cuts_short_what_a_drain_accepts() {
+    let _alone = alone(Duration::from_secs(60));
+    let server = start(with_drain(Duration::from_secs(60), builtin()));
+    let mut clients: Vec<Client> = (0..50).map(|_| Client::new(&server)).collect();
+    for client in &mut clients {
+        client.send("GET /inline HT");
+    }
+    server.stop(Stop::Drain);
+    server.stop(Stop::Force);
+    server.wait();
+}
+
+/// shutdown(2) on a listener makes every further accept4 fail with EINVAL, as `ss -K` does.
+#[test]
+fn a_listener_that_fails_for_good_neither_spins_nor_holds_up_a_stop() {
+    use nix::sys::socket::{Shutdown, SockaddrIn, getpeername, getsockname, shutdown};
+    use std::os::fd::RawFd;
+    for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
+        let _alone = alone(Duration::from_secs(60));
+        let server = start(Config { accept, ..with_drain(Duration::from_secs(30), builtin()) });
+        let mut client = Client::new(&server);
+        assert_eq!(client.get("/inline").status, 200);
+        let port = tcp_address(&server).port();
+        let files = std::fs::read_dir("/proc/self/fd").expect("there is /proc");
+        let files = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse::<RawFd>().ok());
+        for fd in files.collect::<Vec<_>>() {
+            let is_ours = getsockname::<SockaddrIn>(fd).is_ok_and(|it| it.port() == port);
+            if is_ours && getpeername::<SockaddrIn>(fd).is_err() {
+                shutdown(fd, Shutdown::Both).expect("a listener");
+            }
+        }
+        let pauses = || server.stats().connections.accept_pauses;
+        until("a pause", || pauses() > 0);
+        thread::sleep(Duration::from_millis(500));
+        assert!(pauses() < 40, "{} pauses", pauses());
+        let turns: u64 = server.stats().io_threads.iter().map(|io| io.turns).sum();
+        assert!(turns < 1000, "{turns} turns");
+        assert_eq!(client.get("/inline").status, 200, "those who are in are served");
+        drop(client);
+        server.stop(Stop::Drain);
+        server.wait();
+    }
+}
