@@ -11,6 +11,19 @@ export declare class NativeBench {
   result(): Promise<string>
 }
 
+/** Sockets that listen and from which nothing is accepted yet. */
+export declare class NativeBound {
+  /** The bound address: the real port where 0 was asked for. */
+  address(): NativeAddress
+  /**
+   * Starts a server on what is bound, once; otherwise as the function `start`, with
+   * options that say the same of where to listen.
+   */
+  start(options: NativeOptions, lanes: Array<number>): Promise<NativeServer>
+  /** Listens no more. Does nothing after `start`. */
+  close(): void
+}
+
 /** One JavaScript thread's lane. */
 export declare class NativeLane {
   /**
@@ -80,12 +93,25 @@ export declare class NativeServer {
    * routed by the one and given to the other.
    */
   swap(routes: Array<NativeRoute> | undefined | null, lanes: Array<number | undefined | null>): void
+  /** Other limits and timeouts from now on, also for open connections. */
+  retune(tuning: NativeTuning): void
+  /** Closes connections that wait for their next request. */
+  closeIdleConnections(): void
+  /** Closes every connection, whatever is under way there, and goes on. */
+  closeAllConnections(): void
   /**
    * Stops the server: drains, or cuts every connection. The promise resolves
    * when it is fully stopped. May be called again, to force.
    */
   stop(force: boolean): Promise<void>
 }
+
+/**
+ * Binds what [`NativeBound::start`] will listen on, at once, so that its address is
+ * known: for an IP address, a unix socket or a descriptor, which need no resolving.
+ * Throws as `start` rejects.
+ */
+export declare function bind(options: NativeOptions): NativeBound
 
 /** The access log. */
 export interface NativeAccessLog {
@@ -103,6 +129,16 @@ export interface NativeAddress {
   port?: number
   /** Path of a unix socket. */
   unix?: string
+}
+
+/** What a lane is told of connections. */
+export interface NativeAnnounce {
+  /** That one was opened or closed. */
+  connections: boolean
+  /** That nothing has happened on one for `timeouts.inactive`; then it is not closed. */
+  inactive: boolean
+  /** That one was refused. */
+  refused: boolean
 }
 
 /** What to load and how. Checked by `ts/bench.ts`; times are milliseconds. */
@@ -190,6 +226,8 @@ export interface NativeOptions {
   hostname: string
   /** TCP port; 0 lets the kernel choose. */
   port: number
+  /** Descriptor of a socket that the process has inherited. Wins over all of these. */
+  fd?: number
   /** 1 to 16. */
   ioThreads: number
   /** 1 to 32. */
@@ -212,6 +250,8 @@ export interface NativeOptions {
   limits: NativeLimits
   /** How long the server waits. */
   timeouts: NativeTimeouts
+  /** What the first lane is told of connections. Absent: nothing. */
+  announce?: NativeAnnounce
   /** Absent: the built-in application. */
   routes?: Array<NativeRoute>
   /** Absent: no access log. */
@@ -250,6 +290,25 @@ export interface NativeTimeouts {
   write: number
   /** For requests under way, when stopping. */
   drain: number
+  /** For a request to arrive, from its first byte to its last. Absent: no limit. */
+  receive?: number
+  /**
+   * Without a byte in either direction, while no handler has a request. Absent: no
+   * limit.
+   */
+  inactive?: number
+}
+
+/** What of a running server can be changed. */
+export interface NativeTuning {
+  /** Bounds on one request. */
+  limits: NativeLimits
+  /** How long the server waits. */
+  timeouts: NativeTimeouts
+  /** What the first lane is told of connections. */
+  announce: NativeAnnounce
+  /** One more is closed without an answer. Absent: what the server was started with. */
+  maxConnections?: number
 }
 
 /**

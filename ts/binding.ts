@@ -12,12 +12,14 @@ export type {
   NativeAddress,
   NativeBench,
   NativeBenchOptions,
+  NativeBound,
   NativeField,
   NativeLane,
   NativeListen,
   NativeOptions,
   NativeRoute,
   NativeServer,
+  NativeTuning,
 } from '../index.js';
 
 /** What brings a platform's package; its name is this and the target's. */

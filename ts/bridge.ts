@@ -17,6 +17,7 @@ import {
   GONE,
   HALF_CLOSED,
   type Lane,
+  OPENED,
   PEER_IS_TEXT,
   PULL,
   REQUEST,
@@ -54,6 +55,20 @@ export interface BridgeOptions {
    * the bridge as its {@link Sender}, and must not throw.
    */
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
+  /** Hears of connections, where the engine was asked to tell of them; must not throw. */
+  readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
+}
+
+/** What has become of a connection. */
+export interface ConnectionEvent {
+  /** `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`; of a refused one only the client is known. */
+  readonly kind: number;
+  readonly ioThread: number;
+  readonly slot: number;
+  readonly number: number;
+  /** The client's; both `undefined` on a unix socket. */
+  readonly address: string | undefined;
+  readonly port: number | undefined;
 }
 
 /** More than nearly every request needs; limits on heads may allow larger ones. */
@@ -166,6 +181,12 @@ export class Bridge implements Desk, Sender {
     return new Promise((resolve) => {
       this.#onFlushed.push(resolve);
     });
+  }
+
+  /** @param kind `CUT` or `FINISH` */
+  endConnection(kind: number, { ioThread, slot, number }: ConnectionEvent): void {
+    this.replies.endConnection(kind, ioThread, slot, number);
+    this.schedule();
   }
 
   pull(exchange: Exchange, bytes: number): void {
@@ -434,6 +455,10 @@ export class Bridge implements Desk, Sender {
 
   #other(kind: number, at: number): void {
     const events = this.#events;
+    if (kind >= OPENED) {
+      this.#options.onConnection?.(this.#connectionAt(kind, at), this);
+      return;
+    }
     const exchange = this.#open[events[at + 1] as number];
     // It may have been answered while the event was on its way.
     if (exchange === undefined) {
@@ -463,6 +488,18 @@ export class Bridge implements Desk, Sender {
         exchange.incoming.complete();
       }
     }
+  }
+
+  #connectionAt(kind: number, at: number): ConnectionEvent {
+    const word = (offset: number) => this.#events[at + offset] as number;
+    const ip = word(5);
+    const port = word(6) & 0xffff;
+    const address =
+      word(4) !== 0
+        ? this.#bytes.latin1Slice(ip, ip + (word(6) >>> 16))
+        : [ip >>> 24, (ip >> 16) & 255, (ip >> 8) & 255, ip & 255].join('.');
+    const peer = port === 0 ? { address: undefined, port: undefined } : { address, port };
+    return { kind, ioThread: word(1), slot: word(2), number: word(3), ...peer };
   }
 
   /** Answers with what a handler returned. */

@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'The address does not belong to this machine.',
   ERR_REACTOR_PERMISSION: 'The process may not bind the address or socket path.',
   ERR_REACTOR_HOST_NOT_FOUND: 'The host name does not resolve.',
+  ERR_REACTOR_DESCRIPTOR: 'The descriptor that was given is no socket that can listen.',
   ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
   ERR_REACTOR_LOG: 'The access log cannot be opened.',
   ERR_REACTOR_START: 'The server could not start for another reason.',

@@ -168,6 +168,16 @@ export class Exchange extends AsyncResource implements FieldSource {
     return this.#port === 0 ? undefined : this.#port;
   }
 
+  /** Tells its connection from all others of the server. */
+  get connectionKey(): number {
+    return connectionKeyOf(this.#ioThread, this.#connection);
+  }
+
+  /** Its place among the requests of its connection. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
   /** What the access log calls the request. */
   get requestId(): string {
     const parts = [this.#ioThread, this.#connection, this.#sequence];
@@ -380,6 +390,11 @@ export class Exchange extends AsyncResource implements FieldSource {
     const from = this.#head - start;
     return text.substring(from, text.indexOf(' ', from));
   }
+}
+
+/** A connection by its I/O thread and its number there. */
+export function connectionKeyOf(ioThread: number, number: number): number {
+  return ioThread * 2 ** 32 + number;
 }
 
 function spansOf(events: Uint32Array, at: number): number[] {

@@ -15,6 +15,12 @@ export const ACK = 5;
 export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 
+/** Events of connections; their records have a form of their own. */
+export const OPENED = 16;
+export const CLOSED = 17;
+export const INACTIVE = 18;
+export const REFUSED = 19;
+
 /** What a turn returns in the place of a number of events when not even one fits the arrays. */
 export const TOO_SMALL = 2 ** 32 - 1;
 
@@ -37,11 +43,17 @@ export const END = 4;
 export const ABORT = 5;
 export const PULL = 6;
 
+/** A connection shall end, at once or behind its answers. */
+export const CUT = 16;
+export const FINISH = 17;
+
 /** Flags of a response; `TEXT` and `JSON_TEXT` are content types that its fields leave out. */
 export const TEXT = 1;
 export const CLOSE = 2;
 export const DECLARED = 4;
 export const JSON_TEXT = 8;
+/** The client is asked to close the connection, which is kept. */
+export const ASKS_TO_CLOSE = 256;
 
 /** Bytes of a streaming response that may be on their way before the client has taken some. */
 export const WINDOW = 256 * 1024;

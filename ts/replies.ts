@@ -140,6 +140,13 @@ export class Replies {
     this.words[at + 2] = value;
   }
 
+  /** That a connection shall end. */
+  endConnection(kind: number, ioThread: number, slot: number, number: number): void {
+    const at = this.#record(kind, ioThread, 4);
+    this.words[at + 2] = slot;
+    this.words[at + 3] = number;
+  }
+
   /**
    * A response that does not fit, at once and in memory of its own. It may
    * overtake what waits in the arrays, where nothing of the same response is.

@@ -1,5 +1,5 @@
 import { type Application, optionsOf } from './application.js';
-import { binding } from './binding.js';
+import { binding, type NativeBound, type NativeServer } from './binding.js';
 import { Bridge, type BridgeOptions } from './bridge.js';
 import { fromNative } from './errors.js';
 import { installGlobals } from './globals.js';
@@ -79,11 +79,21 @@ function rethrow(error: unknown): never {
   throw fromNative(error);
 }
 
-/** @param take see {@link BridgeOptions.take} */
-export async function start(
+async function start(options: ResolvedOptions): Promise<RunningServer> {
+  return (await startEngine(options)).server;
+}
+
+/**
+ * Starts the engine with handlers on this thread.
+ *
+ * @param hooks what stands in the place of the handlers; see {@link BridgeOptions}
+ * @param bound what it shall listen on, where that is bound already
+ */
+export async function startEngine(
   options: ResolvedOptions,
-  take?: BridgeOptions['take'],
-): Promise<RunningServer> {
+  hooks: Pick<BridgeOptions, 'take' | 'onConnection'> = {},
+  bound?: NativeBound,
+): Promise<{ server: RunningServer; native: NativeServer; bridge: Bridge }> {
   const handlers = new Handlers();
   handlers.replace(options.fetch, options.entries);
   if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
@@ -94,10 +104,10 @@ export async function start(
     find: (route) => handlers.find(route),
     onError: options.error,
     proxies: options.proxies,
-    take,
+    ...hooks,
   });
   const runtime = new Local(handlers, lane, bridge);
-  const { native, control } = await startNative(options, [lane.id]).catch((error) => {
+  const { native, control } = await startNative(options, [lane.id], bound).catch((error) => {
     runtime.stopped();
     throw error;
   });
@@ -109,5 +119,6 @@ export async function start(
   }
   // Requests that came before nobody has announced.
   bridge.wake();
-  return new RunningServer(native, control, runtime);
+  const server = new RunningServer(native, control, runtime);
+  return { server, native, bridge };
 }

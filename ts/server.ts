@@ -1,4 +1,4 @@
-import { binding, type NativeServer } from './binding.js';
+import { binding, type NativeBound, type NativeServer } from './binding.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
 import { type ResolvedOptions, resolveStop } from './options.js';
@@ -37,11 +37,18 @@ interface Started {
 /** A name that is free may be taken by others a few times before we have it. */
 const MOST_NAMES = 10;
 
-/** Starts the engine with these lanes. */
-export async function startNative(options: ResolvedOptions, lanes: number[]): Promise<Started> {
+/**
+ * Starts the engine with these lanes.
+ * @param bound what it shall listen on, where that is bound already
+ */
+export async function startNative(
+  options: ResolvedOptions,
+  lanes: number[],
+  bound?: NativeBound,
+): Promise<Started> {
   const start = async (control: string | undefined): Promise<Started> => {
-    const more = control === undefined ? {} : { control };
-    return { native: await binding().start({ ...options.native, ...more }, lanes), control };
+    const native = { ...options.native, ...(control === undefined ? {} : { control }) };
+    return { native: await (bound ?? binding()).start(native, lanes), control };
   };
   if (options.control !== true) {
     return start(options.control || undefined);

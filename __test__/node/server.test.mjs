@@ -73,7 +73,7 @@ test('listen refuses what it cannot do', (t) => {
   const server = create();
   t.throws(() => server.listen(70_000), { code: 'ERR_SOCKET_BAD_PORT' });
   t.throws(() => server.listen({ port: -1 }), { code: 'ERR_SOCKET_BAD_PORT' });
-  t.throws(() => server.listen({ fd: 3 }), { code: 'ERR_INVALID_ARG_VALUE' });
+  t.throws(() => server.listen({ fd: -1 }), { code: 'ERR_INVALID_ARG_VALUE' });
   t.throws(() => server.listen({}), { code: 'ERR_INVALID_ARG_VALUE' });
 });
 
@@ -208,34 +208,47 @@ test('an unreferenced server lets the process end', async (t) => {
   t.is(stdout, 'listening\n');
 });
 
-test('options of the engine and of Node are checked when the server is made', (t) => {
+test('a wrong value of an option is an error: of the engine as in serve, of Node as in Node', (t) => {
   const refused = [
     [{ ioThreads: 17 }, 'ERR_REACTOR_INVALID_OPTION', /ioThreads/],
-    [{ ioThread: 1 }, 'ERR_REACTOR_UNKNOWN_OPTION', /ioThread/],
-    [{ fetch: () => {} }, 'ERR_REACTOR_UNKNOWN_OPTION', /fetch/],
-    [{ port: 80 }, 'ERR_REACTOR_UNKNOWN_OPTION', /port/],
-    [{ insecureHTTPParser: true }, 'ERR_REACTOR_INVALID_OPTION', /strict/],
-    [{ requireHostHeader: false }, 'ERR_REACTOR_INVALID_OPTION', /Host/],
-    [{ requestTimeout: 5000 }, 'ERR_REACTOR_INVALID_OPTION', /timeouts\.body/],
-    [{ noDelay: false }, 'ERR_REACTOR_INVALID_OPTION', /TCP_NODELAY/],
     [{ maxHeaderSize: 5 }, 'ERR_REACTOR_INVALID_OPTION', /limits\.head/],
-    [{ maxHeaderSize: 'x' }, 'ERR_INVALID_ARG_TYPE', /maxHeaderSize/],
-    [{ keepAliveTimeout: -1 }, 'ERR_OUT_OF_RANGE', /keepAliveTimeout/],
     [{ timeouts: { drain: -1 } }, 'ERR_REACTOR_INVALID_OPTION', /timeouts\.drain/],
   ];
   for (const [options, code, message] of refused) {
     t.throws(() => createServer(options), { code, message }, JSON.stringify(options));
   }
-  t.notThrows(() =>
-    createServer({
-      insecureHTTPParser: false,
-      requestTimeout: 0,
-      noDelay: true,
-      highWaterMark: 5,
-      connectionsCheckingInterval: 5,
-      limits: { body: 10 },
-    }),
-  );
+  const wrong = [
+    { maxHeaderSize: 'x' },
+    { keepAliveTimeout: -1 },
+    { requestTimeout: 'x' },
+    { headersTimeout: 2000, requestTimeout: 1000 },
+    { insecureHTTPParser: 'x' },
+    { joinDuplicateHeaders: 1 },
+    { requireHostHeader: 0 },
+    'text',
+    5,
+  ];
+  for (const options of wrong) {
+    const { code } = t.throws(() => http.createServer(options, hello));
+    t.throws(() => createServer(options, hello), { code }, JSON.stringify(options));
+  }
+});
+
+test('an option that is none is ignored, as in Node', async (t) => {
+  const program = `
+    import { createServer } from 'reactor-rs/node';
+    const others = { port: 3000, host: 'a', exclusive: true, handler: 5, highWaterMark: 5 };
+    createServer({ ...others, noDelay: false, connectionsCheckingInterval: 5 });
+    createServer({ insecureHTTPParser: false, keepAlive: false, requireHostHeader: true });
+    createServer({ insecureHTTPParser: true, requireHostHeader: false });
+    createServer({ ioThread: 1 });
+    process.on('warning', ({ code, message }) => console.log(code, message));`;
+  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', program]);
+  const lines = stdout.trim().split('\n');
+  t.is(lines.length, 3);
+  t.regex(lines[0], /^ERR_REACTOR_UNSUPPORTED .*"insecureHTTPParser".*strict/);
+  t.regex(lines[1], /^ERR_REACTOR_UNSUPPORTED .*"requireHostHeader".*Host/);
+  t.regex(lines[2], /^ERR_REACTOR_UNSUPPORTED .*"ioThread" is ignored; did you mean "ioThreads"/);
 });
 
 test('maxHeaderSize is the limit on heads', async (t) => {
@@ -415,7 +428,8 @@ test('a timeout on the server cuts who says nothing, unless somebody listens', a
   const server = await reactor(t, () => {});
   server.setTimeout(50);
   t.is(await raw(t, server, GET), '');
-  server.on('timeout', (socket) => socket._httpMessage.writeHead(503).end('slow'));
+  // On a busy machine it may be over before the request has come.
+  server.on('timeout', (socket) => socket._httpMessage?.writeHead(503).end('slow'));
   t.regex(await raw(t, server, GET), /^HTTP\/1\.1 503 .*slow\r\n0\r\n\r\n$/s);
 });
 

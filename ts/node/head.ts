@@ -14,14 +14,43 @@ export interface Head {
 const MOST = 0xffff;
 
 /**
+ * The value of a `Content-Disposition` as the program gave it. Node takes its Latin-1
+ * for UTF-8 where the length of the body is known, so that the bytes come out right
+ * when it sends them as UTF-8, with a body that is a string.
+ */
+function dispositionOf(headers: unknown, made: string): string {
+  const entries = Array.isArray(headers)
+    ? Array.isArray(headers[0])
+      ? headers
+      : headers.flatMap((name, i) => (i % 2 === 0 ? [[name, headers[i + 1]]] : []))
+    : Object.entries(headers ?? {});
+  for (const [name, value] of entries) {
+    if (isDisposition(name)) {
+      // What `setHeader` keeps is the name as it was spelled, and the value.
+      const isKept = Array.isArray(value) && !Array.isArray(headers) && isDisposition(value[0]);
+      const given = isKept ? value[1] : value;
+      return typeof given === 'string' ? given : made;
+    }
+  }
+  return made;
+}
+
+function isDisposition(name: unknown): boolean {
+  return String(name).toLowerCase() === DISPOSITION;
+}
+
+const DISPOSITION = 'content-disposition';
+
+/**
  * Takes apart the head that Node has made. Node has checked and ordered the
  * fields, so nothing of that is done again here; but framing, connection and date
  * belong to the engine.
  *
+ * @param headers what it was made of
  * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a framing that cannot
  * be sent, or a field that is too long.
  */
-export function takeApart(text: string): Head {
+export function takeApart(text: string, headers?: unknown): Head {
   const fields: string[] = [];
   let declared = -1;
   let line = text.indexOf('\r\n') + 2;
@@ -35,6 +64,9 @@ export function takeApart(text: string): Head {
     const value = text.substring(colon + 2, end);
     line = end + 2;
     switch (ownName(name)) {
+      case DISPOSITION:
+        fields.push(name, dispositionOf(headers, value));
+        break;
       case '':
         fields.push(name, value);
         break;
@@ -52,13 +84,14 @@ export function takeApart(text: string): Head {
   return { fields, declared };
 }
 
-/** The name in lower case of a field that is the engine's to send; '' of another. */
+/** The name in lower case of a field that is not as it seems; '' of another. */
 function ownName(name: string): string {
   switch (name.length) {
     case 4:
     case 10:
     case 14:
-    case 17: {
+    case 17:
+    case 19: {
       const lower = name.toLowerCase();
       return OWN_NAMES.has(lower) ? lower : '';
     }
@@ -73,6 +106,7 @@ const OWN_NAMES = new Set([
   'keep-alive',
   'content-length',
   'transfer-encoding',
+  DISPOSITION,
 ]);
 
 function lengthOf(value: string, before: number): number {

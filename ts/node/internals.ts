@@ -13,6 +13,8 @@ export interface NodeOutgoing extends ServerResponse {
   _headerSent: boolean;
   /** The response is the last on its connection. */
   _last: boolean;
+  /** The client shall close the connection: `maxRequestsPerSocket`. */
+  maxRequestsOnConnectionReached: boolean;
   /** False for HEAD and for the statuses that have none. */
   _hasBody: boolean;
   /** What `end` says the length is, or a field did. */

@@ -5,13 +5,15 @@ export interface Where {
   readonly port?: number;
   readonly hostname?: string;
   readonly unix?: string;
+  /** A descriptor that the process has. */
+  readonly fd?: number;
   readonly backlog?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Reads the arguments of `server.listen` in all the forms that Node documents,
- * but for handles and file descriptors.
+ * Reads the arguments of `server.listen` in all the forms that Node documents. Of a
+ * handle it is the descriptor that counts.
  */
 export function readListenArguments(given: readonly unknown[]): {
   where: Where;
@@ -34,14 +36,12 @@ export function readListenArguments(given: readonly unknown[]): {
 
 function fromOptions(options: Record<string, unknown>): Where {
   const { port, host, path, backlog, signal } = options;
+  const fd = descriptorOf(options);
+  if (fd !== undefined) {
+    return withBacklog({ fd, ...signalOf(signal) }, backlog);
+  }
   if (typeof path === 'string' && port === undefined) {
     return withBacklog({ unix: path, ...signalOf(signal) }, backlog);
-  }
-  if (port === undefined && path === undefined && ('fd' in options || '_handle' in options)) {
-    throw nodeError(
-      'ERR_INVALID_ARG_VALUE',
-      'reactor-rs/node listens on a port or a path, not on a handle or file descriptor',
-    );
   }
   if (port === undefined && !('port' in options) && path === undefined) {
     throw nodeError(
@@ -65,6 +65,13 @@ function signalOf(signal: unknown): { signal?: AbortSignal } {
     throw nodeError('ERR_INVALID_ARG_TYPE', 'options.signal must be an AbortSignal');
   }
   return { signal };
+}
+
+/** The descriptor of `{ fd }`, and of a handle, a server or a socket of Node's. */
+function descriptorOf(options: Record<string, unknown>): number | undefined {
+  const handle = (options._handle ?? options) as { fd?: unknown };
+  const { fd } = handle;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
 /** A number in a string is a port too: it is what `process.env.PORT` is. */

@@ -2,6 +2,7 @@ import diagnostics from 'node:diagnostics_channel';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.js';
+import { ASKS_TO_CLOSE, CLOSE } from '../lane.js';
 import { warnUnsupported } from './errors.js';
 import { takeApart } from './head.js';
 import { finish, type NodeIncoming, type NodeOutgoing, storeHeader } from './internals.js';
@@ -91,11 +92,12 @@ function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): v
     return;
   }
   try {
-    const { fields, declared } = takeApart(text);
+    const { fields, declared } = takeApart(text, headers);
     // `end` has told the length also where the answer to HEAD does not say it.
     const isKnown = declared < 0 && this.req.method === 'HEAD' && (this._contentLength ?? 0) > 0;
     const length = isKnown ? (this._contentLength as number) : declared;
-    socket.setHead(finalStatus(this.statusCode), { fields, declared: length }, this._last);
+    const flags = this._last ? CLOSE : this.maxRequestsOnConnectionReached ? ASKS_TO_CLOSE : 0;
+    socket.setHead(finalStatus(this.statusCode), { fields, declared: length }, flags);
   } catch (error) {
     // So that the program can still answer with the error.
     this._header = null;

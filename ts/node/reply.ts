@@ -2,7 +2,7 @@ import { concat } from '../body.js';
 import { ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { type FieldNotes, sizeOfFields, writeFields } from '../fields.js';
-import { ABORT, CLOSE, END, WINDOW } from '../lane.js';
+import { ABORT, END, WINDOW } from '../lane.js';
 import type { Sender, Starting } from '../outgoing.js';
 import type { Head } from './head.js';
 
@@ -64,12 +64,15 @@ export class Reply implements Starting {
     return this.#total;
   }
 
-  /** The program has decided on the head. */
-  setHead(status: number, head: Head, closes: boolean): void {
+  /**
+   * The program has decided on the head.
+   * @param flags `CLOSE` or `ASKS_TO_CLOSE`, or 0
+   */
+  setHead(status: number, head: Head, flags: number): void {
     if (this.#state === 'empty') {
       this.#status = status;
       this.#head = head;
-      this.#flags = closes ? CLOSE : 0;
+      this.#flags = flags;
       this.#state = 'held';
     }
   }

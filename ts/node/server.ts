@@ -1,11 +1,13 @@
 import http from 'node:http';
-import type { AddressInfo, ListenOptions } from 'node:net';
+import { type AddressInfo, isIP, type ListenOptions } from 'node:net';
+import { binding, type NativeBound } from '../binding.js';
+import type { Bridge, ConnectionEvent } from '../bridge.js';
 import { fromNative, ReactorError } from '../errors.js';
-import type { Exchange } from '../exchange.js';
-import { defaultOf } from '../options.js';
+import { connectionKeyOf, type Exchange } from '../exchange.js';
+import { CLOSED, CUT, FINISH, OPENED, REFUSED } from '../lane.js';
+import type { ResolvedOptions } from '../options.js';
 import type { Sender } from '../outgoing.js';
-import { start } from '../serve.js';
-import type { Server as RunningServer } from '../types.js';
+import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { type NodeIncoming, type NodeOutgoing, symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
@@ -15,10 +17,10 @@ import {
   engineOptions,
   type ServerOptions,
   splitOptions,
-  type Tunables,
-  warnOfTunables,
+  warnOfOptions,
 } from './options.js';
-import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
+import { ExchangeSocket, familyOf, rethrow, type SocketServer } from './socket.js';
+import { type Interests, initialTunables, TUNABLES, type Tunables, tuned } from './tunables.js';
 
 /**
  * Events of Node's that never come and that a program may depend on. Of
@@ -28,7 +30,6 @@ import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
   connect: 'CONNECT is answered with 501',
-  connection: 'connections belong to the engine',
   checkExpectation: 'an unknown Expect is answered with 417',
 };
 
@@ -44,30 +45,54 @@ export class Server extends http.Server implements SocketServer {
   readonly #engine: EngineOptions;
   readonly #node: http.ServerOptions;
   readonly #messages: MessageOptions;
-  readonly #initial: Tunables;
+  readonly #tunables: Tunables;
+  /** Sockets by connection, where the program listens for connections. */
+  readonly #connections = new Map<number, ExchangeSocket>();
+  /** What serves a connection that the program brings itself. */
+  readonly #serveForeign: (socket: unknown) => void;
   #state: 'idle' | 'starting' | 'listening' | 'closing' = 'idle';
-  #running: RunningServer | null = null;
+  /** What the kernel listens on for a server that is starting. */
+  #bound: NativeBound | null = null;
+  #running: Running | null = null;
   #isReferenced = true;
 
   /**
-   * @throws {ReactorError} `ERR_REACTOR_UNKNOWN_OPTION`, `ERR_REACTOR_INVALID_OPTION`.
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, and as Node's own.
    */
   constructor(options: ServerOptions, listener?: http.RequestListener) {
     const { engine, node } = splitOptions(options);
-    super(node, listener);
+    // What is no object is for Node's own to refuse.
+    super(typeof options === 'object' ? node : options, listener);
+    warnOfOptions(node);
     // A property to its types, and an accessor in Node.
-    Object.defineProperty(this, 'listening', { get: () => this.#state === 'listening' });
+    Object.defineProperty(this, 'listening', {
+      get: () => this.#state === 'listening' || this.#bound !== null,
+    });
+    const [serve] = super.listeners('connection');
     // Node's own would set up timers and parsers.
     super.removeAllListeners('listening');
     super.removeAllListeners('connection');
+    this.#serveForeign = (socket) => {
+      if (!(socket instanceof ExchangeSocket)) {
+        serve?.call(this, socket);
+      }
+    };
+    super.on('connection', this.#serveForeign);
     this.#engine = engine;
     this.#node = node;
-    this.headersTimeout =
-      engine.timeouts?.head ?? node.headersTimeout ?? defaultOf('timeouts.head');
-    this.keepAliveTimeout =
-      engine.timeouts?.keepAlive ?? node.keepAliveTimeout ?? defaultOf('timeouts.keepAlive');
-    this.requestTimeout = 0;
-    this.#initial = this.#tunables();
+    const tunables = initialTunables(engine, node);
+    this.#tunables = tunables;
+    for (const name of TUNABLES) {
+      Object.defineProperty(this, name, {
+        get: () => tunables[name],
+        set: (value) => {
+          tunables[name] = value;
+          this.#retune();
+        },
+        enumerable: true,
+        configurable: true,
+      });
+    }
     this.#messages = {
       IncomingMessage: node.IncomingMessage ?? http.IncomingMessage,
       ServerResponse: (node.ServerResponse ??
@@ -77,8 +102,16 @@ export class Server extends http.Server implements SocketServer {
       uniqueHeaders: node.uniqueHeaders == null ? null : uniqueHeadersOf(this),
     };
     // What is wrong shall be said here and not when it listens.
-    engineOptions(engine, node, this.#initial, { port: 0 });
+    this.#options({ port: 0 });
+    const retune = (event: string | symbol) => {
+      if (event === 'connection' || event === 'timeout' || event === 'drop') {
+        // When it is there, or is no more.
+        process.nextTick(() => this.#retune());
+      }
+    };
+    this.on('removeListener', retune);
     this.on('newListener', (event: string | symbol) => {
+      retune(event);
       const why = typeof event === 'string' ? ABSENT_EVENTS[event] : undefined;
       if (why !== undefined) {
         const name = event as string;
@@ -88,9 +121,9 @@ export class Server extends http.Server implements SocketServer {
   }
 
   /**
-   * Starts to listen, and emits 'listening' when it does. Until then
-   * {@link address} is `null`: unlike in Node, starting takes a while. The forms are
-   * Node's, but for handles and file descriptors.
+   * Starts to listen, and emits 'listening' when it serves. As in Node the
+   * {@link address} is known at once, unless a host name has to be resolved. The
+   * forms are Node's; of a handle it is the descriptor that counts.
    */
   override listen(
     port?: number,
@@ -116,6 +149,12 @@ export class Server extends http.Server implements SocketServer {
       this.once('listening', callback);
     }
     this.#state = 'starting';
+    try {
+      this.#bound = canBindAtOnce(where) ? binding().bind(this.#options(where).native) : null;
+    } catch (error) {
+      this.#failed(error, where);
+      return this;
+    }
     where.signal?.addEventListener('abort', () => this.close(), { once: true });
     if (where.signal?.aborted) {
       process.nextTick(() => this.close());
@@ -126,13 +165,14 @@ export class Server extends http.Server implements SocketServer {
   }
 
   override address(): AddressInfo | string | null {
-    const running = this.#running;
-    if (running === null || this.#state !== 'listening') {
+    const where =
+      this.#bound ?? (this.#state === 'listening' ? (this.#running?.native ?? null) : null);
+    if (where === null) {
       return null;
     }
-    const { hostname: address, port } = running;
+    const { hostname: address, port, unix } = where.address();
     if (address === undefined || port === undefined) {
-      return running.unix ?? null;
+      return unix ?? null;
     }
     return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port };
   }
@@ -157,67 +197,71 @@ export class Server extends http.Server implements SocketServer {
     }
     const isStarting = this.#state === 'starting';
     this.#state = 'closing';
+    this.#bound?.close();
+    this.#bound = null;
     if (!isStarting) {
       void this.#stop(false);
     }
     return this;
   }
 
-  /**
-   * Cuts the connections of all requests that are under way. Idle connections can
-   * only be cut once the server is closing.
-   */
+  /** Cuts every connection, whatever is under way there. */
   override closeAllConnections(): void {
     for (const socket of [...this.sockets]) {
       socket.destroy();
     }
     if (this.#state === 'closing') {
-      void this.#running?.stop({ force: true });
+      void this.#running?.server.stop({ force: true });
+    } else {
+      this.#running?.native.closeAllConnections();
     }
   }
 
-  /** Does nothing before {@link close}, which closes them itself. */
-  override closeIdleConnections(): void {}
+  /** Closes the connections that wait for their next request. */
+  override closeIdleConnections(): void {
+    this.#running?.native.closeIdleConnections();
+  }
 
   override getConnections(callback: (error: Error | null, count: number) => void): this {
-    const open = this.#running?.stats().connections.open ?? 0;
+    const open = this.#running?.server.stats().connections.open ?? 0;
     process.nextTick(callback, null, open);
     return this;
   }
 
   override ref(): this {
     this.#isReferenced = true;
-    this.#running?.ref();
+    this.#running?.server.ref();
     return this;
   }
 
   override unref(): this {
     this.#isReferenced = false;
-    this.#running?.unref();
+    this.#running?.server.unref();
     return this;
   }
 
   async #start(where: Where): Promise<void> {
-    const now = this.#tunables();
-    warnOfTunables(this.#initial, now);
-    try {
-      const options = engineOptions(this.#engine, this.#node, now, where);
-      this.#running = await start(options, (exchange, sender) => this.#take(exchange, sender));
-    } catch (error) {
-      const isClosing = this.#state === 'closing';
-      this.#state = 'idle';
-      process.nextTick(() => {
-        this.emit('error', listenError(fromNative(error), where));
-        if (isClosing) {
-          this.emit('close');
-        }
-      });
+    if (this.#isClosing) {
+      await this.#stop(true);
       return;
     }
-    if (!this.#isReferenced) {
-      this.#running.unref();
+    try {
+      const hooks = {
+        take: (exchange: Exchange, sender: Sender) => this.#take(exchange, sender),
+        onConnection: (event: ConnectionEvent, bridge: Bridge) => this.#connection(event, bridge),
+      };
+      this.#running = await startEngine(this.#options(where), hooks, this.#bound ?? undefined);
+    } catch (error) {
+      this.#failed(error, where);
+      return;
     }
-    if (this.#state === 'closing') {
+    this.#bound = null;
+    // What has been set meanwhile.
+    this.#retune();
+    if (!this.#isReferenced) {
+      this.#running.server.unref();
+    }
+    if (this.#isClosing) {
       await this.#stop(true);
       return;
     }
@@ -231,14 +275,20 @@ export class Server extends http.Server implements SocketServer {
   }
 
   async #stop(force: boolean): Promise<void> {
-    await this.#running?.stop({ force });
+    await this.#running?.server.stop({ force });
     this.#running = null;
     this.#state = 'idle';
+    const sockets = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const socket of sockets) {
+      socket.disconnected();
+    }
     process.nextTick(() => this.emit('close'));
   }
 
   #take(exchange: Exchange, sender: Sender): void {
-    const socket = new ExchangeSocket(this, exchange, sender);
+    const socket = this.#socketOf(exchange);
+    socket.begin(exchange, sender);
     let req: NodeIncoming;
     let res: NodeOutgoing;
     try {
@@ -250,11 +300,18 @@ export class Server extends http.Server implements SocketServer {
       sender.fail(exchange, error);
       return;
     }
-    if (this.timeout > 0) {
+    if (this.timeout > 0 && !socket.hasTimer) {
       socket.setTimeout(this.timeout);
     }
     try {
       announceStart(req, res, this);
+      if (this.#isRequestTooMany(exchange, res)) {
+        this.emit('dropRequest', req, socket);
+        res.shouldKeepAlive = false;
+        res.writeHead(503);
+        res.end();
+        return;
+      }
       const isExpecting =
         this.listenerCount('checkContinue') > 0 &&
         !exchange.isHttp10 &&
@@ -266,17 +323,111 @@ export class Server extends http.Server implements SocketServer {
     }
   }
 
-  #tunables(): Tunables {
-    const { keepAliveTimeout, headersTimeout, requestTimeout } = this;
-    const { maxHeadersCount, maxRequestsPerSocket } = this;
+  /** That of its connection, where that has one and it is not at an earlier exchange. */
+  #socketOf(exchange: Exchange): ExchangeSocket {
+    const held =
+      this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
+    return held === undefined || held.isBusy || held.destroyed
+      ? new ExchangeSocket(this, null)
+      : held;
+  }
+
+  /** As in Node the limit counts for HTTP/1.1 only. */
+  #isRequestTooMany({ sequence, isHttp10 }: Exchange, res: NodeOutgoing): boolean {
+    const { maxRequestsPerSocket: most } = this.#tunables;
+    if (isHttp10 || typeof most !== 'number' || !(most > 0)) {
+      return false;
+    }
+    res.maxRequestsOnConnectionReached = most <= sequence + 1;
+    return most < sequence + 1;
+  }
+
+  /** The engine tells of a connection. */
+  #connection(event: ConnectionEvent, bridge: Bridge): void {
+    const { kind, address: remoteAddress, port: remotePort } = event;
+    const key = connectionKeyOf(event.ioThread, event.number);
+    const socket = this.#connections.get(key);
+    try {
+      if (kind === REFUSED) {
+        const { address, port, family } = localOf(this.address());
+        this.emit('drop', {
+          localAddress: address,
+          localPort: port,
+          localFamily: family,
+          remoteAddress,
+          remotePort,
+          remoteFamily: familyOf(remoteAddress),
+        });
+      } else if (kind === OPENED) {
+        const opened = new ExchangeSocket(this, {
+          remoteAddress,
+          remotePort,
+          cut: () => bridge.endConnection(CUT, event),
+          finish: () => bridge.endConnection(FINISH, event),
+        });
+        this.#connections.set(key, opened);
+        this.emit('connection', opened);
+      } else if (kind === CLOSED) {
+        this.#connections.delete(key);
+        socket?.disconnected();
+      } else {
+        socket?.inactive();
+      }
+    } catch (error) {
+      // Uncaught, as in Node; but what else there is to tell shall be told.
+      process.nextTick(rethrow, error);
+    }
+  }
+
+  #options(where: Where): ResolvedOptions {
+    return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where);
+  }
+
+  /** Tells the engine what the properties and the listeners are now. */
+  #retune(): void {
+    const { native } = this.#running ?? {};
+    if (native !== undefined && this.#state !== 'closing') {
+      const { native: options } = this.#options({ port: 0 });
+      native.retune(tuned(options, this.#engine, this.#tunables, this.#interests));
+    }
+  }
+
+  get #interests(): Interests {
     return {
-      keepAliveTimeout,
-      headersTimeout,
-      requestTimeout,
-      maxHeadersCount,
-      maxRequestsPerSocket,
+      connection: this.listeners('connection').some((own) => own !== this.#serveForeign),
+      timeout: this.listenerCount('timeout') > 0,
+      drop: this.listenerCount('drop') > 0,
     };
   }
+
+  get #isClosing(): boolean {
+    return this.#state === 'closing';
+  }
+
+  /** It could not listen. */
+  #failed(error: unknown, where: Where): void {
+    const isClosing = this.#state === 'closing';
+    this.#state = 'idle';
+    this.#bound = null;
+    process.nextTick(() => {
+      this.emit('error', listenError(fromNative(error), where));
+      if (isClosing) {
+        this.emit('close');
+      }
+    });
+  }
+}
+
+/** What a running server is to this one. */
+type Running = Awaited<ReturnType<typeof startEngine>>;
+
+/** A name may take seconds to resolve. */
+function canBindAtOnce({ hostname, unix, fd }: Where): boolean {
+  return unix !== undefined || fd !== undefined || hostname === undefined || isIP(hostname) !== 0;
+}
+
+function localOf(address: AddressInfo | string | null): Partial<AddressInfo> {
+  return typeof address === 'object' && address !== null ? address : {};
 }
 
 function uniqueHeadersOf(server: object): readonly [symbol, unknown] {
@@ -290,6 +441,7 @@ const SYSTEM_CODES: Readonly<Record<string, string>> = {
   ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'EADDRNOTAVAIL',
   ERR_REACTOR_PERMISSION: 'EACCES',
   ERR_REACTOR_HOST_NOT_FOUND: 'ENOTFOUND',
+  ERR_REACTOR_DESCRIPTOR: 'EINVAL',
 };
 
 function listenError(error: unknown, where: Where): unknown {
@@ -298,6 +450,9 @@ function listenError(error: unknown, where: Where): unknown {
     return error;
   }
   const { message } = error as Error;
+  if (where.fd !== undefined) {
+    return nodeError(code, `listen ${code}: ${message}`, { syscall: 'listen', cause: error });
+  }
   const address = where.unix ?? where.hostname ?? '::';
   const port = where.unix === undefined ? { port: where.port } : {};
   const details = { syscall: 'listen', address, ...port, cause: error };

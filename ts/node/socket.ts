@@ -17,16 +17,28 @@ export interface SocketServer extends EventEmitter {
   readonly sockets: Set<ExchangeSocket>;
 }
 
+/** A connection that a socket stands for, and how it is ended. */
+export interface Connection {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  /** Ends it at once. */
+  cut(): void;
+  /** Ends it behind the answers that are under way. */
+  finish(): void;
+}
+
 /**
- * What stands for the connection of one exchange where Node's classes have a
- * `net.Socket`: they read a request by `resume` and write a body by `write`, and
- * all else about a response is theirs.
+ * What stands where Node's classes have a `net.Socket`: they read a request by
+ * `resume` and write a body by `write`, and all else about a response is theirs.
  *
- * It lasts as long as its exchange; the connection may live on, and the next
- * request has another.
+ * Where the program listens for connections it stands for one, and has the exchanges
+ * of that one by turns. Elsewhere it lasts as long as its exchange; the connection may
+ * live on, and the next request has another.
  */
 export class ExchangeSocket extends EventEmitter {
   readonly server: SocketServer;
+  /** `null` where it stands for an exchange alone. */
+  readonly connection: Connection | null;
   readable = true;
   writable = true;
   destroyed = false;
@@ -35,20 +47,34 @@ export class ExchangeSocket extends EventEmitter {
   _hadError = false;
   _httpMessage: ServerResponse | null = null;
   timeout = 0;
-  readonly #exchange: Exchange;
-  readonly #reply: Reply;
+  /** It has an exchange that is not over. */
+  isBusy = false;
+  // Nobody looks at these two before it has its first exchange.
+  #exchange!: Exchange;
+  #reply!: Reply;
   #req: NodeIncoming | null = null;
+  /** The exchange that it had last has been answered. */
+  #isReleased = false;
   #isReadToEnd = false;
   #isWaitingForPiece = false;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(server: SocketServer, exchange: Exchange, sender: Sender) {
+  constructor(server: SocketServer, connection: Connection | null) {
     super();
     this.server = server;
+    this.connection = connection;
+  }
+
+  /** Has this exchange from now on. */
+  begin(exchange: Exchange, sender: Sender): void {
+    this.isBusy = true;
+    this.#isReleased = false;
     this.#exchange = exchange;
     this.#reply = new Reply(sender, exchange, () => this.#drained());
-    exchange.onHangUp = () => this.#leaves();
-    server.sockets.add(this);
+    this.#isReadToEnd = false;
+    this.#isWaitingForPiece = false;
+    exchange.onHangUp = () => this.#leaves(exchange);
+    this.server.sockets.add(this);
   }
 
   /** The request whose body is to be read. */
@@ -58,15 +84,15 @@ export class ExchangeSocket extends EventEmitter {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#exchange.remoteAddress;
+    return (this.connection ?? this.#exchange).remoteAddress;
   }
 
   get remotePort(): number | undefined {
-    return this.#exchange.remotePort;
+    return (this.connection ?? this.#exchange).remotePort;
   }
 
   get remoteFamily(): string | undefined {
-    return familyOf(this.#exchange.remoteAddress);
+    return familyOf(this.remoteAddress);
   }
 
   /** The address that the server listens on; which of a wildcard's it was is not known. */
@@ -83,7 +109,7 @@ export class ExchangeSocket extends EventEmitter {
   }
 
   get bytesWritten(): number {
-    return this.#reply.total;
+    return this.#reply?.total ?? 0;
   }
 
   get readableHighWaterMark(): number {
@@ -95,7 +121,7 @@ export class ExchangeSocket extends EventEmitter {
   }
 
   get writableLength(): number {
-    return this.#reply.waiting;
+    return this.#reply?.waiting ?? 0;
   }
 
   get readyState(): string {
@@ -125,8 +151,8 @@ export class ExchangeSocket extends EventEmitter {
   uncork(): void {}
 
   /** The head of the response is decided. */
-  setHead(status: number, head: Head, closes: boolean): void {
-    this.#reply.setHead(status, head, closes);
+  setHead(status: number, head: Head, flags: number): void {
+    this.#reply.setHead(status, head, flags);
   }
 
   /** The body of the response has been written. */
@@ -141,7 +167,7 @@ export class ExchangeSocket extends EventEmitter {
   ): boolean {
     const encoding = typeof encodingOrCallback === 'function' ? null : encodingOrCallback;
     const written = typeof encodingOrCallback === 'function' ? encodingOrCallback : callback;
-    if (this.#reply.isEmpty) {
+    if (!this.isBusy || this.#reply.isEmpty) {
       // An interim response. The engine sends 100 itself, and no other.
       if (!String(data).startsWith('HTTP/1.1 100 ')) {
         warnUnsupported(
@@ -163,6 +189,11 @@ export class ExchangeSocket extends EventEmitter {
     }
     const bytes = Buffer.from(data, encoding);
     return this.#reply.write(bytes, bytes.length, written ?? null);
+  }
+
+  /** Its time is limited by the program already. */
+  get hasTimer(): boolean {
+    return this.#timer !== null;
   }
 
   /** Somebody wants more of the request's body; Node calls it whenever it reads. */
@@ -211,11 +242,14 @@ export class ExchangeSocket extends EventEmitter {
       // Node's own has seen its end long ago, which from Node 26 on makes a difference.
       this.resume();
     }
+    this.isBusy = false;
+    this.#isReleased = true;
   }
 
   destroy(error?: Error | null): this {
     if (!this.destroyed) {
       this.#cutOff();
+      this.connection?.cut();
       // As late as a real socket's: Node's streams count on it.
       setImmediate(() => {
         if (error && this.listenerCount('error') > 0) {
@@ -232,7 +266,19 @@ export class ExchangeSocket extends EventEmitter {
   }
 
   /** There is no writing behind a response. */
-  end(): this {
+  end(...given: unknown[]): this {
+    const callback = given.find((value) => typeof value === 'function');
+    if (callback !== undefined) {
+      this.once('close', callback as () => void);
+    }
+    const isWriting = this._httpMessage !== null && !this._httpMessage.writableEnded;
+    if (this.connection !== null && !isWriting) {
+      if (this.writable) {
+        this.writable = false;
+        this.connection.finish();
+      }
+      return this;
+    }
     if (this._httpMessage === null || !this._httpMessage.writableEnded) {
       this.destroy();
     }
@@ -323,10 +369,23 @@ export class ExchangeSocket extends EventEmitter {
     }
   }
 
+  /** The engine has seen nothing happen on the connection. */
+  inactive(): void {
+    this.#timedOut();
+  }
+
+  /** The connection is no more. */
+  disconnected(): void {
+    if (!this.destroyed) {
+      this.#cutOff();
+      this.#close(false);
+    }
+  }
+
   #timedOut(): void {
-    const req = this.#req as NodeIncoming;
+    const req = this.#req;
     const hasOwn = this.emit('timeout');
-    const isForRequest = !req.complete && req.emit('timeout', this);
+    const isForRequest = req !== null && !req.complete && req.emit('timeout', this);
     const isForResponse = this._httpMessage?.emit('timeout', this) ?? false;
     const isForServer = this.server.emit('timeout', this);
     if (!hasOwn && !isForRequest && !isForResponse && !isForServer) {
@@ -339,9 +398,9 @@ export class ExchangeSocket extends EventEmitter {
    * Node reads that byte's end a turn later than the request before it, so a
    * response that takes no longer than that is still sent.
    */
-  #leaves(): void {
-    if (this.#exchange.isOpen) {
-      setImmediate(() => this.#run(this.#hungUp));
+  #leaves(exchange: Exchange): void {
+    if (exchange.isOpen) {
+      setImmediate(() => exchange === this.#exchange && this.#run(this.#hungUp));
     } else {
       this.#run(this.#hungUp);
     }
@@ -361,14 +420,18 @@ export class ExchangeSocket extends EventEmitter {
     this._hadError = true;
     this.#timer = clear(this.#timer);
     this.server.sockets.delete(this);
-    this.#reply.abort();
+    if (this.isBusy || this.connection === null) {
+      this.isBusy = false;
+      this.#reply.abort();
+    }
   }
 
   #close(hadError: boolean): void {
     this.closed = true;
-    const { incoming } = this.#exchange;
     const req = this.#req;
-    if (req !== null) {
+    // What becomes of a connection is none of the business of a request that is over.
+    if (req !== null && !(this.#isReleased && this.connection !== null)) {
+      const { incoming } = this.#exchange;
       req.complete ||= !(incoming instanceof StreamedIncoming) || incoming.isComplete;
       // Before the response's 'close', as Node has it.
       req.destroy(connectionReset());
@@ -395,7 +458,7 @@ const READ_AHEAD = 64 * 1024;
 /** Nobody reads what is written here. */
 const IGNORED_STATE = { corked: 0 };
 
-function familyOf(address: string | undefined): string | undefined {
+export function familyOf(address: string | undefined): string | undefined {
   return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';
 }
 

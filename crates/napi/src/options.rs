@@ -7,8 +7,8 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
-    AcceptMode, AccessLog, App, Config, Inline, Lane, Limits, Listen, LogFormat, LogTarget, Target,
-    Timeouts,
+    AcceptMode, AccessLog, Announce, App, Config, Inline, Lane, Limits, Listen, LogFormat,
+    LogTarget, MaxConnections, Target, Timeouts, Tuning,
 };
 
 use crate::server::Failure;
@@ -23,6 +23,8 @@ pub struct NativeOptions {
     pub hostname: String,
     /// TCP port; 0 lets the kernel choose.
     pub port: u16,
+    /// Descriptor of a socket that the process has inherited. Wins over all of these.
+    pub fd: Option<i32>,
     /// 1 to 16.
     pub io_threads: u32,
     /// 1 to 32.
@@ -45,6 +47,8 @@ pub struct NativeOptions {
     pub limits: NativeLimits,
     /// How long the server waits.
     pub timeouts: NativeTimeouts,
+    /// What the first lane is told of connections. Absent: nothing.
+    pub announce: Option<NativeAnnounce>,
     /// Absent: the built-in application.
     pub routes: Option<Vec<NativeRoute>>,
     /// Absent: no access log.
@@ -103,6 +107,55 @@ pub struct NativeTimeouts {
     pub write: u32,
     /// For requests under way, when stopping.
     pub drain: u32,
+    /// For a request to arrive, from its first byte to its last. Absent: no limit.
+    pub receive: Option<u32>,
+    /// Without a byte in either direction, while no handler has a request. Absent: no
+    /// limit.
+    pub inactive: Option<u32>,
+}
+
+/// What a lane is told of connections.
+#[napi(object)]
+pub struct NativeAnnounce {
+    /// That one was opened or closed.
+    pub connections: bool,
+    /// That nothing has happened on one for `timeouts.inactive`; then it is not closed.
+    pub inactive: bool,
+    /// That one was refused.
+    pub refused: bool,
+}
+
+/// What of a running server can be changed.
+#[napi(object)]
+pub struct NativeTuning {
+    /// Bounds on one request.
+    pub limits: NativeLimits,
+    /// How long the server waits.
+    pub timeouts: NativeTimeouts,
+    /// What the first lane is told of connections.
+    pub announce: NativeAnnounce,
+    /// One more is closed without an answer. Absent: what the server was started with.
+    pub max_connections: Option<u32>,
+}
+
+impl NativeTuning {
+    pub(crate) fn into_tuning(self) -> Tuning {
+        Tuning {
+            limits: self.limits.into_limits(),
+            timeouts: self.timeouts.into_timeouts(),
+            announce: self.announce.into_announce(),
+            max_connections: self
+                .max_connections
+                .map(|most| MaxConnections { most: most as usize, silent: true }),
+        }
+    }
+}
+
+impl NativeAnnounce {
+    fn into_announce(self) -> Announce {
+        let Self { connections, inactive, refused } = self;
+        Announce { connections, inactive, refused }
+    }
 }
 
 /// One pre-rendered response.
@@ -134,7 +187,10 @@ pub struct NativeField {
 impl NativeOptions {
     /// The engine's configuration for these options.
     pub(crate) fn into_config(self, lanes: Vec<Arc<Lane>>) -> Result<Config, Failure> {
-        let listen = listen_at(self.unix, self.hostname, self.port);
+        let listen = match self.fd {
+            Some(fd) => Listen::Inherited(fd),
+            None => listen_at(self.unix, self.hostname, self.port),
+        };
         let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
         Ok(Config {
             listen,
@@ -149,6 +205,7 @@ impl NativeOptions {
             request_timeout: self.request_timeout.map(|ms| Duration::from_millis(ms.into())),
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
+            announce: self.announce.map(NativeAnnounce::into_announce).unwrap_or_default(),
             app: app(self.routes)?,
             lanes,
             access_log: self.access_log.map(NativeAccessLog::into_access_log),
@@ -203,6 +260,8 @@ impl NativeTimeouts {
             idle: ms(self.keep_alive),
             write: ms(self.write),
             drain: ms(self.drain),
+            receive: self.receive.map(ms),
+            inactive: self.inactive.map(ms),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Config, Seat, Server, StartError, Stop};
+use reactor_server::{Address, Bound, Config, Seat, Server, StartError, Stop};
 
-use crate::options::{self, NativeOptions, NativeRoute};
+use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
 use crate::registry;
 use crate::running::{self, Running};
 
@@ -68,19 +68,78 @@ pub fn start(env: Env, options: NativeOptions, lanes: Vec<u32>) -> Result<AsyncT
     retain_current_module_for_unload_safety();
     let lanes = lanes.into_iter().filter_map(registry::find).collect();
     let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
-    Ok(AsyncTask::new(Start(Some(config))))
+    Ok(AsyncTask::new(Start { config: Some(config), bound: None }))
+}
+
+/// Binds what [`NativeBound::start`] will listen on, at once, so that its address is
+/// known: for an IP address, a unix socket or a descriptor, which need no resolving.
+/// Throws as `start` rejects.
+#[napi]
+pub fn bind(env: Env, options: NativeOptions) -> Result<NativeBound> {
+    let bound = options
+        .into_config(Vec::new())
+        .and_then(|config| Server::bind(&config).map_err(Failure::from))
+        .map_err(|failure| failure.into_error(env))?;
+    Ok(NativeBound { address: bound.address().clone(), bound: Some(bound) })
+}
+
+/// Sockets that listen and from which nothing is accepted yet.
+#[napi]
+pub struct NativeBound {
+    address: Address,
+    bound: Option<Bound>,
+}
+
+#[napi]
+impl NativeBound {
+    /// The bound address: the real port where 0 was asked for.
+    #[napi]
+    pub fn address(&self) -> NativeAddress {
+        NativeAddress::of(&self.address)
+    }
+
+    /// Starts a server on what is bound, once; otherwise as the function `start`, with
+    /// options that say the same of where to listen.
+    #[napi(ts_return_type = "Promise<NativeServer>")]
+    pub fn start(
+        &mut self,
+        env: Env,
+        options: NativeOptions,
+        lanes: Vec<u32>,
+    ) -> Result<AsyncTask<Start>> {
+        retain_current_module_for_unload_safety();
+        let lanes = lanes.into_iter().filter_map(registry::find).collect();
+        let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
+        Ok(AsyncTask::new(Start { config: Some(config), bound: self.bound.take() }))
+    }
+
+    /// Listens no more. Does nothing after `start`.
+    #[napi]
+    pub fn close(&mut self) {
+        if let Some(bound) = self.bound.take() {
+            bound.close();
+        }
+    }
 }
 
 /// A start under way on Node's thread pool.
-pub struct Start(Option<Config>);
+pub struct Start {
+    config: Option<Config>,
+    bound: Option<Bound>,
+}
 
 impl Task for Start {
     type Output = std::result::Result<Server, Failure>;
     type JsValue = NativeServer;
 
     fn compute(&mut self) -> Result<Self::Output> {
-        let config = self.0.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
-        Ok(Server::start(config).map_err(Failure::from))
+        let config =
+            self.config.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
+        let started = match self.bound.take() {
+            Some(bound) => Server::start_on(config, bound),
+            None => Server::start(config),
+        };
+        Ok(started.map_err(Failure::from))
     }
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeServer> {
@@ -189,6 +248,24 @@ impl NativeServer {
         let lanes: Vec<_> = lanes.into_iter().map(|id| id.and_then(registry::find)).collect();
         self.server.swap(app, &lanes);
         Ok(())
+    }
+
+    /// Other limits and timeouts from now on, also for open connections.
+    #[napi]
+    pub fn retune(&self, tuning: NativeTuning) {
+        self.server.retune(tuning.into_tuning());
+    }
+
+    /// Closes connections that wait for their next request.
+    #[napi]
+    pub fn close_idle_connections(&self) {
+        self.server.close_idle_connections();
+    }
+
+    /// Closes every connection, whatever is under way there, and goes on.
+    #[napi]
+    pub fn close_all_connections(&self) {
+        self.server.close_all_connections();
     }
 
     /// Stops the server: drains, or cuts every connection. The promise resolves

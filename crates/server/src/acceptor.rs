@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reactor_proto::response::date;
 use reactor_sys::{Events, Listener, Poller, Stream, Waker, block_signals};
 
+use crate::config::MaxConnections;
 use crate::inbox::{Control, Inbox};
 use crate::stats::Counters;
 
@@ -48,17 +49,48 @@ pub(crate) const WAKER: u64 = u64::MAX;
 pub(crate) struct Accepting {
     listeners: Vec<Door>,
     counters: Arc<Counters>,
-    max_connections: usize,
+    most: Arc<Most>,
     backlog: usize,
     max_refused: usize,
+    /// Those refused since that was last asked, where somebody asks.
+    told: Vec<Option<SocketAddr>>,
     refused: VecDeque<(Stream, Instant)>,
     exclusive: bool,
+}
+
+/// The limit on connections, which can be changed while they are accepted.
+pub(crate) struct Most {
+    /// What the server was started with.
+    first: usize,
+    most: AtomicUsize,
+    silent: AtomicBool,
+    /// Somebody wants to hear of those that are refused.
+    told: AtomicBool,
+}
+
+impl Most {
+    pub(crate) fn new(first: usize, told: bool) -> Self {
+        Self {
+            first,
+            most: AtomicUsize::new(first),
+            silent: AtomicBool::new(false),
+            told: AtomicBool::new(told),
+        }
+    }
+
+    pub(crate) fn set(&self, limit: Option<MaxConnections>, told: bool) {
+        let MaxConnections { most, silent } =
+            limit.unwrap_or(MaxConnections { most: self.first, silent: false });
+        self.most.store(most, Ordering::Relaxed);
+        self.silent.store(silent, Ordering::Relaxed);
+        self.told.store(told, Ordering::Relaxed);
+    }
 }
 
 /// Bounds on connections.
 pub(crate) struct AcceptLimits {
     /// Open at once.
-    pub(crate) connections: usize,
+    pub(crate) most: Arc<Most>,
     /// Waiting at each listener.
     pub(crate) backlog: u32,
     /// Turned away, and perhaps still reading why.
@@ -90,7 +122,8 @@ impl Accepting {
         Self {
             listeners: listeners.collect(),
             counters,
-            max_connections: limits.connections,
+            most: Arc::clone(&limits.most),
+            told: Vec::new(),
             backlog: usize::try_from(limits.backlog).unwrap_or(usize::MAX),
             max_refused: limits.refused,
             refused: VecDeque::new(),
@@ -172,11 +205,11 @@ impl Accepting {
                     failures = 0;
                     *room -= 1;
                     self.listeners[index].pause = MIN_PAUSE;
-                    if *open < self.max_connections {
+                    if *open < self.most.most.load(Ordering::Relaxed) {
                         *open += 1;
                         take(stream, peer);
                     } else {
-                        self.refuse(stream);
+                        self.refuse(stream, peer);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -203,9 +236,20 @@ impl Accepting {
         door.pause = (door.pause * 2).min(MAX_PAUSE);
     }
 
+    /// The clients that were refused, where that is told.
+    pub(crate) fn take_refused(&mut self) -> Vec<Option<SocketAddr>> {
+        std::mem::take(&mut self.told)
+    }
+
     /// Tells the client, without letting it hold a place.
-    fn refuse(&mut self, stream: Stream) {
+    fn refuse(&mut self, stream: Stream, peer: Option<SocketAddr>) {
         self.counters.accept.refused.fetch_add(1, Ordering::Relaxed);
+        if self.most.told.load(Ordering::Relaxed) {
+            self.told.push(peer);
+        }
+        if self.most.silent.load(Ordering::Relaxed) {
+            return;
+        }
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let refusal = [REFUSAL, &date(wall.as_secs()), REFUSAL_BODY].concat();
         // A fresh socket has room for this.
@@ -391,6 +435,10 @@ impl Acceptor {
             self.accepting.finish(&self.poller, total, &|| signal.is_forced(), &mut take);
         } else {
             self.accepting.accept(&self.poller, total, &mut take);
+        }
+        for peer in self.accepting.take_refused() {
+            touched |= 1;
+            inboxes[0].push_control(Control::Refused(peer));
         }
         for (index, inbox) in inboxes.iter().enumerate() {
             if touched & (1 << index) != 0 {

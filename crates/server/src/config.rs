@@ -46,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What answers.
     pub app: App,
+    /// What lanes are told of connections; nothing by default.
+    pub announce: Announce,
     /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
     pub lanes: Vec<Arc<Lane>>,
     /// One line for each request; none by default.
@@ -80,6 +82,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             app: App::builtin(),
+            announce: Announce::default(),
             lanes: Vec::new(),
             access_log: None,
             metrics: None,
@@ -129,6 +132,9 @@ pub enum Listen {
     },
     /// A unix socket.
     Unix(PathBuf),
+    /// A socket that this process has inherited, by its descriptor. The server
+    /// listens on a copy; the descriptor itself stays open.
+    Inherited(i32),
 }
 
 /// Who accepts connections.
@@ -162,6 +168,12 @@ pub struct Timeouts {
     pub write: Duration,
     /// For requests in flight when the server stops; the default is 10 s.
     pub drain: Duration,
+    /// From a request's first byte to its last, else 408; the default is no limit.
+    pub receive: Option<Duration>,
+    /// Without a byte from the peer, or to it, while no lane has a request of the
+    /// connection and it is not idle between two; the default is no limit. Then the
+    /// connection is closed without an answer, unless [`Announce::inactive`].
+    pub inactive: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -172,8 +184,44 @@ impl Default for Timeouts {
             idle: Duration::from_secs(75),
             write: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            receive: None,
+            inactive: None,
         }
     }
+}
+
+/// What the first lane is told of connections themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announce {
+    /// That one was opened or closed.
+    pub connections: bool,
+    /// That nothing has happened on one for [`Timeouts::inactive`]; the lane decides what
+    /// becomes of it. Only of those whose opening was told.
+    pub inactive: bool,
+    /// That one was refused, because there were too many.
+    pub refused: bool,
+}
+
+/// What of a running server can be changed; see [`Server::retune`](crate::Server::retune).
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Limits on what one request may bring.
+    pub limits: Limits,
+    /// How long the peer may take.
+    pub timeouts: Timeouts,
+    /// What lanes are told of connections.
+    pub announce: Announce,
+    /// Connections open at once; `None` is what the server was started with.
+    pub max_connections: Option<MaxConnections>,
+}
+
+/// A limit on connections that replaces the one that the server was started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxConnections {
+    /// How many may be open at once.
+    pub most: usize,
+    /// One more is closed without an answer instead of with a 503.
+    pub silent: bool,
 }
 
 /// A number that is out of its range.

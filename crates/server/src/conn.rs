@@ -130,6 +130,12 @@ pub(crate) struct Conn<T> {
     pub(crate) delimits: bool,
     /// `100 Continue` is owed once earlier answers are out.
     pub(crate) owes_continue: bool,
+    /// A lane knows of the connection and hears of its end.
+    pub(crate) announced: bool,
+    /// It is to end behind the answers that are under way.
+    pub(crate) ending: bool,
+    /// The request that is coming in, and since when; kept where that has a limit.
+    pub(crate) receiving: Option<(u32, Millis)>,
     /// What its lane, which is full, could not be told of it yet; not read from
     /// meanwhile.
     pub(crate) held_back: u32,
@@ -254,6 +260,8 @@ pub(crate) struct Meta {
     pub(crate) close: bool,
     /// An HTTP/1.0 client asked to keep the connection and needs to be told.
     pub(crate) says_keep_alive: bool,
+    /// The client is asked to close the connection, which stays open until it does.
+    pub(crate) asks_to_close: bool,
 }
 
 impl<T> Conn<T> {
@@ -291,6 +299,9 @@ impl<T> Conn<T> {
             discarded: 0,
             delimits: false,
             owes_continue: false,
+            announced: false,
+            ending: false,
+            receiving: None,
             held_back: 0,
             awaits_lane: false,
             lane: 0,

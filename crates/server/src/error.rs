@@ -54,9 +54,14 @@ impl StartError {
             Self::Bind(BindError::Unix { source, .. }) => {
                 bind_code(source, "ERR_REACTOR_SOCKET_PATH")
             }
+            Self::Bind(BindError::Inherited { .. }) => "ERR_REACTOR_DESCRIPTOR",
         }
     }
 }
+
+/// Error numbers that std has no name for, the same on every platform of ours.
+const EBADF: i32 = 9;
+const ENOTSOCK: i32 = 88;
 
 fn bind_code(source: &io::Error, otherwise: &'static str) -> &'static str {
     match source.kind() {
@@ -91,6 +96,14 @@ impl fmt::Display for StartError {
                  remove it or choose another path",
                 path.display()
             ),
+            Self::Bind(BindError::Inherited { fd, source }) => {
+                write!(f, "cannot listen on descriptor {fd}: ")?;
+                match source.raw_os_error() {
+                    Some(EBADF) => f.write_str("this process has no such descriptor open"),
+                    Some(ENOTSOCK) => f.write_str("it is no socket"),
+                    _ => source.fmt(f),
+                }
+            }
             Self::Bind(BindError::Tcp { addr, source }) => {
                 write!(f, "cannot listen on {addr}: ")?;
                 match source.kind() {

@@ -189,6 +189,13 @@ impl EventLoop {
                     self.replies();
                     self.reactor.swap(app.compile(&self.stats), lanes);
                 }
+                Control::Retune(tuning) => {
+                    self.drain_timeout = tuning.timeouts.drain;
+                    self.reactor.retune(&tuning);
+                }
+                Control::Refused(peer) => self.reactor.refused_connection(peer),
+                Control::CloseIdle => self.reactor.close_idle(),
+                Control::CloseAll => self.reactor.close_all(),
                 Control::Drain => self.drain(),
                 Control::NoMore => self.has_all = true,
             }
@@ -298,6 +305,9 @@ impl EventLoop {
         let Some(accepting) = &mut self.accepting else { return };
         let mut accepted = Vec::new();
         accepting.accept(&self.poller, open, &mut |stream, peer| accepted.push((stream, peer)));
+        for peer in accepting.take_refused() {
+            self.reactor.refused_connection(peer);
+        }
         self.insert(accepted);
     }
 

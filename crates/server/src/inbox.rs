@@ -8,6 +8,7 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use reactor_sys::{Stream, Waker};
 
 use crate::app::App;
+use crate::config::Tuning;
 use crate::gate::Gate;
 use crate::lane::{Lane, LaneReply};
 use crate::task::Task;
@@ -34,6 +35,14 @@ pub(crate) enum Control {
     Lanes(Vec<Option<Arc<Lane>>>),
     /// Another application, and lanes for it, from the same request on.
     Swap(Arc<App>, Vec<Option<Arc<Lane>>>),
+    /// Other limits and timeouts, for connections that are open too.
+    Retune(Arc<Tuning>),
+    /// A connection was refused; lanes want to hear of it.
+    Refused(Option<SocketAddr>),
+    /// Close connections that wait for their next request.
+    CloseIdle,
+    /// Close every connection, and go on.
+    CloseAll,
     /// Finish what is in flight, then end, once there is [`NoMore`](Self::NoMore).
     Drain,
     /// The acceptor has handed over its last connection.

@@ -9,6 +9,7 @@
 //! bytes and acknowledgements by each exchange's window.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -44,6 +45,31 @@ pub enum LaneEvent {
     TimedOut(Exchange),
     /// This many bytes of the streaming response have left.
     Ack(Exchange, usize),
+    /// Something about a connection, where the server was told to say it.
+    Connection(Box<ConnectionEvent>),
+}
+
+/// What has become of a connection; see [`Announce`](crate::Announce).
+pub struct ConnectionEvent {
+    /// What it is.
+    pub change: ConnectionChange,
+    /// The connection, by any exchange of its own. Of a refused one it says nothing.
+    pub connection: Exchange,
+    /// The client's address; none on a unix socket.
+    pub peer: Option<SocketAddr>,
+}
+
+/// Kinds of [`ConnectionEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionChange {
+    /// It was accepted.
+    Opened,
+    /// It is no more. Nothing further is said of it.
+    Closed,
+    /// Nothing has happened on it for a while.
+    Inactive,
+    /// It was refused.
+    Refused,
 }
 
 impl LaneEvent {
@@ -58,6 +84,7 @@ impl LaneEvent {
             | Self::Refused(exchange, _)
             | Self::TimedOut(exchange)
             | Self::Ack(exchange, _) => *exchange,
+            Self::Connection(event) => event.connection,
         }
     }
 }
@@ -82,6 +109,10 @@ pub enum LaneReply {
     Dropped(LaneTask),
     /// The handler has taken this many bytes of the request's body.
     Pull(Exchange, usize),
+    /// The connection shall end, now; without the answers that are under way.
+    Cut(Exchange),
+    /// The connection shall end behind the answers that are under way.
+    Finish(Exchange),
 }
 
 impl LaneReply {
@@ -93,7 +124,9 @@ impl LaneReply {
             Self::Chunk(exchange, _)
             | Self::End(exchange)
             | Self::Abort(exchange)
-            | Self::Pull(exchange, _) => *exchange,
+            | Self::Pull(exchange, _)
+            | Self::Cut(exchange)
+            | Self::Finish(exchange) => *exchange,
         }
     }
 }
@@ -109,6 +142,19 @@ impl Exchange {
     #[must_use]
     pub fn place(&self) -> (usize, usize) {
         (self.0.io_thread, self.0.slot as usize)
+    }
+
+    /// Its connection's number among all that its loop has had.
+    #[must_use]
+    pub fn connection(&self) -> u32 {
+        self.0.generation
+    }
+
+    /// Names a connection, by what [`place`](Self::place) and
+    /// [`connection`](Self::connection) say of it.
+    #[must_use]
+    pub fn of_connection(io_thread: usize, slot: u32, generation: u32) -> Self {
+        Self(ReplyAddress { io_thread, slot, generation, sequence: u32::MAX })
     }
 }
 
@@ -189,6 +235,11 @@ impl LaneTask {
     /// Closes the connection after the response.
     pub fn close(&mut self) {
         self.0.meta.close = true;
+    }
+
+    /// Asks the client to close the connection after the response, and keeps it.
+    pub fn ask_to_close(&mut self) {
+        self.0.meta.asks_to_close = true;
     }
 }
 
@@ -385,6 +436,11 @@ impl Lane {
         }
     }
 
+    /// How many events wait.
+    pub(crate) fn backlog(&self) -> usize {
+        self.events().len()
+    }
+
     /// How many requests there is room for; with none, loop `io_thread` is
     /// told when there is.
     pub(crate) fn room(&self, io_thread: usize) -> usize {
@@ -528,6 +584,12 @@ impl LaneReplies {
     pub(crate) fn new(inboxes: &[Arc<Inbox>]) -> Self {
         let batches = inboxes.iter().map(|_| Vec::new()).collect();
         Self { inboxes: inboxes.to_vec(), batches, filled: 0, touched: 0 }
+    }
+
+    /// How many loops there are.
+    #[must_use]
+    pub fn io_threads(&self) -> usize {
+        self.batches.len()
     }
 
     /// Takes a reply for the loop that it belongs to.

@@ -44,14 +44,19 @@ mod wheel;
 
 pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use app::{App, Handler, Inline, Target};
-pub use config::{AcceptMode, Config, ConfigError, Listen, Timeouts};
+pub use config::{
+    AcceptMode, Announce, Config, ConfigError, Listen, MaxConnections, Timeouts, Tuning,
+};
 pub use error::{FieldError, StartError};
-pub use lane::{Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, QueueWait, WINDOW};
+pub use lane::{
+    ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
+    QueueWait, WINDOW,
+};
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::Address;
 pub use seat::Seat;
-pub use server::{Server, Stop};
+pub use server::{Bound, Server, Stop};
 pub use stats::{
     CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
     WorkerSnapshot,

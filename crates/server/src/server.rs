@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Events, Listener, Poller, block_signals, raise_open_files_limit};
 
-use crate::acceptor::{AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED};
+use crate::acceptor::{AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED, Most};
 use crate::access_log::OpenLog;
 use crate::app::{App, Handler, Target};
 use crate::clock::Clock;
-use crate::config::{AcceptMode, Config, Listen};
+use crate::config::{AcceptMode, Config, Listen, Tuning};
 use crate::control::{self, Watch};
 use crate::error::StartError;
 use crate::event_loop::{EVENTS, EventLoop};
@@ -56,8 +56,31 @@ pub enum Stop {
     Force,
 }
 
+/// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
+#[derive(Debug)]
+pub struct Bound {
+    listeners: Vec<Listener>,
+    address: Address,
+}
+
+impl Bound {
+    /// Where clients can connect; the first address if there are several.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Listens no more; a unix socket's file is removed.
+    pub fn close(self) {
+        for listener in &self.listeners {
+            listener.unlink();
+        }
+    }
+}
+
 struct Shared {
     address: Address,
+    most: Arc<Most>,
     counters: Arc<Counters>,
     pool: Arc<Pool>,
     queue: usize,
@@ -107,21 +130,42 @@ impl Server {
     /// [`StartError`] for a number out of range, an address that cannot be
     /// had, or a system out of threads, descriptors or memory.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        let bound = Self::bind(&config)?;
+        Self::start_on(config, bound)
+    }
+
+    /// Binds what [`start`](Self::start) would listen on. From here on clients can
+    /// connect; they wait for a server.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn bind(config: &Config) -> Result<Bound, StartError> {
+        config.check()?;
+        let per_loop = config.accept == AcceptMode::PerLoop;
+        let listeners = bind(config, per_loop && config.io_threads > 1)?;
+        let Some(address) = listeners.first().map(|first| first.address().clone()) else {
+            return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
+        };
+        Ok(Bound { listeners, address })
+    }
+
+    /// Starts serving on what [`bind`](Self::bind) has bound for the same configuration.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(config: Config, bound: Bound) -> Result<Self, StartError> {
         config.check()?;
         let files = raise_open_files_limit().map_err(system("the limit of open files"))?;
         let reserved = RESERVED_FILES.min(files / RESERVED_SHARE);
         let derived = usize::try_from(files - reserved).unwrap_or(usize::MAX);
         let max_refused = usize::try_from(reserved / 4).unwrap_or(MAX_REFUSED).min(MAX_REFUSED);
+        let most = config.max_connections.unwrap_or(derived.max(16));
         let accept_limits = AcceptLimits {
-            connections: config.max_connections.unwrap_or(derived.max(16)),
+            most: Arc::new(Most::new(most, config.announce.refused)),
             backlog: config.backlog,
             refused: max_refused.max(1),
         };
-        let per_loop = config.accept == AcceptMode::PerLoop;
-        let listeners = bind(&config, per_loop && config.io_threads > 1)?;
-        let Some(address) = listeners.first().map(|first| first.address().clone()) else {
-            return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
-        };
+        let Bound { listeners, address } = bound;
         Assembly { config, listeners, address, accept_limits }.start()
     }
 
@@ -158,6 +202,24 @@ impl Server {
     pub fn reload(&self, app: App) {
         let app = Arc::new(app);
         self.shared.tell_loops(|| Control::Reload(Arc::clone(&app)));
+    }
+
+    /// Other limits, timeouts and announcements from now on. They count for
+    /// connections that are open too.
+    pub fn retune(&self, tuning: Tuning) {
+        self.shared.most.set(tuning.max_connections, tuning.announce.refused);
+        let tuning = Arc::new(tuning);
+        self.shared.tell_loops(|| Control::Retune(Arc::clone(&tuning)));
+    }
+
+    /// Closes connections that wait for their next request.
+    pub fn close_idle_connections(&self) {
+        self.shared.tell_loops(|| Control::CloseIdle);
+    }
+
+    /// Closes every connection, whatever is under way there, and goes on.
+    pub fn close_all_connections(&self) {
+        self.shared.tell_loops(|| Control::CloseAll);
     }
 
     /// The lanes from now on, each in its place; at most 255. A lane that is
@@ -391,6 +453,7 @@ impl Assembly {
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
             address,
+            most: Arc::clone(&accept_limits.most),
             counters: Arc::clone(&counters),
             pool: Arc::clone(&pool),
             queue: config.queue,
@@ -416,7 +479,7 @@ impl Assembly {
         if let Some(listen) = &config.metrics {
             let name = match listen {
                 Listen::Tcp { host, .. } => Some(host.as_str()),
-                Listen::Unix(_) => None,
+                Listen::Unix(_) | Listen::Inherited(_) => None,
             };
             let handler = MetricsHandler(Arc::downgrade(&shared), OwnHosts::new(name));
             let metrics = serve_watchers(listen.clone(), None, "/metrics", handler)
@@ -442,7 +505,7 @@ impl Assembly {
                 AcceptMode::Acceptor => None,
                 AcceptMode::PerLoop => {
                     let own = listeners_for_loop(index, &config, &listeners)?;
-                    let unix = matches!(config.listen, Listen::Unix(_));
+                    let unix = matches!(config.listen, Listen::Unix(_) | Listen::Inherited(_));
                     Some(accepting(own, unix))
                 }
             };
@@ -453,6 +516,7 @@ impl Assembly {
                 body_memory: config.body_memory / io_threads,
                 request_timeout: config.request_timeout,
                 in_flight: in_flight.clone(),
+                announce: config.announce,
             };
             let mut reactor = Reactor::new(
                 settings,
@@ -590,6 +654,7 @@ fn bind(config: &Config, reuse_port: bool) -> Result<Vec<Listener>, StartError> 
             Listener::tcp(host, *port, backlog, false)?
         }
         Listen::Unix(path) => vec![Listener::unix(path, backlog, config.socket_mode)?],
+        Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog)?],
     })
 }
 

@@ -154,6 +154,7 @@ impl Handler {
                     self.pump_echo(exchange);
                 }
             }
+            LaneEvent::Connection(_) => panic!("connections are not announced"),
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange) => {

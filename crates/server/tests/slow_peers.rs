@@ -264,7 +264,14 @@ fn a_slow_handler_is_not_taken_for_a_slow_client() {
         response.body(b"slow");
     });
     let tight = SHORT * 2;
-    let timeouts = Timeouts { head: tight, body: tight, idle: tight, write: tight, drain: tight };
+    let timeouts = Timeouts {
+        head: tight,
+        body: tight,
+        idle: tight,
+        write: tight,
+        drain: tight,
+        ..Timeouts::default()
+    };
     let server = start(Config { timeouts, ..config(app) });
     let mut client = Client::new(&server);
     assert_eq!(client.get("/slow").text(), "slow");

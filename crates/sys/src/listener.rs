@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, bind,
@@ -57,6 +58,13 @@ pub enum BindError {
     Unix {
         /// The path that was tried.
         path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// An inherited descriptor is no socket that can listen.
+    Inherited {
+        /// The descriptor as given.
+        fd: i32,
         /// The system's reason.
         source: io::Error,
     },
@@ -143,6 +151,34 @@ impl Listener {
         listen(&fd, backlog_of(backlog)).map_err(failed)?;
         let file = fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino()));
         Ok(Self { fd, address: Address::Unix(path.to_owned()), file })
+    }
+
+    /// Listens on a copy of a descriptor that the process has, such as one that a
+    /// supervisor left open. The socket must be bound; it need not listen yet. The
+    /// descriptor itself stays open.
+    ///
+    /// # Errors
+    /// [`BindError::Inherited`], with EBADF or ENOTSOCK above all.
+    pub fn inherited(fd: i32, backlog: u32) -> Result<Self, BindError> {
+        let failed = |errno: Errno| BindError::Inherited { fd, source: errno.into() };
+        // SAFETY: fcntl does not touch memory; a number that is no descriptor is EBADF.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
+        let copy: RawFd = Errno::result(copy).map_err(failed)?;
+        // SAFETY: fcntl returned a new descriptor that nobody else owns.
+        let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+        let bound: SockaddrStorage = getsockname(copy.as_raw_fd()).map_err(failed)?;
+        let address = if let Some(addr) = socket_addr(&bound) {
+            // As for our own listeners; connections inherit it.
+            setsockopt(&copy, sockopt::TcpNoDelay, &true).map_err(failed)?;
+            Address::Tcp(addr)
+        } else {
+            let path = bound.as_unix_addr().and_then(UnixAddr::path);
+            Address::Unix(path.map(Path::to_owned).unwrap_or_default())
+        };
+        let flags = OFlag::from_bits_truncate(fcntl(&copy, FcntlArg::F_GETFL).map_err(failed)?);
+        fcntl(&copy, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map_err(failed)?;
+        listen(&copy, backlog_of(backlog)).map_err(failed)?;
+        Ok(Self { fd: copy, address, file: None })
     }
 
     /// Where it listens.

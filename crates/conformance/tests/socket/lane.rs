@@ -163,6 +163,7 @@ impl Stage {
                     open.is_ready = true;
                 }
             }
+            LaneEvent::Connection(_) => {}
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange) => {

@@ -1,16 +1,17 @@
 //! Events into JavaScript's arrays.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use reactor_server::{
-    Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, QueueWait, Version,
+    ConnectionChange, ConnectionEvent, Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
+    QueueWait, Version,
 };
 
 use super::exchanges::Exchanges;
 use super::words::{
-    ACK, BODY, BODY_END, BODY_STREAMS, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, PEER_IS_TEXT,
-    REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
+    ACK, BODY, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, INACTIVE,
+    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
 };
 
 /// Writes events one behind the other. Their heads lie together from the front of the
@@ -104,6 +105,12 @@ impl<'a> Fill<'a> {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 self.small(event, ACK, &[id, length(n)])
             }
+            LaneEvent::Connection(event) => {
+                if !self.connection(&event) {
+                    return Filled::NoRoom(Box::new(LaneEvent::Connection(event)));
+                }
+                Filled::Done
+            }
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange) => {
@@ -119,6 +126,43 @@ impl<'a> Fill<'a> {
                     exchanges.end(id);
                 }
                 filled
+            }
+        }
+    }
+
+    /// Writes what has become of a connection, if there is room for it.
+    fn connection(&mut self, event: &ConnectionEvent) -> bool {
+        // An IPv6 address takes 39 characters at most.
+        if !self.room(7, 39) {
+            return false;
+        }
+        let kind = match event.change {
+            ConnectionChange::Opened => OPENED,
+            ConnectionChange::Closed => CLOSED,
+            ConnectionChange::Inactive => INACTIVE,
+            ConnectionChange::Refused => REFUSED,
+        };
+        let (io_thread, slot) = event.connection.place();
+        let (address, port, is_text) = self.peer(event.peer);
+        let number = event.connection.connection();
+        self.record(
+            kind,
+            &[length(io_thread), length(slot), number, u32::from(is_text), address, port],
+        );
+        true
+    }
+
+    /// A client's address and port as the records have them, and whether the address is
+    /// text.
+    fn peer(&mut self, peer: Option<SocketAddr>) -> (u32, u32, bool) {
+        let Some(peer) = peer else { return (0, 0, false) };
+        let port = u32::from(peer.port());
+        match peer.ip() {
+            IpAddr::V4(ip) => (u32::from(ip), port, false),
+            IpAddr::V6(ip) => {
+                let text = ip.to_string();
+                let at = self.put(text.as_bytes());
+                (at, port | length(text.len()) << 16, true)
             }
         }
     }
@@ -150,19 +194,8 @@ impl<'a> Fill<'a> {
         flag(request.version() == Version::Http10, HTTP_1_0);
         flag(task.body_streams(), BODY_STREAMS);
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
-        let (mut address, mut port) = (0, 0);
-        if let Some(peer) = request.peer() {
-            port = u32::from(peer.port());
-            match peer.ip() {
-                IpAddr::V4(ip) => address = u32::from(ip),
-                IpAddr::V6(ip) => {
-                    let text = ip.to_string();
-                    address = self.put(text.as_bytes());
-                    port |= length(text.len()) << 16;
-                    flags |= PEER_IS_TEXT;
-                }
-            }
-        }
+        let (address, port, is_text) = self.peer(request.peer());
+        flags |= if is_text { PEER_IS_TEXT } else { 0 };
         let logged = task.request_id();
         flags |= logged.io_thread << THREAD_SHIFT;
         let target = head.target();

@@ -1,11 +1,14 @@
 //! Replies out of JavaScript's arrays.
 
 use napi::Result;
-use reactor_server::{FieldError, LaneReplies, LaneReply, Response};
+use reactor_server::{Exchange, FieldError, LaneReplies, LaneReply, LaneTask, Response};
 
 use super::exchanges::Exchanges;
 use super::invalid;
-use super::words::{ABORT, CHUNK, CLOSE, DECLARED, END, HEAD, JSON_TEXT, PULL, RESPONSE, TEXT};
+use super::words::{
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, PULL,
+    RESPONSE, TEXT,
+};
 
 /// One reply; a field that its kind does not have is empty.
 pub(super) struct Reply<'a> {
@@ -41,6 +44,10 @@ pub(super) fn take(
                 .ok_or_else(|| invalid("a reply's bytes lie outside the array"))
         };
         let kind = first & 0xff;
+        if let CUT | FINISH = kind {
+            end_connection(kind, [word(1), word(2), word(3)], sink)?;
+            continue;
+        }
         let mut reply = Reply {
             kind,
             id: word(1),
@@ -74,9 +81,7 @@ pub(super) fn apply(
     match reply.kind {
         RESPONSE => {
             let Some(mut task) = exchanges.remove(reply.id) else { return Ok(()) };
-            if reply.flags & CLOSE != 0 {
-                task.close();
-            }
+            ask(&mut task, reply.flags);
             if respond(task.response(), reply).is_err() {
                 task.fail();
             }
@@ -86,9 +91,7 @@ pub(super) fn apply(
         }
         HEAD => {
             let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
-            if reply.flags & CLOSE != 0 {
-                task.close();
-            }
+            ask(&mut task, reply.flags);
             if respond(task.response(), reply).is_err() {
                 // JavaScript goes on to its end, which the loop will not heed.
                 task.fail();
@@ -113,6 +116,30 @@ pub(super) fn apply(
         PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),
         _ => return Err(invalid("a reply of no known kind")),
     }
+    Ok(())
+}
+
+/// What becomes of the connection after the response.
+fn ask(task: &mut LaneTask, flags: u32) {
+    if flags & CLOSE != 0 {
+        task.close();
+    } else if flags & ASKS_TO_CLOSE != 0 {
+        task.ask_to_close();
+    }
+}
+
+/// Ends a connection, at once or behind its answers.
+fn end_connection(
+    kind: u32,
+    [io_thread, slot, number]: [u32; 3],
+    sink: &mut LaneReplies,
+) -> Result<()> {
+    let io_thread = io_thread as usize;
+    if io_thread >= sink.io_threads() {
+        return Err(invalid("a connection of no I/O thread"));
+    }
+    let connection = Exchange::of_connection(io_thread, slot, number);
+    sink.push(if kind == CUT { LaneReply::Cut(connection) } else { LaneReply::Finish(connection) });
     Ok(())
 }
 

@@ -20,6 +20,17 @@ pub(super) const HALF_CLOSED: u32 = 6;
 /// exchange is over.
 pub(super) const TIMED_OUT: u32 = 7;
 
+/// Of a connection: `[1]` its I/O thread, `[2]` its slot, `[3]` its number, `[4]` 1 where
+/// the address is text, `[5]` and `[6]` the address as of a request, all zero on a unix
+/// socket. It was accepted,
+pub(super) const OPENED: u32 = 16;
+/// is no more,
+pub(super) const CLOSED: u32 = 17;
+/// was not used for a while, or
+pub(super) const INACTIVE: u32 = 18;
+/// was refused.
+pub(super) const REFUSED: u32 = 19;
+
 /// What a turn returns in the place of a number of events when not even one fits
 /// the arrays.
 pub(super) const TOO_SMALL: u32 = u32::MAX;
@@ -50,9 +61,16 @@ pub(super) const ABORT: u32 = 5;
 /// `[2]` bytes of the request's body have been taken.
 pub(super) const PULL: u32 = 6;
 
+/// The connection of `[1]`, `[2]` and `[3]` shall end at once,
+pub(super) const CUT: u32 = 16;
+/// or behind the answers that are under way.
+pub(super) const FINISH: u32 = 17;
+
 /// Flags of a response; [`TEXT`] and [`JSON_TEXT`] are content types that its fields
 /// leave out.
 pub(super) const TEXT: u32 = 1;
 pub(super) const CLOSE: u32 = 2;
 pub(super) const DECLARED: u32 = 4;
 pub(super) const JSON_TEXT: u32 = 8;
+/// The client is asked to close the connection, which is kept.
+pub(super) const ASKS_TO_CLOSE: u32 = 256;

@@ -1,6 +1,7 @@
 //! Requests that go to lanes, and what comes back.
 
 use std::collections::{HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reactor_proto::{Framing, response};
@@ -8,7 +9,9 @@ use reactor_proto::{Framing, response};
 use super::Reactor;
 use crate::app::Table;
 use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
-use crate::lane::{Exchange, Lane, LaneEvent, LaneReply, LaneTask};
+use crate::lane::{
+    ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReply, LaneTask,
+};
 use crate::stats::CloseReason;
 use crate::task::{ReplyAddress, Response};
 
@@ -17,6 +20,9 @@ const LOW_WATER: usize = HIGH_WATER / 4;
 
 /// A body of a declared length up to this travels with its head.
 pub(super) const SMALL_BODY: u64 = 64 * 1024;
+
+/// Events that may wait in a lane when connections without a request are added to them.
+const MOST_ANNOUNCED: usize = 8192;
 
 /// Bytes of a body that a lane is told of at once, unless one read brought more.
 const MAX_PIECE: usize = 16 * 1024;
@@ -155,6 +161,7 @@ impl<T: Transport> Reactor<T> {
                         // Nothing is read behind a request that closes.
                         close: last_read && is_last,
                         says_keep_alive: conn.kept_with_lane & lane_bit(sequence) != 0,
+                        asks_to_close: false,
                     };
                     self.refuse(slot, sequence, meta);
                 }
@@ -255,6 +262,10 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn with_lane(&mut self, slot: u32, lane: u8, sequence: u32, meta: Meta) {
         let conn = &mut self.conns[slot as usize];
         conn.lane = lane;
+        if self.settings.announce.connections && !conn.announced {
+            self.announce(slot, ConnectionChange::Opened);
+        }
+        let conn = &mut self.conns[slot as usize];
         conn.with_lane |= lane_bit(sequence);
         for (bits, is_set) in [
             (&mut conn.heads_with_lane, meta.head_only),
@@ -466,6 +477,10 @@ impl<T: Transport> Reactor<T> {
     /// A lane has said something.
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
         let Exchange(address) = reply.exchange();
+        if let LaneReply::Cut(_) | LaneReply::Finish(_) = reply {
+            self.end_connection(address, matches!(reply, LaneReply::Cut(_)));
+            return;
+        }
         if !self.is_with_lane(address) {
             if let LaneReply::Response(LaneTask(task))
             | LaneReply::Late(LaneTask(task))
@@ -520,6 +535,7 @@ impl<T: Transport> Reactor<T> {
                 let conn = &mut self.conns[slot as usize];
                 conn.unpulled = conn.unpulled.saturating_sub(n);
             }
+            LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         self.mark_dirty(slot);
     }
@@ -671,6 +687,60 @@ impl<T: Transport> Reactor<T> {
         if conn.has_left() && conn.with_lane & !conn.told_left != 0 {
             self.lane_hangup(slot);
         }
+    }
+
+    /// A connection was accepted: tells its lane, unless that is far behind. It is then
+    /// told with the first request.
+    pub(super) fn opened(&mut self, slot: u32) {
+        let lane = self.lanes.first().and_then(|side| side.lane.as_ref());
+        if lane.is_some_and(|lane| lane.backlog() < MOST_ANNOUNCED) {
+            self.announce(slot, ConnectionChange::Opened);
+        }
+    }
+
+    /// Tells the connection's lane what has become of it.
+    pub(super) fn announce(&mut self, slot: u32, change: ConnectionChange) {
+        let conn = &mut self.conns[slot as usize];
+        conn.announced = true;
+        let (generation, peer) = (conn.generation, conn.peer);
+        let connection = Exchange::of_connection(self.settings.io_thread, slot, generation);
+        let event = ConnectionEvent { change, connection, peer };
+        self.tell_lane(slot, LaneEvent::Connection(Box::new(event)));
+    }
+
+    /// A connection was refused: tells the first lane, unless that is far behind.
+    pub(crate) fn refused_connection(&mut self, peer: Option<SocketAddr>) {
+        let connection = Exchange::of_connection(self.settings.io_thread, u32::MAX, 0);
+        let Some(side) = self.lanes.first_mut() else { return };
+        if side.lane.as_ref().is_some_and(|lane| lane.backlog() < MOST_ANNOUNCED) {
+            let change = ConnectionChange::Refused;
+            let event = ConnectionEvent { change, connection, peer };
+            side.ahead.push_back(LaneEvent::Connection(Box::new(event)));
+        }
+    }
+
+    /// A lane wants a connection to end.
+    fn end_connection(&mut self, address: ReplyAddress, cut: bool) {
+        let slot = address.slot;
+        let Some(conn) = self.conns.get_mut(slot as usize) else { return };
+        if conn.generation != address.generation {
+            return;
+        }
+        if cut {
+            self.close(slot, CloseReason::Aborted);
+            return;
+        }
+        conn.ending = true;
+        if conn.in_flight() == 0 {
+            conn.closing = true;
+            conn.linger = true;
+            conn.last_request_read = true;
+        } else if conn.in_flight() == 1
+            && let Some(stream) = &mut conn.stream
+        {
+            stream.close = true;
+        }
+        self.mark_dirty(slot);
     }
 
     /// Whether lanes have something to be told that came after this turn's

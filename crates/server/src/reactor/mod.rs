@@ -25,10 +25,11 @@ use slab::Slab;
 
 use crate::app::Table;
 use crate::clock::Clock;
-use crate::config::Timeouts;
+use crate::config::{Announce, Timeouts, Tuning};
 use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
 use crate::control::Watch;
 use crate::in_flight::InFlight;
+use crate::lane::ConnectionChange;
 use crate::observe::Observer;
 use crate::out::{BufPool, Flushed};
 use crate::stats::{CloseReason, LoopCounters};
@@ -48,7 +49,7 @@ const ROUNDS_PER_TURN: usize = 4;
 /// kernel throw away what has not left.
 const SURELY_SENT: usize = 8 * 1024;
 
-/// What does not change while the loop runs.
+/// What the loop works by.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
     pub(crate) limits: Limits,
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Option<Duration>,
     /// How many requests may be with lanes, if there is a limit.
     pub(crate) in_flight: Option<Arc<InFlight>>,
+    /// What lanes are told of connections.
+    pub(crate) announce: Announce,
 }
 
 pub(crate) struct Reactor<T> {
@@ -191,6 +194,9 @@ impl<T: Transport> Reactor<T> {
         let index = self.conns.insert(Conn::new(io, peer, generation, now));
         self.counters.accepted.add(1);
         let slot = slot_of(index);
+        if self.settings.announce.connections {
+            self.opened(slot);
+        }
         self.rearm(slot);
         u64::from(generation) << 32 | u64::from(slot)
     }
@@ -324,6 +330,29 @@ impl<T: Transport> Reactor<T> {
         self.table = table;
     }
 
+    /// Other limits and timeouts from now on, also for what is waited for already.
+    pub(crate) fn retune(&mut self, tuning: &Tuning) {
+        self.settings.limits = tuning.limits.clone();
+        self.settings.timeouts = tuning.timeouts.clone();
+        self.settings.announce = tuning.announce;
+        let size = read::scratch_size(&self.settings.limits);
+        if size > self.scratch.len() {
+            self.scratch = vec![0; size].into_boxed_slice();
+        }
+        for slot in self.slots() {
+            self.rearm(slot);
+        }
+    }
+
+    /// Closes connections that wait for their next request.
+    pub(crate) fn close_idle(&mut self) {
+        for slot in self.slots() {
+            if self.conns.get(slot as usize).is_some_and(|conn| conn.phase == Phase::Idle) {
+                self.close_quiet(slot);
+            }
+        }
+    }
+
     /// Answers what is in flight, then closes; see `timers` for what becomes
     /// of idle connections.
     pub(crate) fn drain(&mut self) {
@@ -436,6 +465,9 @@ impl<T: Transport> Reactor<T> {
         self.wheel.remove(slot);
         self.end_deadlines(slot);
         self.lane_gone(slot);
+        if self.conns[slot as usize].announced {
+            self.announce(slot, ConnectionChange::Closed);
+        }
         let mut conn = self.conns.remove(slot as usize);
         if conn.stream.is_some() {
             self.left_handlers();

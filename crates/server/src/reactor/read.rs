@@ -216,6 +216,7 @@ impl<T: Transport> Reactor<T> {
             head_only: self.head.method() == Method::Head,
             close: !keep_alive,
             says_keep_alive: keep_alive && self.head.version() == Version::Http10,
+            asks_to_close: false,
         };
         let has_body = self.head.framing() != Framing::None;
         let answer = match self.find_target(slot, head) {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::Reactor;
+use super::lanes::lane_bit;
 use crate::clock::Millis;
-use crate::conn::{Answer, Conn, Phase, Plain, Transport};
+use crate::config::Timeouts;
+use crate::conn::{Answer, Conn, Incoming, Phase, Plain, Transport};
+use crate::lane::ConnectionChange;
 use crate::stats::CloseReason;
 
 /// How long a half-closed connection may go on sending.
@@ -65,6 +68,59 @@ impl<T> Conn<T> {
     }
 }
 
+impl<T> Conn<T> {
+    /// Notes since when the request that is coming in does.
+    fn note_receiving(&mut self, now: Millis) {
+        let partial = !self.tail.is_empty() && !self.stalled;
+        let sequence = match &self.incoming {
+            Some(_) => self.next_request.wrapping_sub(1),
+            None if partial || !self.served => self.next_request,
+            None => {
+                self.receiving = None;
+                return;
+            }
+        };
+        if self.receiving.is_none_or(|(of, _)| of != sequence) {
+            self.receiving = Some((sequence, now));
+        }
+    }
+
+    /// When the request that is coming in has to be there.
+    fn receive_limit(&self, timeouts: &Timeouts) -> Option<Millis> {
+        let receive = timeouts.receive?;
+        let (_, since) = self.receiving?;
+        let reads = self.phase != Phase::Linger && !self.last_request_read && !self.read_closed;
+        reads.then(|| since.saturating_add(millis(receive)))
+    }
+
+    /// Whether it is for the loop to say that nothing happens on it: a lane sees to
+    /// what it has, and an idle connection has a time of its own.
+    fn may_be_inactive(&self) -> bool {
+        !self.is_at_lane() && matches!(self.phase, Phase::Fresh | Phase::Head | Phase::Body)
+    }
+
+    /// A lane has been given a request of it. One whose body is being collected has a
+    /// lane, but has not been given to it.
+    fn is_at_lane(&self) -> bool {
+        let collected = match self.incoming.as_deref() {
+            Some(Incoming::Task(_)) => lane_bit(self.next_request.wrapping_sub(1)),
+            _ => 0,
+        };
+        self.with_lane & !collected != 0
+    }
+}
+
+impl Timeouts {
+    /// How long the peer may take nothing. A lane that has a request sees to it itself
+    /// that something happens.
+    fn write_span(&self, with_lane: bool) -> Duration {
+        match self.inactive {
+            Some(inactive) if !with_lane => self.write.min(inactive),
+            _ => self.write,
+        }
+    }
+}
+
 impl<T: Transport> Reactor<T> {
     /// Sets the connection's timer by what it is waiting for now. A peer that is to
     /// take output is late whatever it sends; a body must come at a least rate,
@@ -91,28 +147,41 @@ impl<T: Transport> Reactor<T> {
             conn.since = now.min(conn.since + collected * MILLIS_PER_BYTE);
         }
         let timeouts = &self.settings.timeouts;
+        if timeouts.receive.is_some() {
+            conn.note_receiving(now);
+        }
         let span = match phase {
             Phase::Busy => None,
             Phase::Fresh | Phase::Idle if self.draining => Some(DRAIN_GRACE),
             Phase::Fresh | Phase::Head => Some(timeouts.head),
             Phase::Idle => Some(timeouts.idle),
             Phase::Body => Some(timeouts.body),
-            Phase::Write => Some(timeouts.write),
+            Phase::Write => Some(timeouts.write_span(conn.is_at_lane())),
             // The rest of its body may be there, and its handler slow to take it.
             Phase::Left if conn.incoming.is_some() => Some(timeouts.write),
             Phase::Left => Some(timeouts.write.min(LEAVE_GRACE)),
             Phase::Linger => Some(LINGER),
         };
-        match span {
-            Some(span) => {
-                let span = millis(span);
-                let mut at = conn.since.saturating_add(span);
-                if phase == Phase::Write {
-                    let look = if conn.out.is_empty() { CUT_LOOK } else { span / WRITE_LOOKS };
-                    at = at.min(now.saturating_add(look));
-                }
-                self.wheel.set(slot, at);
+        let mut at = span.map(|span| {
+            let span = millis(span);
+            let at = conn.since.saturating_add(span);
+            if phase != Phase::Write {
+                return at;
             }
+            let look = if conn.out.is_empty() { CUT_LOOK } else { span / WRITE_LOOKS };
+            at.min(now.saturating_add(look))
+        });
+        if let Some(limit) = conn.receive_limit(timeouts) {
+            at = Some(at.map_or(limit, |at| at.min(limit)));
+        }
+        if let Some(inactive) = timeouts.inactive
+            && conn.may_be_inactive()
+        {
+            let limit = now.saturating_add(millis(inactive));
+            at = Some(at.map_or(limit, |at| at.min(limit)));
+        }
+        match at {
+            Some(at) => self.wheel.set(slot, at),
             None => self.wheel.clear(slot),
         }
     }
@@ -123,6 +192,9 @@ impl<T: Transport> Reactor<T> {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(self.clock.millis(), &mut due);
         for slot in due.drain(..) {
+            if self.expire_otherwise(slot) {
+                continue;
+            }
             let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
             match conn.phase {
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
@@ -143,6 +215,38 @@ impl<T: Transport> Reactor<T> {
         self.due = due;
     }
 
+    /// Ends what has come too slowly as a whole, and what nothing has happened on. True
+    /// if that is what the timer was for.
+    fn expire_otherwise(&mut self, slot: u32) -> bool {
+        let now = self.clock.millis();
+        let Some(conn) = self.conns.get_mut(slot as usize) else { return true };
+        let timeouts = &self.settings.timeouts;
+        let receive_limit = conn.receive_limit(timeouts);
+        if receive_limit.is_some_and(|limit| now >= limit) {
+            let answer = Answer::Plain(Plain::Timeout);
+            self.fail(slot, answer, CloseReason::RequestTimeout, &[]);
+            self.work(slot);
+            return true;
+        }
+        let own = match conn.phase {
+            Phase::Fresh | Phase::Head if !self.draining => timeouts.head,
+            Phase::Body => timeouts.body,
+            _ => return false,
+        };
+        let own = conn.since.saturating_add(millis(own));
+        if timeouts.inactive.is_none() || !conn.may_be_inactive() || now >= own {
+            return false;
+        }
+        if self.settings.announce.inactive && conn.announced {
+            let next = receive_limit.map_or(own, |limit| own.min(limit));
+            self.wheel.set(slot, next);
+            self.announce(slot, ConnectionChange::Inactive);
+        } else {
+            self.close(slot, CloseReason::Idle);
+        }
+        true
+    }
+
     /// The socket has taken nothing for a while. That need not mean that the
     /// peer takes nothing: the kernel asks for more only when a third of a
     /// send buffer of some MiB is free, and a slow peer needs minutes for that.
@@ -152,7 +256,8 @@ impl<T: Transport> Reactor<T> {
         let unsent = conn.io.unsent();
         conn.sent |= unsent < conn.unsent;
         conn.unsent = unsent;
-        let late = now >= conn.since.saturating_add(millis(self.settings.timeouts.write));
+        let span = self.settings.timeouts.write_span(conn.is_at_lane());
+        let late = now >= conn.since.saturating_add(millis(span));
         if late && !conn.sent {
             self.close(slot, CloseReason::WriteTimeout);
         } else if self.settle(slot) {
@@ -161,7 +266,7 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A request may have come in this very moment; it is still answered.
-    fn close_quiet(&mut self, slot: u32) {
+    pub(super) fn close_quiet(&mut self, slot: u32) {
         let reason = if self.draining { CloseReason::Stopped } else { CloseReason::Idle };
         let conn = &mut self.conns[slot as usize];
         let since = conn.since;

@@ -84,8 +84,8 @@ impl<T: Transport> Reactor<T> {
         if matches!(answer, Answer::Cut) {
             return;
         }
-        let last =
-            self.draining && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
+        let stops = self.draining || conn.ending;
+        let last = stops && conn.in_flight() == 1 && conn.tail.is_empty() && !self.input_left;
         let until_close =
             matches!(&answer, Answer::Task(task) if task.response.ends_with_connection());
         if meta.close || last || until_close {
@@ -97,10 +97,11 @@ impl<T: Transport> Reactor<T> {
             conn.delimits = until_close && !meta.head_only;
             if last && !meta.close {
                 conn.linger = true;
-                conn.reason = Some(CloseReason::Stopped);
+                conn.reason =
+                    Some(if self.draining { CloseReason::Stopped } else { CloseReason::Served });
             }
         }
-        let connection: &[u8] = if conn.closing {
+        let connection: &[u8] = if conn.closing || meta.asks_to_close {
             b"Connection: close\r\n\r\n"
         } else if meta.says_keep_alive {
             b"Connection: keep-alive\r\n\r\n"

@@ -157,6 +157,7 @@ impl Thread {
             | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange)
             | LaneEvent::Ack(exchange, _) => exchange,
+            LaneEvent::Connection(_) => return Err("connections are not announced".to_owned()),
         };
         let ends =
             matches!(event, LaneEvent::Gone(_) | LaneEvent::Refused(..) | LaneEvent::TimedOut(_));

@@ -23,7 +23,7 @@ use super::thread::Thread;
 use super::wire::{Reasons, SimTransport, Wire};
 use crate::app::Handler;
 use crate::clock::Clock;
-use crate::config::Timeouts;
+use crate::config::{Announce, Timeouts};
 use crate::in_flight::InFlight;
 use crate::inbox::Inbox;
 use crate::lane::Lane;
@@ -90,6 +90,7 @@ impl World {
             body_memory: plan.body_memory,
             request_timeout: plan.lanes.request_timeout.map(Duration::from_millis),
             in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
+            announce: Announce::default(),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();

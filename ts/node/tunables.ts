@@ -1,0 +1,113 @@
+import http from 'node:http';
+import type { NativeOptions, NativeTuning } from '../binding.js';
+import { DAY_MS, defaultOf } from '../options.js';
+import type { EngineOptions } from './options.js';
+
+/** What programs set on a server, before it listens or while it does. */
+export interface Tunables {
+  keepAliveTimeout: unknown;
+  headersTimeout: unknown;
+  requestTimeout: unknown;
+  maxHeadersCount: unknown;
+  maxRequestsPerSocket: unknown;
+  timeout: unknown;
+  maxConnections: unknown;
+}
+
+/** What a program listens for. */
+export interface Interests {
+  readonly connection: boolean;
+  readonly timeout: boolean;
+  readonly drop: boolean;
+}
+
+export const TUNABLES = [
+  'keepAliveTimeout',
+  'headersTimeout',
+  'requestTimeout',
+  'maxHeadersCount',
+  'maxRequestsPerSocket',
+  'timeout',
+  'maxConnections',
+] as const satisfies readonly (keyof Tunables)[];
+
+/** Fields of a request, where a program has not said how many: what Node says it takes. */
+const FIELDS = 2000;
+
+/** The most that the engine takes. */
+const MOST_FIELDS = 10_000;
+export const MOST_HEAD = 1024 * 1024;
+
+/** What the properties are before the program sets them. */
+export function initialTunables(engine: EngineOptions, node: http.ServerOptions): Tunables {
+  const { timeouts = {} } = engine;
+  return {
+    keepAliveTimeout:
+      timeouts.keepAlive ?? node.keepAliveTimeout ?? defaultOf('timeouts.keepAlive'),
+    headersTimeout: timeouts.head ?? node.headersTimeout ?? defaultOf('timeouts.head'),
+    requestTimeout: node.requestTimeout ?? 300_000,
+    maxHeadersCount: null,
+    maxRequestsPerSocket: 0,
+    timeout: 0,
+    maxConnections: undefined,
+  };
+}
+
+/** What the properties mean to the engine; 0, and what is no number of them, is no limit. */
+export function tuned(
+  native: Pick<NativeOptions, 'limits' | 'timeouts'>,
+  engine: EngineOptions,
+  now: Tunables,
+  interests: Interests,
+): NativeTuning {
+  const inactive = milliseconds(now.timeout);
+  const receive = milliseconds(now.requestTimeout);
+  const maxConnections = connections(now.maxConnections);
+  const isTold = inactive !== undefined && interests.timeout;
+  return {
+    limits: {
+      ...native.limits,
+      fields: engine.limits?.fields ?? fields(now.maxHeadersCount),
+    },
+    timeouts: {
+      ...native.timeouts,
+      head: milliseconds(now.headersTimeout) ?? DAY_MS,
+      // As in Node the one takes over from the other between two requests.
+      keepAlive: milliseconds(now.keepAliveTimeout) ?? inactive ?? DAY_MS,
+      ...(receive === undefined ? {} : { receive }),
+      ...(inactive === undefined ? {} : { inactive }),
+    },
+    announce: {
+      connections: interests.connection || isTold,
+      inactive: isTold,
+      refused: interests.drop,
+    },
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+  };
+}
+
+function milliseconds(value: unknown): number | undefined {
+  return typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), DAY_MS) : undefined;
+}
+
+function fields(count: unknown): number {
+  if (typeof count !== 'number' || Number.isNaN(count)) {
+    return FIELDS;
+  }
+  return count > 0 ? Math.min(Math.ceil(count), MOST_FIELDS) : MOST_FIELDS;
+}
+
+/** Before Node 21 a `maxConnections` of 0 was no limit. */
+const ZERO_IS_NONE = Number.parseInt(process.versions.node, 10) < 21;
+
+function connections(most: unknown): number | undefined {
+  if (typeof most !== 'number' || Number.isNaN(most) || most > 0xffff_ffff) {
+    return undefined;
+  }
+  return most > 0 ? Math.ceil(most) : ZERO_IS_NONE ? undefined : 0;
+}
+
+/** Bytes of a head: what the program or Node's command line says, as far as the engine can. */
+export function headLimit(engine: EngineOptions, node: http.ServerOptions): number {
+  return engine.limits?.head ?? Math.min(node.maxHeaderSize || http.maxHeaderSize, MOST_HEAD);
+}
