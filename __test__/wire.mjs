@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /** Opens a connection to a server (or a unix socket path). */
-export async function open(t, server) {
+export async function open(t, server, options = {}) {
   const socket = server.unix
-    ? connect(server.unix)
+    ? connect({ ...options, path: server.unix })
     : connect({
+        ...options,
         port: server.port,
         host: server.hostname === '::' ? 'localhost' : server.hostname,
       });
@@ -34,6 +35,10 @@ export async function open(t, server) {
   return {
     /** Sends bytes. */
     send: (text) => socket.write(text, 'latin1'),
+    /** Sends bytes, and the end behind them. */
+    end: (text) => socket.end(text, 'latin1'),
+    /** Closes the connection, which may look like the end of this side only. */
+    leave: () => socket.destroy(),
     /** Breaks the connection off. */
     reset: () => socket.resetAndDestroy(),
     /** What has arrived so far. */

@@ -22,7 +22,7 @@ export interface ServerRequest<Path extends string = string> extends Request {
   readonly params: Params<Path>;
 
   /**
-   * Aborts when the client goes away, or is cut off by a stop, before its answer is
+   * Aborts when the client goes away or closes its side of the connection, or is cut off by a stop, before its answer is
    * complete, with an `AbortError`, and when {@link ServeOptions.requestTimeout} has
    * passed, with a `TimeoutError`; never else.
    */
@@ -88,8 +88,11 @@ export interface ServeOptions<Path extends string = string> {
   fetch?: Handler<Pathless> | undefined;
 
   /**
-   * Answers in place of a handler that has failed. When the failure comes after
-   * the response has begun, it is called too, but what it answers is not sent.
+   * Answers in place of a handler that has failed. A body that fails before the
+   * handler's microtasks are done counts as such a failure. When it fails later, the
+   * response has begun: this is called too, but what it answers is not sent. The
+   * client gets the head and what the body gave until then, and the connection ends
+   * so that the client sees that it is not all.
    * Without it, errors are printed on stderr and answered with 500.
    */
   error?: ((error: unknown, request: ServerRequest) => Response | Promise<Response>) | undefined;
@@ -404,7 +407,9 @@ export interface Timeouts {
 
   /**
    * For a peer to take more of a response, 1 to 86400000, whatever it sends
-   * meanwhile; then the connection is closed.
+   * meanwhile; then the connection is closed. A client that has closed its side of
+   * the connection has as long, and no more than 1000, from then or from the last
+   * byte that it was sent. One whose request's body nobody takes has all of it.
    * @default 30000
    */
   write?: number | undefined;

@@ -158,7 +158,7 @@ impl<T: Transport> Reactor<T> {
             Phase::Body => Some(timeouts.body),
             Phase::Write => Some(timeouts.write_span(conn.is_at_lane())),
             // The rest of its body may be there, and its handler slow to take it.
-            Phase::Left if conn.incoming.is_some() => Some(timeouts.write),
+            Phase::Left if conn.incoming.is_some() && !self.draining => Some(timeouts.write),
             Phase::Left => Some(timeouts.write.min(LEAVE_GRACE)),
             Phase::Linger => Some(LINGER),
         };

@@ -279,6 +279,17 @@ impl Thread {
         assert!(step != Step::Nothing, "request {id} cannot go on");
     }
 
+    /// Breaks off an answer that has begun.
+    pub(super) fn abort(&mut self, id: u32, book: &mut Book<'_>) {
+        let place = self.open.iter().position(|open| open.id == id);
+        let open = self.open.swap_remove(place.expect("the thread has it"));
+        book.facts.said.get_mut(&id).expect("it has begun").aborted = true;
+        self.over.insert(open.exchange, Over::Said);
+        self.lane.answered(1);
+        self.replies.push(LaneReply::Abort(open.exchange));
+        self.replies.flush(&self.lane);
+    }
+
     /// Answers what it has left unanswered.
     pub(super) fn speak(&mut self) {
         self.habits.silent = 0;

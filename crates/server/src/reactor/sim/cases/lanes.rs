@@ -140,7 +140,8 @@ impl Ask {
         }
         let old = version == "HTTP/1.0";
         let keep = self.fields.contains("keep-alive");
-        let close = old && !keep || matches!(self.kind, Kind::Spoilt(_));
+        let asks = old && !keep || self.fields.contains("close");
+        let close = asks || matches!(self.kind, Kind::Spoilt(_));
         Expected {
             head_end,
             body: self.body,
@@ -337,4 +338,90 @@ fn news_of_an_upload_that_a_full_lane_has_does_not_wait_behind_new_requests() {
     // It takes the body, then answers.
     case.says(0).says(0);
     assert_eq!(case.answers(), 1);
+}
+
+/// The last request of its connection.
+const LAST: Ask = Ask { fields: "Connection: close\r\n", ..GET };
+
+impl Case {
+    /// It breaks an answer off that has begun.
+    fn aborts(&mut self, id: u32) -> &mut Self {
+        self.world.abort(id);
+        self.turn()
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_at_once_is_sent_as_far_as_it_came() {
+    for (ask, form) in [(GET, Form::Chunked), (LAST, Form::Declared), (OLD, Form::UntilClose)] {
+        let mut case = Case::new(|_| {});
+        let ends = case.client(&[ask]);
+        case.sent(ends[0]).take().means(0, form).says(0);
+        let there = case.wire().output.len();
+        assert!(there > 100, "its head, and its body");
+        case.aborts(0);
+        assert_eq!(case.wire().output.len(), there);
+        // A reset would take along what the client has not got.
+        assert_eq!(case.wire().closed.is_some(), form != Form::UntilClose, "{form:?}");
+        case.wire().take(there);
+        case.world.pass(100);
+        case.turn();
+        assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Aborted)));
+        assert_eq!(case.wire().broken, form == Form::UntilClose);
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_before_its_turn_takes_no_other_along() {
+    let mut case = Case::new(|_| {});
+    let ends = case.client(&[GET, GET, GET]);
+    case.sent(ends[2]).take().means(1, Form::Chunked).says(1).aborts(1);
+    assert!(case.wire().closed.is_none());
+    case.says(0);
+    assert_eq!(case.answers(), 2);
+    assert!(case.wire().closed.is_some(), "nothing is answered behind it");
+}
+
+#[test]
+fn a_client_that_leaves_is_let_go_whatever_its_last_request_said() {
+    let http10 = Ask { line: "GET HTTP/1.0", ..GET };
+    for ask in [GET, LAST, http10, UPLOAD] {
+        let mut case = Case::new(|lanes| lanes.in_flight = Some(1));
+        let ends = case.client(&[ask]);
+        case.sent(ends[0]).take();
+        case.wire().send_leave();
+        // The checks of the world see that the thread is told.
+        case.turn().take();
+        assert!(case.world.has_open(0));
+        case.world.pass(1_100);
+        case.turn().take();
+        assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Aborted)));
+        assert!(!case.world.has_open(0), "its place is free");
+    }
+}
+
+#[test]
+fn a_client_that_ends_its_side_has_time_for_its_answer() {
+    let mut case = Case::new(|_| {});
+    let ends = case.client(&[LAST]);
+    case.sent(ends[0]).take();
+    case.wire().send_eof();
+    case.turn().take();
+    case.world.pass(900);
+    case.turn().says(0);
+    assert_eq!(case.answers(), 1);
+}
+
+#[test]
+fn a_stream_to_a_client_that_ended_its_side_goes_on_while_it_gets_on() {
+    let mut case = Case::new(|_| {});
+    let ends = case.client(&[LAST]);
+    case.sent(ends[0]).take().means(0, Form::Chunked).says(0);
+    case.wire().send_eof();
+    case.turn().take();
+    case.world.pass(900);
+    case.turn().says(0);
+    case.world.pass(900);
+    case.turn();
+    assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Served)));
 }

@@ -177,6 +177,11 @@ impl World {
         self.threads.iter().any(open)
     }
 
+    /// The first thread breaks an answer off that has begun.
+    pub(in crate::reactor::sim) fn abort(&mut self, id: u32) {
+        self.with_thread(0, |thread, book| thread.abort(id, book));
+    }
+
     /// It says the next of it.
     pub(in crate::reactor::sim) fn say(&mut self, id: u32) {
         self.with_thread(0, |thread, book| thread.step_of(id, book));
