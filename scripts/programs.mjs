@@ -13,10 +13,13 @@ const PACKAGES = {
   promtool: 'prometheus',
   readelf: 'binutils',
   script: 'bsdutils',
+  'systemd-analyze': 'systemd',
 };
 
 /** A machine that runs the checks unattended need not have these. */
-const EXTRA = ['gdb', 'perf', 'promtool', 'slowhttptest', 'valgrind'];
+const EXTRA = [
+  ...['gdb', 'haproxy', 'nginx', 'perf', 'promtool', 'slowhttptest', 'systemd-analyze', 'valgrind'],
+];
 
 /** The path of a program, as a shell would find it; null where there is none. */
 export function find(name) {

@@ -70,7 +70,7 @@ export type OptionName = keyof typeof RULES;
 type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
 
 /** Names of options with a rule, in nested objects too. */
-const NAMES = Object.keys(RULES) as OptionName[];
+export const OPTION_NAMES = Object.keys(RULES) as OptionName[];
 /** Names at the top, to tell unknown ones. */
 export const TOP_NAMES = [
   'fetch',
@@ -81,7 +81,7 @@ export const TOP_NAMES = [
   'module',
   'onThreadError',
   'resourceLimits',
-  ...new Set(NAMES.map((name) => name.split('.')[0] as string)),
+  ...new Set(OPTION_NAMES.map((name) => name.split('.')[0] as string)),
 ];
 
 /** Handlers, checked. */
@@ -113,7 +113,7 @@ export function resolveOptions(
   const options = spellOut(asObject('options', given));
   refuseUnknown(options, TOP_NAMES, '');
   const values = new Map<OptionName, unknown>();
-  for (const name of NAMES) {
+  for (const name of OPTION_NAMES) {
     values.set(name, resolve(name, valueAt(options, name)));
   }
   const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
@@ -333,7 +333,7 @@ function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
     return value;
   }
   const nested = asObject(`option "${outer}"`, value, OBJECT_OR[outer]);
-  const siblings = NAMES.filter((other) => other.startsWith(`${outer}.`));
+  const siblings = OPTION_NAMES.filter((other) => other.startsWith(`${outer}.`));
   refuseUnknown(
     nested,
     siblings.map((other) => other.slice(outer.length + 1)),

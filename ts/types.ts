@@ -245,13 +245,13 @@ export interface ServeOptions<Path extends string = string> {
    * The client is the first address, seen from the server, that is not trusted.
    * A trusted proxy must set these fields itself, or take out what clients send.
    *
-   * - `false`: nobody
+   * - `false`: none
    * - a number up to 32: so many proxies before the server, whatever their
    *   addresses; the peer at a unix socket is one
    * - one or more of: addresses, ranges such as `10.0.0.0/8`, `'loopback'`,
    *   `'private'` (RFC 1918 and RFC 4193), and `'unix'` for peers on a unix
    *   socket
-   * - `true`: everybody, so any client can claim any address, unless a proxy in
+   * - `true`: all of them, so any client can claim any address, unless a proxy in
    *   front of all prevents it
    * @default false
    */
@@ -289,10 +289,10 @@ export interface ServeOptions<Path extends string = string> {
    * Opens a control socket, through which `reactor-rs monitor` watches the server:
    * at this path, or with `true` in this user's runtime folder
    * (`$REACTOR_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/reactor-rs`, else `/tmp/reactor-rs-` and the user's number),
-   * where there is one that nobody else can write to. Only this user may connect. A
+   * where there is one that no other user can write to. Only this user may connect. A
    * server that cannot have one in that folder is started all the same, and says why;
    * one that cannot have the path that it was given is not.
-   * It costs the server nothing while nobody looks. `server.controlPath` tells where
+   * It costs the server nothing while no monitor runs. `server.controlPath` tells where
    * it is.
    * @default false
    */

@@ -11,7 +11,7 @@ import {
 } from '../options.js';
 
 /** One flag of `serve` that stands for an option of the API. */
-interface Flag {
+export interface Flag {
   readonly flags: string;
   readonly env: string;
   readonly option: OptionName;
@@ -30,7 +30,7 @@ const PROXIES = 'Proxies:';
 const WATCHING = 'Watching:';
 
 /** In the order of the help text. */
-const FLAGS: readonly Flag[] = [
+export const FLAGS: readonly Flag[] = [
   {
     flags: '-p, --port <n>',
     env: 'PORT',

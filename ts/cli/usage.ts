@@ -5,7 +5,7 @@ Examples:
   reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
   reactor-rs monitor                     watch the server that is running
-  reactor-rs bench http://localhost:8080 load a server for ten seconds
+  reactor-rs bench localhost:8080        load a server for ten seconds
 `;
 
 /** What follows the options of `reactor-rs serve --help`. */
@@ -13,18 +13,19 @@ export const SERVE_EXAMPLES = `
 A flag wins over its environment variable, a variable over what the module says,
 that over the default.
 
-A module exports by default a function from Request to Response, an application
-that has one as its fetch, or the options of serve() with fetch and routes.
-Without a module, answers GET / with a greeting, /echo with the request's body,
-/echo/head with its head, /healthz with 200 and /stats with counters.
+A module exports by default a function from Request to Response, or an
+application that has one as its fetch, or the options of serve().
+Without a module the built-in application answers: / with a greeting, /echo with
+the request's body, /echo/head with its head, /healthz with 200, /stats with
+counters.
 
-SIGINT and SIGTERM let requests under way finish, a second one cuts them off.
+SIGINT and SIGTERM let requests under way finish; a second one cuts them off.
 Then the process ends, whatever the module still has open.
-SIGUSR1 opens the file of --access-log anew, after it was renamed. Lines that
-cannot be written fast enough are left out and counted.
+SIGUSR1 opens the file of --access-log anew, after it was renamed. The log leaves
+out and counts the lines that it cannot write fast enough.
 
-The exit code is 0 after a clean stop, 1 when the server cannot start, 2 when
-the command line is wrong, and 128 plus the signal's number after a forced stop.
+Exit codes: 0 after a clean stop. 1 when the server cannot start. 2 when the
+command line is wrong. 128 plus the signal's number after a forced stop.
 
 Examples:
   reactor-rs serve app.mjs               requests to a handler
@@ -40,14 +41,15 @@ Examples:
 
 /** What follows the options of `reactor-rs monitor --help`. */
 export const MONITOR_EXAMPLES = `
-Finds the servers of this user that have a control socket, as every one that was
-started with "reactor-rs serve" has. Keys: q quits, p or space pauses, s sorts the
-threads. Busy is the share of the time that a thread ran or was ready to run.
-Latencies are counted while somebody watches.
+The monitor finds the servers of this user that have a control socket. Each server
+that was started with "reactor-rs serve" has one. Keys: q quits, p or space pauses,
+s sorts the threads. Busy is the share of the time that a thread ran or was ready to
+run.
+Latencies are counted while a monitor runs.
 
 Control sockets are in $REACTOR_RUNTIME_DIR, $XDG_RUNTIME_DIR/reactor-rs or
-/tmp/reactor-rs-UID, the first of them that is there and that nobody else can
-write to.
+/tmp/reactor-rs-UID, the first of them that is there and that no other user
+can write to.
 
 Examples:
   reactor-rs monitor                     the only server there is
@@ -59,17 +61,19 @@ Examples:
 /** What follows the options of `reactor-rs bench --help`. */
 export const BENCH_EXAMPLES = `
 Without -R every connection sends its next request when an answer has come: that
-finds the highest rate. With -R requests go out evenly at that rate, and latency
-counts from when a request was due, so that waiting behind a slow answer counts
-too: that tells what users would see at this rate.
+finds the highest rate. With -R requests go out evenly at that rate, and a latency
+counts from when its request was due. Waiting behind a slow answer counts too: that
+tells what users would see at this rate.
 
 Every request is a success or one error: connect, send, receive, timeout, status
-or body. The exit code is 0, or 1 when there is no server at the start or more
-requests failed than --max-errors allows, 2 when the command line is wrong, and
-128 plus the signal's number when interrupted, with what was counted until then.
+or body.
+
+Exit codes: 0. 1 when there is no server at the start, or when more requests failed
+than --max-errors allows. 2 when the command line is wrong. 128 plus the signal's
+number when a signal ended it; it prints what was counted until then.
 
 Examples:
-  reactor-rs bench http://localhost:8080/
+  reactor-rs bench localhost:8080
   reactor-rs bench -t 2 -c 256 -d 30s http://localhost:8080/
   reactor-rs bench -R 20000 --warmup 2s http://localhost:8080/
   reactor-rs bench -n 1000 -m POST -b @order.json -H 'Content-Type: application/json' \\

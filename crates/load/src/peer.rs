@@ -51,7 +51,7 @@ impl fmt::Display for PeerError {
             Self::Connect { address, source } => {
                 write!(f, "cannot connect to {address}: {source}")?;
                 if source.kind() == io::ErrorKind::ConnectionRefused {
-                    f.write_str("; nobody listens there")?;
+                    f.write_str("; no server listens there")?;
                 }
                 Ok(())
             }

@@ -1,0 +1,319 @@
+// `npm run docs`: the parts of docs/ that are made from their sources. Options come from
+// ts/options.ts, ts/cli/flags.ts and the comments in ts/types.ts, errors from ts/errors.ts,
+// benchmarks from bench/results. `--check` writes nothing, and fails where a page is not what
+// it would write.
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT, setup } from './setup.mjs';
+
+const DOCS = join(ROOT, 'docs');
+
+/** `<!-- npm run docs: NAME -->`, what is made, `<!-- end -->`. */
+const PART = /(<!-- npm run docs: (\S+) -->\n)[\s\S]*?(<!-- end -->)/g;
+
+/** The pages whose parts are not what their sources say, as they should be. */
+export async function stalePages() {
+  const parts = await makeParts();
+  const stale = new Map();
+  for (const name of readdirSync(DOCS).filter((file) => file.endsWith('.md'))) {
+    const file = join(DOCS, name);
+    const page = readFileSync(file, 'utf8');
+    const made = page.replace(PART, (_, begin, part, end) => {
+      const make = parts[part];
+      if (make === undefined) {
+        throw new Error(`${name} wants the part "${part}", which scripts/docs.mjs does not make`);
+      }
+      return `${begin}\n${make()}\n\n${end}`;
+    });
+    if (made !== page) {
+      stale.set(file, made);
+    }
+  }
+  return stale;
+}
+
+async function makeParts() {
+  const load = (file) => import(pathToFileURL(join(ROOT, 'dist', file)));
+  const options = await load('options.js');
+  const { FLAGS } = await load('cli/flags.js');
+  const { ERROR_CODES } = await load('errors.js');
+  return {
+    options: () => optionsTable(readOptions(options, FLAGS)),
+    'every-option': () => everyOption(readOptions(options, FLAGS)),
+    errors: () =>
+      table(
+        ['code', 'what it says'],
+        Object.entries(ERROR_CODES).map(([code, text]) => [asCode(code), text]),
+      ),
+    ...benchmarks,
+  };
+}
+
+// Options.
+
+/** What the comments of an interface say about its members, in their order. */
+function membersOf(name) {
+  const source = readFileSync(join(ROOT, 'ts/types.ts'), 'utf8');
+  const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
+    source,
+  );
+  if (body === null) {
+    throw new Error(`ts/types.ts has no interface ${name}`);
+  }
+  const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??: ([\s\S]*?);$/gm;
+  return [...body[1].matchAll(member)].map(([, comment, member, type]) => ({
+    name: member,
+    type: type.replace(/\s*\| undefined$/, ''),
+    text: comment.replace(/^ *\* ?/gm, '').trim(),
+  }));
+}
+
+/** Options whose members are options of their own. */
+const NESTED = { limits: 'Limits', timeouts: 'Timeouts', accessLog: 'AccessLogOptions' };
+
+/** Every option of `serve`, with what there is to say about it. */
+function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
+  const options = [];
+  const add = ({ name, type, text }) => {
+    const flag = flags.find(({ option }) => option === name);
+    const hasRule = OPTION_NAMES.includes(name);
+    const fallback = hasRule ? defaultOf(name) : undefined;
+    options.push({
+      name,
+      text,
+      flag,
+      allowed: hasRule ? allowedFor(name) : typeInWords(type),
+      fallback: fallback ?? /@default (.*)/.exec(text)?.[1]?.replaceAll("'", ''),
+    });
+  };
+  for (const member of membersOf('ServeOptions')) {
+    const { name, text } = member;
+    const nested = NESTED[name];
+    if (nested === undefined || !/^Bounds|^How long/.test(text)) {
+      add(member);
+    }
+    for (const inner of nested === undefined ? [] : membersOf(nested)) {
+      add({ ...inner, name: `${name}.${inner.name}` });
+    }
+  }
+  const missing = OPTION_NAMES.filter((name) => !options.some((option) => option.name === name));
+  if (missing.length > 0) {
+    throw new Error(`ts/types.ts says nothing of ${missing.join(', ')}`);
+  }
+  return options;
+}
+
+function typeInWords(type) {
+  if (type.includes('=>') || type.startsWith('Handler')) {
+    return 'a function';
+  }
+  const words = {
+    boolean: 'true or false',
+    'Routes<Path>': 'path → response or handler',
+    'string | URL': 'a path or a `file:` URL',
+    'string | AccessLogOptions': 'a path, or an object',
+    ThreadLimits: 'as `new Worker` takes it',
+  };
+  return words[type] ?? asCode(type);
+}
+
+function optionsTable(options) {
+  return table(
+    ['option', 'command line', 'variable', 'values', 'default'],
+    options.map(({ name, flag, allowed, fallback }) => [
+      `[\`${name}\`](#${anchor(name)})`,
+      flag === undefined
+        ? ''
+        : flag.flags
+            .split(', ')
+            .map((each) => asCode(each.split(' ')[0]))
+            .join(', '),
+      flag === undefined ? '' : asCode(flag.env),
+      unitOf(flag) +
+        allowed
+          .replace(/^an integer from /, '')
+          .replaceAll('"', '`')
+          .replaceAll('|', '\\|'),
+      defaultInWords(fallback, flag),
+    ]),
+  );
+}
+
+/** As the flag's placeholder has it. */
+function unitOf(flag) {
+  const [, unit] = /<(ms|bytes)>/.exec(flag?.flags ?? '') ?? [];
+  return unit === undefined ? '' : `${unit}, `;
+}
+
+function defaultInWords(fallback, flag) {
+  const [, words] = /; by default (.*)$/.exec(flag?.text ?? '') ?? [];
+  const command = flag?.fallback === undefined ? '' : `command line ${asCode(flag.fallback)}`;
+  return [fallback === undefined ? words : asCode(String(fallback)), command]
+    .filter(Boolean)
+    .join('; ');
+}
+
+/** A heading for each, under which is what the types say. */
+function everyOption(options) {
+  return options
+    .map(({ name, text }) => {
+      const [words, example] = text.replace(/@default .*/, '').split('@example');
+      const code = example === undefined ? '' : `\n\n\`\`\`js\n${example.trim()}\n\`\`\``;
+      return `### \`${name}\`\n\n${plain(words.trim())}${code}`;
+    })
+    .join('\n\n');
+}
+
+/** Links to types become their names. */
+function plain(text) {
+  return text
+    .replace(/\{@link (?:ServeOptions\.)?([\w.]+)\}/g, (_, name) =>
+      asCode(name.replace(/^Server\./, 'server.')),
+    )
+    .replace(/^(?!- )(\S.*)\n(?=- )/gm, '$1\n\n')
+    .replace(/\n{3,}/g, '\n\n');
+}
+
+/** As GitHub makes it from a heading. */
+function anchor(heading) {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
+}
+
+// Benchmarks.
+
+const results = (name) =>
+  JSON.parse(readFileSync(join(ROOT, `bench/results/${name}.json`), 'utf8'));
+const whole = (number) => Math.round(number).toLocaleString('en-GB');
+const hundredths = (number) => number.toFixed(2);
+
+/** Rate and processor time of each contender. */
+function throughput(name, contenders, loads) {
+  const { medians } = results(name);
+  const heads = loads.flatMap(([, title]) => [`${title}: requests/s`, 'CPU µs a request']);
+  return table(
+    [`[results](../bench/results/${name}.md)`, ...heads],
+    Object.entries(contenders).map(([key, title]) => [
+      title,
+      ...loads.flatMap(([load]) => {
+        const { rate, cpu } = medians[load][key];
+        return [whole(rate), hundredths(cpu)];
+      }),
+    ]),
+    1,
+  );
+}
+
+const BOTH = [
+  ['c64', '64 connections'],
+  ['pipelined', 'and 16 pipelined'],
+];
+
+const benchmarks = {
+  native: () =>
+    throughput(
+      '2026-11-24-native',
+      {
+        inline: 'inline route, `-i 1 -w 1`',
+        'worker-i1w1': 'worker route, `-i 1 -w 1`',
+        'worker-i4w8': 'worker route, `-i 4 -w 8`',
+        nginx: 'nginx 1.22, one worker',
+        h2o: 'h2o 2.2, one thread, a file',
+        control: 'the control',
+      },
+      BOTH,
+    ),
+  javascript: () =>
+    throughput(
+      '2026-11-27-javascript-2',
+      {
+        'js-reactor': 'reactor-rs',
+        'js-uws': 'uWebSockets.js 20, its own API',
+        'js-deno': 'Deno 2.9.6',
+        'js-bun': 'Bun 1.4.5',
+        'node-http': 'node:http, Node 20',
+        control: 'the control',
+      },
+      BOTH,
+    ),
+  frameworks: () =>
+    throughput(
+      '2026-11-27-frameworks-3',
+      {
+        'api-reactor': 'JSON in and out, reactor-rs on Node 20',
+        'api-bun': 'the same, Bun 1.4.5',
+        'api-uws': 'the same, uWebSockets.js 20 on Node 20',
+        'api-deno': 'the same, Deno 2.9.6',
+        'api-node': 'the same, node:http on Node 20',
+        'api-reactor-26': 'the same, reactor-rs on Node 26',
+        'api-node-26': 'the same, node:http on Node 26',
+        'hono-reactor': "Hono's `c.text()`, reactor-rs",
+        'hono-node': "Hono's `c.text()`, @hono/node-server",
+        'hono-json-reactor': "Hono's `c.json()`, reactor-rs",
+        'hono-json-node': "Hono's `c.json()`, @hono/node-server",
+      },
+      [['c64', '64 connections']],
+    ),
+  openloop: () => {
+    const name = '2026-11-27-openloop-2';
+    const { medians, peaks } = results(name);
+    const titles = {
+      'js-reactor': 'reactor-rs',
+      'js-deno': 'Deno 2.9.6',
+      'js-bun': 'Bun 1.4.5',
+      'node-http': 'node:http, Node 20',
+    };
+    const rates = Object.keys(medians);
+    const heads = rates.flatMap((rate) => [
+      `${whole(rate)}/s: p99 ms`,
+      'CPU µs a request',
+      'cores',
+    ]);
+    return table(
+      [`[results](../bench/results/${name}.md)`, 'highest rate', ...heads],
+      Object.entries(titles).map(([key, title]) => [
+        title,
+        whole(peaks[key]),
+        ...rates.flatMap((rate) => {
+          const { p99, cpu, serverCores } = medians[rate][key] ?? {};
+          return p99 === undefined || p99 === null
+            ? ['–', '–', '–']
+            : [hundredths(p99 / 1000), hundredths(cpu), hundredths(serverCores)];
+        }),
+      ]),
+      1,
+    );
+  },
+};
+
+// Markdown.
+
+function asCode(text) {
+  return `\`${text}\``;
+}
+
+/** @param {number} [right] the first column that is set to the right */
+function table(heads, rows, right = Number.POSITIVE_INFINITY) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const rule = heads.map((_, index) => (index < right ? '---' : '---:'));
+  return [line(heads), line(rule), ...rows.map(line)].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  setup();
+  const stale = await stalePages();
+  for (const [file, page] of stale) {
+    const name = file.slice(ROOT.length);
+    if (process.argv.includes('--check')) {
+      process.stderr.write(`${name} is not what its sources say; "npm run docs" writes it\n`);
+      process.exitCode = 1;
+    } else {
+      writeFileSync(file, page);
+      process.stderr.write(`${name} was written\n`);
+    }
+  }
+}
