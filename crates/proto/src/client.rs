@@ -73,7 +73,9 @@ impl fmt::Display for ResponseError {
             Self::HeadTooLarge => "the head is longer than 64 KiB",
             Self::ContentLength => "Content-Length is not one number (RFC 9112 section 6.3)",
             Self::TransferEncoding => "Transfer-Encoding is not valid here (RFC 9112 section 6.1)",
-            Self::SwitchedProtocols => "the server switched protocols, which the request did not ask for",
+            Self::SwitchedProtocols => {
+                "the server switched protocols, which the request did not ask for"
+            }
             Self::Chunked(error) => error.message(),
             Self::Truncated => "the connection was closed before the response ended",
         })
