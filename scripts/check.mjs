@@ -15,7 +15,7 @@ import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
  * The test files that measure time or memory, or are load themselves: each runs
  * alone, after all others. What is not named here runs beside others.
  */
-const TIMED = '__test__/{bench,cli,fetch,limits,metrics,threads}.test.mjs';
+const TIMED = '__test__/{bench,cli,fetch,limits,memory,metrics,threads}.test.mjs';
 
 /** The test files that take minutes, which also run alone: `check:long` has them. */
 const LONG = '__test__/{abuse,endings,leaks,scripts,transfers}.test.mjs';

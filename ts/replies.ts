@@ -12,6 +12,12 @@ const WIDEST = 3;
 
 const NO_BYTES = new Uint8Array();
 
+/** Longest text that is kept beside its bytes, in case that it is sent again. */
+const KEPT_TEXT = 4 * 1024 * 1024;
+
+/** Batches after which a text that was not sent again is let go. */
+const KEPT_BATCHES = 64;
+
 /**
  * The replies of a batch, in the two arrays that the engine reads. Nothing is
  * allocated for a reply unless it is large.
@@ -23,6 +29,10 @@ export class Replies {
   readonly #lane: Lane;
   readonly #notes: FieldNotes = { closes: false, declared: -1 };
   #byteCount = 0;
+  /** The last large text, and its bytes: programs often send the same to many. */
+  #largeText = '';
+  #largeBytes: Uint8Array = NO_BYTES;
+  #batchesKept = 0;
 
   constructor(lane: Lane) {
     this.#lane = lane;
@@ -32,6 +42,10 @@ export class Replies {
   clear(): void {
     this.wordCount = 0;
     this.#byteCount = 0;
+    if (this.#largeText !== '' && ++this.#batchesKept > KEPT_BATCHES) {
+      this.#largeText = '';
+      this.#largeBytes = NO_BYTES;
+    }
   }
 
   /** Whether so many bytes still fit. */
@@ -161,8 +175,20 @@ export class Replies {
     const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
     const end = writeFields(bytes, 0, fields, this.#notes);
     const allFlags = this.#notes.closes ? flags | CLOSE : flags;
-    const content = typeof body === 'string' ? Buffer.from(body) : (body ?? NO_BYTES);
+    const content = typeof body === 'string' ? this.#encode(body) : (body ?? NO_BYTES);
     this.#lane.send(RESPONSE, id, status, allFlags, bytes.subarray(0, end), content, 0, 0);
+  }
+
+  #encode(text: string): Uint8Array {
+    if (text.length > KEPT_TEXT) {
+      return Buffer.from(text);
+    }
+    if (text !== this.#largeText) {
+      this.#largeText = text;
+      this.#largeBytes = Buffer.from(text);
+    }
+    this.#batchesKept = 0;
+    return this.#largeBytes;
   }
 
   /** The words that a whole response and the head of a streaming one have in common. */

@@ -13,7 +13,7 @@ use crate::clock::Millis;
 use crate::lane::{Exchange, WINDOW};
 use crate::out::Out;
 use crate::stats::CloseReason;
-use crate::task::Task;
+use crate::task::{Response, Task};
 
 /// What a connection reads from and writes to. A TLS session or a simulated
 /// peer can stand here as well as a socket.
@@ -59,8 +59,16 @@ impl Transport for Socket {
 /// Requests of one connection that may wait for their answers at once.
 pub(crate) const MAX_PIPELINED: u32 = 64;
 
-/// A connection whose unsent output passes this is not read from.
+/// A connection that holds more than this in answers, which wait for their turn or
+/// for the peer to take them, is not read from.
 pub(crate) const HIGH_WATER: usize = 256 * 1024;
+
+/// Requests of a new connection that may be at handlers at once. How large their
+/// answers will be is known only when they are made.
+const FIRST_DEPTH: u32 = 2;
+
+/// What each answer of a usual size adds to that.
+const DEEPER: u32 = 2;
 
 pub(crate) struct Conn<T> {
     pub(crate) io: T,
@@ -76,6 +84,13 @@ pub(crate) struct Conn<T> {
     /// Answers that came before their turn; the first belongs to
     /// `next_answer`.
     pub(crate) waiting: VecDeque<Option<(Answer, Meta)>>,
+    /// Bytes that they hold.
+    pub(crate) waiting_bytes: usize,
+    /// How many of them are whole.
+    pub(crate) waiting_whole: u32,
+    /// How many requests may be at handlers before the next is read: as many as have
+    /// answers within [`HIGH_WATER`] together, by what answers took so far.
+    pub(crate) depth: u32,
     /// The sequence number of the next request to be read.
     pub(crate) next_request: u32,
     /// The sequence number of the next answer to be sent.
@@ -228,6 +243,21 @@ pub(crate) enum Answer {
     Cut,
 }
 
+impl Answer {
+    /// Bytes that it holds by itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Task(task) => task.response.bytes(),
+            Self::Inline(_) | Self::Rejected(_) | Self::Plain(_) | Self::Cut => 0,
+        }
+    }
+
+    /// No more of it is to come.
+    pub(crate) fn is_whole(&self) -> bool {
+        !matches!(self, Self::Task(task) if task.response.streams() && !task.failed)
+    }
+}
+
 /// Answers that the server gives by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plain {
@@ -275,6 +305,9 @@ impl<T> Conn<T> {
             out: Out::default(),
             incoming: None,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            waiting_whole: 0,
+            depth: FIRST_DEPTH,
             next_request: 0,
             next_answer: 0,
             phase: Phase::Fresh,
@@ -316,17 +349,99 @@ impl<T> Conn<T> {
 
     /// Requests that wait for their answers, the one whose body is coming in
     /// not counted.
+    #[inline]
     pub(crate) fn in_flight(&self) -> u32 {
         self.next_request.wrapping_sub(self.next_answer)
     }
 
     /// Whether further requests must wait until answers have gone out.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight() >= MAX_PIPELINED
-            || self.out.len() >= HIGH_WATER
+            || self.held() >= HIGH_WATER
             || self.unpulled >= WINDOW
             || self.held_back > 0
             || (self.awaits_lane && self.with_lane != 0)
+            || (self.incoming.is_none() && self.unanswered() >= self.depth)
+    }
+
+    /// Bytes of answers that have been made and not been sent.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        self.out.len() + self.waiting_bytes
+    }
+
+    /// Requests of which the answer is not yet whole.
+    #[inline]
+    pub(crate) fn unanswered(&self) -> u32 {
+        self.in_flight() - self.waiting_whole
+    }
+
+    /// Sees what an answer took, so that no more requests are at handlers than have
+    /// room for their answers: the window opens bit by bit and shuts at once.
+    #[inline]
+    pub(crate) fn adapt(&mut self, bytes: usize) {
+        let deeper = (self.depth + DEEPER).min(MAX_PIPELINED);
+        self.depth = if bytes <= HIGH_WATER / MAX_PIPELINED as usize {
+            deeper
+        } else {
+            let most = u32::try_from(HIGH_WATER / bytes).unwrap_or(MAX_PIPELINED);
+            deeper.min(most.max(1))
+        };
+    }
+
+    /// Keeps an answer until those `ahead` of it are written. Returns the beginning
+    /// of one of which nothing has been sent, if that was in its place.
+    pub(crate) fn keep(&mut self, ahead: usize, answer: Answer, meta: Meta) -> Option<Answer> {
+        if self.waiting.len() <= ahead {
+            self.waiting.resize_with(ahead + 1, || None);
+        }
+        self.weigh(&answer);
+        let (begun, _) = self.waiting[ahead].replace((answer, meta))?;
+        self.unweigh(&begun);
+        Some(begun)
+    }
+
+    /// Goes on to the next answer; returns it if it has come.
+    #[inline]
+    pub(crate) fn next_kept(&mut self) -> Option<(Answer, Meta)> {
+        self.next_answer = self.next_answer.wrapping_add(1);
+        // The first place belonged to the answer that has been written.
+        self.waiting.pop_front();
+        let (answer, meta) = self.waiting.front_mut()?.take()?;
+        self.unweigh(&answer);
+        Some((answer, meta))
+    }
+
+    /// Changes the streaming response in this place, whose turn has not come. None
+    /// if there is none.
+    pub(crate) fn change_kept<R>(
+        &mut self,
+        ahead: usize,
+        change: impl FnOnce(&mut Response, &mut Meta) -> R,
+    ) -> Option<R> {
+        let mut place = self.waiting.get_mut(ahead)?.take()?;
+        self.unweigh(&place.0);
+        let result = match &mut place {
+            (Answer::Task(task), meta) => Some(change(&mut task.response, meta)),
+            _ => None,
+        };
+        if place.0.is_whole() {
+            self.adapt(place.0.bytes());
+        }
+        self.weigh(&place.0);
+        self.waiting[ahead] = Some(place);
+        result
+    }
+
+    fn weigh(&mut self, answer: &Answer) {
+        self.waiting_bytes += answer.bytes();
+        self.waiting_whole += u32::from(answer.is_whole());
+    }
+
+    fn unweigh(&mut self, answer: &Answer) {
+        self.waiting_bytes -= answer.bytes();
+        self.waiting_whole -= u32::from(answer.is_whole());
     }
 
     /// The answer in turn cannot be completed, and is the last.

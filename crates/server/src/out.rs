@@ -1,7 +1,7 @@
 //! A connection's unsent output.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::sync::Arc;
 
 use crate::conn::Transport;
@@ -58,6 +58,7 @@ pub(crate) enum Flushed {
 
 impl Out {
     /// Unsent bytes.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.buf.len() - self.sent + self.spliced
     }
@@ -85,6 +86,13 @@ impl Out {
     pub(crate) fn splice(&mut self, body: Body) {
         self.spliced += body.bytes().len();
         self.splices.push_back(Splice { at: self.buf.len(), body, sent: 0 });
+    }
+
+    /// Puts a large body behind what is there as one chunk (RFC 9112 §7.1).
+    pub(crate) fn chunk(&mut self, body: Body) {
+        let _ = write!(self.buf, "{:x}\r\n", body.bytes().len());
+        self.splice(body);
+        self.buf.extend_from_slice(b"\r\n");
     }
 
     /// Gives `self` a buffer to write into, if it owns none.

@@ -205,6 +205,8 @@ pub struct Response {
     status: u16,
     fields: Vec<u8>,
     body: Vec<u8>,
+    /// The body, where others have it too; `body` is empty then.
+    shared: Option<Arc<[u8]>>,
     chunked: bool,
     /// More of the body follows; for lanes.
     streams: bool,
@@ -229,6 +231,7 @@ impl Default for Response {
             status: 200,
             fields: Vec::new(),
             body: Vec::new(),
+            shared: None,
             chunked: false,
             streams: false,
             declared: None,
@@ -273,13 +276,22 @@ impl Response {
 
     /// Sets the body to a copy of `bytes`.
     pub fn body(&mut self, bytes: impl AsRef<[u8]>) {
+        self.shared = None;
         self.body.clear();
         self.body.extend_from_slice(bytes.as_ref());
     }
 
     /// Sets the body.
     pub fn body_vec(&mut self, bytes: Vec<u8>) {
+        self.shared = None;
         self.body = bytes;
+    }
+
+    /// Sets the body to bytes that other responses may have too. They are not copied.
+    /// For responses that are whole, see [`stream`](Self::stream).
+    pub fn body_shared(&mut self, bytes: Arc<[u8]>) {
+        self.body.clear();
+        self.shared = Some(bytes);
     }
 
     /// Sends the body in the chunked coding (RFC 9112 §7.1) instead of with
@@ -304,6 +316,7 @@ impl Response {
         out.extend_from_slice(&self.fields);
         if !response::has_content(self.status) {
             self.body.clear();
+            self.shared = None;
             self.chunked = false;
             self.streams = false;
         }
@@ -316,7 +329,8 @@ impl Response {
         if self.chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         } else if !self.streams {
-            response::content_length(out, self.body.len() as u64);
+            let length = self.shared.as_ref().map_or(self.body.len(), |shared| shared.len());
+            response::content_length(out, length as u64);
         } else if let Some(length) = self.declared {
             response::content_length(out, length);
         }
@@ -404,6 +418,15 @@ impl Response {
         &mut self.body
     }
 
+    pub(crate) fn take_shared(&mut self) -> Option<Arc<[u8]>> {
+        self.shared.take()
+    }
+
+    /// Bytes that it takes to keep, as far as they depend on the handler.
+    pub(crate) fn bytes(&self) -> usize {
+        self.wire.len() + self.body.len() + self.shared.as_ref().map_or(0, |shared| shared.len())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.status = 200;
         self.chunked = false;
@@ -413,6 +436,7 @@ impl Response {
         self.payload = 0;
         self.until_close = false;
         self.broken = false;
+        self.shared = None;
         reset(&mut self.fields);
         reset(&mut self.body);
         reset(&mut self.wire);

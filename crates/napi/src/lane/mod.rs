@@ -6,6 +6,7 @@
 //! thread, so nothing is shared between threads but the engine's own queues.
 //! What the words mean is in `words.rs`, and for JavaScript in `ts/lane.ts`.
 
+mod bodies;
 mod exchanges;
 mod fill;
 mod patience;
@@ -23,6 +24,7 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Seat};
 
+use self::bodies::Bodies;
 use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
 use self::patience::Patience;
@@ -54,6 +56,7 @@ pub struct NativeLane {
     /// None until the server it serves has started.
     replies: Option<LaneReplies>,
     exchanges: Exchanges,
+    bodies: Bodies,
     /// Events that have been taken from the lane and wait for room in JavaScript's
     /// arrays.
     events: VecDeque<LaneEvent>,
@@ -112,7 +115,8 @@ impl NativeLane {
         let id = registry::add(&lane);
         let exchanges = Exchanges::default();
         let events = VecDeque::new();
-        Ok(Self { lane, id, replies: None, exchanges, events, drives: None, wake })
+        let bodies = Bodies::default();
+        Ok(Self { lane, id, replies: None, exchanges, bodies, events, drives: None, wake })
     }
 
     /// What names this lane in every environment of the process.
@@ -162,7 +166,7 @@ impl NativeLane {
         let words = replies
             .get(..reply_words as usize)
             .ok_or_else(|| invalid("more reply words than the array has"))?;
-        let taken = replies::take(words, reply_bytes, &mut self.exchanges, sink);
+        let taken = replies::take(words, reply_bytes, &mut self.exchanges, &mut self.bodies, sink);
         for task in self.exchanges.take_over() {
             // The loop counts the task's body and wants it back.
             sink.push(LaneReply::Response(task));
@@ -235,7 +239,7 @@ impl NativeLane {
         let Some(sink) = &mut self.replies else { return Ok(()) };
         let reply =
             replies::Reply { kind, id, status, flags, fields, body, length_low, length_high };
-        let taken = replies::apply(&reply, &mut self.exchanges, sink);
+        let taken = replies::apply(&reply, &mut self.exchanges, &mut self.bodies, sink);
         self.lane.answered(self.exchanges.take_ended());
         sink.flush(&self.lane);
         taken

@@ -3,6 +3,7 @@
 use napi::Result;
 use reactor_server::{Exchange, FieldError, LaneReplies, LaneReply, LaneTask, Response};
 
+use super::bodies::Bodies;
 use super::exchanges::Exchanges;
 use super::invalid;
 use super::words::{
@@ -28,6 +29,7 @@ pub(super) fn take(
     mut words: &[u32],
     bytes: &[u8],
     exchanges: &mut Exchanges,
+    bodies: &mut Bodies,
     sink: &mut LaneReplies,
 ) -> Result<()> {
     while let Some(&first) = words.first() {
@@ -66,7 +68,7 @@ pub(super) fn take(
             CHUNK => reply.body = slice(2)?,
             _ => {}
         }
-        apply(&reply, exchanges, sink)?;
+        apply(&reply, exchanges, bodies, sink)?;
     }
     Ok(())
 }
@@ -75,6 +77,7 @@ pub(super) fn take(
 pub(super) fn apply(
     reply: &Reply<'_>,
     exchanges: &mut Exchanges,
+    bodies: &mut Bodies,
     sink: &mut LaneReplies,
 ) -> Result<()> {
     let Some(exchange) = exchanges.exchange(reply.id) else { return Ok(()) };
@@ -85,7 +88,10 @@ pub(super) fn apply(
             if respond(task.response(), reply).is_err() {
                 task.fail();
             }
-            task.response().body(reply.body);
+            match bodies.share(reply.body) {
+                Some(body) => task.response().body_shared(body),
+                None => task.response().body(reply.body),
+            }
             task.seal();
             sink.push(LaneReply::Response(task));
         }

@@ -12,6 +12,7 @@ use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
 use crate::lane::{
     ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReply, LaneTask,
 };
+use crate::out::{Body, Out};
 use crate::stats::CloseReason;
 use crate::task::{ReplyAddress, Response};
 
@@ -525,7 +526,7 @@ impl<T: Transport> Reactor<T> {
                 self.break_off(slot, address.sequence);
             }
             LaneReply::Chunk(_, data) => {
-                if !self.stream_chunk(slot, address.sequence, &data) {
+                if !self.stream_chunk(slot, address.sequence, data) {
                     self.break_off(slot, address.sequence);
                 }
             }
@@ -564,17 +565,19 @@ impl<T: Transport> Reactor<T> {
         unread
     }
 
-    /// The streaming response whose turn has not come.
-    fn waiting_stream(&mut self, slot: u32, sequence: u32) -> Option<(&mut Response, &mut Meta)> {
+    /// Changes the streaming response whose turn has not come. False if there is none.
+    fn change_waiting(
+        &mut self,
+        slot: u32,
+        sequence: u32,
+        change: impl FnOnce(&mut Response, &mut Meta) -> bool,
+    ) -> bool {
         let conn = &mut self.conns[slot as usize];
         let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
-        match conn.waiting.get_mut(ahead) {
-            Some(Some((Answer::Task(task), meta))) => Some((&mut task.response, meta)),
-            _ => None,
-        }
+        conn.change_kept(ahead, change).unwrap_or(false)
     }
 
-    fn stream_chunk(&mut self, slot: u32, sequence: u32, data: &[u8]) -> bool {
+    fn stream_chunk(&mut self, slot: u32, sequence: u32, data: Vec<u8>) -> bool {
         let conn = &mut self.conns[slot as usize];
         if conn.next_answer == sequence
             && let Some(stream) = &mut conn.stream
@@ -586,15 +589,16 @@ impl<T: Transport> Reactor<T> {
             }
             if !stream.head_only {
                 conn.out.lend(&mut self.pool);
-                if stream.chunked {
-                    response::chunk(conn.out.buf(), data);
-                } else {
-                    conn.out.buf().extend_from_slice(data);
+                match (stream.chunked, Out::wants_splice(data.len())) {
+                    (true, true) => conn.out.chunk(Body::Owned(data)),
+                    (false, true) => conn.out.splice(Body::Owned(data)),
+                    (true, false) => response::chunk(conn.out.buf(), &data),
+                    (false, false) => conn.out.buf().extend_from_slice(&data),
                 }
             }
             return true;
         }
-        self.waiting_stream(slot, sequence).is_some_and(|(response, _)| response.append(data))
+        self.change_waiting(slot, sequence, |response, _| response.append(&data))
     }
 
     fn stream_end(&mut self, slot: u32, sequence: u32) {
@@ -609,6 +613,7 @@ impl<T: Transport> Reactor<T> {
         {
             self.left_handlers();
             let conn = &mut self.conns[slot as usize];
+            conn.adapt(conn.out.len());
             if !stream.head_only && stream.chunked {
                 conn.out.lend(&mut self.pool);
                 response::last_chunk(conn.out.buf());
@@ -618,21 +623,29 @@ impl<T: Transport> Reactor<T> {
                 conn.last_request_read = true;
             }
             self.advance(slot);
-        } else if let Some((response, meta)) = self.waiting_stream(slot, sequence) {
+            return;
+        }
+        self.change_waiting(slot, sequence, |response, meta| {
             meta.close |= unread;
             response.finish_stream();
-        }
+            true
+        });
     }
 
     /// Whether a streaming response has less of a body than it has declared.
-    fn is_short(&mut self, slot: u32, sequence: u32) -> bool {
+    fn is_short(&self, slot: u32, sequence: u32) -> bool {
         let conn = &self.conns[slot as usize];
         let (left, head_only) = match &conn.stream {
             Some(stream) if conn.next_answer == sequence => (stream.left, stream.head_only),
-            _ => match self.waiting_stream(slot, sequence) {
-                Some((response, meta)) => (response.left(), meta.head_only),
-                None => return false,
-            },
+            _ => {
+                let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
+                match conn.waiting.get(ahead) {
+                    Some(Some((Answer::Task(task), meta))) => {
+                        (task.response.left(), meta.head_only)
+                    }
+                    _ => return false,
+                }
+            }
         };
         !head_only && left.is_some_and(|left| left > 0)
     }
@@ -646,9 +659,13 @@ impl<T: Transport> Reactor<T> {
             conn.break_off();
             self.left_handlers();
             self.advance(slot);
-        } else if let Some((response, _)) = self.waiting_stream(slot, sequence) {
+            return;
+        }
+        let is_kept = self.change_waiting(slot, sequence, |response, _| {
             response.break_off();
-        } else {
+            true
+        });
+        if !is_kept {
             self.answer(slot, sequence, Answer::Cut, Meta { close: true, ..Meta::default() });
         }
     }

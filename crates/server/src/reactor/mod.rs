@@ -24,9 +24,9 @@ use reactor_route::Params;
 use slab::Slab;
 
 use crate::app::Table;
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::config::{Announce, Timeouts, Tuning};
-use crate::conn::{Answer, Conn, Meta, Phase, Plain, Transport};
+use crate::conn::{Answer, Conn, MAX_PIPELINED, Meta, Phase, Plain, Transport};
 use crate::control::Watch;
 use crate::in_flight::InFlight;
 use crate::lane::ConnectionChange;
@@ -88,6 +88,10 @@ pub(crate) struct Reactor<T> {
     tasks_out: usize,
     /// Bytes of request bodies held, in tasks wherever they are.
     body_bytes: usize,
+    /// How many requests of one connection may be at handlers, by the largest answer
+    /// of late; until when that counts.
+    deepest: u32,
+    deepest_until: Millis,
     /// Connections with output that a reply brought.
     dirty: Vec<u32>,
     /// Connections that have more to read than their turn allowed.
@@ -144,6 +148,8 @@ impl<T: Transport> Reactor<T> {
             free_tasks: Vec::new(),
             tasks_out: 0,
             body_bytes: 0,
+            deepest: MAX_PIPELINED,
+            deepest_until: 0,
             dirty: Vec::new(),
             listed: Vec::new(),
             due: Vec::new(),

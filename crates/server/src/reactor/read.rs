@@ -8,7 +8,7 @@ use reactor_route::{Found, normal_path};
 use super::Reactor;
 use super::lanes::{LaneSide, lane_bit};
 use crate::app::{Compiled, HandlerCell};
-use crate::conn::{Answer, Conn, Incoming, Meta, Phase, Plain, Transport};
+use crate::conn::{Answer, Conn, Incoming, MAX_PIPELINED, Meta, Phase, Plain, Transport};
 use crate::lane::LaneEvent;
 use crate::observe::Seen;
 use crate::stats::CloseReason;
@@ -165,6 +165,13 @@ impl<T: Transport> Reactor<T> {
                 let lane = usize::from(conn.lane);
                 let retired = || self.lanes.get(lane).is_some_and(LaneSide::is_retired);
                 conn.awaits_lane = conn.with_lane != 0 && retired();
+                if self.deepest < MAX_PIPELINED {
+                    if self.clock.millis() < self.deepest_until {
+                        conn.depth = conn.depth.min(self.deepest);
+                    } else {
+                        self.deepest = MAX_PIPELINED;
+                    }
+                }
             }
             if conn.is_full() {
                 return Parsed { used, stalled: true };

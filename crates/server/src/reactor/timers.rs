@@ -57,7 +57,8 @@ impl<T> Conn<T> {
             // late.
             if self.is_full() || self.owes_continue { Phase::Busy } else { Phase::Body }
         } else if !self.tail.is_empty() {
-            Phase::Head
+            // The rest of a head that we do not read is not late.
+            if self.is_full() { Phase::Busy } else { Phase::Head }
         } else if self.in_flight() > 0 {
             Phase::Busy
         } else if self.served {

@@ -5,31 +5,57 @@ use std::fmt::Write as _;
 use reactor_proto::response;
 
 use super::Reactor;
-use crate::conn::{Answer, Meta, Plain, Stream, Transport};
+use crate::clock::Millis;
+use crate::conn::{Answer, MAX_PIPELINED, Meta, Plain, Stream, Transport};
 use crate::lane::{Exchange, LaneEvent};
 use crate::out::{Body, Out};
 use crate::stats::CloseReason;
 use crate::task::Task;
+
+/// What the answers to one connection's requests at handlers may come to, if they are
+/// like the largest of late.
+const MOST_AT_HANDLERS: usize = 16 * 1024 * 1024;
+
+/// How long a large answer is of late.
+const LARGE_COUNTS_FOR: Millis = 10_000;
 
 impl<T: Transport> Reactor<T> {
     /// Takes the answer to request `sequence`. It is written at once if all
     /// before it are, else it waits for them.
     pub(super) fn answer(&mut self, slot: u32, sequence: u32, answer: Answer, meta: Meta) {
         let conn = &mut self.conns[slot as usize];
+        if let Answer::Task(task) = &answer
+            && !task.failed
+            && !task.response.streams()
+        {
+            let bytes = task.response.bytes();
+            conn.adapt(bytes);
+            if bytes > MOST_AT_HANDLERS / MAX_PIPELINED as usize {
+                self.beware(bytes);
+            }
+        }
+        let conn = &mut self.conns[slot as usize];
         let ahead = sequence.wrapping_sub(conn.next_answer) as usize;
         if ahead > 0 {
-            if conn.waiting.len() <= ahead {
-                conn.waiting.resize_with(ahead + 1, || None);
-            }
-            // The beginning of a response of which nothing has been sent.
-            let begun = conn.waiting[ahead].replace((answer, meta));
-            if let Some((begun, _)) = begun {
+            if let Some(begun) = conn.keep(ahead, answer, meta) {
                 self.recycle_answer(begun);
             }
             return;
         }
         self.write(slot, answer, meta);
         self.advance(slot);
+    }
+
+    /// An answer is so large that 64 of them would be too much. Whoever gets small ones
+    /// on a connection may ask for large ones next, so for a while no connection may have
+    /// many at handlers.
+    #[cold]
+    fn beware(&mut self, bytes: usize) {
+        let now = self.clock.millis();
+        let most = u32::try_from(MOST_AT_HANDLERS / bytes).unwrap_or(1).max(1);
+        let before = if now < self.deepest_until { self.deepest } else { MAX_PIPELINED };
+        self.deepest = most.min(before);
+        self.deepest_until = now + LARGE_COUNTS_FOR;
     }
 
     /// Goes on to the answers that wait behind the one just written, unless
@@ -44,10 +70,7 @@ impl<T: Transport> Reactor<T> {
             if let Some(observer) = self.observer.as_mut().filter(|_| !conn.cut) {
                 observer.written(slot, conn.next_answer, conn.out.len());
             }
-            conn.next_answer = conn.next_answer.wrapping_add(1);
-            // The first place belonged to the answer just written.
-            conn.waiting.pop_front();
-            match conn.waiting.front_mut().and_then(Option::take) {
+            match conn.next_kept() {
                 Some((answer, meta)) => self.write(slot, answer, meta),
                 None => break,
             }
@@ -199,22 +222,27 @@ fn streams(answer: &Answer) -> Option<Exchange> {
 
 fn write_body(out: &mut Out, task: &mut Task) {
     let chunked = task.response.is_chunked() && !task.response.is_framed();
-    let body = task.response.body_mut();
-    if Out::wants_splice(body.len()) {
-        let body = std::mem::take(body);
-        if chunked {
-            let _ = write!(Ascii(out.buf()), "{:x}\r\n", body.len());
-            out.splice(Body::Owned(body));
-            out.buf().extend_from_slice(b"\r\n");
-            response::last_chunk(out.buf());
-        } else {
-            out.splice(Body::Owned(body));
+    let body = match task.response.take_shared() {
+        Some(shared) => Body::Shared(shared),
+        None if Out::wants_splice(task.response.body_mut().len()) => {
+            Body::Owned(std::mem::take(task.response.body_mut()))
         }
-    } else if chunked {
-        response::chunk(out.buf(), body);
+        None => {
+            let body = task.response.body_mut();
+            if chunked {
+                response::chunk(out.buf(), body);
+                response::last_chunk(out.buf());
+            } else {
+                out.buf().extend_from_slice(body);
+            }
+            return;
+        }
+    };
+    if chunked {
+        out.chunk(body);
         response::last_chunk(out.buf());
     } else {
-        out.buf().extend_from_slice(body);
+        out.splice(body);
     }
 }
 

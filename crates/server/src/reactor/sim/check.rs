@@ -79,6 +79,11 @@ impl Reactor<SimTransport> {
         Ok(())
     }
 
+    /// Bytes of answers that a connection holds, if it is there.
+    pub(super) fn held(&self, token: u64) -> Option<usize> {
+        self.find(token).map(|slot| self.conns[slot as usize].held())
+    }
+
     fn observed(&self, slot: u32) -> Vec<(u32, bool)> {
         self.observer.as_ref().map(|observer| observer.open(slot)).unwrap_or_default()
     }
@@ -103,6 +108,11 @@ impl Reactor<SimTransport> {
         for (sequence, place) in (conn.next_answer..).zip(&conn.waiting) {
             places.extend(place.is_some().then_some(sequence));
         }
+        let kept = || conn.waiting.iter().flatten().map(|(answer, _)| answer);
+        let bytes: usize = kept().map(Answer::bytes).sum();
+        ensure!(conn.waiting_bytes == bytes, "{} of {bytes} bytes wait", conn.waiting_bytes);
+        let whole = kept().filter(|answer| answer.is_whole()).count();
+        ensure!(conn.waiting_whole as usize == whole, "{} of {whole} wait", conn.waiting_whole);
         let last = conn.next_request.wrapping_sub(1);
         // Its answer may have begun, and wait for its turn.
         if conn.incoming.is_some() && !(conn.body_comes_in(last) && places.contains(&last)) {

@@ -126,8 +126,28 @@ impl Plan {
         };
         if rng.percent(15) {
             plan.answer_uploads_early();
+        } else if rng.percent(10) {
+            plan.pipeline_large_answers();
         }
         plan
+    }
+
+    /// Many requests at once, each with an answer that fills much of what a
+    /// connection may hold, and which nobody is in a hurry to read.
+    fn pipeline_large_answers(&mut self) {
+        self.mix.downloads = true;
+        self.clients = self.clients.min(3);
+        self.mix.lane = 70;
+        self.mix.bad = 0;
+        self.mix.bodies = 0;
+        self.mix.closes = 0;
+        self.mix.bursts = 90;
+        self.most_segment = 100_000;
+        self.slow_readers = 95;
+        self.lanes.capacity = 4_096;
+        self.lanes.in_flight = None;
+        self.lanes.habits.streams = 0;
+        self.lanes.habits.silent = 20;
     }
 
     /// What can go wrong with an upload that is being answered needs many things at

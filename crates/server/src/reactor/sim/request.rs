@@ -95,6 +95,9 @@ impl Kind {
 pub(super) const INLINE: [usize; 5] = [0, 11, 1_000, 17_000, 100_000];
 
 pub(super) const BODY_LIMIT: usize = 300_000;
+
+/// An answer from here on leaves no room for many.
+pub(super) const LARGE: usize = 60_000;
 pub(super) const HEAD_LIMIT: usize = 2_048;
 pub(super) const LINE_LIMIT: usize = 256;
 
@@ -125,6 +128,8 @@ pub(super) struct Mix {
     pub(super) closes: u32,
     pub(super) bad: u32,
     pub(super) bursts: u32,
+    /// Every answer is a large one.
+    pub(super) downloads: bool,
 }
 
 impl Mix {
@@ -141,12 +146,15 @@ impl Mix {
             closes: *rng.pick(&[0, 2, 10]),
             bad: *rng.pick(&[0, 0, 3, 20]),
             bursts: *rng.pick(&[0, 10, 60]),
+            downloads: false,
         }
     }
 
     /// A client's whole input and what is in it.
     pub(super) fn script(&self, rng: &mut Rng, next_id: &mut u32) -> (Vec<u8>, Vec<Expected>) {
-        let count = if rng.percent(self.bursts) {
+        let count = if self.downloads {
+            rng.between(1, 20)
+        } else if rng.percent(self.bursts) {
             rng.between(MAX_PIPELINED as usize, MAX_PIPELINED as usize * 3)
         } else {
             rng.between(1, 12)
@@ -271,6 +279,12 @@ impl Mix {
     }
 
     fn kind(&self, rng: &mut Rng, budget: usize) -> Kind {
+        if self.downloads {
+            let bytes = rng.between(LARGE, 100_000);
+            let is_lane = rng.percent(self.lane);
+            let chunked = rng.percent(40);
+            return if is_lane { Kind::Lane { bytes } } else { Kind::Sized { bytes, chunked } };
+        }
         if rng.percent(self.lane) {
             let most = if rng.percent(self.large) { BODY_LIMIT } else { self.most_answer };
             return Kind::Lane { bytes: rng.size(most.min(budget)) };

@@ -1,5 +1,6 @@
 //! What a lane's thread has said of a request, which its client must see.
 
+use super::request::LARGE;
 use super::rng::Rng;
 
 /// How an answer tells where its body ends.
@@ -43,6 +44,11 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn streams(&self) -> bool {
         self.form != Form::Whole
+    }
+
+    /// Whether its answer may have left nothing behind by which to tell its size.
+    pub(super) fn is_light(&self) -> bool {
+        self.streams() || self.bytes < LARGE || matches!(self.status, 204 | 304)
     }
 
     /// Whether a client that has seen all of the answer may have seen it whole.

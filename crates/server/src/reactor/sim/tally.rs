@@ -19,6 +19,10 @@ pub(super) struct Tally {
     pub(super) stalled: u64,
     pub(super) full: u64,
     pub(super) high: u64,
+    /// Answers that wait for their turn were as much as may be.
+    pub(super) early: u64,
+    /// As many requests were at handlers as may be.
+    pub(super) deep: u64,
     pub(super) listed: u64,
     pub(super) blocked: u64,
     pub(super) lingering: u64,
@@ -123,6 +127,8 @@ impl Tally {
         self.stalled += other.stalled;
         self.full += other.full;
         self.high += other.high;
+        self.early += other.early;
+        self.deep += other.deep;
         self.listed += other.listed;
         self.blocked += other.blocked;
         self.lingering += other.lingering;
@@ -143,6 +149,8 @@ impl Tally {
             self.stalled,
             self.full,
             self.high,
+            self.early,
+            self.deep,
             self.listed,
             self.blocked,
             self.lingering,
@@ -162,6 +170,8 @@ impl Reactor<SimTransport> {
             tally.stalled += u64::from(conn.stalled);
             tally.full += u64::from(conn.in_flight() >= MAX_PIPELINED);
             tally.high += u64::from(conn.out.len() >= HIGH_WATER);
+            tally.early += u64::from(conn.waiting_bytes >= HIGH_WATER);
+            tally.deep += u64::from(conn.stalled && conn.unanswered() >= conn.depth);
             tally.listed += u64::from(conn.listed);
             tally.blocked += u64::from(conn.phase == Phase::Write);
             tally.lingering += u64::from(conn.phase == Phase::Linger);

@@ -391,6 +391,10 @@ impl World {
             .map(|task| &**task)
             .collect();
         self.reactor.check_invariants(&out, &self.outside(), self.plan.longest())?;
+        for (index, client) in self.clients.iter().enumerate() {
+            let held = self.reactor.held(client.token).unwrap_or(0);
+            client.judge_held(held, &self.facts).map_err(|e| format!("client {index}: {e}"))?;
+        }
         self.check_threads()?;
         self.reactor.count(&mut self.tally);
         Ok(())

@@ -5,8 +5,9 @@ mod lane;
 use reactor_proto::response::date;
 
 use super::{Client, EPOCH, Facts, Fate};
+use crate::conn::HIGH_WATER;
 use crate::reactor::sim::answer::Answer;
-use crate::reactor::sim::request::{Expected, INLINE, Kind, pattern};
+use crate::reactor::sim::request::{BODY_LIMIT, Expected, INLINE, Kind, LARGE, pattern};
 use crate::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE};
 use crate::stats::CloseReason;
 
@@ -55,6 +56,33 @@ impl Client {
         self.open_ended = request.kind.is_lane() && self.may_end_behind(&request, facts);
         if !answer.close && answer.keep_alive != request.told {
             return Err(format!("keep-alive is {}", answer.keep_alive));
+        }
+        Ok(())
+    }
+
+    /// Checks what the server holds of answers to this client, whatever it sends and
+    /// does not read: the high-water mark, and what the requests bring that were at
+    /// handlers then. That are two, and two more for each small answer before.
+    pub(in crate::reactor::sim) fn judge_held(
+        &self,
+        held: usize,
+        facts: &Facts,
+    ) -> Result<(), String> {
+        const LONGEST: usize = BODY_LIMIT + 2_000;
+        if held <= HIGH_WATER + 2 * LONGEST {
+            return Ok(());
+        }
+        let is_small = |request: &&Expected| match request.kind {
+            Kind::Sized { bytes, .. } => bytes < LARGE,
+            // It may end as a stream of which nothing is left, or without a body.
+            Kind::Lane { bytes } => {
+                bytes < LARGE || facts.said.get(&request.id).is_some_and(|said| said.is_light())
+            }
+            _ => true,
+        };
+        let small = self.requests.iter().filter(is_small).count();
+        if held > HIGH_WATER + (2 + 2 * small) * LONGEST {
+            return Err(format!("{held} bytes are held, after {small} small answers"));
         }
         Ok(())
     }
