@@ -270,6 +270,11 @@ fn a_response_that_has_not_reached_its_turn_gets_503_in_its_turn() {
     let _bounded = bounded(LIMIT);
     let mut laned = Laned::new(1, |_| {});
     let mut client = laned.client();
+    // After a small answer more than two at a time go to handlers.
+    client.send(request("GET", "/lane/small"));
+    let small = laned.take(0);
+    laned.answer(0, small, "small");
+    assert_eq!(client.reply().text(), "small");
     for path in ["/lane/first", "/lane/streams", "/lane/done", "/inline", "/lane/last"] {
         client.send(request("GET", path));
     }

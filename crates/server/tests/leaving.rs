@@ -223,6 +223,11 @@ fn a_response_that_breaks_off_before_its_turn_takes_none_along() {
     let mut hand = Hand::new(|_| {});
     for first_streams in [false, true] {
         let mut client = hand.client();
+        // After a small answer more than two at a time go to handlers.
+        client.send(KEPT);
+        let small = hand.task();
+        hand.answer(small, "small");
+        assert_eq!(client.reply().text(), "small");
         client.send([KEPT, KEPT, KEPT].concat());
         let (first, second, third) = (hand.task(), hand.task(), hand.task());
         let exchange = hand.begin(second, None, "half");

@@ -55,6 +55,15 @@ impl Hand {
         Self::new(64, |config| config.max_in_flight = Some(most))
     }
 
+    /// A connection's first requests go to handlers two at a time, because nobody knows
+    /// how large their answers are. A small one lets more follow.
+    fn widen(&mut self, client: &mut Client) {
+        client.send(request("GET", "/lane/small"));
+        let task = self.task();
+        self.answer(task, "small");
+        assert_eq!(client.reply().text(), "small");
+    }
+
     fn client(&self) -> Client {
         Client::new(&self.server)
     }
@@ -186,6 +195,7 @@ fn answers_behind_a_late_one_keep_their_order() {
     let _bounded = bounded(LIMIT);
     let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
+    hand.widen(&mut client);
     let all: String = ["/lane/1", "/inline", "/lane/2", "/healthz", "/lane/3"]
         .map(|p| request("GET", p))
         .concat();
@@ -512,6 +522,7 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
     let _bounded = bounded(LIMIT);
     let mut hand = Hand::with_most(2);
     let mut client = hand.client();
+    hand.widen(&mut client);
     client.send(["/lane/1", "/lane/2", "/lane/3", "/inline"].map(|p| request("GET", p)).concat());
     let (first, second) = (hand.task(), hand.task());
     hand.answer(second, "2");
