@@ -99,7 +99,10 @@ for (const path of ['/large', '/later']) {
     await until(async () => (await ask('/waiting')) === '4', 'the slow handlers');
     await settle(ask);
     const held = grown();
-    t.true(held < 64 * MIB, `${(held / MIB).toFixed(1)} MiB are held for ${4 * input.length} bytes`);
+    t.true(
+      held < 64 * MIB,
+      `${(held / MIB).toFixed(1)} MiB are held for ${4 * input.length} bytes`,
+    );
     await ask('/go');
     const whole = 63 * 4 * MIB;
     // A gigabyte in all; only the test's own time ends this.
