@@ -100,6 +100,12 @@ export declare class NativeServer {
   /** Closes every connection, whatever is under way there, and goes on. */
   closeAllConnections(): void
   /**
+   * For a process that is this server's alone, once it listens for SIGINT and SIGTERM:
+   * these stop the server also while JavaScript is stuck, the second by force, and the
+   * process then ends without JavaScript. Milliseconds are those of the drain.
+   */
+  guardSignals(drain: number): void
+  /**
    * Stops the server: drains, or cuts every connection. The promise resolves
    * when it is fully stopped. May be called again, to force.
    */

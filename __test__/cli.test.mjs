@@ -187,6 +187,7 @@ test('threads are named and as many as asked for', async (t) => {
     'rx-accept',
     ...Array.from({ length: 4 }, (_, i) => `rx-io-${i}`),
     ...Array.from({ length: 8 }, (_, i) => `rx-worker-${i}`),
+    'rx-signals',
   ];
   // A thread gives itself its name, once it runs.
   await until(() => names().length >= expected.length, 'the threads');

@@ -174,6 +174,11 @@ export class RunningServer implements Server {
     clearInterval(this.#keepAlive);
   }
 
+  /** Signals stop it also while JavaScript is stuck; for a process that is its alone. */
+  guardSignals(drainMs: number): void {
+    this.#native.guardSignals(drainMs);
+  }
+
   /** Stops when the signal aborts. */
   stopOn(signal: AbortSignal): void {
     const stop = () => void this.stop();

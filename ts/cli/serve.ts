@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { type ResolvedOptions, resolveOptions } from '../options.js';
 import { serve } from '../serve.js';
+import type { RunningServer } from '../server.js';
 import { serveModule } from '../threads.js';
 import type { Server, ThreadCount } from '../types.js';
 import { count, paint, say, size, span } from './output.js';
@@ -50,6 +51,8 @@ async function untilSignal(
 ): Promise<number> {
   const { ioThreads, workerThreads, accessLog } = native;
   const stopped = untilStopped(server, signal, flags);
+  // After Node has its handlers in place: they are called on.
+  (server as RunningServer).guardSignals(native.timeouts.drain);
   if (accessLog?.file !== undefined) {
     reopenOnSignal(server);
   }

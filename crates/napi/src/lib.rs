@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+mod guard;
 pub mod lane;
 pub mod options;
 mod registry;

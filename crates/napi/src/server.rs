@@ -1,12 +1,14 @@
 //! The server as JavaScript sees it: start, address, stats, reload, stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
 use reactor_server::{Address, Bound, Config, Seat, Server, StartError, Stop};
 
+use crate::guard;
 use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
 use crate::registry;
 use crate::running::{self, Running};
@@ -266,6 +268,15 @@ impl NativeServer {
     #[napi]
     pub fn close_all_connections(&self) {
         self.server.close_all_connections();
+    }
+
+    /// For a process that is this server's alone, once it listens for SIGINT and SIGTERM:
+    /// these stop the server also while JavaScript is stuck, the second by force, and the
+    /// process then ends without JavaScript. Milliseconds are those of the drain.
+    #[napi]
+    pub fn guard_signals(&self, drain: u32) -> Result<()> {
+        guard::guard(Arc::clone(&self.server), Duration::from_millis(drain.into()))
+            .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
     /// Stops the server: drains, or cuts every connection. The promise resolves

@@ -452,6 +452,34 @@ impl Acceptor {
 mod tests {
     use super::*;
 
+    /// A listener whose queue never gets empty: each accepted client brings another.
+    fn flood(backlog: u32, is_forced: &dyn Fn(usize) -> bool) -> usize {
+        let listeners = Listener::tcp("127.0.0.1", 0, 64, false).expect("an address");
+        let Some(reactor_sys::Address::Tcp(address)) =
+            listeners.first().map(|it| it.address().clone())
+        else {
+            unreachable!("it is TCP")
+        };
+        let limits = AcceptLimits { connections: usize::MAX, backlog, refused: 1 };
+        let counters = Arc::new(Counters::new(1, 1));
+        let mut accepting = Accepting::new(listeners, counters, &limits, false);
+        let poller = Poller::new().expect("an epoll instance");
+        let came = std::cell::Cell::new(0);
+        let mut clients = vec![std::net::TcpStream::connect(address).expect("it listens")];
+        accepting.finish(&poller, 0, &|| is_forced(came.get()), &mut |_, _| {
+            came.set(came.get() + 1);
+            assert!(came.get() < 10_000, "without end");
+            clients.push(std::net::TcpStream::connect(address).expect("it listens"));
+        });
+        came.get()
+    }
+
+    #[test]
+    fn a_stop_takes_no_more_connections_than_can_have_waited() {
+        assert_eq!(flood(16, &|_| false), 17);
+        assert_eq!(flood(5000, &|came| came == 3), 3);
+    }
+
     #[test]
     fn only_what_befell_one_connection_is_worth_another_try_at_once() {
         let own = |code| is_connections_own(&io::Error::from_raw_os_error(code));

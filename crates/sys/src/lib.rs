@@ -5,6 +5,7 @@
 mod listener;
 mod poller;
 mod process;
+mod signals;
 mod stream;
 mod timer;
 mod waker;
@@ -15,6 +16,7 @@ pub use process::{
     Links, block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,
     yield_now,
 };
+pub use signals::{Signals, exit_now};
 pub use stream::Stream;
 pub use timer::Timer;
 pub use waker::Waker;
