@@ -58,7 +58,8 @@ fn run(server: &Server, signals: &Signals, drain: Duration) {
             Some(at) if now - at > SAME_SIGNAL => {
                 let at = now + AFTER_FORCE;
                 // A third one does not put it off.
-                end = end.map(|(before, code)| if at < before { (at, signal) } else { (before, code) });
+                end = end
+                    .map(|(before, code)| if at < before { (at, signal) } else { (before, code) });
                 server.stop(Stop::Force);
             }
             Some(_) => {}

@@ -460,7 +460,8 @@ mod tests {
         else {
             unreachable!("it is TCP")
         };
-        let limits = AcceptLimits { connections: usize::MAX, backlog, refused: 1 };
+        let most = Arc::new(Most::new(usize::MAX, false));
+        let limits = AcceptLimits { most, backlog, refused: 1 };
         let counters = Arc::new(Counters::new(1, 1));
         let mut accepting = Accepting::new(listeners, counters, &limits, false);
         let poller = Poller::new().expect("an epoll instance");
