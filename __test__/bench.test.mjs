@@ -160,7 +160,7 @@ test('a result has every number, and settings as they were in force', async (t) 
     warmupMs: 0,
     timeoutMs: 5000,
   });
-  t.is(result.url, server.url);
+  t.is(result.url, server.url.href);
   t.is(result.stoppedBy, 'duration');
   t.is(result.openLoop, null);
   t.deepEqual(result.connections, { opened: 64, failed: 0, unasked: 0 });
@@ -324,7 +324,7 @@ test('process.exit() under load ends with its own code', async (t) => {
 
 async function cli(t, args, options) {
   const server = await start(t, { routes: { '/': 'Hello', '/gone': { status: 410, body: 'no' } } });
-  return { server, ...(await run(['bench', ...args(server.url)], options)) };
+  return { server, ...(await run(['bench', ...args(server.url.href)], options)) };
 }
 
 test('bench reports on stdout and exits with 0', async (t) => {
@@ -443,8 +443,8 @@ test('-m, -H and -b make the request, @ reads a file', async (t) => {
   const base = ['bench', '-n', '1', '-c', '1'];
   const request = ['-m', 'PUT', '-H', 'X-A: 1', '-H', 'X-A:2'];
   const fromFile = ['-b', `@${file}`, '--expect-body', `@${file}`];
-  t.is((await run([...base, ...request, ...fromFile, server.url])).code, 0);
-  t.is((await run([...base, '-m', 'POST', '-b', 'inline', server.url])).code, 0);
+  t.is((await run([...base, ...request, ...fromFile, server.url.href])).code, 0);
+  t.is((await run([...base, '-m', 'POST', '-b', 'inline', server.url.href])).code, 0);
   t.deepEqual(seen, [
     ['PUT', '1, 2', 'from a file'],
     ['POST', null, 'inline'],
@@ -465,7 +465,7 @@ test('--unix and --no-keepalive', async (t) => {
 
 test('Ctrl-C prints what was counted and exits with 130', async (t) => {
   const server = await start(t, { routes: { '/': 'x' } });
-  const child = launch([BIN, 'bench', '-d', '60s', server.url]);
+  const child = launch([BIN, 'bench', '-d', '60s', server.url.href]);
   t.teardown(() => child.process.kill('SIGKILL'));
   const closed = once(child.process, 'close');
   await until(() => server.stats().requests.total > 5000, 'load');

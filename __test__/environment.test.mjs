@@ -39,7 +39,7 @@ const SERVE_AND_FETCH = serveAndFetch('');
 const terminated = test.macro(async (t, answer) => {
   for (let round = 0; round < 10; round++) {
     const worker = new Worker(
-      `(async () => { ${serveAndFetch(answer)} require('node:worker_threads').parentPort.postMessage(server.url); })();`,
+      `(async () => { ${serveAndFetch(answer)} require('node:worker_threads').parentPort.postMessage(server.url.href); })();`,
       { eval: true },
     );
     const url = await new Promise((resolve, reject) => {
@@ -81,7 +81,7 @@ test('a worker that ends by itself takes its server along', async (t) => {
       const { serve } = await import(${JSON.stringify(INDEX)});
       const server = await serve({ port: 0, hostname: '127.0.0.1' });
       server.unref();
-      require('node:worker_threads').parentPort.postMessage(server.url);
+      require('node:worker_threads').parentPort.postMessage(server.url.href);
     })();`,
     { eval: true },
   );

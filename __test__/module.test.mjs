@@ -165,7 +165,10 @@ const MISTAKES = {
     `throw new Error('at load');`,
     /cannot serve ".*app\.mjs": Error: at load\n +at .*app\.mjs:1/,
   ],
-  'does not parse': ['export default {', /cannot serve ".*app\.mjs": SyntaxError/],
+  'does not parse': [
+    'const a = 1;\nexport default {',
+    /cannot serve ".*app\.mjs": file:.*app\.mjs:2\nexport default \{\n[\s\S]*SyntaxError: /,
+  ],
 };
 
 for (const [name, [source, message, wanted = 1]] of Object.entries(MISTAKES)) {

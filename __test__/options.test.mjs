@@ -83,7 +83,7 @@ for (const [name, min, max, also = ''] of INTEGERS) {
       min + 0.5,
       Number.NaN,
       Infinity,
-      `${min}`,
+      name === 'port' ? '0x1f' : `${min}`,
       null,
       true,
       {},
@@ -146,7 +146,15 @@ test('"auto" and undefined are taken', async (t) => {
 test('an unknown option is an error that names the nearest known one', async (t) => {
   const cases = [
     [{ prot: 1 }, 'unknown option "prot"; did you mean "port"?'],
-    [{ workers: 1 }, /^unknown option "workers"; the options are .*workerThreads/],
+    [{ workers: 1 }, /^unknown option "workers": .*"jsThreads".*"workerThreads"/],
+    // Near in letters is not near in meaning.
+    [{ hots: 1 }, /did you mean "host/],
+    [{ keepAlive: 1 }, /"timeouts\.keepAlive"/],
+    [{ maxBodyMemory: 1 }, 'unknown option "maxBodyMemory"; did you mean "bodyMemory"?'],
+    [{ limits: { body_size: 1 } }, /^unknown option "limits\.body_size"/],
+    [{ chunkExtensions: 1 }, /did you mean "limits\.chunkExtensions"\?/],
+    [{ timeouts: { keepAliveTimeout: 1 } }, /"timeouts\.keepAlive"/],
+    [{ tls: {} }, /^unknown option "tls": this server has no TLS yet/],
     [{ iothreads: 1 }, 'unknown option "iothreads"; did you mean "ioThreads"?'],
     [{ limits: { heads: 1 } }, 'unknown option "limits.heads"; did you mean "limits.head"?'],
     [
@@ -163,7 +171,7 @@ test('an unknown option is an error that names the nearest known one', async (t)
 test('objects must be objects', async (t) => {
   const cases = [
     [null, 'options must be an object, got null'],
-    [8080, 'options must be an object, got 8080'],
+    [8080, 'options must be an object, got 8080; for a port write { port: 8080 }'],
     [{ limits: 5 }, 'option "limits" must be an object, got 5'],
     [{ timeouts: [] }, 'option "timeouts" must be an object, got []'],
     [{ routes: 'x' }, 'option "routes" must be a plain object of paths and responses, got "x"'],
@@ -203,6 +211,11 @@ test('stop and reload check what they are given', async (t) => {
   });
 });
 
+async function readResponse(response) {
+  await response.text();
+  return response;
+}
+
 const BAD_ROUTES = {
   'a pattern without a slash': [{ users: 'x' }, /users/],
   'a pattern with an empty parameter': [{ '/users/:': 'x' }, /\/users\/:/],
@@ -213,23 +226,32 @@ const BAD_ROUTES = {
   ],
   'a number': [
     { '/': 5 },
-    'route "/" must be a string, bytes, a function, { status, headers, body } or any of these by method, got 5',
+    'route "/" must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, false or any of these by method, got 5',
   ],
   'a promise': [
     { '/a': Promise.resolve('x') },
-    /^route "\/a" must be a string, bytes, a function, \{ status, headers, body \} or any .*, got Promise/,
+    /^route "\/a" has a promise: await it, or give a function that returns it, got Promise/,
   ],
   'a Map': [{ '/a': new Map([['GET', 'x']]) }, /^route "\/a" must be .*, got Map\(1\)/],
   'a Date': [{ '/a': new Date(0) }, /^route "\/a" must be .*, got 1970-01-01/],
-  'a Response': [{ '/a': new Response('x') }, /^route "\/a" must be .*, got Response \{/],
-  'a Response of ours': [
-    { '/a': new OurResponse('x') },
-    /^route "\/a" must be .*, got Response \{/,
+  'a Response that has been read': [
+    { '/a': await readResponse(new Response('x')) },
+    /^route "\/a" has a Response whose body has been read before/,
   ],
+  'a Response of ours that has been read': [
+    { '/a': { GET: await readResponse(new OurResponse('x')) } },
+    /^route "\/a" GET has a Response whose body has been read before/,
+  ],
+  'Response.error()': [{ '/a': OurResponse.error() }, /cannot answer with Response\.error\(\)/],
+  'a Response whose body fails': [
+    { '/a': new Response(new ReadableStream({ start: (c) => c.error(new Error('broken')) })) },
+    /^route "\/a" has a Response whose body cannot be read: .*broken/,
+  ],
+  'one path in two spellings': [{ '*': 'x', '/*': 'y' }, /is the route "\/\*", which is there too/],
   'an instance of a class': [{ '/a': new (class Mine {})() }, /^route "\/a" must be .*, got Mine/],
   'a promise by method': [
     { '/a': { GET: Promise.resolve('x') } },
-    /^route "\/a" GET must answer with a string, bytes, a function or \{ status, headers, body \}, got Promise/,
+    /^route "\/a" GET has a promise: await it/,
   ],
   'headers that are Headers': [
     { '/a': { headers: new Headers({ a: 'b' }) } },

@@ -445,7 +445,7 @@ testWith('curl', test)('real clients say Forwarded', async (t) => {
   const { stdout } = await promisify(execFile)('curl', [
     '--silent',
     ...['--header', 'Forwarded: for="[2001:db8::7]:4711";proto=https;host=example.com'],
-    server.url,
+    server.url.href,
   ]);
   const told = JSON.parse(stdout);
   t.deepEqual([told.url, told.address, told.port], ['https://example.com/', '2001:db8::7', 4711]);

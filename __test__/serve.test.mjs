@@ -28,13 +28,13 @@ test('port 0 takes a free port and url names it', async (t) => {
   t.true(server.port > 0);
   t.is(server.hostname, '127.0.0.1');
   t.is(server.unix, undefined);
-  t.is(server.url, `http://127.0.0.1:${server.port}/`);
+  t.is(server.url.href, `http://127.0.0.1:${server.port}/`);
   t.is((await fetch(server.url)).status, 200);
 });
 
 test('without a hostname every address of both families is served', async (t) => {
   const server = await start(t, { hostname: undefined });
-  t.is(server.url, `http://localhost:${server.port}/`);
+  t.is(server.url.href, `http://localhost:${server.port}/`);
   t.is((await fetch(`http://127.0.0.1:${server.port}/`)).status, 200);
   if (server.hostname === '::') {
     t.is((await fetch(`http://[::1]:${server.port}/`)).status, 200);
@@ -51,7 +51,7 @@ test('an IPv6 address is bracketed in url', async (t) => {
     t.is(error.code, 'ERR_REACTOR_ADDRESS_NOT_AVAILABLE', 'a machine without IPv6');
     return;
   }
-  t.is(server.url, `http://[::1]:${server.port}/`);
+  t.is(server.url.href, `http://[::1]:${server.port}/`);
   t.is((await fetch(server.url)).status, 200);
 });
 
@@ -330,7 +330,7 @@ test('stats count connections, requests and bytes, also after the stop', async (
 test('a unix socket is served, and removed on stop', async (t) => {
   const unix = join(temporaryFolder(t), 'app.sock');
   const server = await start(t, { unix });
-  t.is(server.url, `unix:${unix}`);
+  t.is(server.url.href, `unix:${unix}`);
   t.is(server.unix, unix);
   t.is(server.port, undefined);
   t.is(server.hostname, undefined);

@@ -720,7 +720,7 @@ test('a worker that has a server with threads is terminated under load, with all
         for (let i = 0; i < 4; i++) {
           (async () => { for (;;) await (await fetch(server.url + 'thread')).text(); })().catch(() => {});
         }
-        require('node:worker_threads').parentPort.postMessage(server.url);
+        require('node:worker_threads').parentPort.postMessage(server.url.href);
       })();`,
       { eval: true },
     );

@@ -92,8 +92,10 @@ export async function use(): Promise<void> {
   await serve({ prot: 1 });
   // @ts-expect-error: methods are in upper case
   await serve({ routes: { '/': { get: 'x' } } });
-  // @ts-expect-error: a port is a number
-  await serve({ port: '80' });
+  // What environment variables have is text.
+  await serve({ port: process.env.PORT });
+  // @ts-expect-error: a port is a number or text
+  await serve({ port: true });
 }
 
 /** Fails to compile where the two are not the same type. */

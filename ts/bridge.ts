@@ -7,6 +7,7 @@ import { ReactorError } from './errors.js';
 import { type Desk, Exchange } from './exchange.js';
 import { asDecoded } from './fetched.js';
 import { asParts } from './foreign.js';
+import { GenuineResponse } from './genuine.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
 import {
@@ -34,7 +35,11 @@ import { show } from './show.js';
 import { scopeOf } from './streams.js';
 
 /** What answers requests, as the bridge calls it. */
-export type AnyHandler = (request: ReactorRequest, info: ReactorInfo) => unknown;
+export type AnyHandler = (
+  request: ReactorRequest,
+  info: ReactorInfo,
+  context?: ReactorInfo,
+) => unknown;
 
 /** One handler, and the names of its pattern's parameters in their order. */
 export interface Entry {
@@ -127,6 +132,9 @@ export class Bridge implements Desk, Sender {
   #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
   #left = MOST_AT_A_TIME;
   #onFlushed: (() => void)[] = [];
+  /** Promises that handlers want waited for. */
+  #background = 0;
+  readonly #onSettled: (() => void)[] = [];
   /** The address of the last client that has one in text, as bytes and as text. */
   #peer = '';
 
@@ -204,6 +212,37 @@ export class Bridge implements Desk, Sender {
     exchange.end();
   }
 
+  waitUntil(exchange: Exchange, promise: unknown): void {
+    this.#background++;
+    Promise.resolve(promise)
+      .catch((error: unknown) => this.report(exchange, error))
+      .finally(() => this.#isBackgroundOver());
+  }
+
+  /** Resolves when no promise is left that a handler wants waited for. */
+  settled(): Promise<void> {
+    if (this.#background === 0) {
+      return RESOLVED;
+    }
+    return new Promise((resolve) => {
+      this.#onSettled.push(resolve);
+    });
+  }
+
+  /** Whether a handler wants something waited for. */
+  get hasBackground(): boolean {
+    return this.#background > 0;
+  }
+
+  #isBackgroundOver(): void {
+    this.#background--;
+    if (this.#background === 0) {
+      for (const resolve of this.#onSettled.splice(0)) {
+        resolve();
+      }
+    }
+  }
+
   report(exchange: Exchange, error: unknown): void {
     // What the abort of its signal did to the handler is no news.
     if (exchange.isGone && isAbort(error, exchange)) {
@@ -226,6 +265,10 @@ export class Bridge implements Desk, Sender {
   }
 
   fail(exchange: Exchange, error: unknown): void {
+    if (isAnswer(error) && exchange.isOpen) {
+      this.#respond(exchange, error);
+      return;
+    }
     if (!exchange.isOpen) {
       this.report(exchange, error);
       return;
@@ -410,7 +453,9 @@ export class Bridge implements Desk, Sender {
   #handle(exchange: Exchange, request: ReactorRequest, { handle }: Entry): void {
     let answer: unknown;
     try {
-      answer = handle(request, new ReactorInfo(request));
+      const info = new ReactorInfo(request);
+      // A second time in the place where Workers and Hono have their execution context.
+      answer = handle(request, info, info);
     } catch (error) {
       this.fail(exchange, error);
       return;
@@ -635,6 +680,16 @@ function promiseOf(value: unknown): Promise<unknown> | null {
     return typeof then === 'function' ? Promise.resolve(value) : null;
   } catch (error) {
     return Promise.reject(error);
+  }
+}
+
+/** Whether what was thrown is a response, as loaders of Remix and SvelteKit throw them. */
+function isAnswer(thrown: unknown): boolean {
+  try {
+    return thrown instanceof GenuineResponse && !(thrown instanceof Error);
+  } catch {
+    // A proxy of the program's own.
+    return false;
   }
 }
 

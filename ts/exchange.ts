@@ -22,6 +22,8 @@ export interface Desk {
   readonly takesAnyBody: boolean;
   /** Tells the engine that `bytes` of the request's body have been taken. */
   pull(exchange: Exchange, bytes: number): void;
+  /** Waits for a promise of a handler's before the server has stopped. */
+  waitUntil(exchange: Exchange, promise: unknown): void;
 }
 
 /** Get and Head: their requests have no body for the standard's `Request`. */

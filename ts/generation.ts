@@ -82,6 +82,11 @@ export class Generation {
     await Promise.all(this.slots.map(({ thread }) => thread?.end(force)));
   }
 
+  /** Resolves when nothing is left that a handler wants waited for. */
+  async settled(): Promise<void> {
+    await Promise.all(this.slots.map(({ thread, lane }) => lane !== null && thread?.settled()));
+  }
+
   /** Terminates every thread there is. */
   kill(): void {
     this.isEnding = true;

@@ -60,38 +60,54 @@ export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
  *
  * A global that somebody else has replaced already stays as it is.
  *
- * Returns what puts those back that were there before.
+ * Returns what releases them: once everybody who installed them has done so, those are put
+ * back that were there before, but for what somebody has replaced since. Classes that a
+ * program has taken by then go on working, for both kinds mix.
  */
 export function installGlobals(): () => void {
-  const undo = [
-    replace('Response', GenuineResponse, Response),
-    replace('Headers', GenuineHeaders, Headers),
-    replace('Request', GenuineRequest, Request),
-    replace('fetch', genuineFetch, fetch),
-  ];
+  for (const [name, genuine, ours] of PAIRS) {
+    replace(name, genuine, ours);
+  }
+  users++;
+  let isReleased = false;
   return () => {
-    for (const restore of undo) {
-      restore();
+    if (isReleased) {
+      return;
+    }
+    isReleased = true;
+    users--;
+    if (users === 0) {
+      for (const [name, genuine, ours] of PAIRS) {
+        replace(name, ours, genuine);
+      }
     }
   };
 }
 
-function replace(name: string, genuine: unknown, ours: unknown): () => void {
+/** Those who have installed the quick classes and not released them. */
+let users = 0;
+
+const PAIRS = [
+  ['Response', GenuineResponse, Response],
+  ['Headers', GenuineHeaders, Headers],
+  ['Request', GenuineRequest, Request],
+  ['fetch', genuineFetch, fetch],
+] as const;
+
+/** Puts one in the place of the other, where that is what is there. */
+function replace(name: string, before: unknown, after: unknown): void {
   const property = Object.getOwnPropertyDescriptor(globalThis, name);
   const current = (globalThis as Record<string, unknown>)[name];
-  if (current !== genuine || property?.configurable !== true) {
-    return () => {};
+  if (current !== before || property?.configurable !== true) {
+    return;
   }
   const { enumerable = false } = property;
-  const set = (value: unknown) =>
-    Object.defineProperty(globalThis, name, {
-      value,
-      writable: true,
-      configurable: true,
-      enumerable,
-    });
-  set(ours);
-  return () => set(genuine);
+  Object.defineProperty(globalThis, name, {
+    value: after,
+    writable: true,
+    configurable: true,
+    enumerable,
+  });
 }
 
 /**

@@ -5,6 +5,7 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { threadFile } from '#here';
 import { ReactorError } from './errors.js';
 import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
+import { UNSETTLED, unsettled } from './module.js';
 import { packageRoot } from './place.js';
 
 /** How long a thread that has been told to end may take before it is terminated. */
@@ -73,6 +74,7 @@ export class JsThread {
           this.#reason ??= new ReactorError(
             'ERR_REACTOR_THREAD',
             `JavaScript thread ${number} of "${name}" ended by itself with code ${code}`,
+            code === UNSETTLED ? { cause: code } : {},
           );
         }
         resolve(this.#reason);
@@ -82,6 +84,9 @@ export class JsThread {
       worker.on('message', (message: FromThread) => {
         if (message.type === 'loaded') {
           resolve(message);
+          return;
+        }
+        if (message.type !== 'refused') {
           return;
         }
         const { code, message: text, cause } = message;
@@ -124,6 +129,27 @@ export class JsThread {
     await this.#endsWithin(TERMINATE_MS);
   }
 
+  /**
+   * Resolves when nothing is left that its handlers want waited for, when it has ended, and
+   * where it does not come to say so.
+   */
+  async settled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const settled = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, END_MS);
+      this.#worker.on('message', ({ type }: FromThread) => {
+        if (type === 'waiting') {
+          clearTimeout(timer);
+        } else if (type === 'settled') {
+          resolve();
+        }
+      });
+    });
+    this.#send({ type: 'settle' });
+    await Promise.race([this.ended, settled]);
+    clearTimeout(timer);
+  }
+
   async #endsWithin(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
@@ -138,10 +164,18 @@ export class JsThread {
   }
 }
 
+/** Whether a thread ended since nothing could settle what it awaits. */
+function isUnsettled(reason: unknown): boolean {
+  return reason instanceof ReactorError && reason.cause === UNSETTLED;
+}
+
 /** Why a thread ended before it had loaded its module. */
 function asModuleError(name: string, reason: unknown): ReactorError {
   if (reason instanceof ReactorError && reason.code !== 'ERR_REACTOR_THREAD') {
     return reason;
+  }
+  if (isUnsettled(reason)) {
+    return new ReactorError('ERR_REACTOR_MODULE', unsettled(name), { cause: reason });
   }
   const text = reason instanceof Error ? reason.message : String(reason);
   return new ReactorError(

@@ -13,10 +13,14 @@ export class Local implements Runtime {
   /** None once the server has stopped: a program may keep that, and a bridge is large. */
   #bridge: Bridge | null;
 
-  constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge) {
+  readonly #releaseGlobals: () => void;
+
+  /** @param releaseGlobals puts the global classes back, where no other server wants ours */
+  constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge, releaseGlobals: () => void) {
     this.#handlers = handlers;
     this.#lane = lane;
     this.#bridge = bridge;
+    this.#releaseGlobals = releaseGlobals;
   }
 
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
@@ -43,6 +47,11 @@ export class Local implements Runtime {
     this.#lane.close();
     this.#bridge?.close();
     this.#bridge = null;
+    this.#releaseGlobals();
+  }
+
+  async settled(): Promise<void> {
+    await this.#bridge?.settled();
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {

@@ -31,7 +31,12 @@ export interface Refused {
   readonly cause: unknown;
 }
 
-export type FromThread = Loaded | Refused;
+/** Whether a handler of the thread's wants something waited for. */
+export interface Settled {
+  readonly type: 'settled' | 'waiting';
+}
+
+export type FromThread = Loaded | Refused | Settled;
 
 /** The thread's lane is in a server: answer. */
 export interface Attach {
@@ -47,4 +52,9 @@ export interface End {
   readonly type: 'end';
 }
 
-export type ToThread = Attach | End;
+/** Tell what handlers want waited for. */
+export interface Settle {
+  readonly type: 'settle';
+}
+
+export type ToThread = Attach | End | Settle;

@@ -1,9 +1,14 @@
+import { writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath as pathOf, pathToFileURL } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { applicationOptions } from './application.js';
 import { ReactorError } from './errors.js';
+import { refuseForeignApplication } from './foreign-applications.js';
 import { installGlobals } from './globals.js';
+import { show } from './show.js';
+import { placeOfSyntaxError } from './syntax-error.js';
 
 /** A module with handlers. */
 export interface Module {
@@ -44,7 +49,9 @@ export async function loadModule(
   // are quick too.
   const restoreGlobals = globals === false ? () => {} : installGlobals();
   const loaded = await load(name, file);
-  const options = applicationOptions(loaded.default);
+  const exported = defaultOf(loaded);
+  refuseForeignApplication(`the default export of "${name}"`, exported);
+  const options = applicationOptions(exported);
   if (options === undefined) {
     throw new ReactorError(
       'ERR_REACTOR_MODULE',
@@ -57,7 +64,49 @@ export async function loadModule(
   return options;
 }
 
+/**
+ * What a module exports by default. What compilers make of `export default` for CommonJS is
+ * a property `default` of `module.exports`, and a second one where another has wrapped that.
+ */
+function defaultOf(loaded: { readonly default?: unknown }): unknown {
+  let exported = loaded.default;
+  for (let depth = 0; depth < MOST_WRAPPED && isWrapper(exported); depth++) {
+    exported = exported.default;
+  }
+  return exported;
+}
+
+const MOST_WRAPPED = 3;
+
+/** No option and no application is called `default`. */
+function isWrapper(value: unknown): value is { readonly default: unknown } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.hasOwn(value, 'default') &&
+    !('fetch' in value && typeof value.fetch === 'function')
+  );
+}
+
+/** What a thread ends with when a top-level await never settles. */
+export const UNSETTLED = 13;
+
 async function load(name: string, file: string): Promise<{ default?: unknown }> {
+  // Where nothing is left to do, Node ends and says nothing, for the import is ours.
+  let isIdle = false;
+  const onIdle = () => {
+    isIdle = true;
+  };
+  const onExit = () => {
+    if (isIdle) {
+      writeSync(2, `reactor-rs: ${unsettled(name)}\n`);
+      process.exitCode = 1;
+    }
+  };
+  if (isMainThread) {
+    process.once('beforeExit', onIdle);
+    process.once('exit', onExit);
+  }
   try {
     return await import(pathToFileURL(file).href);
   } catch (cause) {
@@ -68,9 +117,27 @@ async function load(name: string, file: string): Promise<{ default?: unknown }> 
         { cause },
       );
     }
-    const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    const reason = await reasonOf(file, cause);
     throw new ReactorError('ERR_REACTOR_MODULE', `cannot serve "${name}": ${reason}`, { cause });
+  } finally {
+    process.off('beforeExit', onIdle);
+    process.off('exit', onExit);
   }
+}
+
+/** Why nothing was left to do while a module was loaded. */
+export function unsettled(name: string): string {
+  return `cannot serve "${name}": a top-level await in it, or in a module that it imports, never settles`;
+}
+
+async function reasonOf(file: string, cause: unknown): Promise<string> {
+  if (!(cause instanceof Error)) {
+    return `it threw ${show(cause)}`;
+  }
+  const stack = String(cause.stack ?? cause.message);
+  // Node keeps the place of a syntax error in an ES module for itself.
+  const isPlaced = !(cause instanceof SyntaxError) || !/^SyntaxError\b/.test(stack);
+  return (isPlaced ? undefined : await placeOfSyntaxError(file)) ?? stack;
 }
 
 function isUnknownExtension(error: unknown): boolean {

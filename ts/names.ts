@@ -1,27 +1,96 @@
-/** The known name that a misspelled one most likely means; `undefined` when none is near. */
+import { ALIAS_NAMES } from './aliases.js';
+import { adviceOn } from './foreign-names.js';
+
+/**
+ * What an unknown name most likely means, as the end of an error message.
+ * @param prefix what stands before all these names, such as `limits.`
+ * @param elsewhere names that are known in other places, whole; only for options of `serve`
+ */
+export function adviceFor(
+  name: string,
+  known: readonly string[],
+  prefix: string,
+  elsewhere?: readonly string[],
+): string {
+  const foreign = elsewhere && (adviceOn(prefix + name) ?? adviceOn(name));
+  if (foreign !== undefined) {
+    return `: ${foreign}`;
+  }
+  const near = closest(name, elsewhere && prefix === '' ? [...known, ...ALIAS_NAMES] : known);
+  if (near !== undefined) {
+    return `; did you mean "${prefix}${near}"?`;
+  }
+  const nested = namesakes(name, elsewhere ?? []);
+  if (nested.length > 0) {
+    return `; did you mean ${nested.map((other) => JSON.stringify(other)).join(' or ')}?`;
+  }
+  return `; the options are ${known.map((other) => prefix + other).join(', ')}`;
+}
+
+/**
+ * The known name that a misspelled one most likely means; `undefined` when none is near.
+ * Short names have many neighbours that mean something else, so they may have one slip
+ * only.
+ */
 export function closest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
   let best: string | undefined;
-  // A third of the letters wrong is still a slip; more is another word.
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let bestDistance = slips(name.length) + 1;
   for (const candidate of known) {
-    const distance = edits(name.toLowerCase(), candidate.toLowerCase());
+    const distance = edits(lower, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? namesakes(name, known)[0];
 }
 
-/** Levenshtein distance: insertions, deletions and replacements from one to the other. */
+/** How many slips a name of this length may have: more is another word. */
+function slips(length: number): number {
+  return length <= 5 ? 1 : length <= 10 ? 2 : 3;
+}
+
+/** Known names whose last part, or all of whose words, the name shares. */
+function namesakes(name: string, known: readonly string[]): string[] {
+  const words = wordsOf(name);
+  const same = known.filter((other) => lastPart(other).toLowerCase() === name.toLowerCase());
+  if (same.length > 0) {
+    return same;
+  }
+  // One that says all that the other says, and more: "maxBodyMemory", "headTimeoutMs".
+  return known.filter((other) => {
+    const theirs = wordsOf(other);
+    const shared = theirs.filter((word) => words.includes(word)).length;
+    return shared >= 2 && shared === Math.min(words.length, theirs.length);
+  });
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+/** The words of a name in camel case, singular: `timeouts.keepAlive` is timeout, keep, alive. */
+function wordsOf(name: string): string[] {
+  const words = name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? [];
+  return words.map((word) => word.toLowerCase().replace(/s$/, ''));
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours from one to the other. */
 function edits(from: string, to: string): number {
+  let before: number[] = [];
   let previous = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {
     const current = [i];
     for (let j = 1; j <= to.length; j++) {
       const replaced = (previous[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+      let fewest = Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1]) {
+        fewest = Math.min(fewest, (before[j - 2] ?? 0) + 1);
+      }
+      current.push(fewest);
     }
+    before = previous;
     previous = current;
   }
   return previous[to.length] ?? 0;

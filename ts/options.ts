@@ -1,14 +1,24 @@
 import { availableParallelism } from 'node:os';
+import { withoutAliases } from './aliases.js';
 import type { NativeAccessLog, NativeListen, NativeOptions } from './binding.js';
 import type { AnyHandler, BridgeOptions } from './bridge.js';
 import { ReactorError } from './errors.js';
+import { refuseNodeHandler } from './foreign-applications.js';
+import { isHarmless } from './foreign-names.js';
 import { FETCH } from './handlers.js';
 import { parseListener } from './listener.js';
-import { closest } from './names.js';
+import { adviceFor } from './names.js';
 import { Proxies, TRUST_PROXY } from './proxies.js';
-import { type ResolvedRoutes, resolveRoutes } from './routes.js';
+import { type ResolvedRoutes, readRoutes, resolveRoutes } from './routes.js';
 import { show } from './show.js';
-import type { ReloadOptions, ServeOptions, StopOptions, ThreadCount, TrustProxy } from './types.js';
+import type {
+  ListenAddress,
+  ReloadOptions,
+  ServeOptions,
+  StopOptions,
+  ThreadCount,
+  TrustProxy,
+} from './types.js';
 
 /** One option: its default, and what it accepts. */
 export interface Rule<T> {
@@ -29,7 +39,7 @@ export const BODY_MEMORY = 256 * 1024 * 1024;
 
 /** Every option, its default and its range. Nested ones are named with a dot. */
 const RULES = {
-  port: integer(0, 65_535, 8080),
+  port: port(8080),
   hostname: text('a host name or IP address', /^[^\s/[\]]{1,255}$/, '::'),
   unix: optional(text('the path of a unix socket', /^[^\0]+$/)),
   ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
@@ -81,8 +91,13 @@ export const TOP_NAMES = [
   'module',
   'onThreadError',
   'resourceLimits',
+  'onListen',
+  'gracefulShutdown',
   ...new Set(OPTION_NAMES.map((name) => name.split('.')[0] as string)),
 ];
+
+/** Names of every option of `serve`, those in nested objects too. */
+export const EVERYWHERE: readonly string[] = [...new Set([...TOP_NAMES, ...OPTION_NAMES])];
 
 /** Handlers, checked. */
 export interface ResolvedHandlers extends ResolvedRoutes {
@@ -99,6 +114,14 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly proxies: Proxies | null;
   readonly signal: AbortSignal | undefined;
   readonly control: boolean | string;
+  readonly onListen: ((address: ListenAddress) => void) | undefined;
+  readonly gracefulShutdown: ResolvedShutdown | undefined;
+}
+
+/** How a server stops by itself when a signal comes. */
+export interface ResolvedShutdown {
+  /** Milliseconds that requests under way have; by default `timeouts.drain`. */
+  readonly timeout: number;
 }
 
 /**
@@ -111,7 +134,7 @@ export function resolveOptions(
   elsewhere?: Pick<ResolvedHandlers, 'routes'>,
 ): ResolvedOptions {
   const options = spellOut(asObject('options', given));
-  refuseUnknown(options, TOP_NAMES, '');
+  refuseUnknown(options, TOP_NAMES, '', EVERYWHERE);
   const values = new Map<OptionName, unknown>();
   for (const name of OPTION_NAMES) {
     values.set(name, resolve(name, valueAt(options, name)));
@@ -141,10 +164,11 @@ export function resolveOptions(
       ? resolveHandlers(options, false, FETCH + 1)
       : { ...elsewhere, entries: [], fetch: undefined };
   const { routes } = handlers;
+  const shutdown = shutdownOf(options.gracefulShutdown, get('timeouts.drain'));
   const native = {
     ...(unix === undefined ? {} : { unix }),
     hostname: get('hostname'),
-    port: get('port'),
+    port: portFrom(options, get('port')),
     ioThreads,
     workerThreads: threadsFor('workerThreads', get('workerThreads')),
     acceptPerLoop: get('accept') === 'per-loop',
@@ -168,7 +192,7 @@ export function resolveOptions(
       body: get('timeouts.body'),
       keepAlive: get('timeouts.keepAlive'),
       write: get('timeouts.write'),
-      drain: get('timeouts.drain'),
+      drain: drainOf(options, get('timeouts.drain'), shutdown),
     },
     ...(routes === undefined ? {} : { routes }),
     ...(accessLog === undefined ? {} : { accessLog }),
@@ -192,18 +216,98 @@ export function resolveOptions(
     proxies,
     signal,
     control: get('control'),
+    onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
+    gracefulShutdown: shutdown,
   };
+}
+
+/** The option, else the variable, else the default. */
+function portFrom(options: Record<string, unknown>, value: number | string): number {
+  const { PORT } = process.env;
+  // `PORT= command` is how a shell unsets a variable for one command.
+  if (options.port !== undefined || options.unix !== undefined || !PORT) {
+    return Number(value);
+  }
+  return parseOption('port', 'the environment variable PORT', PORT) as number;
+}
+
+/** Time for a signal's stop is time for every stop, where nothing else is said of those. */
+function drainOf(
+  options: Record<string, unknown>,
+  drain: number,
+  shutdown: ResolvedShutdown | undefined,
+): number {
+  const isGiven = valueAt(options, 'timeouts.drain') !== undefined;
+  return isGiven ? drain : (shutdown?.timeout ?? drain);
+}
+
+function shutdownOf(given: unknown, drain: number): ResolvedShutdown | undefined {
+  if (given === undefined || given === false) {
+    return undefined;
+  }
+  if (given === true) {
+    return { timeout: drain };
+  }
+  const options = asObject('option "gracefulShutdown"', given, 'true, false or an object');
+  refuseUnknown(options, ['gracefulTimeout', 'forceTimeout'], 'gracefulShutdown.');
+  for (const [name, value] of Object.entries(options)) {
+    if (
+      value !== undefined &&
+      !(typeof value === 'number' && value >= 0 && value <= DAY_MS / 1000)
+    ) {
+      throw invalid(
+        `option "gracefulShutdown.${name}"`,
+        'a number of seconds from 0 to 86400',
+        value,
+      );
+    }
+  }
+  // What is cut off is cut off at once, so there is nothing to wait for after that.
+  const { gracefulTimeout } = options as { gracefulTimeout?: number };
+  return { timeout: gracefulTimeout === undefined ? drain : Math.ceil(gracefulTimeout * 1000) };
 }
 
 /**
  * The same options with every short form spelled out: an access log that is given
- * as a path.
+ * as a path, names of other servers for options that are here too, and options of theirs
+ * that ask for nothing.
  */
-export function spellOut(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { accessLog } = options;
-  return typeof accessLog === 'string'
-    ? { ...options, accessLog: { file: accessLog } }
-    : { ...options };
+export function spellOut(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const options = withoutAliases(given, checkAs);
+  for (const [name, value] of Object.entries(options)) {
+    if (isHarmless(name, value)) {
+      delete options[name];
+    }
+  }
+  if (typeof options.accessLog === 'string') {
+    options.accessLog = { file: options.accessLog };
+  }
+  return options;
+}
+
+/**
+ * Options with the bodies of their routes read, which takes a while for a `Response` that
+ * is not ours, and for a `Blob`.
+ */
+export async function readOptions(given: ServeOptions): Promise<ServeOptions> {
+  const options = spellOut(asObject('options', given));
+  // One that is not there says that the built-in application answers.
+  return options.routes === undefined
+    ? options
+    : { ...options, routes: (await readRoutes(options.routes)) as ServeOptions['routes'] };
+}
+
+/** Refuses a value for an option that goes by another name, which `label` says. */
+function checkAs(option: string, label: string, value: unknown): void {
+  const rule: Rule<unknown> | undefined = Object.hasOwn(RULES, option)
+    ? RULES[option as OptionName]
+    : undefined;
+  if (rule !== undefined && !rule.accepts(value)) {
+    throw invalid(label, rule.allowed, value);
+  }
+  if ((option === 'fetch' || option === 'error') && typeof value !== 'function') {
+    throw invalid(label, 'a function', value);
+  }
 }
 
 /**
@@ -238,8 +342,9 @@ function accessLogOf(
 }
 
 /** Checks what a user gave to `server.stop`. */
-export function resolveStop(given: StopOptions): { force: boolean } {
-  const options = asObject('options', given);
+export function resolveStop(given: StopOptions | boolean): { force: boolean } {
+  // Bun's and srvx's `stop(closeActiveConnections)`.
+  const options = typeof given === 'boolean' ? { force: given } : asObject('options', given);
   refuseUnknown(options, ['force'], '');
   const force = options.force ?? false;
   if (typeof force !== 'boolean') {
@@ -269,6 +374,7 @@ export function resolveHandlers(
   hasFetch: boolean,
   firstNumber: number,
 ): ResolvedHandlers {
+  refuseNodeHandler('option "fetch"', options.fetch);
   const given = functionAt(options, 'fetch') as AnyHandler | undefined;
   // A method may want its object.
   const fetch = given?.bind(options);
@@ -338,6 +444,7 @@ function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
     nested,
     siblings.map((other) => other.slice(outer.length + 1)),
     `${outer}.`,
+    EVERYWHERE,
   );
   return nested[inner];
 }
@@ -346,22 +453,21 @@ function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): nu
   return count === 'auto' ? RULES[name].auto(availableParallelism()) : count;
 }
 
-/** Refuses names that are not `known`, with the one that was meant. */
+/**
+ * Refuses names that are not `known`, with the one that was meant.
+ * @param everywhere names that may be meant in other places, whole; for options of `serve`
+ */
 export function refuseUnknown(
   given: Record<string, unknown>,
-  known: string[],
+  known: readonly string[],
   prefix: string,
+  everywhere?: readonly string[],
 ): void {
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
-      const near = closest(name, known);
-      const advice =
-        near === undefined
-          ? `; the options are ${known.map((other) => prefix + other).join(', ')}`
-          : `; did you mean "${prefix}${near}"?`;
       throw new ReactorError(
         'ERR_REACTOR_UNKNOWN_OPTION',
-        `unknown option "${prefix}${name}"${advice}`,
+        `unknown option "${prefix}${name}"${adviceFor(name, known, prefix, everywhere)}`,
       );
     }
   }
@@ -397,6 +503,16 @@ export function integer(min: number, max: number, fallback = min): Rule<number> 
     accepts: (value): value is number =>
       typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max,
     fromText: toInteger,
+  };
+}
+
+/** A port, as a number or in digits, as environment variables have it. */
+function port(fallback: number): Rule<number | string> {
+  const number = integer(0, 65_535, fallback);
+  return {
+    ...number,
+    accepts: (value): value is number | string =>
+      number.accepts(typeof value === 'string' ? toInteger(value) : value),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Exchange } from './exchange.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hops.js';
+import type { DenoAddress, NodeAddress, PeerAddress } from './types.js';
 
 const SELF = Symbol('request');
 
@@ -77,6 +78,25 @@ export class ReactorRequest {
   /** Itself, also where a proxy is asked that answers for it. */
   get [SELF](): unknown {
     return this;
+  }
+
+  /** The client's address, as srvx and h3 have it. */
+  get ip(): string | undefined {
+    return this.#exchange.remoteAddress;
+  }
+
+  /** Middleware notes here what it takes for it. */
+  set ip(value: string | undefined) {
+    overwrite(this, 'ip', value);
+  }
+
+  /** A function that may be taken out: srvx's is one. */
+  get waitUntil(): (promise: unknown) => void {
+    return waitUntilOf(this.#exchange);
+  }
+
+  set waitUntil(value: (promise: unknown) => void) {
+    overwrite(this, 'waitUntil', value);
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -269,6 +289,24 @@ export function genuineInit({ method, headers, signal }: ReactorRequest) {
   return { method, headers: fields, signal, duplex: 'half' } as const;
 }
 
+/** The address that a request came from, as Bun tells it; `null` on a unix socket. */
+export function addressOf(request: ReactorRequest): PeerAddress | null {
+  const { remoteAddress: address, remotePort: port } = exchangeOf(request);
+  if (address === undefined) {
+    return null;
+  }
+  return { address, family: familyOf(address), port: port ?? 0 };
+}
+
+function familyOf(address: string): 'IPv4' | 'IPv6' {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** Not bound to what it is called on: programs take it out of the request, or wrap that. */
+function waitUntilOf(exchange: Exchange): (promise: unknown) => void {
+  return (promise) => exchange.desk.waitUntil(exchange, promise);
+}
+
 /**
  * What a handler learns besides the request. Made for every request, and empty
  * like it.
@@ -292,6 +330,41 @@ export class ReactorInfo {
     return exchangeOf(this.#request).requestId;
   }
 
+  /** As Deno has it. */
+  get remoteAddr(): DenoAddress {
+    const { remoteAddress: hostname, remotePort: port } = this;
+    return hostname === undefined
+      ? { transport: 'unix', path: '' }
+      : { transport: 'tcp', hostname, port: port ?? 0 };
+  }
+
+  /** What frameworks for @hono/node-server look into for the address. */
+  get incoming(): { readonly socket: NodeAddress } {
+    const { remoteAddress, remotePort } = this;
+    const remoteFamily = remoteAddress === undefined ? undefined : familyOf(remoteAddress);
+    return { socket: { remoteAddress, remotePort, remoteFamily } };
+  }
+
+  /** As Bun's server has it, which handlers get there in this place. */
+  get requestIP(): (request: Request) => PeerAddress | null {
+    return (request) => {
+      const asked = requestBehind(request);
+      return asked === undefined ? null : addressOf(asked);
+    };
+  }
+
+  /** As an execution context of Cloudflare's has it, which Hono and others take. */
+  get waitUntil(): (promise: unknown) => void {
+    return waitUntilOf(exchangeOf(this.#request));
+  }
+
+  set waitUntil(value: (promise: unknown) => void) {
+    overwrite(this, 'waitUntil', value);
+  }
+
+  /** There is no origin behind the server to pass a request on to. */
+  passThroughOnException(): void {}
+
   get params(): Readonly<Record<string, string>> {
     return this.#request.params;
   }
@@ -299,6 +372,16 @@ export class ReactorInfo {
   /** h3 takes this for its context, and notes there what its own routes find. */
   set params(value: Readonly<Record<string, string>>) {
     overwrite(this, 'params', value);
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { remoteAddress, remotePort, requestId, params } = this;
+    // What frameworks have noted here is its own.
+    return Object.assign({}, { remoteAddress, remotePort, requestId, params }, this as object);
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `HandlerInfo ${inspect(this.toJSON(), options)}`;
   }
 }
 

@@ -43,8 +43,10 @@ let impliedType: (response: ReactorResponse) => number;
  * @throws {TypeError} where it has been read before.
  */
 let takeContent: (response: ReactorResponse) => Content;
+/** The body where it is text that nobody has looked at, or there is none; it stays. */
+let storedText: (response: ReactorResponse) => string | undefined;
 
-export { impliedType, isReactorResponse, responseFields, takeContent };
+export { impliedType, isReactorResponse, responseFields, storedText, takeContent };
 
 /**
  * The standard's `Response`, made for being sent: its parts stay as they were
@@ -73,6 +75,10 @@ export class ReactorResponse {
         return body;
       }
       return body === null ? null : body.take();
+    };
+    storedText = (response) => {
+      const body = response.#body ?? '';
+      return typeof body === 'string' ? body : undefined;
     };
     standIn(ReactorResponse, GenuineResponse);
   }
@@ -109,12 +115,7 @@ export class ReactorResponse {
   }
 
   static redirect(url: string | URL, status = 302): ReactorResponse {
-    let location: string;
-    try {
-      location = new URL(url).href;
-    } catch (cause) {
-      throw new TypeError(`Response.redirect: ${url} is no absolute URL`, { cause });
-    }
+    const location = locationOf(url);
     const code = toShort(status);
     if (!REDIRECTS.includes(code)) {
       throw new RangeError(`Response.redirect: ${code} is not the status of a redirect`);
@@ -272,6 +273,24 @@ export class ReactorResponse {
 
 /** The body of every response that was a string and has been sent. */
 const SPENT = spentBody();
+
+/**
+ * An absolute URL in its usual form, or a reference that the client resolves against the
+ * request's URL (RFC 9110 §10.2.2): a server has no URL of its own to do that with.
+ */
+function locationOf(url: string | URL): string {
+  const text = `${url}`;
+  try {
+    return new URL(text).href;
+  } catch {
+    // As the URL standard reads it: no blanks around it, no line ends and tabs in it.
+    const reference = text.replace(/^[\0-\x20]+|[\0-\x20]+$|[\t\r\n]+/g, '');
+    if (reference === '' || !URL.canParse(reference, 'http://localhost/')) {
+      throw new TypeError(`Response.redirect: ${JSON.stringify(text)} is no URL`);
+    }
+    return reference.replace(/[^\x21-\x7e]+/g, (part) => encodeURI(Buffer.from(part).toString()));
+  }
+}
 
 /** Web IDL's `unsigned short`. */
 function toShort(value: unknown): number {

@@ -3,8 +3,12 @@ import { isInstanceOfClass } from './application.js';
 import type { NativeField, NativeRoute } from './binding.js';
 import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
+import { asParts } from './foreign.js';
+import { refuseNodeHandler } from './foreign-applications.js';
+import { GenuineResponse } from './genuine.js';
 import { FETCH } from './handlers.js';
 import { TOKEN } from './headers.js';
+import { isReactorResponse, storedText } from './response.js';
 import { show } from './show.js';
 
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
@@ -52,42 +56,73 @@ export function resolveRoutes(
   }
   const entries: Entry[] = [];
   const add = (entry: Entry) => firstNumber + entries.push(entry) - 1;
-  const routes = Object.entries(given).flatMap(([pattern, route]) => {
-    const resolved = resolveRoute(pattern, route, add);
+  const patterns = new Set<string>();
+  const routes = Object.entries(given).flatMap(([written, route]) => {
+    // What frameworks' routers call every path.
+    const pattern = written === '*' ? CATCH_ALL.pattern : written;
+    if (patterns.has(pattern)) {
+      throw bad(`route "${written}"`, `is the route "${pattern}", which is there too`, route);
+    }
+    patterns.add(pattern);
+    const resolved = resolveRoute(written, pattern, route, add);
     // The engine would answer 405.
     const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
     return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
   });
-  if (hasFetch && !Object.hasOwn(given, CATCH_ALL.pattern)) {
+  if (hasFetch && !patterns.has(CATCH_ALL.pattern)) {
     routes.push(CATCH_ALL);
   }
-  return { routes, entries };
+  return { routes: hasFetch ? routes : routes.map(withoutFallThrough), entries };
+}
+
+/** A route that falls through to a `fetch` that is not there, as if it were no route. */
+function withoutFallThrough(route: NativeRoute): NativeRoute {
+  return route.handler === FETCH ? { ...NOT_FOUND, ...placeOf(route) } : route;
+}
+
+function placeOf({ pattern, method }: NativeRoute): Pick<NativeRoute, 'pattern' | 'method'> {
+  return method === undefined ? { pattern } : { pattern, method };
 }
 
 const CATCH_ALL = handlerRoute('/*', FETCH);
+
+/** What the engine answers where there is no route. */
+const NOT_FOUND = {
+  status: 404,
+  fields: [{ name: 'content-type', value: Buffer.from('text/plain;charset=utf-8') }],
+  body: Buffer.from('Not Found'),
+};
 
 function handlerRoute(pattern: string, handler: number): NativeRoute {
   return { pattern, handler, status: 200, fields: [], body: new Uint8Array() };
 }
 
 function resolveRoute(
+  written: string,
   pattern: string,
   route: unknown,
   add: (entry: Entry) => number,
 ): NativeRoute[] {
-  const label = `route "${pattern}"`;
-  const forHandler = (handle: unknown) =>
-    handlerRoute(pattern, add({ handle: handle as AnyHandler, paramNames: paramsIn(pattern) }));
+  const label = `route "${written}"`;
+  const forHandler = (handle: unknown) => {
+    refuseNodeHandler(label, handle);
+    const entry = { handle: handle as AnyHandler, paramNames: paramsIn(pattern) };
+    return handlerRoute(pattern, add(entry));
+  };
   if (typeof route === 'function') {
     return [forHandler(route)];
   }
+  if (route === false) {
+    return [handlerRoute(pattern, FETCH)];
+  }
+  refuseUnread(label, route);
   if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
     return [{ pattern, method: 'GET', ...render(label, route) }];
   }
   if (!isPlainObject(route)) {
     throw bad(
       label,
-      'must be a string, bytes, a function, { status, headers, body } or any of these by method',
+      'must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, false or any of these by method',
       route,
     );
   }
@@ -98,9 +133,14 @@ function resolveRoute(
     if (!TOKEN.test(method) || method !== method.toUpperCase()) {
       throw bad(label, 'must name methods in upper case, such as GET', method);
     }
-    return typeof response === 'function'
-      ? { ...forHandler(response), method }
-      : { pattern, method, ...render(`${label} ${method}`, response) };
+    if (typeof response === 'function') {
+      return { ...forHandler(response), method };
+    }
+    if (response === false) {
+      return { ...handlerRoute(pattern, FETCH), method };
+    }
+    refuseUnread(`${label} ${method}`, response);
+    return { pattern, method, ...render(`${label} ${method}`, response) };
   });
 }
 
@@ -119,7 +159,7 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
   if (!isPlainObject(response)) {
     throw bad(
       label,
-      'must answer with a string, bytes, a function or { status, headers, body }',
+      'must answer with a string, bytes, a Blob, a Response, a function, { status, headers, body } or false',
       response,
     );
   }
@@ -195,6 +235,136 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
+}
+
+/**
+ * Routes with what is in each `Response` and `Blob` in its place, for {@link resolveRoutes};
+ * a promise where a body must be read first. Each is read once, and may still be read by
+ * the program.
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path; also as a rejection.
+ */
+export function readRoutes(given: unknown): unknown {
+  if (!isPlainObject(given)) {
+    return given;
+  }
+  const pending: Promise<void>[] = [];
+  /** One object may answer several routes, and its body is read once. */
+  const read = new Map<object, unknown>();
+  const readInto = (into: Record<string, unknown>, key: string, value: unknown, label: string) => {
+    const set = (of: unknown) => define(into, key, of);
+    if (!isBlob(value) && !isResponseLike(value)) {
+      set(value);
+      return;
+    }
+    const known = read.has(value) ? read.get(value) : readStatic(label, value);
+    read.set(value, known);
+    if (known instanceof Promise) {
+      pending.push(known.then(set));
+    } else {
+      set(known);
+    }
+  };
+  const routes: Record<string, unknown> = {};
+  for (const [pattern, route] of Object.entries(given)) {
+    const label = `route "${pattern}"`;
+    if (!isPlainObject(route) || isResponse(route) || isResponseLike(route)) {
+      readInto(routes, pattern, route, label);
+      continue;
+    }
+    const methods: Record<string, unknown> = {};
+    for (const [method, answer] of Object.entries(route)) {
+      readInto(methods, method, answer, `${label} ${method}`);
+    }
+    define(routes, pattern, methods);
+  }
+  return pending.length === 0 ? routes : Promise.all(pending).then(() => routes);
+}
+
+/** Its status, headers and body as {@link render} takes them; a promise where they are not there yet. */
+function readStatic(label: string, value: Blob | Response): unknown {
+  if (isBlob(value)) {
+    const headers = value.type === '' ? {} : { 'content-type': value.type };
+    return value.arrayBuffer().then((bytes) => ({ headers, body: new Uint8Array(bytes) }));
+  }
+  if (value.bodyUsed) {
+    throw bad(label, 'has a Response whose body has been read before', value);
+  }
+  if (value.type === 'error' || value.status === 0) {
+    throw bad(label, 'cannot answer with Response.error()', value);
+  }
+  const { status } = value;
+  const body = textOf(value);
+  const headers = headersOf(
+    isReactorResponse(value) ? [...(value as Response).headers].flat() : asParts(value).fields,
+  );
+  if (body !== undefined) {
+    return { status, headers, body };
+  }
+  // A copy is read, so that the program may use its own again.
+  return value
+    .clone()
+    .arrayBuffer()
+    .then(
+      (bytes) => ({ status, headers, body: new Uint8Array(bytes) }),
+      (cause) => {
+        throw new ReactorError(
+          'ERR_REACTOR_INVALID_ROUTE',
+          `${label} has a Response whose body cannot be read: ${show(cause)}`,
+          { cause },
+        );
+      },
+    );
+}
+
+/** The body of a response of ours that is a string, or has none: it needs no waiting. */
+function textOf(response: object): string | undefined {
+  return isReactorResponse(response) ? storedText(response) : undefined;
+}
+
+/** Fields in the form of the `headers` of a route; those that the engine writes are left to it. */
+function headersOf(fields: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (!OWN_FIELDS.includes(name.toLowerCase())) {
+      const values = Object.hasOwn(headers, name) ? (headers[name] as string[]) : [];
+      define(headers, name, [...values, fields[i + 1] as string]);
+    }
+  }
+  return headers;
+}
+
+/** As an own property, whatever its name: `__proto__` is one too. */
+function define(object: object, key: string, value: unknown): void {
+  Object.defineProperty(object, key, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+}
+
+function isBlob(value: unknown): value is Blob {
+  return value instanceof Blob;
+}
+
+function isResponseLike(value: unknown): value is Response {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value instanceof GenuineResponse ||
+      isReactorResponse(value) ||
+      (typeof (value as Response).clone === 'function' &&
+        typeof (value as Response).status === 'number' &&
+        typeof (value as Response).arrayBuffer === 'function'))
+  );
+}
+
+/** Promises are what people give who have called the handler. */
+function refuseUnread(label: string, value: unknown): void {
+  if (value instanceof Promise) {
+    throw bad(label, 'has a promise: await it, or give a function that returns it', value);
+  }
 }
 
 function bad(label: string, problem: string, value: unknown): ReactorError {

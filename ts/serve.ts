@@ -5,11 +5,18 @@ import { fromNative } from './errors.js';
 import { installGlobals } from './globals.js';
 import { Handlers } from './handlers.js';
 import { Local } from './local.js';
-import { type ResolvedOptions, resolveOptions, signalAt } from './options.js';
-import { hostOf, RunningServer, startNative } from './server.js';
+import {
+  EVERYWHERE,
+  type ResolvedOptions,
+  readOptions,
+  resolveOptions,
+  signalAt,
+} from './options.js';
+import { familyOf, hostOf, RunningServer, startNative } from './server.js';
+import { stopOnSignals } from './shutdown.js';
 import { isThreaded } from './thread-options.js';
 import { serveModule } from './threads.js';
-import type { Handler, Pathless, ServeOptions, Server } from './types.js';
+import type { Handler, ListenAddress, Pathless, ServeOptions, Server } from './types.js';
 
 /**
  * Starts a server and resolves once it listens.
@@ -48,31 +55,81 @@ export async function serve<const Path extends string>(
   options?: ServeOptions<Path>,
 ): Promise<Server>;
 
+/**
+ * Starts a server and calls a function once it listens, as `serve` of @hono/node-server does;
+ * the same as {@link ServeOptions.onListen}.
+ *
+ * @example
+ * await serve({ fetch: app.fetch, port: 3000 }, ({ port }) => console.log(`on port ${port}`));
+ */
+export async function serve<const Path extends string>(
+  options: ServeOptions<Path> & { fetch: Handler<Pathless> },
+  onListen: (address: ListenAddress) => void,
+): Promise<Server>;
+
 export async function serve(
-  first: ServeOptions | Handler<Pathless> | Application = {},
-  second?: ServeOptions,
-): Promise<Server> {
-  const options = optionsOf(first, second);
-  const signal = isThreaded(options) ? signalAt({ ...options }) : undefined;
-  signal?.throwIfAborted();
+  handler: Handler<Pathless> | Application,
+  port: number | string,
+  onListen?: (address: ListenAddress) => void,
+): Promise<Server>;
+
+export async function serve<const Path extends string>(
+  handler: Handler<Pathless> | Application,
+  options: ServeOptions<Path> | undefined,
+  onListen: (address: ListenAddress) => void,
+): Promise<Server>;
+
+export async function serve(
+  handler: Handler<Pathless> | Application,
+  onListen: (address: ListenAddress) => void,
+): Promise<Server>;
+
+/** Starts a server whose requests a handler answers, as `Deno.serve` takes the two. */
+export async function serve(
+  options: Omit<ServeOptions<never>, 'fetch' | 'routes'>,
+  handler: Handler<Pathless>,
+): Promise<Server>;
+
+export async function serve(...given: unknown[]): Promise<Server> {
+  const [first = {}, ...rest] = given;
+  const options = optionsOf([first, ...rest], EVERYWHERE);
   if (isThreaded(options)) {
-    return stoppedBy((await serveModule(options)).server, signal);
+    const signal = signalAt({ ...options });
+    signal?.throwIfAborted();
+    const { server, resolved } = await serveModule(options);
+    return listening(server, { ...resolved, signal });
   }
-  const resolved = resolveOptions(options);
+  const resolved = resolveOptions(await readOptions(options));
   resolved.signal?.throwIfAborted();
-  return stoppedBy(await start(resolved).catch(rethrow), resolved.signal);
+  return listening(await start(resolved).catch(rethrow), resolved);
 }
 
-/** The server, which the signal stops from now on, or has stopped already. */
-async function stoppedBy(server: RunningServer, signal: AbortSignal | undefined): Promise<Server> {
+/** The server, once the program has been told, with what stops it from now on. */
+async function listening(
+  server: RunningServer,
+  { signal, onListen, gracefulShutdown }: ResolvedOptions,
+): Promise<Server> {
+  try {
+    signal?.throwIfAborted();
+    onListen?.(listenAddress(server));
+  } catch (error) {
+    await server.stop({ force: true });
+    throw error;
+  }
   if (signal !== undefined) {
-    if (signal.aborted) {
-      await server.stop({ force: true });
-    }
-    signal.throwIfAborted();
     server.stopOn(signal);
   }
+  if (gracefulShutdown !== undefined) {
+    stopOnSignals(server, gracefulShutdown);
+  }
   return server;
+}
+
+/** Where a server listens, as the callbacks of Node, Deno and @hono/node-server tell it. */
+function listenAddress({ hostname, port, unix }: Server): ListenAddress {
+  return hostname === undefined || port === undefined
+    ? { transport: 'unix', path: unix as string }
+    : { transport: 'tcp', hostname, port, address: hostname, family: familyOf(hostname) };
 }
 
 function rethrow(error: unknown): never {
@@ -96,9 +153,8 @@ export async function startEngine(
 ): Promise<{ server: RunningServer; native: NativeServer; bridge: Bridge }> {
   const handlers = new Handlers();
   handlers.replace(options.fetch, options.entries);
-  if (options.globals && (options.fetch !== undefined || options.entries.length > 0)) {
-    installGlobals();
-  }
+  const hasHandlers = options.fetch !== undefined || options.entries.length > 0;
+  const releaseGlobals = options.globals && hasHandlers ? installGlobals() : () => {};
   const lane = new (binding().NativeLane)(() => bridge.wake());
   const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
@@ -106,7 +162,7 @@ export async function startEngine(
     proxies: options.proxies,
     ...hooks,
   });
-  const runtime = new Local(handlers, lane, bridge);
+  const runtime = new Local(handlers, lane, bridge, releaseGlobals);
   const { native, control } = await startNative(options, [lane.id], bound).catch((error) => {
     runtime.stopped();
     throw error;
@@ -119,6 +175,7 @@ export async function startEngine(
   }
   // Requests that came before nobody has announced.
   bridge.wake();
-  const server = new RunningServer(native, control, runtime);
+  const drainMs = options.native.timeouts.drain;
+  const server = new RunningServer(native, control, runtime, drainMs);
   return { server, native, bridge };
 }

@@ -1,16 +1,22 @@
+import type { AddressInfo } from 'node:net';
 import { binding, type NativeBound, type NativeServer } from './binding.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
 import { type ResolvedOptions, resolveStop } from './options.js';
-import { exchangeOf, requestBehind } from './request.js';
+import { addressOf, requestBehind } from './request.js';
+import { readRoutes } from './routes.js';
+import { serverUrl } from './server-url.js';
 import type {
+  DenoAddress,
   LaneStats,
   PeerAddress,
   ReloadModuleOptions,
   ReloadOptions,
+  Routes,
   Server,
   Stats,
   StopOptions,
+  URLAsText,
 } from './types.js';
 
 /** A lane as the engine tells of it: by its place. */
@@ -24,6 +30,8 @@ export interface Runtime {
   stopping(force: boolean): void;
   /** It has stopped, and no request is under way. */
   stopped(): void | Promise<void>;
+  /** Resolves when nothing is left that a handler wants waited for. */
+  settled(): Promise<void>;
   /** The threads behind the engine's lanes. */
   lanes(places: readonly LanePlace[]): LaneStats[];
 }
@@ -84,7 +92,6 @@ export function hostOf(native: NativeServer): string | undefined {
 const FOREVER_MS = 2 ** 31 - 1;
 
 export class RunningServer implements Server {
-  readonly url: string;
   readonly port: number | undefined;
   readonly hostname: string | undefined;
   readonly unix: string | undefined;
@@ -97,8 +104,24 @@ export class RunningServer implements Server {
   readonly #keepAlive: NodeJS.Timeout;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
   #forgetSignal = () => {};
+  readonly #url: string;
+  readonly #drainMs: number;
+  /** The stop that is under way, or over. */
+  #stopping: Promise<void> | null = null;
+  /** Ends the wait for what handlers want waited for. */
+  #hurry = () => {};
+  readonly #hurried: Promise<void>;
+  readonly finished: Promise<void>;
+  #finish: (value: Promise<void>) => void = () => {};
+  /** Reloads that have been asked for. */
+  #reloads = 0;
 
-  constructor(native: NativeServer, control: string | undefined, runtime: Runtime) {
+  constructor(
+    native: NativeServer,
+    control: string | undefined,
+    runtime: Runtime,
+    drainMs: number,
+  ) {
     const address = native.address();
     this.#native = native;
     this.#runtime = runtime;
@@ -106,12 +129,54 @@ export class RunningServer implements Server {
     this.hostname = address.hostname;
     this.unix = address.unix;
     this.controlPath = control;
-    this.url = urlOf(address);
+    this.#url = urlOf(address);
+    this.#drainMs = drainMs;
+    this.#hurried = new Promise((resolve) => {
+      this.#hurry = resolve;
+    });
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
     const metrics = native.metricsAddress();
     if (metrics !== null) {
       this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
     }
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
+  }
+
+  /** A new one each time: programs change theirs. */
+  get url(): URL & URLAsText {
+    return serverUrl(this.#url);
+  }
+
+  get addr(): DenoAddress {
+    const { hostname, port, unix } = this;
+    return hostname === undefined || port === undefined
+      ? { transport: 'unix', path: unix as string }
+      : { transport: 'tcp', hostname, port };
+  }
+
+  get listening(): boolean {
+    return this.#state === 'running';
+  }
+
+  get pendingRequests(): number {
+    const { handlers, tasks } = this.stats();
+    return handlers.inFlight + tasks.queueDepth;
+  }
+
+  address(): AddressInfo | string | null {
+    const { hostname: address, port, unix } = this;
+    if (!this.listening) {
+      return null;
+    }
+    return address === undefined || port === undefined
+      ? (unix ?? null)
+      : { address, family: familyOf(address), port };
+  }
+
+  async ready(): Promise<this> {
+    return this;
   }
 
   stats(): Stats {
@@ -121,22 +186,29 @@ export class RunningServer implements Server {
 
   requestIP(request: Request): PeerAddress | null {
     const asked = requestBehind(request);
-    if (asked === undefined) {
-      return null;
-    }
-    const { remoteAddress: address, remotePort: port } = exchangeOf(asked);
-    if (address === undefined) {
-      return null;
-    }
-    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port: port ?? 0 };
+    return asked === undefined ? null : addressOf(asked);
   }
 
-  reload<Path extends string>(options?: ReloadOptions<Path>): void;
+  reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
   reload(options: ReloadModuleOptions): Promise<void>;
   reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
     // With a module it is a promise, whatever comes of it.
     const isModule = typeof options === 'object' && options !== null && 'module' in options;
-    return isModule ? Promise.resolve().then(() => this.#reload(options)) : this.#reload(options);
+    if (isModule) {
+      return Promise.resolve().then(() => this.#reload(options));
+    }
+    const reload = ++this.#reloads;
+    const { routes } = (options ?? {}) as ReloadOptions;
+    const read = readRoutes(routes);
+    if (!(read instanceof Promise)) {
+      return this.#reload(routes === undefined ? options : { ...options, routes: read as Routes });
+    }
+    return read.then((routes: Routes) => {
+      // One that was asked for later holds.
+      if (reload === this.#reloads) {
+        return this.#reload({ ...options, routes });
+      }
+    });
   }
 
   #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
@@ -160,14 +232,27 @@ export class RunningServer implements Server {
     }
   }
 
-  async stop(options: StopOptions = {}): Promise<void> {
+  async stop(options: StopOptions | boolean = {}): Promise<void> {
     const { force } = resolveStop(options);
     if (this.#state === 'stopped') {
       return;
     }
     this.#state = 'stopping';
     this.#runtime.stopping(force);
-    await this.#native.stop(force);
+    const stopped = this.#native.stop(force);
+    if (force) {
+      this.#hurry();
+    }
+    this.#stopping ??= this.#whenStopped(stopped);
+    this.#finish(this.#stopping);
+    await Promise.all([stopped, this.#stopping]);
+  }
+
+  /** What follows once the engine has stopped. */
+  async #whenStopped(stopped: Promise<void>): Promise<void> {
+    const until = performance.now() + this.#drainMs;
+    await stopped;
+    await this.#settle(until - performance.now());
     await this.#runtime.stopped();
     this.#state = 'stopped';
     this.#forgetSignal();
@@ -177,6 +262,35 @@ export class RunningServer implements Server {
   /** Signals stop it also while JavaScript is stuck; for a process that is its alone. */
   guardSignals(drainMs: number): void {
     this.#native.guardSignals(drainMs);
+  }
+
+  /** Waits for what handlers want waited for, up to so many milliseconds. */
+  async #settle(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(ms, 0));
+    });
+    await Promise.race([this.#runtime.settled(), late, this.#hurried]);
+    clearTimeout(timer);
+  }
+
+  close(given?: boolean | ((error?: Error) => void)): Promise<void> {
+    const isStopped = this.#state === 'stopped';
+    const stopped = this.stop(given === true);
+    if (typeof given === 'function') {
+      // As node:http has it.
+      const error = isStopped ? serverNotRunning() : undefined;
+      stopped.then(() => given(error), given);
+    }
+    return stopped;
+  }
+
+  shutdown(): Promise<void> {
+    return this.stop();
+  }
+
+  closeIdleConnections(): void {
+    this.#native.closeIdleConnections();
   }
 
   /** Stops when the signal aborts. */
@@ -202,12 +316,25 @@ export class RunningServer implements Server {
   }
 }
 
+function serverNotRunning(): Error {
+  return Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' });
+}
+
+export function familyOf(address: string): 'IPv4' | 'IPv6' {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
 function urlOf(address: { hostname?: string; port?: number; unix?: string }): string {
   const { hostname = '', port, unix } = address;
   if (unix !== undefined) {
-    return `unix:${unix}`;
+    return unixUrl(unix);
   }
   return `http://${authorityOf(hostname, port)}/`;
+}
+
+/** A path with what would end it in a URL written out. */
+function unixUrl(path: string): string {
+  return new URL(`unix:${path.replace(/[%?#]/g, encodeURIComponent)}`).href;
 }
 
 /** How a client names the address. */

@@ -6,9 +6,11 @@ import { findModule, type Module } from './module.js';
 import {
   asObject,
   dropOtherAddress,
+  EVERYWHERE,
   functionAt,
   invalid,
   type ResolvedHandlers,
+  readOptions,
   refuseUnknown,
   resolveHandlers,
   resolveOptions,
@@ -39,6 +41,7 @@ const NOT_IN_MODULES: Readonly<Record<string, string>> = {
   module: 'a module has its handlers itself',
   signal: 'an AbortSignal of one thread cannot stop the server; give it to "serve"',
   onThreadError: 'it is called on the main thread; give it to "serve"',
+  onListen: 'it is called on the main thread; give it to "serve"',
   resourceLimits: 'threads have them before they load the module; give them to "serve"',
 };
 
@@ -56,9 +59,9 @@ export function isThreaded(options: unknown): options is ServeOptions {
  * @throws {ReactorError} names the first option that is wrong.
  */
 export async function resolveThreads(given: ServeOptions): Promise<ResolvedThreads> {
-  const options = spellOut(asObject('options', given));
+  const options = (await readOptions(given)) as Record<string, unknown>;
   const { module, onThreadError, resourceLimits, globals, routes, signal, ...settings } = options;
-  refuseUnknown(options, TOP_NAMES, '');
+  refuseUnknown(options, TOP_NAMES, '', EVERYWHERE);
   if (module === undefined) {
     const name = OF_THREADS.find((option) => options[option] !== undefined);
     throw new ReactorError(
@@ -153,10 +156,11 @@ export interface ResolvedModule extends ResolvedHandlers {
  */
 export function resolveModule(
   { name }: Module,
-  exported: Record<string, unknown>,
+  exports: Record<string, unknown>,
   given: Readonly<Record<string, unknown>> | undefined,
 ): ResolvedModule {
-  refuseUnknown(exported, TOP_NAMES, '');
+  const exported = spellOut(exports);
+  refuseUnknown(exported, TOP_NAMES, '', EVERYWHERE);
   for (const [option, why] of Object.entries(NOT_IN_MODULES)) {
     if (exported[option] !== undefined) {
       throw new ReactorError(

@@ -8,6 +8,7 @@ import { ReactorError } from './errors.js';
 import { Handlers } from './handlers.js';
 import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './messages.js';
 import { loadModule } from './module.js';
+import { readOptions } from './options.js';
 import { Proxies } from './proxies.js';
 import { resolveModule } from './thread-options.js';
 
@@ -39,7 +40,8 @@ try {
 
 async function load() {
   const { module, globals, routes } = data;
-  const resolved = resolveModule(module, await loadModule(module, globals), routes);
+  const exported = await readOptions(await loadModule(module, globals));
+  const resolved = resolveModule(module, { ...exported }, routes);
   handlers.replace(resolved.fetch, resolved.entries);
   const report: Loaded = {
     type: 'loaded',
@@ -54,6 +56,10 @@ function onMessage(message: ToThread): void {
   if (message.type === 'end') {
     process.exit();
   }
+  if (message.type === 'settle') {
+    void settle();
+    return;
+  }
   bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: error,
@@ -63,6 +69,14 @@ function onMessage(message: ToThread): void {
   bridge.startId = message.startId;
   lane.attach();
   bridge.wake();
+}
+
+async function settle(): Promise<void> {
+  if (bridge?.hasBackground) {
+    send({ type: 'waiting' });
+    await bridge.settled();
+  }
+  send({ type: 'settled' });
 }
 
 function send(message: FromThread): void {

@@ -110,7 +110,7 @@ class Threads implements Runtime {
       startId: native.startId(),
       trustProxy,
     };
-    const server = new RunningServer(native, control, this);
+    const server = new RunningServer(native, control, this, this.#drainMs);
     this.#current.attach(this.#attach);
     return { server, resolved, jsThreads };
   }
@@ -132,6 +132,10 @@ class Threads implements Runtime {
         generation.retire();
       }
     }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#all().map((generation) => generation.settled()));
   }
 
   async stopped(): Promise<void> {
@@ -227,6 +231,8 @@ class Threads implements Runtime {
     while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
       await sleep(LOOK_MS, undefined, { ref: false });
     }
+    const left = Math.max(this.#drainMs - lived(), 0);
+    await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
     if (!this.#isStopping) {
       // What they still have gets 503 or is broken off.
       this.#earlier.delete(generation);

@@ -1,15 +1,20 @@
+import type { AddressInfo } from 'node:net';
+
 /** A number of threads, or `'auto'` to fit it to the cores this process may use. */
 export type ThreadCount = number | 'auto';
 
 /**
  * Answers a request, at once or later. What it throws, and what its promise is
- * rejected with, goes to {@link ServeOptions.error}.
+ * rejected with, goes to {@link ServeOptions.error}; a `Response` that is thrown is the
+ * answer. The third argument is the second again, in the place where Workers and Hono have
+ * their execution context.
  *
  * @typeParam Path the pattern of its route, for the names of the parameters
  */
 export type Handler<Path extends string = string> = (
   request: ServerRequest<Path>,
   info: HandlerInfo<Path>,
+  context: HandlerInfo<Path>,
 ) => Response | Promise<Response>;
 
 /**
@@ -20,6 +25,12 @@ export type Handler<Path extends string = string> = (
 export interface ServerRequest<Path extends string = string> extends Request {
   /** The parameters of the route by name, percent-decoded; a wildcard's is `'*'`. */
   readonly params: Params<Path>;
+
+  /** The client's address, as {@link HandlerInfo.remoteAddress}. May be set, as middleware does. */
+  ip: string | undefined;
+
+  /** As {@link HandlerInfo.waitUntil}. */
+  waitUntil: (promise: unknown) => void;
 
   /**
    * Aborts when the client goes away or closes its side of the connection, or is cut off by a stop, before its answer is
@@ -49,7 +60,58 @@ export interface HandlerInfo<Path extends string = string> {
 
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;
+
+  /** Where the request came from, as Deno tells it. */
+  readonly remoteAddr: DenoAddress;
+
+  /** The same as @hono/node-server's frameworks look for it; `socket` has nothing else. */
+  readonly incoming: { readonly socket: NodeAddress };
+
+  /** As {@link Server.requestIP}: Bun gives handlers its server in this place. */
+  readonly requestIP: (request: Request) => PeerAddress | null;
+
+  /**
+   * Lets a stop wait for a promise, up to `timeouts.drain`, though the response has been sent.
+   * What it is rejected with goes to {@link ServeOptions.error}, whose answer is not sent, or
+   * is printed.
+   */
+  waitUntil: (promise: unknown) => void;
+
+  /** Does nothing: there is no origin behind the server. Workers have it. */
+  passThroughOnException(): void;
 }
+
+/** An address as Deno tells it. On a unix socket a peer has no path. */
+export type DenoAddress =
+  | { readonly transport: 'tcp'; readonly hostname: string; readonly port: number }
+  | DenoUnixAddress;
+
+/** The path of a unix socket as Deno tells it, which has none of the members of a TCP address. */
+export interface DenoUnixAddress {
+  readonly transport: 'unix';
+  readonly path: string;
+  readonly hostname?: undefined;
+  readonly port?: undefined;
+}
+
+/** An address as a socket of Node's has it. */
+export interface NodeAddress {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly remoteFamily: 'IPv4' | 'IPv6' | undefined;
+}
+
+/** Where a server listens, with the names of Node and of Deno. */
+export type ListenAddress =
+  | {
+      readonly transport: 'tcp';
+      readonly hostname: string;
+      readonly port: number;
+      /** The same as `hostname`. */
+      readonly address: string;
+      readonly family: 'IPv4' | 'IPv6';
+    }
+  | (DenoUnixAddress & { readonly address?: undefined; readonly family?: undefined });
 
 /** Stands for the pattern of a handler that has none, and so no parameters. */
 export type Pathless = '';
@@ -106,12 +168,21 @@ export interface ServeOptions<Path extends string = string> {
    */
   globals?: boolean | undefined;
 
+  /** The same as {@link fetch}, as Deno calls it. */
+  handler?: Handler<Pathless> | undefined;
+
+  /** The same as {@link error}, as Deno calls it. */
+  onError?: ((error: unknown, request: ServerRequest) => Response | Promise<Response>) | undefined;
+
+  /** The same as {@link globals}, as @hono/node-server calls it. */
+  overrideGlobalObjects?: boolean | undefined;
+
   /**
-   * TCP port, 0 to 65535. With 0 the kernel chooses a free one; `server.port`
-   * tells which.
+   * TCP port, 0 to 65535, also as text. With 0 the kernel chooses a free one; `server.port`
+   * tells which. Without this option and `unix`, the environment variable `PORT` counts.
    * @default 8080
    */
-  port?: number | undefined;
+  port?: number | string | undefined;
 
   /**
    * Host name or IP address to listen on. `'::'` is every address of the
@@ -119,6 +190,29 @@ export interface ServeOptions<Path extends string = string> {
    * @default '::'
    */
   hostname?: string | undefined;
+
+  /** The same as {@link hostname}. */
+  host?: string | undefined;
+
+  /**
+   * Called once the server listens, before {@link serve} resolves. What it throws stops the
+   * server, and `serve` rejects with it.
+   */
+  onListen?: ((address: ListenAddress) => void) | undefined;
+
+  /**
+   * Stops the server when SIGINT or SIGTERM comes: requests under way have
+   * `gracefulTimeout` seconds, by default those of `timeouts.drain`; a second signal cuts
+   * them off. Then the process ends, with 0 or, after a second signal, with 128 plus its
+   * number. Where the program listens for the signal too, it must end the process itself.
+   * `forceTimeout` is taken and means nothing: what is cut off is cut off at once. The
+   * command `reactor-rs serve` does all this without the option.
+   * @default false
+   */
+  gracefulShutdown?:
+    | boolean
+    | { gracefulTimeout?: number | undefined; forceTimeout?: number | undefined }
+    | undefined;
 
   /**
    * Path of a unix socket to listen on, in place of `port` and `hostname`. A
@@ -267,6 +361,19 @@ export interface ServeOptions<Path extends string = string> {
   /** Bounds on one request. */
   limits?: Limits | undefined;
 
+  /** The same as {@link Limits.body}, as Bun and srvx call it. */
+  maxRequestBodySize?: number | undefined;
+
+  /**
+   * Seconds that a connection may be idle, as Bun has it, 0 to 86400, where 0 is a day:
+   * {@link Timeouts.keepAlive}, {@link Timeouts.body} and {@link Timeouts.write} at once, but
+   * for those that are given. A handler may take longer.
+   */
+  idleTimeout?: number | undefined;
+
+  /** The same as {@link backlog}, as Deno calls it. */
+  tcpBacklog?: number | undefined;
+
   /** How long the server waits for a peer. */
   timeouts?: Timeouts | undefined;
 
@@ -304,6 +411,9 @@ export interface ServeOptions<Path extends string = string> {
    * `/healthz` and `/stats`.
    */
   routes?: Routes<Path> | undefined;
+
+  /** The same as {@link routes}, as Bun called it once. */
+  static?: Routes<Path> | undefined;
 }
 
 /** Bounds on the memory of a JavaScript thread, in MiB. */
@@ -425,31 +535,33 @@ export interface Timeouts {
 
 /**
  * Responses and handlers by path pattern: `/`, `/users/:id`, `/assets/*`. A
- * static path wins over a parameter, a parameter over a wildcard.
+ * static path wins over a parameter, a parameter over a wildcard. `'*'` is `'/*'`.
  */
 export type Routes<Path extends string = string> = { readonly [P in Path]: Route<P> };
 
 /**
  * What a path answers: a response for GET and HEAD, a handler for every method,
  * or one of them by method. A method that a path does not have goes to `fetch`;
- * without `fetch` it is answered with 405 and `Allow`.
+ * without `fetch` it is answered with 405 and `Allow`. `false` goes to `fetch`, past a
+ * wildcard that would have it.
+ *
+ * A `Response` or a `Blob` is read once, before the server listens, and answered from memory;
+ * its body must end.
  *
  * Responses are answered without JavaScript, so they come as quickly while a
  * handler is busy.
  */
-export type Route<Path extends string = string> =
-  | StaticResponse
-  | string
-  | Uint8Array
-  | Handler<Path>
-  | MethodRoutes<Path>;
+export type Route<Path extends string = string> = StaticAnswer | Handler<Path> | MethodRoutes<Path>;
+
+/** What is answered without JavaScript; `false` goes to `fetch`. */
+export type StaticAnswer = StaticResponse | string | Uint8Array | Response | Blob | false;
 
 /**
  * Responses and handlers by method, in upper case as HTTP has them:
  * `{ GET: …, POST: … }`. HEAD is answered from GET.
  */
 export type MethodRoutes<Path extends string = string> = Readonly<
-  Record<Uppercase<string>, StaticResponse | string | Uint8Array | Handler<Path>>
+  Record<Uppercase<string>, StaticAnswer | Handler<Path>>
 >;
 
 /** A response that is rendered once and answered on the I/O thread, without JavaScript. */
@@ -500,13 +612,35 @@ export interface ReloadModuleOptions {
   module: string | URL;
 }
 
+/** What a {@link Server.url} has of text. */
+export type URLAsText = Pick<
+  string,
+  | 'at'
+  | 'charAt'
+  | 'concat'
+  | 'endsWith'
+  | 'includes'
+  | 'indexOf'
+  | 'lastIndexOf'
+  | 'match'
+  | 'replace'
+  | 'replaceAll'
+  | 'slice'
+  | 'split'
+  | 'startsWith'
+  | 'substring'
+  | 'toLowerCase'
+  | 'trim'
+>;
+
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
   /**
    * Where to reach it, such as `http://localhost:8080/`; for a unix socket
-   * `unix:` and its path.
+   * `unix:` and its path. A `URL`, a new one each time, that also has the methods of text
+   * (`startsWith`, `replace`, `slice` …). What needs a string itself gets `server.url.href`.
    */
-  readonly url: string;
+  readonly url: URL & URLAsText;
 
   /** The TCP port it listens on; `undefined` for a unix socket. */
   readonly port: number | undefined;
@@ -523,6 +657,24 @@ export interface Server {
   /** Where metrics are served, as {@link url}; `undefined` without the option. */
   readonly metricsUrl: string | undefined;
 
+  /** Where it listens, as Deno tells it. */
+  readonly addr: DenoAddress;
+
+  /** Whether it has not begun to stop. */
+  readonly listening: boolean;
+
+  /** Resolves when the server has stopped, for whatever reason, as Deno's. */
+  readonly finished: Promise<void>;
+
+  /** Requests that are at handlers and workers now, as Bun tells it. */
+  readonly pendingRequests: number;
+
+  /** Where it listens, as `node:http` tells it; the path of a unix socket; `null` once it stops. */
+  address(): AddressInfo | string | null;
+
+  /** The server, which listens already: for programs that wait for srvx's. */
+  ready(): Promise<this>;
+
   /** The counters as they are now. Still there after the server has stopped. */
   stats(): Stats;
 
@@ -534,11 +686,12 @@ export interface Server {
 
   /**
    * Replaces routes and handlers at once. Requests under way finish with the old
-   * ones.
+   * ones. Where a route is a `Blob`, or a `Response` that is not this package's, its body
+   * must be read first: then it returns a promise, and it is done when that resolves.
    * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay;
    * `ERR_REACTOR_STOPPED`.
    */
-  reload<Path extends string>(options?: ReloadOptions<Path>): void;
+  reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
 
   /**
    * Replaces the threads of a server that has {@link ServeOptions.module} by others
@@ -562,9 +715,22 @@ export interface Server {
   /**
    * Stops the server: closes its listener, lets requests under way finish for at
    * most `timeouts.drain`, and resolves when everything is closed and its
-   * threads have ended. May be called again, with `force` to hurry.
+   * threads have ended. May be called again, with `force` to hurry. `true` is the same as
+   * `{ force: true }`, as Bun has it.
    */
-  stop(options?: StopOptions): Promise<void>;
+  stop(options?: StopOptions | boolean): Promise<void>;
+
+  /**
+   * The same as {@link stop}: with `true` as srvx has it, with a callback as `node:http`, whose
+   * callback gets an error where the server had been stopped.
+   */
+  close(given?: boolean | ((error?: Error) => void)): Promise<void>;
+
+  /** The same as {@link stop} without `force`, as Deno calls it. */
+  shutdown(): Promise<void>;
+
+  /** Closes connections that wait for a next request; the server goes on. */
+  closeIdleConnections(): void;
 
   /** Keeps the process alive while the server runs, as it does from the start. */
   ref(): this;

@@ -421,7 +421,7 @@ test('a client that goes away aborts event.req.signal', async (t) => {
 
 test('proxyRequest passes requests on', async (t) => {
   const front = await serveApp(t, application());
-  const headers = { 'x-target': server().url };
+  const headers = { 'x-target': server().url.href };
   const cookies = await send(`${front.url}proxy/cookies`, { headers });
   t.is(cookies.headers['set-cookie'].length, 3);
   await cookies.body.dump();

@@ -50,7 +50,7 @@ export async function answerOf(server, [path, init]) {
     redirect: 'manual',
     headers: { ...CLIENT_FIELDS, ...headers },
   });
-  return seen(response, rest.method, server.url);
+  return seen(response, rest.method, server.url.href);
 }
 
 /** One server for a whole file and, as a test of its own, each case with it. */

@@ -618,7 +618,7 @@ test('c.env is what serve passes besides the request', async (t) => {
 
 test('hono/proxy passes requests on', async (t) => {
   const front = await serveApp(t, { fetch: app.fetch });
-  const headers = { 'x-target': server().url };
+  const headers = { 'x-target': server().url.href };
   const cookies = await send(`${front.url}proxy/cookies`, { headers });
   t.is(cookies.headers['set-cookie'].length, 4);
   await cookies.body.dump();

@@ -72,19 +72,24 @@ function buildProgram(done: (exitCode: number) => void): Command {
       }
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);
-      if (module === undefined) {
-        done(await serveCommand(settle({}), flags as ServeFlags));
-      } else if (jsThreads !== undefined) {
-        done(await serveModuleCommand(module, jsThreads as ThreadCount, settle, flags));
-      } else {
+      const run = async (): Promise<number> => {
+        if (module === undefined) {
+          return serveCommand(settle({}), flags as ServeFlags);
+        }
+        if (jsThreads !== undefined) {
+          return serveModuleCommand(module, jsThreads as ThreadCount, settle, flags);
+        }
         const base = await loadModule(await findModule(module));
         if (base.jsThreads === undefined) {
-          done(await serveCommand(settle(base), flags as ServeFlags));
-        } else {
-          const count = base.jsThreads as ThreadCount;
-          done(await serveModuleCommand(module, count, settle, flags));
+          return serveCommand(settle(base), flags as ServeFlags);
         }
-      }
+        return serveModuleCommand(module, base.jsThreads as ThreadCount, settle, flags);
+      };
+      done(
+        await run().catch((error: unknown) => {
+          throw withHostSource(error, labelOf('hostname', flags, process.env));
+        }),
+      );
     });
   program
     .command('monitor')
@@ -100,6 +105,25 @@ function buildProgram(done: (exitCode: number) => void): Command {
     });
   addBench(program, done);
   return program;
+}
+
+/**
+ * An error about the address, with the variable that it came from: shells and conda export
+ * HOST for ends of their own.
+ */
+function withHostSource(error: unknown, label: string | undefined): unknown {
+  const isAboutHost =
+    error instanceof ReactorError &&
+    (error.code === 'ERR_REACTOR_HOST_NOT_FOUND' ||
+      error.code === 'ERR_REACTOR_ADDRESS_NOT_AVAILABLE');
+  if (!isAboutHost || label !== 'HOST') {
+    return error;
+  }
+  return new ReactorError(
+    error.code,
+    `${error.message}; this address is from the environment variable HOST, which -H/--host wins over`,
+    { cause: error },
+  );
 }
 
 /** What the user typed was wrong, not what the system answered. */

@@ -69,7 +69,19 @@ export function span(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** NO_COLOR wins over everything, FORCE_COLOR too: https://no-color.org */
+/**
+ * Whether to colour what goes to a stream. NO_COLOR takes colours away unless it is empty
+ * (https://no-color.org), FORCE_COLOR gives them where there is no terminal, and the first
+ * wins over the second.
+ */
 export function hasColours(stream: WriteStream): boolean {
-  return stream.isTTY === true && !process.env.NO_COLOR && stream.getColorDepth() > 1;
+  const { NO_COLOR, FORCE_COLOR, ...env } = process.env;
+  if (NO_COLOR) {
+    return false;
+  }
+  if (FORCE_COLOR !== undefined) {
+    return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  }
+  // Node takes an empty NO_COLOR for one that says no.
+  return stream.isTTY === true && stream.getColorDepth(env) > 1;
 }

@@ -1,3 +1,4 @@
+import { flushed } from '../shutdown.js';
 import { main } from './main.js';
 
 /**
@@ -15,14 +16,6 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     });
   }
   const exitCode = await main(argv);
-  // process.exit() does not wait for output that is still on its way.
-  await Promise.all([process.stdout, process.stderr].map(written));
+  await flushed();
   process.exit(exitCode);
-}
-
-/** Resolves once all that was written to a stream is out, or nobody reads it any more. */
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write('', () => resolve());
-  });
 }

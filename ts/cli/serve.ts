@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
-import { type ResolvedOptions, resolveOptions } from '../options.js';
+import { type ResolvedOptions, readOptions, resolveOptions } from '../options.js';
 import { serve } from '../serve.js';
 import type { RunningServer } from '../server.js';
+import { SAME_SIGNAL_MS } from '../shutdown.js';
 import { serveModule } from '../threads.js';
 import type { Server, ThreadCount } from '../types.js';
 import { count, paint, say, size, span } from './output.js';
@@ -14,19 +15,15 @@ export interface ServeFlags {
   json?: boolean;
 }
 
-/**
- * A terminal and npm both deliver one Ctrl-C to the same process, milliseconds
- * apart; nobody presses it twice that fast.
- */
-const SAME_SIGNAL_MS = 250;
-
 /** Serves until a signal comes, to the exit code. */
 export async function serveCommand(
   options: Record<string, unknown>,
   flags: ServeFlags,
 ): Promise<number> {
-  const resolved = resolveOptions(options);
-  return untilSignal(await serve(options), resolved, undefined, flags);
+  // The command stops the server at a signal, whatever the module asks for.
+  const { gracefulShutdown: _, ...read } = await readOptions(options);
+  const resolved = resolveOptions(read);
+  return untilSignal(await serve(read), resolved, undefined, flags);
 }
 
 /**
@@ -79,7 +76,7 @@ function announce(
     const { ioThreads, workerThreads, jsThreads } = threads;
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers${js}, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers${js}, pid ${process.pid})`)}`,
     );
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);

@@ -199,7 +199,7 @@ impl NativeServer {
     /// What the ids of this server's requests begin with in the access log.
     #[napi]
     pub fn start_id(&self) -> String {
-        format!("{:08x}", self.server.start_id())
+        format!("{:016x}", self.server.start_id())
     }
 
     /// Opens the access log's file anew. Throws if that fails; the old one stays.

@@ -75,7 +75,7 @@ impl OpenLog {
     pub(crate) fn start(
         log: &AccessLog,
         io_threads: usize,
-        start: u32,
+        start: u64,
     ) -> Result<Self, StartError> {
         let file = open(&log.target)?;
         let shared = Arc::new(WriterShared::new(io_threads, log.format));

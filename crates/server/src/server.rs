@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -95,7 +95,7 @@ struct Shared {
     finish: Condvar,
     log: Option<OpenLog>,
     /// Tells this server's request ids from those of others.
-    start_id: u32,
+    start_id: u64,
     lanes: Mutex<Vec<Option<Arc<Lane>>>>,
     /// The small servers of metrics and of the control socket. They stop last, so
     /// that the stop itself can be watched.
@@ -121,6 +121,15 @@ struct Threads {
 struct Finished {
     done: bool,
     callbacks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// One more than the server before it in this process had, from a number that differs between
+/// processes: random numbers alone would meet after some 2^32 servers.
+fn next_start_id() -> u64 {
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let first = *FIRST.get_or_init(|| RandomState::new().build_hasher().finish());
+    first.wrapping_add(STARTED.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Server {
@@ -230,9 +239,10 @@ impl Server {
     }
 
     /// A number of this start of a server, which begins the ids of its requests
-    /// in the access log, with eight hexadecimal digits.
+    /// in the access log, with sixteen hexadecimal digits. No other server of this process
+    /// has it, and hardly one of any other.
     #[must_use]
-    pub fn start_id(&self) -> u32 {
+    pub fn start_id(&self) -> u64 {
         self.shared.start_id
     }
 
@@ -446,9 +456,7 @@ impl Assembly {
             }
             AcceptMode::PerLoop => None,
         };
-        // Told apart from the ids of any other server, and of this one before.
-        #[allow(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
-        let start_id = RandomState::new().build_hasher().finish() as u32;
+        let start_id = next_start_id();
         let log = config.access_log.as_ref();
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {

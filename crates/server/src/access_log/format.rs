@@ -36,7 +36,7 @@ impl LogFormat {
 pub(crate) struct Formatter {
     format: LogFormat,
     /// Tells this server's request ids from those of others.
-    start: u32,
+    start: u64,
     /// The second that `clf` and `iso` are of.
     second: Option<u64>,
     /// `22/Nov/2026:23:59:44 +0000`
@@ -54,7 +54,7 @@ struct Parts<'a> {
 }
 
 impl Formatter {
-    pub(crate) fn new(format: LogFormat, start: u32) -> Self {
+    pub(crate) fn new(format: LogFormat, start: u64) -> Self {
         Self { format, start, second: None, clf: [b' '; 26], iso: [b' '; 19] }
     }
 
@@ -206,9 +206,9 @@ impl Formatter {
 
 /// Writes a request's id: the server's start, the thread, the connection and the
 /// request, in hexadecimal.
-pub(crate) fn request_id(start: u32, id: RequestId, out: &mut Vec<u8>) {
+pub(crate) fn request_id(start: u64, id: RequestId, out: &mut Vec<u8>) {
     let RequestId { io_thread, connection, request } = id;
-    let _ = write!(out, "{start:08x}-{io_thread:x}-{connection:x}-{request:x}");
+    let _ = write!(out, "{start:016x}-{io_thread:x}-{connection:x}-{request:x}");
 }
 
 fn month(name: &[u8]) -> &'static [u8; 2] {

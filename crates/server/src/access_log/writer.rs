@@ -124,7 +124,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<WriterShared>, file: File, log: &AccessLog, start: u32) -> Self {
+    pub(super) fn new(shared: Arc<WriterShared>, file: File, log: &AccessLog, start: u64) -> Self {
         Self {
             shared,
             file,

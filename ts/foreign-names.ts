@@ -1,0 +1,183 @@
+/** What stands for an option of another server here. */
+interface Foreign {
+  /** The rest of a sentence that begins with the option's name. */
+  readonly advice: string;
+  /** Values that ask for what is so here anyhow. */
+  readonly harmless?: readonly unknown[];
+}
+
+/**
+ * Options of other servers that mean nothing here, and where their meaning lives: Bun's,
+ * Deno's, srvx's, those of @hono/node-server, Fastify, uWebSockets.js, Node and what
+ * people guess. Those that mean exactly what one of ours does are taken, see `aliases.ts`.
+ */
+const FOREIGN: Readonly<Record<string, Foreign>> = {
+  // Address.
+  ...called('hostname', ['address', 'addr', 'bind', 'ip', 'iface', 'interface', 'listenHost']),
+  ...called('unix', ['socket', 'socketPath', 'unixSocket', 'path', 'sock']),
+  ...called('port', ['listen', 'listenPort', 'httpPort']),
+  reusePort: {
+    advice:
+      'one process has the port; "jsThreads" runs handlers on several threads, and "accept: \'per-loop\'" gives each I/O thread a listener',
+    harmless: [false],
+  },
+  exclusive: { advice: 'the port is always exclusive', harmless: [true] },
+  transport: { advice: 'for a unix socket give its path as "unix"', harmless: ['tcp'] },
+  protocol: { advice: 'this server speaks HTTP/1.1 without TLS', harmless: ['http'] },
+
+  // Handlers.
+  ...called('fetch', ['onRequest', 'request', 'callback', 'handle', 'app', 'requestHandler']),
+  ...called('error', ['errorHandler', 'onerror', 'setErrorHandler']),
+  ...called('onListen', ['listening', 'onListening', 'onStart', 'ready', 'listenCallback']),
+  middleware: {
+    advice: 'there is no middleware; wrap the function that you give as "fetch"',
+    harmless: [],
+  },
+  plugins: { advice: 'there are no plugins; wrap the function that you give as "fetch"' },
+  websocket: { advice: 'this server has no WebSocket yet' },
+  ws: { advice: 'this server has no WebSocket yet' },
+  manual: {
+    advice: 'the server listens at once; call "serve" when it shall',
+    harmless: [false],
+  },
+  silent: {
+    advice: '"serve" prints nothing; print what you want to in "onListen"',
+    harmless: [true],
+  },
+  development: {
+    advice:
+      'there are no error pages; what handlers throw is printed on stderr, or goes to "error"',
+    harmless: [false],
+  },
+  id: { advice: 'servers have no id; "server.reload" replaces handlers and routes' },
+  createServer: {
+    advice:
+      'the engine is the server; for a (req, res) handler import createServer from "reactor-rs/node"',
+  },
+  serverOptions: {
+    advice:
+      'its options have names of their own here, such as "timeouts.keepAlive" and "limits.head"',
+  },
+  autoCleanupIncoming: { advice: 'bodies that no handler reads are dropped', harmless: [true] },
+  node: {
+    advice: 'options of node:http have names of their own here, such as "timeouts.keepAlive"',
+  },
+  bun: { advice: 'give its options as they are called here' },
+  deno: { advice: 'give its options as they are called here' },
+  ...each(['scheduled', 'email', 'tail', 'trace'], {
+    advice: 'only "fetch" is called here; give that alone, such as serve(worker.fetch)',
+  }),
+
+  // TLS and HTTP/2.
+  ...each(['tls', 'ssl', 'https', 'secure'], {
+    advice: 'this server has no TLS yet; put a proxy such as nginx or HAProxy in front',
+    harmless: [false],
+  }),
+  ...each(['cert', 'key', 'ca', 'passphrase', 'pfx', 'key_file_name', 'cert_file_name'], {
+    advice: 'this server has no TLS yet; put a proxy such as nginx or HAProxy in front',
+  }),
+  http2: { advice: 'this server speaks HTTP/1.1 only', harmless: [false] },
+
+  // Threads.
+  ...each(['workers', 'threads', 'cluster', 'concurrency', 'instances', 'processes'], {
+    advice:
+      '"jsThreads" with "module" runs handlers on several threads; "ioThreads" and "workerThreads" are the engine\'s',
+  }),
+
+  // Bodies and heads.
+  ...called('limits.body', [
+    'bodyLimit',
+    'bodySize',
+    'maxBody',
+    'maxBodySize',
+    'maxBodyLength',
+    'maxRequestSize',
+    'maxPayloadLength',
+    'maxPayload',
+    'limits.maxBodySize',
+    'limits.bodySize',
+  ]),
+  ...called('limits.head', ['maxHeaderSize', 'maxHeadSize', 'headerSize', 'limits.headers']),
+  ...called('limits.fields', ['maxHeadersCount', 'maxHeaders', 'limits.headersCount']),
+  ...called('limits.requestLine', ['maxUrlLength', 'maxParamLength', 'limits.url']),
+  maxBackpressure: { advice: 'a response has a window of 256 KiB; it waits for the client itself' },
+  insecureHTTPParser: { advice: 'the parser is strict; there is no other', harmless: [false] },
+  highWaterMark: { advice: "windows are the engine's own" },
+  ...each(['compression', 'automaticCompression', 'compress'], {
+    advice: 'this server does not compress; let the handler or a proxy do it',
+    harmless: [false, 0],
+  }),
+  cors: { advice: 'let the handler set these headers', harmless: [false] },
+
+  // Times.
+  ...called('timeouts.keepAlive', [
+    'keepAliveTimeout',
+    'keepAlive',
+    'timeouts.keepAliveTimeout',
+    'timeouts.idle',
+  ]),
+  ...called('timeouts.head', [
+    'headersTimeout',
+    'headerTimeout',
+    'headTimeout',
+    'timeouts.headers',
+  ]),
+  ...called('timeouts.body', ['bodyTimeout', 'readTimeout', 'timeouts.read']),
+  ...called('timeouts.write', ['writeTimeout', 'sendTimeout', 'timeouts.send']),
+  ...called('timeouts.drain', [
+    'drainTimeout',
+    'shutdownTimeout',
+    'gracePeriod',
+    'gracefulTimeout',
+    'forceTimeout',
+    'stopTimeout',
+    'closeTimeout',
+    'timeouts.shutdown',
+    'timeouts.graceful',
+  ]),
+  ...called('requestTimeout', ['handlerTimeout', 'timeouts.request', 'timeouts.handler']),
+  ...each(['timeout', 'connectionTimeout', 'socketTimeout', 'timeouts.connection'], {
+    advice:
+      'times have names here: "timeouts.head", ".body", ".write" and ".keepAlive", and "requestTimeout" for a handler, all in milliseconds',
+  }),
+  maxRequestsPerSocket: { advice: 'a connection has as many requests as it likes', harmless: [0] },
+  forceCloseConnections: {
+    advice: '"server.stop" closes idle connections; stop({ force: true }) closes all',
+  },
+
+  // Watching.
+  ...called('accessLog', ['logger', 'log', 'logging', 'logs'], [false]),
+  ...called('metrics', ['prometheus', 'metricsPort']),
+  ...called('trustProxy', ['proxy', 'trustedProxies', 'proxyTrust', 'behindProxy'], [false]),
+  ...called('maxConnections', ['maxSockets', 'connections', 'limits.connections']),
+  ...called('maxInFlight', ['maxConcurrent', 'maxPending', 'limits.requests']),
+  ...called('gracefulShutdown', ['shutdown', 'graceful', 'handleSignals', 'signals']),
+  ...called('globals', ['polyfill', 'patchGlobals']),
+};
+
+/** Where the meaning of another server's option lives; `undefined` for a name of nobody's. */
+export function adviceOn(name: string): string | undefined {
+  return Object.hasOwn(FOREIGN, name) ? FOREIGN[name]?.advice : undefined;
+}
+
+/** Whether another server's option asks for nothing that would not be so without. */
+export function isHarmless(name: string, value: unknown): boolean {
+  if (!Object.hasOwn(FOREIGN, name)) {
+    return false;
+  }
+  // An empty list asks for nothing.
+  const isEmpty = Array.isArray(value) && value.length === 0;
+  return value === undefined || isEmpty || (FOREIGN[name]?.harmless ?? []).includes(value);
+}
+
+function called(
+  ours: string,
+  names: readonly string[],
+  harmless: readonly unknown[] = [],
+): Record<string, Foreign> {
+  return each(names, { advice: `it is called "${ours}" here`, harmless });
+}
+
+function each(names: readonly string[], foreign: Foreign): Record<string, Foreign> {
+  return Object.fromEntries(names.map((name) => [name, foreign]));
+}
