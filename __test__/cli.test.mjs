@@ -145,8 +145,22 @@ testWith('script', test)('colours only on a terminal, and not with NO_COLOR', as
   t.is(coloured.code, 2);
   const plain = await onTerminal({ NO_COLOR: '1' });
   t.false(plain.stdout.includes('\x1b'));
+  const empty = await onTerminal({ NO_COLOR: '' });
+  t.true(empty.stdout.includes('\x1b[31m'), 'https://no-color.org');
+  t.false((await onTerminal({ FORCE_COLOR: '0' })).stdout.includes('\x1b'));
   const piped = await run(['serve', '-i', '0']);
   t.false(piped.stderr.includes('\x1b'));
+  const forced = await run(['serve', '-i', '0'], { env: { FORCE_COLOR: '1' } });
+  t.true(forced.stderr.includes('\x1b[31m'));
+});
+
+test('a bad HOST is named as the variable, a bad flag is not', async (t) => {
+  const host = 'no-such-host.invalid';
+  const { code, stderr } = await run(['serve', '-p', '0'], { env: { HOST: host } });
+  t.is(code, 1);
+  t.regex(stderr, /no-such-host\.invalid.*variable HOST.*-H\/--host/);
+  const flag = await run(['serve', '-p', '0', '-H', host], { env: { HOST: '127.0.0.1' } });
+  t.notRegex(flag.stderr, /HOST/);
 });
 
 test('flag over environment variable over default', async (t) => {

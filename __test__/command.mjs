@@ -37,12 +37,12 @@ export async function serve(t, args, options) {
 }
 
 /** Starts a process and collects what it prints. */
-export function launch(args, { env = {}, file = process.execPath, cwd } = {}) {
+export function launch(args, { env = {}, file = process.execPath, cwd, stdin = 'ignore' } = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !READ.test(name));
   const child = spawn(file, args, {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
   });
   let stdout = '';
   let stderr = '';

@@ -7,13 +7,16 @@ import connect from 'express';
 import Fastify from 'fastify';
 import { getRequestIP, H3 } from 'h3';
 import { Hono } from 'hono';
-import { getConnInfo as bunConnInfo } from 'hono/bun';
-import { getConnInfo as denoConnInfo } from 'hono/deno';
 import Koa from 'koa';
 import { Response as OurResponse, serve } from 'reactor-rs';
 import { fetch } from 'undici';
 import { until } from './command.mjs';
 import { open } from './wire.mjs';
+
+/** Their whole entries want a global `Bun` and `Deno`. */
+const HONO = new URL('../node_modules/hono/dist/adapter/', import.meta.url).href;
+const { getConnInfo: bunConnInfo } = await import(`${HONO}bun/conninfo.js`);
+const { getConnInfo: denoConnInfo } = await import(`${HONO}deno/conninfo.js`);
 
 const LOCAL = { port: 0, hostname: '127.0.0.1', ioThreads: 1, workerThreads: 1 };
 

@@ -54,6 +54,33 @@ test('with handlers the quick classes are the globals', async (t) => {
   t.is(await fetched.text(), 'x');
 });
 
+test('the globals are put back when the last server with handlers has stopped', async (t) => {
+  const isOurs = () => globalThis.Response === OurResponse;
+  const started = [];
+  for (let i = 0; i < 2; i++) {
+    started.push(await serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('x') }));
+  }
+  await started[0].stop();
+  t.true(isOurs());
+  const taken = globalThis.Response;
+  const replaced = globalThis.fetch;
+  const mine = () => {};
+  globalThis.fetch = mine;
+  await started[1].stop();
+  t.false(isOurs());
+  for (const name of ['Response', 'Request', 'Headers']) {
+    t.is(globalThis[name], genuine[name]);
+  }
+  t.is(globalThis.fetch, mine, 'what the program has put there stays');
+  t.not(replaced, genuine.fetch);
+  globalThis.fetch = genuine.fetch;
+  // Classes that were taken while ours were there go on working.
+  const server = await start(t, { fetch: () => new taken('taken') });
+  t.is((await get(server)).text, 'taken');
+  await t.throwsAsync(serve({ port: server.port, hostname: '127.0.0.1', fetch: () => {} }));
+  t.true(isOurs());
+});
+
 test('a handler sees the request and answers', async (t) => {
   const server = await start(t, {
     fetch: async (request, info) => {

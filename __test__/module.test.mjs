@@ -180,6 +180,67 @@ for (const [name, [source, message, wanted = 1]] of Object.entries(MISTAKES)) {
   });
 }
 
+const COMPILED = {
+  'of TypeScript': `Object.defineProperty(exports, '__esModule', { value: true });
+    exports.default = { fetch: () => new Response('compiled') };`,
+  'wrapped twice': `exports.__esModule = true; exports.default = { __esModule: true, default: () => new Response('compiled') };`,
+  'without a mark': `module.exports = { default: () => new Response('compiled') };`,
+};
+
+for (const [name, source] of Object.entries(COMPILED)) {
+  test(`exports.default ${name} is the default export`, async (t) => {
+    const file = moduleOf(t, source, 'app.cjs');
+    for (const threads of [[], ['--js-threads', '1']]) {
+      const server = await serve(t, [file, ...LOCAL, ...threads]);
+      t.is(await (await fetch(server.url)).text(), 'compiled');
+      server.kill('SIGTERM');
+      await server.closed;
+    }
+  });
+}
+
+for (const threads of [[], ['--js-threads', '1']]) {
+  const how = threads.length === 0 ? '' : ' on a thread';
+  test(`a top-level await that never settles is told${how}`, async (t) => {
+    const file = moduleOf(t, 'await new Promise(() => {});\nexport default () => {};');
+    const { code, stderr } = await run(['serve', file, ...LOCAL, ...threads]);
+    t.is(code, 1);
+    t.regex(stderr, /cannot serve ".*app\.mjs": a top-level await .* never settles\n$/);
+  });
+
+  test(`a syntax error in an imported file is shown with its place${how}`, async (t) => {
+    const file = moduleOf(
+      t,
+      "import './dep.mjs';\nglobalThis.ran = console.log('ran');\nexport default 1;",
+    );
+    writeFileSync(join(file, '../dep.mjs'), "import './app.mjs';\n\nconst a = ((;\n");
+    const { code, stdout, stderr } = await run(['serve', file, ...LOCAL, ...threads]);
+    t.is(code, 1);
+    t.is(stdout, '');
+    t.regex(
+      stderr,
+      /cannot serve ".*app\.mjs": file:.*dep\.mjs:3\nconst a = \(\(;\n +\^\n\nSyntaxError/,
+    );
+  });
+
+  test(`an import that fails names the importing file${how}`, async (t) => {
+    const file = moduleOf(t, "import './dep.mjs';");
+    writeFileSync(join(file, '../dep.mjs'), "import 'no-such-package';");
+    const { stderr } = await run(['serve', file, ...LOCAL, ...threads]);
+    t.regex(stderr, /Cannot find package 'no-such-package' imported from .*dep\.mjs/);
+  });
+}
+
+test('an Express application is refused with what to write', async (t) => {
+  const file = moduleOf(
+    t,
+    'export default Object.assign(() => {}, { handle() {}, set() {}, use() {} });',
+  );
+  const { code, stderr } = await run(['serve', file, ...LOCAL]);
+  t.is(code, 2);
+  t.regex(stderr, /the default export of ".*app\.mjs" is an Express application.*reactor-rs\/node/);
+});
+
 const HOLDS_OPEN = `
   setInterval(() => {}, 60_000);
   process.on('exit', (code) => console.log('exit handler: ' + code));

@@ -892,3 +892,40 @@ test('a second Ctrl-C ends a stuck thread', async (t) => {
   server.kill('SIGINT');
   t.deepEqual(await server.closed, { code: 130, signal: null });
 });
+
+test('a stop waits for what handlers on threads gave to waitUntil', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const done = join(folder, 'done');
+  const module = moduleOf(
+    t,
+    `import { writeFileSync } from 'node:fs';
+    export default (request, env, context) => {
+      context.waitUntil(new Promise((resolve) => setTimeout(resolve, 900)).then(() => {
+        writeFileSync(${JSON.stringify(done)}, '');
+      }));
+      return new Response('answered');
+    };`,
+  );
+  const { server, get } = await start(t, { module, jsThreads: 2 });
+  t.is(await (await get('')).text(), 'answered');
+  await server.stop();
+  t.true(existsSync(done));
+});
+
+test('a module on threads has routes that are a Response or a Blob, and so has what is given beside it', async (t) => {
+  const module = moduleOf(
+    t,
+    `export default {
+      routes: { '/own': new Response('own'), '/blob': { GET: new Blob(['blob']) }, '*': false },
+      handler: () => new Response('handler'),
+    };`,
+  );
+  const routes = { '/given': new Response('given', { headers: { 'x-a': 'b' } }) };
+  const { get } = await start(t, { module, jsThreads: 2, routes });
+  for (const path of ['own', 'blob', 'given']) {
+    t.is(await (await get(path)).text(), path);
+  }
+  t.is(await (await get('other')).text(), 'handler');
+  t.is((await get('given')).headers.get('x-a'), 'b');
+});

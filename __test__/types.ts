@@ -1,5 +1,7 @@
 // Compiled, never run: the public types say yes and no where they should.
 
+import type { AddressInfo } from 'node:net';
+
 import {
   type BenchOptions,
   type BenchResult,
@@ -313,4 +315,69 @@ export async function useBench(): Promise<number> {
   // @ts-expect-error: a time is a number of milliseconds
   await bench('http://localhost', { duration: '10s' });
   return result.latency.p99Ns + result.errors.timeout;
+}
+
+export async function conventions(): Promise<void> {
+  const fetch = () => new Response('x');
+  await serve({ fetch, port: 3000 }, (info) => void info.port);
+  await serve(fetch, 3000);
+  await serve(fetch, '3000', ({ address, family }) => void [address, family]);
+  await serve(fetch, (info) => void info.hostname);
+  await serve({ fetch }, { port: 0 }, () => {});
+  await serve({ port: 3000, onListen: ({ transport }) => void transport }, fetch);
+  await serve({
+    handler: (_request, info, context) => {
+      context.waitUntil(Promise.resolve());
+      return new Response(info.remoteAddr.hostname);
+    },
+    host: '127.0.0.1',
+    onError: () => new Response('x'),
+    idleTimeout: 10,
+    maxRequestBodySize: 5,
+    static: { '/': new Response('x') },
+    overrideGlobalObjects: false,
+    gracefulShutdown: { gracefulTimeout: 5 },
+  });
+  await serve({
+    routes: {
+      '/': new globalThis.Response('x'),
+      '/blob': new Blob(['x']),
+      '/no': false,
+      '/methods': { GET: new Response('x'), POST: false, PUT: new Blob([]) },
+      '*': 'text',
+    },
+  });
+  await serve((request, info) => {
+    request.ip = info.remoteAddress;
+    request.waitUntil(Promise.resolve());
+    // @ts-expect-error: not yet
+    info.upgrade(request);
+    return new Response(info.requestIP(request)?.address ?? request.ip);
+  });
+  // A handler of Workers takes the second for its environment.
+  await serve({ fetch: (_request: globalThis.Request, _env: unknown, _ctx: object) => fetch() });
+
+  const server = await serve({ fetch });
+  const url: URL = server.url;
+  const sum: string = `${server.url}${server.url.slice(0, -1)}${url.port}`;
+  // @ts-expect-error: a URL is no string
+  const text: string = server.url;
+  const finished: Promise<void> = server.finished;
+  const pending: number = server.pendingRequests;
+  await server.stop(true);
+  await server.close();
+  server.close((error?: Error) => void error);
+  await server.shutdown();
+  server.closeIdleConnections();
+  const address: AddressInfo | string | null = server.address();
+  void [sum, text, finished, pending, address];
+
+  // @ts-expect-error: a callback is a function
+  await serve({ fetch }, 'callback', 5);
+  // @ts-expect-error: true is no route
+  await serve({ routes: { '/': true } });
+  // @ts-expect-error: a promise is no route
+  await serve({ routes: { '/': Promise.resolve(new Response()) } });
+  // @ts-expect-error: what Bun's idleTimeout is in is a number
+  await serve({ idleTimeout: '10s' });
 }

@@ -89,8 +89,8 @@ const CATCH_ALL = handlerRoute('/*', FETCH);
 /** What the engine answers where there is no route. */
 const NOT_FOUND = {
   status: 404,
-  fields: [{ name: 'content-type', value: Buffer.from('text/plain;charset=utf-8') }],
-  body: Buffer.from('Not Found'),
+  fields: [{ name: 'content-type', value: Buffer.from('text/plain') }],
+  body: Buffer.from('404 Not Found: nothing is served under this path\n'),
 };
 
 function handlerRoute(pattern: string, handler: number): NativeRoute {
