@@ -285,7 +285,12 @@ function locationOf(url: string | URL): string {
   } catch {
     // As the URL standard reads it: no blanks around it, no line ends and tabs in it.
     const reference = text.replace(/^[\0-\x20]+|[\0-\x20]+$|[\t\r\n]+/g, '');
-    if (reference === '' || !URL.canParse(reference, 'http://localhost/')) {
+    if (
+      url === undefined ||
+      url === null ||
+      reference === '' ||
+      !URL.canParse(reference, 'http://localhost/')
+    ) {
       throw new TypeError(`Response.redirect: ${JSON.stringify(text)} is no URL`);
     }
     return reference.replace(/[^\x21-\x7e]+/g, (part) => encodeURI(Buffer.from(part).toString()));
