@@ -266,6 +266,11 @@ export interface NativeOptions {
   metrics?: NativeListen
   /** Path of the control socket. Absent: there is none. */
   control?: string
+  /**
+   * Peers that may ask for https URLs: `*` for all, `unix`, and ranges as
+   * `address/bits`.
+   */
+  secured: Array<string>
 }
 
 /** One pre-rendered response. */

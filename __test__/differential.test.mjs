@@ -306,7 +306,7 @@ const PATHS = [
   '/;a=1,b=2',
   "/!$&'()*+,;=:@-._~",
   '/{}|^`"<>',
-  '/\\back',
+  '/%5Cback',
   `/${'long/'.repeat(200)}`,
   'http://other.test:81/absolute',
 ];

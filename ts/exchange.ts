@@ -138,9 +138,12 @@ export class Exchange extends AsyncResource implements FieldSource {
     const { target } = this;
     const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
     const origin = this.#forwarded();
-    return origin === null
-      ? urlOf(host, target)
-      : urlOf(origin.host ?? host, target, origin.scheme);
+    if (origin === null) {
+      return urlOf(host, target);
+    }
+    // The engine lets only those proxies ask for one that are believed.
+    const isSecure = origin.scheme === 'https' || /^https:/i.test(target);
+    return urlOf(origin.host ?? host, target, isSecure ? 'https' : 'http');
   }
 
   /** The client's address; `undefined` on a unix socket. */

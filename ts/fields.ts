@@ -23,7 +23,8 @@ export function sizeOfFields(fields: readonly string[]): number {
 
 /**
  * Writes fields as the engine reads them: length of the name, length of the
- * value, both in two bytes, name, value. Returns where they end.
+ * value, both in two bytes, name, value. Returns where they end. A field without a name
+ * is the reason phrase.
  *
  * Framing and connection belong to the engine: fields of these are left out and
  * noted.
@@ -44,7 +45,7 @@ export function writeFields(
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    if (isOwn(name)) {
+    if (isOwn(name) && !isSpan(name, value)) {
       note(name, value, notes);
       continue;
     }
@@ -59,13 +60,19 @@ export function writeFields(
     bytes[at + 3] = valueLength >> 8;
     at += 4;
     for (let j = 0; j < nameLength; j++) {
-      bytes[at + j] = name.charCodeAt(j);
+      const code = name.charCodeAt(j);
+      // Above it, it would be cut to the byte of another character.
+      if (code > 0x7f) {
+        throw unsendable(name, 'has a name that is no token');
+      }
+      bytes[at + j] = code;
     }
     at += nameLength;
     for (let j = 0; j < valueLength; j++) {
       const code = value.charCodeAt(j);
-      if (code < 0x20 ? code !== 0x09 : code === 0x7f) {
-        throw unsendable(name, 'has a control character in its value');
+      if (code < 0x20 ? code !== 0x09 : code === 0x7f || code > 0xff) {
+        const problem = code > 0xff ? 'a character above U+00FF' : 'a control character';
+        throw unsendable(name, `has ${problem} in its value`);
       }
       bytes[at + j] = code;
     }
@@ -89,6 +96,11 @@ function isOwn(name: string): boolean {
   }
 }
 
+/** How long the program says that the connection is kept; the engine sends it where it is. */
+function isSpan(name: string, value: string): boolean {
+  return name === 'keep-alive' && /^timeout=\d{1,9}(?:, *max=\d{1,9})?$/i.test(value);
+}
+
 function note(name: string, value: string, notes: FieldNotes): void {
   if (name === 'connection') {
     notes.closes = notes.closes || listOf(value).includes('close');
@@ -98,5 +110,6 @@ function note(name: string, value: string, notes: FieldNotes): void {
 }
 
 function unsendable(name: string, problem: string): ReactorError {
-  return new ReactorError('ERR_REACTOR_INVALID_RESPONSE', `response header ${name} ${problem}`);
+  const what = name === '' ? "a response's statusText" : `response header ${name}`;
+  return new ReactorError('ERR_REACTOR_INVALID_RESPONSE', `${what} ${problem}`);
 }

@@ -25,6 +25,7 @@ interface ForeignResponse {
   readonly body?: unknown;
   readonly bodyUsed?: unknown;
   readonly url?: unknown;
+  readonly statusText?: unknown;
   readonly arrayBuffer?: unknown;
 }
 
@@ -67,15 +68,21 @@ export function asParts(answer: unknown): Parts {
   void answer.headers;
   const content = contentOf(answer);
   const all = fieldsFrom(answer.headers);
+  const phrase = phraseOf(answer);
   if (!answer.url) {
-    return { status, fields: all.flat(), content };
+    return { status, fields: [...phrase, ...all.flat()], content };
   }
   // What `fetch` has decoded still has the fields of what came.
   const isDecoded = content !== null && isDecodable(joinedValue(all, 'content-encoding'));
   const fields = endToEnd(all).filter(
     ([name]) => !(isDecoded && (name === 'content-encoding' || name === 'content-length')),
   );
-  return { status, fields: fields.flat(), content };
+  return { status, fields: [...phrase, ...fields.flat()], content };
+}
+
+/** The reason phrase, as `writeFields` has it, which also checks it. */
+function phraseOf({ statusText }: ForeignResponse): string[] {
+  return typeof statusText === 'string' && statusText !== '' ? ['', statusText] : [];
 }
 
 function isResponse(value: unknown): value is ForeignResponse {

@@ -54,6 +54,8 @@ export const DECLARED = 4;
 export const JSON_TEXT = 8;
 /** The client is asked to close the connection, which is kept. */
 export const ASKS_TO_CLOSE = 256;
+/** What the body of GET's answer would be long is unknown: an answer to HEAD says nothing of it. */
+export const NO_LENGTH = 16;
 
 /** Bytes of a streaming response that may be on their way before the client has taken some. */
 export const WINDOW = 256 * 1024;

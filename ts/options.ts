@@ -37,6 +37,12 @@ export const DAY_MS = 86_400_000;
 /** Enough for a few large uploads, and no danger on a small machine. */
 export const BODY_MEMORY = 256 * 1024 * 1024;
 
+/** The default of `limits.body` where bodies are collected in memory. */
+const COLLECTED_BODY = 16 * 1024 * 1024;
+
+/** The same where a JavaScript handler takes them as they come. */
+const STREAMED_BODY = 128 * 1024 * 1024;
+
 /** Every option, its default and its range. Nested ones are named with a dot. */
 const RULES = {
   port: port(8080),
@@ -56,7 +62,7 @@ const RULES = {
   'limits.requestLine': integer(64, 1_048_576, 8192),
   'limits.head': integer(128, 1_048_576, 16_384),
   'limits.fields': integer(1, 10_000, 100),
-  'limits.body': integer(0, 4_294_967_296, 16_777_216),
+  'limits.body': optional(integer(0, 4_294_967_296)),
   'limits.chunkExtensions': integer(0, 1_048_576, 16_384),
   'timeouts.head': integer(1, DAY_MS, 30_000),
   'timeouts.body': integer(1, DAY_MS, 30_000),
@@ -165,6 +171,8 @@ export function resolveOptions(
       : { ...elsewhere, entries: [], fetch: undefined };
   const { routes } = handlers;
   const shutdown = shutdownOf(options.gracefulShutdown, get('timeouts.drain'));
+  const proxies = Proxies.from(get('trustProxy'));
+  const streams = routes?.some(({ handler }) => handler !== undefined) ?? false;
   const native = {
     ...(unix === undefined ? {} : { unix }),
     hostname: get('hostname'),
@@ -177,14 +185,16 @@ export function resolveOptions(
     ...(maxConnections === undefined ? {} : { maxConnections }),
     // The engine gives each I/O thread an equal share, and the largest body that
     // the limit allows must fit in one.
-    bodyMemory: get('bodyMemory') ?? Math.max(BODY_MEMORY, get('limits.body') * ioThreads),
+    bodyMemory:
+      get('bodyMemory') ??
+      Math.max(BODY_MEMORY, (get('limits.body') ?? COLLECTED_BODY) * ioThreads),
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
     ...(requestTimeout === 0 ? {} : { requestTimeout }),
     limits: {
       requestLine: get('limits.requestLine'),
       head: get('limits.head'),
       fields: get('limits.fields'),
-      body: get('limits.body'),
+      body: get('limits.body') ?? (streams ? STREAMED_BODY : COLLECTED_BODY),
       chunkExtensions: get('limits.chunkExtensions'),
     },
     timeouts: {
@@ -197,6 +207,7 @@ export function resolveOptions(
     ...(routes === undefined ? {} : { routes }),
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
+    secured: [...(proxies?.peers ?? [])],
   };
   const { globals = true } = options;
   if (typeof globals !== 'boolean') {
@@ -206,7 +217,6 @@ export function resolveOptions(
   // Threads that were asked for by number are threads of their own.
   const drives = elsewhere === undefined && get('ioThreads') === 'auto' && ioThreads === 1;
   const signal = signalAt(options);
-  const proxies = Proxies.from(get('trustProxy'));
   return {
     native,
     ...handlers,

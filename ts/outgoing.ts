@@ -3,7 +3,7 @@ import { concat } from './body.js';
 import { ReactorError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { type FieldNotes, sizeOfFields, writeFields } from './fields.js';
-import { ABORT, CLOSE, END, WINDOW } from './lane.js';
+import { ABORT, CLOSE, END, NO_LENGTH, WINDOW } from './lane.js';
 import type { Replies } from './replies.js';
 import { show } from './show.js';
 
@@ -81,7 +81,7 @@ export class Outgoing implements Starting {
     this.#exchange = exchange;
     this.#status = status;
     this.#fields = bytes.subarray(0, end);
-    this.#flags = notes.closes ? CLOSE : 0;
+    this.#flags = (notes.closes ? CLOSE : 0) | (exchange.isHead ? NO_LENGTH : 0);
     this.#declared = length < 0 ? notes.declared : length;
     this.#reader = stream.getReader();
   }

@@ -23,11 +23,20 @@ export const TRUST_PROXY = `true, false, a number of proxies from 0 to ${MOST_HO
  * is not trusted: whatever that one says, anybody could have said.
  */
 export class Proxies {
+  /**
+   * The peers that are believed, for the engine: `*` for all, `unix`, and ranges as
+   * `address/bits`.
+   */
+  readonly peers: readonly string[];
   readonly #trusts: (address: string | undefined, hop: number) => boolean;
   #lastPeer: string | undefined = undefined;
   #isLastTrusted: boolean;
 
-  private constructor(trusts: (address: string | undefined, hop: number) => boolean) {
+  private constructor(
+    peers: readonly string[],
+    trusts: (address: string | undefined, hop: number) => boolean,
+  ) {
+    this.peers = peers;
     this.#trusts = trusts;
     this.#isLastTrusted = trusts(undefined, 0);
   }
@@ -38,7 +47,7 @@ export class Proxies {
    */
   static from(value: TrustProxy): Proxies | null {
     if (typeof value === 'boolean') {
-      return value ? new Proxies(() => true) : null;
+      return value ? new Proxies(['*'], () => true) : null;
     }
     if (typeof value === 'number') {
       if (!Number.isInteger(value) || value < 0 || value > MOST_HOPS) {
@@ -47,13 +56,13 @@ export class Proxies {
       // The other end of a unix socket is the first proxy, though it has no address.
       return value === 0
         ? null
-        : new Proxies((address, hop) => hop < value && (hop === 0 || address !== undefined));
+        : new Proxies(['*'], (address, hop) => hop < value && (hop === 0 || address !== undefined));
     }
     const given = typeof value === 'string' ? value.split(',') : value;
     if (!Array.isArray(given)) {
       throw new RangeError(`${given} is no list`);
     }
-    return new Proxies(listed(given));
+    return listed(given, (peers, trusts) => new Proxies(peers, trusts));
   }
 
   /** @param address of the direct peer; `undefined` on a unix socket */
@@ -99,7 +108,11 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   private: PRIVATE,
 };
 
-function listed(given: readonly unknown[]): (address: string | undefined) => boolean {
+function listed(
+  given: readonly unknown[],
+  make: (peers: readonly string[], trusts: (address: string | undefined) => boolean) => Proxies,
+): Proxies {
+  const peers: string[] = [];
   // Apart: in one list, `::/0` would take in IPv4 too.
   const ipv4 = new BlockList();
   const ipv6 = new BlockList();
@@ -114,10 +127,12 @@ function listed(given: readonly unknown[]): (address: string | undefined) => boo
     const name = entry.trim();
     if (name === 'unix') {
       hasUnix = true;
+      peers.push(name);
       continue;
     }
     for (const range of Object.hasOwn(NAMED, name) ? (NAMED[name] ?? []) : [name]) {
       const [address, prefix] = parseRange(range);
+      peers.push(`${address}/${prefix}`);
       if (address.includes(':')) {
         ipv6.addSubnet(address, prefix, 'ipv6');
       } else {
@@ -125,12 +140,12 @@ function listed(given: readonly unknown[]): (address: string | undefined) => boo
       }
     }
   }
-  return (address) => {
+  return make(peers, (address) => {
     if (address === undefined) {
       return hasUnix;
     }
     return address.includes(':') ? ipv6.check(address, 'ipv6') : ipv4.check(address, 'ipv4');
-  };
+  });
 }
 
 /** Bits by which IPv4 addresses are longer where they are written as IPv6. */

@@ -1,5 +1,15 @@
 import { type FieldNotes, sizeOfFields, writeFields } from './fields.js';
-import { type Bytes, CHUNK, CLOSE, DECLARED, END, HEAD, type Lane, RESPONSE } from './lane.js';
+import {
+  type Bytes,
+  CHUNK,
+  CLOSE,
+  DECLARED,
+  END,
+  HEAD,
+  type Lane,
+  NO_LENGTH,
+  RESPONSE,
+} from './lane.js';
 
 const WORDS = 16 * 1024;
 const BYTES = 256 * 1024;
@@ -71,15 +81,21 @@ export class Replies {
     const size = fields === null ? 0 : sizeOfFields(fields);
     const most = body === null ? 0 : typeof body === 'string' ? body.length * WIDEST : body.length;
     if (!this.hasRoom(size + most)) {
-      this.#large(id, status, flags, fields ?? [], body);
+      this.#large(
+        id,
+        status,
+        isHead && body === null ? flags | NO_LENGTH : flags,
+        fields ?? [],
+        body,
+      );
       return;
     }
     const start = this.#byteCount;
     let bodyStart = start;
-    let allFlags = flags;
+    let allFlags = isHead && body === null ? flags | NO_LENGTH : flags;
     if (size > 0) {
       bodyStart = writeFields(this.bytes, start, fields as readonly string[], this.#notes);
-      allFlags = this.#notes.closes ? flags | CLOSE : flags;
+      allFlags |= this.#notes.closes ? CLOSE : 0;
       if (isHead && body === null && this.#notes.declared >= 0) {
         const encoded = this.bytes.slice(start, bodyStart);
         this.head(id, status, allFlags, encoded, NO_BYTES, this.#notes.declared);

@@ -400,7 +400,19 @@ function paramsOf(names: readonly string[], values: readonly string[]): Record<s
   for (let i = 0; i < names.length; i++) {
     const value = values[i] ?? '';
     // It takes what is no valid escape as it is, and never throws.
-    params[names[i] as string] = value.includes('%') ? unescapePercent(value) : value;
+    const text = value.includes('%') ? unescapePercent(value) : value;
+    const name = names[i] as string;
+    if (name === '__proto__') {
+      // An assignment would set the prototype, or nothing.
+      Object.defineProperty(params, name, {
+        value: text,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    } else {
+      params[name] = text;
+    }
   }
   return params;
 }

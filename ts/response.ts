@@ -65,8 +65,11 @@ export class ReactorResponse {
 
   static {
     isReactorResponse = (value): value is ReactorResponse => #status in value;
-    responseFields = (response, content) =>
-      response.#headers && fieldsToSend(response.#headers, content);
+    responseFields = (response, content) => {
+      const fields = response.#headers && fieldsToSend(response.#headers, content);
+      const phrase = response.#statusText;
+      return phrase === '' ? fields : ['', phrase, ...(fields ?? [])];
+    };
     impliedType = (response) => response.#implied;
     takeContent = (response) => {
       const body = response.#body;

@@ -14,14 +14,7 @@ import { show } from './show.js';
 const RESPONSE_KEYS = ['status', 'headers', 'body'];
 
 /** Framing and connection fields belong to the server: two sources would contradict each other. */
-const OWN_FIELDS = [
-  'connection',
-  'content-length',
-  'date',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-];
+const OWN_FIELDS = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding'];
 
 /** Routes as the engine takes them, and the handlers that they lead to. */
 export interface ResolvedRoutes {
@@ -174,7 +167,7 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
   if (typeof body !== 'string' && !isBytes(body)) {
     throw bad(label, 'must have a body that is a string or bytes', body);
   }
-  if (body.length > 0 && (status === 204 || status === 304)) {
+  if (body.length > 0 && (status === 204 || status === 205 || status === 304)) {
     throw bad(label, `cannot have a body with status ${status}`, body);
   }
   const fields = renderFields(label, response.headers);

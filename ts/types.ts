@@ -477,8 +477,9 @@ export interface Limits {
   fields?: number | undefined;
 
   /**
-   * Bytes of the body, 0 to 4294967296; more is a 413.
-   * @default 16777216
+   * Bytes of the body, 0 to 4294967296; more is a 413. JavaScript handlers get a body as
+   * it comes, so more of it is allowed there.
+   * @default 134217728 where a handler is JavaScript, else 16777216
    */
   body?: number | undefined;
 
@@ -582,7 +583,7 @@ export interface StaticResponse {
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 
   /**
-   * Body; a string is sent as UTF-8. Not allowed with 204 and 304.
+   * Body; a string is sent as UTF-8. Not allowed with 204, 205 and 304.
    * @default ''
    */
   readonly body?: string | Uint8Array | undefined;

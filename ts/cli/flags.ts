@@ -142,7 +142,7 @@ export const FLAGS: readonly Flag[] = [
     flags: '--max-body <bytes>',
     env: 'REACTOR_MAX_BODY',
     option: 'limits.body',
-    text: 'body',
+    text: 'body; by default 134217728 where handlers are JavaScript, else 16777216',
     group: LIMITS,
   },
   {

@@ -13,6 +13,25 @@ export interface Head {
 /** Longest name and longest value that a record of the lane can tell. */
 const MOST = 0xffff;
 
+/** Where the phrase begins in `HTTP/1.1 200 OK`. */
+const PHRASE = 13;
+
+/** Phrases that the engine sends by itself; every other is told. */
+const PHRASES: Readonly<Record<string, string>> = {
+  200: 'OK',
+  201: 'Created',
+  204: 'No Content',
+  206: 'Partial Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  304: 'Not Modified',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+};
+
 /**
  * The value of a `Content-Disposition` as the program gave it. Node takes its Latin-1
  * for UTF-8 where the length of the body is known, so that the bytes come out right
@@ -54,6 +73,10 @@ export function takeApart(text: string, headers?: unknown): Head {
   const fields: string[] = [];
   let declared = -1;
   let line = text.indexOf('\r\n') + 2;
+  const phrase = text.substring(PHRASE, line - 2);
+  if (phrase !== PHRASES[text.substring(PHRASE - 4, PHRASE - 1)]) {
+    fields.push('', phrase);
+  }
   for (;;) {
     const end = text.indexOf('\r\n', line);
     if (end <= line) {
@@ -103,7 +126,6 @@ function ownName(name: string): string {
 const OWN_NAMES = new Set([
   'date',
   'connection',
-  'keep-alive',
   'content-length',
   'transfer-encoding',
   DISPOSITION,

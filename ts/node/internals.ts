@@ -19,6 +19,8 @@ export interface NodeOutgoing extends ServerResponse {
   _hasBody: boolean;
   /** What `end` says the length is, or a field did. */
   _contentLength: number | null;
+  /** Milliseconds that the head says the connection is kept for; 0 says nothing. */
+  _keepAliveTimeout: number;
   /** What `addTrailers` was given. */
   _trailer: string;
   _sent100: boolean;

@@ -63,6 +63,8 @@ export function makeResponse(
   const res = new options.ServerResponse(req, { highWaterMark, rejectNonStandardBodyWrites });
   // Whether HTTP/1.0 keeps its connection is known to the engine.
   res.shouldKeepAlive = true;
+  // So that the head says it (Keep-Alive: timeout=N), as Node's does.
+  res._keepAliveTimeout = socket.server.keepAliveTimeout;
   if (options.uniqueHeaders !== null) {
     const [symbol, names] = options.uniqueHeaders;
     res[symbol] = names;

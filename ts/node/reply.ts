@@ -2,7 +2,7 @@ import { concat } from '../body.js';
 import { ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { type FieldNotes, sizeOfFields, writeFields } from '../fields.js';
-import { ABORT, END, WINDOW } from '../lane.js';
+import { ABORT, END, NO_LENGTH, WINDOW } from '../lane.js';
 import type { Sender, Starting } from '../outgoing.js';
 import type { Head } from './head.js';
 
@@ -72,7 +72,7 @@ export class Reply implements Starting {
     if (this.#state === 'empty') {
       this.#status = status;
       this.#head = head;
-      this.#flags = flags;
+      this.#flags = flags | (this.#exchange.isHead ? NO_LENGTH : 0);
       this.#state = 'held';
     }
   }

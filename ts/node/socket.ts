@@ -13,6 +13,8 @@ import { Reply, type Written } from './reply.js';
 /** What a socket needs of its server. */
 export interface SocketServer extends EventEmitter {
   address(): AddressInfo | string | null;
+  /** Milliseconds that a connection is kept between requests. */
+  readonly keepAliveTimeout: number;
   /** The sockets whose exchange is not over. */
   readonly sockets: Set<ExchangeSocket>;
 }

@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Announce, App, Config, Inline, Lane, Limits, Listen, LogFormat,
-    LogTarget, MaxConnections, Target, Timeouts, Tuning,
+    LogTarget, MaxConnections, Secured, Target, Timeouts, Tuning,
 };
 
 use crate::server::Failure;
@@ -57,6 +57,9 @@ pub struct NativeOptions {
     pub metrics: Option<NativeListen>,
     /// Path of the control socket. Absent: there is none.
     pub control: Option<String>,
+    /// Peers that may ask for https URLs: `*` for all, `unix`, and ranges as
+    /// `address/bits`.
+    pub secured: Vec<String>,
 }
 
 /// The access log.
@@ -211,6 +214,7 @@ impl NativeOptions {
             access_log: self.access_log.map(NativeAccessLog::into_access_log),
             metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
             control: self.control.map(PathBuf::from),
+            secured: secured(&self.secured),
             ..Config::default()
         })
     }
@@ -220,6 +224,25 @@ fn listen_at(unix: Option<String>, host: String, port: u16) -> Listen {
     match unix {
         Some(path) => Listen::Unix(PathBuf::from(path)),
         None => Listen::Tcp { host, port },
+    }
+}
+
+/// What TypeScript has checked; a range that is none is left out, so nobody is trusted
+/// by mistake.
+fn secured(peers: &[String]) -> Secured {
+    if peers.is_empty() {
+        return Secured::None;
+    }
+    if peers.iter().any(|peer| peer == "*") {
+        return Secured::All;
+    }
+    let range = |peer: &String| {
+        let (address, bits) = peer.split_once('/')?;
+        Some((address.parse().ok()?, bits.parse().ok()?))
+    };
+    Secured::Some {
+        ranges: peers.iter().filter_map(range).collect(),
+        unix: peers.iter().any(|peer| peer == "unix"),
     }
 }
 

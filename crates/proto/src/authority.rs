@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::class;
+use crate::{class, punycode};
 
 /// What a valid authority has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,9 @@ pub(crate) struct Authority {
 }
 
 /// Checks `bytes`; `None` if they are not a non-empty host with an optional
-/// numeric port. User information is refused: it has no place in a request
-/// (RFC 9110 §4.2.4). IPvFuture is refused too, as nothing defines one.
+/// numeric port, or if no URL can have that host (URL standard, §3.5): a program
+/// must be able to make a URL of it. User information is refused: it has no place
+/// in a request (RFC 9110 §4.2.4). IPvFuture is refused too, as nothing defines one.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
     let host_end = if bytes.first() == Some(&b'[') {
         let close = memchr::memchr(b']', bytes)?;
@@ -21,7 +22,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
         address.parse::<Ipv6Addr>().ok()?;
         close + 1
     } else {
-        reg_name_end(bytes)?
+        name_end(bytes)?
     };
     match &bytes[host_end..] {
         [] => Some(Authority { has_port: false }),
@@ -30,24 +31,95 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
     }
 }
 
-/// Where the name at the start of `bytes` ends; `None` if it is empty or has a
-/// broken percent-encoding. IPv4 addresses are names as far as bytes go.
-fn reg_name_end(bytes: &[u8]) -> Option<usize> {
+/// Where the name or IPv4 address at the start of `bytes` ends; `None` if there is
+/// none.
+#[inline]
+fn name_end(bytes: &[u8]) -> Option<usize> {
     let mut i = 0;
-    while let Some(&byte) = bytes.get(i) {
-        if class::is_reg_name(byte) {
-            i += 1;
-        } else if byte == b'%' {
-            let digits = bytes.get(i + 1..i + 3)?;
-            if !digits.iter().all(u8::is_ascii_hexdigit) {
-                return None;
-            }
-            i += 3;
-        } else {
-            break;
-        }
+    let mut has_percent = false;
+    while let Some(&byte) = bytes.get(i)
+        && (class::is_reg_name(byte) || byte == b'%')
+    {
+        has_percent |= byte == b'%';
+        i += 1;
     }
-    (i > 0).then_some(i)
+    let host = &bytes[..i];
+    let is_valid = if has_percent { is_encoded_domain(host) } else { is_domain(host) };
+    (i > 0 && is_valid).then_some(i)
+}
+
+/// A name of which some is percent-encoded. What it stands for must be ASCII and
+/// allowed in a domain: a name in another script is sent in Punycode
+/// (RFC 3986 §3.2.2).
+#[cold]
+fn is_encoded_domain(host: &[u8]) -> bool {
+    let mut plain = Vec::with_capacity(host.len());
+    let mut rest = host;
+    while let [first, after @ ..] = rest {
+        let mut byte = *first;
+        rest = after;
+        if byte == b'%' {
+            let [high, low, after @ ..] = rest else { return false };
+            let digit = |byte: u8| (byte as char).to_digit(16).and_then(|n| u8::try_from(n).ok());
+            let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return false };
+            byte = high << 4 | low;
+            rest = after;
+        }
+        // The forbidden domain code points, and what is not ASCII.
+        if byte <= b' ' || byte >= 0x7f || b"#%/:<>?@[\\]^|".contains(&byte) {
+            return false;
+        }
+        plain.push(byte);
+    }
+    is_domain(&plain)
+}
+
+/// Whether a domain of allowed characters is one for a URL too: what ends in a
+/// number has to be an IPv4 address, and what begins with `xn--` Punycode.
+#[inline]
+fn is_domain(host: &[u8]) -> bool {
+    // A letter at the end is nearly always no number, and `--` is rare.
+    let ends_in_letter = matches!(host.last(), Some(b'g'..=b'w' | b'y' | b'z'));
+    (ends_in_letter || is_name_or_ipv4(host))
+        && (memchr::memchr(b'-', host).is_none() || has_sound_punycode(host))
+}
+
+fn is_name_or_ipv4(host: &[u8]) -> bool {
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    let last = host.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
+    let is_digits = !last.is_empty() && last.iter().all(u8::is_ascii_digit);
+    if !is_digits && ipv4_number(last).is_none() {
+        return true;
+    }
+    // One to four numbers; the last fills the bytes that are left.
+    let count = host.split(|&byte| byte == b'.').count();
+    count <= 4
+        && host.split(|&byte| byte == b'.').enumerate().all(|(at, part)| {
+            let most = if at + 1 < count { 255 } else { u32::MAX >> (8 * at) };
+            ipv4_number(part).is_some_and(|number| number <= u64::from(most))
+        })
+}
+
+/// A number of an IPv4 address: hexadecimal with `0x`, octal with `0`, else
+/// decimal. Saturates.
+fn ipv4_number(part: &[u8]) -> Option<u64> {
+    let (digits, radix) = match part {
+        [] => return None,
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16),
+        [b'0', digits @ ..] => (digits, 8),
+        digits => (digits, 10),
+    };
+    digits.iter().try_fold(0u64, |number, &byte| {
+        let digit = (byte as char).to_digit(radix)?;
+        Some(number.saturating_mul(radix.into()).saturating_add(digit.into()))
+    })
+}
+
+fn has_sound_punycode(host: &[u8]) -> bool {
+    host.split(|&byte| byte == b'.').all(|label| match label {
+        [b'x' | b'X', b'n' | b'N', b'-', b'-', rest @ ..] => punycode::is_sound(rest),
+        _ => true,
+    })
 }
 
 /// Digits that fit a TCP port. The grammar lets a port be empty.
@@ -79,7 +151,20 @@ mod tests {
             ("127.0.0.1:8080", true),
             ("[::1]", false),
             ("[::ffff:1.2.3.4]:0443", true),
-            ("caf%C3%A9.example", false),
+            ("a%2Db.ex%61mple", false),
+            ("xn--caf-dma.example", false),
+            ("XN--LS8H", false),
+            ("a--b", false),
+            ("1", false),
+            ("1.2.3", false),
+            ("127.0.0.1.", false),
+            ("0x7f.1:80", true),
+            ("4294967295", false),
+            ("0x", false),
+            ("1..", false),
+            ("1.2.3.4.a", false),
+            ("1a", false),
+            ("a..b.", false),
             ("a_b~!$&'()*+,;=", false),
             ("a:65535", true),
         ] {
@@ -119,6 +204,30 @@ mod tests {
             "a,b c",
             "caf\u{e9}",
             "a:99999999999",
+            "a%00b",
+            "a%20b",
+            "a%2Fb",
+            "a%25b",
+            "a%7f",
+            "caf%C3%A9.example",
+            "%ff",
+            "256.1.1.1",
+            "1.2.3.256",
+            "1.2.3.4.5",
+            "a.1",
+            "a.1.",
+            "a.0x",
+            "a.0x1F",
+            "08",
+            "09.1",
+            "4294967296",
+            "0.0.0.0x100",
+            "%32%35%36.1.1.1",
+            "99999999999999999999999999.1",
+            "xn--",
+            "xn--a",
+            "xn--zzzz",
+            "xn--99999999",
         ] {
             assert_eq!(parse(host.as_bytes()), None, "{host}");
         }

@@ -5,17 +5,20 @@
 
 use crate::{Limits, RequestError, class};
 
+/// Digits that the largest size takes.
+const MOST_DIGITS: u8 = 16;
+
 /// The state of one chunked body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunked {
     at: At,
-    /// Hexadecimal digits of the size read so far.
+    /// Hexadecimal digits of the size read so far, [`MOST_DIGITS`] at most.
     digits: u8,
     /// The chunk's size while it is read, then what is left of its data.
     left: u64,
     /// Data bytes of the chunks up to this one.
     total: u64,
-    /// Extension bytes of the message so far.
+    /// Extension bytes of the message so far, and needless zeros of its sizes.
     extensions: u32,
     /// Trailer bytes so far.
     trailers: u32,
@@ -155,12 +158,21 @@ impl Chunked {
             }
             _ => return Err(RequestError::ChunkSizeInvalid),
         };
-        // Sixteen digits fit 64 bits; half of that range is still absurd, and
-        // stays clear of readers that keep sizes in signed numbers.
-        if self.digits == 16 || self.left > (i64::MAX as u64) >> 4 {
+        // Half of what 64 bits hold is still absurd, and stays clear of readers that
+        // keep sizes in signed numbers.
+        if self.left > (i64::MAX as u64) >> 4 {
             return Err(RequestError::ChunkSizeTooLarge);
         }
-        self.digits += 1;
+        // Leading zeros are as many as a client likes (RFC 9112 §7.1); what no size
+        // needs is bounded as extensions are.
+        if self.digits == MOST_DIGITS {
+            self.extensions = self.extensions.saturating_add(1);
+            if self.extensions as usize > limits.chunk_extensions {
+                return Err(RequestError::ChunkSizeTooLarge);
+            }
+        } else {
+            self.digits += 1;
+        }
         self.left = self.left << 4 | u64::from(digit);
         Ok(At::Size)
     }

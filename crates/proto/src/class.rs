@@ -45,7 +45,7 @@ pub(crate) fn is_value(byte: u8) -> bool {
 
 #[inline]
 fn is_target(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && byte != b'#'
+    matches!(byte, 0x21..=0x7e) && byte != b'#' && byte != b'\\'
 }
 
 /// Optional whitespace (RFC 9110 §5.6.3). Not `u8::is_ascii_whitespace`, which
@@ -97,12 +97,14 @@ pub(crate) fn token_end(buf: &[u8], mut i: usize) -> usize {
     i
 }
 
-/// Index of the first byte at or after `i` that a target may not hold, or the length.
+/// Index of the first byte at or after `i` that a target's path may not hold, or the
+/// length. A `\` is among them: URL parsers read it as `/`, and others do not.
 #[inline]
 pub(crate) fn target_end(buf: &[u8], mut i: usize) -> usize {
     while let Some(word) = buf.get(i..).and_then(<[u8]>::first_chunk) {
         let x = u64::from_le_bytes(*word);
-        let stops = below(x, 0x21) | equal(x, 0x7f) | equal(x, b'#') | (x & HIGHS);
+        let odd = equal(x, 0x7f) | equal(x, b'#') | equal(x, b'\\');
+        let stops = below(x, 0x21) | odd | (x & HIGHS);
         if stops != 0 {
             return i + (stops.trailing_zeros() / 8) as usize;
         }

@@ -21,7 +21,7 @@ pub enum RequestError {
     RequestLineInvalid,
     /// The request line is longer than the limit.
     RequestLineTooLong,
-    /// The target holds a space, control, non-ASCII byte or `#`.
+    /// The target holds a space, control, non-ASCII byte or `#`, or its path a `\\`.
     TargetInvalid,
     /// The target's form is not one that this method may have.
     TargetFormInvalid,
@@ -57,9 +57,9 @@ pub enum RequestError {
     HostRepeated,
     /// An empty Host field where the target names no host either.
     HostEmpty,
-    /// The Host field is not a host with an optional port.
+    /// The Host field is not a host that a URL can have, with an optional port.
     HostInvalid,
-    /// Content-Length is not one decimal number.
+    /// Content-Length is not one decimal number, or does not fit 64 bits.
     ContentLengthInvalid,
     /// More than one Content-Length field.
     ContentLengthRepeated,
@@ -81,7 +81,7 @@ pub enum RequestError {
     BodyTooLarge,
     /// A chunk size that is not plain hexadecimal digits.
     ChunkSizeInvalid,
-    /// A chunk size with more than 16 digits, or of 2^63 and more.
+    /// A chunk size of 2^63 and more, or with more zeros before it than the limit.
     ChunkSizeTooLarge,
     /// A chunk extension that breaks the grammar.
     ChunkExtensionInvalid,
@@ -142,7 +142,7 @@ impl RequestError {
                  (RFC 9112 section 3.2)."
             }
             Self::TargetAuthorityInvalid => {
-                "The request target's authority is not a host with an optional port \
+                "The request target's authority is not the host of a URL with an optional port \
                  (RFC 9112 section 3.2)."
             }
             Self::TargetSchemeInsecure => {
@@ -177,7 +177,7 @@ impl RequestError {
             Self::HostRepeated => "There is more than one Host field (RFC 9112 section 3.2).",
             Self::HostEmpty => "The Host field is empty (RFC 9110 section 7.2).",
             Self::HostInvalid => {
-                "The Host field is not a host with an optional port (RFC 9110 section 7.2)."
+                "The Host field is not the host of a URL with an optional port (RFC 9110 section 7.2)."
             }
             Self::ContentLengthInvalid => {
                 "Content-Length is not a decimal number (RFC 9112 section 6.3)."

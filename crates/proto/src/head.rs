@@ -34,6 +34,8 @@ pub struct Head {
     pub(crate) keep_alive: bool,
     pub(crate) expect_continue: bool,
     pub(crate) upgrade: bool,
+    /// The target is an `https` URL.
+    pub(crate) secure: bool,
     pub(crate) method_token: Span,
     pub(crate) target: Span,
     pub(crate) path: Span,
@@ -122,6 +124,15 @@ impl Head {
     #[must_use]
     pub fn upgrade(&self) -> bool {
         self.upgrade
+    }
+
+    /// Whether the target is an `https` URL in absolute-form. Only a connection that
+    /// is secured, or comes from a proxy that secures it, may ask for one: to others
+    /// the answer is [`RequestError::TargetSchemeInsecure`](crate::RequestError)
+    /// (RFC 9110 §7.4).
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Length of the head in bytes, blank line included.

@@ -38,6 +38,7 @@ mod error;
 mod head;
 mod limits;
 mod method;
+mod punycode;
 pub mod response;
 mod semantics;
 mod span;

@@ -20,6 +20,8 @@ pub enum FieldError {
     Name,
     /// The value holds a control byte: CR, LF, NUL or another.
     Value,
+    /// The reason phrase holds one.
+    Reason,
 }
 
 impl fmt::Display for FieldError {
@@ -27,6 +29,7 @@ impl fmt::Display for FieldError {
         f.write_str(match self {
             Self::Name => "the field name is not a token (RFC 9110 section 5.1)",
             Self::Value => "the field value holds a control byte (RFC 9110 section 5.5)",
+            Self::Reason => "the reason phrase holds a control byte (RFC 9112 section 4)",
         })
     }
 }
@@ -116,6 +119,30 @@ pub fn status_line(out: &mut Vec<u8>, status: u16) {
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the status line with a reason phrase of the program's own. An empty one is
+/// the phrase that goes with the status.
+///
+/// # Errors
+///
+/// When the phrase holds a control byte other than tab (RFC 9112 §4). Nothing is
+/// appended then, so no phrase can end the line early.
+pub fn status_line_with(out: &mut Vec<u8>, status: u16, phrase: &[u8]) -> Result<(), FieldError> {
+    if phrase.is_empty() {
+        status_line(out, status);
+        return Ok(());
+    }
+    if class::value_end(phrase, 0) != phrase.len() {
+        return Err(FieldError::Reason);
+    }
+    let status = if matches!(status, 100..=999) { status } else { 500 };
+    out.extend_from_slice(b"HTTP/1.1 ");
+    number(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(phrase);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// Appends one field line.

@@ -171,7 +171,7 @@ fn host(
 }
 
 /// Digits only: no sign, no list, no spaces inside (RFC 9110 §8.6). A number that
-/// does not fit 64 bits is valid and over any limit.
+/// does not fit 64 bits is no length: a reader that wraps would see another one.
 fn content_length(value: &[u8]) -> Result<u64, RequestError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(RequestError::ContentLengthInvalid);
@@ -179,7 +179,7 @@ fn content_length(value: &[u8]) -> Result<u64, RequestError> {
     value
         .iter()
         .try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-        .ok_or(RequestError::BodyTooLarge)
+        .ok_or(RequestError::ContentLengthInvalid)
 }
 
 /// The elements of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).

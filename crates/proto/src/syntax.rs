@@ -111,7 +111,10 @@ fn request_line(buf: &[u8], head: &mut Head) -> Result<usize, RequestError> {
         return Err(fault(buf, method_end, RequestError::MethodInvalid));
     }
     let start = method_end + 1;
-    let end = class::target_end(buf, start);
+    let mut end = class::target_end(buf, start);
+    if buf.get(end) == Some(&b'\\') {
+        end = past_backslashes(buf, start, end);
+    }
     if start == end || buf.get(end) != Some(&b' ') {
         let other = match buf.get(end) {
             Some(b' ' | b'\t') => RequestError::RequestLineInvalid,
@@ -129,6 +132,18 @@ fn request_line(buf: &[u8], head: &mut Head) -> Result<usize, RequestError> {
     // After the version: the HTTP/2 preface is `PRI *`, and its fault is the version.
     target::parse(buf, head)?;
     Ok(end + 11)
+}
+
+/// Where the target ends that has a `\` at `end`. In a query that is a character as
+/// others are, and browsers send it so; in a path it is refused.
+#[cold]
+fn past_backslashes(buf: &[u8], start: usize, mut end: usize) -> usize {
+    if memchr(b'?', &buf[start..end]).is_some() {
+        while buf.get(end) == Some(&b'\\') {
+            end = class::target_end(buf, end + 1);
+        }
+    }
+    end
 }
 
 /// Any version but the usual one. `rest` is what follows the target, `tail` its

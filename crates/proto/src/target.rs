@@ -8,6 +8,7 @@ use crate::{Head, Method, RequestError, Span, authority};
 pub(crate) fn parse(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     let Span { start, end } = head.target;
     head.authority = None;
+    head.secure = false;
     if head.method == Method::Connect {
         return connect(buf, head);
     }
@@ -48,10 +49,9 @@ fn other_forms(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     let has_scheme = |scheme: &[u8]| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    if has_scheme(b"https://") {
-        return Err(RequestError::TargetSchemeInsecure);
-    }
-    let scheme = b"http://";
+    // Whether the connection may speak for https is not in the bytes.
+    head.secure = has_scheme(b"https://");
+    let scheme: &[u8] = if head.secure { b"https://" } else { b"http://" };
     if !has_scheme(scheme) {
         return Err(RequestError::TargetFormInvalid);
     }

@@ -7,9 +7,12 @@
 //! is the method looked at, so a path always belongs to one pattern, whose
 //! methods are all that it allows.
 //!
-//! Segments are compared after percent-decoding, and the path is cut before it:
-//! `%2F` is a byte of a segment and never a border (RFC 3986 §2.2). A trailing
-//! slash makes a different path. Look paths up by their [`normal_path`].
+//! Literal text is compared byte for byte with what a URL parser would write,
+//! so a route matches just what a program sees in its request's URL: `/%61` is
+//! not `/a`. A pattern may be written as a person writes it: `/café` and `/a b`
+//! stand for `/caf%C3%A9` and `/a%20b`. `%2F` is a byte of a segment and never a
+//! border (RFC 3986 §2.2). Parameters are decoded. A trailing slash makes a
+//! different path. Look paths up by their [`normal_path`].
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
-//! Paths without dot segments.
+//! Paths as the URL standard's parser writes them.
 
-/// `path` as the URL standard's parser makes it: without the segments `.` and
-/// `..` (RFC 3986 §5.2.4), each dot as itself or as `%2e`, and with `/` for `\`.
-/// `None` where that is `path` itself, as it is with all that browsers send.
+/// `path` as the URL standard's parser writes it: without the segments `.` and
+/// `..` (RFC 3986 §5.2.4), each dot as itself or as `%2e`, and with the
+/// characters of the path percent-encode set encoded. `None` where that is
+/// `path` itself, as it is with all that browsers send.
 ///
 /// A program sees the normal form in its request's URL. If routes were looked
 /// up by another, `/public/../admin` would be a way around what guards `/admin`.
@@ -11,7 +12,7 @@ pub fn normal_path(path: &[u8]) -> Option<Vec<u8>> {
     // A segment of dots begins with one, or with `%`.
     let mut before = 0;
     let is_suspect = path.iter().any(|&byte| {
-        let suspect = byte == b'\\' || (before == b'/' && matches!(byte, b'.' | b'%'));
+        let suspect = is_encoded(byte) || (before == b'/' && matches!(byte, b'.' | b'%'));
         before = byte;
         suspect
     });
@@ -22,7 +23,7 @@ pub fn normal_path(path: &[u8]) -> Option<Vec<u8>> {
 fn rewritten(path: &[u8]) -> Option<Vec<u8>> {
     let rest = path.strip_prefix(b"/")?;
     let mut normal = Vec::with_capacity(path.len());
-    let mut segments = rest.split(|byte| matches!(byte, b'/' | b'\\')).peekable();
+    let mut segments = rest.split(|&byte| byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let dots = dots(segment);
         if dots == Some(2) {
@@ -30,7 +31,7 @@ fn rewritten(path: &[u8]) -> Option<Vec<u8>> {
         }
         if dots.is_none() {
             normal.push(b'/');
-            normal.extend_from_slice(segment);
+            encode(&mut normal, segment);
         } else if segments.peek().is_none() {
             // `/a/..` is a folder, as `/a/../` is.
             normal.push(b'/');
@@ -39,8 +40,46 @@ fn rewritten(path: &[u8]) -> Option<Vec<u8>> {
     (normal != path).then_some(normal)
 }
 
+/// Whether a URL parser writes this byte of a path as `%` and two digits: the
+/// path percent-encode set (URL standard, §1.3), without `?`, `#`, which end a path,
+/// and `^`, which Node before 24 leaves as it is.
+#[inline]
+fn is_encoded(byte: u8) -> bool {
+    ENCODED[usize::from(byte)]
+}
+
+static ENCODED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte <= 0x20 || byte >= 0x7f;
+        byte += 1;
+    }
+    let others = b"\"<>`{}";
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// Appends a segment as a URL parser writes it. What is encoded already stays as
+/// it is, the case of its digits too.
+fn encode(out: &mut Vec<u8>, segment: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in segment {
+        if is_encoded(byte) {
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+            out.extend_from_slice(&[b'%', DIGITS[high], DIGITS[low]]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
 /// How many dots a segment is, if it is nothing else, and one or two.
-fn dots(mut segment: &[u8]) -> Option<usize> {
+pub(crate) fn dots(mut segment: &[u8]) -> Option<usize> {
     let mut count = 0;
     while let [first, rest @ ..] = segment {
         segment = match (first, rest) {
@@ -50,6 +89,17 @@ fn dots(mut segment: &[u8]) -> Option<usize> {
         count += 1;
     }
     (count > 0).then_some(count)
+}
+
+/// The same for a segment of a pattern: with `%5E` for `^`, as browsers send it, so that
+/// a pattern matches one path on every Node.
+pub(crate) fn encode_pattern(out: &mut Vec<u8>, segment: &[u8]) {
+    for (index, piece) in segment.split(|&byte| byte == b'^').enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b"%5E");
+        }
+        encode(out, piece);
+    }
 }
 
 #[cfg(test)]
@@ -70,8 +120,9 @@ mod tests {
             ("/a/%2e%2E/admin", "/admin"),
             ("/a/.%2e/b", "/b"),
             ("/a/%2e/b", "/a/b"),
-            ("/a\\..\\admin", "/admin"),
-            ("/admin\\users", "/admin/users"),
+            ("/a\"b", "/a%22b"),
+            ("/<a>/{b}/`c", "/%3Ca%3E/%7Bb%7D/%60c"),
+            ("/x/../{b}", "/%7Bb%7D"),
             ("/..", "/"),
             ("/../../x", "/x"),
             ("/a/.", "/a/"),
@@ -81,7 +132,6 @@ mod tests {
             ("/a//../b", "/a/b"),
             ("//..", "/"),
             ("/a/..//b", "//b"),
-            ("/\\", "//"),
         ] {
             assert_eq!(normal(path), expected, "{path}");
         }
@@ -106,6 +156,8 @@ mod tests {
             "//a",
             "/a//",
             "/%252e",
+            "/%2f%2F/%5c",
+            "/a|b[c]'~;x=1^",
         ] {
             assert_eq!(normal_path(path.as_bytes()), None, "{path}");
         }

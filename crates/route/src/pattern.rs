@@ -1,4 +1,4 @@
-use crate::percent;
+use crate::{normal, percent};
 
 /// A pattern, taken apart and found to be well-formed.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct Pattern {
 /// What one segment matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
-    /// These bytes, percent-decoded.
+    /// These bytes, as a URL parser writes them.
     Literal(Box<[u8]>),
     /// Any one segment that is not empty.
     Param,
@@ -47,8 +47,8 @@ impl Pattern {
             }
             self.names.push("*".into());
             self.segments.push(Segment::Wildcard);
-        } else if part.contains('*') {
-            return Err("'*' has to be a segment of its own (write %2A for the character)");
+        } else if part.contains('*') && part != "\\*" {
+            return Err("'*' has to be a segment of its own (write '\\*' for the character)");
         } else if let Some(name) = part.strip_prefix(':') {
             if name.is_empty() {
                 return Err("a parameter needs a name after ':'");
@@ -63,23 +63,45 @@ impl Pattern {
             self.segments.push(Segment::Param);
         } else if part.is_empty() && !last {
             return Err("a segment is empty ('//')");
-        } else if !percent::is_well_formed(part.as_bytes()) {
-            return Err("'%' has to be followed by two hexadecimal digits");
         } else {
-            let bytes = percent::decoded(part.as_bytes()).collect();
-            self.segments.push(Segment::Literal(bytes));
+            self.literal(part)?;
         }
         Ok(())
     }
 
-    /// The path that this pattern matches when no percent-encoding is used, if
-    /// there is exactly one. A literal that has `/` or `%` in it can only be
-    /// written with percent-encoding.
+    /// The path of a request has no dot segments, no `\` and nothing that a URL
+    /// parser would encode, so a literal that has must be written so, or is refused.
+    fn literal(&mut self, part: &str) -> Result<(), &'static str> {
+        // `\:` and `\*` are the characters themselves at the start of a segment.
+        let text = match part.strip_prefix('\\') {
+            Some(rest) if rest.starts_with(':') || rest == "*" => rest,
+            _ => part,
+        };
+        if text.contains('\\') {
+            return Err(
+                "a path has no '\\'; before ':' or '*' at the start of a segment it makes them literal",
+            );
+        }
+        if !percent::is_well_formed(text.as_bytes()) {
+            return Err("'%' has to be followed by two hexadecimal digits");
+        }
+        if normal::dots(text.as_bytes()).is_some() {
+            return Err(
+                "no request has a '.' or '..' segment in its path: write the path without it",
+            );
+        }
+        let mut bytes = Vec::with_capacity(text.len());
+        normal::encode_pattern(&mut bytes, text.as_bytes());
+        self.segments.push(Segment::Literal(bytes.into()));
+        Ok(())
+    }
+
+    /// The only path that this pattern matches, if there is one.
     pub(crate) fn exact_path(&self) -> Option<Box<[u8]>> {
         let mut path = Vec::new();
         for segment in &self.segments {
             match segment {
-                Segment::Literal(bytes) if !bytes.iter().any(|byte| b"/%".contains(byte)) => {
+                Segment::Literal(bytes) => {
                     path.push(b'/');
                     path.extend_from_slice(bytes);
                 }

@@ -122,7 +122,6 @@ impl<T> Routes<T> {
     }
 
     fn endpoint(&self, path: &[u8], params: &mut Params) -> Option<usize> {
-        // Keys hold no `%`, so an encoded path misses here and the tree has it.
         if let Some(&at) = self.exact.get(path) {
             return Some(at);
         }

@@ -1,12 +1,11 @@
 use std::ops::Range;
 
 use crate::pattern::Segment;
-use crate::percent;
 
 /// The patterns as a tree of segments. Values are indices of endpoints.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
-    /// Sorted by the decoded literal.
+    /// Sorted by the literal.
     literals: Vec<(Box<[u8]>, Tree)>,
     param: Option<Box<Tree>>,
     wildcard: Option<usize>,
@@ -67,15 +66,9 @@ impl Tree {
         self.wildcard
     }
 
-    /// The child whose literal `segment` stands for.
+    /// The child whose literal `segment` is.
     fn literal(&self, segment: &[u8]) -> Option<&Self> {
-        let at = if segment.contains(&b'%') {
-            self.literals.binary_search_by(|(literal, _)| {
-                literal.iter().copied().cmp(percent::decoded(segment))
-            })
-        } else {
-            self.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment))
-        };
+        let at = self.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment));
         at.ok().map(|at| &self.literals[at].1)
     }
 }

@@ -8,7 +8,7 @@ use reactor_route::{RouteError, Routes};
 
 use crate::builtin;
 use crate::error::FieldError;
-use crate::task::{Request, Response, append_field, check_status};
+use crate::task::{Request, Response, append_field, check_status, is_upgrade};
 
 /// Answers requests on a worker thread. Closures
 /// `Fn(&Request, &mut Response)` are handlers.
@@ -64,6 +64,8 @@ pub struct Inline {
     /// The status line and all fields but `Date` and `Connection`.
     pub(crate) head: Vec<u8>,
     pub(crate) body: Arc<[u8]>,
+    /// There is an Upgrade field, so Connection has to name it.
+    pub(crate) upgrade: bool,
 }
 
 impl Inline {
@@ -83,7 +85,9 @@ impl Inline {
         let mut head = Vec::new();
         let mut body: Vec<u8> = body.into();
         response::status_line(&mut head, status);
+        let mut upgrade = false;
         for (name, value) in fields {
+            upgrade |= is_upgrade(name);
             append_field(&mut head, name, value)?;
         }
         if !response::has_content(status) {
@@ -92,7 +96,7 @@ impl Inline {
         if response::has_body(status) {
             response::content_length(&mut head, body.len() as u64);
         }
-        Ok(Self { status, head, body: body.into() })
+        Ok(Self { status, head, body: body.into(), upgrade })
     }
 }
 

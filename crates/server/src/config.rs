@@ -10,6 +10,7 @@ use reactor_proto::Limits;
 use crate::access_log::AccessLog;
 use crate::app::App;
 use crate::lane::Lane;
+use crate::secured::Secured;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
 #[derive(Clone, Debug)]
@@ -44,6 +45,9 @@ pub struct Config {
     pub limits: Limits,
     /// How long the peer may take.
     pub timeouts: Timeouts,
+    /// The peers that may ask for `https` URLs in absolute-form, because they
+    /// terminate TLS; others get a 421 (RFC 9110 §7.4). None by default.
+    pub secured: Secured,
     /// What answers.
     pub app: App,
     /// What lanes are told of connections; nothing by default.
@@ -81,6 +85,7 @@ impl Default for Config {
             request_timeout: None,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            secured: Secured::default(),
             app: App::builtin(),
             announce: Announce::default(),
             lanes: Vec::new(),
@@ -161,7 +166,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// Between requests of a kept connection; the default is 75 s, because a
     /// load balancer that keeps idle connections 60 s must be the one to
-    /// close first.
+    /// close first. From 1 to 30 s, responses say it in a Keep-Alive field, and a
+    /// connection that was told is kept a second longer.
     pub idle: Duration,
     /// Without the peer taking any of a response, whatever it sends meanwhile; the
     /// default is 30 s.

@@ -173,6 +173,8 @@ pub(crate) struct Conn<T> {
     pub(crate) unpulled: usize,
     /// The streaming response that is being sent; the answer in turn.
     pub(crate) stream: Option<Box<Stream>>,
+    /// An answer has said for how long the connection is kept.
+    pub(crate) told_timeout: bool,
 }
 
 /// A streaming response that is being sent.
@@ -267,18 +269,31 @@ pub(crate) enum Plain {
     MethodNotAllowed(Box<str>),
     /// A method that nobody here knows.
     NotImplemented,
-    /// `OPTIONS *`.
-    Options,
+    /// OPTIONS that no handler wants: of the server, or of a path that allows these.
+    Options(Option<Box<str>>),
     /// A handler panicked.
     HandlerFailed,
-    /// The task queue, the room for bodies or that at handlers is full.
-    Overloaded,
+    /// A limit has been reached.
+    Overloaded(Limit),
     /// A handler took too long.
     HandlerTimeout,
     /// A head or a body took too long.
     Timeout,
     /// The input ended inside a request.
     Incomplete,
+}
+
+/// Why the server has no room for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// `queue`: requests that wait for workers.
+    Queue,
+    /// `bodyMemory`: bodies that are held.
+    BodyMemory,
+    /// `maxInFlight`: requests at handlers.
+    InFlight,
+    /// No JavaScript thread is there to take it.
+    NoThread,
 }
 
 /// How a request wants its answer.
@@ -344,6 +359,7 @@ impl<T> Conn<T> {
             told_left: 0,
             unpulled: 0,
             stream: None,
+            told_timeout: false,
         }
     }
 

@@ -229,7 +229,7 @@ impl LaneTask {
     /// Makes the response's head. Called once, before it is sent.
     pub fn seal(&mut self) {
         let version = self.0.request.version();
-        self.0.response.seal(version);
+        self.0.response.seal(version, self.0.meta.head_only);
     }
 
     /// Closes the connection after the response.

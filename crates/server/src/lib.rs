@@ -36,6 +36,7 @@ mod pool;
 mod pulse;
 mod reactor;
 mod seat;
+mod secured;
 mod server;
 mod stats;
 mod task;
@@ -56,6 +57,7 @@ pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::Address;
 pub use seat::Seat;
+pub use secured::Secured;
 pub use server::{Bound, Server, Stop};
 pub use stats::{
     CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,

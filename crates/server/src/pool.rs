@@ -147,13 +147,13 @@ impl Worker<'_> {
             // What is finished must not wait for this one.
             self.notify();
         }
-        let Task { handler, request, response, .. } = &mut *task;
+        let Task { handler, request, response, meta, .. } = &mut *task;
         if let Some(handler) = handler {
             // A handler that panics has lost its response and nothing else:
             // the task is cleared before it is used again.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 handler.handle(request, response);
-                response.seal(request.version());
+                response.seal(request.version(), meta.head_only);
             }));
             if done.is_err() {
                 self.counters.panics.add(1);

@@ -525,6 +525,7 @@ impl Assembly {
                 request_timeout: config.request_timeout,
                 in_flight: in_flight.clone(),
                 announce: config.announce,
+                secured: config.secured.clone(),
             };
             let mut reactor = Reactor::new(
                 settings,

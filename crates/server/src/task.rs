@@ -220,6 +220,14 @@ pub struct Response {
     broken: bool,
     /// Bytes of a streaming body that came so far.
     payload: usize,
+    /// What length the body has is unknown, so an answer to HEAD says none.
+    no_length: bool,
+    /// There is an Upgrade field, so Connection has to name it.
+    upgrade: bool,
+    /// The reason phrase; empty for the one that goes with the status.
+    phrase: Vec<u8>,
+    /// The value of a Keep-Alive field, sent where the connection persists.
+    keep_alive: Vec<u8>,
     /// The status line and all fields but `Date` and `Connection`, made by
     /// the worker.
     wire: Vec<u8>,
@@ -239,6 +247,10 @@ impl Default for Response {
             payload: 0,
             until_close: false,
             broken: false,
+            no_length: false,
+            upgrade: false,
+            phrase: Vec::new(),
+            keep_alive: Vec::new(),
             wire: Vec::new(),
         }
     }
@@ -255,13 +267,42 @@ impl Response {
         Ok(())
     }
 
-    /// Adds a field. One that was added before stays, as with `Set-Cookie`.
+    /// Sets the reason phrase (RFC 9112 §4). Empty is the one that goes with the status.
+    ///
+    /// # Errors
+    /// [`FieldError::Invalid`] for a control character other than tab.
+    pub fn phrase(&mut self, phrase: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let phrase = phrase.as_ref();
+        response::status_line_with(&mut Vec::new(), self.status, phrase)?;
+        self.phrase.clear();
+        self.phrase.extend_from_slice(phrase);
+        Ok(())
+    }
+
+    /// Adds a field. One that was added before stays, as with `Set-Cookie`. With
+    /// `Upgrade`, `Connection` will name it (RFC 9110 §7.8). `Keep-Alive` is sent only
+    /// where the connection persists.
     ///
     /// # Errors
     /// [`FieldError`] for a name that is no token, for a value with control
     /// characters, and for the fields that the server itself writes.
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
-        append_field(&mut self.fields, name, value.as_ref())
+        let value = value.as_ref();
+        if name.len() == 10 && name.eq_ignore_ascii_case("keep-alive") {
+            // The last one counts.
+            self.keep_alive.clear();
+            response::field(&mut self.keep_alive, "Keep-Alive", value)?;
+            return Ok(());
+        }
+        self.upgrade |= is_upgrade(name);
+        append_field(&mut self.fields, name, value)
+    }
+
+    /// Says that how long the body of GET's answer is, and how it will be framed, is
+    /// unknown: an answer to HEAD has neither `Content-Length` nor `Transfer-Encoding`
+    /// then (RFC 9110 §8.6, §9.3.2).
+    pub fn no_length(&mut self) {
+        self.no_length = true;
     }
 
     /// Adds the field that says that the body is text in UTF-8.
@@ -309,10 +350,16 @@ impl Response {
         self.chunked = length.is_none();
     }
 
-    /// Makes the head. Called on the worker, after the handler.
-    pub(crate) fn seal(&mut self, version: Version) {
+    /// Makes the head. Called on the worker, after the handler. An answer to HEAD says
+    /// the length that GET's would have if that is known (RFC 9110 §9.3.2).
+    pub(crate) fn seal(&mut self, version: Version, to_head: bool) {
         let out = &mut self.wire;
-        response::status_line(out, self.status);
+        if self.phrase.is_empty() {
+            response::status_line(out, self.status);
+        } else {
+            let written = response::status_line_with(out, self.status, &self.phrase);
+            debug_assert!(written.is_ok(), "phrase() let a bad phrase in");
+        }
         out.extend_from_slice(&self.fields);
         if !response::has_content(self.status) {
             self.body.clear();
@@ -326,7 +373,9 @@ impl Response {
             return;
         }
         self.chunked &= version == Version::Http11;
-        if self.chunked {
+        if to_head && self.no_length && self.body.is_empty() && self.declared.is_none() {
+            // Neither is known.
+        } else if self.chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         } else if !self.streams {
             let length = self.shared.as_ref().map_or(self.body.len(), |shared| shared.len());
@@ -338,6 +387,15 @@ impl Response {
 
     pub(crate) fn wire(&self) -> &[u8] {
         &self.wire
+    }
+
+    pub(crate) fn has_upgrade(&self) -> bool {
+        self.upgrade
+    }
+
+    /// The line of a Keep-Alive field of the program's own; empty without.
+    pub(crate) fn keep_alive_line(&self) -> &[u8] {
+        &self.keep_alive
     }
 
     pub(crate) fn status_code(&self) -> u16 {
@@ -437,6 +495,10 @@ impl Response {
         self.until_close = false;
         self.broken = false;
         self.shared = None;
+        self.no_length = false;
+        self.upgrade = false;
+        self.phrase.clear();
+        self.keep_alive.clear();
         reset(&mut self.fields);
         reset(&mut self.body);
         reset(&mut self.wire);
@@ -445,6 +507,10 @@ impl Response {
 
 pub(crate) fn check_status(status: u16) -> Result<(), FieldError> {
     if (200..=999).contains(&status) { Ok(()) } else { Err(FieldError::Status(status)) }
+}
+
+pub(crate) fn is_upgrade(name: &str) -> bool {
+    name.len() == 7 && name.eq_ignore_ascii_case("upgrade")
 }
 
 pub(crate) fn append_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {

@@ -738,7 +738,7 @@ fn routes_are_found_by_the_normal_form_of_the_path() {
     let _bounded = bounded(LIMIT);
     let laned = Laned::new(64, |_| {});
     let mut client = laned.client();
-    for path in ["/./inline", "/x/../inline", "/x/%2e%2E/inline", "/x\\..\\inline?a=/../b"] {
+    for path in ["/./inline", "/x/../inline", "/x/%2e%2E/inline", "/x/../inline?a=/../b"] {
         assert_eq!(client.get(path).text(), "inline", "{path}");
     }
     assert_eq!(client.get("/lane/../inline").text(), "inline");

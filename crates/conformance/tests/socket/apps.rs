@@ -210,6 +210,14 @@ fn routes(records: &Arc<Records>) -> App {
             }
         })
     };
+    let upgrade = worker(records, |_, response| {
+        response.status(426).expect("a good status");
+        response.field("Upgrade", "h2c").expect("a good field");
+        response.text();
+    });
+    let upgrade_inline =
+        Inline::new(426, &[("Upgrade", b"h2c"), ("Content-Type", b"text/plain")], "HTTP/2 only\n")
+            .expect("good fields");
     let chunked = |keep_body: bool| {
         worker(records, move |_, response| {
             response.chunked();
@@ -245,7 +253,15 @@ fn routes(records: &Arc<Records>) -> App {
         ("GET", "/large", large(false)),
         ("GET", "/large-chunked", large(true)),
         ("GET", "/large-inline", Target::Inline(large_inline)),
+        ("GET", "/upgrade", upgrade),
+        ("GET", "/upgrade-inline", Target::Inline(upgrade_inline)),
+        ("GET", "/admin", worker(records, |_, _| {})),
         ("GET", "/admin/*", worker(records, |_, _| {})),
+        ("GET", "/item/:id", worker(records, |_, _| {})),
+        ("GET", "/a b", worker(records, |_, _| {})),
+        ("GET", "/caf\u{e9}", worker(records, |_, _| {})),
+        ("GET", "/x%2Fy", worker(records, |_, _| {})),
+        ("GET", "/{braces}", worker(records, |_, _| {})),
         ("GET", "/after", worker(records, |_, _| {})),
         ("GET", "/canary", worker(records, |_, _| {})),
     ] {

@@ -7,8 +7,8 @@ use super::bodies::Bodies;
 use super::exchanges::Exchanges;
 use super::invalid;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, PULL,
-    RESPONSE, TEXT,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, NO_LENGTH,
+    PULL, RESPONSE, TEXT,
 };
 
 /// One reply; a field that its kind does not have is empty.
@@ -158,6 +158,9 @@ fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<()
     if reply.flags & JSON_TEXT != 0 {
         response.json();
     }
+    if reply.flags & NO_LENGTH != 0 {
+        response.no_length();
+    }
     let mut fields = reply.fields;
     while let [n0, n1, v0, v1, rest @ ..] = fields {
         let name = u16::from_le_bytes([*n0, *n1]) as usize;
@@ -168,6 +171,11 @@ fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<()
         let (Some(value), Some(rest)) = (rest.get(..value), rest.get(value..)) else {
             return Err(FieldError::Status(status));
         };
+        if name.is_empty() {
+            response.phrase(value)?;
+            fields = rest;
+            continue;
+        }
         // A name that is no ASCII is no token either.
         response.field(std::str::from_utf8(name).unwrap_or("\u{fffd}"), value)?;
         fields = rest;

@@ -74,3 +74,5 @@ pub(super) const DECLARED: u32 = 4;
 pub(super) const JSON_TEXT: u32 = 8;
 /// The client is asked to close the connection, which is kept.
 pub(super) const ASKS_TO_CLOSE: u32 = 256;
+/// What the body of GET's answer would be long is unknown; for an answer to HEAD.
+pub(super) const NO_LENGTH: u32 = 16;

@@ -3,7 +3,7 @@
 use super::Reactor;
 use super::deadlines::Due;
 use super::lanes::lane_bit;
-use crate::conn::{Answer, Meta, Plain, Transport};
+use crate::conn::{Answer, Limit, Meta, Plain, Transport};
 use crate::lane::{Exchange, LaneEvent, LaneTask};
 use crate::task::{ReplyAddress, Task};
 
@@ -18,7 +18,7 @@ impl<T: Transport> Reactor<T> {
         let (ReplyAddress { slot, sequence, .. }, meta) = (task.address, task.meta);
         self.recycle(task);
         self.conns[slot as usize].with_lane &= !lane_bit(sequence);
-        self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
+        self.answer(slot, sequence, Answer::Plain(Plain::Overloaded(Limit::InFlight)), meta);
     }
 
     /// Whether one more request may be at handlers. It counts from now on; the

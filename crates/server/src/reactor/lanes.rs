@@ -8,7 +8,7 @@ use reactor_proto::{Framing, response};
 
 use super::Reactor;
 use crate::app::Table;
-use crate::conn::{Answer, HIGH_WATER, Incoming, Meta, Plain, Transport};
+use crate::conn::{Answer, HIGH_WATER, Incoming, Limit, Meta, Plain, Transport};
 use crate::lane::{
     ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReply, LaneTask,
 };
@@ -188,7 +188,7 @@ impl<T: Transport> Reactor<T> {
             self.with_lane(slot, lane, sequence, meta);
             return;
         }
-        let refused = Incoming::Discard(Answer::Plain(Plain::Overloaded), meta);
+        let refused = Incoming::Discard(Answer::Plain(Plain::Overloaded(Limit::NoThread)), meta);
         let incoming = conn.incoming.replace(Box::new(refused));
         self.recycle_incoming(incoming);
     }
@@ -198,7 +198,7 @@ impl<T: Transport> Reactor<T> {
     fn refuse(&mut self, slot: u32, sequence: u32, mut meta: Meta) {
         self.end_deadline(slot, sequence);
         meta.close |= self.lane_answered(slot, sequence);
-        self.answer(slot, sequence, Answer::Plain(Plain::Overloaded), meta);
+        self.answer(slot, sequence, Answer::Plain(Plain::Overloaded(Limit::NoThread)), meta);
         self.mark_dirty(slot);
     }
 
@@ -329,7 +329,8 @@ impl<T: Transport> Reactor<T> {
         }
         if !self.enter_handlers() {
             // Not worth reading on for.
-            self.fail(slot, Answer::Plain(Plain::Overloaded), CloseReason::Rejected, &[]);
+            let answer = Answer::Plain(Plain::Overloaded(Limit::InFlight));
+            self.fail(slot, answer, CloseReason::Rejected, &[]);
             return;
         }
         let conn = &mut self.conns[slot as usize];

@@ -26,12 +26,13 @@ use slab::Slab;
 use crate::app::Table;
 use crate::clock::{Clock, Millis};
 use crate::config::{Announce, Timeouts, Tuning};
-use crate::conn::{Answer, Conn, MAX_PIPELINED, Meta, Phase, Plain, Transport};
+use crate::conn::{Answer, Conn, Limit, MAX_PIPELINED, Meta, Phase, Plain, Transport};
 use crate::control::Watch;
 use crate::in_flight::InFlight;
 use crate::lane::ConnectionChange;
 use crate::observe::Observer;
 use crate::out::{BufPool, Flushed};
+use crate::secured::Secured;
 use crate::stats::{CloseReason, LoopCounters};
 use crate::task::Task;
 use crate::wheel::Wheel;
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) in_flight: Option<Arc<InFlight>>,
     /// What lanes are told of connections.
     pub(crate) announce: Announce,
+    /// The peers that may ask for https URLs.
+    pub(crate) secured: Secured,
 }
 
 pub(crate) struct Reactor<T> {
@@ -80,6 +83,10 @@ pub(crate) struct Reactor<T> {
     params: Params,
     /// The path of `head` in its normal form, where that is another.
     normal_path: Option<Vec<u8>>,
+    /// What ends the head of an answer after which the connection persists.
+    persists: Vec<u8>,
+    /// Scratch for an answer that says something else there.
+    line: Vec<u8>,
     pool: BufPool,
     /// Requests for the workers that this turn brought.
     tasks: Vec<Box<Task>>,
@@ -130,6 +137,7 @@ impl<T: Transport> Reactor<T> {
     ) -> Self {
         let scratch = vec![0; read::scratch_size(&settings.limits)].into_boxed_slice();
         let deadlines = settings.request_timeout.map(deadlines::Deadlines::new);
+        let persists = write::end_of_head(settings.timeouts.idle);
         Self {
             settings,
             counters,
@@ -143,6 +151,8 @@ impl<T: Transport> Reactor<T> {
             head: Head::default(),
             params: Params::default(),
             normal_path: None,
+            persists,
+            line: Vec::new(),
             pool: BufPool::default(),
             tasks: Vec::new(),
             free_tasks: Vec::new(),
@@ -270,7 +280,7 @@ impl<T: Transport> Reactor<T> {
             .get(address.slot as usize)
             .is_some_and(|conn| conn.generation == address.generation);
         if alive {
-            let answer = Answer::Plain(Plain::Overloaded);
+            let answer = Answer::Plain(Plain::Overloaded(Limit::Queue));
             self.answer(address.slot, address.sequence, answer, meta);
             self.mark_dirty(address.slot);
         }
@@ -341,6 +351,7 @@ impl<T: Transport> Reactor<T> {
         self.settings.limits = tuning.limits.clone();
         self.settings.timeouts = tuning.timeouts.clone();
         self.settings.announce = tuning.announce;
+        self.persists = write::end_of_head(tuning.timeouts.idle);
         let size = read::scratch_size(&self.settings.limits);
         if size > self.scratch.len() {
             self.scratch = vec![0; size].into_boxed_slice();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use reactor_proto::{Event, Framing, Limits, Method, Version, response};
+use reactor_proto::{Event, Framing, Limits, Method, RequestError, Version, response};
 use reactor_route::{Found, normal_path};
 
 use super::Reactor;
 use super::lanes::{LaneSide, lane_bit};
 use crate::app::{Compiled, HandlerCell};
-use crate::conn::{Answer, Conn, Incoming, MAX_PIPELINED, Meta, Phase, Plain, Transport};
+use crate::conn::{Answer, Conn, Incoming, Limit, MAX_PIPELINED, Meta, Phase, Plain, Transport};
 use crate::lane::LaneEvent;
 use crate::observe::Seen;
 use crate::stats::CloseReason;
@@ -248,7 +248,8 @@ impl<T: Transport> Reactor<T> {
                     self.queue(task);
                     return;
                 }
-                if self.head.expect_continue() {
+                // One whose body has begun to come does not wait (RFC 9110 §10.1.1).
+                if self.head.expect_continue() && !self.input_left {
                     self.owe_continue(slot);
                 }
                 let conn = &mut self.conns[slot as usize];
@@ -266,7 +267,7 @@ impl<T: Transport> Reactor<T> {
         }
         // A client that waits for 100 may or may not send its body after a
         // final answer; only closing is safe (RFC 9110 §10.1.1).
-        meta.close |= has_body;
+        meta.close |= has_body || matches!(answer, Answer::Rejected(_));
         let conn = &mut self.conns[slot as usize];
         conn.last_request_read = meta.close;
         conn.linger |= has_body;
@@ -283,7 +284,10 @@ impl<T: Transport> Reactor<T> {
         }
         let path = self.head.path_bytes(head);
         if method == Method::Options && path == b"*" {
-            return Err(Answer::Plain(Plain::Options));
+            return Err(Answer::Plain(Plain::Options(None)));
+        }
+        if self.head.is_secure() && !self.settings.secured.has(self.conns[slot as usize].peer) {
+            return Err(Answer::Rejected(RequestError::TargetSchemeInsecure));
         }
         let token = self.head.method_token().of(head);
         self.normal_path = normal_path(path);
@@ -296,12 +300,20 @@ impl<T: Transport> Reactor<T> {
                 let route = *route;
                 match self.choose_lane(slot) {
                     Some(lane) => return Ok(Destination::Lane { lane, route }),
-                    None => Plain::Overloaded,
+                    None => Plain::Overloaded(Limit::NoThread),
                 }
             }
             Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
             _ if method == Method::Other => Plain::NotImplemented,
+            // RFC 9110 §9.3.7: what the path allows, where no handler wants to say it.
+            Found::MethodNotAllowed(allow) if method == Method::Options => {
+                Plain::Options(Some([allow, ", OPTIONS"].concat().into()))
+            }
             Found::MethodNotAllowed(allow) => Plain::MethodNotAllowed(allow.into()),
+            // What HAProxy asks by default to learn whether the server is there.
+            Found::NotFound if method == Method::Options && path == b"/" => {
+                Plain::Options(Some("OPTIONS".into()))
+            }
             Found::NotFound => Plain::NotFound,
         };
         Err(Answer::Plain(plain))
@@ -309,6 +321,7 @@ impl<T: Transport> Reactor<T> {
 
     fn body(&mut self, slot: u32, data: &[u8]) {
         let conn = &mut self.conns[slot as usize];
+        conn.owes_continue = false;
         if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
             conn.progress = true;
             let exchange = *exchange;
@@ -322,7 +335,7 @@ impl<T: Transport> Reactor<T> {
         {
             if self.body_bytes + data.len() > self.settings.body_memory {
                 self.counters.rejected.add(1);
-                let answer = Answer::Plain(Plain::Overloaded);
+                let answer = Answer::Plain(Plain::Overloaded(Limit::BodyMemory));
                 self.fail(slot, answer, CloseReason::Rejected, &[]);
                 return;
             }

@@ -18,6 +18,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// may already have written its next request.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
+/// How much longer than announced a connection is kept: a client uses it until the
+/// last moment, and its request takes a while to come.
+const ANNOUNCED_GRACE: Duration = Duration::from_secs(1);
+
 /// What each byte of a body that is collected buys of time: without a least rate,
 /// of 250 bytes a second, a few bytes now and then would hold memory for hours.
 /// The slowest of mobile networks bring several times that.
@@ -155,6 +159,7 @@ impl<T: Transport> Reactor<T> {
             Phase::Busy => None,
             Phase::Fresh | Phase::Idle if self.draining => Some(DRAIN_GRACE),
             Phase::Fresh | Phase::Head => Some(timeouts.head),
+            Phase::Idle if conn.told_timeout => Some(timeouts.idle + ANNOUNCED_GRACE),
             Phase::Idle => Some(timeouts.idle),
             Phase::Body => Some(timeouts.body),
             Phase::Write => Some(timeouts.write_span(conn.is_at_lane())),

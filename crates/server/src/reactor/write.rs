@@ -1,12 +1,13 @@
 //! From answers to bytes, in the order of the requests.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use reactor_proto::response;
 
 use super::Reactor;
 use crate::clock::Millis;
-use crate::conn::{Answer, MAX_PIPELINED, Meta, Plain, Stream, Transport};
+use crate::conn::{Answer, Limit, MAX_PIPELINED, Meta, Plain, Stream, Transport};
 use crate::lane::{Exchange, LaneEvent};
 use crate::out::{Body, Out};
 use crate::stats::CloseReason;
@@ -124,13 +125,39 @@ impl<T: Transport> Reactor<T> {
                     Some(if self.draining { CloseReason::Stopped } else { CloseReason::Served });
             }
         }
-        let connection: &[u8] = if conn.closing || meta.asks_to_close {
+        let upgrade = match &answer {
+            Answer::Inline(inline) => inline.upgrade,
+            Answer::Task(task) => !task.failed && task.response.has_upgrade(),
+            Answer::Rejected(_) | Answer::Plain(_) | Answer::Cut => false,
+        };
+        let closes = conn.closing || meta.asks_to_close;
+        // The program's own word of how long the connection persists, in the place of ours.
+        let mut own = std::mem::take(&mut self.line);
+        own.clear();
+        if let Answer::Task(task) = &answer
+            && !(task.failed || upgrade || closes)
+            && !task.response.keep_alive_line().is_empty()
+        {
+            own.extend_from_slice(b"Connection: keep-alive\r\n");
+            own.extend_from_slice(task.response.keep_alive_line());
+            own.extend_from_slice(b"\r\n");
+        }
+        let connection: &[u8] = if !own.is_empty() {
+            &own
+        } else if upgrade && closes {
+            b"Connection: upgrade, close\r\n\r\n"
+        } else if upgrade && meta.says_keep_alive {
+            b"Connection: upgrade, keep-alive\r\n\r\n"
+        } else if upgrade {
+            b"Connection: upgrade\r\n\r\n"
+        } else if closes {
             b"Connection: close\r\n\r\n"
-        } else if meta.says_keep_alive {
+        } else if meta.says_keep_alive && self.persists.len() == 2 {
             b"Connection: keep-alive\r\n\r\n"
         } else {
-            b"\r\n"
+            &self.persists
         };
+        conn.told_timeout |= !own.is_empty() || self.persists.len() > 2;
         conn.out.lend(&mut self.pool);
         let date = self.clock.date_line();
         let out = &mut conn.out;
@@ -179,7 +206,10 @@ impl<T: Transport> Reactor<T> {
                 (status, body_at)
             }
             Answer::Task(task) => {
-                let plain = if task.refused { Plain::Overloaded } else { Plain::HandlerFailed };
+                let plain = match task.refused {
+                    true => Plain::Overloaded(Limit::NoThread),
+                    false => Plain::HandlerFailed,
+                };
                 let body = plain.write(out.buf(), date, connection, meta.head_only);
                 let body_at = out.len() - body;
                 self.recycle(task);
@@ -196,6 +226,7 @@ impl<T: Transport> Reactor<T> {
                 (plain.status(), out.len() - body)
             }
         };
+        self.line = own;
         self.counters.response(status);
         if let Some(observer) = &mut self.observer {
             let request = self.conns[slot as usize].next_answer;
@@ -282,9 +313,9 @@ impl Plain {
             Self::NotFound => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::NotImplemented => 501,
-            Self::Options => 204,
+            Self::Options(_) => 204,
             Self::HandlerFailed => 500,
-            Self::Overloaded | Self::HandlerTimeout => 503,
+            Self::Overloaded(_) | Self::HandlerTimeout => 503,
             Self::Timeout => 408,
             Self::Incomplete => 400,
         }
@@ -303,20 +334,52 @@ impl Plain {
             }
             Self::NotImplemented => text(&[], "this server does not know this method"),
             Self::HandlerFailed => text(&[], "the handler failed"),
-            Self::Overloaded => {
-                text(&[("Retry-After", "1")], "the server has more requests than it can queue")
-            }
+            Self::Overloaded(limit) => text(&[("Retry-After", "1")], limit.words()),
             Self::HandlerTimeout => text(&[], "the handler did not answer in time"),
             Self::Timeout => text(&[], "the request did not arrive in time"),
             Self::Incomplete => text(&[], "the connection was closed inside the request"),
-            Self::Options => {
+            Self::Options(allow) => {
                 response::status_line(out, status);
+                if let Some(allow) = allow {
+                    let written = response::field(out, "Allow", allow.as_bytes());
+                    debug_assert!(written.is_ok());
+                }
                 out.extend_from_slice(date);
                 out.extend_from_slice(connection);
                 0
             }
         }
     }
+}
+
+impl Limit {
+    /// Which limit it was, for whoever reads the answer.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Queue => "the queue for worker threads is full",
+            Self::BodyMemory => "the memory for request bodies is in use",
+            Self::InFlight => "as many requests are at handlers as may be",
+            Self::NoThread => "no JavaScript thread is there to answer",
+        }
+    }
+}
+
+/// The longest timeout that responses announce. Who keeps connections for longer
+/// than this is told so by nobody, as by most servers; shorter ones would be
+/// closed under a client's hands (RFC 9112 §9.5).
+const ANNOUNCED: Duration = Duration::from_secs(30);
+
+/// What ends the head of an answer after which the connection persists: where it
+/// does so for a short time only, with a Keep-Alive field that tells for how long.
+pub(super) fn end_of_head(idle: Duration) -> Vec<u8> {
+    let seconds = idle.as_secs();
+    let mut end = Vec::new();
+    if seconds > 0 && idle <= ANNOUNCED {
+        let _ =
+            write!(Ascii(&mut end), "Connection: keep-alive\r\nKeep-Alive: timeout={seconds}\r\n");
+    }
+    end.extend_from_slice(b"\r\n");
+    end
 }
 
 /// Formats into bytes.

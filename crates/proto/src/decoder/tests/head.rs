@@ -237,6 +237,13 @@ fn target_forms() {
     assert_eq!(path("GET http://b"), ("/".into(), None));
     assert_eq!(path("GET HTTP://b:1?x"), ("/".into(), some("x")));
     assert_eq!(path("GET http://b/p?x"), ("/p".into(), some("x")));
+    assert_eq!(path("GET HTTPS://b/p?x"), ("/p".into(), some("x")));
+    assert_eq!(path("GET /?a\\b\\\\c/d"), ("/".into(), some("a\\b\\\\c/d")));
+    assert_eq!(path("GET http://b?a\\b"), ("/".into(), some("a\\b")));
+    let is_secure =
+        |line: &str| parsed(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).is_secure();
+    assert!(is_secure("GET https://b/") && is_secure("GET HTTPS://b:1?x"));
+    assert!(!is_secure("GET http://b/") && !is_secure("GET /https://b/"));
     assert_eq!(path("OPTIONS *"), ("*".into(), None));
     assert_eq!(path("OPTIONS /"), ("/".into(), None));
     assert_eq!(path("CONNECT b:443"), ("b:443".into(), None));
@@ -244,8 +251,9 @@ fn target_forms() {
     let refused = |line: &str, error| {
         refused(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"), error);
     };
-    refused("GET https://b/", TargetSchemeInsecure);
-    refused("GET HTTPS://b:1?x", TargetSchemeInsecure);
+    for line in ["GET /a\\b", "GET /x/..\\a", "GET \\", "GET /\\?x", "GET http://b/a\\b?c"] {
+        refused(line, TargetInvalid);
+    }
     for line in [
         "GET *",
         "OPTIONS *x",

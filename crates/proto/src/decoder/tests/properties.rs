@@ -56,7 +56,7 @@ fn valid() -> impl Strategy<Value = Valid> {
     (
         // CONNECT has its own target form.
         "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,10}".prop_filter("form", |method| method != "CONNECT"),
-        "/[!-\"$->@-~]{0,40}",
+        "/[!-\"$->@-\\[\\]-~]{0,40}",
         proptest::option::of("[!-\"$-~]{0,20}"),
         vec(field, 0..8),
         vec(any::<u8>(), 0..200),

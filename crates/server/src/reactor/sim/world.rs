@@ -29,6 +29,7 @@ use crate::inbox::Inbox;
 use crate::lane::Lane;
 use crate::observe::Observer;
 use crate::reactor::{Reactor, Settings};
+use crate::secured::Secured;
 use crate::stats::LoopCounters;
 use crate::task::{Request, Response, Task};
 
@@ -91,6 +92,7 @@ impl World {
             request_timeout: plan.lanes.request_timeout.map(Duration::from_millis),
             in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
             announce: Announce::default(),
+            secured: Secured::default(),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
@@ -403,9 +405,9 @@ impl World {
 
 /// What a worker does.
 fn finish(mut task: Box<Task>, facts: &mut Facts, failed: bool) -> Box<Task> {
-    let Task { handler, request, response, .. } = &mut *task;
+    let Task { handler, request, response, meta, .. } = &mut *task;
     handler.as_ref().expect("a task has a handler").handle(request, response);
-    response.seal(request.version());
+    response.seal(request.version(), meta.head_only);
     task.failed = failed;
     let fate = if failed { Fate::Failed } else { Fate::Done };
     facts.fates.insert(id(&task.request), fate);
