@@ -9,6 +9,7 @@ import type { ResolvedOptions } from '../options.js';
 import type { Sender } from '../outgoing.js';
 import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
+import { NodeServer } from './genuine.js';
 import { type NodeIncoming, type NodeOutgoing, symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
@@ -39,7 +40,7 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
  * It is one by its class too, and has Node's properties and events. See the
  * module's description for what it does not do.
  */
-export class Server extends http.Server implements SocketServer {
+export class Server extends NodeServer implements SocketServer {
   /** The sockets whose exchange is not over. */
   readonly sockets: Set<ExchangeSocket> = new Set();
   readonly #engine: EngineOptions;
@@ -55,6 +56,16 @@ export class Server extends http.Server implements SocketServer {
   #bound: NativeBound | null = null;
   #running: Running | null = null;
   #isReferenced = true;
+  /** It serves with node:http's own engine; all that is ours is out of the way. */
+  #isNode = false;
+  /** It does not, and will not before it has been closed. */
+  #isDecided = false;
+  /** Node's own listeners and properties, for that. */
+  readonly #nodes: {
+    readonly connection: readonly Listener[];
+    readonly listening: readonly Listener[];
+    readonly tunables: Readonly<Record<string, unknown>>;
+  };
 
   /**
    * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, and as Node's own.
@@ -67,8 +78,18 @@ export class Server extends http.Server implements SocketServer {
     // A property to its types, and an accessor in Node.
     Object.defineProperty(this, 'listening', {
       get: () => this.#state === 'listening' || this.#bound !== null,
+      configurable: true,
     });
     const [serve] = super.listeners('connection');
+    const nodes: Record<string, unknown> = {};
+    for (const name of TUNABLES) {
+      nodes[name] = this[name];
+    }
+    this.#nodes = {
+      connection: super.listeners('connection') as Listener[],
+      listening: super.listeners('listening') as Listener[],
+      tunables: nodes,
+    };
     // Node's own would set up timers and parsers.
     super.removeAllListeners('listening');
     super.removeAllListeners('connection');
@@ -113,7 +134,7 @@ export class Server extends http.Server implements SocketServer {
     this.on('newListener', (event: string | symbol) => {
       retune(event);
       const why = typeof event === 'string' ? ABSENT_EVENTS[event] : undefined;
-      if (why !== undefined) {
+      if (why !== undefined && !(this.mayBecomeNode && !this.#isDecided)) {
         const name = event as string;
         warnUnsupported(name, `reactor-rs/node never emits '${name}': ${why}`);
       }
@@ -138,6 +159,13 @@ export class Server extends http.Server implements SocketServer {
   override listen(path: string, listeningListener?: () => void): this;
   override listen(options: ListenOptions, listeningListener?: () => void): this;
   override listen(...given: unknown[]): this {
+    const why = this.#isNode ? undefined : this.whyNode();
+    if (why !== undefined) {
+      this.#becomeNode(why);
+    }
+    if (this.#isNode) {
+      return super.listen(...(given as []));
+    }
     if (this.#state !== 'idle') {
       throw nodeError(
         'ERR_SERVER_ALREADY_LISTEN',
@@ -164,7 +192,23 @@ export class Server extends http.Server implements SocketServer {
     return this;
   }
 
+  /**
+   * Why this server has to be Node's own, where it may: then its listeners and options
+   * ask for something that the engine does not have. By default it may not.
+   */
+  protected whyNode(): string | undefined {
+    return undefined;
+  }
+
+  /** Whether {@link whyNode} may have something to say. */
+  protected get mayBecomeNode(): boolean {
+    return false;
+  }
+
   override address(): AddressInfo | string | null {
+    if (this.#isNode) {
+      return super.address();
+    }
     const where =
       this.#bound ?? (this.#state === 'listening' ? (this.#running?.native ?? null) : null);
     if (where === null) {
@@ -182,6 +226,9 @@ export class Server extends http.Server implements SocketServer {
    * answered. Idle connections are closed at once.
    */
   override close(callback?: (error?: Error) => void): this {
+    if (this.#isNode) {
+      return super.close(callback);
+    }
     if (this.#state === 'idle' || this.#state === 'closing') {
       if (callback !== undefined) {
         const error = nodeError('ERR_SERVER_NOT_RUNNING', 'Server is not running.');
@@ -207,6 +254,10 @@ export class Server extends http.Server implements SocketServer {
 
   /** Cuts every connection, whatever is under way there. */
   override closeAllConnections(): void {
+    if (this.#isNode) {
+      super.closeAllConnections();
+      return;
+    }
     for (const socket of [...this.sockets]) {
       socket.destroy();
     }
@@ -219,22 +270,35 @@ export class Server extends http.Server implements SocketServer {
 
   /** Closes the connections that wait for their next request. */
   override closeIdleConnections(): void {
+    if (this.#isNode) {
+      super.closeIdleConnections();
+      return;
+    }
     this.#running?.native.closeIdleConnections();
   }
 
   override getConnections(callback: (error: Error | null, count: number) => void): this {
+    if (this.#isNode) {
+      return super.getConnections(callback);
+    }
     const open = this.#running?.server.stats().connections.open ?? 0;
     process.nextTick(callback, null, open);
     return this;
   }
 
   override ref(): this {
+    if (this.#isNode) {
+      return super.ref();
+    }
     this.#isReferenced = true;
     this.#running?.server.ref();
     return this;
   }
 
   override unref(): this {
+    if (this.#isNode) {
+      return super.unref();
+    }
     this.#isReferenced = false;
     this.#running?.server.unref();
     return this;
@@ -245,6 +309,13 @@ export class Server extends http.Server implements SocketServer {
       await this.#stop(true);
       return;
     }
+    // A library may have come in the turn in which the program called `listen`.
+    const why = this.whyNode();
+    if (why !== undefined) {
+      this.#listenAsNode(why, where);
+      return;
+    }
+    this.#isDecided = true;
     try {
       const hooks = {
         take: (exchange: Exchange, sender: Sender) => this.#take(exchange, sender),
@@ -278,6 +349,7 @@ export class Server extends http.Server implements SocketServer {
     await this.#running?.server.stop({ force });
     this.#running = null;
     this.#state = 'idle';
+    this.#isDecided = false;
     const sockets = [...this.#connections.values()];
     this.#connections.clear();
     for (const socket of sockets) {
@@ -320,6 +392,52 @@ export class Server extends http.Server implements SocketServer {
     } catch (error) {
       // Uncaught, as in Node; but the other requests of the batch shall be heard.
       process.nextTick(rethrow, error);
+    }
+  }
+
+  /** Lets Node's own serve what is bound already. */
+  #listenAsNode(why: string, { unix, ...where }: Where): void {
+    const address = this.address();
+    this.#bound?.close();
+    this.#bound = null;
+    this.#state = 'idle';
+    this.#becomeNode(why);
+    const { hostname, port: asked, ...rest } = where;
+    const port = localOf(address).port ?? asked;
+    super.listen({
+      ...rest,
+      ...(unix !== undefined ? { path: unix } : where.fd === undefined ? { port } : {}),
+      ...(hostname === undefined ? {} : { host: hostname }),
+    });
+    if (!this.#isReferenced) {
+      super.unref();
+    }
+  }
+
+  /** From now on all is Node's own. */
+  #becomeNode(why: string): void {
+    warnUnsupported(
+      `node:${why}`,
+      `reactor-rs/node/register: a server stays that of node:http, because it ${why}`,
+    );
+    this.#isNode = true;
+    Reflect.deleteProperty(this, 'listening');
+    const initial = initialTunables(this.#engine, this.#node);
+    for (const name of TUNABLES) {
+      const set = this.#tunables[name];
+      const value = set === initial[name] ? this.#nodes.tunables[name] : set;
+      Object.defineProperty(this, name, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    }
+    this.removeListener('connection', this.#serveForeign);
+    for (const event of ['connection', 'listening'] as const) {
+      for (const listener of this.#nodes[event]) {
+        this.prependListener(event, listener);
+      }
     }
   }
 
@@ -417,6 +535,8 @@ export class Server extends http.Server implements SocketServer {
     });
   }
 }
+
+type Listener = (...given: unknown[]) => void;
 
 /** What a running server is to this one. */
 type Running = Awaited<ReturnType<typeof startEngine>>;

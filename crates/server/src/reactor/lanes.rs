@@ -745,7 +745,10 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         if cut {
-            self.close(slot, CloseReason::Aborted);
+            // What has been answered before it goes out, as far as the socket takes it.
+            if self.flush(slot) {
+                self.close(slot, CloseReason::Aborted);
+            }
             return;
         }
         conn.ending = true;

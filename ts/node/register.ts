@@ -1,0 +1,126 @@
+/**
+ * Puts this server under every program that makes one with `http.createServer` or
+ * `http.Server`, also in libraries, without a change to it. `https`, `http2` and clients
+ * stay as they are.
+ *
+ * A server stays Node's own, with a warning that says why, where it needs what the engine
+ * does not have: a listener for 'upgrade', 'connect' or 'checkExpectation' that is there
+ * by the end of the turn in which `listen` was called, the options `insecureHTTPParser`
+ * and `requireHostHeader: false`, heads of more than 1 MiB, or a worker of `cluster`.
+ * Where there is no native binding, all servers stay Node's own.
+ *
+ * @example
+ * node --import reactor-rs/node/register server.js
+ *
+ * @example
+ * node --require reactor-rs/node/register server.cjs
+ *
+ * @module
+ */
+import cluster from 'node:cluster';
+import http from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
+import { binding } from '../binding.js';
+import { warnUnsupported } from './errors.js';
+import { isReplaced, keepGenuine, NodeServer } from './genuine.js';
+import type { ServerOptions } from './options.js';
+import { Server } from './server.js';
+import { MOST_HEAD } from './tunables.js';
+
+/** A server of a program that does not know of this one. */
+class RegisteredServer extends Server {
+  readonly #options: http.ServerOptions;
+
+  constructor(options: ServerOptions, listener?: http.RequestListener) {
+    super(options, listener);
+    this.#options = options;
+  }
+
+  protected override get mayBecomeNode(): boolean {
+    return true;
+  }
+
+  protected override whyNode(): string | undefined {
+    const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = this.#options;
+    const event = ['upgrade', 'connect', 'checkExpectation'].find(
+      (name) => this.listenerCount(name) > 0,
+    );
+    if (event !== undefined) {
+      return `has a listener for '${event}'`;
+    }
+    if (insecureHTTPParser === true || requireHostHeader === false) {
+      return 'is to take malformed requests';
+    }
+    if ((maxHeaderSize || http.maxHeaderSize) > MOST_HEAD) {
+      return 'is to take heads of more than 1 MiB';
+    }
+    return cluster.isWorker ? 'shares its port with other processes, by cluster' : undefined;
+  }
+}
+
+/** `http.Server` is a function: it is called with `new` and without, and derived from. */
+function Replacement(this: unknown, ...given: unknown[]): unknown {
+  if (new.target === undefined && this instanceof NodeServer) {
+    // `http.Server.call(this)`: the object is there, and can only become Node's own.
+    Reflect.apply(NodeServer as unknown as (...given: unknown[]) => void, this, given);
+    becomeNode(this);
+    return undefined;
+  }
+  const [first, second] = given;
+  const args = typeof first === 'function' ? [{}, first] : [first ?? {}, second];
+  return Reflect.construct(RegisteredServer, args, new.target ?? Replacement);
+}
+
+/** Gives an object of an old-style subclass Node's methods in the place of ours. */
+function becomeNode(server: object): void {
+  for (const name of Object.getOwnPropertyNames(Server.prototype)) {
+    const ours = Object.getOwnPropertyDescriptor(Server.prototype, name)?.value;
+    const value = (NodeServer.prototype as unknown as Record<string, unknown>)[name];
+    if (name !== 'constructor' && (server as Record<string, unknown>)[name] === ours) {
+      Object.defineProperty(server, name, { value, configurable: true, writable: true });
+    }
+  }
+  warnUnsupported(
+    'node:inherits',
+    'reactor-rs/node/register: a server stays that of node:http, because its class calls http.Server as a function',
+  );
+}
+
+function install(): void {
+  Object.defineProperty(RegisteredServer, 'name', { value: 'Server' });
+  Object.defineProperty(RegisteredServer.prototype, 'constructor', {
+    value: Replacement,
+    writable: true,
+    configurable: true,
+  });
+  Replacement.prototype = RegisteredServer.prototype;
+  Object.setPrototypeOf(Replacement, NodeServer);
+  Object.defineProperty(Replacement, 'name', { value: 'Server' });
+  Object.defineProperty(Replacement, Symbol.hasInstance, {
+    // Servers from before are servers too.
+    value(this: unknown, value: unknown) {
+      return this === Replacement
+        ? value instanceof NodeServer
+        : Function.prototype[Symbol.hasInstance].call(this, value);
+    },
+  });
+  keepGenuine(Replacement);
+  const create = (first?: unknown, second?: unknown) =>
+    new (Replacement as unknown as new (...given: unknown[]) => http.Server)(first, second);
+  Object.defineProperty(create, 'name', { value: 'createServer' });
+  Object.assign(http, { Server: Replacement, createServer: create });
+  syncBuiltinESMExports();
+}
+
+if (!isReplaced()) {
+  try {
+    binding();
+    install();
+  } catch (error) {
+    const { message } = error as Error;
+    process.emitWarning(`reactor-rs/node/register: servers stay those of node:http: ${message}`, {
+      type: 'ReactorWarning',
+      code: (error as NodeJS.ErrnoException).code ?? 'ERR_REACTOR_BINDING',
+    });
+  }
+}
