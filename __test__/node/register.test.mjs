@@ -1,7 +1,7 @@
 // Programs that know nothing of this server, with and without reactor-rs/node/register.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,6 +12,7 @@ const REGISTER = 'reactor-rs/node/register';
 
 /** Programs import packages of this checkout, so they lie in it. */
 const here = fileURLToPath(new URL('../../build/', import.meta.url));
+mkdirSync(here, { recursive: true });
 const folder = mkdtempSync(join(here, 'register-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
