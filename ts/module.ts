@@ -108,7 +108,8 @@ async function load(name: string, file: string): Promise<{ default?: unknown }> 
     process.once('exit', onExit);
   }
   try {
-    return await import(pathToFileURL(file).href);
+    // The file is known when the program runs: a bundler is to leave it alone.
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ pathToFileURL(file).href);
   } catch (cause) {
     if (isUnknownExtension(cause) && /\.[cm]?tsx?$/.test(file)) {
       throw new ReactorError(

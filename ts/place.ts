@@ -1,15 +1,16 @@
-// By names of our own: those of the modules are what people write into a bundle's banner.
-import { createRequire as requireFrom } from 'node:module';
+// Under names of our own, since people write the usual ones into a bundle's banner. webpack
+// takes `createRequire` out of a bundle where it sees it imported by its name.
+import nodeModule from 'node:module';
 import { dirname as folderAt } from 'node:path';
 import { here } from '#here';
 import { VERSION } from './version.js';
 
 /** `require` from this file, or from the bundle that it has become part of. */
-export const requireHere: NodeJS.Require = requireFrom(here);
+export const requireHere: NodeJS.Require = nodeModule.createRequire(here);
 
 /** `require` from the installed package, where a bundle's folder does not know its packages. */
 export function requireThere(root: string | undefined): NodeJS.Require {
-  return root === undefined ? requireHere : requireFrom(`${root}/package.json`);
+  return root === undefined ? requireHere : nodeModule.createRequire(`${root}/package.json`);
 }
 
 /**
