@@ -520,8 +520,8 @@ export interface Timeouts {
    * For a peer to take more of a response, 1 to 86400000, whatever it sends
    * meanwhile; then the connection is closed. A client that has closed its side of
    * the connection has as long, and no more than 1000, from then or from the last
-   * byte that it was sent. One whose request's
-   * body its handler has not taken whole has all of it.
+   * byte that it was sent; no more than 500 where its answer streams. One whose
+   * request's body its handler has not taken whole has all of it.
    * @default 30000
    */
   write?: number | undefined;

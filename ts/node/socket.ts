@@ -59,6 +59,8 @@ export class ExchangeSocket extends EventEmitter {
   #isReleased = false;
   #isReadToEnd = false;
   #isWaitingForPiece = false;
+  /** The client has sent its last byte. */
+  #isLeaving = false;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(server: SocketServer, connection: Connection | null) {
@@ -75,6 +77,7 @@ export class ExchangeSocket extends EventEmitter {
     this.#reply = new Reply(sender, exchange, () => this.#drained());
     this.#isReadToEnd = false;
     this.#isWaitingForPiece = false;
+    this.#isLeaving = false;
     exchange.onHangUp = () => this.#leaves(exchange);
     this.server.sockets.add(this);
   }
@@ -338,6 +341,9 @@ export class ExchangeSocket extends EventEmitter {
     this.#isReadToEnd = true;
     req.complete = true;
     req.push(null);
+    if (this.#isLeaving) {
+      this.#hangUpLater();
+    }
   }
 
   #readPiece(req: NodeIncoming, incoming: StreamedIncoming): void {
@@ -397,15 +403,21 @@ export class ExchangeSocket extends EventEmitter {
 
   /**
    * The client has gone, or has sent its last byte, which Node takes for the same.
-   * Node reads that byte's end a turn later than the request before it, so a
-   * response that takes no longer than that is still sent.
+   * Node sees that a turn after it has read all before it, so a response that takes
+   * no longer is still sent, and a body that has come is read to its end.
    */
   #leaves(exchange: Exchange): void {
-    if (exchange.isOpen) {
-      setImmediate(() => exchange === this.#exchange && this.#run(this.#hungUp));
-    } else {
+    this.#isLeaving = true;
+    if (!exchange.isOpen) {
       this.#run(this.#hungUp);
+    } else if (!(exchange.incoming instanceof StreamedIncoming) || this.#isReadToEnd) {
+      this.#hangUpLater();
     }
+  }
+
+  #hangUpLater(): void {
+    const exchange = this.#exchange;
+    setImmediate(() => exchange === this.#exchange && this.#run(this.#hungUp));
   }
 
   #hungUp(): void {

@@ -32,6 +32,10 @@ pub(super) const MILLIS_PER_BYTE: Millis = 4;
 /// and until it is over their places are taken.
 pub(super) const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
+/// As long, where the answer streams and gives nothing. A client that has gone says so
+/// when something is sent to it, and nothing is.
+pub(super) const STREAM_GRACE: Duration = Duration::from_millis(500);
+
 /// How often we look whether a client has got the last of what there is of a
 /// response that is broken off.
 const CUT_LOOK: Millis = 20;
@@ -165,6 +169,7 @@ impl<T: Transport> Reactor<T> {
             Phase::Write => Some(timeouts.write_span(conn.is_at_lane())),
             // The rest of its body may be there, and its handler slow to take it.
             Phase::Left if conn.incoming.is_some() && !self.draining => Some(timeouts.write),
+            Phase::Left if conn.stream.is_some() => Some(timeouts.write.min(STREAM_GRACE)),
             Phase::Left => Some(timeouts.write.min(LEAVE_GRACE)),
             Phase::Linger => Some(LINGER),
         };

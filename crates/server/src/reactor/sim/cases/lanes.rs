@@ -422,9 +422,9 @@ fn a_stream_to_a_client_that_ended_its_side_goes_on_while_it_gets_on() {
     case.sent(ends[0]).take().means(0, Form::Chunked).says(0);
     case.wire().send_eof();
     case.turn().take();
-    case.world.pass(900);
+    case.world.pass(400);
     case.turn().says(0);
-    case.world.pass(900);
+    case.world.pass(400);
     case.turn();
     assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Served)));
 }

@@ -8,7 +8,8 @@ use super::{Client, EPOCH, Facts, Fate};
 use crate::conn::HIGH_WATER;
 use crate::reactor::sim::answer::Answer;
 use crate::reactor::sim::request::{BODY_LIMIT, Expected, INLINE, Kind, LARGE, pattern};
-use crate::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE};
+use crate::reactor::sim::said::Said;
+use crate::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE, STREAM_GRACE};
 use crate::stats::CloseReason;
 
 /// Whether an answer has to say that it is the last.
@@ -231,7 +232,10 @@ impl Client {
     /// Whether a client that has sent its last byte had its time to be answered.
     fn is_left_alone(&self, at: u64, facts: &Facts) -> bool {
         let wire = self.wire.borrow();
-        let span = LEAVE_GRACE.min(facts.timeouts.write).as_millis() as u64;
+        let near = self.requests[self.answered.saturating_sub(1)..].iter().take(2);
+        let streams = |request: &Expected| facts.said.get(&request.id).is_some_and(Said::streams);
+        let grace = if near.into_iter().any(streams) { STREAM_GRACE } else { LEAVE_GRACE };
+        let span = grace.min(facts.timeouts.write).as_millis() as u64;
         wire.eof && at - wire.eof_at.max(wire.wrote_at) >= span
     }
 

@@ -146,7 +146,8 @@ impl Client {
         let (earlier, rest) = self.requests.split_at(self.answered);
         let Some(request) = rest.first().filter(|request| is_cut(request)) else { return Ok(()) };
         // Something else may have ended the connection before it was its turn.
-        let may_miss = facts.lost_lanes
+        let may_miss = self.is_ended()
+            || facts.lost_lanes
             || earlier.iter().any(is_cut)
             || matches!(request.kind, Kind::Spoilt(_))
             || request.end > wire.used()
