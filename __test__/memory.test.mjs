@@ -135,3 +135,43 @@ test.serial('one text for many clients that do not read it is there once', async
   const held = grown();
   t.true(held < 48 * MIB, `${(held / MIB).toFixed(1)} MiB are held`);
 });
+
+const UPLOADS = `
+  let waiting = [];
+  export default async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === '/hold') await new Promise((resolve) => waiting.push(resolve));
+    if (pathname === '/waiting') return new Response(String(waiting.length));
+    if (pathname === '/go') for (const resolve of waiting.splice(0)) resolve();
+    const { byteLength } = await request.arrayBuffer();
+    return new Response(String(byteLength));
+  };
+`;
+
+test.serial('uploads that nobody reads share bodyMemory, and stop no other', async (t) => {
+  t.timeout(120_000);
+  const { server, ask } = await start(t, UPLOADS, '-i', '1', '--body-memory', String(MIB));
+  const size = 1024 * 1024;
+  const upload = (path) =>
+    Buffer.concat([
+      Buffer.from(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`),
+      Buffer.alloc(size, 'u'),
+    ]);
+  await ask('/ping');
+  const grown = growth(t, server.process.pid);
+  const held = Array.from({ length: 400 }, () => client(t, server, upload('/hold')));
+  await until(async () => (await ask('/waiting')) === '400', 'the handlers');
+  await settle(ask);
+  const most = grown();
+  // 1 MiB, and 16 KiB for each; the rest is what 400 connections and handlers take.
+  t.true(most < 40 * MIB, `${(most / MIB).toFixed(1)} MiB are held`);
+
+  // Others are read while these hold the room, and small bodies too.
+  const other = client(t, server, upload('/other'));
+  await until(() => other.answers === 1, 'an upload that is read');
+  const small = await fetch(server.url, { method: 'POST', body: 'small' });
+  t.is(await small.text(), '5');
+
+  await ask('/go');
+  await until(() => held.every(({ answers }) => answers === 1), 'all uploads to be read');
+});

@@ -300,9 +300,12 @@ export interface ServeOptions<Path extends string = string> {
 
   /**
    * Bytes of request bodies held in memory at once, over all connections, 0 to
-   * 1099511627776. Each I/O thread has an equal share; a request whose body
-   * does not fit is answered with 503. By default 268435456, or more where the
-   * largest body that `limits.body` allows would not fit in a share.
+   * 1099511627776. Each I/O thread has an equal share. A body that is collected and
+   * does not fit is answered with 503. Bodies that stream to a handler count while
+   * the handler has not read them, at most 256 KiB each. They may fill half of the
+   * share; from then on each is read 16 KiB at a time, as fast as its handler reads.
+   * By default 268435456, or more where the largest body that `limits.body` allows
+   * would not fit in a share.
    */
   bodyMemory?: number | undefined;
 

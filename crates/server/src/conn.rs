@@ -169,8 +169,12 @@ pub(crate) struct Conn<T> {
     /// Those among them whose lane has been told that the client has sent its
     /// last byte.
     pub(crate) told_left: u64,
-    /// Bytes of a streaming request body that the lane has not taken.
+    /// Bytes of the streaming request body that comes in, which the lane has not taken.
     pub(crate) unpulled: usize,
+    /// The same of bodies that have come whole, by their requests.
+    pub(crate) untaken: Vec<(u32, usize)>,
+    /// With so many of these bytes nothing more is read.
+    pub(crate) window: usize,
     /// The streaming response that is being sent; the answer in turn.
     pub(crate) stream: Option<Box<Stream>>,
     /// An answer has said for how long the connection is kept.
@@ -358,6 +362,8 @@ impl<T> Conn<T> {
             kept_with_lane: 0,
             told_left: 0,
             unpulled: 0,
+            untaken: Vec::new(),
+            window: WINDOW,
             stream: None,
             told_timeout: false,
         }
@@ -375,10 +381,15 @@ impl<T> Conn<T> {
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight() >= MAX_PIPELINED
             || self.held() >= HIGH_WATER
-            || self.unpulled >= WINDOW
+            || self.streamed() >= self.window
             || self.held_back > 0
             || (self.awaits_lane && self.with_lane != 0)
             || (self.incoming.is_none() && self.unanswered() >= self.depth)
+    }
+
+    /// Bytes of streaming request bodies that the lane has not taken.
+    pub(crate) fn streamed(&self) -> usize {
+        self.unpulled + self.untaken.iter().map(|(_, bytes)| bytes).sum::<usize>()
     }
 
     /// Bytes of answers that have been made and not been sent.

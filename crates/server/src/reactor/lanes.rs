@@ -14,7 +14,7 @@ use crate::lane::{
 };
 use crate::out::{Body, Out};
 use crate::stats::CloseReason;
-use crate::task::{ReplyAddress, Response};
+use crate::task::{ReplyAddress, Response, Task};
 
 /// Unsent output below which a streaming response gets credit for more.
 const LOW_WATER: usize = HIGH_WATER / 4;
@@ -276,7 +276,6 @@ impl<T: Transport> Reactor<T> {
             *bits |= if is_set { lane_bit(sequence) } else { 0 };
         }
         conn.told_left &= !lane_bit(sequence);
-        conn.unpulled = 0;
     }
 
     /// Puts an event behind the others for the connection's lane.
@@ -318,13 +317,18 @@ impl<T: Transport> Reactor<T> {
         Some(&mut side.out)
     }
 
+    /// Whether a request's body goes on to a lane as it comes.
+    pub(super) fn is_to_stream(task: &Task) -> bool {
+        let small = matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
+        task.handler.is_none() && !small
+    }
+
     /// A body that is large, or of unknown length, and has not come whole goes
     /// on to its lane as it comes. Called after each read.
     pub(super) fn stream_body(&mut self, slot: u32) {
         let conn = &self.conns[slot as usize];
         let Some(Incoming::Task(task)) = conn.incoming.as_deref() else { return };
-        let small = matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
-        if task.handler.is_some() || small {
+        if !Self::is_to_stream(task) {
             return;
         }
         if !self.enter_handlers() {
@@ -339,11 +343,11 @@ impl<T: Transport> Reactor<T> {
         let stream = Incoming::Stream(exchange, task.meta);
         let first = std::mem::take(&mut task.request.body);
         self.body_bytes -= first.len();
-        conn.unpulled = first.len();
         let incoming = conn.incoming.replace(Box::new(stream));
         let Some(Incoming::Task(mut task)) = incoming.map(|incoming| *incoming) else { return };
         task.body_streams = true;
         self.hand_over(task);
+        self.hold_upload(slot, first.len());
         if !first.is_empty() {
             self.tell_lane(slot, LaneEvent::Body(exchange, first));
         }
@@ -534,8 +538,7 @@ impl<T: Transport> Reactor<T> {
             LaneReply::End(_) => self.stream_end(slot, address.sequence),
             LaneReply::Abort(_) => self.break_off(slot, address.sequence),
             LaneReply::Pull(_, n) => {
-                let conn = &mut self.conns[slot as usize];
-                conn.unpulled = conn.unpulled.saturating_sub(n);
+                self.pulled(slot, address.sequence, n);
             }
             LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
@@ -557,9 +560,10 @@ impl<T: Transport> Reactor<T> {
         let conn = &mut self.conns[slot as usize];
         conn.with_lane &= !lane_bit(sequence);
         let unread = conn.body_comes_in(sequence);
+        self.forget_upload(slot, sequence);
+        let conn = &mut self.conns[slot as usize];
         if unread {
             conn.incoming = None;
-            conn.unpulled = 0;
             conn.last_request_read = true;
             conn.linger = true;
         }

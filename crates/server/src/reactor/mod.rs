@@ -12,6 +12,7 @@ mod read;
 #[cfg(test)]
 mod sim;
 mod timers;
+mod uploads;
 mod write;
 
 use std::net::SocketAddr;
@@ -95,6 +96,8 @@ pub(crate) struct Reactor<T> {
     tasks_out: usize,
     /// Bytes of request bodies held, in tasks wherever they are.
     body_bytes: usize,
+    /// Bytes of request bodies that lanes have been told and have not taken.
+    stream_bytes: usize,
     /// How many requests of one connection may be at handlers, by the largest answer
     /// of late; until when that counts.
     deepest: u32,
@@ -158,6 +161,7 @@ impl<T: Transport> Reactor<T> {
             free_tasks: Vec::new(),
             tasks_out: 0,
             body_bytes: 0,
+            stream_bytes: 0,
             deepest: MAX_PIPELINED,
             deepest_until: 0,
             dirty: Vec::new(),
@@ -482,6 +486,7 @@ impl<T: Transport> Reactor<T> {
         self.wheel.remove(slot);
         self.end_deadlines(slot);
         self.lane_gone(slot);
+        self.forget_uploads(slot);
         if self.conns[slot as usize].announced {
             self.announce(slot, ConnectionChange::Closed);
         }

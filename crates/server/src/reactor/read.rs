@@ -22,6 +22,9 @@ const READ_SIZE: usize = 64 * 1024;
 /// leaves. One that sends more feels that it is not read.
 const MOST_DISCARDED: usize = 256 * 1024;
 
+/// The same while uploads fill the room that is there for them.
+pub(super) const SMALL_READ: usize = 16 * 1024;
+
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 4;
 
@@ -67,6 +70,7 @@ impl<T: Transport> Reactor<T> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut alive = true;
         for _ in 0..READS_PER_TURN {
+            let most = if self.is_short_of_room() { SMALL_READ } else { READ_SIZE };
             let conn = &mut self.conns[slot as usize];
             if !conn.wants_read() || !(conn.readable || conn.stalled) {
                 break;
@@ -78,7 +82,7 @@ impl<T: Transport> Reactor<T> {
                 // What was held back comes first; it may be complete.
                 conn.stalled = false;
             } else {
-                let end = (carried + READ_SIZE).min(scratch.len());
+                let end = (carried + most).min(scratch.len());
                 let room = &mut scratch[carried..end];
                 let discards = conn.last_request_read;
                 let got = if discards { conn.io.discard(room) } else { conn.io.read(room) };
@@ -325,7 +329,7 @@ impl<T: Transport> Reactor<T> {
         if let Some(Incoming::Stream(exchange, _)) = conn.incoming.as_deref() {
             conn.progress = true;
             let exchange = *exchange;
-            conn.unpulled += data.len();
+            self.hold_upload(slot, data.len());
             self.tell_body(slot, exchange, data);
             return;
         }
@@ -333,7 +337,16 @@ impl<T: Transport> Reactor<T> {
         if let Some(incoming) = conn.incoming.as_deref_mut()
             && let Incoming::Task(task) = incoming
         {
-            if self.body_bytes + data.len() > self.settings.body_memory {
+            let held = self.body_bytes + self.stream_bytes.min(self.settings.body_memory / 2);
+            if held + data.len() > self.settings.body_memory {
+                if Self::is_to_stream(task) {
+                    // It needs no room for all of it.
+                    self.stream_body(slot);
+                    if self.conns[slot as usize].incoming.is_some() {
+                        self.body(slot, data);
+                    }
+                    return;
+                }
                 self.counters.rejected.add(1);
                 let answer = Answer::Plain(Plain::Overloaded(Limit::BodyMemory));
                 self.fail(slot, answer, CloseReason::Rejected, &[]);
@@ -357,7 +370,10 @@ impl<T: Transport> Reactor<T> {
                 // The answer may have begun by now, and said so itself.
                 let closes = conn.stream.as_ref().is_some_and(|stream| stream.close);
                 conn.last_request_read = meta.close || closes;
-                conn.unpulled = 0;
+                let unpulled = std::mem::take(&mut conn.unpulled);
+                if unpulled > 0 {
+                    conn.untaken.push((exchange.0.sequence, unpulled));
+                }
                 self.tell_lane(slot, LaneEvent::BodyEnd(exchange));
             }
             Incoming::Discard(answer, meta) => {
@@ -402,6 +418,7 @@ impl<T: Transport> Reactor<T> {
                         _ => LaneEvent::Gone(exchange),
                     };
                     self.tell_lane(slot, event);
+                    self.forget_upload(slot, sequence);
                     self.end_deadline(slot, sequence);
                 }
                 // Whatever the lane may still say of it comes too late.

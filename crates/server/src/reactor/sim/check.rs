@@ -53,6 +53,11 @@ impl Reactor<SimTransport> {
         let right = self.body_bytes == bodies || outside.replies && self.body_bytes > bodies;
         ensure!(right, "{} of {bodies} body bytes", self.body_bytes);
         self.check_lanes(outside)?;
+        let streams: usize = conns().map(Conn::streamed).sum();
+        ensure!(self.stream_bytes == streams, "{} of {streams} streamed", self.stream_bytes);
+        // The last that found room, and one piece each of the others.
+        let most = self.settings.body_memory / 2 + self.conns.len() * self.scratch.len();
+        ensure!(self.stream_bytes <= most, "{} of {most} may stream", self.stream_bytes);
         ensure!(self.body_bytes <= self.settings.body_memory, "too many bodies are held");
         ensure!(self.tasks_out == out.len(), "{} of {} tasks out", self.tasks_out, out.len());
         ensure!(self.dirty.is_empty(), "the loop would sleep on unsent answers");

@@ -61,12 +61,14 @@ pub(super) struct LaneTally {
     /// Turns after which a connection was in such a state.
     pub(super) parked: u64,
     pub(super) windows: u64,
+    /// Uploads that had to wait because others filled the room.
+    pub(super) narrow: u64,
     pub(super) streams: u64,
     pub(super) waiting_streams: u64,
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 22] {
+    fn all(&mut self) -> [&mut u64; 23] {
         [
             &mut self.given,
             &mut self.left,
@@ -88,6 +90,7 @@ impl LaneTally {
             &mut self.swapped,
             &mut self.parked,
             &mut self.windows,
+            &mut self.narrow,
             &mut self.streams,
             &mut self.waiting_streams,
         ]
@@ -182,7 +185,8 @@ impl Reactor<SimTransport> {
             lanes.parked += u64::from(conn.held_back > 0);
             lanes.cut += u64::from(conn.cut);
             lanes.left_early += u64::from(conn.phase == Phase::Left);
-            lanes.windows += u64::from(conn.unpulled >= WINDOW);
+            lanes.narrow += u64::from(conn.streamed() >= conn.window && conn.window < WINDOW);
+            lanes.windows += u64::from(conn.streamed() >= WINDOW);
             lanes.streams += u64::from(conn.stream.is_some());
             let streams = |(answer, _): &(Answer, Meta)| matches!(answer, Answer::Task(task) if task.response.streams());
             lanes.waiting_streams += u64::from(conn.waiting.iter().flatten().any(streams));
