@@ -129,6 +129,11 @@ export class Exchange extends AsyncResource implements FieldSource {
     return METHODS[this.#method] ?? this.#unusualMethod();
   }
 
+  /** Whether the method is none of those that every server knows. */
+  get hasOtherMethod(): boolean {
+    return this.#method >= METHODS.length;
+  }
+
   /** The request target as sent. */
   get target(): string {
     return this.#cut(this.#target, this.#targetLength);

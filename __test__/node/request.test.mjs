@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
 import { connect } from 'node:net';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -63,6 +64,28 @@ for (const [name, bytes] of Object.entries(REQUESTS)) {
     const node = await raw(t, served.node, bytes);
     const ours = await raw(t, served.reactor, bytes);
     t.deepEqual(bodyOf(ours), bodyOf(node));
+  });
+}
+
+for (const method of ['FOO', 'get', 'PRI', 'DESCRIBE', 'FLUSH', 'QUERYX', "A!#$%&'*+-.^_`|~0"]) {
+  test(`request: ${method} is a method that Node's parser does not know`, async (t) => {
+    const bytes = `${method} / HTTP/1.1\r\n${END}`;
+    const [node, ours] = await Promise.all([
+      raw(t, served.node, bytes),
+      raw(t, served.reactor, bytes),
+    ]);
+    const [line] = node.split('\r\n');
+    t.is(line, 'HTTP/1.1 400 Bad Request');
+    t.is(ours.split('\r\n')[0], line);
+    t.regex(ours, /^Connection: close\r$/m);
+  });
+}
+
+for (const method of http.METHODS.filter((name) => !['CONNECT', 'HEAD'].includes(name))) {
+  test(`request: ${method} is a method that Node's parser knows`, async (t) => {
+    const bytes = `${method} / HTTP/1.1\r\nContent-Length: 2\r\n${END}hi`;
+    const ours = await raw(t, served.reactor, bytes);
+    t.is(JSON.parse(ours.slice(ours.indexOf('\r\n\r\n') + 4)).method, method);
   });
 }
 

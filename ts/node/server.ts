@@ -4,7 +4,7 @@ import { binding, type NativeBound } from '../binding.js';
 import type { Bridge, ConnectionEvent } from '../bridge.js';
 import { fromNative, ReactorError } from '../errors.js';
 import { connectionKeyOf, type Exchange } from '../exchange.js';
-import { CLOSED, CUT, FINISH, OPENED, REFUSED } from '../lane.js';
+import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Sender } from '../outgoing.js';
 import { startEngine } from '../serve.js';
@@ -33,6 +33,8 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   connect: 'CONNECT is answered with 501',
   checkExpectation: 'an unknown Expect is answered with 417',
 };
+
+const UNKNOWN_METHOD = '400 Bad Request: this server does not know this method\n';
 
 /**
  * An `http.Server` whose connections, and all of HTTP, are the engine's.
@@ -359,6 +361,14 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   #take(exchange: Exchange, sender: Sender): void {
+    if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
+      // Node's parser knows a list, and ends the connection at any other.
+      const { replies } = sender;
+      replies.response(exchange.id, 400, TEXT | CLOSE, null, UNKNOWN_METHOD, false);
+      sender.finish(exchange);
+      sender.schedule();
+      return;
+    }
     const socket = this.#socketOf(exchange);
     socket.begin(exchange, sender);
     let req: NodeIncoming;
