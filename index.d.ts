@@ -95,6 +95,8 @@ export declare class NativeServer {
   swap(routes: Array<NativeRoute> | undefined | null, lanes: Array<number | undefined | null>): void
   /** Other limits and timeouts from now on, also for open connections. */
   retune(tuning: NativeTuning): void
+  /** The descriptor of a connection to the server, past its listener; the caller's own. */
+  connect(): number
   /** Closes connections that wait for their next request. */
   closeIdleConnections(): void
   /** Closes every connection, whatever is under way there, and goes on. */

@@ -578,3 +578,83 @@ test('Response.redirect takes what the client resolves', (t) => {
     t.throws(() => OurResponse.redirect(wrong), { instanceOf: TypeError });
   }
 });
+
+test('server.fetch answers as over a socket: routes, handlers, errors, refusals', async (t) => {
+  const server = await start(t, {
+    ...LOCAL,
+    limits: { body: 10 },
+    routes: {
+      '/static': { status: 201, headers: { 'x-a': ['1', '2'] }, body: 'static' },
+      '/users/:id': ({ params }) => Response.json(params),
+      '/get': { GET: () => new Response('get') },
+      '/fails': () => {
+        throw new Error('mine');
+      },
+      '/stream': () => new Response(new Blob(['a', 'b']).stream()),
+      '/none': () => new Response(null, { status: 204 }),
+      '/echo': async (request) =>
+        new Response(await request.text(), {
+          status: 299,
+          headers: { 'x-url': request.url, 'x-type': request.headers.get('content-type') },
+        }),
+    },
+    error: (error) => new Response(`error ${error.message}`, { status: 500 }),
+  });
+  const paths = ['static', 'users/5', 'get', 'fails', 'stream', 'none', 'nowhere', 'users/'];
+  for (const path of paths) {
+    for (const method of ['GET', 'HEAD', 'PUT']) {
+      const ours = await server.fetch(`/${path}`, { method });
+      const theirs = await fetch(server.url + path, { method });
+      t.true(ours instanceof globalThis.Response);
+      t.is(ours.status, theirs.status, `${method} ${path}`);
+      t.is(await ours.text(), await theirs.text(), `${method} ${path}`);
+      for (const name of ['content-type', 'content-length', 'x-a', 'allow']) {
+        t.is(ours.headers.get(name), theirs.headers.get(name), `${method} ${path} ${name}`);
+      }
+    }
+  }
+  const echo = await server.fetch(
+    new Request('http://example.com/echo?q', {
+      method: 'POST',
+      body: new URLSearchParams({ a: 'b' }),
+    }),
+  );
+  t.is(await echo.text(), 'a=b');
+  t.is(echo.status, 299);
+  t.is(echo.headers.get('x-url'), 'http://example.com/echo?q');
+  t.regex(echo.headers.get('x-type'), /^application\/x-www-form-urlencoded/);
+  t.is((await server.fetch('/echo', { method: 'POST', body: 'x'.repeat(11) })).status, 413);
+  const controller = new AbortController();
+  controller.abort(new Error('not now'));
+  await t.throwsAsync(server.fetch('/static', { signal: controller.signal }), {
+    message: 'not now',
+  });
+  await server.stop();
+  await t.throwsAsync(server.fetch('/static'), { code: 'ERR_REACTOR_STOPPED' });
+});
+
+test('server.fetch asks the built-in application and handlers on threads too', async (t) => {
+  const builtIn = await start(t, LOCAL);
+  t.is(await (await builtIn.fetch('/')).text(), 'Hello, World!');
+  const module = new URL('threads/app.mjs', import.meta.url);
+  const threaded = await start(t, { ...LOCAL, module, jsThreads: 2 });
+  t.like(await (await threaded.fetch('/thread')).json(), { isMainThread: false });
+});
+
+test('a call of server.fetch that is aborted aborts its request', async (t) => {
+  let aborted;
+  const server = await start(t, LOCAL, (request) => {
+    request.signal.addEventListener('abort', () => {
+      aborted = true;
+    });
+    return new Promise(() => {});
+  });
+  const controller = new AbortController();
+  const asked = server.fetch('/', { signal: controller.signal });
+  await until(() => server.pendingRequests === 1, 'the request');
+  controller.abort();
+  const error = await t.throwsAsync(asked, { any: true });
+  t.is(error.name, 'AbortError');
+  await until(() => aborted, 'the handler to hear of it');
+  t.pass();
+});

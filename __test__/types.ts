@@ -370,7 +370,9 @@ export async function conventions(): Promise<void> {
   await server.shutdown();
   server.closeIdleConnections();
   const address: AddressInfo | string | null = server.address();
-  void [sum, text, finished, pending, address];
+  const answer: globalThis.Response = await server.fetch('/x', { method: 'POST' });
+  await server.fetch(new globalThis.Request(server.url));
+  void [sum, text, finished, pending, address, answer];
 
   // @ts-expect-error: a callback is a function
   await serve({ fetch }, 'callback', 5);

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { binding, type NativeBound, type NativeServer } from './binding.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { fromNative, ReactorError } from './errors.js';
+import { askInProcess } from './in-process.js';
 import { type ResolvedOptions, resolveStop } from './options.js';
 import { addressOf, requestBehind } from './request.js';
 import { readRoutes } from './routes.js';
@@ -187,6 +188,14 @@ export class RunningServer implements Server {
   requestIP(request: Request): PeerAddress | null {
     const asked = requestBehind(request);
     return asked === undefined ? null : addressOf(asked);
+  }
+
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    if (this.#state === 'stopped') {
+      throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot fetch: the server has been stopped');
+    }
+    const base = this.unix === undefined ? this.#url : 'http://localhost/';
+    return askInProcess(this.#native, base, input, init);
   }
 
   reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;

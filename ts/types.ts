@@ -689,6 +689,15 @@ export interface Server {
   requestIP(request: Request): PeerAddress | null;
 
   /**
+   * What the server answers to a request, without a connection to its address, as for tests:
+   * routes, handlers and error handler as for a client on a unix socket, so without an
+   * address. A path stands for a URL of this server's. The body is sent in one piece, a
+   * redirect is not followed, and `https:` is `http:` to the handler.
+   * @throws {ReactorError} `ERR_REACTOR_STOPPED`, as a rejection.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+  /**
    * Replaces routes and handlers at once. Requests under way finish with the old
    * ones. Where a route is a `Blob`, or a `Response` that is not this package's, its body
    * must be read first: then it returns a promise, and it is done when that resolves.

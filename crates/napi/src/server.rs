@@ -1,5 +1,6 @@
 //! The server as JavaScript sees it: start, address, stats, reload, stop.
 
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,6 +257,15 @@ impl NativeServer {
     #[napi]
     pub fn retune(&self, tuning: NativeTuning) {
         self.server.retune(tuning.into_tuning());
+    }
+
+    /// The descriptor of a connection to the server, past its listener; the caller's own.
+    #[napi]
+    pub fn connect(&self) -> Result<i32> {
+        self.server
+            .connect()
+            .map(IntoRawFd::into_raw_fd)
+            .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
     /// Closes connections that wait for their next request.

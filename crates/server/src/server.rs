@@ -2,13 +2,17 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Address, Events, Listener, Poller, block_signals, raise_open_files_limit};
+use reactor_sys::{
+    Address, Events, Listener, Poller, Stream, block_signals, raise_open_files_limit,
+};
 
 use crate::acceptor::{AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED, Most};
 use crate::access_log::OpenLog;
@@ -219,6 +223,20 @@ impl Server {
         self.shared.most.set(tuning.max_connections, tuning.announce.refused);
         let tuning = Arc::new(tuning);
         self.shared.tell_loops(|| Control::Retune(Arc::clone(&tuning)));
+    }
+
+    /// A connection of this process to the server, past the listener. It is one like those
+    /// that are accepted from a unix socket.
+    ///
+    /// # Errors
+    /// Those of socketpair(2).
+    pub fn connect(&self) -> io::Result<OwnedFd> {
+        let (stream, other) = Stream::pair()?;
+        if let Some(inbox) = lock(&self.shared.inboxes).first() {
+            inbox.push_control(Control::Accepted(stream, None));
+            inbox.notify();
+        }
+        Ok(other)
     }
 
     /// Closes connections that wait for their next request.

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, UnixAddr, connect,
-    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, sockopt,
+    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
 use crate::Address;
@@ -52,6 +52,17 @@ impl Stream {
             Err(Errno::EINPROGRESS) => Ok((Self { fd }, false)),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Two sockets that are connected with each other: one to serve, and one in non-blocking
+    /// mode for somebody of this process.
+    ///
+    /// # Errors
+    /// Those of socketpair(2).
+    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let (fd, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
+        Ok((Self { fd }, other))
     }
 
     /// Why connecting failed, if it has (socket(7), SO_ERROR). Asking clears it.
