@@ -157,7 +157,7 @@ impl Server {
         let per_loop = config.accept == AcceptMode::PerLoop;
         let listeners = bind(config, per_loop && config.io_threads > 1)?;
         let Some(address) = listeners.first().map(|first| first.address().clone()) else {
-            return Err(system("a listener")(std::io::ErrorKind::NotFound.into()));
+            return Err(system("a listener")(io::ErrorKind::NotFound.into()));
         };
         Ok(Bound { listeners, address })
     }
@@ -716,7 +716,7 @@ fn of_option(option: &'static str) -> impl Fn(StartError) -> StartError {
     move |source| StartError::Option { option, source: Box::new(source) }
 }
 
-fn system(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
+fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { what, source }
 }
 
