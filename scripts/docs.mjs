@@ -111,6 +111,8 @@ function typeInWords(type) {
   }
   const words = {
     boolean: 'true or false',
+    number: 'a number',
+    string: 'text',
     'Routes<Path>': 'path → response or handler',
     'string | URL': 'a path or a `file:` URL',
     'string | AccessLogOptions': 'a path, or an object',
@@ -147,10 +149,15 @@ function unitOf(flag) {
   return unit === undefined ? '' : `${unit}, `;
 }
 
+/** A default in words hangs on other options. */
+function inWords(fallback) {
+  return fallback.includes(' ') ? fallback : asCode(fallback);
+}
+
 function defaultInWords(fallback, flag) {
   const [, words] = /; by default (.*)$/.exec(flag?.text ?? '') ?? [];
   const command = flag?.fallback === undefined ? '' : `command line ${asCode(flag.fallback)}`;
-  return [fallback === undefined ? words : asCode(String(fallback)), command]
+  return [fallback === undefined ? words : inWords(String(fallback)), command]
     .filter(Boolean)
     .join('; ');
 }

@@ -25,6 +25,7 @@ export = {
       return [
         require.resolve('../dist/index.js'),
         require.resolve('../dist/node/index.js'),
+        require.resolve('../dist/node/register.js'),
         require.resolve('../dist/register.js'),
       ];
     } catch {
