@@ -62,10 +62,10 @@ function membersOf(name) {
   if (body === null) {
     throw new Error(`ts/types.ts has no interface ${name}`);
   }
-  const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??: ([\s\S]*?);$/gm;
+  const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??:\s([\s\S]*?);$/gm;
   return [...body[1].matchAll(member)].map(([, comment, member, type]) => ({
     name: member,
-    type: type.replace(/\s*\| undefined$/, ''),
+    type: type.replace(/\s+/g, ' ').replace(/^ ?\| | \| undefined$/g, ''),
     text: comment.replace(/^ *\* ?/gm, '').trim(),
   }));
 }
@@ -108,6 +108,9 @@ function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
 function typeInWords(type) {
   if (type.includes('=>') || type.startsWith('Handler')) {
     return 'a function';
+  }
+  if (type.includes('boolean') && type.includes('{')) {
+    return 'true or false, or an object';
   }
   const words = {
     boolean: 'true or false',
