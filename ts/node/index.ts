@@ -13,28 +13,30 @@
  * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is a request; a
  *   listener for 'upgrade' or 'connect' gets a warning. CONNECT is answered with
  *   501 and `OPTIONS *` with 204, without a handler.
- * - TLS, `cluster` sharing one port, and `listen` on a handle or file descriptor.
+ * - TLS, and `cluster` sharing one port.
  * - Trailers: those of a request are checked and dropped, those of a response
  *   (`addTrailers`) not sent, with a warning.
  * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a
  *   warning. The engine itself sends `100 Continue`, at once and also where
  *   'checkContinue' has a listener; `writeContinue` does nothing. An `Expect` of
  *   another kind is answered with 417 and there is no 'checkExpectation'.
- * - 'clientError', 'connection' and 'dropRequest': the engine answers malformed
- *   requests itself and keeps its connections to itself.
- * - `maxRequestsPerSocket` and `requestTimeout`, see {@link ServerOptions}.
+ * - 'clientError': the engine answers malformed and late requests itself.
  *
  * Different:
  *
- * - `server.address()` is `null` until 'listening', and `listening` false. Programs
- *   that ask for the port in the line after `listen(0)`, as supertest does, do not
- *   work.
- * - `req.socket` belongs to one request and is no `net.Socket`: the next request of
- *   the same connection has another. It has addresses, `destroy`, `setTimeout` and
- *   the events 'close', 'error' and 'timeout'. After its response has finished, to
- *   destroy it does nothing. `req.complete` may be true a moment earlier.
- * - The reason phrase on the wire is the engine's: `statusMessage` is kept and not
- *   sent. So is `Date`: `sendDate = false` and a date of the program have no effect.
+ * - `req.socket` is no `net.Socket`. It has addresses, `destroy`, `end`, `setTimeout`
+ *   and the events 'close', 'error' and 'timeout'. Where the server has a listener for
+ *   'connection' it is the socket of that event, for all requests of the connection
+ *   that do not overlap. Elsewhere it belongs to one request: the next has another, and
+ *   after its response has finished, to destroy it does nothing. `req.complete` may be
+ *   true a moment earlier.
+ * - A connection that the program brings (`server.emit('connection', socket)`) is
+ *   served by Node's own parser.
+ * - With `maxRequestsPerSocket` the connection ends with the 503.
+ * - A request with more fields than `maxHeadersCount` is answered with 431; Node drops
+ *   those that are too many.
+ * - `listen({ fd })` listens on a copy of the descriptor, which itself stays open.
+ * - `Date` is the engine's: `sendDate = false` and a date of the program have no effect.
  *   204 and 304 have no `Content-Length`. An answer to HEAD has the `Content-Length`
  *   that GET would have, or `Transfer-Encoding: chunked` where that is not known; a
  *   response whose `Content-Length` and `Transfer-Encoding` have both been removed
@@ -49,11 +51,9 @@
  * - `write` asks to wait from 256 KiB on, not from 16.
  * - A response that is finished before its request has come in whole ends the
  *   connection; whoever still reads the request gets 'aborted' and ECONNRESET.
- * - Bodies have a limit of 4 GiB (`limits.body`), heads of 16 KiB and 100 fields
+ * - Bodies have a limit of 4 GiB (`limits.body`), heads of 16 KiB and 2000 fields
  *   (`limits`, `maxHeaderSize`, `maxHeadersCount`), and a peer that takes or sends
  *   nothing for 30 s is cut off (`timeouts`). An idle connection is kept for 75 s.
- * - `closeAllConnections` cuts idle connections only once the server is closing,
- *   and `closeIdleConnections` does nothing, for `close` does it.
  *
  * @module
  */
@@ -69,7 +69,8 @@ export { Server };
  * A server for a `(req, res)` handler, as Node's `http.createServer` makes it.
  * Start it with `listen`.
  *
- * @throws {ReactorError} `ERR_REACTOR_UNKNOWN_OPTION`, `ERR_REACTOR_INVALID_OPTION`.
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`; for wrong values of Node's
+ * options as Node throws.
  *
  * @example
  * import express from 'express';
