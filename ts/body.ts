@@ -6,6 +6,7 @@ import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
 import { GenuineFormData, GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
+import { boundaryOf, type Pieces, parseForm } from './multipart.js';
 import { handOnScope, rememberScope, streamFrom } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
@@ -21,6 +22,8 @@ export interface Body {
   takeText(): string | Promise<string>;
   /** As {@link takeText}; what it gives is the caller's to keep and to change. */
   takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  /** As {@link takeBytes}, in the pieces that it comes in. */
+  takePieces(): Pieces;
   /** A body with the same content, to be read apart. */
   clone(): Body;
 }
@@ -68,6 +71,14 @@ export class StoredBody implements Body {
       : content.arrayBuffer().then((buffer) => new Uint8Array(buffer));
   }
 
+  takePieces(): Pieces {
+    const content = this.#take();
+    if (typeof content === 'string') {
+      return [encode(content)];
+    }
+    return types.isUint8Array(content) ? [content] : piecesOf(content.stream());
+  }
+
   /** For sending. */
   take(): string | Uint8Array | Blob {
     return this.#take();
@@ -112,6 +123,11 @@ export class StreamedBody implements Body {
   takeBytes(): Promise<Uint8Array<ArrayBuffer>> {
     refuseUnusable(this.isUsed, this.#stream);
     return readAll(this.#stream);
+  }
+
+  takePieces(): Pieces {
+    refuseUnusable(this.isUsed, this.#stream);
+    return piecesOf(this.#stream);
   }
 
   /** For sending. */
@@ -217,7 +233,10 @@ export const consume = {
   },
 
   async formData(body: Body | null, type: string | null): Promise<FormData> {
-    return genuine(await consume.bytes(body), type).formData();
+    const boundary = boundaryOf(type);
+    return boundary === null
+      ? genuine(await consume.bytes(body), type).formData()
+      : parseForm(body?.takePieces() ?? [], boundary);
   },
 };
 
@@ -283,6 +302,26 @@ export async function readAll(stream: ReadableStream): Promise<Uint8Array<ArrayB
     }
     chunks.push(value);
   }
+}
+
+/** What a stream still has. It counts as read from now on; whoever stops early cancels it. */
+function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  const reader = stream.getReader();
+  let first: ReturnType<typeof reader.read> | null = reader.read();
+  first.catch(() => {});
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        const next = first ?? reader.read();
+        first = null;
+        return next as Promise<IteratorResult<Uint8Array, undefined>>;
+      },
+      async return() {
+        await reader.cancel();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
 }
 
 /** In memory of its own, also where there is but one. */

@@ -11,6 +11,7 @@ import {
 } from './body.js';
 import type { Exchange } from './exchange.js';
 import type { Heads } from './heads.js';
+import type { Pieces } from './multipart.js';
 
 /**
  * The body of a request that came whole. It stays where the engine put it until
@@ -56,6 +57,10 @@ export class WholeIncoming implements Body {
     }
     this.#isTaken = true;
     return this.#copy();
+  }
+
+  takePieces(): Pieces {
+    return this.#store().takePieces();
   }
 
   clone(): Body {
@@ -129,6 +134,15 @@ export class StreamedIncoming implements Body {
     refuseUnusable(this.#isTaken, null);
     this.#isTaken = true;
     return this.#collect();
+  }
+
+  takePieces(): Pieces {
+    if (this.#streamed !== null) {
+      return this.#streamed.takePieces();
+    }
+    refuseUnusable(this.#isTaken, null);
+    this.#isTaken = true;
+    return this.#iterate();
   }
 
   clone(): Body {
@@ -226,6 +240,26 @@ export class StreamedIncoming implements Body {
     }
   }
 
+  /** Piece by piece; the rest is thrown away where the reader stops early. */
+  async *#iterate(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    try {
+      for (;;) {
+        for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
+          yield piece;
+        }
+        if (this.#error !== null) {
+          throw this.#error;
+        }
+        if (this.#isComplete) {
+          return;
+        }
+        await this.#more();
+      }
+    } finally {
+      this.#discard();
+    }
+  }
+
   /** No piece is asked for before somebody reads: the engine shall feel who is slow. */
   async #pull(controller: ReadableByteStreamController): Promise<void> {
     for (;;) {
@@ -255,11 +289,15 @@ export class StreamedIncoming implements Body {
     if (this.#isTaken) {
       return;
     }
+    this.#discard();
+    this.#onPiece?.();
+  }
+
+  #discard(): void {
     this.#isCancelled = true;
     while (this.#next() !== undefined) {
       // Each is reported as taken.
     }
-    this.#onPiece?.();
   }
 
   /** Not `shift`: there may be as many pieces as bytes in the window, and it moves them all. */
