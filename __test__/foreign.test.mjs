@@ -520,24 +520,10 @@ test('what npm’s undici has fetched is passed on whole', async (t) => {
 test('in a context of its own, as test runners make them', async (t) => {
   // Jest and Vitest load programs, and so this package, in a context of node:vm.
   const require = createRequire(new URL('../dist-cjs/', import.meta.url));
-  const given = {
-    Buffer,
-    URL,
-    TextEncoder,
-    process,
-    console,
-    setImmediate,
-    setInterval,
-    clearInterval,
-    setTimeout,
-    clearTimeout,
-    clearImmediate,
-    AbortSignal,
-    AbortController,
-    Event,
-    EventTarget,
-  };
-  const context = vm.createContext(given);
+  const fresh = vm.runInNewContext('Object.getOwnPropertyNames(globalThis)');
+  const isNodes = ([name]) => !fresh.includes(name) && name !== 'globalThis';
+  const globals = Object.entries(Object.getOwnPropertyDescriptors(globalThis)).filter(isNodes);
+  const context = vm.createContext(Object.defineProperties({}, Object.fromEntries(globals)));
   const cache = new Map();
   const load = (file) => {
     if (!cache.has(file)) {
