@@ -283,6 +283,8 @@ export interface NativeRoute {
   pattern: string
   /** Status code, 200 to 599. */
   status: number
+  /** Reason phrase, bytes as sent; absent or empty for that of the status. */
+  phrase?: Uint8Array
   /** Response fields, in order. */
   fields: Array<NativeField>
   /** Response body. */

@@ -171,6 +171,25 @@ test('a reason phrase is sent as it is, and an empty one is the usual', async (t
   }
 });
 
+test('a static route has a reason phrase too', async (t) => {
+  const server = await start(t, {
+    routes: {
+      '/object': { status: 404, statusText: 'No Such Tenant', body: 'x' },
+      '/response': new Response('x', { status: 404, statusText: 'caf\u00e9' }),
+      '/none': { status: 404, statusText: '' },
+    },
+  });
+  t.is(statusLine(await ask(t, server, 'GET /object')), 'HTTP/1.1 404 No Such Tenant');
+  t.is(statusLine(await ask(t, server, 'GET /response')), 'HTTP/1.1 404 caf\u00e9');
+  t.is(statusLine(await ask(t, server, 'GET /none')), 'HTTP/1.1 404 Not Found');
+  for (const statusText of ['a\r\nb', '\u010d', 5]) {
+    await t.throwsAsync(start(t, { routes: { '/': { statusText } } }), {
+      code: 'ERR_REACTOR_INVALID_ROUTE',
+      message: /statusText/,
+    });
+  }
+});
+
 test('a phrase that would end the line, or is no latin1, goes to the error handler', async (t) => {
   const errors = [];
   const foreign = (statusText) => ({

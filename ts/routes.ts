@@ -11,7 +11,7 @@ import { TOKEN } from './headers.js';
 import { isReactorResponse, storedText } from './response.js';
 import { show } from './show.js';
 
-const RESPONSE_KEYS = ['status', 'headers', 'body'];
+const RESPONSE_KEYS = ['status', 'statusText', 'headers', 'body'];
 
 /** Framing and connection fields belong to the server: two sources would contradict each other. */
 const OWN_FIELDS = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding'];
@@ -145,7 +145,9 @@ function paramsIn(pattern: string): string[] {
     .map((segment) => (segment === '*' ? segment : segment.slice(1)));
 }
 
-function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 'fields' | 'body'> {
+type Rendered = Pick<NativeRoute, 'status' | 'phrase' | 'fields' | 'body'>;
+
+function render(label: string, response: unknown): Rendered {
   if (typeof response === 'string' || isBytes(response)) {
     return render(label, { body: response });
   }
@@ -158,11 +160,18 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
   }
   const unknown = Object.keys(response).find((key) => !RESPONSE_KEYS.includes(key));
   if (unknown !== undefined) {
-    throw bad(label, 'has a key that is none of status, headers, body', unknown);
+    throw bad(label, 'has a key that is none of status, statusText, headers, body', unknown);
   }
-  const { status = 200, body = '' } = response;
+  const { status = 200, statusText = '', body = '' } = response;
   if (!Number.isInteger(status) || (status as number) < 200 || (status as number) > 599) {
     throw bad(label, 'must have a status that is an integer from 200 to 599', status);
+  }
+  if (typeof statusText !== 'string' || !isPhrase(statusText)) {
+    throw bad(
+      label,
+      'must have a statusText of tabs, blanks and visible characters to U+00FF',
+      statusText,
+    );
   }
   if (typeof body !== 'string' && !isBytes(body)) {
     throw bad(label, 'must have a body that is a string or bytes', body);
@@ -177,6 +186,7 @@ function render(label: string, response: unknown): Pick<NativeRoute, 'status' | 
   }
   return {
     status: status as number,
+    phrase: Buffer.from(statusText, 'latin1'),
     fields,
     // A copy: the caller may go on writing to its bytes while we start.
     body: typeof body === 'string' ? Buffer.from(body) : Uint8Array.from(body),
@@ -204,6 +214,11 @@ function renderFields(label: string, headers: unknown): NativeField[] {
       return { name, value: Buffer.from(value, 'latin1') };
     });
   });
+}
+
+/** RFC 9112 §4. */
+function isPhrase(text: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
 }
 
 /** RFC 9110 §5.5: visible characters, inner blanks and tabs, and the bytes above 0x7F. */
@@ -285,20 +300,20 @@ function readStatic(label: string, value: Blob | Response): unknown {
   if (value.type === 'error' || value.status === 0) {
     throw bad(label, 'cannot answer with Response.error()', value);
   }
-  const { status } = value;
+  const { status, statusText = '' } = value;
   const body = textOf(value);
   const headers = headersOf(
     isReactorResponse(value) ? [...(value as Response).headers].flat() : asParts(value).fields,
   );
   if (body !== undefined) {
-    return { status, headers, body };
+    return { status, statusText, headers, body };
   }
   // A copy is read, so that the program may use its own again.
   return value
     .clone()
     .arrayBuffer()
     .then(
-      (bytes) => ({ status, headers, body: new Uint8Array(bytes) }),
+      (bytes) => ({ status, statusText, headers, body: new Uint8Array(bytes) }),
       (cause) => {
         throw new ReactorError(
           'ERR_REACTOR_INVALID_ROUTE',
@@ -319,7 +334,8 @@ function headersOf(fields: readonly string[]): Record<string, string[]> {
   const headers: Record<string, string[]> = {};
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
-    if (!OWN_FIELDS.includes(name.toLowerCase())) {
+    // One without a name is the reason phrase.
+    if (name !== '' && !OWN_FIELDS.includes(name.toLowerCase())) {
       const values = Object.hasOwn(headers, name) ? (headers[name] as string[]) : [];
       define(headers, name, [...values, fields[i + 1] as string]);
     }

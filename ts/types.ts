@@ -577,11 +577,18 @@ export interface StaticResponse {
   readonly status?: number | undefined;
 
   /**
+   * Reason phrase: tabs, blanks and visible characters to U+00FF. Empty is the one that
+   * goes with the status.
+   * @default ''
+   */
+  readonly statusText?: string | undefined;
+
+  /**
    * Header fields; an array makes one field per element. Without a
    * `content-type`, a string body is sent as `text/plain;charset=utf-8` and
    * bytes as `application/octet-stream`. `connection`, `content-length`, `date`,
-   * `keep-alive`, `transfer-encoding` and `upgrade` are the server's own and refused
-   * with `ERR_REACTOR_INVALID_ROUTE`.
+   * `keep-alive` and `transfer-encoding` are the server's own and refused with
+   * `ERR_REACTOR_INVALID_ROUTE`.
    */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 

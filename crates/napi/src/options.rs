@@ -170,6 +170,8 @@ pub struct NativeRoute {
     pub pattern: String,
     /// Status code, 200 to 599.
     pub status: u16,
+    /// Reason phrase, bytes as sent; absent or empty for that of the status.
+    pub phrase: Option<Uint8Array>,
     /// Response fields, in order.
     pub fields: Vec<NativeField>,
     /// Response body.
@@ -301,7 +303,8 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
         }
         let fields: Vec<(&str, &[u8])> =
             route.fields.iter().map(|field| (field.name.as_str(), &field.value[..])).collect();
-        let inline = Inline::new(route.status, &fields, route.body.to_vec())
+        let phrase = route.phrase.as_deref().unwrap_or_default();
+        let inline = Inline::with_phrase(route.status, phrase, &fields, route.body.to_vec())
             .map_err(|error| Failure::route(format!("route \"{}\": {error}", route.pattern)))?;
         app.route(route.method.as_deref(), &route.pattern, Target::Inline(inline))
             .map_err(|error| Failure::route(error.to_string()))?;

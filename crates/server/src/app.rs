@@ -81,10 +81,23 @@ impl Inline {
         fields: &[(&str, &[u8])],
         body: impl Into<Vec<u8>>,
     ) -> Result<Self, FieldError> {
+        Self::with_phrase(status, b"", fields, body)
+    }
+
+    /// The same with a reason phrase; an empty one is that of the status.
+    ///
+    /// # Errors
+    /// As [`Inline::new`], and for a phrase with control characters.
+    pub fn with_phrase(
+        status: u16,
+        phrase: &[u8],
+        fields: &[(&str, &[u8])],
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Self, FieldError> {
         check_status(status)?;
         let mut head = Vec::new();
         let mut body: Vec<u8> = body.into();
-        response::status_line(&mut head, status);
+        response::status_line_with(&mut head, status, phrase)?;
         let mut upgrade = false;
         for (name, value) in fields {
             upgrade |= is_upgrade(name);
