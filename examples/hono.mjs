@@ -10,7 +10,9 @@ app.get('/', (c) => c.text('Hello from Hono!'));
 app.get('/users/:id', (c) => c.json({ id: c.req.param('id') }));
 app.post('/users', async (c) => c.json({ created: await c.req.json() }, 201));
 
-const server = await serve(app, { hostname: '127.0.0.1', port: Number(process.env.PORT ?? 3000) });
+const server = await serve(app, {
+  hostname: '127.0.0.1',
+  port: process.env.PORT ?? 3000,
+  gracefulShutdown: true,
+});
 console.log(`listening on ${server.url}`);
-
-process.once('SIGTERM', () => server.stop());

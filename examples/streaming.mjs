@@ -43,8 +43,7 @@ export default {
         headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
       }),
 
-    '/numbers': () =>
-      new Response(numbers(100_000), { headers: { 'content-type': 'text/plain' } }),
+    '/numbers': () => new Response(numbers(100_000), { headers: { 'content-type': 'text/plain' } }),
 
     // Counts an upload as it comes, and keeps none of it.
     '/count': {

@@ -7,9 +7,8 @@ const server = await serve({
   module: new URL('./handlers.mjs', import.meta.url),
   jsThreads: 4,
   hostname: '127.0.0.1',
-  port: Number(process.env.PORT ?? 3000),
+  port: process.env.PORT ?? 3000,
+  gracefulShutdown: true,
   onThreadError: (error, thread) => console.error(`thread ${thread}:`, error),
 });
 console.log(`listening on ${server.url}`);
-
-process.once('SIGTERM', () => server.stop());
