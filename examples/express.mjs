@@ -5,7 +5,7 @@ import { createServer } from 'reactor-rs/node';
 
 const app = express();
 app.use(express.json());
-app.get('/', (req, res) => {
+app.get('/', (_req, res) => {
   res.send('Hello from Express!');
 });
 app.get('/users/:id', (req, res) => {
