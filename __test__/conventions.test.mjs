@@ -99,6 +99,10 @@ test('what is not clear is refused, with what to write', async (t) => {
   await fails([hello, null], /must be options, a port or a function, got null/);
   await fails([hello, new Map()], /must be options, a port or a function, got Map/);
   await fails([{ ...LOCAL, fetch: hello, onListen: hello }, hello], /mean the same/);
+  await fails([Promise.resolve(hello), LOCAL], /is a promise: await it/);
+  await fails([3000, hello], /serve\(handler, 3000\)/);
+  await fails([undefined, LOCAL], /got undefined/);
+  await fails([{ host: 'localhost:3000' }], /"host" must be a host name or IP address/);
   await fails([3000], /write \{ port: 3000 \}/);
   await fails([LOCAL, { fetch: hello }], /the first of two arguments/);
   await fails([{ ...LOCAL, host: '127.0.0.1' }], /"host" and "hostname" mean the same/);

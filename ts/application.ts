@@ -24,6 +24,15 @@ export function optionsOf(
   names: readonly string[],
 ): ServeOptions {
   refuseForeignApplication('what "serve" is to run', first);
+  if (first === undefined && second === undefined && third === undefined) {
+    return {};
+  }
+  if (first instanceof Promise) {
+    throw mistaken('the first argument of "serve" is a promise: await it');
+  }
+  if (typeof first === 'number' && typeof second === 'function') {
+    throw mistaken(`a port is the second argument of "serve": serve(handler, ${first})`);
+  }
   if (typeof first === 'number' && second === undefined) {
     throw mistaken(
       `options must be an object, got ${show(first)}; for a port write { port: ${first} }`,

@@ -46,7 +46,8 @@ const STREAMED_BODY = 128 * 1024 * 1024;
 /** Every option, its default and its range. Nested ones are named with a dot. */
 const RULES = {
   port: port(8080),
-  hostname: text('a host name or IP address', /^[^\s/[\]]{1,255}$/, '::'),
+  // An IPv6 address has two colons at least; after one comes a port.
+  hostname: text('a host name or IP address', /^(?![^:]*:[^:]*$)[^\s/[\]]{1,255}$/, '::'),
   unix: optional(text('the path of a unix socket', /^[^\0]+$/)),
   ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
   workerThreads: threads(1, 32, (cores) => cores),

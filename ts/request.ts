@@ -365,6 +365,10 @@ export class ReactorInfo {
   /** There is no origin behind the server to pass a request on to. */
   passThroughOnException(): void {}
 
+  get props(): Readonly<Record<string, unknown>> {
+    return {};
+  }
+
   get params(): Readonly<Record<string, string>> {
     return this.#request.params;
   }

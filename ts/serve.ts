@@ -44,18 +44,6 @@ export async function serve<const Path extends string>(
 ): Promise<Server>;
 
 /**
- * Starts a server whose requests a handler answers, or an application that has
- * one as its `fetch`, such as those of Hono, h3 and Elysia.
- *
- * @example
- * const server = await serve(() => new Response('Hello!'), { port: 3000 });
- */
-export async function serve<const Path extends string>(
-  handler: Handler<Pathless> | Application,
-  options?: ServeOptions<Path>,
-): Promise<Server>;
-
-/**
  * Starts a server and calls a function once it listens, as `serve` of @hono/node-server does;
  * the same as {@link ServeOptions.onListen}.
  *
@@ -65,6 +53,18 @@ export async function serve<const Path extends string>(
 export async function serve<const Path extends string>(
   options: ServeOptions<Path> & { fetch: Handler<Pathless> },
   onListen: (address: ListenAddress) => void,
+): Promise<Server>;
+
+/**
+ * Starts a server whose requests a handler answers, or an application that has
+ * one as its `fetch`, such as those of Hono, h3 and Elysia.
+ *
+ * @example
+ * const server = await serve(() => new Response('Hello!'), { port: 3000 });
+ */
+export async function serve<const Path extends string>(
+  handler: Handler<Pathless> | Application,
+  options?: ServeOptions<Path>,
 ): Promise<Server>;
 
 export async function serve(
@@ -91,8 +91,7 @@ export async function serve(
 ): Promise<Server>;
 
 export async function serve(...given: unknown[]): Promise<Server> {
-  const [first = {}, ...rest] = given;
-  const options = optionsOf([first, ...rest], EVERYWHERE);
+  const options = optionsOf(given, EVERYWHERE);
   if (isThreaded(options)) {
     const signal = signalAt({ ...options });
     signal?.throwIfAborted();

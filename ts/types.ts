@@ -79,6 +79,9 @@ export interface HandlerInfo<Path extends string = string> {
 
   /** Does nothing: there is no origin behind the server. Workers have it. */
   passThroughOnException(): void;
+
+  /** Empty: nobody gives a handler properties of its own. Workers have it. */
+  readonly props: Readonly<Record<string, unknown>>;
 }
 
 /** An address as Deno tells it. On a unix socket a peer has no path. */
