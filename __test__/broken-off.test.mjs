@@ -195,3 +195,28 @@ test('what was written before a response was destroyed is sent', async (t) => {
     }
   }
 });
+
+test('requests whose responses are destroyed unwritten leave no body behind', async (t) => {
+  const server = createServer({ bodyMemory: 1 << 20 }, (req, res) => {
+    if (req.url === '/kept') {
+      req.resume().on('end', () => res.end('kept'));
+    } else {
+      res.destroy();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.closeAllConnections());
+  t.teardown(() => server.close());
+  const address = { port: server.address().port, hostname: '127.0.0.1' };
+  const post = async (path) => {
+    const wire = await open(t, address);
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000`;
+    wire.send(`${head}\r\n\r\n${'x'.repeat(60_000)}`);
+    return wire.closes();
+  };
+  // Far more than there is room for.
+  for (let round = 0; round < 50; round++) {
+    t.is(await post('/dropped'), '');
+  }
+  t.regex(await post('/kept'), /kept$/);
+});

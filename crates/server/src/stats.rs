@@ -57,7 +57,8 @@ pub enum CloseReason {
     RequestTimeout,
     /// The peer took no output for the write timeout.
     WriteTimeout,
-    /// The peer reset the connection, or left in the middle of a request.
+    /// The peer reset the connection, left in the middle of a request or before its
+    /// answer, or a response could not be completed.
     Aborted,
     /// The server was stopping.
     Stopped,
@@ -385,7 +386,8 @@ pub struct ClosedStats {
     pub request_timeout: u64,
     /// The peer took no output for the write timeout.
     pub write_timeout: u64,
-    /// The peer reset the connection, or left in the middle of a request.
+    /// The peer reset the connection, left in the middle of a request or before its
+    /// answer, or a response could not be completed.
     pub aborted: u64,
     /// The server was stopping.
     pub stopped: u64,
