@@ -25,6 +25,7 @@ import {
   TEXT,
   TIMED_OUT,
   TOO_SMALL,
+  UNSENDABLE,
 } from './lane.js';
 import { Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
@@ -504,6 +505,13 @@ export class Bridge implements Desk, Sender {
       this.#options.onConnection?.(this.#connectionAt(kind, at), this);
       return;
     }
+    if (kind === UNSENDABLE) {
+      // What can be checked here has been; the engine has the last word.
+      const start = events[at + 2] as number;
+      const why = this.#bytes.utf8Slice(start, start + (events[at + 3] as number));
+      printUnsendable(new ReactorError('ERR_REACTOR_INVALID_RESPONSE', why));
+      return;
+    }
     const exchange = this.#open[events[at + 1] as number];
     // It may have been answered while the event was on its way.
     if (exchange === undefined) {
@@ -703,6 +711,16 @@ function isAbort(error: unknown, exchange: Exchange): boolean {
   } catch {
     // The program's own getter threw.
     return false;
+  }
+}
+
+/** The exchange is over, so that its handler's errors go elsewhere; but it must not vanish. */
+function printUnsendable(error: ReactorError): void {
+  try {
+    console.error('reactor-rs: a response could not be sent, and 500 was:', error);
+  } catch {
+    // A console that the program has replaced.
+    process.stderr.write(`reactor-rs: a response could not be sent: ${error.message}\n`);
   }
 }
 

@@ -14,6 +14,7 @@ export const GONE = 4;
 export const ACK = 5;
 export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
+export const UNSENDABLE = 8;
 
 /** Events of connections; their records have a form of their own. */
 export const OPENED = 16;

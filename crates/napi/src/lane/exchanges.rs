@@ -20,6 +20,8 @@ pub(super) struct Exchanges {
     over: Vec<u32>,
     /// How many have ended since that was last asked.
     ended: usize,
+    /// Why responses could not be sent, with the numbers that their exchanges had.
+    unsendable: Vec<(u32, String)>,
 }
 
 struct Open {
@@ -98,6 +100,16 @@ impl Exchanges {
         let tasks = over.drain(..).filter_map(|id| self.remove(id)).collect();
         self.over = over;
         tasks
+    }
+
+    /// The response to this one cannot be sent.
+    pub(super) fn note_unsendable(&mut self, id: u32, why: String) {
+        self.unsendable.push((id, why));
+    }
+
+    /// What was noted since that was last asked.
+    pub(super) fn take_unsendable(&mut self) -> Vec<(u32, String)> {
+        std::mem::take(&mut self.unsendable)
     }
 
     /// Ends them all.

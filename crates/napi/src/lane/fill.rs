@@ -11,7 +11,7 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, INACTIVE,
-    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT,
+    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
 };
 
 /// Writes events one behind the other. Their heads lie together from the front of the
@@ -60,6 +60,15 @@ impl<'a> Fill<'a> {
 
     pub(super) fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Says why a response could not be sent. It is left out where there is no room: the
+    /// client has its answer, and many that say the same say no more.
+    pub(super) fn unsendable(&mut self, id: u32, why: &str) {
+        if self.room(4, why.len()) {
+            let at = self.put(why.as_bytes());
+            self.record(UNSENDABLE, &[id, at, length(why.len())]);
+        }
     }
 
     pub(super) fn event(

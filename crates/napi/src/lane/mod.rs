@@ -179,6 +179,9 @@ impl NativeLane {
             sink.forget();
         }
         let mut fill = Fill::new(events, event_bytes, now, &self.lane);
+        for (id, why) in self.exchanges.take_unsendable() {
+            fill.unsendable(id, &why);
+        }
         loop {
             if self.events.is_empty() {
                 self.lane.take(&mut self.events);

@@ -85,8 +85,9 @@ pub(super) fn apply(
         RESPONSE => {
             let Some(mut task) = exchanges.remove(reply.id) else { return Ok(()) };
             ask(&mut task, reply.flags);
-            if respond(task.response(), reply).is_err() {
+            if let Err(error) = respond(task.response(), reply) {
                 task.fail();
+                exchanges.note_unsendable(reply.id, error.to_string());
             }
             match bodies.share(reply.body) {
                 Some(body) => task.response().body_shared(body),
@@ -98,9 +99,10 @@ pub(super) fn apply(
         HEAD => {
             let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
             ask(&mut task, reply.flags);
-            if respond(task.response(), reply).is_err() {
+            if let Err(error) = respond(task.response(), reply) {
                 // JavaScript goes on to its end, which the loop will not heed.
                 task.fail();
+                exchanges.note_unsendable(reply.id, error.to_string());
             } else {
                 let declared = u64::from(reply.length_high) << 32 | u64::from(reply.length_low);
                 let length = (reply.flags & DECLARED != 0).then_some(declared);

@@ -19,6 +19,9 @@ pub(super) const HALF_CLOSED: u32 = 6;
 /// The request has been answered with 503, because no response came in time; the
 /// exchange is over.
 pub(super) const TIMED_OUT: u32 = 7;
+/// The response could not be sent, and a 500 went in its place; `[2]` offset and `[3]`
+/// length of why, as text. The exchange is over.
+pub(super) const UNSENDABLE: u32 = 8;
 
 /// Of a connection: `[1]` its I/O thread, `[2]` its slot, `[3]` its number, `[4]` 1 where
 /// the address is text, `[5]` and `[6]` the address as of a request, all zero on a unix
