@@ -199,7 +199,11 @@ impl Client {
         let begun = self.arrival(request.begin).ok_or("it has not begun")?.at;
         let (since, span) = if wire.known < request.head_end {
             (begun, facts.timeouts.head)
-        } else if request.expects && self.continued <= self.answered {
+        } else if request.expects
+            && self.continued <= self.answered
+            && wire.known == request.head_end
+        {
+            // One whose body has begun to come does not wait.
             return Err("its client was never told to go on".into());
         } else if request.chunked {
             // Framing without data is no progress.
