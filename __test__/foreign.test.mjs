@@ -9,9 +9,9 @@ import vm from 'node:vm';
 import zlib from 'node:zlib';
 import test from 'ava';
 import { createSchema, createYoga } from 'graphql-yoga';
-import { Response as Quick, serve } from 'reactor-rs';
+import { Headers as OurHeaders, Response as Quick, serve } from 'reactor-rs';
 import { Headers as UndiciHeaders, Response as UndiciResponse, fetch as undiciFetch } from 'undici';
-import { GenuineResponse } from '../dist/genuine.js';
+import { GenuineResponse, genuineFetch } from '../dist/genuine.js';
 import { streamOf } from './oracle.mjs';
 
 /** Another implementation's response: only what it is given, and what makes it one. */
@@ -501,11 +501,40 @@ test('the length of what fetch has not decoded is passed on', async (t) => {
   t.is(headers['content-length'], String(TEXT.length));
 });
 
+test('what a fetch from before serve gave is passed on whole', async (t) => {
+  const url = await backend(t);
+  for (const make of [
+    (r) => new Response(r.body, r),
+    (r) => new Response(r.body, { headers: r.headers }),
+    (r) => new Response(r.body, { headers: new Headers(r.headers) }),
+    async (r) => new Response(await r.text(), r),
+  ]) {
+    const { body, headers, errors } = await answer(t, async () =>
+      make(await genuineFetch(`${url}gzip`)),
+    );
+    t.deepEqual(errors, []);
+    t.is(headers['content-encoding'], undefined);
+    t.is(body.toString(), TEXT);
+  }
+});
+
+test('headers of another implementation give their cookies one by one', (t) => {
+  const joined = new Map([
+    ['x', '1'],
+    ['set-cookie', 'a=1, b=2'],
+  ]);
+  joined.getSetCookie = () => ['a=1', 'b=2'];
+  const ours = new OurHeaders(joined);
+  t.deepEqual(ours.getSetCookie(), ['a=1', 'b=2']);
+  t.is(ours.get('x'), '1');
+});
+
 test('what npm’s undici has fetched is passed on whole', async (t) => {
   const url = await backend(t);
   for (const make of [
     (r) => r,
     (r) => new Response(r.body, r),
+    (r) => new Response(r.body, { headers: r.headers }),
     (r) => new UndiciResponse(r.body),
   ]) {
     const { body, headers, errors } = await answer(t, async () =>

@@ -20,9 +20,30 @@ interface FetchedResponse {
   readonly headers: { get(name: string): string | null };
 }
 
-/** What is known of these headers, or of this stream. */
-export function fetchedOf(part: object): Fetched | null {
-  return FETCHED.get(part) ?? null;
+/** What is known of the response that these headers came with. */
+export function fetchedWith(headers: object): Fetched | null {
+  return FETCHED.get(headers) ?? fetchedUnseen(headers as Partial<Headers>);
+}
+
+/**
+ * The same for headers of a `fetch` that was kept from before ours took its place, or
+ * of another copy of undici. A program cannot make headers that cannot be changed, but
+ * for those of a redirect, which have no coding.
+ */
+function fetchedUnseen(headers: Partial<Headers>): Fetched | null {
+  if (typeof headers.get !== 'function' || typeof headers.delete !== 'function') {
+    return null;
+  }
+  const coding = headers.get('content-encoding');
+  if (!isDecodable(coding)) {
+    return null;
+  }
+  try {
+    headers.delete('x-no-such-field');
+    return null;
+  } catch {
+    return { isDecoded: true, coding, length: headers.get('content-length') };
+  }
 }
 
 /**

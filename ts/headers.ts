@@ -2,7 +2,7 @@
 
 import { formatWithOptions, type InspectOptions, inspect, types } from 'node:util';
 import type { Content } from './body.js';
-import { CODING, CONNECTION, type Fetched, fetchedOf, LENGTH, withoutStale } from './fetched.js';
+import { CODING, CONNECTION, type Fetched, fetchedWith, LENGTH, withoutStale } from './fetched.js';
 import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
 /** Header fields that are read where they lie, as long as they are there and nobody changes them. */
@@ -103,8 +103,8 @@ export class ReactorHeaders {
       this.#fetched = init.#fetched;
       this.#own = init.#own;
     } else if (isIterable(init)) {
-      this.#list = listOfPairs(init);
-      this.#fetched = fetchedOf(init);
+      this.#list = withCookies(listOfPairs(init), init);
+      this.#fetched = fetchedWith(init);
     } else {
       this.#list = listOfRecord(init);
     }
@@ -383,6 +383,29 @@ export function trimmed(
 /** What the Fetch standard strips, §2.2 "normalize". */
 function isBlankOrLineEnd(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
+}
+
+/**
+ * Other implementations' headers join their cookies where they are walked through,
+ * which no client can take apart.
+ */
+function withCookies(list: string[], init: object): string[] {
+  const { getSetCookie } = init as { getSetCookie?: unknown };
+  if (typeof getSetCookie !== 'function' || init instanceof GenuineHeaders) {
+    return list;
+  }
+  const cookies = getSetCookie.call(init) as unknown[];
+  if (cookies.length === 0) {
+    return list;
+  }
+  const others: string[] = [];
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i] !== 'set-cookie') {
+      others.push(list[i] as string, list[i + 1] as string);
+    }
+  }
+  const name = 'set-cookie';
+  return [...others, ...cookies.flatMap((value) => [name, fieldValue(name, value)])];
 }
 
 /** A list of pairs, or an object (Web IDL, "HeadersInit"). */
