@@ -1,6 +1,7 @@
 import { Buffer, File } from 'node:buffer';
 import { MIMEType, TextDecoder, types } from 'node:util';
 import { GenuineFormData } from './genuine.js';
+import { packageRoot, requireThere } from './place.js';
 
 /** The bytes of a body, in the pieces that they came in. */
 export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -56,6 +57,18 @@ export function boundaryOf(contentType: string | null): string | null {
 }
 
 /**
+ * Few programs take forms, and only they shall load this. In a bundle that is an ES module and
+ * has no `require` the bundled one fails; then it is the installed one.
+ */
+async function loadParser(): Promise<Pick<typeof import('@fastify/busboy'), 'Dicer'>> {
+  try {
+    return await import('@fastify/busboy');
+  } catch {
+    return requireThere(packageRoot())('@fastify/busboy');
+  }
+}
+
+/**
  * A form in parts, as RFC 7578 has it and RFC 2046 below it. What browsers write
  * otherwise is read as they mean it (HTML standard, "multipart form data").
  *
@@ -64,8 +77,7 @@ export function boundaryOf(contentType: string | null): string | null {
  * @throws {TypeError} for what is no form, does not end, or has more than 4096 parts
  */
 export async function parseForm(pieces: Pieces, boundary: string): Promise<FormData> {
-  // Few programs take forms, and only they shall load this.
-  const { Dicer } = await import('@fastify/busboy');
+  const { Dicer } = await loadParser();
   const parts: Part[] = [];
   const config = {
     boundary,

@@ -147,7 +147,7 @@ async function roll(from, to, format) {
     onwarn: (warning) => warnings.push(warning.message),
   });
   const file = join(to, format === 'cjs' ? 'app.cjs' : 'app.mjs');
-  await bundle.write({ file, format });
+  await bundle.write({ file, format, inlineDynamicImports: true });
   await bundle.close();
   const unresolved = warnings.filter((text) => /resolve|missing/i.test(text));
   if (unresolved.length > 0) {

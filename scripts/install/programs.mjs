@@ -29,8 +29,8 @@ const { createServer } = require('reactor-rs/node');
 /** Wrong where the types are \`any\`. */
 const MISTAKES = `
 export async function mistakes(): Promise<void> {
-  // @ts-expect-error a port is a number
-  await serve({ port: '8080' });
+  // @ts-expect-error a port is a number, or digits as text
+  await serve({ port: true });
   // @ts-expect-error there is no such option
   await serve({ prot: 8080 });
   // @ts-expect-error there is no such parameter
