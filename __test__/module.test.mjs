@@ -149,6 +149,10 @@ for (const name of ['app.ts', 'app.mts', 'app.cts']) {
 
 const MISTAKES = {
   'exports nothing': ['', /its default export must be a handler, an application/],
+  'exports its handler by name': [
+    'export const a = 1; export const handler = () => new Response();',
+    /; it exports "handler" by name: write "export default handler"/,
+  ],
   'exports a number': ['export default 5;', /its default export must be a handler/],
   'exports an instance without fetch': ['export default new Map();', /its default export must be/],
   'exports an unknown option': [

@@ -55,7 +55,7 @@ export async function loadModule(
   if (options === undefined) {
     throw new ReactorError(
       'ERR_REACTOR_MODULE',
-      `cannot serve "${name}": its default export must be a handler, an application with "fetch" or the options of serve`,
+      `cannot serve "${name}": its default export must be a handler, an application with "fetch" or the options of serve${hintAtNamed(loaded)}`,
     );
   }
   if (options.globals === false && globals !== true) {
@@ -88,10 +88,22 @@ function isWrapper(value: unknown): value is { readonly default: unknown } {
   );
 }
 
+/** What to write where a module has a handler, and not as its default export. */
+function hintAtNamed(loaded: Readonly<Record<string, unknown>>): string {
+  if (loaded.default !== undefined) {
+    return '';
+  }
+  const name = Object.keys(loaded).find((key) => {
+    const value = loaded[key] as { fetch?: unknown } | null | undefined;
+    return typeof value === 'function' || typeof value?.fetch === 'function';
+  });
+  return name === undefined ? '' : `; it exports "${name}" by name: write "export default ${name}"`;
+}
+
 /** What a thread ends with when a top-level await never settles. */
 export const UNSETTLED = 13;
 
-async function load(name: string, file: string): Promise<{ default?: unknown }> {
+async function load(name: string, file: string): Promise<Record<string, unknown>> {
   // Where nothing is left to do, Node ends and says nothing, for the import is ours.
   let isIdle = false;
   const onIdle = () => {

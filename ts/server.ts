@@ -138,6 +138,8 @@ export class RunningServer implements Server {
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
+    // Whoever stops it is told; others need not look.
+    this.finished.catch(() => {});
     const metrics = native.metricsAddress();
     if (metrics !== null) {
       this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
