@@ -131,7 +131,9 @@ pub(crate) struct Conn<T> {
     pub(crate) reason: Option<CloseReason>,
     /// On the list of connections to be flushed.
     pub(crate) dirty: bool,
-    /// On the list of connections to be read on in the next turn.
+    /// Output is left that the socket may take: others have their turn first.
+    pub(crate) paused: bool,
+    /// On the list of connections that go on in the next turn.
     pub(crate) listed: bool,
     /// Has had at least one whole request.
     pub(crate) served: bool,
@@ -345,6 +347,7 @@ impl<T> Conn<T> {
             linger: false,
             reason: None,
             dirty: false,
+            paused: false,
             listed: false,
             served: false,
             cut: false,

@@ -101,7 +101,7 @@ impl EventLoop {
         }
         self.replies();
         self.handle();
-        self.reactor.read_listed();
+        self.reactor.go_on_listed();
         self.reactor.expire();
         self.post();
         self.reactor.post_lanes();

@@ -47,6 +47,31 @@ impl Body {
     }
 }
 
+/// What one sendmsg(2) sends.
+struct Slices<'a> {
+    list: [IoSlice<'a>; MAX_SLICES],
+    count: usize,
+    /// Bytes that may follow.
+    left: usize,
+}
+
+impl<'a> Slices<'a> {
+    /// Adds as much as there is room for.
+    fn push(&mut self, bytes: &'a [u8]) {
+        let bytes = &bytes[..bytes.len().min(self.left)];
+        if bytes.is_empty() || self.count == MAX_SLICES {
+            return;
+        }
+        self.left -= bytes.len();
+        self.list[self.count] = IoSlice::new(bytes);
+        self.count += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == 0 || self.count == MAX_SLICES
+    }
+}
+
 /// Where a flush ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushed {
@@ -54,6 +79,8 @@ pub(crate) enum Flushed {
     All,
     /// The socket takes no more now.
     Blocked,
+    /// It was as much as may be sent at once; the socket may take more.
+    Paused,
 }
 
 impl Out {
@@ -102,20 +129,27 @@ impl Out {
         }
     }
 
-    /// Sends as much as the socket takes; returns how many bytes that was.
+    /// Sends as much as the socket takes, up to `most` bytes; returns how many that was.
     /// With all sent, the buffer goes back to the pool: an idle connection
     /// owns none.
     pub(crate) fn flush<T: Transport>(
         &mut self,
         io: &mut T,
         pool: &mut BufPool,
+        most: usize,
     ) -> io::Result<(usize, Flushed)> {
         let mut total = 0;
         while !self.is_empty() {
+            let left = most - total;
+            if left == 0 {
+                self.compact();
+                return Ok((total, Flushed::Paused));
+            }
             let wrote = if self.splices.is_empty() {
-                io.write(&self.buf[self.sent..])
+                let end = self.buf.len().min(self.sent + left);
+                io.write(&self.buf[self.sent..end])
             } else {
-                self.write_slices(io)
+                self.write_slices(io, left)
             };
             match wrote {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -142,31 +176,22 @@ impl Out {
         Ok((total, Flushed::All))
     }
 
-    fn write_slices<T: Transport>(&self, io: &mut T) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let mut count = 0;
+    fn write_slices<T: Transport>(&self, io: &mut T, most: usize) -> io::Result<usize> {
+        let mut slices = Slices { list: [IoSlice::new(&[]); MAX_SLICES], count: 0, left: most };
         let mut from = self.sent;
         for splice in &self.splices {
-            if count + 2 > MAX_SLICES {
+            if slices.is_full() {
                 break;
             }
             if splice.at > from {
-                slices[count] = IoSlice::new(&self.buf[from..splice.at]);
-                count += 1;
+                slices.push(&self.buf[from..splice.at]);
                 from = splice.at;
             }
-            slices[count] = IoSlice::new(&splice.body.bytes()[splice.sent..]);
-            count += 1;
+            slices.push(&splice.body.bytes()[splice.sent..]);
         }
-        // What stands behind the last splice goes along if every splice did.
-        if count < MAX_SLICES
-            && from < self.buf.len()
-            && self.splices.back().is_some_and(|last| last.at <= from)
-        {
-            slices[count] = IoSlice::new(&self.buf[from..]);
-            count += 1;
-        }
-        io.write_vectored(&slices[..count])
+        // What stands behind the last splice goes along if there is room.
+        slices.push(&self.buf[from..]);
+        io.write_vectored(&slices.list[..slices.count])
     }
 
     fn advance(&mut self, mut n: usize) {
@@ -189,7 +214,7 @@ impl Out {
     /// Drops what has been sent from the front of the buffer, once that is
     /// much, so that a slow reader's buffer does not grow with every answer.
     fn compact(&mut self) {
-        if self.sent < SPLICE_FROM {
+        if self.sent < SPLICE_FROM || self.sent < self.buf.len() / 2 {
             return;
         }
         self.buf.drain(..self.sent);
@@ -260,7 +285,10 @@ mod tests {
 
     #[test]
     fn sends_everything_in_order_whatever_the_socket_takes() {
-        for room in [1, 7, 100, 40_000, 1_000_000] {
+        let rooms = [1, 7, 100, 40_000, 1_000_000];
+        let all =
+            rooms.iter().flat_map(|&room| [3, 1_999, 30_000, usize::MAX].map(|most| (room, most)));
+        for (room, most) in all {
             let mut io = Narrow { room, calls: 0, got: Vec::new() };
             let mut out = Out::default();
             let mut pool = BufPool::default();
@@ -279,13 +307,15 @@ mod tests {
                     });
                 }
                 if i % 5 == 0 {
-                    out.flush(&mut io, &mut pool).unwrap();
+                    let (sent, flushed) = out.flush(&mut io, &mut pool, most).unwrap();
+                    assert!(sent <= most);
+                    assert_eq!(flushed == Flushed::Paused, sent == most && !out.is_empty());
                 }
             }
-            while out.flush(&mut io, &mut pool).unwrap().1 == Flushed::Blocked {}
+            while out.flush(&mut io, &mut pool, most).unwrap().1 != Flushed::All {}
             assert!(out.is_empty());
             assert_eq!(out.buf.capacity(), 0);
-            assert!(io.got == expected, "room {room}");
+            assert!(io.got == expected, "room {room}, {most} at once");
         }
     }
 }

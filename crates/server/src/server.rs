@@ -29,7 +29,7 @@ use crate::metrics;
 use crate::observe::Observer;
 use crate::own_hosts::OwnHosts;
 use crate::pool::{self, Pool};
-use crate::reactor::{Reactor, Settings};
+use crate::reactor::{Pieces, Reactor, Settings};
 use crate::seat::Seat;
 use crate::stats::{Counters, Stats};
 use crate::task::{Request, Response};
@@ -542,6 +542,7 @@ impl Assembly {
                 body_memory: config.body_memory / io_threads,
                 request_timeout: config.request_timeout,
                 in_flight: in_flight.clone(),
+                pieces: Pieces::default(),
                 announce: config.announce,
                 secured: config.secured.clone(),
             };

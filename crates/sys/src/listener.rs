@@ -75,6 +75,9 @@ pub enum BindError {
     },
 }
 
+/// Unsent bytes of a connection that the kernel takes.
+static UNSENT: libc::c_int = 64 * 1024;
+
 /// A listening, non-blocking socket. Dropping it closes it; a unix socket's
 /// file is removed by [`unlink`](Self::unlink).
 #[derive(Debug)]
@@ -170,6 +173,7 @@ impl Listener {
         let address = if let Some(addr) = socket_addr(&bound) {
             // As for our own listeners; connections inherit it.
             setsockopt(&copy, sockopt::TcpNoDelay, &true).map_err(failed)?;
+            limit_unsent(&copy);
             Address::Tcp(addr)
         } else {
             let path = bound.as_unix_addr().and_then(UnixAddr::path);
@@ -266,11 +270,30 @@ fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     socket(family, SockType::Stream, flags, None)
 }
 
+/// The kernel takes no more of a connection than this beside what is on its way to the
+/// peer; connections inherit it. Its send buffers may else be some MiB each, and a few
+/// thousand slow readers would fill the memory that the system has for TCP. From then
+/// on it drops segments of every connection, which come again after 0.2 s at the least.
+fn limit_unsent(fd: &OwnedFd) {
+    // SAFETY: the kernel reads an integer of the length that it is told.
+    let _ = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const UNSENT).cast(),
+            libc::socklen_t::try_from(size_of_val(&UNSENT)).unwrap_or(0),
+        )
+    };
+    // A kernel that does not know it (before 3.12) goes on as it does.
+}
+
 fn bind_tcp(addr: SocketAddr, backlog: u32, reuse_port: bool) -> Result<Listener, Errno> {
     let family = if addr.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     let fd = stream_socket(family)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    limit_unsent(&fd);
     if reuse_port {
         setsockopt(&fd, sockopt::ReusePort, &true)?;
     }

@@ -15,6 +15,7 @@ mod timers;
 mod uploads;
 mod write;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,39 @@ const KEEP_TASKS: usize = 1024;
 /// peer that reads as fast as we write must not keep the others waiting.
 const ROUNDS_PER_TURN: usize = 4;
 
+/// How many bytes are sent before others have their turn. As long as a turn has sent
+/// little, there is no one to be unfair to; a loop that has much to send goes round in
+/// smaller pieces, so that whoever asks for little does not wait until all others'
+/// answers are in the kernel, which takes about 0.3 ms a MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces {
+    /// What a connection may send at once,
+    pub(crate) large: usize,
+    /// after `busy` bytes in one turn,
+    pub(crate) usual: usize,
+    /// and after `full`.
+    pub(crate) small: usize,
+    pub(crate) busy: usize,
+    pub(crate) full: usize,
+    /// What connections send that are left over of the turn before, until the rest of
+    /// them waits for the next.
+    pub(crate) leftover: usize,
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            large: MIB,
+            usual: 64 * 1024,
+            small: 32 * 1024,
+            busy: MIB,
+            full: 4 * MIB,
+            leftover: 2 * MIB,
+        }
+    }
+}
+
 /// What a fresh TCP connection sends without waiting for the peer: ten segments
 /// (RFC 6928), and some room. A socket may be closed at once when no more than
 /// this is under way; with more, a byte that the peer still sends would make the
@@ -62,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Option<Duration>,
     /// How many requests may be with lanes, if there is a limit.
     pub(crate) in_flight: Option<Arc<InFlight>>,
+    /// How much is sent at once.
+    pub(crate) pieces: Pieces,
     /// What lanes are told of connections.
     pub(crate) announce: Announce,
     /// The peers that may ask for https URLs.
@@ -104,8 +140,10 @@ pub(crate) struct Reactor<T> {
     deepest_until: Millis,
     /// Connections with output that a reply brought.
     dirty: Vec<u32>,
-    /// Connections that have more to read than their turn allowed.
-    listed: Vec<u32>,
+    /// Connections that have more to read or to send than their turn allowed.
+    listed: VecDeque<u32>,
+    /// Bytes that this turn has sent.
+    turn_bytes: usize,
     /// Scratch for expired timers.
     due: Vec<u32>,
     /// Where handlers have a limited time.
@@ -165,7 +203,8 @@ impl<T: Transport> Reactor<T> {
             deepest: MAX_PIPELINED,
             deepest_until: 0,
             dirty: Vec::new(),
-            listed: Vec::new(),
+            listed: VecDeque::new(),
+            turn_bytes: 0,
             due: Vec::new(),
             deadlines,
             late: Vec::new(),
@@ -305,18 +344,21 @@ impl<T: Transport> Reactor<T> {
         self.dirty = dirty;
     }
 
-    /// Reads on where the last turn stopped for fairness' sake.
-    pub(crate) fn read_listed(&mut self) {
-        if self.listed.is_empty() {
-            return;
-        }
-        for slot in std::mem::take(&mut self.listed) {
+    /// Goes on where the last turn stopped for fairness' sake.
+    pub(crate) fn go_on_listed(&mut self) {
+        let before = self.turn_bytes;
+        for _ in 0..self.listed.len() {
+            if self.turn_bytes - before >= self.settings.pieces.leftover {
+                break;
+            }
+            let Some(slot) = self.listed.pop_front() else { break };
             if let Some(conn) = self.conns.get_mut(slot as usize)
                 && std::mem::take(&mut conn.listed)
             {
                 self.work(slot);
             }
         }
+        self.turn_bytes = 0;
     }
 
     /// Whether some connection could be read on at once.
@@ -417,10 +459,10 @@ impl<T: Transport> Reactor<T> {
             if held_back && round < ROUNDS_PER_TURN {
                 continue;
             }
-            let more = held_back || conn.readable && conn.wants_read();
+            let more = held_back || conn.paused || conn.readable && conn.wants_read();
             if more && !conn.listed {
                 conn.listed = true;
-                self.listed.push(slot);
+                self.listed.push_back(slot);
             }
             if conn.hangup {
                 self.look_for_leaving(slot);
@@ -513,8 +555,16 @@ impl<T: Transport> Reactor<T> {
         if conn.out.is_empty() {
             return true;
         }
-        match conn.out.flush(&mut conn.io, &mut self.pool) {
+        let pieces = &self.settings.pieces;
+        let most = match self.turn_bytes {
+            sent if sent < pieces.busy => pieces.large,
+            sent if sent < pieces.full => pieces.usual,
+            _ => pieces.small,
+        };
+        match conn.out.flush(&mut conn.io, &mut self.pool, most) {
             Ok((sent, flushed)) => {
+                self.turn_bytes += sent;
+                conn.paused = flushed == Flushed::Paused;
                 self.counters.bytes_out.add(sent as u64);
                 conn.sent_since_read += sent;
                 conn.sent |= sent > 0;

@@ -149,7 +149,7 @@ impl Reactor<SimTransport> {
         ensure!(!unread || conn.readable || at_work, "unread input is forgotten");
         let held = conn.is_full() || conn.last_request_read || conn.listed;
         ensure!(!conn.stalled || held, "a stall without cause");
-        ensure!(conn.out.is_empty() || wire.blocked || wire.edge, "output is forgotten");
+        ensure!(conn.out.is_empty() || wire.blocked || at_work, "output is forgotten");
         let waits_for_peer = conn.phase == Phase::Linger || conn.cut && conn.delimits;
         ensure!(!conn.closing || !conn.out.is_empty() || waits_for_peer, "not closed");
 

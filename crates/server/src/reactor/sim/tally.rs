@@ -24,6 +24,7 @@ pub(super) struct Tally {
     /// As many requests were at handlers as may be.
     pub(super) deep: u64,
     pub(super) listed: u64,
+    pub(super) paused: u64,
     pub(super) blocked: u64,
     pub(super) lingering: u64,
     pub(super) out_of_order: u64,
@@ -133,6 +134,7 @@ impl Tally {
         self.early += other.early;
         self.deep += other.deep;
         self.listed += other.listed;
+        self.paused += other.paused;
         self.blocked += other.blocked;
         self.lingering += other.lingering;
         self.out_of_order += other.out_of_order;
@@ -155,6 +157,7 @@ impl Tally {
             self.early,
             self.deep,
             self.listed,
+            self.paused,
             self.blocked,
             self.lingering,
             self.out_of_order,
@@ -176,6 +179,7 @@ impl Reactor<SimTransport> {
             tally.early += u64::from(conn.waiting_bytes >= HIGH_WATER);
             tally.deep += u64::from(conn.stalled && conn.unanswered() >= conn.depth);
             tally.listed += u64::from(conn.listed);
+            tally.paused += u64::from(conn.paused);
             tally.blocked += u64::from(conn.phase == Phase::Write);
             tally.lingering += u64::from(conn.phase == Phase::Linger);
             tally.out_of_order += u64::from(conn.waiting.iter().any(Option::is_some));

@@ -57,7 +57,7 @@ impl World {
                 self.post()?;
             }
         }
-        self.reactor.read_listed();
+        self.reactor.go_on_listed();
         self.reactor.expire();
         self.post()?;
         self.reactor.post_lanes();
