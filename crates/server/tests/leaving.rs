@@ -213,6 +213,10 @@ fn a_client_that_is_slow_gets_all_that_came_before_the_cut() {
         let (text, _) = all(&mut client.stream);
         let there = text.bytes().filter(|&byte| byte == b'x').count();
         assert_eq!(there, 4 * piece.len());
+        // What had left before the next piece came was acknowledged.
+        while let Some(event) = hand.lane.pop() {
+            assert!(matches!(event, LaneEvent::Ack(..)), "only that");
+        }
     }
     hand.is_empty();
 }
