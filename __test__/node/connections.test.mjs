@@ -144,20 +144,27 @@ each('a socket that is ended behind a response ends after it', async (t, create)
   t.is(one.text.length - one.text.indexOf('\r\n\r\n') - 4, 300_000);
 });
 
-each('a socket times out when nothing happens on it', async (t, create) => {
+each('a socket times out when nothing happens on it, and is cut', async (t, create) => {
   const heard = [];
   const server = await started(t, create, hello, (made) =>
     made.on('connection', (socket) => {
-      socket.setTimeout(30);
-      socket.on('timeout', () => {
-        heard.push('timeout');
-        socket.destroy();
-      });
+      socket.setTimeout(30, () => heard.push(socket.destroyed));
     }),
   );
   const silent = client(t, server);
   await until(() => silent.isClosed, 'the silent client to be cut');
-  t.deepEqual(heard, ['timeout']);
+  t.deepEqual(heard, [true]);
+});
+
+each("a listener on a request's socket does not keep it open", async (t, create) => {
+  const heard = [];
+  const server = await started(t, create, (req) => {
+    req.socket.setTimeout(30, () => heard.push(req.socket.destroyed));
+  });
+  const one = client(t, server);
+  one.socket.write(GET);
+  await until(() => one.isClosed, 'the client to be cut');
+  t.deepEqual(heard, [true]);
 });
 
 each('pipelined requests are answered in their order', async (t, create) => {

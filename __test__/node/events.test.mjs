@@ -78,17 +78,29 @@ const CASES = {
   'the socket is destroyed': [REQUEST, (req) => void setTimeout(() => req.socket.destroy(), 5)],
 };
 
-for (const [name, [bytes, handle, ending]] of Object.entries(CASES)) {
+/** A server with a listener for connections has one socket for each, and else one for each request. */
+const LISTENERS = {
+  '': () => {},
+  ', with a listener for connections': (server) => server.on('connection', () => {}),
+};
+
+const ALL = Object.entries(LISTENERS).flatMap(([how, listen]) =>
+  Object.entries(CASES).map(([name, of]) => [name + how, of, listen]),
+);
+
+for (const [name, [bytes, handle, ending], listen] of ALL) {
   test.serial(`events: ${name}`, async (t) => {
     const seen = { node: [], reactor: [] };
     const handled = {};
-    const served = await both((create, kind) =>
-      create((req, res) => {
+    const served = await both((create, kind) => {
+      const server = create((req, res) => {
         note(seen[kind], req, res);
         handle(req, res);
         handled[kind] = true;
-      }),
-    );
+      });
+      listen(server);
+      return server;
+    });
     t.teardown(() => served.close());
     for (const kind of ['node', 'reactor']) {
       const client = connect(served[kind].address().port, '127.0.0.1');

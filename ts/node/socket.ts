@@ -292,8 +292,8 @@ export class ExchangeSocket extends EventEmitter {
 
   /**
    * Emits 'timeout' after so many milliseconds in which nothing was read or
-   * written. Where nobody listens, on this, the request, the response or the
-   * server, the connection is cut.
+   * written. Where nobody listens on the request, the response or the server, the
+   * connection is cut, as in Node whoever listens on this.
    */
   setTimeout(milliseconds: number, callback?: () => void): this {
     this.#timer = clear(this.#timer);
@@ -392,13 +392,14 @@ export class ExchangeSocket extends EventEmitter {
 
   #timedOut(): void {
     const req = this.#req;
-    const hasOwn = this.emit('timeout');
     const isForRequest = req !== null && !req.complete && req.emit('timeout', this);
     const isForResponse = this._httpMessage?.emit('timeout', this) ?? false;
     const isForServer = this.server.emit('timeout', this);
-    if (!hasOwn && !isForRequest && !isForResponse && !isForServer) {
+    if (!isForRequest && !isForResponse && !isForServer) {
       this.destroy();
     }
+    // As in Node a listener on the socket does not keep it open.
+    this.emit('timeout');
   }
 
   /**
