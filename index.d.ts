@@ -115,11 +115,23 @@ export declare class NativeServer {
 }
 
 /**
+ * Cores that this process may use, by its affinity and by the CPU time that control groups
+ * (version 1 and 2) give it; at least 1.
+ */
+export declare function availableCores(): number
+
+/**
  * Binds what [`NativeBound::start`] will listen on, at once, so that its address is
  * known: for an IP address, a unix socket or a descriptor, which need no resolving.
  * Throws as `start` rejects.
  */
 export declare function bind(options: NativeOptions): NativeBound
+
+/**
+ * Whether a server listens on the unix socket at this path, or is about to. The file of
+ * one that no longer runs is removed, never a live one's.
+ */
+export declare function isSocketAlive(path: string): boolean
 
 /** The access log. */
 export interface NativeAccessLog {
@@ -230,6 +242,12 @@ export interface NativeListen {
 export interface NativeOptions {
   /** Path of a unix socket. Wins over `hostname` and `port`. */
   unix?: string
+  /** Permissions of its file. Absent: what the umask leaves. */
+  unixMode?: number
+  /** Permissions of its file besides what the umask leaves. */
+  unixModeAdds?: number
+  /** `::` is every IPv6 address and no IPv4 one. */
+  ipv6Only?: boolean
   /** Host name or IP address; `::` is every address of both families. */
   hostname: string
   /** TCP port; 0 lets the kernel choose. */

@@ -32,6 +32,7 @@ const INTEGERS = [
 const OTHERS = [
   ['hostname', 'a host name or IP address', ['', 'a b', 'http://a', '[::1]', 5, null]],
   ['unix', 'the path of a unix socket', ['', 'a\u0000b', 5, null]],
+  ['ipv6Only', 'true or false', ['true', 1, null, {}]],
   ['accept', '"acceptor" or "per-loop"', ['', 'perLoop', true, null]],
   [
     'trustProxy',

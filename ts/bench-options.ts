@@ -10,6 +10,7 @@ import {
   type Rule,
   refuseUnknown,
   text,
+  unixSocket,
 } from './options.js';
 import { isBytes, isFieldValue } from './routes.js';
 import { show } from './show.js';
@@ -35,7 +36,7 @@ const RULES = {
     'GET',
   ),
   expectStatus: optional(integer(100, 999)),
-  unix: optional(text('the path of a unix socket', /^[^\0]+$/)),
+  unix: optional(unixSocket()),
 };
 
 /** The name of an option that a flag can set. */

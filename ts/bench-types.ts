@@ -41,7 +41,10 @@ export interface BenchOptions {
   expectStatus?: number | undefined;
   /** The one right body, byte for byte. @default any */
   expectBody?: string | Uint8Array | undefined;
-  /** Connect to this unix socket; the URL still gives Host and target. */
+  /**
+   * Connect to this unix socket, or with a zero byte before it to this abstract name; the
+   * URL still gives Host and target.
+   */
   unix?: string | undefined;
   /** Stops the run; `bench` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

@@ -1,14 +1,6 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  unlinkSync,
-} from 'node:fs';
-import { connect } from 'node:net';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { binding } from './binding.js';
 
 /** The longest path that a unix socket can have (unix(7), sun_path). */
 const MAX_PATH_BYTES = 107;
@@ -32,7 +24,7 @@ export async function newControlPath(): Promise<string | undefined> {
     }
     return undefined;
   }
-  await Promise.all(socketsIn(folder).map(removeIfDead));
+  socketsIn(folder).forEach(isAlive);
   // Other threads, and processes of other containers, may have this number too.
   let path: string;
   do {
@@ -54,8 +46,7 @@ export function warnOfControl(why: string): void {
 /** The control sockets of this user's servers; those of dead ones are removed. */
 export async function controlPaths(): Promise<string[]> {
   const paths = runtimeFolders().filter(isUsable).flatMap(socketsIn);
-  const alive = await Promise.all(paths.map(removeIfDead));
-  return paths.filter((_, index) => alive[index]);
+  return paths.filter(isAlive);
 }
 
 /**
@@ -127,24 +118,10 @@ function refusalOf(folder: string): string | undefined {
   }
 }
 
-/** False if nobody listens on a socket any more; then it is removed. */
-function removeIfDead(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      // Not by the process's number: another container may have another count.
-      if (error.code === 'ECONNREFUSED') {
-        try {
-          unlinkSync(path);
-        } catch {
-          // Somebody else was quicker.
-        }
-      }
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
-    });
-  });
+/**
+ * False if nobody listens on a socket any more; then it is removed. Not by the process's
+ * number: another container may have another count.
+ */
+function isAlive(path: string): boolean {
+  return binding().isSocketAlive(path);
 }

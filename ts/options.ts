@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { withoutAliases } from './aliases.js';
 import type { NativeAccessLog, NativeListen, NativeOptions } from './binding.js';
 import type { AnyHandler, BridgeOptions } from './bridge.js';
+import { cores } from './cores.js';
 import { ReactorError } from './errors.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
@@ -48,7 +48,9 @@ const RULES = {
   port: port(8080),
   // An IPv6 address has two colons at least; after one comes a port.
   hostname: text('a host name or IP address', /^(?![^:]*:[^:]*$)[^\s/[\]]{1,255}$/, '::'),
-  unix: optional(text('the path of a unix socket', /^[^\0]+$/)),
+  unix: optional(unixSocket()),
+  unixMode: optional(unixMode()),
+  ipv6Only: boolean(false),
   ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
   workerThreads: threads(1, 32, (cores) => cores),
   accept: oneOf(['acceptor', 'per-loop'], 'acceptor'),
@@ -149,8 +151,8 @@ export function resolveOptions(
   const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
 
   if (options.unix !== undefined) {
-    for (const name of ['port', 'hostname'] as const) {
-      if (options[name] !== undefined) {
+    for (const name of ['port', 'hostname', 'ipv6Only'] as const) {
+      if (options[name] !== undefined && options[name] !== false) {
         throw new ReactorError(
           'ERR_REACTOR_INVALID_OPTION',
           `option "${name}" cannot be given together with "unix": a server listens on one address`,
@@ -159,6 +161,7 @@ export function resolveOptions(
     }
   }
 
+  const unixMode = modeOf(get('unixMode'), get('unix'));
   const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
   const metrics = get('metrics');
   const unix = get('unix');
@@ -176,6 +179,8 @@ export function resolveOptions(
   const streams = routes?.some(({ handler }) => handler !== undefined) ?? false;
   const native = {
     ...(unix === undefined ? {} : { unix }),
+    ...(unixMode === undefined ? {} : { unixMode }),
+    ...(get('ipv6Only') ? { ipv6Only: true } : {}),
     hostname: get('hostname'),
     port: portFrom(options, get('port')),
     ioThreads,
@@ -330,12 +335,30 @@ export function dropOtherAddress(
   isNamed: (name: string) => boolean,
 ): void {
   const tcp = ['port', 'hostname'];
-  const other = isNamed('unix') ? tcp : tcp.some(isNamed) ? ['unix'] : [];
+  const other = isNamed('unix')
+    ? [...tcp, 'ipv6Only']
+    : tcp.some(isNamed)
+      ? ['unix', 'unixMode']
+      : [];
   for (const name of other) {
     if (!isNamed(name)) {
       delete options[name];
     }
   }
+}
+
+/** Permissions as a number; those of a socket without a file are a mistake. */
+function modeOf(mode: number | string | undefined, unix: string | undefined): number | undefined {
+  if (mode === undefined) {
+    return undefined;
+  }
+  if (unix === undefined || unix.startsWith('\0')) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      'option "unixMode" needs "unix" with a path: only the file of a unix socket has permissions',
+    );
+  }
+  return typeof mode === 'string' ? Number.parseInt(mode.replace('0o', ''), 8) : mode;
 }
 
 function accessLogOf(
@@ -461,7 +484,7 @@ function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
 }
 
 function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): number {
-  return count === 'auto' ? RULES[name].auto(availableParallelism()) : count;
+  return count === 'auto' ? RULES[name].auto(cores()) : count;
 }
 
 /**
@@ -548,6 +571,37 @@ export function text(what: string, pattern: RegExp, fallback = ''): Rule<string>
     fallback: () => fallback,
     allowed: what,
     accepts: (value): value is string => typeof value === 'string' && pattern.test(value),
+    fromText: (spelled) => spelled,
+  };
+}
+
+/** `true` or `false`. */
+export function boolean(fallback: boolean): Rule<boolean> {
+  return {
+    fallback: () => fallback,
+    allowed: 'true or false',
+    accepts: (value): value is boolean => typeof value === 'boolean',
+    fromText: (spelled) =>
+      ({ true: true, 1: true, false: false, 0: false })[spelled as 'true'] ?? spelled,
+  };
+}
+
+/** A path, or an abstract name after a zero byte, for which `@` stands on a command line. */
+export function unixSocket(): Rule<string> {
+  return {
+    ...text('the path of a unix socket', /^\0?[^\0]+$/),
+    fromText: (spelled) => (/^@./.test(spelled) ? `\0${spelled.slice(1)}` : spelled),
+  };
+}
+
+/** A number such as 660 has lost its `0o`, and is above 0o777. */
+function unixMode(): Rule<number | string> {
+  const number = integer(0, 0o777);
+  return {
+    fallback: () => 0,
+    allowed: 'permissions such as 0o660 or "0660", up to 0o777',
+    accepts: (value): value is number | string =>
+      typeof value === 'string' ? /^(0o?)?[0-7]{1,3}$/.test(value) : number.accepts(value),
     fromText: (spelled) => spelled,
   };
 }

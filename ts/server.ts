@@ -345,7 +345,9 @@ function urlOf(address: { hostname?: string; port?: number; unix?: string }): st
 
 /** A path with what would end it in a URL written out. */
 function unixUrl(path: string): string {
-  return new URL(`unix:${path.replace(/[%?#]/g, encodeURIComponent)}`).href;
+  // An abstract name as ss and socat write it.
+  const name = path.replace(/^\0/, '@');
+  return new URL(`unix:${name.replace(/[%?#]/g, encodeURIComponent)}`).href;
 }
 
 /** How a client names the address. */

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NativeServer } from './binding.js';
+import { cores } from './cores.js';
 import { fromNative, ReactorError } from './errors.js';
 import { Generation } from './generation.js';
 import type { Attach } from './messages.js';
@@ -68,7 +68,7 @@ export async function serveModule(
 }
 
 function countOf(given: ThreadCount = 1): number {
-  return given === 'auto' ? Math.min(availableParallelism(), MOST) : given;
+  return given === 'auto' ? Math.min(cores(), MOST) : given;
 }
 
 /** The JavaScript threads of one server. */

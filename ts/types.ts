@@ -220,9 +220,25 @@ export interface ServeOptions<Path extends string = string> {
   /**
    * Path of a unix socket to listen on, in place of `port` and `hostname`. A
    * socket file that a dead server left behind is replaced; a live server's is
-   * an error. The file is removed on stop.
+   * an error. The file is removed on stop. After a zero byte (`'\0name'`) it is a name
+   * in Linux's abstract namespace, without a file; on the command line `@name`.
    */
   unix?: string | undefined;
+
+  /**
+   * Permissions of the file of the unix socket: a number from 0 to 0o777, or octal
+   * text such as `'0660'`, whatever the umask. The file has them before anybody can
+   * connect. Connecting needs the right to write. By default what the umask leaves of
+   * 0o777.
+   */
+  unixMode?: number | string | undefined;
+
+  /**
+   * With the hostname `'::'`, listen on IPv6 addresses only: another server may have
+   * the port on IPv4. Other hostnames are not affected.
+   * @default false
+   */
+  ipv6Only?: boolean | undefined;
 
   /**
    * Threads that own connections, 1 to 16. `'auto'` is half the cores.
@@ -651,7 +667,7 @@ export type URLAsText = Pick<
 export interface Server {
   /**
    * Where to reach it, such as `http://localhost:8080/`; for a unix socket
-   * `unix:` and its path. A `URL`, a new one each time, that also has the methods of text
+   * `unix:` and its path, or `unix:@` and its abstract name. A `URL`, a new one each time, that also has the methods of text
    * (`startsWith`, `replace`, `slice` …). What needs a string itself gets `server.url.href`.
    */
   readonly url: URL & URLAsText;
@@ -662,7 +678,7 @@ export interface Server {
   /** The IP address it listens on; `undefined` for a unix socket. */
   readonly hostname: string | undefined;
 
-  /** The path of its unix socket; `undefined` for TCP. */
+  /** The path of its unix socket, or a zero byte and its abstract name; `undefined` for TCP. */
   readonly unix: string | undefined;
 
   /** The path of the control socket; `undefined` where there is none. */

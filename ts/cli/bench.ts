@@ -80,7 +80,7 @@ const FLAGS: readonly Flag[] = [
   {
     flags: '--unix <path>',
     option: 'unix',
-    text: 'connect to this socket; the URL gives Host and path',
+    text: 'connect to this socket, @name to an abstract one; the URL gives Host and path',
     group: REQUEST,
   },
   {

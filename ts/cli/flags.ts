@@ -49,7 +49,21 @@ export const FLAGS: readonly Flag[] = [
     flags: '--unix <path>',
     env: 'REACTOR_UNIX',
     option: 'unix',
-    text: 'unix socket, in place of a port',
+    text: 'unix socket, in place of a port; @name is an abstract one',
+    group: ADDRESS,
+  },
+  {
+    flags: '--unix-mode <mode>',
+    env: 'REACTOR_UNIX_MODE',
+    option: 'unixMode',
+    text: 'permissions of the unix socket, such as 0660; by default by the umask',
+    group: ADDRESS,
+  },
+  {
+    flags: '--ipv6-only',
+    env: 'REACTOR_IPV6_ONLY',
+    option: 'ipv6Only',
+    text: 'with ::, no IPv4',
     group: ADDRESS,
   },
   {
@@ -309,6 +323,15 @@ function settleAddress(
     }
     delete options[tcp.isFlag ? 'unix' : name];
   }
+  // What goes with the other kind of address alone says nothing in the environment.
+  for (const [name, isOther] of [
+    ['unixMode', options.unix === undefined],
+    ['ipv6Only', options.unix !== undefined],
+  ] as const) {
+    if (isOther && labels.get(name)?.isFlag === false) {
+      delete options[name];
+    }
+  }
 }
 
 /** A format alone is a mistake on the command line, and nothing in the environment. */
@@ -337,9 +360,9 @@ function sourceOf(
 ): { label: string; spelled: string; isFlag: boolean } | undefined {
   const option = new Option(flag.flags);
   const value = given[option.attributeName()];
-  if (typeof value === 'string') {
+  if (typeof value === 'string' || value === true) {
     const label = [option.short, option.long].filter(Boolean).join('/');
-    return { label, spelled: value, isFlag: true };
+    return { label, spelled: String(value), isFlag: true };
   }
   // `PORT= command` is how a shell unsets a variable for one command.
   const variable = env[flag.env];

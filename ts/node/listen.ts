@@ -5,6 +5,9 @@ export interface Where {
   readonly port?: number;
   readonly hostname?: string;
   readonly unix?: string;
+  /** Permissions that the socket's file has besides those that the umask leaves. */
+  readonly unixModeAdds?: number;
+  readonly ipv6Only?: boolean;
   /** A descriptor that the process has. */
   readonly fd?: number;
   readonly backlog?: number;
@@ -41,7 +44,7 @@ function fromOptions(options: Record<string, unknown>): Where {
     return withBacklog({ fd, ...signalOf(signal) }, backlog);
   }
   if (typeof path === 'string' && port === undefined) {
-    return withBacklog({ unix: path, ...signalOf(signal) }, backlog);
+    return withBacklog({ unix: path, ...modeOf(options), ...signalOf(signal) }, backlog);
   }
   if (port === undefined && !('port' in options) && path === undefined) {
     throw nodeError(
@@ -50,7 +53,14 @@ function fromOptions(options: Record<string, unknown>): Where {
     );
   }
   const hostname = typeof host === 'string' && host !== '' ? { hostname: host } : {};
-  return withBacklog({ port: portOf(port), ...hostname, ...signalOf(signal) }, backlog);
+  const family = options.ipv6Only === true ? { ipv6Only: true } : {};
+  return withBacklog({ port: portOf(port), ...hostname, ...family, ...signalOf(signal) }, backlog);
+}
+
+/** As libuv's uv_pipe_chmod: reading and writing, each for everybody. */
+function modeOf({ readableAll, writableAll }: Record<string, unknown>): { unixModeAdds?: number } {
+  const mode = (readableAll === true ? 0o444 : 0) | (writableAll === true ? 0o222 : 0);
+  return mode === 0 ? {} : { unixModeAdds: mode };
 }
 
 function withBacklog(where: Where, backlog: unknown): Where {

@@ -135,12 +135,12 @@ export function engineOptions(
   interests: Interests,
   where: Where,
 ): ResolvedOptions {
-  const { unix, port, hostname, backlog, fd } = where;
+  const { unix, unixModeAdds, port, hostname, ipv6Only, backlog, fd } = where;
   const { timeouts = {}, limits = {} } = given;
   const head = headLimit(given, node);
   const resolved = resolveOptions({
     ...given,
-    ...(unix === undefined ? { port, hostname } : { unix }),
+    ...(unix === undefined ? { port, hostname, ipv6Only } : { unix }),
     ...(backlog === undefined ? {} : { backlog }),
     bodyMemory: given.bodyMemory ?? BODY_MEMORY,
     limits: {
@@ -162,5 +162,6 @@ export function engineOptions(
   });
   const { maxConnections: _, ...tuning } = tuned(resolved.native, given, now, interests);
   const inherited = fd === undefined ? {} : { fd };
-  return { ...resolved, native: { ...resolved.native, ...tuning, ...inherited } };
+  const mode = unixModeAdds === undefined ? {} : { unixModeAdds };
+  return { ...resolved, native: { ...resolved.native, ...tuning, ...inherited, ...mode } };
 }

@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Announce, App, Config, Inline, Lane, Limits, Listen, LogFormat,
-    LogTarget, MaxConnections, Secured, Target, Timeouts, Tuning,
+    LogTarget, MaxConnections, Secured, SocketMode, Target, Timeouts, Tuning,
 };
 
 use crate::server::Failure;
@@ -19,6 +19,12 @@ use crate::server::Failure;
 pub struct NativeOptions {
     /// Path of a unix socket. Wins over `hostname` and `port`.
     pub unix: Option<String>,
+    /// Permissions of its file. Absent: what the umask leaves.
+    pub unix_mode: Option<u32>,
+    /// Permissions of its file besides what the umask leaves.
+    pub unix_mode_adds: Option<u32>,
+    /// `::` is every IPv6 address and no IPv4 one.
+    pub ipv6_only: Option<bool>,
     /// Host name or IP address; `::` is every address of both families.
     pub hostname: String,
     /// TCP port; 0 lets the kernel choose.
@@ -199,6 +205,11 @@ impl NativeOptions {
         let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
         Ok(Config {
             listen,
+            socket_mode: match (self.unix_mode, self.unix_mode_adds) {
+                (Some(mode), _) => Some(SocketMode::Exactly(mode)),
+                (None, adds) => adds.map(SocketMode::AtLeast),
+            },
+            ipv6_only: self.ipv6_only.unwrap_or(false),
             io_threads: self.io_threads as usize,
             worker_threads: self.worker_threads as usize,
             accept,

@@ -1,6 +1,7 @@
 //! The server as JavaScript sees it: start, address, stats, reload, stop.
 
 use std::os::fd::IntoRawFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
 use reactor_server::{Address, Bound, Config, Seat, Server, StartError, Stop};
+use reactor_sys::Listener;
 
 use crate::guard;
 use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
@@ -58,6 +60,23 @@ impl From<StartError> for Failure {
         };
         Self { code, message: error.to_string(), option }
     }
+}
+
+/// Cores that this process may use, by its affinity and by the CPU time that control groups
+/// (version 1 and 2) give it; at least 1.
+#[napi]
+pub fn available_cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(cores).unwrap_or(u32::MAX)
+}
+
+/// Whether a server listens on the unix socket at this path, or is about to. The file of
+/// one that no longer runs is removed, never a live one's.
+#[napi]
+#[allow(clippy::needless_pass_by_value, reason = "what JavaScript gives is owned")]
+pub fn is_socket_alive(path: String) -> bool {
+    // What cannot be looked at is left alone.
+    Listener::is_alive(Path::new(&path)).unwrap_or(true)
 }
 
 /// Starts a server whose handlers run behind the lanes of these numbers; one whose

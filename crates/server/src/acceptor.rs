@@ -454,7 +454,7 @@ mod tests {
 
     /// A listener whose queue never gets empty: each accepted client brings another.
     fn flood(backlog: u32, is_forced: &dyn Fn(usize) -> bool) -> usize {
-        let listeners = Listener::tcp("127.0.0.1", 0, 64, false).expect("an address");
+        let listeners = Listener::tcp("127.0.0.1", 0, 64, false, false).expect("an address");
         let Some(reactor_sys::Address::Tcp(address)) =
             listeners.first().map(|it| it.address().clone())
         else {

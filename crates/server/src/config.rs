@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reactor_proto::Limits;
+use reactor_sys::SocketMode;
 
 use crate::access_log::AccessLog;
 use crate::app::App;
@@ -62,9 +63,10 @@ pub struct Config {
     /// default. It serves a snapshot of everything that is counted, as one line of
     /// JSON, over HTTP.
     pub control: Option<PathBuf>,
-    /// Permissions of the file of a unix socket, such as `0o600`; by default what
-    /// the umask leaves.
-    pub socket_mode: Option<u32>,
+    /// Permissions of the file of a unix socket; by default what the umask leaves.
+    pub socket_mode: Option<SocketMode>,
+    /// `::` is every IPv6 address and no IPv4 one; the default is both.
+    pub ipv6_only: bool,
     /// What the names of the threads begin with, at most 5 characters; the default
     /// is `rx`, for `rx-io-0` and so on.
     pub thread_prefix: &'static str,
@@ -93,6 +95,7 @@ impl Default for Config {
             metrics: None,
             control: None,
             socket_mode: None,
+            ipv6_only: false,
             thread_prefix: "rx",
         }
     }
@@ -135,7 +138,7 @@ pub enum Listen {
         /// 0 lets the system choose.
         port: u16,
     },
-    /// A unix socket.
+    /// A unix socket; a path that begins with a zero byte is an abstract name (unix(7)).
     Unix(PathBuf),
     /// A socket that this process has inherited, by its descriptor. The server
     /// listens on a copy; the descriptor itself stays open.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use reactor_sys::BindError;
+use reactor_sys::{Address, BindError};
 
 use crate::config::ConfigError;
 
@@ -122,7 +122,8 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Bind(BindError::Unix { path, source }) => {
-                write!(f, "cannot listen on '{}': ", path.display())?;
+                // An abstract name too, as its address is written.
+                write!(f, "cannot listen on '{}': ", Address::Unix(path.clone()))?;
                 match source.kind() {
                     io::ErrorKind::AddrInUse => f.write_str(
                         "another server is listening there; stop it or choose another path",

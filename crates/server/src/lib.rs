@@ -55,7 +55,7 @@ pub use lane::{
 };
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
-pub use reactor_sys::Address;
+pub use reactor_sys::{Address, SocketMode};
 pub use seat::Seat;
 pub use secured::Secured;
 pub use server::{Bound, Server, Stop};

@@ -11,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use reactor_sys::{
-    Address, Events, Listener, Poller, Stream, block_signals, raise_open_files_limit,
+    Address, Events, Listener, Poller, SocketMode, Stream, block_signals, raise_open_files_limit,
 };
 
 use crate::acceptor::{AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED, Most};
@@ -516,8 +516,13 @@ impl Assembly {
         if let Some(path) = &config.control {
             let control = {
                 let handler = ControlHandler(Arc::downgrade(&shared), OwnHosts::new(None));
-                serve_watchers(Listen::Unix(path.clone()), Some(0o600), "/", handler)
-                    .map_err(of_option("control"))?
+                serve_watchers(
+                    Listen::Unix(path.clone()),
+                    Some(SocketMode::Exactly(0o600)),
+                    "/",
+                    handler,
+                )
+                .map_err(of_option("control"))?
             };
             lock(&shared.watchers).push(control);
         }
@@ -641,7 +646,7 @@ impl Assembly {
 /// other's threads are busy with.
 fn serve_watchers(
     listen: Listen,
-    socket_mode: Option<u32>,
+    socket_mode: Option<SocketMode>,
     path: &str,
     handler: impl Handler,
 ) -> Result<Server, StartError> {
@@ -664,24 +669,24 @@ fn serve_watchers(
 }
 
 fn bind(config: &Config, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
-    let backlog = config.backlog;
+    let Config { backlog, ipv6_only, .. } = *config;
     Ok(match &config.listen {
         Listen::Tcp { host, port } => {
             if reuse_port {
                 // SO_REUSEPORT would let a second server of the same user in
                 // beside a running one. Trying without it first keeps "the
                 // address is in use" an error.
-                let probe = Listener::tcp(host, *port, backlog, false)?;
+                let probe = Listener::tcp(host, *port, backlog, false, ipv6_only)?;
                 let port = match probe.first().map(Listener::address) {
                     Some(Address::Tcp(addr)) => addr.port(),
                     _ => *port,
                 };
                 drop(probe);
-                return Ok(Listener::tcp(host, port, backlog, true)?);
+                return Ok(Listener::tcp(host, port, backlog, true, ipv6_only)?);
             }
-            Listener::tcp(host, *port, backlog, false)?
+            Listener::tcp(host, *port, backlog, false, ipv6_only)?
         }
-        Listen::Unix(path) => vec![Listener::unix(path, backlog, config.socket_mode)?],
+        Listen::Unix(path) => Listener::unix(path, backlog, config.socket_mode)?,
         Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog)?],
     })
 }
@@ -695,7 +700,7 @@ fn listeners_for_loop(
 ) -> Result<Vec<Listener>, StartError> {
     match (&config.listen, first.first().map(Listener::address)) {
         (Listen::Tcp { host, .. }, Some(Address::Tcp(addr))) if index > 0 => {
-            Ok(Listener::tcp(host, addr.port(), config.backlog, true)?)
+            Ok(Listener::tcp(host, addr.port(), config.backlog, true, config.ipv6_only)?)
         }
         _ => clones(first),
     }

@@ -10,7 +10,7 @@ mod stream;
 mod timer;
 mod waker;
 
-pub use listener::{Address, BindError, Listener};
+pub use listener::{Address, BindError, Listener, SocketMode};
 pub use poller::{Event, Events, Poller};
 pub use process::{
     Links, block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,

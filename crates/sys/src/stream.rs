@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, UnixAddr, connect,
-    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getsockopt,
+    recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
 use crate::Address;
+use crate::listener::unix_addr;
 
 /// A connected TCP or unix stream socket in non-blocking mode. Dropping it
 /// closes it.
@@ -41,7 +42,7 @@ impl Stream {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(family, SockType::Stream, flags, None)?;
         let started = match address {
-            Address::Unix(path) => connect(fd.as_raw_fd(), &UnixAddr::new(path)?),
+            Address::Unix(path) => connect(fd.as_raw_fd(), &unix_addr(path)?),
             Address::Tcp(addr) => {
                 setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
                 connect(fd.as_raw_fd(), &SockaddrStorage::from(*addr))
