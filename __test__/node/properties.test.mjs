@@ -190,8 +190,8 @@ each('a listener for timeout decides what becomes of the connection', async (t, 
   t.teardown(() => closed(server));
   const slow = client(t, server);
   slow.socket.write('GET / HTTP/1.1\r\nHo');
-  await until(() => heard.length === 1, 'the timeout');
-  t.deepEqual(heard, ['127.0.0.1']);
+  await until(() => heard.length > 0, 'the timeout');
+  t.is(heard[0], '127.0.0.1');
   t.false(slow.isClosed);
   slow.socket.write('st: a\r\n\r\n');
   await until(() => slow.text.endsWith('hello'), 'the answer');

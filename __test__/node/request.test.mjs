@@ -229,7 +229,7 @@ test('request: setTimeout on a request, a response and a socket', async (t) => {
   for (const path of ['/req', '/res', '/socket']) {
     await raw(t, server, `GET ${path} HTTP/1.1\r\nConnection: close\r\n${END}`);
   }
-  t.deepEqual(heard, ['req', 'res', 'res', 'socket', 'res']);
+  t.deepEqual(heard, ['req', 'res', 'res', 'res', 'socket']);
 });
 
 test('request: AsyncLocalStorage is that of the request, also in its events', async (t) => {
