@@ -109,8 +109,11 @@ async function untilStopped(
     let forcedBy: 'SIGINT' | 'SIGTERM' | undefined;
 
     const stop = (force: boolean) => {
-      server.stop({ force }).then(finish, reject);
+      server.stop({ force }).then(soon, reject);
     };
+    // The engine hears of a second signal itself, and may have stopped before it comes here:
+    // then it is in the next turn of the event loop.
+    const soon = () => setImmediate(() => setImmediate(finish));
     const finish = () => {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
