@@ -472,6 +472,20 @@ test('a signal stops the server gracefully', async (t) => {
   await t.throwsAsync(send(server.url), { code: 'ECONNREFUSED' });
 });
 
+test('a signal of another implementation stops the server too', async (t) => {
+  // As test runners with a DOM of their own have it.
+  class OtherSignal extends EventTarget {
+    aborted = false;
+    throwIfAborted() {}
+  }
+  const signal = new OtherSignal();
+  const server = await start(t, { signal, fetch: () => new Response('x') });
+  signal.aborted = true;
+  signal.dispatchEvent(new Event('abort'));
+  await server.finished;
+  await t.throwsAsync(send(String(server.url)), { code: 'ECONNREFUSED' });
+});
+
 test('a signal that has aborted before starts nothing', async (t) => {
   const reason = new Error('no more');
   const server = await start(t, { routes: {} });

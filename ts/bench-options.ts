@@ -1,5 +1,6 @@
 import type { BenchOptions, BenchSettings } from './bench-types.js';
 import type { NativeBenchOptions, NativeField } from './binding.js';
+import { isAbortSignal } from './genuine.js';
 import { TOKEN } from './headers.js';
 import {
   asObject,
@@ -95,7 +96,7 @@ export function resolveBench(
   if (typeof keepAlive !== 'boolean') {
     throw invalid(label('keepAlive'), 'true or false', keepAlive);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw invalid(label('signal'), 'an AbortSignal', signal);
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {

@@ -707,7 +707,7 @@ function isAbort(error: unknown, exchange: Exchange): boolean {
     return true;
   }
   try {
-    return error instanceof Error && error.name === 'AbortError';
+    return (error as Partial<Error> | null)?.name === 'AbortError';
   } catch {
     // The program's own getter threw.
     return false;

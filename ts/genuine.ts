@@ -31,6 +31,16 @@ export const GenuineAbortSignal = global('AbortSignal');
 /** Node's own `DOMException`. */
 export const GenuineDOMException = global('DOMException');
 
+/** Whether it is an `AbortSignal`, of Node or of what a test runner has in its place. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (value instanceof GenuineAbortSignal) {
+    return true;
+  }
+  const { aborted, addEventListener, throwIfAborted } = (value ?? {}) as Partial<AbortSignal>;
+  const methods = [addEventListener, throwIfAborted];
+  return typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function');
+}
+
 const ordinaryHasInstance = Function.prototype[Symbol.hasInstance];
 
 /**

@@ -5,6 +5,7 @@ import { cores } from './cores.js';
 import { ReactorError } from './errors.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
+import { isAbortSignal } from './genuine.js';
 import { FETCH } from './handlers.js';
 import { parseListener } from './listener.js';
 import { adviceFor } from './names.js';
@@ -425,7 +426,7 @@ export function functionAt(options: Record<string, unknown>, name: string): unkn
 }
 
 export function signalAt({ signal }: Record<string, unknown>): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw invalid('option "signal"', 'an AbortSignal', signal);
   }
   return signal;

@@ -1,3 +1,4 @@
+import { isAbortSignal } from '../genuine.js';
 import { nodeError } from './errors.js';
 
 /** Where to listen, as `listen` was told. */
@@ -71,7 +72,7 @@ function signalOf(signal: unknown): { signal?: AbortSignal } {
   if (signal === undefined) {
     return {};
   }
-  if (!(signal instanceof AbortSignal)) {
+  if (!isAbortSignal(signal)) {
     throw nodeError('ERR_INVALID_ARG_TYPE', 'options.signal must be an AbortSignal');
   }
   return { signal };
