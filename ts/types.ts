@@ -35,7 +35,9 @@ export interface ServerRequest<Path extends string = string> extends Request {
   /**
    * Aborts when the client goes away or closes its side of the connection, or is cut off by a stop, before its answer is
    * complete, with an `AbortError`, and when {@link ServeOptions.requestTimeout} has
-   * passed, with a `TimeoutError`; never else.
+   * passed, with a `TimeoutError`. When the server refuses the rest of an upload, reading the
+   * body rejects with a `ReactorError` that says why (`code`, `status`). The signal aborts
+   * with the same error only if the handler does not wait for the body at that moment.
    */
   readonly signal: AbortSignal;
 }
