@@ -299,3 +299,16 @@ each('close in the line after listen', async (t, create) => {
   const [error] = await once(refused, 'error');
   t.is(error.code, 'ECONNREFUSED');
 });
+
+each('the address is known, and close works, at every moment of a start', async (t, create) => {
+  for (let turns = 0; turns < 12; turns++) {
+    const server = create(hello).listen(0);
+    const { port } = server.address();
+    for (let i = 0; i < turns; i++) {
+      t.is(server.address().port, port);
+      await (i % 2 === 0 ? Promise.resolve() : new Promise(setImmediate));
+    }
+    await new Promise((resolve) => server.close(resolve));
+    t.is(server.address(), null);
+  }
+});

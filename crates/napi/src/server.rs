@@ -2,7 +2,7 @@
 
 use std::os::fd::IntoRawFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
@@ -102,14 +102,16 @@ pub fn bind(env: Env, options: NativeOptions) -> Result<NativeBound> {
         .into_config(Vec::new())
         .and_then(|config| Server::bind(&config).map_err(Failure::from))
         .map_err(|failure| failure.into_error(env))?;
-    Ok(NativeBound { address: bound.address().clone(), bound: Some(bound) })
+    Ok(NativeBound { address: bound.address().clone(), bound: Mutex::new(Some(bound)) })
 }
 
 /// Sockets that listen and from which nothing is accepted yet.
 #[napi]
 pub struct NativeBound {
     address: Address,
-    bound: Option<Bound>,
+    /// Not borrowed mutably: a start is under way for as long as its promise is, and the
+    /// address may be asked for meanwhile.
+    bound: Mutex<Option<Bound>>,
 }
 
 #[napi]
@@ -124,7 +126,7 @@ impl NativeBound {
     /// options that say the same of where to listen.
     #[napi(ts_return_type = "Promise<NativeServer>")]
     pub fn start(
-        &mut self,
+        &self,
         env: Env,
         options: NativeOptions,
         lanes: Vec<u32>,
@@ -132,15 +134,19 @@ impl NativeBound {
         retain_current_module_for_unload_safety();
         let lanes = lanes.into_iter().filter_map(registry::find).collect();
         let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
-        Ok(AsyncTask::new(Start { config: Some(config), bound: self.bound.take() }))
+        Ok(AsyncTask::new(Start { config: Some(config), bound: self.take() }))
     }
 
     /// Listens no more. Does nothing after `start`.
     #[napi]
-    pub fn close(&mut self) {
-        if let Some(bound) = self.bound.take() {
+    pub fn close(&self) {
+        if let Some(bound) = self.take() {
             bound.close();
         }
+    }
+
+    fn take(&self) -> Option<Bound> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
