@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -355,4 +356,28 @@ fn a_stopping_server_leaves_its_successors_socket_alone() {
     assert_eq!(connect(&path).get("/").status, 200);
     drop(second);
     assert!(!path.exists());
+}
+
+#[test]
+fn no_two_servers_of_a_process_have_one_start_id() {
+    let _bound = bounded(LIMIT);
+    let ids: Vec<u64> = (0..4).map(|_| start(config(builtin())).start_id()).collect();
+    for (at, id) in ids.iter().enumerate() {
+        assert!(!ids[..at].contains(id), "{ids:?}");
+    }
+}
+
+#[test]
+fn a_connection_of_the_process_itself_is_served_past_the_listener() {
+    let _bound = bounded(LIMIT);
+    let server = start(config(builtin()));
+    let mut stream = UnixStream::from(server.connect().expect("a pair of sockets"));
+    stream.set_nonblocking(false).expect("blocking");
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("read");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(server.stats().connections.accepted, 1);
 }

@@ -62,7 +62,7 @@ fn the_formats_are_those_that_log_readers_know() {
     );
     assert_eq!(
         line(LogFormat::Json, &entry, &text),
-        "{\"time\":\"2026-11-22T23:59:44.000123Z\",\"id\":\"0000beef-3-1a-2\",\
+        "{\"time\":\"2026-11-22T23:59:44.000123Z\",\"id\":\"000000000000beef-3-1a-2\",\
          \"remote\":\"192.0.2.7\",\"port\":50000,\"method\":\"GET\",\"target\":\"/a?b=c\",\
          \"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":13,\"duration_us\":1234,\
          \"referer\":\"http://from/\",\"user_agent\":\"curl/8.1\",\"forwarded_for\":\"192.0.2.9, 10.0.0.1\",\"outcome\":\"complete\"}\n"
