@@ -208,6 +208,19 @@ test('threads are named and as many as asked for', async (t) => {
   t.deepEqual(names().sort(), expected.sort());
 });
 
+test('a module has no worker threads', async (t) => {
+  const server = await serve(t, ['__test__/threads/app.mjs', ...LOCAL, '-i', '2', '-w', '8']);
+  const names = () =>
+    readdirSync(`/proc/${server.pid}/task`).map((task) =>
+      nameOf(`/proc/${server.pid}/task/${task}/comm`),
+    );
+  await until(() => names().filter((name) => name.startsWith('rx-io')).length === 2, 'the loops');
+  t.deepEqual(
+    names().filter((name) => name.startsWith('rx-worker')),
+    [],
+  );
+});
+
 /** Empty where the thread has ended meanwhile. */
 function nameOf(file) {
   try {

@@ -249,7 +249,9 @@ export interface ServeOptions<Path extends string = string> {
   ioThreads?: ThreadCount | undefined;
 
   /**
-   * Threads that run request handlers, 1 to 32. `'auto'` is one per core.
+   * Threads of the engine that run the built-in application, 1 to 32. `'auto'` is one
+   * per core. With `fetch` or `routes` they are not started: JavaScript runs on the
+   * calling thread, or with {@link ServeOptions.module} on `jsThreads`.
    * @default 'auto'
    */
   workerThreads?: ThreadCount | undefined;

@@ -78,7 +78,7 @@ export const FLAGS: readonly Flag[] = [
     flags: '-w, --worker-threads <n>',
     env: 'REACTOR_WORKER_THREADS',
     option: 'workerThreads',
-    text: 'threads that run handlers',
+    text: 'threads of the built-in application; a module has none',
     group: THREADS,
     fallback: '8',
   },

@@ -157,6 +157,12 @@ impl App {
         Ok(self)
     }
 
+    /// Whether some route leads to a worker thread.
+    pub(crate) fn has_workers(&self) -> bool {
+        let mut targets = self.routes.iter().map(|(_, _, target)| target);
+        targets.any(|target| matches!(target, Target::Worker(_) | Target::Stats))
+    }
+
     /// The table that one I/O loop owns. `stats` is what answers
     /// [`Target::Stats`].
     pub(crate) fn compile(&self, stats: &Arc<dyn Handler>) -> Table {

@@ -20,7 +20,8 @@ pub struct Config {
     pub listen: Listen,
     /// I/O loops, 1 to 16; the default is 4.
     pub io_threads: usize,
-    /// Worker threads, 1 to 32; the default is 8.
+    /// Worker threads, 1 to 32; the default is 8. They are started with the first
+    /// application that has a route to them.
     pub worker_threads: usize,
     /// Who accepts connections; the default is one acceptor thread.
     pub accept: AcceptMode,

@@ -48,10 +48,15 @@ impl Pool {
         }
     }
 
-    /// Names the workers' threads, by index. Called once, before any task.
+    /// Names the workers' threads, by index. Called once, before the first task.
     pub(crate) fn set_threads(&self, threads: Vec<Thread>) {
         let first = self.threads.set(threads).is_ok();
         debug_assert!(first);
+    }
+
+    /// Whether the workers have been started.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.threads.get().is_some()
     }
 
     /// Tasks that wait.

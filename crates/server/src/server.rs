@@ -94,6 +94,7 @@ struct Shared {
     seats: Mutex<Vec<Arc<Seat>>>,
     acceptor: Mutex<Option<Arc<AcceptorSignal>>>,
     stopping: AtomicBool,
+    thread_prefix: &'static str,
     threads: Mutex<Threads>,
     finished: Mutex<Finished>,
     finish: Condvar,
@@ -213,6 +214,7 @@ impl Server {
     /// Answers from another application from now on. Requests whose head has
     /// been read are answered by the earlier one.
     pub fn reload(&self, app: App) {
+        self.shared.start_workers_for(&app);
         let app = Arc::new(app);
         self.shared.tell_loops(|| Control::Reload(Arc::clone(&app)));
     }
@@ -270,6 +272,7 @@ impl Server {
     /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
     /// is in flight there.
     pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
+        self.shared.start_workers_for(&app);
         let app = Arc::new(app);
         self.shared.give_lanes(lanes, || Control::Swap(Arc::clone(&app), lanes.to_vec()));
     }
@@ -372,6 +375,43 @@ impl Shared {
                     inbox.force();
                 }
             }
+        }
+    }
+
+    /// Starts the worker threads if there are none: most applications have no use for
+    /// them.
+    fn start_workers(&self) -> Result<(), StartError> {
+        let finished = lock(&self.finished);
+        let mut threads = lock(&self.threads);
+        if finished.done || self.stopping.load(Ordering::Acquire) || self.pool.has_threads() {
+            return Ok(());
+        }
+        let inboxes = lock(&self.inboxes).clone();
+        let mut names = Vec::with_capacity(self.counters.workers.len());
+        let spawned = self.counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
+            let (pool, inboxes) = (Arc::clone(&self.pool), inboxes.clone());
+            let counters = Arc::clone(counters);
+            let worker = spawn(format!("{}-worker-{index}", self.thread_prefix), move || {
+                block_signals();
+                counters.thread.set_to_this_thread();
+                pool::run(index, &pool, &inboxes, &counters);
+            })?;
+            names.push(worker.thread().clone());
+            threads.workers.push(worker);
+            Ok::<(), StartError>(())
+        });
+        // Also where a thread was missing: those that are there must end.
+        if !names.is_empty() {
+            self.pool.set_threads(names);
+        }
+        spawned
+    }
+
+    /// The same for another application than the one that the server was started with. Where
+    /// the system has no thread to spare, those that it had must do.
+    fn start_workers_for(&self, app: &App) {
+        if app.has_workers() {
+            let _ = self.start_workers();
         }
     }
 
@@ -488,6 +528,7 @@ impl Assembly {
             start_id,
             acceptor: Mutex::new(acceptor.clone()),
             stopping: AtomicBool::new(false),
+            thread_prefix: config.thread_prefix,
             threads: Mutex::default(),
             finished: Mutex::default(),
             finish: Condvar::new(),
@@ -609,23 +650,10 @@ impl Assembly {
         for lane in &config.lanes {
             lane.belongs_to(&inboxes);
         }
+        if config.app.has_workers() {
+            shared.start_workers()?;
+        }
         let mut threads = lock(&shared.threads);
-        let mut names = Vec::with_capacity(config.worker_threads);
-        let spawned = counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
-            let (pool, inboxes) = (Arc::clone(&pool), inboxes.clone());
-            let counters = Arc::clone(counters);
-            let worker = spawn(format!("{prefix}-worker-{index}"), move || {
-                block_signals();
-                counters.thread.set_to_this_thread();
-                pool::run(index, &pool, &inboxes, &counters);
-            })?;
-            names.push(worker.thread().clone());
-            threads.workers.push(worker);
-            Ok::<(), StartError>(())
-        });
-        // Also where a thread was missing: those that are there must end.
-        pool.set_threads(names);
-        spawned?;
         for event_loop in loops {
             let name = format!("{prefix}-io-{}", event_loop.index);
             let seat = Arc::new(Seat::new(event_loop));

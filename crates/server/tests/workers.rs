@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Client, Latch, OpenAtEnd, Reply, alone, builtin, config, one_of_five, request, start,
+    Client, Latch, OpenAtEnd, Reply, alone, builtin, config, one_of_five, request, start, until,
     until_stats, worker,
 };
-use reactor_server::{App, Config, Server};
+use reactor_server::{App, Config, Inline, Server, Target};
 
 /// How long eight handlers wait for each other. Workers that are woken one after
 /// the other come far sooner, even on a busy machine.
@@ -319,4 +319,32 @@ fn a_panicking_handler_costs_its_request_a_500_and_nothing_else() {
     assert_eq!(stats.tasks.panics, 21);
     assert_eq!(stats.requests.server_error, 21);
     assert_eq!(stats.worker_threads.iter().map(|w| w.panics).sum::<u64>(), 21);
+}
+
+/// The threads of this process whose names begin so.
+fn threads(prefix: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("there is /proc");
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|name| name.starts_with(prefix))
+        .count()
+}
+
+#[test]
+fn workers_start_with_the_first_application_that_has_a_use_for_them() {
+    let mut app = App::new();
+    let inline = Inline::new(200, &[], "inline").expect("a sound response");
+    app.route(None, "/inline", Target::Inline(inline)).expect("a new route");
+    let server = start(Config { worker_threads: 3, thread_prefix: "rxq", ..config(app) });
+    let mut client = Client::new(&server);
+    assert_eq!(client.get("/inline").text(), "inline");
+    assert_eq!(threads("rxq-worker"), 0);
+    server.reload(App::builtin());
+    until("the workers", || threads("rxq-worker") == 3);
+    until("the new application", || client.get("/stats").status == 200);
+    server.reload(App::builtin());
+    assert_eq!(client.get("/stats").status, 200);
+    assert_eq!(threads("rxq-worker"), 3);
+    drop(server);
+    assert_eq!(threads("rxq-worker"), 0);
 }
