@@ -360,7 +360,9 @@ export interface ServeOptions<Path extends string = string> {
    * Which proxies are believed what they say about where a request came from, in
    * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, or without any
    * of these in `Forwarded` (RFC 7239). It is what `info.remoteAddress`,
-   * `server.requestIP` and `request.url` tell; the headers stay as they are.
+   * `server.requestIP` and `request.url` tell; the headers stay as they are. Only
+   * from these proxies is a request for an absolute `https:` URL taken; from others it
+   * is answered with 421.
    *
    * The client is the first address, seen from the server, that is not trusted.
    * A trusted proxy must set these fields itself, or take out what clients send.
@@ -537,7 +539,8 @@ export interface Timeouts {
   /**
    * For the next request on an idle connection, 1 to 86400000; then it is
    * closed. The default outlasts the 60 s after which common load balancers
-   * drop an idle connection.
+   * drop an idle connection. From 1000 to 30000, answers say it in `Keep-Alive:
+   * timeout=N`, in whole seconds, and the connection is kept for a second longer.
    * @default 75000
    */
   keepAlive?: number | undefined;
