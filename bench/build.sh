@@ -14,6 +14,6 @@ for source in control/*.c tools/*.c; do
     [ -e "$source" ] || continue
     program=$out/$(basename "$source" .c)
     [ "$program" -nt "$source" ] && [ "$program" -nt build.sh ] && continue
-    "$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -o "$program" "$source"
+    "$cc" -std=gnu11 -O2 -pthread -Wall -Wextra -Werror -o "$program" "$source"
     echo "bench: built ${program#../}" >&2
 done

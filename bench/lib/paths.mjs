@@ -9,6 +9,7 @@ export const results = 'bench/results';
 export const control = 'target/bench/control';
 export const idleClient = 'target/bench/idle_client';
 export const drainClient = 'target/bench/drain_client';
+export const slowReaders = 'target/bench/slow_readers';
 export const wrkScript = 'bench/pipeline.lua';
 
 process.chdir(top);

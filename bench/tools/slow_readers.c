@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 /* slow_readers PORT READERS BYTES MS SECONDS LARGE SMALL
  *
  * READERS connections ask for LARGE again and again, and each takes no more than BYTES
