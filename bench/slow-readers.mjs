@@ -51,7 +51,6 @@ const NGINX = 'bench/contenders/large-nginx.sh';
 const CONTENDERS = {
   static: { command: ['node', LARGE, '{port}'], path: '/static' },
   handler: { command: ['node', LARGE, '{port}'], path: '/handler' },
-  'node:http': { command: ['node', LARGE, '{port}', 'node'], path: '/handler' },
   nginx: { command: [NGINX, '{port}', 'on'], path: '/static' },
   'nginx without sendfile': { command: [NGINX, '{port}', 'off'], path: '/static' },
 };
