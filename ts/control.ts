@@ -12,16 +12,18 @@ let count = 0;
 
 /**
  * A path for a further server's control socket in this user's runtime folder, which
- * is made if it is not there; `undefined` where none can be had, which is said if the
- * user has named the folder. Sockets that dead servers left behind are removed.
+ * is made if it is not there; `undefined` where none can be had, which is said. Sockets that dead servers left behind are removed.
  */
 export async function newControlPath(): Promise<string | undefined> {
   const folder = runtimeFolders().find(isOurs);
   if (folder === undefined) {
     const { REACTOR_RUNTIME_DIR: own } = process.env;
-    if (own) {
-      warnOfControl(`REACTOR_RUNTIME_DIR "${own}" cannot be used: ${refusalOf(own)}`);
-    }
+    const refused = runtimeFolders().map((it) => `"${it}" cannot be used: ${refusalOf(it)}`);
+    warnOfControl(
+      own
+        ? `REACTOR_RUNTIME_DIR ${refused.join()}`
+        : `${refused.join('; ')}; name another folder in REACTOR_RUNTIME_DIR, or turn control off`,
+    );
     return undefined;
   }
   socketsIn(folder).forEach(isAlive);

@@ -54,7 +54,7 @@ async function untilSignal(
     reopenOnSignal(server);
   }
   // After the signal handlers are there: whoever reads this may send one.
-  announce(server, { ioThreads, workerThreads, jsThreads }, flags);
+  announce(server, { ioThreads, workerThreads, jsThreads }, native.routes === undefined, flags);
   const forcedBy = await stopped;
   if (!flags.quiet) {
     summarise(server);
@@ -65,6 +65,7 @@ async function untilSignal(
 function announce(
   server: Server,
   threads: { ioThreads: number; workerThreads: number; jsThreads: number | undefined },
+  hasWorkers: boolean,
   flags: ServeFlags,
 ): void {
   const { url, hostname, port, unix, metricsUrl } = server;
@@ -74,9 +75,11 @@ function announce(
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads, jsThreads } = threads;
+    // They run the built-in application alone.
+    const workers = hasWorkers ? `, ${workerThreads} workers` : '';
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${ioThreads} I/O threads, ${workerThreads} workers${js}, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${ioThreads} I/O threads${workers}${js}, pid ${process.pid})`)}`,
     );
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);
