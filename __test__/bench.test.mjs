@@ -537,7 +537,7 @@ const MISTAKES = [
     '--expect-status must be an integer from 100 to 999, got "20"',
   ],
   [['https://a/'], `url must be ${URLS}, got "https://a/"`],
-  [['a:80'], `url must be ${URLS}, got "a:80"`],
+  [['u@a:80'], `url must be ${URLS}, got "u@a:80"`],
   [[], "missing required argument 'url'"],
   [['--prot', 'http://a'], "unknown option '--prot'"],
 ];

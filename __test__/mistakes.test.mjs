@@ -84,9 +84,9 @@ const MISTAKES = [
     'bench: another scheme',
     () => bench('ftp://x'),
     2,
-    () => 'url must be a URL such as .* got "ftp://x"',
+    () => 'url must be host:port or a URL such as .* got "ftp://x"',
   ],
-  ['bench: no URL', () => bench('x'), 2, () => 'url must be a URL such as .* got "x"'],
+  ['bench: no URL', () => bench('/x'), 2, () => 'url must be host:port or a URL .* got "/x"'],
   [
     'bench: no connections',
     () => ['bench', '-c', '0', 'http://a'],
