@@ -35,17 +35,53 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
 /// none.
 #[inline]
 fn name_end(bytes: &[u8]) -> Option<usize> {
+    if let Some(end) = usual_ipv4_end(bytes) {
+        return Some(end);
+    }
     let mut i = 0;
-    let mut has_percent = false;
+    let (mut has_percent, mut has_hyphen) = (false, false);
     while let Some(&byte) = bytes.get(i)
         && (class::is_reg_name(byte) || byte == b'%')
     {
         has_percent |= byte == b'%';
+        has_hyphen |= byte == b'-';
         i += 1;
     }
     let host = &bytes[..i];
-    let is_valid = if has_percent { is_encoded_domain(host) } else { is_domain(host) };
-    (i > 0 && is_valid).then_some(i)
+    let is_valid = match host.last() {
+        None => false,
+        // A letter at the end is nearly always no number, and neither is usual.
+        Some(b'g'..=b'w' | b'y' | b'z') if !has_percent && !has_hyphen => true,
+        Some(_) if has_percent => is_encoded_domain(host),
+        Some(_) => is_domain(host),
+    };
+    is_valid.then_some(i)
+}
+
+/// Where an IPv4 address ends that is written as it usually is, which is most of them:
+/// four decimal numbers, with only a port behind them.
+#[inline]
+fn usual_ipv4_end(bytes: &[u8]) -> Option<usize> {
+    let (mut dots, mut number, mut digits) = (0, 0u32, 0);
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                // A leading zero makes it octal.
+                if digits == 3 || (digits > 0 && number == 0) {
+                    return None;
+                }
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && number <= 255 => {
+                dots += 1;
+                (number, digits) = (0, 0);
+            }
+            b':' if dots == 3 && digits > 0 && number <= 255 => return Some(at),
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0 && number <= 255).then_some(bytes.len())
 }
 
 /// A name of which some is percent-encoded. What it stands for must be ASCII and
@@ -76,12 +112,8 @@ fn is_encoded_domain(host: &[u8]) -> bool {
 
 /// Whether a domain of allowed characters is one for a URL too: what ends in a
 /// number has to be an IPv4 address, and what begins with `xn--` Punycode.
-#[inline]
 fn is_domain(host: &[u8]) -> bool {
-    // A letter at the end is nearly always no number, and `--` is rare.
-    let ends_in_letter = matches!(host.last(), Some(b'g'..=b'w' | b'y' | b'z'));
-    (ends_in_letter || is_name_or_ipv4(host))
-        && (memchr::memchr(b'-', host).is_none() || has_sound_punycode(host))
+    is_name_or_ipv4(host) && has_sound_punycode(host)
 }
 
 fn is_name_or_ipv4(host: &[u8]) -> bool {
@@ -160,6 +192,10 @@ mod tests {
             ("127.0.0.1.", false),
             ("0x7f.1:80", true),
             ("4294967295", false),
+            ("010.0.0.1", false),
+            ("255.255.255.255:1", true),
+            ("0.0.0.0", false),
+            ("1.2.3.4.:80", true),
             ("0x", false),
             ("1..", false),
             ("1.2.3.4.a", false),

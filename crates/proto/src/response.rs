@@ -151,6 +151,7 @@ pub fn status_line_with(out: &mut Vec<u8>, status: u16, phrase: &[u8]) -> Result
 ///
 /// When the name is not a token or the value holds a control byte other than
 /// tab. Nothing is appended then, so no value can end a line or the head early.
+#[inline]
 pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
     if name.is_empty() || class::token_end(name.as_bytes(), 0) != name.len() {
         return Err(FieldError::Name);

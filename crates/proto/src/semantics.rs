@@ -6,6 +6,9 @@
 
 use crate::{Framing, Head, Limits, RequestError, Span, Version, authority, class};
 
+/// A DNS name has at most 253 characters; a port may follow it.
+const LONGEST_KNOWN_HOST: usize = 259;
+
 /// Adds to `head`, parsed from `buf`, what its fields say.
 #[inline]
 pub(crate) fn apply(buf: &[u8], head: &mut Head, limits: &Limits) -> Result<(), RequestError> {
@@ -151,7 +154,7 @@ impl Codings {
 /// right even where the target overrules it.
 fn host(
     buf: &[u8],
-    head: &Head,
+    head: &mut Head,
     field: Option<Span>,
     http11: bool,
 ) -> Result<Option<Span>, RequestError> {
@@ -164,8 +167,15 @@ fn host(
             None => Err(RequestError::HostEmpty),
         };
     }
-    if authority::parse(span.of(buf)).is_none() {
-        return Err(RequestError::HostInvalid);
+    let host = span.of(buf);
+    if head.known_host != host {
+        if authority::parse(host).is_none() {
+            return Err(RequestError::HostInvalid);
+        }
+        if host.len() <= LONGEST_KNOWN_HOST {
+            head.known_host.clear();
+            head.known_host.extend_from_slice(host);
+        }
     }
     Ok(Some(head.authority.unwrap_or(span)))
 }

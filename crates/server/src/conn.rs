@@ -67,7 +67,11 @@ pub(crate) const HIGH_WATER: usize = 256 * 1024;
 /// answers will be is known only when they are made.
 const FIRST_DEPTH: u32 = 2;
 
-/// What each answer of a usual size adds to that.
+/// Requests of one connection that may be at handlers at most. A client that gets small
+/// answers first and then asks for large ones gets this many of them made at once.
+const MOST_DEPTH: u32 = 16;
+
+/// What each answer of a usual size adds to [`FIRST_DEPTH`].
 const DEEPER: u32 = 2;
 
 pub(crate) struct Conn<T> {
@@ -411,7 +415,7 @@ impl<T> Conn<T> {
     /// room for their answers: the window opens bit by bit and shuts at once.
     #[inline]
     pub(crate) fn adapt(&mut self, bytes: usize) {
-        let deeper = (self.depth + DEEPER).min(MAX_PIPELINED);
+        let deeper = (self.depth + DEEPER).min(MOST_DEPTH);
         self.depth = if bytes <= HIGH_WATER / MAX_PIPELINED as usize {
             deeper
         } else {

@@ -288,14 +288,20 @@ impl Response {
     /// characters, and for the fields that the server itself writes.
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = value.as_ref();
-        if name.len() == 10 && name.eq_ignore_ascii_case("keep-alive") {
-            // The last one counts.
-            self.keep_alive.clear();
-            response::field(&mut self.keep_alive, "Keep-Alive", value)?;
-            return Ok(());
+        match name.len() {
+            10 if name.eq_ignore_ascii_case("keep-alive") => return self.keep_alive(value),
+            7 if is_upgrade(name) => self.upgrade = true,
+            _ => {}
         }
-        self.upgrade |= is_upgrade(name);
         append_field(&mut self.fields, name, value)
+    }
+
+    #[cold]
+    fn keep_alive(&mut self, value: &[u8]) -> Result<(), FieldError> {
+        // The last one counts.
+        self.keep_alive.clear();
+        response::field(&mut self.keep_alive, "Keep-Alive", value)?;
+        Ok(())
     }
 
     /// Says that how long the body of GET's answer is, and how it will be framed, is
@@ -391,6 +397,12 @@ impl Response {
 
     pub(crate) fn has_upgrade(&self) -> bool {
         self.upgrade
+    }
+
+    /// Whether it says something of the connection that goes into `Connection`.
+    #[inline]
+    pub(crate) fn speaks_of_connection(&self) -> bool {
+        self.upgrade || !self.keep_alive.is_empty()
     }
 
     /// The line of a Keep-Alive field of the program's own; empty without.

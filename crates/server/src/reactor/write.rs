@@ -125,39 +125,25 @@ impl<T: Transport> Reactor<T> {
                     Some(if self.draining { CloseReason::Stopped } else { CloseReason::Served });
             }
         }
-        let upgrade = match &answer {
+        let closes = conn.closing || meta.asks_to_close;
+        let speaks = match &answer {
             Answer::Inline(inline) => inline.upgrade,
-            Answer::Task(task) => !task.failed && task.response.has_upgrade(),
+            Answer::Task(task) => !task.failed && task.response.speaks_of_connection(),
             Answer::Rejected(_) | Answer::Plain(_) | Answer::Cut => false,
         };
-        let closes = conn.closing || meta.asks_to_close;
-        // The program's own word of how long the connection persists, in the place of ours.
-        let mut own = std::mem::take(&mut self.line);
-        own.clear();
-        if let Answer::Task(task) = &answer
-            && !(task.failed || upgrade || closes)
-            && !task.response.keep_alive_line().is_empty()
-        {
-            own.extend_from_slice(b"Connection: keep-alive\r\n");
-            own.extend_from_slice(task.response.keep_alive_line());
-            own.extend_from_slice(b"\r\n");
-        }
-        let connection: &[u8] = if !own.is_empty() {
-            &own
-        } else if upgrade && closes {
-            b"Connection: upgrade, close\r\n\r\n"
-        } else if upgrade && meta.says_keep_alive {
-            b"Connection: upgrade, keep-alive\r\n\r\n"
-        } else if upgrade {
-            b"Connection: upgrade\r\n\r\n"
+        let says_time = self.persists.len() > 2;
+        let connection: &[u8] = if speaks {
+            self.line.clear();
+            connection_lines(&answer, closes, meta.says_keep_alive, &mut self.line);
+            &self.line
         } else if closes {
             b"Connection: close\r\n\r\n"
-        } else if meta.says_keep_alive && self.persists.len() == 2 {
+        } else if meta.says_keep_alive && !says_time {
             b"Connection: keep-alive\r\n\r\n"
         } else {
             &self.persists
         };
-        conn.told_timeout |= !own.is_empty() || self.persists.len() > 2;
+        conn.told_timeout |= says_time || (speaks && !closes);
         conn.out.lend(&mut self.pool);
         let date = self.clock.date_line();
         let out = &mut conn.out;
@@ -226,7 +212,6 @@ impl<T: Transport> Reactor<T> {
                 (plain.status(), out.len() - body)
             }
         };
-        self.line = own;
         self.counters.response(status);
         if let Some(observer) = &mut self.observer {
             let request = self.conns[slot as usize].next_answer;
@@ -239,6 +224,31 @@ impl<T: Transport> Reactor<T> {
             self.recycle(task);
         }
     }
+}
+
+/// What ends the head of an answer whose program speaks of the connection: with
+/// `Upgrade`, or with how long it persists, in the place of our own words.
+#[cold]
+fn connection_lines(answer: &Answer, closes: bool, keeps: bool, out: &mut Vec<u8>) {
+    let (upgrade, own): (bool, &[u8]) = match answer {
+        Answer::Inline(inline) => (inline.upgrade, b""),
+        Answer::Task(task) => (task.response.has_upgrade(), task.response.keep_alive_line()),
+        Answer::Rejected(_) | Answer::Plain(_) | Answer::Cut => (false, b""),
+    };
+    let options: &[u8] = match (upgrade, closes, keeps) {
+        (true, true, _) => b"upgrade, close",
+        (true, false, true) => b"upgrade, keep-alive",
+        (true, false, false) => b"upgrade",
+        (false, true, _) => b"close",
+        (false, false, _) => b"keep-alive",
+    };
+    out.extend_from_slice(b"Connection: ");
+    out.extend_from_slice(options);
+    out.extend_from_slice(b"\r\n");
+    if !(upgrade || closes) {
+        out.extend_from_slice(own);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The exchange of an answer of which more is to come.
