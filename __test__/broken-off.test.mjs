@@ -2,6 +2,7 @@
 // before the failure and then an end that it notices. It never gets nothing.
 
 import { createReadStream } from 'node:fs';
+import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { serve } from 'reactor-rs';
@@ -219,4 +220,108 @@ test('requests whose responses are destroyed unwritten leave no body behind', as
     t.is(await post('/dropped'), '');
   }
   t.regex(await post('/kept'), /kept$/);
+});
+
+test('a file that is not there, which nobody reads, does not end the process', async (t) => {
+  const failed = [];
+  const opened = (request) => {
+    const stream = createReadStream('/nowhere/at/all');
+    // Node throws the 'error' of a stream that has no listener for it.
+    stream.on('close', () => failed.push(new URL(request.url).pathname));
+    return new Response(stream);
+  };
+  let release;
+  const server = await serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    error: () => new Response('from error', { status: 500 }),
+    async fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/later') {
+        const response = opened(request);
+        await sleep(20);
+        return response;
+      }
+      if (pathname === '/left') {
+        await new Promise((resolve) => {
+          release = resolve;
+          request.signal.addEventListener('abort', resolve);
+        });
+      }
+      return opened(request);
+    },
+  });
+  t.teardown(() => server.stop({ force: true }));
+  const head = await open(t, server);
+  head.send('HEAD /head HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.regex(await head.closes(), /^HTTP\/1.1 200 /);
+  const later = await open(t, server);
+  later.send('GET /later HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.regex(await later.reads(/from error$|\r\n\r\n$/), /^HTTP\/1.1 /);
+  const left = await open(t, server);
+  left.send('GET /left HTTP/1.1\r\nHost: a\r\n\r\n');
+  while (release === undefined) {
+    await sleep(1);
+  }
+  left.reset();
+  while (failed.length < 3) {
+    await sleep(1);
+  }
+  // The error comes before the stream closes.
+  t.deepEqual(failed.sort(), ['/head', '/later', '/left']);
+});
+
+test('a Node stream that is a body is closed whatever becomes of the response', async (t) => {
+  const streams = [];
+  const made = {
+    // Whole before it is sent, or with its end still to come.
+    file: () => createReadStream(new URL(import.meta.url)),
+    // Nothing ever comes of it.
+    silent: () => new PassThrough(),
+    form() {
+      const form = new FormData();
+      form.set('a', 'b');
+      return form;
+    },
+  };
+  let waiting = 0;
+  let leaves = 0;
+  const server = await serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    async fetch(request) {
+      const [, when, what] = new URL(request.url).pathname.split('/');
+      if (when === 'left') {
+        waiting++;
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+        leaves++;
+      }
+      const body = made[what]();
+      if (body instanceof Readable) {
+        streams.push(body);
+      }
+      return new Response(body);
+    },
+  });
+  t.teardown(() => server.stop({ force: true }));
+  for (const what of Object.keys(made)) {
+    const head = await open(t, server);
+    head.send(`HEAD /head/${what} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    t.regex(await head.closes(), /^HTTP\/1.1 200 /, what);
+    const left = await open(t, server);
+    left.send(`GET /left/${what} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    for (const before = leaves; leaves === before; await sleep(1)) {
+      if (waiting > before) {
+        left.reset();
+      }
+    }
+    const midway = await open(t, server);
+    midway.send(`GET /midway/${what} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await midway.reads(/^HTTP\/1.1 200 /);
+    midway.reset();
+  }
+  t.is(streams.length, 6);
+  while (streams.some((stream) => !stream.closed)) {
+    await sleep(1);
+  }
 });

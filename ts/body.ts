@@ -7,7 +7,7 @@ import { types } from 'node:util';
 import { GenuineFormData, GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
 import { boundaryOf, type Pieces, parseForm } from './multipart.js';
-import { handOnScope, rememberScope, streamFrom } from './streams.js';
+import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
 export interface Body {
@@ -172,15 +172,15 @@ export function extract(
     if (types.isAnyArrayBuffer(given)) {
       return [new StoredBody(copyOf(wholeOf(given))), null];
     }
-    if (given instanceof GenuineFormData || Symbol.asyncIterator in given || isLike(given)) {
+    if (given instanceof GenuineFormData || isLike(given)) {
       // Rare and intricate: Node knows how.
       const genuine = new GenuineResponse(given as FormData);
       const type = genuine.headers.get('content-type');
-      const stream = genuine.body as ReadableStream<Uint8Array>;
+      const stream = guarded(genuine.body as ReadableStream<Uint8Array>);
       rememberScope(stream);
       return [new StreamedBody(stream), type];
     }
-    const stream = streamFrom(given);
+    const stream = byteStreamFrom(given);
     if (stream !== null) {
       rememberScope(stream);
       return [new StreamedBody(stream), null];

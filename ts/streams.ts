@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ReadableStream } from 'node:stream/web';
+import { types } from 'node:util';
 
 /** Calls a function in the async context in which this was made. */
 export type Scope = (call: () => void) => void;
@@ -40,6 +41,7 @@ type ReadResult = { readonly done?: boolean | undefined; readonly value?: unknow
 interface Source extends Partial<AsyncIterable<unknown>> {
   getReader?: unknown;
   pipe?: unknown;
+  on?: unknown;
   destroy?: unknown;
 }
 
@@ -78,6 +80,77 @@ export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
   );
 }
 
+/**
+ * The same as a stream of bytes, from what else a body may be made of in Node: text,
+ * arrays and memory among the chunks are bytes in it.
+ *
+ * Node's own `Response` would do it too, but throws where nobody can catch it if the
+ * stream is cancelled while its last chunk is asked for.
+ */
+export function byteStreamFrom(source: object): ReadableStream<Uint8Array> | null {
+  const open = openerOf(source);
+  return open === null ? null : bytesOfReader(open);
+}
+
+/**
+ * The stream of a form's bytes, which Node makes. It is cancelled only when it has given
+ * what it was asked for, for the same reason.
+ */
+export function guarded(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return bytesOfReader(() => {
+    const reader = stream.getReader();
+    let last: Promise<unknown> | null = null;
+    return {
+      read() {
+        const result = reader.read();
+        last = result;
+        return result;
+      },
+      async cancel(reason) {
+        await last?.catch(() => {});
+        await reader.cancel(reason);
+      },
+    };
+  });
+}
+
+function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
+  let reader: Reader | null = null;
+  return new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      reader ??= open();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done === true) {
+          controller.close();
+          controller.byobRequest?.respond(0);
+          return;
+        }
+        // A copy: a byte stream takes the memory of what it is given.
+        const given = types.isUint8Array(value) ? value : Buffer.from(value as string);
+        const bytes = new Uint8Array(given);
+        if (bytes.length > 0) {
+          controller.enqueue(bytes);
+          return;
+        }
+      }
+    },
+    async cancel(reason) {
+      reader ??= open();
+      await reader.cancel(reason);
+    },
+  });
+}
+
+/** Whether it is one of Node's streams, or works as one. */
+function isNodeStream(
+  source: Source,
+): source is Source & { on(event: string, call: () => void): void; destroy(): void } {
+  const { pipe, on, destroy } = source;
+  return [pipe, on, destroy].every((method) => typeof method === 'function');
+}
+
 function openerOf(source: Source): (() => Reader) | null {
   if (typeof source.getReader === 'function') {
     return () => (source as { getReader(): Reader }).getReader();
@@ -86,16 +159,24 @@ function openerOf(source: Source): (() => Reader) | null {
   if (typeof iterate !== 'function') {
     return null;
   }
+  const isNodes = isNodeStream(source);
+  if (isNodes) {
+    // Node ends the process at the 'error' of a stream that has no listener for it, and
+    // this one has none before it is read: not while its response is on the way, nor
+    // where HEAD was asked or the client has left. Who reads it gets the error.
+    source.on('error', () => {});
+  }
   return () => {
     const iterator = iterate.call(source) as AsyncIterator<unknown>;
     return {
       read: () => iterator.next(),
       async cancel() {
-        await iterator.return?.();
-        // A generator that nobody has begun does not get as far as its own clean-up.
-        if (typeof source.pipe === 'function' && typeof source.destroy === 'function') {
+        // Its iterator is a generator. One that nobody has begun does not get as far as
+        // its own clean-up, and one that waits for data hears of nothing before it has some.
+        if (isNodes) {
           source.destroy();
         }
+        await iterator.return?.();
       },
     };
   };
