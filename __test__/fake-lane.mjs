@@ -1,7 +1,7 @@
 // The native end of a lane, played in JavaScript: requests in as text, replies
 // out as objects. It fills and reads the arrays as crates/napi/src/lane does.
 
-const REQUEST_WORDS = 19;
+const REQUEST_WORDS = 20;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull'];
 export const WINDOW = 256 * 1024;

@@ -27,7 +27,7 @@ import {
   TOO_SMALL,
   UNSENDABLE,
 } from './lane.js';
-import { Outgoing, type Sender, type Starting } from './outgoing.js';
+import { type ConnectionPlace, Outgoing, type Sender, type Starting } from './outgoing.js';
 import type { Proxies } from './proxies.js';
 import { Replies } from './replies.js';
 import { ReactorInfo, ReactorRequest } from './request.js';
@@ -66,12 +66,9 @@ export interface BridgeOptions {
 }
 
 /** What has become of a connection. */
-export interface ConnectionEvent {
+export interface ConnectionEvent extends ConnectionPlace {
   /** `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`; of a refused one only the client is known. */
   readonly kind: number;
-  readonly ioThread: number;
-  readonly slot: number;
-  readonly number: number;
   /** The client's; both `undefined` on a unix socket. */
   readonly address: string | undefined;
   readonly port: number | undefined;
@@ -193,7 +190,8 @@ export class Bridge implements Desk, Sender {
   }
 
   /** @param kind `CUT` or `FINISH` */
-  endConnection(kind: number, { ioThread, slot, number }: ConnectionEvent): void {
+  endConnection(kind: number, place: ConnectionPlace): void {
+    const { ioThread, slot, number } = place;
     this.replies.endConnection(kind, ioThread, slot, number);
     this.schedule();
   }

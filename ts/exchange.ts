@@ -80,6 +80,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** The I/O thread, the connection among its own, and the request among that one's. */
   readonly #ioThread: number;
   readonly #connection: number;
+  readonly #slot: number;
   readonly #sequence: number;
   /** Offset and length of each route parameter; `null` without any. */
   readonly #spans: readonly number[] | null;
@@ -110,6 +111,7 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.#spans = events[at + 16] === 0 ? null : spansOf(events, at);
     this.#connection = events[at + 17] as number;
     this.#sequence = events[at + 18] as number;
+    this.#slot = events[at + 19] as number;
     const flags = events[at + 10] as number;
     this.#ioThread = flags >>> THREAD_SHIFT;
     this.isHttp10 = (flags & HTTP_1_0) !== 0;
@@ -181,6 +183,11 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** Tells its connection from all others of the server. */
   get connectionKey(): number {
     return connectionKeyOf(this.#ioThread, this.#connection);
+  }
+
+  /** What the engine finds its connection by: the I/O thread, a slot and a number there. */
+  get connectionPlace(): { ioThread: number; slot: number; number: number } {
+    return { ioThread: this.#ioThread, slot: this.#slot, number: this.#connection };
   }
 
   /** Its place among the requests of its connection. */

@@ -26,7 +26,7 @@ export const REFUSED = 19;
 export const TOO_SMALL = 2 ** 32 - 1;
 
 /** Words of a request before its fields, which have four words each. */
-export const REQUEST_WORDS = 19;
+export const REQUEST_WORDS = 20;
 
 /** Flags of a request. */
 export const HTTP_1_0 = 1;

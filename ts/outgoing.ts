@@ -15,6 +15,8 @@ export interface Starting {
 
 /** What a streaming response needs of the bridge. */
 export interface Sender {
+  /** @param kind `CUT` or `FINISH` */
+  endConnection(kind: number, place: ConnectionPlace): void;
   readonly replies: Replies;
   /** Something is in {@link replies}. */
   schedule(): void;
@@ -28,6 +30,13 @@ export interface Sender {
   fail(exchange: Exchange, error: unknown): void;
   /** Part of the response has been sent, and it failed. */
   report(exchange: Exchange, error: unknown): void;
+}
+
+/** What the engine finds a connection by. */
+export interface ConnectionPlace {
+  readonly ioThread: number;
+  readonly slot: number;
+  readonly number: number;
 }
 
 /** Bytes of one reply, so that one response leaves room for others. */

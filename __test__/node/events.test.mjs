@@ -1,12 +1,13 @@
 // The events of requests and responses, in the order in which Node has them.
 
 import { execFile } from 'node:child_process';
+import http from 'node:http';
 import { connect } from 'node:net';
 import { finished } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { both, reactor, until } from './both.mjs';
+import { both, closed, few, listening, raw, reactor, until } from './both.mjs';
 
 const exec = promisify(execFile);
 
@@ -182,4 +183,64 @@ test('events: a throw in a handler is uncaught, and others are answered', async 
     'uncaught by a listener',
     'uncaught by the handler',
   ]);
+});
+
+const AFTER_ITS_ANSWER = {
+  'socket.end at once': (req, res) => {
+    res.end('bye');
+    req.socket.end();
+  },
+  'socket.destroy on finish': (req, res) => {
+    res.on('finish', () => req.socket.destroy());
+    res.end('bye');
+  },
+  'socket.destroySoon later': (req, res) => {
+    const { socket } = req;
+    res.end('bye', () => setImmediate(() => socket.destroySoon()));
+  },
+  'req.destroy at once': (req, res) => {
+    req.on('error', () => {});
+    res.end('bye');
+    req.destroy();
+  },
+  'res.destroy at once': (req, res) => {
+    req.on('error', () => {});
+    res.end('bye');
+    res.destroy();
+  },
+};
+
+for (const [what, handler] of Object.entries(AFTER_ITS_ANSWER)) {
+  test(`events: ${what}, after the answer, ends the connection as in Node`, async (t) => {
+    for (const make of [http.createServer, few(createServer)]) {
+      const server = await listening(make(handler));
+      t.teardown(() => closed(server));
+      // It resolves when the server closes.
+      const answer = await raw(t, server, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      t.regex(answer, /^HTTP\/1\.1 200 [\s\S]*bye$/);
+    }
+  });
+}
+
+test('events: a timeout that is no number of milliseconds throws as in Node', async (t) => {
+  const seen = [];
+  for (const make of [http.createServer, few(createServer)]) {
+    const server = await listening(
+      make((req, res) => {
+        for (const value of ['1', -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+          for (const timed of [req, res, req.socket]) {
+            const { code, message } = t.throws(() => timed.setTimeout(value), {
+              instanceOf: Error,
+            });
+            seen.push(`${code} ${message}`);
+          }
+        }
+        res.end();
+      }),
+    );
+    t.teardown(() => closed(server));
+    await raw(t, server, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  }
+  t.is(seen.length, 24);
+  t.deepEqual(seen.slice(12), seen.slice(0, 12));
 });

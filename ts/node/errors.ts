@@ -1,6 +1,21 @@
+import { inspect } from 'node:util';
+
 /** An error as Node itself makes it: programs look at its `code`. */
 export function nodeError(code: string, message: string, details: object = {}): Error {
   return Object.assign(new Error(message), { code }, details);
+}
+
+/** An error about an argument, in Node's words. */
+export function argumentError(
+  Class: ErrorConstructor,
+  code: string,
+  what: string,
+  given: unknown,
+): Error {
+  const isObject = typeof given === 'object' || given === undefined;
+  const isPlain = isObject || code === 'ERR_OUT_OF_RANGE';
+  const shown = isPlain ? inspect(given) : `type ${typeof given} (${inspect(given)})`;
+  return Object.assign(new Class(`${what} Received ${shown}`), { code });
 }
 
 /** What a request is destroyed with when its client goes away. */

@@ -28,8 +28,10 @@
  *   and the events 'close', 'error' and 'timeout'. Where the server has a listener for
  *   'connection' it is the socket of that event, for all requests of the connection
  *   that do not overlap. Elsewhere it belongs to one request: the next has another, and
- *   after its response has finished, to destroy it does nothing. `req.complete` may be
- *   true a moment earlier.
+ *   to end or destroy it after its response ends the connection behind what has been
+ *   answered. `req.complete` may be true a moment earlier.
+ * - `listen` in the same turn as `close` is possible as in Node, but 'close' comes also
+ *   while the server listens again.
  * - A connection that the program brings (`server.emit('connection', socket)`) is
  *   served by Node's own parser.
  * - With `maxRequestsPerSocket` the connection ends with the 503.

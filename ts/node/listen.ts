@@ -1,5 +1,6 @@
+import { inspect } from 'node:util';
 import { isAbortSignal } from '../genuine.js';
-import { nodeError } from './errors.js';
+import { argumentError } from './errors.js';
 
 /** Where to listen, as `listen` was told. */
 export interface Where {
@@ -16,8 +17,8 @@ export interface Where {
 }
 
 /**
- * Reads the arguments of `server.listen` in all the forms that Node documents. Of a
- * handle it is the descriptor that counts.
+ * Reads the arguments of `server.listen` in all the forms that Node documents, and
+ * refuses what Node refuses. Of a handle it is the descriptor that counts.
  */
 export function readListenArguments(given: readonly unknown[]): {
   where: Where;
@@ -25,37 +26,67 @@ export function readListenArguments(given: readonly unknown[]): {
 } {
   const last = given[given.length - 1];
   const callback = typeof last === 'function' ? (last as () => void) : undefined;
-  const [first, ...rest] = given.filter((value) => typeof value !== 'function');
+  const args = callback === undefined ? given : given.slice(0, -1);
+  const [first, second, third] = args;
   if (typeof first === 'object' && first !== null) {
     return { where: fromOptions(first as Record<string, unknown>), callback };
   }
   if (typeof first === 'string' && !isPort(first)) {
-    return { where: withBacklog({ unix: first }, rest[0]), callback };
+    // Node's reading of what is neither a port nor a path.
+    const where = first.trim() === '' ? { port: portOf(first) } : { unix: first };
+    return { where: withBacklog(where, second), callback };
   }
-  const hostname = rest.find((value) => typeof value === 'string');
-  const backlog = rest.find((value) => typeof value === 'number');
-  const where = { port: portOf(first), ...(hostname === undefined ? {} : { hostname }) };
-  return { where: withBacklog(where as Where, backlog), callback };
+  if (first !== undefined && typeof first !== 'function' && !isPortLike(first) && first !== null) {
+    throw invalidOptions({ port: first });
+  }
+  const port = portOf(typeof first === 'function' ? undefined : first);
+  const hostname = typeof second === 'string' && second !== '' ? { hostname: second } : {};
+  return { where: withBacklog({ port, ...hostname }, backlogOf(second) ?? third), callback };
+}
+
+/** `listen(0, 10)`: a number in the place of the host is the backlog. */
+function backlogOf(second: unknown): number | undefined {
+  return typeof second === 'string' && isPort(second)
+    ? Number(second)
+    : typeof second === 'number'
+      ? second
+      : undefined;
 }
 
 function fromOptions(options: Record<string, unknown>): Where {
   const { port, host, path, backlog, signal } = options;
+  const asked = signalOf(signal);
   const fd = descriptorOf(options);
   if (fd !== undefined) {
-    return withBacklog({ fd, ...signalOf(signal) }, backlog);
+    return withBacklog({ fd, ...asked }, backlog);
   }
-  if (typeof path === 'string' && port === undefined) {
-    return withBacklog({ unix: path, ...modeOf(options), ...signalOf(signal) }, backlog);
+  // A port that is there and undefined, or null, is any; and a port wins over a path.
+  const hasPort = port === undefined || port === null ? port === null || 'port' in options : true;
+  if (hasPort) {
+    if (port !== undefined && port !== null && !isPortLike(port)) {
+      throw invalidOptions(options);
+    }
+    const number = portOf(port);
+    if (host !== undefined && host !== null && host !== '' && typeof host !== 'string') {
+      throw argumentError(
+        TypeError,
+        'ERR_INVALID_ARG_TYPE',
+        'The "hostname" argument must be of type string.',
+        host,
+      );
+    }
+    const hostname = typeof host === 'string' && host !== '' ? { hostname: host } : {};
+    const family = options.ipv6Only === true ? { ipv6Only: true } : {};
+    return withBacklog({ port: number, ...hostname, ...family, ...asked }, backlog);
   }
-  if (port === undefined && !('port' in options) && path === undefined) {
-    throw nodeError(
-      'ERR_INVALID_ARG_VALUE',
-      'The argument \'options\' must have the property "port" or "path"',
-    );
+  if (typeof path === 'string' && path.trim() !== '') {
+    return withBacklog({ unix: path, ...modeOf(options), ...asked }, backlog);
   }
-  const hostname = typeof host === 'string' && host !== '' ? { hostname: host } : {};
-  const family = options.ipv6Only === true ? { ipv6Only: true } : {};
-  return withBacklog({ port: portOf(port), ...hostname, ...family, ...signalOf(signal) }, backlog);
+  throw invalidOptions(options);
+}
+
+function isPortLike(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'string';
 }
 
 /** As libuv's uv_pipe_chmod: reading and writing, each for everybody. */
@@ -73,7 +104,8 @@ function signalOf(signal: unknown): { signal?: AbortSignal } {
     return {};
   }
   if (!isAbortSignal(signal)) {
-    throw nodeError('ERR_INVALID_ARG_TYPE', 'options.signal must be an AbortSignal');
+    const what = 'The "options.signal" property must be an instance of AbortSignal.';
+    throw argumentError(TypeError, 'ERR_INVALID_ARG_TYPE', what, signal);
   }
   return { signal };
 }
@@ -97,10 +129,18 @@ function portOf(given: unknown): number {
   const isNumeric = typeof given === 'number' || (typeof given === 'string' && isPort(given));
   const port = isNumeric ? Number(given) : Number.NaN;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw Object.assign(
-      new RangeError(`options.port should be >= 0 and < 65536. Received ${String(given)}.`),
-      { code: 'ERR_SOCKET_BAD_PORT' },
-    );
+    const received = `Received type ${typeof given} (${inspect(given)}).`;
+    throw Object.assign(new RangeError(`options.port should be >= 0 and < 65536. ${received}`), {
+      code: 'ERR_SOCKET_BAD_PORT',
+    });
   }
   return port;
+}
+
+function invalidOptions(options: Record<string, unknown>): Error {
+  const why =
+    'port' in options || 'path' in options
+      ? "The argument 'options' is invalid."
+      : 'The argument \'options\' must have the property "port" or "path".';
+  return argumentError(TypeError, 'ERR_INVALID_ARG_VALUE', why, options);
 }

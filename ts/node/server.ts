@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
 import http from 'node:http';
 import { type AddressInfo, isIP, type ListenOptions } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { getSystemErrorMap } from 'node:util';
 import { binding, type NativeBound } from '../binding.js';
 import type { Bridge, ConnectionEvent } from '../bridge.js';
 import { fromNative, ReactorError } from '../errors.js';
@@ -49,14 +52,12 @@ export class Server extends NodeServer implements SocketServer {
   readonly #node: http.ServerOptions;
   readonly #messages: MessageOptions;
   readonly #tunables: Tunables;
-  /** Sockets by connection, where the program listens for connections. */
-  readonly #connections = new Map<number, ExchangeSocket>();
   /** What serves a connection that the program brings itself. */
   readonly #serveForeign: (socket: unknown) => void;
-  #state: 'idle' | 'starting' | 'listening' | 'closing' = 'idle';
-  /** What the kernel listens on for a server that is starting. */
-  #bound: NativeBound | null = null;
-  #running: Running | null = null;
+  /** What `listen` has begun and `close` has not ended. */
+  #round: Round | null = null;
+  /** What `close` has ended and is not over. */
+  readonly #leaving = new Set<Round>();
   #isReferenced = true;
   /** It serves with node:http's own engine; all that is ours is out of the way. */
   #isNode = false;
@@ -79,7 +80,7 @@ export class Server extends NodeServer implements SocketServer {
     warnOfOptions(node);
     // A property to its types, and an accessor in Node.
     Object.defineProperty(this, 'listening', {
-      get: () => this.#state === 'listening' || this.#bound !== null,
+      get: () => this.#round?.isListening || this.#round?.bound != null,
       configurable: true,
     });
     const [serve] = super.listeners('connection');
@@ -168,7 +169,7 @@ export class Server extends NodeServer implements SocketServer {
     if (this.#isNode) {
       return super.listen(...(given as []));
     }
-    if (this.#state !== 'idle') {
+    if (this.#round !== null) {
       throw nodeError(
         'ERR_SERVER_ALREADY_LISTEN',
         'Listen method has been called more than once without closing.',
@@ -178,11 +179,19 @@ export class Server extends NodeServer implements SocketServer {
     if (callback !== undefined) {
       this.once('listening', callback);
     }
-    this.#state = 'starting';
+    const round: Round = {
+      where,
+      bound: null,
+      running: null,
+      isListening: false,
+      isClosed: false,
+      connections: new Map(),
+    };
+    this.#round = round;
     try {
-      this.#bound = canBindAtOnce(where) ? binding().bind(this.#options(where).native) : null;
+      round.bound = canBindAtOnce(where) ? this.#bind(where) : null;
     } catch (error) {
-      this.#failed(error, where);
+      this.#failed(round, error);
       return this;
     }
     where.signal?.addEventListener('abort', () => this.close(), { once: true });
@@ -190,7 +199,7 @@ export class Server extends NodeServer implements SocketServer {
       process.nextTick(() => this.close());
     }
     // Programs set timeouts on what `listen` returns.
-    process.nextTick(() => void this.#start(where));
+    process.nextTick(() => void this.#start(round));
     return this;
   }
 
@@ -211,9 +220,9 @@ export class Server extends NodeServer implements SocketServer {
     if (this.#isNode) {
       return super.address();
     }
-    const where =
-      this.#bound ?? (this.#state === 'listening' ? (this.#running?.native ?? null) : null);
-    if (where === null) {
+    const { bound, running, isListening } = this.#round ?? {};
+    const where = bound ?? (isListening ? running?.native : null);
+    if (where == null) {
       return null;
     }
     const { hostname: address, port, unix } = where.address();
@@ -231,12 +240,13 @@ export class Server extends NodeServer implements SocketServer {
     if (this.#isNode) {
       return super.close(callback);
     }
-    if (this.#state === 'idle' || this.#state === 'closing') {
+    const round = this.#round;
+    if (round === null) {
       if (callback !== undefined) {
         const error = nodeError('ERR_SERVER_NOT_RUNNING', 'Server is not running.');
         this.once('close', () => callback(error));
       }
-      if (this.#state === 'idle') {
+      if (this.#leaving.size === 0) {
         process.nextTick(() => this.emit('close'));
       }
       return this;
@@ -244,12 +254,15 @@ export class Server extends NodeServer implements SocketServer {
     if (callback !== undefined) {
       this.once('close', callback as () => void);
     }
-    const isStarting = this.#state === 'starting';
-    this.#state = 'closing';
-    this.#bound?.close();
-    this.#bound = null;
-    if (!isStarting) {
-      void this.#stop(false);
+    // As in Node the program may listen again at once.
+    this.#round = null;
+    this.#isDecided = false;
+    this.#leaving.add(round);
+    round.isClosed = true;
+    round.bound?.close();
+    round.bound = null;
+    if (round.isListening) {
+      void this.#stop(round, false);
     }
     return this;
   }
@@ -263,11 +276,10 @@ export class Server extends NodeServer implements SocketServer {
     for (const socket of [...this.sockets]) {
       socket.destroy();
     }
-    if (this.#state === 'closing') {
-      void this.#running?.server.stop({ force: true });
-    } else {
-      this.#running?.native.closeAllConnections();
+    for (const { running } of this.#leaving) {
+      void running?.server.stop({ force: true });
     }
+    this.#round?.running?.native.closeAllConnections();
   }
 
   /** Closes the connections that wait for their next request. */
@@ -276,14 +288,17 @@ export class Server extends NodeServer implements SocketServer {
       super.closeIdleConnections();
       return;
     }
-    this.#running?.native.closeIdleConnections();
+    this.#round?.running?.native.closeIdleConnections();
   }
 
   override getConnections(callback: (error: Error | null, count: number) => void): this {
     if (this.#isNode) {
       return super.getConnections(callback);
     }
-    const open = this.#running?.server.stats().connections.open ?? 0;
+    let open = 0;
+    for (const { running } of this.#rounds) {
+      open += running?.server.stats().connections.open ?? 0;
+    }
     process.nextTick(callback, null, open);
     return this;
   }
@@ -293,7 +308,9 @@ export class Server extends NodeServer implements SocketServer {
       return super.ref();
     }
     this.#isReferenced = true;
-    this.#running?.server.ref();
+    for (const { running } of this.#rounds) {
+      running?.server.ref();
+    }
     return this;
   }
 
@@ -302,65 +319,101 @@ export class Server extends NodeServer implements SocketServer {
       return super.unref();
     }
     this.#isReferenced = false;
-    this.#running?.server.unref();
+    for (const { running } of this.#rounds) {
+      running?.server.unref();
+    }
     return this;
   }
 
-  async #start(where: Where): Promise<void> {
-    if (this.#isClosing) {
-      await this.#stop(true);
+  /** What it listens with, and what it has listened with and is not over. */
+  get #rounds(): Round[] {
+    return this.#round === null ? [...this.#leaving] : [...this.#leaving, this.#round];
+  }
+
+  /**
+   * Binds, or gives `null` where that has to wait for a close of this server's own,
+   * which lets go of an address within a moment.
+   */
+  #bind(where: Where): NativeBound | null {
+    try {
+      return binding().bind(this.#options(where).native);
+    } catch (error) {
+      if (this.#leaving.size > 0 && isInUse(error)) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  async #start(round: Round): Promise<void> {
+    if (round.isClosed) {
+      await this.#stop(round, true);
       return;
     }
     // A library may have come in the turn in which the program called `listen`.
     const why = this.whyNode();
     if (why !== undefined) {
-      this.#listenAsNode(why, where);
+      this.#listenAsNode(why, round);
       return;
     }
     this.#isDecided = true;
+    const { connections, where } = round;
     try {
       const hooks = {
-        take: (exchange: Exchange, sender: Sender) => this.#take(exchange, sender),
-        onConnection: (event: ConnectionEvent, bridge: Bridge) => this.#connection(event, bridge),
+        take: (exchange: Exchange, sender: Sender) => this.#take(exchange, sender, connections),
+        onConnection: (event: ConnectionEvent, bridge: Bridge) =>
+          this.#connection(event, bridge, connections),
       };
-      this.#running = await startEngine(this.#options(where), hooks, this.#bound ?? undefined);
+      for (let tries = 0; round.bound === null && canBindAtOnce(where); tries++) {
+        if (round.isClosed) {
+          break;
+        }
+        round.bound =
+          tries < MOST_TRIES ? this.#bind(where) : binding().bind(this.#options(where).native);
+        if (round.bound === null) {
+          await wait(TRY_AGAIN_MS);
+        }
+      }
+      if (!round.isClosed) {
+        const bound = round.bound ?? undefined;
+        round.running = await startEngine(this.#options(where), hooks, bound);
+      }
     } catch (error) {
-      this.#failed(error, where);
+      this.#failed(round, error);
       return;
     }
-    this.#bound = null;
+    round.bound = null;
+    if (round.isClosed) {
+      await this.#stop(round, true);
+      return;
+    }
     // What has been set meanwhile.
     this.#retune();
     if (!this.#isReferenced) {
-      this.#running.server.unref();
+      round.running?.server.unref();
     }
-    if (this.#isClosing) {
-      await this.#stop(true);
-      return;
-    }
-    this.#state = 'listening';
+    round.isListening = true;
     // Not in the promise: what a listener throws is uncaught, not unhandled.
     process.nextTick(() => {
-      if (this.#state === 'listening') {
+      if (!round.isClosed) {
         this.emit('listening');
       }
     });
   }
 
-  async #stop(force: boolean): Promise<void> {
-    await this.#running?.server.stop({ force });
-    this.#running = null;
-    this.#state = 'idle';
-    this.#isDecided = false;
-    const sockets = [...this.#connections.values()];
-    this.#connections.clear();
+  async #stop(round: Round, force: boolean): Promise<void> {
+    await round.running?.server.stop({ force });
+    this.#leaving.delete(round);
+    round.running = null;
+    const sockets = [...round.connections.values()];
+    round.connections.clear();
     for (const socket of sockets) {
       socket.disconnected();
     }
     process.nextTick(() => this.emit('close'));
   }
 
-  #take(exchange: Exchange, sender: Sender): void {
+  #take(exchange: Exchange, sender: Sender, connections: Connections): void {
     if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
       // Node's parser knows a list, and ends the connection at any other.
       const { replies } = sender;
@@ -369,7 +422,7 @@ export class Server extends NodeServer implements SocketServer {
       sender.schedule();
       return;
     }
-    const socket = this.#socketOf(exchange);
+    const socket = this.#socketOf(exchange, connections);
     socket.begin(exchange, sender);
     let req: NodeIncoming;
     let res: NodeOutgoing;
@@ -406,11 +459,12 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /** Lets Node's own serve what is bound already. */
-  #listenAsNode(why: string, { unix, ...where }: Where): void {
+  #listenAsNode(why: string, round: Round): void {
+    const { unix, ...where } = round.where;
     const address = this.address();
-    this.#bound?.close();
-    this.#bound = null;
-    this.#state = 'idle';
+    round.bound?.close();
+    round.bound = null;
+    this.#round = null;
     this.#becomeNode(why);
     const { hostname, port: asked, ...rest } = where;
     const port = localOf(address).port ?? asked;
@@ -452,9 +506,8 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /** That of its connection, where that has one and it is not at an earlier exchange. */
-  #socketOf(exchange: Exchange): ExchangeSocket {
-    const held =
-      this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
+  #socketOf(exchange: Exchange, connections: Connections): ExchangeSocket {
+    const held = connections.size === 0 ? undefined : connections.get(exchange.connectionKey);
     return held === undefined || held.isBusy || held.destroyed
       ? new ExchangeSocket(this, null)
       : held;
@@ -471,10 +524,10 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /** The engine tells of a connection. */
-  #connection(event: ConnectionEvent, bridge: Bridge): void {
+  #connection(event: ConnectionEvent, bridge: Bridge, connections: Connections): void {
     const { kind, address: remoteAddress, port: remotePort } = event;
     const key = connectionKeyOf(event.ioThread, event.number);
-    const socket = this.#connections.get(key);
+    const socket = connections.get(key);
     try {
       if (kind === REFUSED) {
         const { address, port, family } = localOf(this.address());
@@ -493,10 +546,10 @@ export class Server extends NodeServer implements SocketServer {
           cut: () => bridge.endConnection(CUT, event),
           finish: () => bridge.endConnection(FINISH, event),
         });
-        this.#connections.set(key, opened);
+        connections.set(key, opened);
         this.emit('connection', opened);
       } else if (kind === CLOSED) {
-        this.#connections.delete(key);
+        connections.delete(key);
         socket?.disconnected();
       } else {
         socket?.inactive();
@@ -513,8 +566,8 @@ export class Server extends NodeServer implements SocketServer {
 
   /** Tells the engine what the properties and the listeners are now. */
   #retune(): void {
-    const { native } = this.#running ?? {};
-    if (native !== undefined && this.#state !== 'closing') {
+    const { native } = this.#round?.running ?? {};
+    if (native !== undefined) {
       const { native: options } = this.#options({ port: 0 });
       native.retune(tuned(options, this.#engine, this.#tunables, this.#interests));
     }
@@ -528,22 +581,45 @@ export class Server extends NodeServer implements SocketServer {
     };
   }
 
-  get #isClosing(): boolean {
-    return this.#state === 'closing';
-  }
-
   /** It could not listen. */
-  #failed(error: unknown, where: Where): void {
-    const isClosing = this.#state === 'closing';
-    this.#state = 'idle';
-    this.#bound = null;
+  #failed(round: Round, error: unknown): void {
+    const { isClosed } = round;
+    this.#leaving.delete(round);
+    if (this.#round === round) {
+      this.#round = null;
+      this.#isDecided = false;
+    }
+    round.bound = null;
     process.nextTick(() => {
-      this.emit('error', listenError(fromNative(error), where));
-      if (isClosing) {
+      this.emit('error', listenError(fromNative(error), round.where));
+      if (isClosed) {
         this.emit('close');
       }
     });
   }
+}
+
+/** Sockets by connection, where the program listens for connections. */
+type Connections = Map<number, ExchangeSocket>;
+
+/** From a `listen` to the end of the `close` behind it. */
+interface Round {
+  readonly where: Where;
+  /** What the kernel listens on while it is starting. */
+  bound: NativeBound | null;
+  running: Running | null;
+  isListening: boolean;
+  /** The program has closed it. */
+  isClosed: boolean;
+  readonly connections: Connections;
+}
+
+/** How often an address is tried that a close of the same server has yet to free. */
+const MOST_TRIES = 200;
+const TRY_AGAIN_MS = 5;
+
+function isInUse(error: unknown): boolean {
+  return (fromNative(error) as NodeJS.ErrnoException).code === 'ERR_REACTOR_ADDRESS_IN_USE';
 }
 
 type Listener = (...given: unknown[]) => void;
@@ -574,17 +650,54 @@ const SYSTEM_CODES: Readonly<Record<string, string>> = {
   ERR_REACTOR_DESCRIPTOR: 'EINVAL',
 };
 
+/** The error that Node has for it, with the engine's as its cause. */
 function listenError(error: unknown, where: Where): unknown {
-  const code = error instanceof ReactorError ? SYSTEM_CODES[error.code] : undefined;
+  const code = error instanceof ReactorError ? codeOf(error, where) : undefined;
   if (code === undefined) {
     return error;
   }
   const { message } = error as Error;
+  const errno = errnoOf(code);
+  if (code === 'ENOTFOUND') {
+    const details = { errno, syscall: 'getaddrinfo', hostname: where.hostname, cause: error };
+    return nodeError(code, `getaddrinfo ${code} ${where.hostname}: ${message}`, details);
+  }
+  const details = { errno, syscall: 'listen', cause: error };
   if (where.fd !== undefined) {
-    return nodeError(code, `listen ${code}: ${message}`, { syscall: 'listen', cause: error });
+    return nodeError(code, `listen ${code}: ${message}`, { address: null, ...details });
   }
   const address = where.unix ?? where.hostname ?? '::';
-  const port = where.unix === undefined ? { port: where.port } : {};
-  const details = { syscall: 'listen', address, ...port, cause: error };
-  return nodeError(code, `listen ${code}: ${message}`, details);
+  // What has no port has -1, and 0 is none that was asked for.
+  const port = where.unix !== undefined ? { port: -1 } : where.port ? { port: where.port } : {};
+  return nodeError(code, `listen ${code}: ${message}`, { ...details, address, ...port });
+}
+
+function codeOf({ code }: ReactorError, { unix }: Where): string | undefined {
+  if (code !== 'ERR_REACTOR_SOCKET_PATH' || unix === undefined) {
+    return SYSTEM_CODES[code];
+  }
+  // libuv says EACCES of a folder that is not there, and EINVAL of a path that is too long.
+  return existsSync(unix)
+    ? 'EADDRINUSE'
+    : Buffer.byteLength(unix) > MOST_PATH
+      ? 'EINVAL'
+      : 'EACCES';
+}
+
+/** Bytes of a unix socket's path: `sun_path`, with its end. */
+const MOST_PATH = 107;
+
+/** libuv's own, which is no number of the system's. */
+const EAI_NONAME = -3008;
+
+function errnoOf(code: string): number | undefined {
+  if (code === 'ENOTFOUND') {
+    return EAI_NONAME;
+  }
+  for (const [errno, [name]] of getSystemErrorMap()) {
+    if (name === code) {
+      return errno;
+    }
+  }
+  return undefined;
 }

@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Exchange } from '../exchange.js';
 import { StreamedIncoming } from '../incoming.js';
-import { WINDOW } from '../lane.js';
+import { FINISH, WINDOW } from '../lane.js';
 import type { Sender } from '../outgoing.js';
-import { connectionReset, warnUnsupported } from './errors.js';
+import { argumentError, connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
 import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
 import { Reply, type Written } from './reply.js';
@@ -54,6 +54,7 @@ export class ExchangeSocket extends EventEmitter {
   // Nobody looks at these two before it has its first exchange.
   #exchange!: Exchange;
   #reply!: Reply;
+  #sender!: Sender;
   #req: NodeIncoming | null = null;
   /** The exchange that it had last has been answered. */
   #isReleased = false;
@@ -74,6 +75,7 @@ export class ExchangeSocket extends EventEmitter {
     this.isBusy = true;
     this.#isReleased = false;
     this.#exchange = exchange;
+    this.#sender = sender;
     this.#reply = new Reply(sender, exchange, () => this.#drained());
     this.#isReadToEnd = false;
     this.#isWaitingForPiece = false;
@@ -131,6 +133,23 @@ export class ExchangeSocket extends EventEmitter {
 
   get readyState(): string {
     return this.destroyed ? 'closed' : 'open';
+  }
+
+  get writableEnded(): boolean {
+    return !this.writable;
+  }
+
+  get writableFinished(): boolean {
+    return this.closed && !this._hadError;
+  }
+
+  get readableEnded(): boolean {
+    return !this.readable;
+  }
+
+  /** As an `http.Server`'s sockets. */
+  get allowHalfOpen(): boolean {
+    return true;
   }
 
   get connecting(): boolean {
@@ -253,8 +272,13 @@ export class ExchangeSocket extends EventEmitter {
 
   destroy(error?: Error | null): this {
     if (!this.destroyed) {
+      const isAnswered = this.#isAnswered;
       this.#cutOff();
-      this.connection?.cut();
+      if (this.connection !== null) {
+        this.connection.cut();
+      } else if (isAnswered) {
+        this.#finish();
+      }
       // As late as a real socket's: Node's streams count on it.
       setImmediate(() => {
         if (error && this.listenerCount('error') > 0) {
@@ -284,10 +308,28 @@ export class ExchangeSocket extends EventEmitter {
       }
       return this;
     }
-    if (this._httpMessage === null || !this._httpMessage.writableEnded) {
+    if (isWriting) {
       this.destroy();
+    } else if (this.connection === null && this.writable) {
+      this.writable = false;
+      this.#finish();
     }
     return this;
+  }
+
+  /** As it looks to a program that may not see a difference: no reset is sent. */
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
+  /** All of the response is with the engine, also where its 'finish' is still to come. */
+  get #isAnswered(): boolean {
+    return this.isBusy ? !this.#exchange.isOpen : this.#isReleased;
+  }
+
+  /** Ends the connection behind what has been answered on it. */
+  #finish(): void {
+    this.#sender.endConnection(FINISH, this.#exchange.connectionPlace);
   }
 
   /**
@@ -296,6 +338,7 @@ export class ExchangeSocket extends EventEmitter {
    * connection is cut, as in Node whoever listens on this.
    */
   setTimeout(milliseconds: number, callback?: () => void): this {
+    checkTime(milliseconds);
     this.#timer = clear(this.#timer);
     this.timeout = milliseconds;
     if (callback !== undefined) {
@@ -475,6 +518,18 @@ const IGNORED_STATE = { corked: 0 };
 
 export function familyOf(address: string | undefined): string | undefined {
   return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** As Node checks it. */
+function checkTime(milliseconds: unknown): void {
+  if (typeof milliseconds !== 'number') {
+    const what = 'The "msecs" argument must be of type number.';
+    throw argumentError(TypeError, 'ERR_INVALID_ARG_TYPE', what, milliseconds);
+  }
+  if (!(milliseconds >= 0 && Number.isFinite(milliseconds))) {
+    const what = 'The value of "msecs" is out of range. It must be a non-negative finite number.';
+    throw argumentError(RangeError, 'ERR_OUT_OF_RANGE', what, milliseconds);
+  }
 }
 
 function clear(timer: NodeJS.Timeout | null): null {

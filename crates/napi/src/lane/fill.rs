@@ -230,6 +230,7 @@ impl<'a> Fill<'a> {
             length(params),
             logged.connection,
             logged.request,
+            length(task.exchange().place().1),
         ]);
         let (field_words, param_words) = out[REQUEST_WORDS..].split_at_mut(4 * fields.len());
         for (out, field) in field_words.chunks_exact_mut(4).zip(fields) {

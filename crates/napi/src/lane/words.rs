@@ -3,7 +3,8 @@
 //! Word 0 of each is its kind, and above the low eight bits its length in
 //! words; word 1 is the id of the exchange.
 
-/// A request; [`REQUEST_WORDS`], then four words a field, then four a parameter.
+/// A request; [`REQUEST_WORDS`], then four words a field, then four a parameter. `[19]`
+/// is its connection's slot.
 pub(super) const REQUEST: u32 = 1;
 /// `[2]` offset and `[3]` length of the next bytes of a request's body.
 pub(super) const BODY: u32 = 2;
@@ -38,7 +39,7 @@ pub(super) const REFUSED: u32 = 19;
 /// the arrays.
 pub(super) const TOO_SMALL: u32 = u32::MAX;
 
-pub(super) const REQUEST_WORDS: usize = 19;
+pub(super) const REQUEST_WORDS: usize = 20;
 
 /// Flags of a request. In the bits from [`THREAD_SHIFT`] on is the number of its I/O
 /// thread, which with `[17]` and `[18]`, its connection and its place there, is its
