@@ -7,6 +7,7 @@ import { finished } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { createServer } from 'reactor-rs/node';
 import { both, closed, few, listening, raw, reactor, until } from './both.mjs';
 
 const exec = promisify(execFile);
