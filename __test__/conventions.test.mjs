@@ -2,6 +2,7 @@
 
 import http from 'node:http';
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import connect from 'express';
 import Fastify from 'fastify';
@@ -100,6 +101,13 @@ test('what is not clear is refused, with what to write', async (t) => {
   await fails([hello, new Map()], /must be options, a port or a function, got Map/);
   await fails([{ ...LOCAL, fetch: hello, onListen: hello }, hello], /mean the same/);
   await fails([Promise.resolve(hello), LOCAL], /is a promise: await it/);
+  await fails([runInNewContext('Promise.resolve({})')], /is a promise: await it/);
+  await fails([new URL('./app.mjs', import.meta.url)], /serve\(\{ module: "file:.*app\.mjs" \}\)/);
+  await fails(['./app.mjs'], /for a module write \{ module: "\.\/app\.mjs" \}/);
+  await fails([new Map()], /must be a handler, an application with "fetch" or options, got Map/);
+  await fails([class App {}, LOCAL], /is a class: give an instance of it, such as new App\(\)/);
+  await fails([{ ...LOCAL, fetch: class App {} }], /"fetch" is a class/);
+  await fails([{ ...LOCAL, static: './public' }], /option "static" must be .* serves no files/);
   await fails([3000, hello], /serve\(handler, 3000\)/);
   await fails([undefined, LOCAL], /got undefined/);
   await fails([{ host: 'localhost:3000' }], /"host" must be a host name or IP address/);
@@ -213,6 +221,17 @@ test('names of other servers that are none here say where their meaning lives', 
     [{ workers: 2 }, /"jsThreads"/],
     [{ path: '/x.sock' }, /"unix"/],
     [{ fetch: hello, scheduled() {} }, /only "fetch" is called/],
+    // In any style of writing, and with a slip.
+    [{ bodylimit: 5 }, /"limits\.body"/],
+    [{ max_body_size: 5 }, /"limits\.body"/],
+    [{ 'keep-alive-timeout': 5 }, /"timeouts\.keepAlive"/],
+    [{ keepAliveTimout: 5 }, /if you mean "keepAliveTimeout": .*"timeouts\.keepAlive"/],
+    [{ websockets: {} }, /no WebSocket yet/],
+    [{ default: hello }, /exports by default/],
+    [{ '/': hello }, /paths belong into "routes"/],
+    [{ GET: hello }, /methods belong to a path/],
+    [{ notFound: hello }, /"fetch" answers/],
+    [{ readableAll: true }, /"unixMode"/],
   ];
   for (const [options, message] of cases) {
     await t.throwsAsync(serve({ ...LOCAL, ...options }), {
@@ -287,6 +306,62 @@ test('routes answer with a Response, a Blob, or by fetch', async (t) => {
   t.is(await text(server, 'elsewhere'), 'fetch GET /elsewhere');
   const head = await fetch(`${server.url}shared`, { method: 'HEAD' });
   t.is(head.headers.get('content-length'), '6');
+});
+
+/** A response of an implementation that shares no class with Node's, and makes promises of its own. */
+class OtherResponse {
+  constructor(body, status) {
+    this.status = status;
+    this.headers = new Map([['content-type', 'text/x-other']]);
+    this.body = body;
+  }
+
+  clone() {
+    return this;
+  }
+
+  arrayBuffer() {
+    const { buffer } = new TextEncoder().encode(this.body);
+    // biome-ignore lint/suspicious/noThenProperty: some implementations have only this
+    return { then: (resolve) => resolve(buffer) };
+  }
+}
+
+test('routes take a Response and a Blob of other implementations', async (t) => {
+  const blob = {
+    [Symbol.toStringTag]: 'Blob',
+    type: 'text/x-blob',
+    arrayBuffer: async () => new TextEncoder().encode('blob').buffer,
+  };
+  const server = await start(t, {
+    ...LOCAL,
+    routes: { '/response': new OtherResponse('other', 203), '/blob': { GET: blob } },
+  });
+  const response = await fetch(`${server.url}response`);
+  t.deepEqual([response.status, await response.text()], [203, 'other']);
+  t.is(response.headers.get('content-type'), 'text/x-other');
+  const other = await fetch(`${server.url}blob`);
+  t.deepEqual([other.headers.get('content-type'), await other.text()], ['text/x-blob', 'blob']);
+});
+
+test('a route that can never be answered says what to write', async (t) => {
+  const app = new (class {
+    fetch() {}
+  })();
+  const cases = [
+    [{ ALL: hello }, /no name for every method.*"ALL"/],
+    [{ GET: hello, '*': hello }, /no name for every method/],
+    [app, /is an application: write \(request, info\) => app\.fetch\(request, info\)/],
+    [{ fetch: hello }, /is an application/],
+    [{ default: hello }, /is a module: give its default export/],
+    [runInNewContext('Promise.resolve(1)'), /has a promise: await it/],
+  ];
+  for (const [route, message] of cases) {
+    await t.throwsAsync(serve({ ...LOCAL, routes: { '/': route } }), {
+      code: 'ERR_REACTOR_INVALID_ROUTE',
+      message,
+    });
+  }
 });
 
 test('without fetch, false is no route; "*" is every path', async (t) => {
@@ -390,12 +465,21 @@ test('a Response that is thrown is the answer, from an error handler too', async
       '/error': () => {
         throw new Error('no answer');
       },
+      '/other': async () => {
+        throw new OtherResponse('other', 409);
+      },
+      // It is an error, whatever it has of the response that it came from.
+      '/both': () => {
+        throw Object.assign(new Error('both'), new OtherResponse('both', 404));
+      },
     },
   });
   for (const [path, status, body] of [
     ['now', 401, 'now'],
     ['later', 403, 'later'],
     ['error', 418, 'from error'],
+    ['other', 409, 'other'],
+    ['both', 418, 'from error'],
   ]) {
     const response = await fetch(server.url + path);
     t.deepEqual([response.status, await response.text()], [status, body]);

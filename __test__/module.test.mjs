@@ -153,6 +153,15 @@ const MISTAKES = {
     'export const a = 1; export const handler = () => new Response();',
     /; it exports "handler" by name: write "export default handler"/,
   ],
+  'exports a promise': [
+    'export default Promise.resolve({ fetch() {} });',
+    /; it is a promise: write "export default await …"/,
+  ],
+  'exports a class': [
+    'export default class App { fetch() {} }',
+    /is a class: give .* new App\(\)/,
+    2,
+  ],
   'exports a number': ['export default 5;', /its default export must be a handler/],
   'exports an instance without fetch': ['export default new Map();', /its default export must be/],
   'exports an unknown option': [

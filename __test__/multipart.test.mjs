@@ -231,6 +231,7 @@ test('the boundary is what the content-type says', async (t) => {
   for (const type of [
     'multipart/form-data',
     'multipart/form-data; boundary=',
+    `multipart/form-data; boundary=${'b'.repeat(300)}`,
     'multipart/mixed; boundary=B',
     'text/plain',
   ]) {

@@ -21,7 +21,11 @@ const ALIASES: Readonly<Record<string, Alias>> = {
   onError: { options: ['error'] },
   tcpBacklog: { options: ['backlog'] },
   // Bun.
-  static: { options: ['routes'] },
+  static: {
+    options: ['routes'],
+    allowed: 'a plain object of paths and responses; this server serves no files',
+    value: (given) => (typeof given === 'object' && given !== null ? given : undefined),
+  },
   maxRequestBodySize: { options: ['limits.body'] },
   // A connection on which nothing moves, in whatever direction it should.
   idleTimeout: {

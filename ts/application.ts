@@ -1,6 +1,7 @@
+import { types } from 'node:util';
 import { ALIAS_NAMES } from './aliases.js';
 import { ReactorError } from './errors.js';
-import { refuseForeignApplication } from './foreign-applications.js';
+import { refuseClass, refuseForeignApplication } from './foreign-applications.js';
 import { adviceOn } from './foreign-names.js';
 import { closest } from './names.js';
 import { show } from './show.js';
@@ -27,7 +28,7 @@ export function optionsOf(
   if (first === undefined && second === undefined && third === undefined) {
     return {};
   }
-  if (first instanceof Promise) {
+  if (isThenable(first)) {
     throw mistaken('the first argument of "serve" is a promise: await it');
   }
   if (typeof first === 'number' && typeof second === 'function') {
@@ -38,8 +39,23 @@ export function optionsOf(
       `options must be an object, got ${show(first)}; for a port write { port: ${first} }`,
     );
   }
+  if (first instanceof URL) {
+    throw mistaken(`a module is an option of "serve": serve({ module: ${show(first.href)} })`);
+  }
+  if (typeof first === 'string' && second === undefined) {
+    throw mistaken(
+      `options must be an object, got ${show(first)}; for a module write { module: ${show(first)} }`,
+    );
+  }
+  refuseClass('what "serve" is to run', first);
+  const application = applicationOptions(first);
+  if (application === undefined && isObject(first) && Object.keys(first).length === 0) {
+    throw mistaken(
+      `the first argument must be a handler, an application with "fetch" or options, got ${show(first)}`,
+    );
+  }
   // What is neither is refused with the options, which name themselves.
-  const options = applicationOptions(first) ?? (first as Record<string, unknown>);
+  const options = application ?? (first as Record<string, unknown>);
   if (second === undefined && third === undefined) {
     return options as ServeOptions;
   }
@@ -139,6 +155,18 @@ function handlerOf(
 ): ((...given: unknown[]) => unknown) | undefined {
   const handler = options.fetch ?? options.handler;
   return typeof handler === 'function' ? (handler as (...given: unknown[]) => unknown) : undefined;
+}
+
+/** A promise of whatever realm: people forget that a module is loaded, or an application built, later. */
+export function isThenable(value: unknown): boolean {
+  // A module's namespace may export a "then" of its own.
+  return isObject(value) && !types.isModuleNamespaceObject(value) && 'then' in value
+    ? typeof value.then === 'function'
+    : false;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPort(value: unknown): boolean {

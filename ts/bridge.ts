@@ -6,8 +6,7 @@ import type { Content } from './body.js';
 import { ReactorError } from './errors.js';
 import { type Desk, Exchange } from './exchange.js';
 import { asDecoded } from './fetched.js';
-import { asParts } from './foreign.js';
-import { GenuineResponse } from './genuine.js';
+import { asParts, isResponse } from './foreign.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
 import {
@@ -689,10 +688,10 @@ function promiseOf(value: unknown): Promise<unknown> | null {
   }
 }
 
-/** Whether what was thrown is a response, as loaders of Remix and SvelteKit throw them. */
+/** Whether what was thrown is a response of any class, as loaders of Remix and SvelteKit throw them. */
 function isAnswer(thrown: unknown): boolean {
   try {
-    return thrown instanceof GenuineResponse && !(thrown instanceof Error);
+    return isResponse(thrown) && !(thrown instanceof Error);
   } catch {
     // A proxy of the program's own.
     return false;

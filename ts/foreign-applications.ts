@@ -89,12 +89,34 @@ export function refuseForeignApplication(label: string, value: unknown): void {
  */
 export function refuseNodeHandler(label: string, handler: unknown): void {
   refuseForeignApplication(label, handler);
+  refuseClass(label, handler);
   if (typeof handler === 'function' && isNodeHandler(handler)) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
       `${label} is a (req, res) handler for node:http, and handlers here return a Response: ${CREATE}, then createServer(handler).listen(3000)`,
     );
   }
+}
+
+/**
+ * Refuses a class in the place of its instance: called without `new` it throws, for every request.
+ * @throws {ReactorError} as {@link refuseForeignApplication}.
+ */
+export function refuseClass(label: string, value: unknown): void {
+  if (typeof value !== 'function' || typeof (value as Partial<Application>).fetch === 'function') {
+    return;
+  }
+  if (/^class\b/.test(Function.prototype.toString.call(value))) {
+    const { name } = value;
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `${label} is a class: give an instance of it, such as new ${name === '' ? 'App' : name}()`,
+    );
+  }
+}
+
+interface Application {
+  readonly fetch: unknown;
 }
 
 /** The names of the first two parameters of a function. */

@@ -22,12 +22,34 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
     harmless: [false],
   },
   exclusive: { advice: 'the port is always exclusive', harmless: [true] },
+  ...called('ipv6Only', ['ipv6', 'v6Only', 'dualStack']),
+  ...called('unixMode', ['readableAll', 'writableAll', 'socketMode'], [false]),
+  ...each(['noDelay', 'tcpNoDelay', 'nodelay'], {
+    advice: 'TCP_NODELAY is always set',
+    harmless: [true],
+  }),
   transport: { advice: 'for a unix socket give its path as "unix"', harmless: ['tcp'] },
   protocol: { advice: 'this server speaks HTTP/1.1 without TLS', harmless: ['http'] },
 
   // Handlers.
   ...called('fetch', ['onRequest', 'request', 'callback', 'handle', 'app', 'requestHandler']),
-  ...called('error', ['errorHandler', 'onerror', 'setErrorHandler']),
+  ...called('error', ['errorHandler', 'onerror', 'setErrorHandler', 'err']),
+  ...each(['default', 'module.default'], {
+    advice:
+      "give what the module exports by default, such as serve((await import('./app.js')).default)",
+  }),
+  ...each(['notFound', '404', 'notFoundHandler', 'setNotFoundHandler'], {
+    advice: '"fetch" answers what no route does',
+  }),
+  ...each(['publicDir', 'staticDir', 'publicPath', 'serveStatic'], {
+    advice: 'this server serves no files; let the handler or a proxy do it',
+  }),
+  ...each(['prefix', 'basePath', 'baseURI', 'baseURL'], {
+    advice: 'there is no common prefix; write whole paths in "routes", or look at request.url',
+  }),
+  ...each(['onClose', 'onStop', 'onShutdown'], {
+    advice: 'wait for "server.finished", which resolves when the server has stopped',
+  }),
   ...called('onListen', ['listening', 'onListening', 'onStart', 'ready', 'listenCallback']),
   middleware: {
     advice: 'there is no middleware; wrap the function that you give as "fetch"',
@@ -76,7 +98,11 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...each(['cert', 'key', 'ca', 'passphrase', 'pfx', 'key_file_name', 'cert_file_name'], {
     advice: 'this server has no TLS yet; put a proxy such as nginx or HAProxy in front',
   }),
-  http2: { advice: 'this server speaks HTTP/1.1 only', harmless: [false] },
+  ...each(['http2', 'h2', 'http3', 'quic', 'h3'], {
+    advice: 'this server speaks HTTP/1.1 only',
+    harmless: [false],
+  }),
+  allowHTTP1: { advice: 'this server speaks HTTP/1.1 only', harmless: [true] },
 
   // Threads.
   ...each(['workers', 'threads', 'cluster', 'concurrency', 'instances', 'processes'], {
@@ -101,6 +127,8 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...called('limits.fields', ['maxHeadersCount', 'maxHeaders', 'limits.headersCount']),
   ...called('limits.requestLine', ['maxUrlLength', 'maxParamLength', 'limits.url']),
   maxBackpressure: { advice: 'a response has a window of 256 KiB; it waits for the client itself' },
+  requireHostHeader: { advice: 'a request must have one (RFC 9112 §3.2)', harmless: [true] },
+  joinDuplicateHeaders: { advice: '"request.headers.get" joins them', harmless: [true] },
   insecureHTTPParser: { advice: 'the parser is strict; there is no other', harmless: [false] },
   highWaterMark: { advice: "windows are the engine's own" },
   ...each(['compression', 'automaticCompression', 'compress'], {
@@ -140,6 +168,9 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
     advice:
       'times have names here: "timeouts.head", ".body", ".write" and ".keepAlive", and "requestTimeout" for a handler, all in milliseconds',
   }),
+  ...each(['keepAliveInitialDelay', 'keepAliveTimeoutBuffer'], {
+    advice: 'a connection that waits is closed after "timeouts.keepAlive"',
+  }),
   maxRequestsPerSocket: { advice: 'a connection has as many requests as it likes', harmless: [0] },
   forceCloseConnections: {
     advice: '"server.stop" closes idle connections; stop({ force: true }) closes all',
@@ -155,9 +186,22 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...called('globals', ['polyfill', 'patchGlobals']),
 };
 
+/** By their names as {@link plain} has them. */
+const BY_PLAIN_NAME = new Map(
+  Object.entries(FOREIGN).map(([name, foreign]) => [plain(name), foreign]),
+);
+
+/** A name without what differs from style to style: `body_limit` and `bodylimit` are `bodyLimit`. */
+export function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_ ]/g, '');
+}
+
+/** All of them, for names that are nearly one. */
+export const FOREIGN_NAMES: readonly string[] = Object.keys(FOREIGN);
+
 /** Where the meaning of another server's option lives; `undefined` for a name of nobody's. */
 export function adviceOn(name: string): string | undefined {
-  return Object.hasOwn(FOREIGN, name) ? FOREIGN[name]?.advice : undefined;
+  return BY_PLAIN_NAME.get(plain(name))?.advice;
 }
 
 /** Whether another server's option asks for nothing that would not be so without. */

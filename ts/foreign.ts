@@ -85,7 +85,8 @@ function phraseOf({ statusText }: ForeignResponse): string[] {
   return typeof statusText === 'string' && statusText !== '' ? ['', statusText] : [];
 }
 
-function isResponse(value: unknown): value is ForeignResponse {
+/** Whether it is a response, of whatever class. */
+export function isResponse(value: unknown): value is ForeignResponse {
   if (typeof value !== 'object' || value === null) {
     return false;
   }

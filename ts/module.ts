@@ -3,9 +3,9 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath as pathOf, pathToFileURL } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { applicationOptions } from './application.js';
+import { applicationOptions, isThenable } from './application.js';
 import { ReactorError } from './errors.js';
-import { refuseForeignApplication } from './foreign-applications.js';
+import { refuseClass, refuseForeignApplication } from './foreign-applications.js';
 import { installGlobals } from './globals.js';
 import { show } from './show.js';
 import { placeOfSyntaxError } from './syntax-error.js';
@@ -51,11 +51,12 @@ export async function loadModule(
   const loaded = await load(name, file);
   const exported = defaultOf(loaded);
   refuseForeignApplication(`the default export of "${name}"`, exported);
-  const options = applicationOptions(exported);
+  refuseClass(`the default export of "${name}"`, exported);
+  const options = isThenable(exported) ? undefined : applicationOptions(exported);
   if (options === undefined) {
     throw new ReactorError(
       'ERR_REACTOR_MODULE',
-      `cannot serve "${name}": its default export must be a handler, an application with "fetch" or the options of serve${hintAtNamed(loaded)}`,
+      `cannot serve "${name}": its default export must be a handler, an application with "fetch" or the options of serve${hintAt(exported, loaded)}`,
     );
   }
   if (options.globals === false && globals !== true) {
@@ -89,7 +90,10 @@ function isWrapper(value: unknown): value is { readonly default: unknown } {
 }
 
 /** What to write where a module has a handler, and not as its default export. */
-function hintAtNamed(loaded: Readonly<Record<string, unknown>>): string {
+function hintAt(exported: unknown, loaded: Readonly<Record<string, unknown>>): string {
+  if (isThenable(exported)) {
+    return '; it is a promise: write "export default await …"';
+  }
   if (loaded.default !== undefined) {
     return '';
   }

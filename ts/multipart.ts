@@ -6,6 +6,9 @@ import { packageRoot, requireThere } from './place.js';
 /** The bytes of a body, in the pieces that they came in. */
 export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
+/** RFC 2046 §5.1.1 allows 70; the parser throws for more than 256, with the dashes and the line end. */
+const LONGEST_BOUNDARY = 200;
+
 /** Of one form. A part costs far more to take apart than to send. */
 const MOST_PARTS = 4096;
 
@@ -78,6 +81,9 @@ async function loadParser(): Promise<Pick<typeof import('@fastify/busboy'), 'Dic
  */
 export async function parseForm(pieces: Pieces, boundary: string): Promise<FormData> {
   const { Dicer } = await loadParser();
+  if (boundary.length > LONGEST_BOUNDARY) {
+    throw malformed(`its boundary is longer than ${LONGEST_BOUNDARY} characters`);
+  }
   const parts: Part[] = [];
   const config = {
     boundary,

@@ -1,5 +1,7 @@
 import { ALIAS_NAMES } from './aliases.js';
-import { adviceOn } from './foreign-names.js';
+import { adviceOn, FOREIGN_NAMES, plain } from './foreign-names.js';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /**
  * What an unknown name most likely means, as the end of an error message.
@@ -12,17 +14,30 @@ export function adviceFor(
   prefix: string,
   elsewhere?: readonly string[],
 ): string {
+  const all = elsewhere && prefix === '' ? [...known, ...ALIAS_NAMES] : known;
+  const isSame = (other: string) => plain(other) === plain(name);
   const foreign = elsewhere && (adviceOn(prefix + name) ?? adviceOn(name));
-  if (foreign !== undefined) {
+  if (foreign !== undefined && !all.some(isSame)) {
     return `: ${foreign}`;
   }
-  const near = closest(name, elsewhere && prefix === '' ? [...known, ...ALIAS_NAMES] : known);
+  const near = all.find(isSame) ?? closest(name, all);
   if (near !== undefined) {
     return `; did you mean "${prefix}${near}"?`;
+  }
+  if (elsewhere !== undefined && name.startsWith('/')) {
+    return ': paths belong into "routes"';
+  }
+  if (elsewhere !== undefined && METHODS.includes(name)) {
+    return ': methods belong to a path, such as { routes: { "/": { GET: handler } } }';
   }
   const nested = namesakes(name, elsewhere ?? []);
   if (nested.length > 0) {
     return `; did you mean ${nested.map((other) => JSON.stringify(other)).join(' or ')}?`;
+  }
+  // Short names have neighbours that mean something else.
+  const alike = elsewhere && name.length > 6 ? closest(name, FOREIGN_NAMES) : undefined;
+  if (alike !== undefined) {
+    return `; if you mean "${alike}": ${adviceOn(alike)}`;
   }
   return `; the options are ${known.map((other) => prefix + other).join(', ')}`;
 }

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
-import { isInstanceOfClass } from './application.js';
+import { isInstanceOfClass, isThenable } from './application.js';
 import type { NativeField, NativeRoute } from './binding.js';
+import { isLike } from './body.js';
 import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { asParts } from './foreign.js';
@@ -109,6 +110,7 @@ function resolveRoute(
     return [handlerRoute(pattern, FETCH)];
   }
   refuseUnread(label, route);
+  refuseApplication(label, route);
   if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
     return [{ pattern, method: 'GET', ...render(label, route) }];
   }
@@ -122,6 +124,13 @@ function resolveRoute(
   return Object.entries(route).map(([method, response]) => {
     if (RESPONSE_KEYS.includes(method)) {
       throw bad(label, 'mixes methods with the keys of a response', route);
+    }
+    if (EVERY_METHOD.includes(method.toUpperCase())) {
+      throw bad(
+        label,
+        'has no name for every method: give the function itself as the route, or methods by name and "fetch"',
+        method,
+      );
     }
     if (!TOKEN.test(method) || method !== method.toUpperCase()) {
       throw bad(label, 'must name methods in upper case, such as GET', method);
@@ -292,7 +301,7 @@ export function readRoutes(given: unknown): unknown {
 function readStatic(label: string, value: Blob | Response): unknown {
   if (isBlob(value)) {
     const headers = value.type === '' ? {} : { 'content-type': value.type };
-    return value.arrayBuffer().then((bytes) => ({ headers, body: new Uint8Array(bytes) }));
+    return settled(value.arrayBuffer()).then((bytes) => ({ headers, body: new Uint8Array(bytes) }));
   }
   if (value.bodyUsed) {
     throw bad(label, 'has a Response whose body has been read before', value);
@@ -309,19 +318,21 @@ function readStatic(label: string, value: Blob | Response): unknown {
     return { status, statusText, headers, body };
   }
   // A copy is read, so that the program may use its own again.
-  return value
-    .clone()
-    .arrayBuffer()
-    .then(
-      (bytes) => ({ status, statusText, headers, body: new Uint8Array(bytes) }),
-      (cause) => {
-        throw new ReactorError(
-          'ERR_REACTOR_INVALID_ROUTE',
-          `${label} has a Response whose body cannot be read: ${show(cause)}`,
-          { cause },
-        );
-      },
-    );
+  return settled(value.clone().arrayBuffer()).then(
+    (bytes) => ({ status, statusText, headers, body: new Uint8Array(bytes) }),
+    (cause) => {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_ROUTE',
+        `${label} has a Response whose body cannot be read: ${show(cause)}`,
+        { cause },
+      );
+    },
+  );
+}
+
+/** A promise of Node's own: those of other implementations may do less. */
+function settled<T>(promise: PromiseLike<T>): Promise<T> {
+  return Promise.resolve(promise);
 }
 
 /** The body of a response of ours that is a string, or has none: it needs no waiting. */
@@ -354,7 +365,13 @@ function define(object: object, key: string, value: unknown): void {
 }
 
 function isBlob(value: unknown): value is Blob {
-  return value instanceof Blob;
+  return (
+    value instanceof Blob ||
+    (typeof value === 'object' &&
+      value !== null &&
+      isLike(value) &&
+      typeof (value as Partial<Blob>).arrayBuffer === 'function')
+  );
 }
 
 function isResponseLike(value: unknown): value is Response {
@@ -371,8 +388,22 @@ function isResponseLike(value: unknown): value is Response {
 
 /** Promises are what people give who have called the handler. */
 function refuseUnread(label: string, value: unknown): void {
-  if (value instanceof Promise) {
+  if (isThenable(value)) {
     throw bad(label, 'has a promise: await it, or give a function that returns it', value);
+  }
+}
+
+/** What routers call every method; HTTP has none of these. */
+const EVERY_METHOD = ['*', 'ALL', 'ANY'];
+
+/** Routers of others mount applications; a module may have been given whole. */
+function refuseApplication(label: string, value: unknown): void {
+  const isObject = typeof value === 'object' && value !== null;
+  if (isObject && 'fetch' in value && typeof value.fetch === 'function') {
+    throw bad(label, 'is an application: write (request, info) => app.fetch(request, info)', value);
+  }
+  if (isObject && 'default' in value && typeof value.default === 'function') {
+    throw bad(label, 'is a module: give its default export', value);
   }
 }
 
