@@ -278,6 +278,8 @@ export interface NativeOptions {
   timeouts: NativeTimeouts
   /** What the first lane is told of connections. Absent: nothing. */
   announce?: NativeAnnounce
+  /** Small bodies stream too, where they have not come with their head. Absent: no. */
+  streamSmallBodies?: boolean
   /** Absent: the built-in application. */
   routes?: Array<NativeRoute>
   /** Absent: no access log. */

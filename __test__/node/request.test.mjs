@@ -8,9 +8,10 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import test from 'ava';
+import { createServer } from 'reactor-rs/node';
 import { Agent, request } from 'undici';
 import { testWith } from '../programs.mjs';
-import { both, raw, reactor, until } from './both.mjs';
+import { both, closed, few, listening, raw, reactor, until } from './both.mjs';
 
 /** Answers with everything that a request says of itself. */
 function describe(req, res) {
@@ -261,3 +262,41 @@ test('request: AsyncLocalStorage is that of the request, also in its events', as
     answers.map((_, i) => [`/${i}`]),
   );
 });
+
+for (const framing of [
+  'Content-Length: 6',
+  'Content-Length: 60000',
+  'Transfer-Encoding: chunked',
+]) {
+  test(`request: a handler hears of it before its body has come, with ${framing}`, async (t) => {
+    for (const make of [http.createServer, few(createServer)]) {
+      const server = await listening(
+        make((req, res) => {
+          if (req.url === '/refused') {
+            res.writeHead(401, { Connection: 'close' });
+            res.end('not you');
+          } else {
+            // The client waits for this before it sends more.
+            res.write('go on ');
+            req.on('error', (error) => broken.push(error.code)).resume();
+          }
+        }),
+      );
+      t.teardown(() => closed(server));
+      const broken = [];
+      const head = (path) => `POST ${path} HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`;
+      t.regex(await raw(t, server, head('/refused')), /^HTTP\/1\.1 401 [\s\S]*not you\b/);
+
+      const client = connect(server.address().port, '127.0.0.1').setEncoding('latin1');
+      let received = '';
+      client.on('data', (text) => {
+        received += text;
+      });
+      client.write(head('/broken'));
+      await until(() => received.includes('go on '), 'the answer to a head');
+      client.destroy();
+      await until(() => broken.length > 0, 'the word of the client that left');
+      t.deepEqual(broken, ['ECONNRESET']);
+    }
+  });
+}

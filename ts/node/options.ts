@@ -163,5 +163,10 @@ export function engineOptions(
   const { maxConnections: _, ...tuning } = tuned(resolved.native, given, now, interests);
   const inherited = fd === undefined ? {} : { fd };
   const mode = unixModeAdds === undefined ? {} : { unixModeAdds };
-  return { ...resolved, native: { ...resolved.native, ...tuning, ...inherited, ...mode } };
+  // As in Node a handler hears of a request when its head has come.
+  const streamSmallBodies = true;
+  return {
+    ...resolved,
+    native: { ...resolved.native, ...tuning, ...inherited, ...mode, streamSmallBodies },
+  };
 }

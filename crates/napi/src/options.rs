@@ -55,6 +55,8 @@ pub struct NativeOptions {
     pub timeouts: NativeTimeouts,
     /// What the first lane is told of connections. Absent: nothing.
     pub announce: Option<NativeAnnounce>,
+    /// Small bodies stream too, where they have not come with their head. Absent: no.
+    pub stream_small_bodies: Option<bool>,
     /// Absent: the built-in application.
     pub routes: Option<Vec<NativeRoute>>,
     /// Absent: no access log.
@@ -222,6 +224,7 @@ impl NativeOptions {
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             announce: self.announce.map(NativeAnnounce::into_announce).unwrap_or_default(),
+            stream_small_bodies: self.stream_small_bodies.unwrap_or(false),
             app: app(self.routes)?,
             lanes,
             access_log: self.access_log.map(NativeAccessLog::into_access_log),

@@ -54,6 +54,9 @@ pub struct Config {
     pub app: App,
     /// What lanes are told of connections; nothing by default.
     pub announce: Announce,
+    /// Lanes get a body of a small declared length as it comes too, where it has not
+    /// come with its head. By default they get it whole.
+    pub stream_small_bodies: bool,
     /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
     pub lanes: Vec<Arc<Lane>>,
     /// One line for each request; none by default.
@@ -91,6 +94,7 @@ impl Default for Config {
             secured: Secured::default(),
             app: App::builtin(),
             announce: Announce::default(),
+            stream_small_bodies: false,
             lanes: Vec::new(),
             access_log: None,
             metrics: None,

@@ -590,6 +590,7 @@ impl Assembly {
                 in_flight: in_flight.clone(),
                 pieces: Pieces::default(),
                 announce: config.announce,
+                stream_small_bodies: config.stream_small_bodies,
                 secured: config.secured.clone(),
             };
             let mut reactor = Reactor::new(

@@ -318,8 +318,9 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// Whether a request's body goes on to a lane as it comes.
-    pub(super) fn is_to_stream(task: &Task) -> bool {
-        let small = matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
+    pub(super) fn is_to_stream(&self, task: &Task) -> bool {
+        let small = !self.settings.stream_small_bodies
+            && matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
         task.handler.is_none() && !small
     }
 
@@ -328,7 +329,7 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn stream_body(&mut self, slot: u32) {
         let conn = &self.conns[slot as usize];
         let Some(Incoming::Task(task)) = conn.incoming.as_deref() else { return };
-        if !Self::is_to_stream(task) {
+        if !self.is_to_stream(task) {
             return;
         }
         if !self.enter_handlers() {

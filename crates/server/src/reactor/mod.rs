@@ -100,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) pieces: Pieces,
     /// What lanes are told of connections.
     pub(crate) announce: Announce,
+    /// Whether lanes get small bodies as they come too.
+    pub(crate) stream_small_bodies: bool,
     /// The peers that may ask for https URLs.
     pub(crate) secured: Secured,
 }

@@ -334,27 +334,29 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         conn.collected += data.len();
-        if let Some(incoming) = conn.incoming.as_deref_mut()
-            && let Incoming::Task(task) = incoming
-        {
-            let held = self.body_bytes + self.stream_bytes.min(self.settings.body_memory / 2);
-            if held + data.len() > self.settings.body_memory {
-                if Self::is_to_stream(task) {
-                    // It needs no room for all of it.
-                    self.stream_body(slot);
-                    if self.conns[slot as usize].incoming.is_some() {
-                        self.body(slot, data);
-                    }
-                    return;
-                }
-                self.counters.rejected.add(1);
-                let answer = Answer::Plain(Plain::Overloaded(Limit::BodyMemory));
-                self.fail(slot, answer, CloseReason::Rejected, &[]);
-                return;
-            }
+        let Some(Incoming::Task(task)) = conn.incoming.as_deref_mut() else { return };
+        let held = self.body_bytes + self.stream_bytes.min(self.settings.body_memory / 2);
+        if held + data.len() <= self.settings.body_memory {
             self.body_bytes += data.len();
             task.request.body.extend_from_slice(data);
+            return;
         }
+        let conn = &self.conns[slot as usize];
+        let streams = match conn.incoming.as_deref() {
+            Some(Incoming::Task(task)) => self.is_to_stream(task),
+            _ => false,
+        };
+        if streams {
+            // It needs no room for all of it.
+            self.stream_body(slot);
+            if self.conns[slot as usize].incoming.is_some() {
+                self.body(slot, data);
+            }
+            return;
+        }
+        self.counters.rejected.add(1);
+        let answer = Answer::Plain(Plain::Overloaded(Limit::BodyMemory));
+        self.fail(slot, answer, CloseReason::Rejected, &[]);
     }
 
     fn body_end(&mut self, slot: u32) {

@@ -93,6 +93,7 @@ impl World {
             in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
             pieces: plan.pieces,
             announce: Announce::default(),
+            stream_small_bodies: false,
             secured: Secured::default(),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
