@@ -10,6 +10,7 @@ import { skipReason } from './programs.mjs';
 import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
 
 /** @typedef {{ passed: number, failed: number, isSkipped?: boolean }} Tally */
+/** @typedef {(text: string) => void} Output */
 
 /**
  * The test files that measure time or memory, or are load themselves: each runs
@@ -25,6 +26,11 @@ const LONG = '__test__/{abuse,endings,leaks,scripts,transfers}.test.mjs';
  * a network may wait 10 s for each of its name servers.
  */
 const IMPATIENT = { RES_OPTIONS: 'timeout:1 attempts:1' };
+
+const TESTS = ['test', '--workspace', '--no-fail-fast'];
+
+/** A step that counts as no check while it works. @type {Tally} */
+const NOTHING = { passed: 0, failed: 0, isSkipped: true };
 
 /** @type {{ name: string, run: () => Promise<Tally> | Tally }[]} */
 const SHORT_CHECKS = [
@@ -42,21 +48,23 @@ const SHORT_CHECKS = [
         ...(process.env.CI ? ['-D', 'warnings'] : []),
       ]),
   },
-  {
-    name: 'cargo test',
-    run: () => command('cargo', ['test', '--workspace', '--no-fail-fast'], countCargo, IMPATIENT),
-  },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
   { name: 'index.d.ts', run: () => once(checkTypes) },
   {
-    name: 'ava',
+    name: 'cargo test and ava',
     run: () =>
       sum(
-        () => ava(['__test__/**/*.test.mjs', `!${TIMED}`, `!${LONG}`]),
-        () => ava([TIMED], '--concurrency', '1'),
+        // Compiling takes both cores of a small machine, running hardly any.
+        () => command('cargo', ['test', '--workspace', '--no-run', '-q'], () => NOTHING),
+        () =>
+          together(
+            (io) => command('cargo', TESTS, countCargo, IMPATIENT, io),
+            (io) => ava(['__test__/**/*.test.mjs', `!${TIMED}`, `!${LONG}`], io),
+          ),
       ),
   },
+  { name: 'ava, one at a time', run: () => ava([TIMED, '--concurrency', '1']) },
 ];
 
 /** @type {typeof SHORT_CHECKS} */
@@ -79,7 +87,7 @@ const LONG_CHECKS = [
         command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
       ),
   },
-  { name: 'ava', run: () => ava([LONG], '--concurrency', '1') },
+  { name: 'ava', run: () => ava([LONG, '--concurrency', '1']) },
   {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
@@ -154,11 +162,29 @@ function skipped(why) {
 }
 
 /**
- * @param {string[]} files patterns of names
- * @param {string[]} flags
+ * @param {string[]} args patterns of names, and flags
+ * @param {Output} [output]
  */
-function ava(files, ...flags) {
-  return command(bin('ava'), ['--tap', ...flags, ...files], countTap, IMPATIENT);
+function ava(args, output) {
+  return command(bin('ava'), ['--tap', ...args], countTap, IMPATIENT, output);
+}
+
+/**
+ * Runs two parts beside each other; what the second prints comes after the first.
+ * @param {(output?: Output) => Promise<Tally>} first
+ * @param {(output?: Output) => Promise<Tally>} second
+ * @returns {Promise<Tally>}
+ */
+async function together(first, second) {
+  let held = '';
+  const hold = (text) => {
+    held += text;
+  };
+  const later = second(hold);
+  const one = await first();
+  const other = await later;
+  process.stdout.write(held);
+  return { passed: one.passed + other.passed, failed: one.failed + other.failed };
 }
 
 /**
@@ -183,9 +209,10 @@ async function sum(...parts) {
  * @param {string[]} args
  * @param {(output: string) => Tally} [count]
  * @param {Record<string, string>} [env]
+ * @param {Output} [output] where what it prints goes
  * @returns {Promise<Tally>}
  */
-function command(file, args, count, env = {}) {
+function command(file, args, count, env = {}, output = (text) => process.stdout.write(text)) {
   return new Promise((resolve) => {
     const child = spawn(file, args, {
       cwd: ROOT,
@@ -193,18 +220,18 @@ function command(file, args, count, env = {}) {
       env: { ...process.env, CARGO_TERM_COLOR: 'never', FORCE_COLOR: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let output = '';
+    let printed = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
-      process.stdout.write(text);
+      printed += text;
+      output(text);
     });
     child.stderr.pipe(process.stderr, { end: false });
     child.on('error', (error) => {
-      process.stdout.write(`${file}: ${error.message}\n`);
+      output(`${file}: ${error.message}\n`);
       resolve({ passed: 0, failed: 1 });
     });
     child.on('close', (code) => {
-      const tally = count?.(output) ?? { passed: code === 0 ? 1 : 0, failed: 0 };
+      const tally = count?.(printed) ?? { passed: code === 0 ? 1 : 0, failed: 0 };
       const { passed, failed, isSkipped = false } = tally;
       // Whatever it counted: a failed command has failed, and one that ran no
       // test has not passed, unless it says why.

@@ -48,6 +48,8 @@ fn a_reused_head_keeps_nothing_of_the_one_before() {
     decoder.decode(b"", &mut head, &Limits::default()).expect("end");
     let second = b"GET / HTTP/1.0\r\n\r\n";
     decoder.decode(second, &mut head, &Limits::default()).expect("valid");
+    // A host that was checked is remembered, and is no part of the request.
+    head.known_host.clear();
     let fresh = parsed(second);
     assert_eq!(format!("{head:?}"), format!("{fresh:?}"));
     assert_eq!(head.fields.capacity(), room);
@@ -55,8 +57,36 @@ fn a_reused_head_keeps_nothing_of_the_one_before() {
     let mut copy = parsed(first);
     let place = copy.fields.as_ptr();
     copy.clone_from(&head);
+    copy.known_host.clear();
     assert_eq!(format!("{copy:?}"), format!("{head:?}"));
     assert_eq!(copy.fields.as_ptr(), place);
+}
+
+/// The one that was checked last is compared first: that must let no other pass.
+#[test]
+fn a_remembered_host_vouches_for_no_other() {
+    let (mut decoder, mut head) = (Decoder::default(), Head::default());
+    let mut decode = |host: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let result = decoder.decode(request.as_bytes(), &mut head, &Limits::default());
+        if result.is_err() {
+            decoder = Decoder::default();
+        }
+        result.map(|_| head.host().expect("there").of(request.as_bytes()).to_owned())
+    };
+    for (host, is_sound) in [
+        ("a.example", true),
+        ("a.example", true),
+        ("a.example/", false),
+        ("a.exampl", true),
+        ("256.1.1.1", false),
+        ("a.exampl", true),
+        ("256.1.1.1", false),
+        ("A.EXAMPL", true),
+    ] {
+        let expected = if is_sound { Ok(host.into()) } else { Err(RequestError::HostInvalid) };
+        assert_eq!(decode(host), expected, "{host}");
+    }
 }
 
 // Rows 7 and 8, 17 and 18: line ends.
