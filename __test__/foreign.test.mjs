@@ -427,6 +427,10 @@ const REWRAPPED = {
   'the text': async (r) => new Response(await r.text(), r),
   'the bytes': async (r) => new Response(await r.arrayBuffer(), r),
   'a Blob': async (r) => new Response(await r.blob(), r),
+  'the text, and the headers as a record': async (r) =>
+    new Response(await r.text(), { headers: Object.fromEntries(r.headers) }),
+  'the bytes, and the headers as a record': async (r) =>
+    new Response(await r.arrayBuffer(), { headers: Object.fromEntries(r.headers) }),
   'a clone': (r) => {
     const copy = r.clone();
     return new Response(copy.body, copy);
@@ -527,6 +531,81 @@ test('headers of another implementation give their cookies one by one', (t) => {
   const ours = new OurHeaders(joined);
   t.deepEqual(ours.getSetCookie(), ['a=1', 'b=2']);
   t.is(ours.get('x'), '1');
+});
+
+const DECODERS = {
+  gzip: [zlib.createGunzip, zlib.createUnzip],
+  deflate: [zlib.createInflate, zlib.createUnzip],
+  br: [zlib.createBrotliDecompress],
+};
+
+/** How clients that are made of node:http give what they have decoded: node-fetch, axios, whatwg. */
+const DECODED = {
+  'our Response': (body, headers) => new Response(body, { headers }),
+  'a clone of our Response': (body, headers) => new Response(body, { headers }).clone(),
+  'another Response': (body, headers) => foreign({ body, headers: Object.entries(headers) }),
+  'another stream around it': (body, headers) =>
+    new Response(
+      { readable: body, [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() },
+      { headers },
+    ),
+};
+
+for (const [coding, decoders] of Object.entries(DECODERS)) {
+  for (const [name, make] of Object.entries(DECODED)) {
+    test(`what a decoder of Node’s has taken off is not said of what is sent, ${coding}: ${name}`, async (t) => {
+      const url = await backend(t);
+      for (const decoder of decoders) {
+        const { body, headers, errors } = await answer(t, async () => {
+          const response = await new Promise((resolve) => {
+            http.get(url + coding, resolve);
+          });
+          return make(response.pipe(decoder()), response.headers);
+        });
+        t.deepEqual(errors, []);
+        t.is(headers['content-encoding'], undefined);
+        t.is(body.toString(), TEXT);
+      }
+    });
+  }
+}
+
+test('a coding that the body is in stays, whatever else is said of it', async (t) => {
+  const received = { date: 'Thu, 01 Jan 1970 00:00:00 GMT', 'content-length': '1234' };
+  for (const [coding, encoded] of Object.entries(ENCODED)) {
+    const raw = await answer(t, () => {
+      const headers = { ...received, 'content-encoding': coding };
+      return new Response(encoded, { headers });
+    });
+    t.is(raw.headers['content-encoding'], coding);
+    t.is(raw.headers['content-length'], String(encoded.length));
+    t.deepEqual(raw.body, encoded);
+  }
+  // Only what was received is doubted.
+  for (const headers of [{}, { 'content-length': '5' }]) {
+    const own = await answer(t, () => {
+      return new Response('plain', { headers: { ...headers, 'content-encoding': 'br' } });
+    });
+    t.is(own.headers['content-encoding'], 'br');
+  }
+  const unknown = await answer(t, () => {
+    return new Response('plain', { headers: { ...received, 'content-encoding': 'x-own' } });
+  });
+  t.is(unknown.headers['content-encoding'], 'x-own');
+});
+
+test('a large body is looked at too', async (t) => {
+  const large = 'x'.repeat(300_000);
+  const { headers, body } = await answer(t, () => {
+    const date = 'Thu, 01 Jan 1970 00:00:00 GMT';
+    return new Response(large, {
+      headers: { 'x-a': '1', 'content-encoding': 'gzip', date, 'x-b': '2' },
+    });
+  });
+  t.deepEqual(
+    [headers['content-encoding'], headers['x-a'], headers['x-b'], body.length],
+    [undefined, '1', '2', large.length],
+  );
 });
 
 test('what npm’s undici has fetched is passed on whole', async (t) => {

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
+import { handOnDecoder } from './fetched.js';
 import { GenuineFormData, GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
 import { boundaryOf, type Pieces, parseForm } from './multipart.js';
@@ -141,6 +142,8 @@ export class StreamedBody implements Body {
     const [mine, other] = this.#stream.tee();
     handOnScope(this.#stream, mine);
     handOnScope(this.#stream, other);
+    handOnDecoder(this.#stream, mine);
+    handOnDecoder(this.#stream, other);
     this.#stream = mine;
     return new StreamedBody(other);
   }

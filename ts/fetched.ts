@@ -143,6 +143,17 @@ export function withoutStale(
  * coding that `fetch` has taken off the body, and the length it had in that coding.
  */
 export function asDecoded(fields: string[], stream: object): string[] {
+  const codings = TAKEN_OFF.get(stream);
+  if (codings !== undefined) {
+    // The length is that of what went into the decoder, or nobody needs it.
+    return pairsOf(fields)
+      .filter(
+        ([name, value]) =>
+          name !== 'content-length' &&
+          !(name === 'content-encoding' && codings.includes(value.toLowerCase())),
+      )
+      .flat();
+  }
   const fetched = FETCHED.get(stream);
   if (fetched?.isDecoded !== true) {
     return fields;
@@ -161,6 +172,42 @@ function pairsOf(fields: readonly string[]): Field[] {
     pairs.push([fields[i] as string, fields[i + 1] as string]);
   }
   return pairs;
+}
+
+/** Node's decoders, and the codings that each takes off. */
+const DECODERS = [
+  [zlib.Gunzip, ['gzip', 'x-gzip']],
+  [zlib.Unzip, ['gzip', 'x-gzip', 'deflate']],
+  [zlib.Inflate, ['deflate']],
+  [zlib.InflateRaw, ['deflate']],
+  [zlib.BrotliDecompress, ['br']],
+  [(zlib as { ZstdDecompress?: unknown }).ZstdDecompress, ['zstd']],
+] as unknown as readonly (readonly [(new () => object) | undefined, readonly string[]])[];
+
+/** What has been taken off a body, by its stream. */
+const TAKEN_OFF = new WeakMap<object, readonly string[]>();
+
+/**
+ * Remembers what a decoder of Node's has taken off what `stream` gives. Clients that are
+ * made of `node:http`, such as node-fetch and axios, give one as the body.
+ */
+export function noteDecoder(source: object, stream: object): void {
+  const { readable } = source as { readable?: unknown };
+  const candidates = [source, readable];
+  for (const [decoder, codings] of DECODERS) {
+    if (decoder !== undefined && candidates.some((candidate) => candidate instanceof decoder)) {
+      TAKEN_OFF.set(stream, codings);
+      return;
+    }
+  }
+}
+
+/** The same for a stream that gives what another gives. */
+export function handOnDecoder(from: object, to: object): void {
+  const codings = TAKEN_OFF.get(from);
+  if (codings !== undefined) {
+    TAKEN_OFF.set(to, codings);
+  }
 }
 
 /** The codings that Node's `fetch` decodes, which it does only where it knows all of a body. */

@@ -1,3 +1,4 @@
+import zlib from 'node:zlib';
 import { ReactorError } from './errors.js';
 import { listOf } from './hops.js';
 
@@ -10,6 +11,24 @@ export interface FieldNotes {
   closes: boolean;
   /** The `content-length` that the program gave; -1 without one. */
   declared: number;
+  /** There is a `date`, which programs do not make: the fields came with a received message. */
+  isReceived: boolean;
+  /** The last `content-encoding`, and where it was written; empty without one. */
+  coding: string;
+  codingStart: number;
+  codingEnd: number;
+}
+
+/** For {@link writeFields}. */
+export function newNotes(): FieldNotes {
+  return {
+    closes: false,
+    declared: -1,
+    isReceived: false,
+    coding: '',
+    codingStart: 0,
+    codingEnd: 0,
+  };
 }
 
 /** Bytes that {@link writeFields} takes at most. */
@@ -42,6 +61,8 @@ export function writeFields(
   let at = start;
   notes.closes = false;
   notes.declared = -1;
+  notes.isReceived = false;
+  notes.coding = '';
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
@@ -49,6 +70,7 @@ export function writeFields(
       note(name, value, notes);
       continue;
     }
+    const fieldStart = at;
     const nameLength = name.length;
     const valueLength = value.length;
     if (nameLength > 0xffff || valueLength > 0xffff) {
@@ -77,8 +99,83 @@ export function writeFields(
       bytes[at + j] = code;
     }
     at += valueLength;
+    if (nameLength === 16 && name === 'content-encoding') {
+      notes.coding = value;
+      notes.codingStart = fieldStart;
+      notes.codingEnd = at;
+    }
   }
   return at;
+}
+
+/**
+ * Takes out a `content-encoding` that was copied from a received message whose body has been
+ * decoded since: no client could read the body. Returns where the fields end.
+ *
+ * @param end where {@link writeFields} ended
+ */
+export function dropStaleCoding(
+  bytes: Uint8Array,
+  end: number,
+  notes: FieldNotes,
+  body: string | Uint8Array,
+): number {
+  if (notes.coding === '' || !isStale(notes, body)) {
+    return end;
+  }
+  bytes.copyWithin(notes.codingStart, notes.codingEnd, end);
+  return end - (notes.codingEnd - notes.codingStart);
+}
+
+function isStale({ coding, declared, isReceived }: FieldNotes, body: string | Uint8Array): boolean {
+  const isText = typeof body === 'string';
+  const length = isText ? Buffer.byteLength(body) : body.length;
+  // What nobody has received is the program's own, and of the length that was received nothing
+  // has been decoded.
+  if ((!isReceived && declared < 0) || length === 0 || length === declared) {
+    return false;
+  }
+  switch (listOf(coding).at(-1)) {
+    case 'gzip':
+    case 'x-gzip':
+      return isText || body[0] !== 0x1f || body[1] !== 0x8b;
+    case 'zstd':
+      return isText || body[0] !== 0x28 || body[1] !== 0xb5;
+    // These have no mark: it is to be tried, where all speaks for it.
+    case 'br':
+      return isText || (isReceived && declared >= 0 && !decodes(body, unbrotli));
+    case 'deflate':
+      return (
+        isText || (isReceived && declared >= 0 && !decodes(body, zlib.inflateSync, inflateRaw))
+      );
+    default:
+      return false;
+  }
+}
+
+const unbrotli: typeof zlib.inflateSync = (bytes, options) =>
+  zlib.brotliDecompressSync(bytes, {
+    ...(options as object),
+    finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH,
+  });
+
+const inflateRaw: typeof zlib.inflateSync = (bytes, options) => zlib.inflateRawSync(bytes, options);
+
+/** Bytes that are looked at, and the most that they may become. */
+const TRIED = 4096;
+const MOST_TRIED = 1024 * 1024;
+
+/** Whether one of the decoders takes what the body begins with. */
+function decodes(body: Uint8Array, ...decoders: (typeof zlib.inflateSync)[]): boolean {
+  const { Z_SYNC_FLUSH: finishFlush } = zlib.constants;
+  return decoders.some((decode) => {
+    try {
+      decode(body.subarray(0, TRIED), { finishFlush, maxOutputLength: MOST_TRIED });
+      return true;
+    } catch (error) {
+      return (error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE';
+    }
+  });
 }
 
 function isOwn(name: string): boolean {
@@ -106,6 +203,8 @@ function note(name: string, value: string, notes: FieldNotes): void {
     notes.closes = notes.closes || listOf(value).includes('close');
   } else if (name === 'content-length' && /^\d{1,15}$/.test(value)) {
     notes.declared = Number(value);
+  } else if (name === 'date') {
+    notes.isReceived = true;
   }
 }
 

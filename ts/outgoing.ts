@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { concat } from './body.js';
 import { ReactorError } from './errors.js';
 import type { Exchange } from './exchange.js';
-import { type FieldNotes, sizeOfFields, writeFields } from './fields.js';
+import { newNotes, sizeOfFields, writeFields } from './fields.js';
 import { ABORT, CLOSE, END, NO_LENGTH, WINDOW } from './lane.js';
 import type { Replies } from './replies.js';
 import { show } from './show.js';
@@ -83,7 +83,7 @@ export class Outgoing implements Starting {
     stream: ReadableStream<Uint8Array>,
     length: number,
   ) {
-    const notes: FieldNotes = { closes: false, declared: -1 };
+    const notes = newNotes();
     const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
     const end = writeFields(bytes, 0, fields, notes);
     this.#sender = sender;

@@ -1,4 +1,4 @@
-import { type FieldNotes, sizeOfFields, writeFields } from './fields.js';
+import { dropStaleCoding, newNotes, sizeOfFields, writeFields } from './fields.js';
 import {
   type Bytes,
   CHUNK,
@@ -37,7 +37,7 @@ export class Replies {
   readonly bytes = Buffer.allocUnsafeSlow(BYTES) as Bytes;
   wordCount = 0;
   readonly #lane: Lane;
-  readonly #notes: FieldNotes = { closes: false, declared: -1 };
+  readonly #notes = newNotes();
   #byteCount = 0;
   /** The last large text, and its bytes: programs often send the same to many. */
   #largeText = '';
@@ -101,6 +101,9 @@ export class Replies {
         this.head(id, status, allFlags, encoded, NO_BYTES, this.#notes.declared);
         this.plain(END, id, 0);
         return;
+      }
+      if (body !== null && this.#notes.coding !== '') {
+        bodyStart = dropStaleCoding(this.bytes, bodyStart, this.#notes, body);
       }
     }
     let end = bodyStart;
@@ -189,7 +192,8 @@ export class Replies {
     body: string | Uint8Array | null,
   ): void {
     const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
-    const end = writeFields(bytes, 0, fields, this.#notes);
+    const written = writeFields(bytes, 0, fields, this.#notes);
+    const end = body === null ? written : dropStaleCoding(bytes, written, this.#notes, body);
     const allFlags = this.#notes.closes ? flags | CLOSE : flags;
     const content = typeof body === 'string' ? this.#encode(body) : (body ?? NO_BYTES);
     this.#lane.send(RESPONSE, id, status, allFlags, bytes.subarray(0, end), content, 0, 0);

@@ -2,6 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ReadableStream } from 'node:stream/web';
 import { types } from 'node:util';
 
+import { noteDecoder } from './fetched.js';
+
 /** Calls a function in the async context in which this was made. */
 export type Scope = (call: () => void) => void;
 
@@ -60,7 +62,7 @@ export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
     return null;
   }
   let reader: Reader | null = null;
-  return new ReadableStream(
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         reader ??= open();
@@ -78,6 +80,8 @@ export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
     },
     { highWaterMark: 0 },
   );
+  noteDecoder(source, stream);
+  return stream;
 }
 
 /**
@@ -89,7 +93,12 @@ export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
  */
 export function byteStreamFrom(source: object): ReadableStream<Uint8Array> | null {
   const open = openerOf(source);
-  return open === null ? null : bytesOfReader(open);
+  if (open === null) {
+    return null;
+  }
+  const stream = bytesOfReader(open);
+  noteDecoder(source, stream);
+  return stream;
 }
 
 /**

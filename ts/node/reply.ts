@@ -1,7 +1,7 @@
 import { concat } from '../body.js';
 import { ReactorError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import { type FieldNotes, sizeOfFields, writeFields } from '../fields.js';
+import { newNotes, sizeOfFields, writeFields } from '../fields.js';
 import { ABORT, END, NO_LENGTH, WINDOW } from '../lane.js';
 import type { Sender, Starting } from '../outgoing.js';
 import type { Head } from './head.js';
@@ -146,7 +146,7 @@ export class Reply implements Starting {
     }
     this.#state = 'streaming';
     const { fields, declared } = this.#head as Head;
-    const notes: FieldNotes = { closes: false, declared: -1 };
+    const notes = newNotes();
     const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
     const encoded = bytes.subarray(0, writeFields(bytes, 0, fields, notes));
     const exchange = this.#exchange;
