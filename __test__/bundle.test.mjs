@@ -69,6 +69,14 @@ for (const { name, isWhole, make } of BUNDLES) {
   });
 }
 
+test('webpack is told to leave the file of a thread alone: its minifier would refuse it', (t) => {
+  const text = readFileSync(join(ROOT, 'dist/here.js'), 'utf8');
+  // It looks at URLs that are relative to the file.
+  const urls = text.match(/new URL\([^)]*import\.meta\.url\)/g);
+  t.is(urls.length, 1);
+  t.regex(urls[0], /webpackIgnore: true/);
+});
+
 test('a bundle without its platform package says which it is', async (t) => {
   const folder = application(t);
   const [{ make }] = BUNDLES;

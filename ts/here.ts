@@ -8,5 +8,9 @@ export const here: string = url ?? pathToFileURL(__filename).href;
 
 /** The file that a JavaScript thread begins with, written as bundlers and tracers look for it. */
 export function threadFile(): URL {
-  return url === undefined ? new URL('./thread.js', here) : new URL('./thread.js', import.meta.url);
+  if (url === undefined) {
+    return new URL('./thread.js', here);
+  }
+  // To webpack it is an asset, which its minifier takes for a script and refuses.
+  return new URL(/* webpackIgnore: true */ './thread.js', import.meta.url);
 }

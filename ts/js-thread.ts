@@ -24,8 +24,11 @@ const TERMINATE_MS = 1000;
 function findThread(): URL {
   const root = packageRoot();
   const file = root === undefined ? threadFile() : pathToFileURL(join(root, 'dist/thread.js'));
-  if (existsSync(file)) {
-    return file;
+  // A bundler may have been told of another extension.
+  const names = [file, new URL('./thread.mjs', file)];
+  const found = names.find((name) => existsSync(name));
+  if (found !== undefined) {
+    return found;
   }
   throw new ReactorError(
     'ERR_REACTOR_START',

@@ -59,13 +59,17 @@ export function boundaryOf(contentType: string | null): string | null {
   return boundary;
 }
 
+type Parser = Pick<typeof import('@fastify/busboy'), 'Dicer'>;
+
 /**
  * Few programs take forms, and only they shall load this. In a bundle that is an ES module and
  * has no `require` the bundled one fails; then it is the installed one.
  */
-async function loadParser(): Promise<Pick<typeof import('@fastify/busboy'), 'Dicer'>> {
+async function loadParser(): Promise<Parser> {
   try {
-    return await import('@fastify/busboy');
+    const parser = (await import('@fastify/busboy')) as unknown as Parser & { default?: Parser };
+    // A bundle in chunks may have what CommonJS exports only as the default.
+    return parser.Dicer === undefined ? (parser.default as Parser) : parser;
   } catch {
     return requireThere(packageRoot())('@fastify/busboy');
   }

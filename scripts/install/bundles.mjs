@@ -94,6 +94,19 @@ export const BUNDLES = [
       }),
   },
   {
+    name: 'esbuild, in chunks, with the binding, the thread and the extension .mjs',
+    isWhole: true,
+    make: (from, to) =>
+      esbuild(from, to, {
+        entryPoints: { app: join(from, 'app.mjs'), thread: 'reactor-rs/thread' },
+        format: 'esm',
+        splitting: true,
+        minify: true,
+        banner: { js: REQUIRE },
+        loader: { '.node': 'copy' },
+      }),
+  },
+  {
     name: 'rollup, an ES module',
     make: (from, to) => roll(from, to, 'es'),
   },
@@ -131,7 +144,7 @@ async function esbuild(from, to, options, entry = 'app.mjs') {
     throw new Error(warnings.map(({ text }) => text).join('\n'));
   }
   if (options.outExtension !== undefined) {
-    // A thread is looked for as thread.js, so the folder has to say what that is.
+    // Node takes thread.js for CommonJS, unless the folder says what it is.
     writeFileSync(join(to, 'package.json'), '{ "type": "module" }\n');
   }
   cpSync(join(from, 'handlers.mjs'), join(to, 'handlers.mjs'));
