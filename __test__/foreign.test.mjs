@@ -374,6 +374,86 @@ test('GraphQL Yoga answers', async (t) => {
   t.regex(await page.text(), /^<!doctype html>/i);
 });
 
+/** A form as the DOM of a test runner has it: nothing of it is Node's. */
+class OtherForm {
+  #entries;
+
+  constructor(...entries) {
+    this.#entries = entries;
+  }
+  append() {}
+  getAll() {}
+  [Symbol.iterator]() {
+    return this.#entries[Symbol.iterator]();
+  }
+}
+
+const otherFile = (name, text, members) => ({
+  [Symbol.toStringTag]: 'File',
+  name,
+  type: 'text/x-file',
+  arrayBuffer: async () => bytes(text).buffer,
+  ...members,
+});
+
+test('a form with files that Node cannot read is sent as a form', async (t) => {
+  class Tagged extends OtherForm {
+    get [Symbol.toStringTag]() {
+      return 'FormData';
+    }
+  }
+  const read = async (Form, file) => {
+    const response = new Quick(new Form(['a "b"\n', 'x\ny'], ['file', file]));
+    const [[name, value], [field, found]] = [...(await response.formData())];
+    return [name, value, field, found.name, found.type, await found.text()];
+  };
+  for (const Form of [OtherForm, Tagged]) {
+    const { stream } = new Blob(['f1']);
+    for (const members of [
+      {},
+      { stream: stream.bind(new Blob(['f1'])) },
+      { stream: () => Readable.from(['f1']) },
+    ]) {
+      t.deepEqual(await read(Form, otherFile('ü".txt', 'f1', members)), [
+        'a "b"\r\n',
+        'x\r\ny',
+        'file',
+        'ü".txt',
+        'text/x-file',
+        'f1',
+      ]);
+    }
+    // It fails, in place of waiting for ever.
+    const unreadable = read(Form, otherFile('x', '', { arrayBuffer: undefined }));
+    await t.throwsAsync(unreadable, { message: /neither stream\(\) nor arrayBuffer\(\)/ });
+  }
+});
+
+test('a Blob without a stream, other search parameters and npm’s form-data are sent for what they are', async (t) => {
+  const blob = new Quick(otherFile('x', 'blob'));
+  t.is(blob.headers.get('content-type'), 'text/x-file');
+  t.is(await blob.text(), 'blob');
+  const params = {
+    [Symbol.toStringTag]: 'URLSearchParams',
+    toString: () => 'a=1',
+    append() {},
+    sort() {},
+  };
+  const search = new Quick(params);
+  t.is(search.headers.get('content-type'), 'application/x-www-form-urlencoded;charset=UTF-8');
+  t.is(await search.text(), 'a=1');
+  const form = {
+    [Symbol.toStringTag]: 'FormData',
+    append() {},
+    on() {},
+    getHeaders: () => ({ 'content-type': 'multipart/form-data; boundary=B' }),
+    pipe: (to) => to.end('--B--'),
+  };
+  const stream = new Quick(form);
+  t.is(stream.headers.get('content-type'), 'multipart/form-data; boundary=B');
+  t.is(await stream.text(), '--B--');
+});
+
 const TEXT = 'hello '.repeat(1000);
 const ENCODED = {
   gzip: zlib.gzipSync(TEXT),

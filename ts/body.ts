@@ -5,8 +5,9 @@ import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'no
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
 import { handOnDecoder } from './fetched.js';
-import { GenuineFormData, GenuineResponse } from './genuine.js';
+import { GenuineResponse } from './genuine.js';
 import type { Bytes } from './lane.js';
+import { isReadByNode, likeBody } from './likes.js';
 import { boundaryOf, type Pieces, parseForm } from './multipart.js';
 import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.js';
 
@@ -175,13 +176,22 @@ export function extract(
     if (types.isAnyArrayBuffer(given)) {
       return [new StoredBody(copyOf(wholeOf(given))), null];
     }
-    if (given instanceof GenuineFormData || isLike(given)) {
+    if (isReadByNode(given)) {
       // Rare and intricate: Node knows how.
       const genuine = new GenuineResponse(given as FormData);
       const type = genuine.headers.get('content-type');
       const stream = guarded(genuine.body as ReadableStream<Uint8Array>);
       rememberScope(stream);
       return [new StreamedBody(stream), type];
+    }
+    const like = likeBody(given);
+    if (like !== null) {
+      const [content, type] = like;
+      if (typeof content === 'string') {
+        return [new StoredBody(content), type];
+      }
+      rememberScope(content);
+      return [new StreamedBody(content), type];
     }
     const stream = byteStreamFrom(given);
     if (stream !== null) {
@@ -190,15 +200,6 @@ export function extract(
     }
   }
   return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];
-}
-
-/**
- * Whether it is called what another implementation calls its `FormData`, `Blob` or
- * `File`. Node takes these by their name, or does not: it depends on the version.
- */
-export function isLike(given: object): boolean {
-  const tag: unknown = (given as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
-  return tag === 'FormData' || tag === 'Blob' || tag === 'File';
 }
 
 /** The methods that a request and a response share, for a body or none. */

@@ -2,12 +2,13 @@ import { Blob } from 'node:buffer';
 import { ReadableStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
-import { type Content, extract, isDisturbed, isLike, refuseUnusable } from './body.js';
+import { type Content, extract, isDisturbed, refuseUnusable } from './body.js';
 import { ReactorError } from './errors.js';
 import { isDecodable } from './fetched.js';
 import { GenuineFormData, GenuineHeaders } from './genuine.js';
 import { fieldValue, isReactorHeaders, lowerName } from './headers.js';
 import { endToEnd, type Field } from './hops.js';
+import { isLike } from './likes.js';
 import { show } from './show.js';
 import { streamFrom } from './streams.js';
 

@@ -1,7 +1,6 @@
 import { types } from 'node:util';
 import { isInstanceOfClass, isThenable } from './application.js';
 import type { NativeField, NativeRoute } from './binding.js';
-import { isLike } from './body.js';
 import type { AnyHandler, Entry } from './bridge.js';
 import { ReactorError } from './errors.js';
 import { asParts } from './foreign.js';
@@ -9,6 +8,7 @@ import { refuseNodeHandler } from './foreign-applications.js';
 import { GenuineResponse } from './genuine.js';
 import { FETCH } from './handlers.js';
 import { TOKEN } from './headers.js';
+import { isLike } from './likes.js';
 import { isReactorResponse, storedText } from './response.js';
 import { show } from './show.js';
 
