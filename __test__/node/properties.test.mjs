@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { createServer } from 'reactor-rs/node';
-import { closed, few, listening, until } from './both.mjs';
+import { closed, few, listening, raw, until } from './both.mjs';
 
 const exec = promisify(execFile);
 const MAKERS = { node: http.createServer, reactor: few(createServer) };
@@ -310,5 +310,19 @@ each('the address is known, and close works, at every moment of a start', async 
     }
     await new Promise((resolve) => server.close(resolve));
     t.is(server.address(), null);
+  }
+});
+
+test('a maxConnections below 0 takes none, as in Node', async (t) => {
+  for (const make of [http.createServer, few(createServer)]) {
+    const server = await listening(make((_req, res) => res.end('hello')));
+    t.teardown(() => closed(server));
+    server.maxConnections = -1;
+    t.is(await raw(t, server, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), '');
+    server.maxConnections = Number.NaN;
+    t.regex(
+      await raw(t, server, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
+      /hello$/,
+    );
   }
 });

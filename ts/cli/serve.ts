@@ -76,10 +76,11 @@ function announce(
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads, jsThreads } = threads;
     // They run the built-in application alone.
-    const workers = hasWorkers ? `, ${workerThreads} workers` : '';
+    const workers = hasWorkers ? `, ${count(workerThreads, 'worker')}` : '';
+    const loops = count(ioThreads, 'I/O thread');
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${ioThreads} I/O threads${workers}${js}, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
     );
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);

@@ -104,7 +104,11 @@ function connections(most: unknown): number | undefined {
   if (typeof most !== 'number' || Number.isNaN(most) || most > 0xffff_ffff) {
     return undefined;
   }
-  return most > 0 ? Math.ceil(most) : ZERO_IS_NONE ? undefined : 0;
+  if (most === 0 && ZERO_IS_NONE) {
+    return undefined;
+  }
+  // As in Node less than none is none.
+  return Math.max(Math.ceil(most), 0);
 }
 
 /** Bytes of a head: what the program or Node's command line says, as far as the engine can. */
