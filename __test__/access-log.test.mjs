@@ -1,6 +1,16 @@
 // The access log as a user switches it on.
 
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -194,7 +204,13 @@ test('- is standard output', async (t) => {
 });
 
 test('a log that cannot be opened is one line, and the server does not start', async (t) => {
+  const shared = join(folder(t), 'shared');
+  mkdirSync(shared);
+  chmodSync(shared, 0o777);
+  const link = join(shared, 'link.log');
+  symlinkSync('/tmp/elsewhere.log', link);
   for (const [file, cause] of [
+    [link, `'${link}' is a symbolic link in a folder that other users can write to`],
     ['/no/such/folder/a.log', 'its folder does not exist'],
     [tmpdir(), 'it is a folder'],
   ]) {

@@ -82,7 +82,10 @@ impl fmt::Display for StartError {
                 write!(f, "cannot open the access log '{}': ", path.display())?;
                 match source.kind() {
                     io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
-                    io::ErrorKind::PermissionDenied => f.write_str("permission denied"),
+                    // Without a number it is ours, and says what it does not like.
+                    io::ErrorKind::PermissionDenied if source.raw_os_error().is_some() => {
+                        f.write_str("permission denied")
+                    }
                     io::ErrorKind::IsADirectory => f.write_str("it is a folder"),
                     _ => source.fmt(f),
                 }
