@@ -190,6 +190,11 @@ export class Exchange extends AsyncResource implements FieldSource {
     return { ioThread: this.#ioThread, slot: this.#slot, number: this.#connection };
   }
 
+  /** Bytes of the head; to be asked for in the turn in which it comes. */
+  get headLength(): number {
+    return this.#heads.events[this.#at + 3] as number;
+  }
+
   /** Its place among the requests of its connection. */
   get sequence(): number {
     return this.#sequence;

@@ -300,3 +300,31 @@ for (const framing of [
     }
   });
 }
+
+test('request: socket.bytesRead counts heads and bodies, as in Node', async (t) => {
+  const seen = [];
+  for (const make of [http.createServer, few(createServer)]) {
+    const server = make((req, res) => {
+      req.resume().on('end', () => res.end(String(req.socket.bytesRead)));
+    });
+    // Its sockets are those of connections.
+    server.on('connection', (socket) => t.is(socket.bytesRead, 0));
+    await listening(server);
+    t.teardown(() => closed(server));
+    const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
+    const last = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    const client = connect(server.address().port, '127.0.0.1').setEncoding('latin1');
+    t.teardown(() => client.destroy());
+    let received = '';
+    client.on('data', (text) => {
+      received += text;
+    });
+    client.write(post);
+    await until(() => received.endsWith(String(post.length)), 'the first answer');
+    client.write(last);
+    await once(client, 'close');
+    t.true(received.endsWith(String(post.length + last.length)), received);
+    seen.push(received.split('HTTP/1.1 200').length);
+  }
+  t.deepEqual(seen, [3, 3]);
+});

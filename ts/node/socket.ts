@@ -63,6 +63,8 @@ export class ExchangeSocket extends EventEmitter {
   /** The client has sent its last byte. */
   #isLeaving = false;
   #timer: NodeJS.Timeout | null = null;
+  /** Bytes of heads and of what has been read of bodies. */
+  #bytesRead = 0;
 
   constructor(server: SocketServer, connection: Connection | null) {
     super();
@@ -76,6 +78,7 @@ export class ExchangeSocket extends EventEmitter {
     this.#isReleased = false;
     this.#exchange = exchange;
     this.#sender = sender;
+    this.#bytesRead += exchange.headLength;
     this.#reply = new Reply(sender, exchange, () => this.#drained());
     this.#isReadToEnd = false;
     this.#isWaitingForPiece = false;
@@ -115,6 +118,12 @@ export class ExchangeSocket extends EventEmitter {
     return this.#local?.family;
   }
 
+  /** Of requests that it has had, as far as the program has read them. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Of the body of the response that it has, or had last. */
   get bytesWritten(): number {
     return this.#reply?.total ?? 0;
   }
@@ -234,7 +243,9 @@ export class ExchangeSocket extends EventEmitter {
     } else {
       if (!req._dumped) {
         // It has been copied by now, or is copied here: neither takes time.
-        req.push(incoming.takeBytes() as Uint8Array);
+        const bytes = incoming.takeBytes() as Uint8Array;
+        this.#bytesRead += bytes.length;
+        req.push(bytes);
       }
       this.#readToEnd(req);
     }
@@ -403,6 +414,7 @@ export class ExchangeSocket extends EventEmitter {
       this.#readToEnd(req);
     } else {
       this.#timer?.refresh();
+      this.#bytesRead += piece.length;
       req.push(piece);
     }
   }
