@@ -705,3 +705,25 @@ test('what has been sent counts as read', async (t) => {
   t.is(takeContent(empty), null);
   t.is(takeContent(empty), null);
 });
+
+test('a body of pieces of every kind is their bytes', async (t) => {
+  const memory = Uint8Array.of(0, 1, 2, 3, 4, 5).buffer;
+  async function* pieces() {
+    yield 'é';
+    yield new Uint8Array(0);
+    yield new DataView(memory, 1, 2);
+    yield Uint16Array.of(0x4141);
+    yield memory;
+    yield [7, 8];
+  }
+  const expected = [0xc3, 0xa9, 1, 2, 0x41, 0x41, 0, 1, 2, 3, 4, 5, 7, 8];
+  for (const body of [pieces(), Readable.from(pieces())]) {
+    const response = new ReactorResponse(body);
+    t.deepEqual([...(await response.bytes())], expected);
+  }
+  t.is(memory.byteLength, 6, 'the program keeps its memory');
+  async function* wrong() {
+    yield 1;
+  }
+  await t.throwsAsync(new ReactorResponse(wrong()).text(), { instanceOf: TypeError });
+});

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ReadableStream } from 'node:stream/web';
-import { types } from 'node:util';
 
 import { noteDecoder } from './fetched.js';
 
@@ -137,8 +136,7 @@ function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
           return;
         }
         // A copy: a byte stream takes the memory of what it is given.
-        const given = types.isUint8Array(value) ? value : Buffer.from(value as string);
-        const bytes = new Uint8Array(given);
+        const bytes = new Uint8Array(memoryOf(value));
         if (bytes.length > 0) {
           controller.enqueue(bytes);
           return;
@@ -150,6 +148,12 @@ function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
       await reader.cancel(reason);
     },
   });
+}
+
+function memoryOf(chunk: unknown): Uint8Array {
+  return ArrayBuffer.isView(chunk)
+    ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    : Buffer.from(chunk as string);
 }
 
 /** Whether it is one of Node's streams, or works as one. */
