@@ -746,3 +746,25 @@ test('a call of server.fetch that is aborted aborts its request', async (t) => {
   await until(() => aborted, 'the handler to hear of it');
   t.pass();
 });
+
+test('a handler that is undefined is told: the built-in application would answer in its place', async (t) => {
+  const application = {};
+  for (const start of [
+    () => serve({ port: 0, fetch: undefined }),
+    () => serve({ port: 0, fetch: application.nope }),
+    () => serve({ fetch: application.nope, port: 0 }, () => {}),
+  ]) {
+    const error = await t.throwsAsync(async () => {
+      const server = await start();
+      await server.stop();
+    });
+    t.is(error.code, 'ERR_REACTOR_INVALID_OPTION');
+    t.regex(error.message, /"fetch"/);
+  }
+  // With routes there is something to answer, and without the name nothing was meant.
+  for (const options of [{ fetch: undefined, routes: { '/': 'x' } }, {}]) {
+    const server = await serve({ port: 0, hostname: '127.0.0.1', ...options });
+    await server.stop();
+  }
+  t.pass();
+});

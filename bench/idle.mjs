@@ -69,14 +69,14 @@ await main(async () => {
   if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
 
   const memory = await measureMemory(server, port, questions[contender.asks].path, connections);
-  const url = `http://127.0.0.1:${port}${questions[contender.asks].path}`;
+  const target = { url: `http://127.0.0.1:${port}${questions[contender.asks].path}` };
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     // Which of the two comes first changes from round to round.
     for (const idle of round % 2 ? [connections, 0] : [0, connections]) {
       const crowd = idle ? await hold(port, idle, questions[contender.asks].path) : null;
-      if (warmup > 0) await wrk(load, url, warmup);
-      const run = await measure(server.pid, load, url, duration);
+      if (warmup > 0) await wrk(load, target, warmup);
+      const run = await measure(server.pid, load, target, duration);
       const closed = crowd ? await crowd.release() : 0;
       await quiet(server.pid, memory.files);
       runs.push({ round: round + 1, idle, closed, ...run });

@@ -60,7 +60,7 @@ await main(async () => {
   const names = threads(server.pid).map(({ name }) => name);
   const count = (prefix) => names.filter((name) => name.startsWith(prefix)).length;
   const found = { accept: count('rx-accept'), io: count('rx-io-'), worker: count('rx-worker-') };
-  const run = await measure(server.pid, load, `http://127.0.0.1:${port}/`, duration);
+  const run = await measure(server.pid, load, { url: `http://127.0.0.1:${port}/` }, duration);
   const tasks = await tasksPerWorker(port);
   const ended = await server.stop();
 

@@ -127,11 +127,24 @@ function withMore(
   return { ...rest, ...options };
 }
 
+/**
+ * `fetch: app.nope` is most likely a slip, and the built-in application would answer in the
+ * place of what was meant.
+ */
+export function refuseMissingFetch(options: Record<string, unknown>): void {
+  if (Object.hasOwn(options, 'fetch') && options.fetch === undefined) {
+    throw mistaken(
+      'option "fetch" is undefined: give a function, or leave "fetch" out for the built-in application',
+    );
+  }
+}
+
 /** A function after options: a handler where there is none, else called when the server listens. */
 function withFunction(options: Record<string, unknown>, given: unknown): ServeOptions {
   if (handlerOf(options) !== undefined || options.module !== undefined) {
     return withCallback(options, given) as ServeOptions;
   }
+  refuseMissingFetch(options);
   if (options.routes !== undefined || options.static !== undefined) {
     throw mistaken(
       'a function after options with "routes" may be a handler or called when the server listens: give it as "fetch" or as "onListen"',

@@ -1,4 +1,5 @@
 import { withoutAliases } from './aliases.js';
+import { refuseMissingFetch } from './application.js';
 import type { NativeAccessLog, NativeListen, NativeOptions } from './binding.js';
 import type { AnyHandler, BridgeOptions } from './bridge.js';
 import { cores } from './cores.js';
@@ -145,6 +146,9 @@ export function resolveOptions(
 ): ResolvedOptions {
   const options = spellOut(asObject('options', given));
   refuseUnknown(options, TOP_NAMES, '', EVERYWHERE);
+  if (elsewhere === undefined && options.routes === undefined) {
+    refuseMissingFetch(given as Record<string, unknown>);
+  }
   const values = new Map<OptionName, unknown>();
   for (const name of OPTION_NAMES) {
     values.set(name, resolve(name, valueAt(options, name)));
