@@ -313,8 +313,10 @@ test.serial('a full lane stops the reading of its sockets, and of no other', asy
         last = now;
         since = Date.now();
       }
-      return now >= least && Date.now() - since > 300;
-    }, `${least} requests`);
+      return now >= least && Date.now() - since > 500;
+    }, `${least} requests`).catch((error) => {
+      throw new Error(`${error.message}, ${last} were read`);
+    });
     return last;
   };
   const wires = await Promise.all(Array.from({ length: 400 }, () => open(t, server)));
@@ -334,8 +336,9 @@ test.serial('a full lane stops the reading of its sockets, and of no other', asy
   for (const wire of many) {
     wire.send(get('/first').repeat(16));
   }
-  // Each socket is read from once.
-  const full = await read(before + 1 + 300 * 16);
+  // A socket that has a request waiting for room is not read on. How many requests are read
+  // until then depends on how they arrive: those that the lane takes, at least.
+  const full = await read(before + 1 + 4096);
   for (const wire of few) {
     wire.send(get('/first'));
   }
