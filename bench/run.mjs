@@ -77,9 +77,7 @@ await main(async () => {
       contenders: servers.map(({ name, command, question, answer }) => ({
         name,
         // A folder of one machine says nothing to a reader of the results.
-        command: command.map((word) =>
-          options_.before ? word.replace(resolve(options_.before), 'BEFORE') : word,
-        ),
+        command: options_.before ? command.replaceAll(resolve(options_.before), 'BEFORE') : command,
         question,
         answer,
       })),
