@@ -1,4 +1,7 @@
-//! The HTTP/1 codec: bytes in, events out; responses in, bytes out.
+//! HTTP as bytes: bytes in, events out; responses in, bytes out.
+//!
+//! [`semantics`] is what HTTP means whatever its version, and [`h1`] is how HTTP/1
+//! puts it on the wire. `h1` uses `semantics`, never the other way around.
 //!
 //! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns
 //! every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
@@ -29,27 +32,8 @@
 
 #![forbid(unsafe_code)]
 
-mod authority;
-mod chunked;
-mod class;
-pub mod client;
-mod decoder;
-mod error;
-mod head;
-mod limits;
-mod method;
-mod punycode;
-pub mod response;
-mod semantics;
-mod span;
-mod syntax;
-mod target;
-mod version;
+pub mod h1;
+pub mod semantics;
 
-pub use decoder::{Decoder, Event};
-pub use error::RequestError;
-pub use head::{Field, Framing, Head};
-pub use limits::Limits;
-pub use method::Method;
-pub use span::Span;
-pub use version::Version;
+pub use h1::{Decoder, Event, client, response};
+pub use semantics::{Field, Framing, Head, Limits, Method, RequestError, Span, Version};

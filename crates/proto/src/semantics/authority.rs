@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::{class, punycode};
+use super::{class, punycode};
 
 /// What a valid authority has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 /// A range of bytes inside a head, as offsets from the head's first byte.
 ///
-/// Offsets rather than slices let a [`Head`](crate::Head) outlive the buffer it
+/// Offsets rather than slices let a [`Head`](super::Head) outlive the buffer it
 /// was parsed from, so that one `Head` serves every connection of a loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {

@@ -4,7 +4,9 @@
 //! Runs once per head, when all of its lines are known to be well-formed, so a
 //! fault here never depends on how the head arrived.
 
-use crate::{Framing, Head, Limits, RequestError, Span, Version, authority, class};
+use crate::semantics::{
+    Framing, Head, Limits, RequestError, Span, Version, authority, class, content_length, list,
+};
 
 /// A DNS name has at most 253 characters; a port may follow it.
 const LONGEST_KNOWN_HOST: usize = 259;
@@ -72,7 +74,8 @@ impl Said {
     /// Even an equal second one is refused: the two may be read by different
     /// parties, and only one of them need be wrong for a smuggled request.
     fn length(&mut self, value: &[u8]) -> Result<(), RequestError> {
-        match self.length.replace(content_length(value)?) {
+        match self.length.replace(content_length(value).ok_or(RequestError::ContentLengthInvalid)?)
+        {
             None => Ok(()),
             Some(_) => Err(RequestError::ContentLengthRepeated),
         }
@@ -178,21 +181,4 @@ fn host(
         }
     }
     Ok(Some(head.authority.unwrap_or(span)))
-}
-
-/// Digits only: no sign, no list, no spaces inside (RFC 9110 §8.6). A number that
-/// does not fit 64 bits is no length: a reader that wraps would see another one.
-fn content_length(value: &[u8]) -> Result<u64, RequestError> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(RequestError::ContentLengthInvalid);
-    }
-    value
-        .iter()
-        .try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-        .ok_or(RequestError::ContentLengthInvalid)
-}
-
-/// The elements of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(class::trim_ows).filter(|element| !element.is_empty())
 }

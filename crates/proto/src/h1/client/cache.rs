@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ResponseError;
 use super::head::{self, ResponseHead};
-use crate::class;
+use crate::semantics::class;
 
 /// Longer heads are parsed every time.
 const LONGEST: usize = 4096;

@@ -4,14 +4,14 @@
 //! never kept; only an incomplete head is, up to [`MAX_HEAD`] bytes.
 //!
 //! ```
-//! use reactor_proto::client::{Decoder, HeadCache};
+//! use reactor_proto::h1::client::{Decoder, HeadCache};
 //!
 //! let (mut decoder, mut cache) = (Decoder::default(), HeadCache::new(false));
 //! let received = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 //! let step = decoder.decode(received, &mut cache)?;
 //! assert_eq!(&received[step.body], b"hi");
 //! assert_eq!(step.end.map(|head| head.status), Some(200));
-//! # Ok::<(), reactor_proto::client::ResponseError>(())
+//! # Ok::<(), reactor_proto::h1::client::ResponseError>(())
 //! ```
 
 mod cache;
@@ -23,8 +23,8 @@ use std::ops::Range;
 pub use cache::HeadCache;
 pub use head::{BodyFraming, ResponseHead};
 
-use crate::chunked::{Chunked, Step as ChunkedStep};
-use crate::{Limits, RequestError};
+use super::chunked::{Chunked, Step as ChunkedStep};
+use crate::semantics::{Limits, RequestError};
 
 /// Longest head in bytes, blank line included. A client that measures has no use
 /// for longer ones, and memory stays bounded.

@@ -1,6 +1,7 @@
-use crate::chunked::{Chunked, Step};
-use crate::syntax::{self, Progress};
-use crate::{Framing, Head, Limits, RequestError, class, semantics};
+use super::chunked::{Chunked, Step};
+use super::head::{self, Progress};
+use super::meaning;
+use crate::semantics::{Framing, Head, Limits, RequestError, class};
 
 /// Blank lines forgiven before a request line. RFC 9112 §2.2 asks for one at
 /// least, for clients that end a body with a CRLF of their own.
@@ -128,10 +129,10 @@ impl Decoder {
             }
         }
         let buf = &input[start..];
-        let Some(len) = syntax::parse(buf, progress, head, limits)? else {
+        let Some(len) = head::parse(buf, progress, head, limits)? else {
             return Ok((start, Event::Incomplete));
         };
-        semantics::apply(&buf[..len], head, limits)?;
+        meaning::apply(&buf[..len], head, limits)?;
         head.len = len;
         self.phase = match head.framing {
             Framing::None => Phase::default(),

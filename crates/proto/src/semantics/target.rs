@@ -1,6 +1,6 @@
 //! The four forms of a request target (RFC 9112 §3.2).
 
-use crate::{Head, Method, RequestError, Span, authority};
+use super::{Head, Method, RequestError, Span, authority};
 
 /// Takes the target `head.target`, all of whose bytes are allowed in one, apart
 /// into path, query and authority. `head.method` decides which forms may be.

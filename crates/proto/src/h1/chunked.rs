@@ -3,7 +3,7 @@
 //! It holds no bytes back: whatever has been judged is consumed, so a chunk line
 //! or a trailer section costs no buffer however slowly it arrives.
 
-use crate::{Limits, RequestError, class};
+use crate::semantics::{Limits, RequestError, class};
 
 /// Digits that the largest size takes.
 const MOST_DIGITS: u8 = 16;

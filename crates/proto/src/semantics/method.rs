@@ -13,7 +13,7 @@ pub enum Method {
     Options,
     Trace,
     Patch,
-    /// Any other token; [`Head::method_token`](crate::Head::method_token) has its bytes.
+    /// Any other token; [`Head::method_token`](super::Head::method_token) has its bytes.
     Other,
 }
 

@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use crate::{Field, Head, Limits, Method, RequestError, Span, Version, class, target};
+use crate::semantics::{Field, Head, Limits, Method, RequestError, Span, Version, class, target};
 
 /// How far into an incomplete head the lines have been judged, so that bytes
 /// that trickle in cost no more than the same bytes at once.
@@ -32,7 +32,7 @@ impl Progress {
 
 /// Parses as many lines of the head at the start of `buf` as are complete.
 /// Returns the head's length once the blank line is there. `head` then has
-/// everything but the meaning of its fields, which `semantics` adds.
+/// everything but the meaning of its fields, which `meaning` adds.
 #[inline]
 pub(crate) fn parse(
     buf: &[u8],

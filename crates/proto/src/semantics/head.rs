@@ -1,6 +1,6 @@
-use crate::{Method, Span, Version};
+use super::{Field, Method, Span, Version};
 
-/// How the bytes after a head are to be read (RFC 9112 §6.3).
+/// What the head says about the length of the body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// No body. A request without length, or with `Content-Length: 0`.
@@ -8,24 +8,16 @@ pub enum Framing {
     None,
     /// A body of exactly this many bytes, at least one.
     Length(u64),
-    /// A body in chunks, closed by a last chunk and a trailer section.
+    /// A body whose length shows at its end: in HTTP/1 one in chunks, closed by a last
+    /// chunk and a trailer section.
     Chunked,
-}
-
-/// One field line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Field {
-    /// The field name as received.
-    pub name: Span,
-    /// The field value, without the spaces and tabs around it.
-    pub value: Span,
 }
 
 /// A parsed request head: what the request means, and where its parts are.
 ///
 /// Reuse it: parsing the next head into it allocates nothing once it has seen
-/// as many fields. It is meaningful only after [`Event::Head`](crate::Event::Head);
-/// while a head is incomplete it holds leftovers.
+/// as many fields. It is meaningful only once a decoder says that the head is
+/// complete; until then it holds leftovers.
 #[derive(Debug, Default)]
 pub struct Head {
     pub(crate) method: Method,
@@ -131,7 +123,7 @@ impl Head {
 
     /// Whether the target is an `https` URL in absolute-form. Only a connection that
     /// is secured, or comes from a proxy that secures it, may ask for one: to others
-    /// the answer is [`RequestError::TargetSchemeInsecure`](crate::RequestError)
+    /// the answer is [`RequestError::TargetSchemeInsecure`](super::RequestError)
     /// (RFC 9110 §7.4).
     #[must_use]
     pub fn is_secure(&self) -> bool {

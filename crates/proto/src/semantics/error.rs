@@ -1,3 +1,8 @@
+//! Why requests are refused.
+//!
+//! One list serves every version, so that an answer, a log and a dispatcher know one
+//! type. Each version adds the faults of its own syntax.
+
 use std::error::Error;
 use std::fmt;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::{MAX_HEAD, ResponseError};
-use crate::class;
+use crate::semantics::{class, content_length, has_body, list};
 
 /// What a response head says to whoever only has to find its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,12 +174,8 @@ struct Said {
 
 impl Said {
     fn length(&mut self, value: &[u8]) -> Result<(), ResponseError> {
-        let number = value.iter().try_fold(0u64, |n, byte| {
-            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-            n.checked_mul(10)?.checked_add(digit)
-        });
-        match number {
-            Some(length) if !value.is_empty() && self.length.is_none() => {
+        match content_length(value) {
+            Some(length) if self.length.is_none() => {
                 self.length = Some(length);
                 Ok(())
             }
@@ -212,7 +208,7 @@ impl Said {
     }
 
     fn framing(&self, status: u16, minor: u8, to_head: bool) -> Result<BodyFraming, ResponseError> {
-        if to_head || matches!(status, 100..=199 | 204 | 304) {
+        if to_head || !has_body(status) {
             return Ok(BodyFraming::None);
         }
         match (self.encoded, self.length) {
@@ -224,11 +220,6 @@ impl Said {
             (_, None) => Ok(BodyFraming::UntilClose),
         }
     }
-}
-
-/// The elements of a comma-separated list, empty ones left out (RFC 9110 §5.6.1).
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(class::trim_ows).filter(|element| !element.is_empty())
 }
 
 /// Where the values of Date fields are.

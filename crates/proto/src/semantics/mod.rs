@@ -1,0 +1,31 @@
+//! What HTTP means whatever its version: methods, statuses, fields, targets, hosts
+//! and dates (RFC 9110), and why a request is refused.
+//!
+//! Nothing here knows how a version puts these on the wire. A version's module uses
+//! this one, never the other way around.
+
+pub(crate) mod authority;
+pub(crate) mod class;
+mod date;
+mod error;
+pub(crate) mod field;
+mod head;
+mod limits;
+mod method;
+mod punycode;
+mod span;
+mod status;
+pub(crate) mod target;
+mod version;
+
+pub use date::date;
+pub use error::RequestError;
+pub use field::{Field, FieldError};
+pub use head::{Framing, Head};
+pub use limits::Limits;
+pub use method::Method;
+pub use span::Span;
+pub use status::{has_body, has_content, reason};
+pub use version::Version;
+
+pub(crate) use field::{content_length, list};
