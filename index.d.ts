@@ -161,7 +161,7 @@ export interface NativeAnnounce {
   refused: boolean
 }
 
-/** What to load and how. Checked by `ts/bench.ts`; times are milliseconds. */
+/** What to load and how. Checked by `ts/bench/bench.ts`; times are milliseconds. */
 export interface NativeBenchOptions {
   /** Path of a unix socket. Wins over `hostname` and `port`. */
   unix?: string
@@ -236,7 +236,7 @@ export interface NativeListen {
 }
 
 /**
- * Where and how to serve. Checked by `ts/options.ts`; times are milliseconds,
+ * Where and how to serve. Checked by `ts/options/options.ts`; times are milliseconds,
  * sizes are bytes.
  */
 export interface NativeOptions {

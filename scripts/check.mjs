@@ -16,10 +16,11 @@ import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
  * The test files that measure time or memory, or are load themselves: each runs
  * alone, after all others. What is not named here runs beside others.
  */
-const TIMED = '__test__/{bench,cli,fetch,limits,memory,metrics,threads}.test.mjs';
+const TIMED =
+  '__test__/{bench/bench,cli/cli,fetch/fetch,lane/limits,server/memory,server/metrics,threads/threads}.test.mjs';
 
 /** The test files that take minutes, which also run alone: `check:long` has them. */
-const LONG = '__test__/{abuse,endings,leaks,scripts,transfers}.test.mjs';
+const LONG = '__test__/{endurance/{abuse,endings,leaks,transfers},package/scripts}.test.mjs';
 
 /**
  * resolv.conf(5): tests ask for hosts that do not exist, for which a machine without

@@ -1,5 +1,5 @@
 // `npm run docs`: the parts of docs/ that are made from their sources. Options come from
-// ts/options.ts, ts/cli/flags.ts and the comments in ts/types.ts, errors from ts/errors.ts,
+// ts/options/options.ts, ts/cli/flags.ts and the comments in ts/types/types.ts, errors from ts/errors/errors.ts,
 // benchmarks from bench/results. `--check` writes nothing, and fails where a page is not what
 // it would write.
 
@@ -36,9 +36,9 @@ export async function stalePages() {
 
 async function makeParts() {
   const load = (file) => import(pathToFileURL(join(ROOT, 'dist', file)));
-  const options = await load('options.js');
+  const options = await load('options/options.js');
   const { FLAGS } = await load('cli/flags.js');
-  const { ERROR_CODES } = await load('errors.js');
+  const { ERROR_CODES } = await load('errors/errors.js');
   return {
     options: () => optionsTable(readOptions(options, FLAGS)),
     'every-option': () => everyOption(readOptions(options, FLAGS)),
@@ -55,12 +55,12 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const source = readFileSync(join(ROOT, 'ts/types.ts'), 'utf8');
+  const source = readFileSync(join(ROOT, 'ts/types/types.ts'), 'utf8');
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
     source,
   );
   if (body === null) {
-    throw new Error(`ts/types.ts has no interface ${name}`);
+    throw new Error(`ts/types/types.ts has no interface ${name}`);
   }
   const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??:\s([\s\S]*?);$/gm;
   return [...body[1].matchAll(member)].map(([, comment, member, type]) => ({
@@ -100,7 +100,7 @@ function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
   }
   const missing = OPTION_NAMES.filter((name) => !options.some((option) => option.name === name));
   if (missing.length > 0) {
-    throw new Error(`ts/types.ts says nothing of ${missing.join(', ')}`);
+    throw new Error(`ts/types/types.ts says nothing of ${missing.join(', ')}`);
   }
   return options;
 }

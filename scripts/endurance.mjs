@@ -184,11 +184,15 @@ function differential(values) {
   let failures = 0;
   for (let n = 0; n < seeds; n++) {
     const seed = Math.floor(Math.random() * 2 ** 32);
-    const { status, stdout, stderr } = spawnSync(bin('ava'), ['__test__/differential.test.mjs'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      env: { ...process.env, REACTOR_DIFF_SEED: String(seed) },
-    });
+    const { status, stdout, stderr } = spawnSync(
+      bin('ava'),
+      ['__test__/server/differential.test.mjs'],
+      {
+        cwd: ROOT,
+        encoding: 'utf8',
+        env: { ...process.env, REACTOR_DIFF_SEED: String(seed) },
+      },
+    );
     say(`${status === 0 ? 'ok' : 'FAILED'}  REACTOR_DIFF_SEED=${seed}`);
     if (status !== 0) {
       failures += 1;

@@ -120,8 +120,11 @@ function makeCommonJs() {
   // index.d.ts beside the package's package.json describes an ES module, which
   // CommonJS cannot import from, be it types alone.
   copyFileSync(join(ROOT, 'index.d.ts'), join(COMMONJS, 'native.d.ts'));
-  const types = join(COMMONJS, 'binding.d.ts');
-  writeFileSync(types, readFileSync(types, 'utf8').replaceAll("'../index.js'", "'./native.js'"));
+  const types = join(COMMONJS, 'binding/binding.d.ts');
+  writeFileSync(
+    types,
+    readFileSync(types, 'utf8').replaceAll("'../../index.js'", "'../native.js'"),
+  );
 }
 
 /** The binding's types as the last native build made them; the committed ones must agree. */

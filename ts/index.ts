@@ -1,6 +1,6 @@
-import './notice.js';
+import './binding/notice.js';
 
-export { bench } from './bench.js';
+export { bench } from './bench/bench.js';
 export type {
   BenchBytes,
   BenchConnections,
@@ -14,9 +14,9 @@ export type {
   BenchSettings,
   BenchStatus,
   LatencyBucket,
-} from './bench-types.js';
-export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors.js';
-export { Headers, Request, Response } from './globals.js';
+} from './bench/types.js';
+export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors/errors.js';
+export { Headers, Request, Response } from './fetch/globals.js';
 export { serve } from './serve.js';
 export type {
   AccessLogOptions,
@@ -57,4 +57,4 @@ export type {
   TrustProxy,
   URLAsText,
   WorkerThreadStats,
-} from './types.js';
+} from './types/types.js';

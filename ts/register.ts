@@ -10,6 +10,6 @@
  * @example
  * node --import reactor-rs/register app.mjs
  */
-import { installGlobals } from './globals.js';
+import { installGlobals } from './fetch/globals.js';
 
 installGlobals();

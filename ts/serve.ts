@@ -1,22 +1,22 @@
-import { type Application, optionsOf } from './application.js';
-import { binding, type NativeBound, type NativeServer } from './binding.js';
-import { Bridge, type BridgeOptions } from './bridge.js';
-import { fromNative } from './errors.js';
-import { installGlobals } from './globals.js';
-import { Handlers } from './handlers.js';
-import { Local } from './local.js';
+import { binding, type NativeBound, type NativeServer } from './binding/binding.js';
+import { fromNative } from './errors/errors.js';
+import { installGlobals } from './fetch/globals.js';
+import { Bridge, type BridgeOptions } from './lane/bridge.js';
+import { Handlers } from './lane/handlers.js';
+import { type Application, optionsOf } from './options/application.js';
 import {
   EVERYWHERE,
   type ResolvedOptions,
   readOptions,
   resolveOptions,
   signalAt,
-} from './options.js';
-import { familyOf, hostOf, RunningServer, startNative } from './server.js';
-import { stopOnSignals } from './shutdown.js';
-import { isThreaded } from './thread-options.js';
-import { serveModule } from './threads.js';
-import type { Handler, ListenAddress, Pathless, ServeOptions, Server } from './types.js';
+} from './options/options.js';
+import { Local } from './server/local.js';
+import { familyOf, hostOf, RunningServer, startNative } from './server/server.js';
+import { stopOnSignals } from './server/shutdown.js';
+import { isThreaded } from './threads/options.js';
+import { serveModule } from './threads/threads.js';
+import type { Handler, ListenAddress, Pathless, ServeOptions, Server } from './types/types.js';
 
 /**
  * Starts a server and resolves once it listens.

@@ -2,15 +2,15 @@
 // answers once the main thread has put the lane into its server.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { binding, useBinding } from './binding.js';
-import { Bridge } from './bridge.js';
-import { ReactorError } from './errors.js';
-import { Handlers } from './handlers.js';
-import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './messages.js';
-import { loadModule } from './module.js';
-import { readOptions } from './options.js';
-import { Proxies } from './proxies.js';
-import { resolveModule } from './thread-options.js';
+import { binding, useBinding } from './binding/binding.js';
+import { ReactorError } from './errors/errors.js';
+import { Bridge } from './lane/bridge.js';
+import { Handlers } from './lane/handlers.js';
+import { readOptions } from './options/options.js';
+import { Proxies } from './proxy/proxies.js';
+import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './threads/messages.js';
+import { loadModule } from './threads/module.js';
+import { resolveModule } from './threads/options.js';
 
 const port = parentPort as MessagePort;
 const data = workerData as ThreadData;

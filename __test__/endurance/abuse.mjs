@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { launch } from '../command.mjs';
+import { launch } from '../support/command.mjs';
 import { MIB } from './transfers.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

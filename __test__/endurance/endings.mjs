@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { launch } from '../command.mjs';
+import { launch } from '../support/command.mjs';
 import { Load } from './load.mjs';
 import { moment } from './moment.mjs';
 

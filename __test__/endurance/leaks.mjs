@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { launch } from '../command.mjs';
+import { launch } from '../support/command.mjs';
 import { ResponseReader } from './reader.mjs';
 
 const SERVER = fileURLToPath(new URL('leak-server.mjs', import.meta.url));

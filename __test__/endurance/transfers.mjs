@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Client, request } from 'undici';
-import { launch } from '../command.mjs';
+import { launch } from '../support/command.mjs';
 
 const SERVER = fileURLToPath(new URL('transfer-server.mjs', import.meta.url));
 const CHUNK = Buffer.alloc(64 * 1024, 'x');

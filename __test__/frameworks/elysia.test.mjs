@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
 import { Elysia, file, form, t as is, redirect, sse, status } from 'elysia';
 import { request as send } from 'undici';
-import { until } from '../command.mjs';
+import { until } from '../support/command.mjs';
 import {
   answersInProcess,
   compare,

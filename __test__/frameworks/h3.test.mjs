@@ -6,7 +6,7 @@ import ava from 'ava';
 import * as h3 from 'h3';
 import * as v1 from 'h3-v1';
 import { request as send } from 'undici';
-import { until } from '../command.mjs';
+import { until } from '../support/command.mjs';
 import {
   answersInProcess,
   compare,

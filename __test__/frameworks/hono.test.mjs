@@ -26,8 +26,8 @@ import { stream, streamSSE, streamText } from 'hono/streaming';
 import { timeout } from 'hono/timeout';
 import { trimTrailingSlash } from 'hono/trailing-slash';
 import { request as send } from 'undici';
-import { until } from '../command.mjs';
-import { testWith } from '../programs.mjs';
+import { until } from '../support/command.mjs';
+import { testWith } from '../support/programs.mjs';
 import {
   answersInProcess,
   compare,

@@ -17,7 +17,7 @@ import {
   withParams,
 } from 'itty-router';
 import { request as send } from 'undici';
-import { until } from '../command.mjs';
+import { until } from '../support/command.mjs';
 import {
   answersInProcess,
   compare,

@@ -10,7 +10,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import test from 'ava';
 import { createServer } from 'reactor-rs/node';
 import { Agent, request } from 'undici';
-import { testWith } from '../programs.mjs';
+import { testWith } from '../support/programs.mjs';
 import { both, closed, few, listening, raw, reactor, until } from './both.mjs';
 
 /** Answers with everything that a request says of itself. */

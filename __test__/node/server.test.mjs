@@ -12,7 +12,7 @@ import test from 'ava';
 import { ReactorError } from 'reactor-rs';
 import { createServer, Server } from 'reactor-rs/node';
 import { Agent, Client } from 'undici';
-import { testWith } from '../programs.mjs';
+import { testWith } from '../support/programs.mjs';
 import { closed, few, listening, raw, reactor, until } from './both.mjs';
 
 const exec = promisify(execFile);

@@ -6,9 +6,9 @@
 
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
-import { FakeLane } from '../../__test__/fake-lane.mjs';
-import { Bridge } from '../../dist/bridge.js';
+import { FakeLane } from '../../__test__/lane/fake-lane.mjs';
 import { Response as Quick } from '../../dist/index.js';
+import { Bridge } from '../../dist/lane/bridge.js';
 
 const { values, positionals } = parseArgs({
   options: {

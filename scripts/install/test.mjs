@@ -9,7 +9,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { here, targetOf } from '../../dist/platform.js';
+import { here, targetOf } from '../../dist/binding/platform.js';
 import { stage } from '../release/stage.mjs';
 import { check, plan, skip } from '../release/tap.mjs';
 import { binaryOf, TARGETS } from '../release/targets.mjs';

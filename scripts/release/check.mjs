@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { here, targetOf } from '../../dist/platform.js';
+import { here, targetOf } from '../../dist/binding/platform.js';
 import { skipReason } from '../programs.mjs';
 import { ROOT } from '../setup.mjs';
 import { build } from './build.mjs';

@@ -11,7 +11,7 @@ export const MAX_GLIBC = '2.17';
 
 /**
  * @typedef {object} Target
- * @property {string} name as in `npm/` and in `ts/platform.ts`
+ * @property {string} name as in `npm/` and in `ts/binding/platform.ts`
  * @property {string} triple Rust's name
  * @property {'x64' | 'arm64'} cpu as `process.arch`
  * @property {'gnu' | 'musl'} libc

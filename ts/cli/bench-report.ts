@@ -1,4 +1,4 @@
-import type { BenchLatency, BenchProgress, BenchResult } from '../bench-types.js';
+import type { BenchLatency, BenchProgress, BenchResult } from '../bench/types.js';
 import { count, size } from './output.js';
 
 /** Characters of the longest bar. */

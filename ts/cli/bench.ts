@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Command, Option } from 'commander';
-import { type BenchRun, startBench } from '../bench.js';
+import { type BenchRun, startBench } from '../bench/bench.js';
 import {
   type BenchOptionName,
   parseBenchOption,
   parseHeader,
   type ResolvedBench,
   resolveBench,
-} from '../bench-options.js';
-import type { BenchOptions, BenchProgress, BenchResult } from '../bench-types.js';
-import { ReactorError } from '../errors.js';
-import { invalid } from '../options.js';
+} from '../bench/options.js';
+import type { BenchOptions, BenchProgress, BenchResult } from '../bench/types.js';
+import { ReactorError } from '../errors/errors.js';
+import { invalid } from '../options/options.js';
 import { renderProgress, renderReport } from './bench-report.js';
 import { fail } from './output.js';
 import { BENCH_EXAMPLES } from './usage.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { ReactorError } from '../errors.js';
+import { ReactorError } from '../errors/errors.js';
 import {
   allowedFor,
   defaultOf,
@@ -8,7 +8,7 @@ import {
   type OptionName,
   parseOption,
   spellOut,
-} from '../options.js';
+} from '../options/options.js';
 
 /** One flag of `serve` that stands for an option of the API. */
 export interface Flag {

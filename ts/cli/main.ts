@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
-import { ReactorError } from '../errors.js';
-import { findModule, loadModule } from '../module.js';
-import type { ThreadCount } from '../types.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../binding/version.js';
+import { ReactorError } from '../errors/errors.js';
+import { findModule, loadModule } from '../threads/module.js';
+import type { ThreadCount } from '../types/types.js';
 import { addBench } from './bench.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';

@@ -1,4 +1,4 @@
-import { flushed } from '../shutdown.js';
+import { flushed } from '../server/shutdown.js';
 import { main } from './main.js';
 
 /**

@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
-import { type ResolvedOptions, readOptions, resolveOptions } from '../options.js';
+import { type ResolvedOptions, readOptions, resolveOptions } from '../options/options.js';
 import { serve } from '../serve.js';
-import type { RunningServer } from '../server.js';
-import { SAME_SIGNAL_MS } from '../shutdown.js';
-import { serveModule } from '../threads.js';
-import type { Server, ThreadCount } from '../types.js';
+import type { RunningServer } from '../server/server.js';
+import { SAME_SIGNAL_MS } from '../server/shutdown.js';
+import { serveModule } from '../threads/threads.js';
+import type { Server, ThreadCount } from '../types/types.js';
 import { count, paint, say, size, span } from './output.js';
 
 /** How `serve` talks. */

@@ -1,6 +1,6 @@
-import { ReactorError } from '../errors.js';
-import { sizeOfFields } from '../fields.js';
-import { show } from '../show.js';
+import { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import { sizeOfFields } from '../lane/fields.js';
 
 /** A response's head, as far as the engine leaves it to the program. */
 export interface Head {

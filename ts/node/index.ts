@@ -59,7 +59,7 @@
  *
  * @module
  */
-import '../notice.js';
+import '../binding/notice.js';
 import type http from 'node:http';
 import type { ServerOptions } from './options.js';
 import { Server } from './server.js';

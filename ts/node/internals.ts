@@ -1,5 +1,5 @@
 import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
-import { ReactorError } from '../errors.js';
+import { ReactorError } from '../errors/errors.js';
 
 /**
  * What this adapter needs of Node's classes beyond what is documented. All of it

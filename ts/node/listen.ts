@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { isAbortSignal } from '../genuine.js';
+import { isAbortSignal } from '../fetch/genuine.js';
 import { argumentError } from './errors.js';
 
 /** Where to listen, as `listen` was told. */

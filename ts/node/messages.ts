@@ -1,8 +1,8 @@
 import diagnostics from 'node:diagnostics_channel';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Exchange } from '../exchange.js';
-import { ASKS_TO_CLOSE, CLOSE } from '../lane.js';
+import type { Exchange } from '../lane/exchange.js';
+import { ASKS_TO_CLOSE, CLOSE } from '../lane/record.js';
 import { warnUnsupported } from './errors.js';
 import { takeApart } from './head.js';
 import { finish, type NodeIncoming, type NodeOutgoing, storeHeader } from './internals.js';

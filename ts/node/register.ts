@@ -20,7 +20,7 @@
 import cluster from 'node:cluster';
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { binding } from '../binding.js';
+import { binding } from '../binding/binding.js';
 import { warnUnsupported } from './errors.js';
 import { isReplaced, keepGenuine, NodeServer } from './genuine.js';
 import type { ServerOptions } from './options.js';

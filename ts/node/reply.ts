@@ -1,9 +1,9 @@
-import { concat } from '../body.js';
-import { ReactorError } from '../errors.js';
-import type { Exchange } from '../exchange.js';
-import { newNotes, sizeOfFields, writeFields } from '../fields.js';
-import { ABORT, END, NO_LENGTH, WINDOW } from '../lane.js';
-import type { Sender, Starting } from '../outgoing.js';
+import { ReactorError } from '../errors/errors.js';
+import { concat } from '../fetch/body.js';
+import type { Exchange } from '../lane/exchange.js';
+import { newNotes, sizeOfFields, writeFields } from '../lane/fields.js';
+import type { Sender, Starting } from '../lane/outgoing.js';
+import { ABORT, END, NO_LENGTH, WINDOW } from '../lane/record.js';
 import type { Head } from './head.js';
 
 /** What a write calls when its bytes are with the engine. */

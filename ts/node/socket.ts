@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Exchange } from '../exchange.js';
-import { StreamedIncoming } from '../incoming.js';
-import { FINISH, WINDOW } from '../lane.js';
-import type { Sender } from '../outgoing.js';
+import type { Exchange } from '../lane/exchange.js';
+import { StreamedIncoming } from '../lane/incoming.js';
+import type { Sender } from '../lane/outgoing.js';
+import { FINISH, WINDOW } from '../lane/record.js';
 import { argumentError, connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
 import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';

@@ -1,6 +1,6 @@
 import http from 'node:http';
-import type { NativeOptions, NativeTuning } from '../binding.js';
-import { DAY_MS, defaultOf } from '../options.js';
+import type { NativeOptions, NativeTuning } from '../binding/binding.js';
+import { DAY_MS, defaultOf } from '../options/options.js';
 import type { EngineOptions } from './options.js';
 
 /** What programs set on a server, before it listens or while it does. */

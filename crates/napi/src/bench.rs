@@ -16,7 +16,7 @@ use crate::options::NativeField;
 use crate::running::{self, Running};
 use crate::server::Failure;
 
-/// What to load and how. Checked by `ts/bench.ts`; times are milliseconds.
+/// What to load and how. Checked by `ts/bench/bench.ts`; times are milliseconds.
 #[napi(object)]
 pub struct NativeBenchOptions {
     /// Path of a unix socket. Wins over `hostname` and `port`.

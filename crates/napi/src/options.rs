@@ -13,7 +13,7 @@ use reactor_server::{
 
 use crate::server::Failure;
 
-/// Where and how to serve. Checked by `ts/options.ts`; times are milliseconds,
+/// Where and how to serve. Checked by `ts/options/options.ts`; times are milliseconds,
 /// sizes are bytes.
 #[napi(object)]
 pub struct NativeOptions {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { controlPaths, lookedIn } from '../../control.js';
+import { controlPaths, lookedIn } from '../../server/control.js';
 import { fail, hasColours, printable } from '../output.js';
 import { AnswerError } from './reader.js';
 import { compare, type Sample } from './sample.js';

@@ -4,7 +4,7 @@
 //! takes the replies out of two and puts the events that wait into the other
 //! two. Native code touches them inside that call only, on the JavaScript
 //! thread, so nothing is shared between threads but the engine's own queues.
-//! What the words mean is in `words.rs`, and for JavaScript in `ts/lane.ts`.
+//! What the words mean is in `words.rs`, and for JavaScript in `ts/lane/record.ts`.
 
 mod bodies;
 mod exchanges;

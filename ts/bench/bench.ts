@@ -1,0 +1,75 @@
+import { binding, type NativeBench } from '../binding/binding.js';
+import { fromNative } from '../errors/errors.js';
+import { type ResolvedBench, resolveBench } from './options.js';
+import type { BenchOptions, BenchProgress, BenchResult } from './types.js';
+
+/** Between two calls of `onProgress`. */
+const PROGRESS_MS = 500;
+
+/**
+ * Loads an HTTP server and resolves to what came of it. The client is native and
+ * runs on threads of its own; JavaScript is not involved until it ends.
+ *
+ * Failed requests are counted, not thrown.
+ *
+ * @param url `http://` only; the whole of it is the request
+ * @throws {ReactorError} (as a rejection) `ERR_REACTOR_INVALID_OPTION` and
+ * `ERR_REACTOR_UNKNOWN_OPTION` for what was asked, `ERR_REACTOR_HOST_NOT_FOUND`
+ * and `ERR_REACTOR_CONNECT` when there is no server at the start,
+ * `ERR_REACTOR_BENCH` for what the system refused. With `signal`, its reason.
+ *
+ * @example
+ * const { rate, latency } = await bench('http://127.0.0.1:8080/', { duration: 2000 });
+ * console.log(`${Math.round(rate)} requests/s, p99 ${latency.p99Ns / 1e6} ms`);
+ */
+export async function bench(url: string | URL, options: BenchOptions = {}): Promise<BenchResult> {
+  const resolved = resolveBench(url, options);
+  const { signal, onProgress } = resolved;
+  signal?.throwIfAborted();
+  const run = await startBench(resolved);
+  const onAbort = () => run.stop();
+  signal?.addEventListener('abort', onAbort);
+  // It may have been aborted while the server was looked up.
+  if (signal?.aborted) {
+    run.stop();
+  }
+  const ticks = onProgress && setInterval(() => onProgress(run.progress()), PROGRESS_MS);
+  try {
+    const result = await run.result;
+    signal?.throwIfAborted();
+    return result;
+  } finally {
+    clearInterval(ticks);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A run under way. */
+export interface BenchRun {
+  /** Resolves when it has ended. */
+  readonly result: Promise<BenchResult>;
+  progress(): BenchProgress;
+  /** Ends it now; `result` has what was counted. */
+  stop(): void;
+}
+
+/** Starts what `resolveBench` has checked. */
+export async function startBench({ url, native, settings }: ResolvedBench): Promise<BenchRun> {
+  let run: NativeBench;
+  try {
+    run = await binding().startBench(native);
+  } catch (error) {
+    throw fromNative(error);
+  }
+  const result = run.result().then(
+    (report) => ({ url, settings, ...JSON.parse(report) }) as BenchResult,
+    (error: unknown) => {
+      throw fromNative(error);
+    },
+  );
+  return {
+    result,
+    progress: () => JSON.parse(run.progress()) as BenchProgress,
+    stop: () => run.stop(),
+  };
+}

@@ -1,0 +1,255 @@
+import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
+import { show } from '../errors/inspect.js';
+import { isAbortSignal } from '../fetch/genuine.js';
+import { TOKEN } from '../fetch/headers.js';
+import {
+  asObject,
+  DAY_MS,
+  integer,
+  invalid,
+  optional,
+  type Rule,
+  refuseUnknown,
+  text,
+  unixSocket,
+} from '../options/options.js';
+import { isBytes, isFieldValue } from '../options/routes.js';
+import type { BenchOptions, BenchSettings } from './types.js';
+
+/** The native client keeps whole copies of the request. */
+const MAX_BODY = 64 * 1024 * 1024;
+
+const DEFAULT_DURATION_MS = 10_000;
+
+/** Every option that is a number or a short text, its default and its range. */
+const RULES = {
+  threads: integer(1, 64, 1),
+  connections: integer(1, 65_535, 64),
+  duration: optional(duration(1)),
+  requests: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+  pipeline: integer(1, 1024, 1),
+  rate: optional(integer(1, 10_000_000)),
+  warmup: duration(0, 0),
+  timeout: duration(1, 5000),
+  method: text(
+    'a method other than CONNECT, such as GET',
+    /^(?!CONNECT$)[\w!#$%&'*+.^`|~-]+$/,
+    'GET',
+  ),
+  expectStatus: optional(integer(100, 999)),
+  unix: optional(unixSocket()),
+};
+
+/** The name of an option that a flag can set. */
+export type BenchOptionName = keyof typeof RULES;
+
+type ValueOf<K extends BenchOptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
+
+const NAMES = [
+  ...Object.keys(RULES),
+  'keepAlive',
+  'headers',
+  'body',
+  'expectBody',
+  'signal',
+  'onProgress',
+];
+
+/** Where requests go, and how errors call the argument. */
+const URL_ALLOWED =
+  'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
+
+/** What a user gave to `bench`, checked. */
+export interface ResolvedBench {
+  readonly url: string;
+  readonly native: NativeBenchOptions;
+  readonly settings: BenchSettings;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: BenchOptions['onProgress'];
+}
+
+/**
+ * Checks what a user gave to `bench` and fills in the defaults. `label` says how
+ * the user wrote an option.
+ * @throws {ReactorError} names the first option that is wrong.
+ */
+export function resolveBench(
+  url: unknown,
+  given: BenchOptions,
+  label: (name: string) => string = (name) => `option "${name}"`,
+): ResolvedBench {
+  const parsed = parseUrl(url);
+  const options = asObject('options', given);
+  refuseUnknown(options, NAMES, '');
+  const get = <K extends BenchOptionName>(name: K): ValueOf<K> => {
+    const rule: Rule<unknown> = RULES[name];
+    const value = options[name];
+    if (value === undefined) {
+      return rule.fallback() as ValueOf<K>;
+    }
+    if (!rule.accepts(value)) {
+      throw invalid(label(name), rule.allowed, value);
+    }
+    return value as ValueOf<K>;
+  };
+  const { keepAlive = true, signal, onProgress } = options as BenchOptions;
+  if (typeof keepAlive !== 'boolean') {
+    throw invalid(label('keepAlive'), 'true or false', keepAlive);
+  }
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw invalid(label('signal'), 'an AbortSignal', signal);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalid(label('onProgress'), 'a function', onProgress);
+  }
+  const connections = get('connections');
+  const threads = get('threads');
+  if (threads > connections) {
+    const most = `at most the number of connections, which is ${connections}`;
+    throw invalid(label('threads'), most, threads);
+  }
+  const pipeline = get('pipeline');
+  if (pipeline > 1 && !keepAlive) {
+    const why = '1 without keep-alive, where a connection carries one request';
+    throw invalid(label('pipeline'), why, pipeline);
+  }
+  const method = get('method');
+  const expectBody = bytes(label('expectBody'), options.expectBody);
+  if (method === 'HEAD' && expectBody !== undefined && expectBody.length > 0) {
+    throw invalid(label('expectBody'), 'empty for HEAD, whose answers have no body', method);
+  }
+  const requests = get('requests');
+  const duration = get('duration') ?? (requests === undefined ? DEFAULT_DURATION_MS : undefined);
+  const rate = get('rate');
+  const unix = get('unix');
+  const expectStatus = get('expectStatus');
+  const warmup = get('warmup');
+  const timeout = get('timeout');
+  return {
+    url: parsed.href,
+    native: {
+      ...(unix === undefined ? {} : { unix }),
+      hostname: parsed.hostname,
+      port: Number(parsed.port || 80),
+      host: parsed.host,
+      target: parsed.pathname + parsed.search,
+      method,
+      headers: fields(label('headers'), options.headers),
+      body: bytes(label('body'), options.body) ?? new Uint8Array(),
+      threads,
+      connections,
+      pipeline,
+      keepAlive,
+      ...(duration === undefined ? {} : { duration }),
+      ...(requests === undefined ? {} : { requests }),
+      ...(rate === undefined ? {} : { rate }),
+      warmup,
+      timeout,
+      ...(expectStatus === undefined ? {} : { expectStatus }),
+      ...(expectBody === undefined ? {} : { expectBody }),
+    },
+    settings: {
+      threads,
+      connections,
+      pipeline,
+      keepAlive,
+      rate: rate ?? null,
+      durationMs: duration ?? null,
+      requests: requests ?? null,
+      warmupMs: warmup,
+      timeoutMs: timeout,
+    },
+    signal,
+    onProgress,
+  };
+}
+
+/**
+ * The checked value of `name` as a flag spells it.
+ * @throws {ReactorError} names the flag, and what it accepts.
+ */
+export function parseBenchOption(name: BenchOptionName, label: string, spelled: string): unknown {
+  const rule: Rule<unknown> = RULES[name];
+  const value = rule.fromText(spelled);
+  if (!rule.accepts(value)) {
+    throw invalid(label, rule.allowed, spelled);
+  }
+  return value;
+}
+
+/** One line `Name: value` as a flag spells it. */
+export function parseHeader(label: string, line: string): [name: string, value: string] {
+  const [, name, value] = /^([^:]+):[ \t]*(.*?)[ \t]*$/s.exec(line) ?? [];
+  if (name === undefined || value === undefined || !TOKEN.test(name) || !isFieldValue(value)) {
+    throw invalid(label, 'a line such as "Accept: text/plain"', line);
+  }
+  return [name, value];
+}
+
+/** `localhost:8080/path` is taken for `http://localhost:8080/path`. */
+function parseUrl(given: unknown): URL {
+  let text = given instanceof URL ? given.href : given;
+  if (typeof text === 'string') {
+    if (BARE.test(text)) {
+      text = `http://${text}`;
+    }
+    if (/^http:\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
+      const url = new URL(text as string);
+      if (url.username === '' && url.password === '') {
+        return url;
+      }
+    }
+  }
+  throw invalid('url', URL_ALLOWED, given);
+}
+
+/**
+ * A host with or without port and path: no scheme, no user name, and not only a number, which
+ * is a port more likely than an address.
+ */
+const BARE = /^(?!\d+$)(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?:[/?#]|$)/i;
+
+function fields(label: string, given: unknown): NativeField[] {
+  if (given === undefined) {
+    return [];
+  }
+  return Object.entries(asObject(label, given)).flatMap(([name, values]) =>
+    (Array.isArray(values) ? values : [values]).map((value: unknown) => {
+      if (!TOKEN.test(name)) {
+        throw invalid(label, 'an object whose names are tokens', name);
+      }
+      if (typeof value !== 'string' || !isFieldValue(value)) {
+        throw invalid(`${label}, ${show(name)}`, 'a string without control characters', value);
+      }
+      return { name, value: Buffer.from(value, 'latin1') };
+    }),
+  );
+}
+
+/** A copy: the caller may go on writing to its bytes while we start. */
+function bytes(label: string, given: unknown): Uint8Array | undefined {
+  if (given === undefined) {
+    return undefined;
+  }
+  if (typeof given !== 'string' && !isBytes(given)) {
+    throw invalid(label, 'a string or bytes', given);
+  }
+  const copy = typeof given === 'string' ? Buffer.from(given) : Uint8Array.from(given);
+  if (copy.length > MAX_BODY) {
+    throw invalid(label, `at most ${MAX_BODY} bytes`, copy.length);
+  }
+  return copy;
+}
+
+/** Milliseconds; on a command line also with a unit, and seconds without one. */
+function duration(min: number, fallback = min): Rule<number> {
+  const units: Record<string, number> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000 };
+  return {
+    ...integer(min, DAY_MS, fallback),
+    allowed: `from ${min} to ${DAY_MS} milliseconds (on the command line 500ms, 10s, 2m)`,
+    fromText: (spelled) => {
+      const [, number, unit] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
+      return number === undefined ? spelled : Math.round(Number(number) * (units[unit ?? ''] ?? 1));
+    },
+  };
+}

@@ -1,0 +1,423 @@
+import { Blob } from 'node:buffer';
+import { Readable } from 'node:stream';
+// Not the globals: a program may have others in their place, and ours must be Node's.
+import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'node:stream/web';
+import { URLSearchParams } from 'node:url';
+import { types } from 'node:util';
+import type { Bytes } from '../lane/record.js';
+import { handOnDecoder } from './fetched.js';
+import { GenuineResponse } from './genuine.js';
+import { isReadByNode, likeBody } from './likes.js';
+import { boundaryOf, type Pieces, parseForm } from './multipart.js';
+import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.js';
+
+/** The body of a request or a response, which can be read once. */
+export interface Body {
+  /** Has been read, at least in part. */
+  readonly isUsed: boolean;
+  /** As a stream, made when somebody asks for it. */
+  readonly stream: ReadableStream<Uint8Array>;
+  /**
+   * All of it; at once where it is at hand.
+   * @throws {TypeError} where it has been read, or is being read.
+   */
+  takeText(): string | Promise<string>;
+  /** As {@link takeText}; what it gives is the caller's to keep and to change. */
+  takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  /** As {@link takeBytes}, in the pieces that it comes in. */
+  takePieces(): Pieces;
+  /** A body with the same content, to be read apart. */
+  clone(): Body;
+}
+
+/** What is to be sent. */
+export type Content = string | Uint8Array | Blob | ReadableStream<Uint8Array> | null;
+
+/** A body that is at hand. */
+export class StoredBody implements Body {
+  readonly #content: string | Uint8Array | Blob;
+  #stream: ReadableStream<Uint8Array> | null = null;
+  #isTaken = false;
+
+  /** @param content bytes that nobody else changes */
+  constructor(content: string | Uint8Array | Blob) {
+    this.#content = content;
+  }
+
+  get isUsed(): boolean {
+    return this.#isTaken || (this.#stream !== null && isDisturbed(this.#stream));
+  }
+
+  get stream(): ReadableStream<Uint8Array> {
+    if (this.#stream === null) {
+      this.#stream = this.#isTaken ? spentStream() : streamOf(this.#content);
+    }
+    return this.#stream;
+  }
+
+  takeText(): string | Promise<string> {
+    const content = this.#take();
+    if (typeof content === 'string') {
+      return wellFormed(content);
+    }
+    return types.isUint8Array(content) ? decode(content) : content.text();
+  }
+
+  takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
+    const content = this.#take();
+    if (typeof content === 'string') {
+      return encode(content);
+    }
+    return types.isUint8Array(content)
+      ? new Uint8Array(content)
+      : content.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  }
+
+  takePieces(): Pieces {
+    const content = this.#take();
+    if (typeof content === 'string') {
+      return [encode(content)];
+    }
+    return types.isUint8Array(content) ? [content] : piecesOf(content.stream());
+  }
+
+  /** For sending. */
+  take(): string | Uint8Array | Blob {
+    return this.#take();
+  }
+
+  clone(): StoredBody {
+    refuseUnusable(this.isUsed, this.#stream);
+    return new StoredBody(this.#content);
+  }
+
+  #take(): string | Uint8Array | Blob {
+    refuseUnusable(this.isUsed, this.#stream);
+    this.#isTaken = true;
+    if (this.#stream !== null) {
+      // Whoever holds the stream sees that it is spent.
+      void spend(this.#stream);
+    }
+    return this.#content;
+  }
+}
+
+/** A body that is a stream. */
+export class StreamedBody implements Body {
+  #stream: ReadableStream<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#stream = stream;
+  }
+
+  get isUsed(): boolean {
+    return isDisturbed(this.#stream);
+  }
+
+  get stream(): ReadableStream<Uint8Array> {
+    return this.#stream;
+  }
+
+  async takeText(): Promise<string> {
+    return decode(await this.takeBytes());
+  }
+
+  takeBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    refuseUnusable(this.isUsed, this.#stream);
+    return readAll(this.#stream);
+  }
+
+  takePieces(): Pieces {
+    refuseUnusable(this.isUsed, this.#stream);
+    return piecesOf(this.#stream);
+  }
+
+  /** For sending. */
+  take(): ReadableStream<Uint8Array> {
+    refuseUnusable(this.isUsed, this.#stream);
+    return this.#stream;
+  }
+
+  clone(): StreamedBody {
+    refuseUnusable(this.isUsed, this.#stream);
+    const [mine, other] = this.#stream.tee();
+    handOnScope(this.#stream, mine);
+    handOnScope(this.#stream, other);
+    handOnDecoder(this.#stream, mine);
+    handOnDecoder(this.#stream, other);
+    this.#stream = mine;
+    return new StreamedBody(other);
+  }
+}
+
+/**
+ * The body that the standard makes of what a program gave, and the
+ * `content-type` that comes with it (Fetch standard, "extract a body").
+ */
+export function extract(
+  given: unknown,
+): readonly [body: StoredBody | StreamedBody, type: string | null] {
+  if (typeof given === 'object' && given !== null) {
+    if (ArrayBuffer.isView(given)) {
+      return [new StoredBody(copyOf(given)), null];
+    }
+    if (given instanceof ReadableStream) {
+      refuseUnusable(isDisturbed(given), given);
+      rememberScope(given);
+      return [new StreamedBody(given), null];
+    }
+    if (given instanceof URLSearchParams) {
+      const type = 'application/x-www-form-urlencoded;charset=UTF-8';
+      return [new StoredBody(given.toString()), type];
+    }
+    if (given instanceof Blob) {
+      return [new StoredBody(given), given.type === '' ? null : given.type];
+    }
+    if (types.isAnyArrayBuffer(given)) {
+      return [new StoredBody(copyOf(wholeOf(given))), null];
+    }
+    if (isReadByNode(given)) {
+      // Rare and intricate: Node knows how.
+      const genuine = new GenuineResponse(given as FormData);
+      const type = genuine.headers.get('content-type');
+      const stream = guarded(genuine.body as ReadableStream<Uint8Array>);
+      rememberScope(stream);
+      return [new StreamedBody(stream), type];
+    }
+    const like = likeBody(given);
+    if (like !== null) {
+      const [content, type] = like;
+      if (typeof content === 'string') {
+        return [new StoredBody(content), type];
+      }
+      rememberScope(content);
+      return [new StreamedBody(content), type];
+    }
+    const stream = byteStreamFrom(given);
+    if (stream !== null) {
+      rememberScope(stream);
+      return [new StreamedBody(stream), null];
+    }
+  }
+  return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];
+}
+
+/** The methods that a request and a response share, for a body or none. */
+export const consume = {
+  text(body: Body | null): Promise<string> {
+    return settled(() => body?.takeText() ?? '');
+  },
+
+  json(body: Body | null): Promise<unknown> {
+    return settled(() => {
+      const text = body?.takeText() ?? '';
+      return typeof text === 'string' ? JSON.parse(text) : text.then(JSON.parse);
+    });
+  },
+
+  bytes(body: Body | null): Promise<Uint8Array<ArrayBuffer>> {
+    return settled(() => body?.takeBytes() ?? new Uint8Array());
+  },
+
+  /** Node 26 is the first that has it. */
+  textStream(body: Body | null): ReadableStream<string> {
+    if (body === null) {
+      return new ReadableStream({ start: (controller) => controller.close() });
+    }
+    refuseUnusable(body.isUsed, body.stream);
+    return body.stream.pipeThrough(new TextDecoderStream() as TextDecoding);
+  },
+
+  async arrayBuffer(body: Body | null): Promise<ArrayBuffer> {
+    return (await consume.bytes(body)).buffer;
+  },
+
+  async blob(body: Body | null, type: string | null): Promise<Blob> {
+    return genuine(await consume.bytes(body), type).blob();
+  },
+
+  async formData(body: Body | null, type: string | null): Promise<FormData> {
+    const boundary = boundaryOf(type);
+    return boundary === null
+      ? genuine(await consume.bytes(body), type).formData()
+      : parseForm(body?.takePieces() ?? [], boundary);
+  },
+};
+
+/** Node's types let it take buffers of every kind, and so no stream of bytes. */
+type TextDecoding = ReadableWritablePair<string, Uint8Array>;
+
+/** UTF-8 as the standard decodes it: without a byte order mark. */
+export function decode(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const text = utf8Slice.call(bytes, start, end);
+  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+}
+
+/** Whether somebody has read from the stream. */
+export function isDisturbed(stream: ReadableStream): boolean {
+  // Node's types know only its own streams here; its documentation, both.
+  return Readable.isDisturbed(stream as never);
+}
+
+/**
+ * @throws {TypeError} where the body has been read, or a reader has its stream.
+ */
+export function refuseUnusable(isUsed: boolean, stream: ReadableStream | null): void {
+  if (isUsed) {
+    throw new TypeError('Body is unusable: Body has already been read');
+  }
+  if (stream?.locked) {
+    throw new TypeError('Body is unusable: its stream has a reader');
+  }
+}
+
+/** A body that has been read. */
+export function spentBody(): StoredBody {
+  const body = new StoredBody('');
+  body.take();
+  return body;
+}
+
+/** A stream that gives nothing but an error. */
+export function brokenStream(error: unknown): ReadableStream<Uint8Array> {
+  return new ReadableStream({ type: 'bytes', start: (controller) => controller.error(error) });
+}
+
+/** A stream that has been read to its end by somebody. */
+function spentStream(): ReadableStream<Uint8Array> {
+  const stream = streamOf('');
+  void spend(stream);
+  return stream;
+}
+
+/** Everything a stream still has, in one piece. */
+export async function readAll(stream: ReadableStream): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) {
+      return concat(chunks);
+    }
+    if (!types.isUint8Array(value)) {
+      const error = new TypeError('Received non-Uint8Array chunk');
+      await reader.cancel(error);
+      throw error;
+    }
+    chunks.push(value);
+  }
+}
+
+/** What a stream still has. It counts as read from now on; whoever stops early cancels it. */
+function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  const reader = stream.getReader();
+  let first: ReturnType<typeof reader.read> | null = reader.read();
+  first.catch(() => {});
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        const next = first ?? reader.read();
+        first = null;
+        return next as Promise<IteratorResult<Uint8Array, undefined>>;
+      },
+      async return() {
+        await reader.cancel();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+}
+
+/** In memory of its own, also where there is but one. */
+export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const chunk of chunks) {
+    length += chunk.length;
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** Works on any bytes, and is the fastest way that Node has. */
+const { utf8Slice } = Buffer.prototype as unknown as Record<'utf8Slice', Bytes['utf8Slice']>;
+
+const BYTE_ORDER_MARK = 0xfeff;
+
+const ENCODER = new TextEncoder();
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return ENCODER.encode(text);
+}
+
+/** What comes out when the text is encoded and decoded: no lone surrogates, no mark. */
+function wellFormed(text: string): string {
+  const sound = /\p{Surrogate}/u.test(text) ? decode(encode(text)) : text;
+  return sound.charCodeAt(0) === BYTE_ORDER_MARK ? sound.slice(1) : sound;
+}
+
+/**
+ * A copy: the caller may go on writing to its bytes. Of memory that has been
+ * transferred it is empty.
+ * @throws {TypeError} for memory that is shared or may be resized, which the
+ * standard does not take (Web IDL, "buffer source types").
+ */
+function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  if (!types.isArrayBuffer(buffer) || isResizable(buffer)) {
+    throw new TypeError('a body cannot be made of memory that is shared or resizable');
+  }
+  if (byteLength === 0) {
+    return new Uint8Array();
+  }
+  return new Uint8Array(buffer, byteOffset, byteLength).slice();
+}
+
+function wholeOf(buffer: ArrayBufferLike): ArrayBufferView {
+  return { buffer, byteOffset: 0, byteLength: buffer.byteLength };
+}
+
+/** Since ES2024. */
+function isResizable(buffer: ArrayBuffer): boolean {
+  return (buffer as { resizable?: boolean }).resizable === true;
+}
+
+function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Array> {
+  if (content instanceof Blob) {
+    return content.stream();
+  }
+  return new ReadableStream({
+    type: 'bytes',
+    pull(controller) {
+      // A byte stream takes the memory of what it is given, so it gets a copy.
+      const bytes = typeof content === 'string' ? encode(content) : new Uint8Array(content);
+      if (bytes.length > 0) {
+        controller.enqueue(bytes);
+      }
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+  });
+}
+
+/** Reads a stream for nobody, so that it is locked and disturbed. */
+async function spend(stream: ReadableStream): Promise<void> {
+  const reader = stream.getReader();
+  await reader.cancel();
+}
+
+/** What is wrong with a body rejects the promise; it does not throw at the caller. */
+function settled<T>(take: () => T | Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(take());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function genuine(bytes: Uint8Array<ArrayBuffer>, type: string | null): Response {
+  return new GenuineResponse(bytes, type === null ? {} : { headers: { 'content-type': type } });
+}

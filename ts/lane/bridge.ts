@@ -1,0 +1,739 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Blob } from 'node:buffer';
+import { ReadableStream } from 'node:stream/web';
+import { format } from 'node:util';
+import { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import type { Content } from '../fetch/body.js';
+import { asDecoded } from '../fetch/fetched.js';
+import { asParts, isResponse } from '../fetch/foreign.js';
+import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
+import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
+import { scopeOf } from '../fetch/streams.js';
+import type { Proxies } from '../proxy/proxies.js';
+import { type Desk, Exchange } from './exchange.js';
+import { Heads } from './heads.js';
+import { StreamedIncoming } from './incoming.js';
+import { type ConnectionPlace, Outgoing, type Sender, type Starting } from './outgoing.js';
+import {
+  ACK,
+  BODY,
+  BODY_END,
+  type Bytes,
+  GONE,
+  HALF_CLOSED,
+  type Lane,
+  OPENED,
+  PEER_IS_TEXT,
+  PULL,
+  REQUEST,
+  TEXT,
+  TIMED_OUT,
+  TOO_SMALL,
+  UNSENDABLE,
+} from './record.js';
+import { Replies } from './replies.js';
+
+/** What answers requests, as the bridge calls it. */
+export type AnyHandler = (
+  request: ReactorRequest,
+  info: ReactorInfo,
+  context?: ReactorInfo,
+) => unknown;
+
+/** One handler, and the names of its pattern's parameters in their order. */
+export interface Entry {
+  readonly handle: AnyHandler;
+  readonly paramNames: readonly string[];
+}
+
+/** What a bridge is made of. */
+export interface BridgeOptions {
+  /** The handler of a route by its number in the request; `undefined` for one that is let go. */
+  find(route: number): Entry | undefined;
+  /** What the program gave to answer a failure with. */
+  readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
+  /** Whose word about a request's origin is taken; without, nobody's. */
+  readonly proxies?: Proxies | null;
+  /**
+   * Takes every request as it is, in place of the handlers. It answers through
+   * the bridge as its {@link Sender}, and must not throw.
+   */
+  readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
+  /** Hears of connections, where the engine was asked to tell of them; must not throw. */
+  readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
+}
+
+/** What has become of a connection. */
+export interface ConnectionEvent extends ConnectionPlace {
+  /** `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`; of a refused one only the client is known. */
+  readonly kind: number;
+  /** The client's; both `undefined` on a unix socket. */
+  readonly address: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** More than nearly every request needs; limits on heads may allow larger ones. */
+const EVENT_WORDS = 16 * 1024;
+const EVENT_BYTES = 256 * 1024;
+
+/**
+ * Requests that are handled before timers and sockets of the program get their
+ * turn.
+ */
+const MOST_AT_A_TIME = 512;
+
+/** As the engine's own 503 has it. */
+const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
+
+const promiseThen = Promise.prototype.then;
+
+const RESOLVED = Promise.resolve();
+
+/**
+ * The JavaScript end of a lane: takes events in batches, calls handlers, gives
+ * replies back in batches.
+ *
+ * A handler that answers at once costs no promise, no closure and no call of
+ * native code: its reply waits for the next turn. Where some handler of a batch
+ * has not answered, the next turn waits until the microtasks are done. Most
+ * `async` handlers have answered by then, their replies leave together, and what
+ * they read of their requests was still in the arrays.
+ */
+export class Bridge implements Desk, Sender {
+  host = 'localhost';
+  startId = '';
+  readonly proxies: Proxies | null;
+  readonly replies: Replies;
+  readonly takesAnyBody: boolean;
+  readonly #lane: Lane;
+  readonly #options: BridgeOptions;
+  #events = new Uint32Array(EVENT_WORDS);
+  #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
+
+  /** Exchanges that outlived the dispatch of their request, by number. */
+  readonly #open: (Exchange | undefined)[] = [];
+  /** The heads of the batch that is in the arrays. */
+  readonly #heads: Heads[] = [];
+  /** Its exchanges with a body in the arrays. */
+  readonly #bodies: Exchange[] = [];
+  /** Streaming responses that have not begun. */
+  readonly #starting: Starting[] = [];
+  /** Exchanges that have taken of their bodies since the last turn. */
+  readonly #credits: Exchange[] = [];
+  /** Waiters that wait for nothing, to be used again. */
+  readonly #waiters: Waiter[] = [];
+  /** An exchange of this batch has not been answered. */
+  #hasPending = false;
+
+  #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
+  #left = MOST_AT_A_TIME;
+  #onFlushed: (() => void)[] = [];
+  /** Promises that handlers want waited for. */
+  #background = 0;
+  readonly #onSettled: (() => void)[] = [];
+  /** The address of the last client that has one in text, as bytes and as text. */
+  #peer = '';
+
+  /**
+   * Whatever schedules a turn, a turn is nobody's in particular: it must not run
+   * in the async context of the one request that happened to ask for it.
+   */
+  readonly #context = new AsyncResource('ReactorLane');
+  readonly #tick = () => this.#drain();
+  readonly #afterMicrotasks = () => process.nextTick(this.#tick);
+  readonly #immediate = () => {
+    this.#left = MOST_AT_A_TIME;
+    this.#drain();
+  };
+
+  constructor(lane: Lane, options: BridgeOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.proxies = options.proxies ?? null;
+    this.replies = new Replies(lane);
+    this.takesAnyBody = options.take !== undefined;
+  }
+
+  /** Events wait. The lane calls it, at most once until a turn has found nothing. */
+  wake(): void {
+    if (this.#state === 'resting') {
+      this.#left = MOST_AT_A_TIME;
+      this.#drain();
+    }
+  }
+
+  /** The lane has been closed: no client is there any more, and nobody else will tell. */
+  close(): void {
+    for (const exchange of this.#open.splice(0)) {
+      exchange?.runInAsyncScope(exchange.abort, exchange);
+    }
+  }
+
+  schedule(): void {
+    if (this.#state === 'resting') {
+      this.#state = 'ticking';
+      this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
+    }
+  }
+
+  start(response: Starting): void {
+    this.#starting.push(response);
+    this.schedule();
+  }
+
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onFlushed.push(resolve);
+    });
+  }
+
+  /** @param kind `CUT` or `FINISH` */
+  endConnection(kind: number, place: ConnectionPlace): void {
+    const { ioThread, slot, number } = place;
+    this.replies.endConnection(kind, ioThread, slot, number);
+    this.schedule();
+  }
+
+  pull(exchange: Exchange, bytes: number): void {
+    if (exchange.credit === 0) {
+      this.#credits.push(exchange);
+    }
+    exchange.credit += bytes;
+    this.schedule();
+  }
+
+  finish(exchange: Exchange): void {
+    if (this.#open[exchange.id] === exchange) {
+      this.#open[exchange.id] = undefined;
+    }
+    exchange.end();
+  }
+
+  waitUntil(exchange: Exchange, promise: unknown): void {
+    this.#background++;
+    Promise.resolve(promise)
+      .catch((error: unknown) => this.report(exchange, error))
+      .finally(() => this.#isBackgroundOver());
+  }
+
+  /** Resolves when no promise is left that a handler wants waited for. */
+  settled(): Promise<void> {
+    if (this.#background === 0) {
+      return RESOLVED;
+    }
+    return new Promise((resolve) => {
+      this.#onSettled.push(resolve);
+    });
+  }
+
+  /** Whether a handler wants something waited for. */
+  get hasBackground(): boolean {
+    return this.#background > 0;
+  }
+
+  #isBackgroundOver(): void {
+    this.#background--;
+    if (this.#background === 0) {
+      for (const resolve of this.#onSettled.splice(0)) {
+        resolve();
+      }
+    }
+  }
+
+  report(exchange: Exchange, error: unknown): void {
+    // What the abort of its signal did to the handler is no news.
+    if (exchange.isGone && isAbort(error, exchange)) {
+      return;
+    }
+    const { onError } = this.#options;
+    if (onError === undefined) {
+      print(error, exchange);
+      return;
+    }
+    try {
+      // For the program's log. What it answers comes too late.
+      const promise = promiseOf(onError(error, exchange.request as ReactorRequest));
+      if (promise !== null) {
+        promiseThen.call(promise, undefined, (second) => print(second, exchange));
+      }
+    } catch (second) {
+      print(second, exchange);
+    }
+  }
+
+  fail(exchange: Exchange, error: unknown): void {
+    if (isAnswer(error) && exchange.isOpen) {
+      this.#respond(exchange, error);
+      return;
+    }
+    if (!exchange.isOpen) {
+      this.report(exchange, error);
+      return;
+    }
+    const isExpected = exchange.isGone && isAbort(error, exchange);
+    const { onError } = this.#options;
+    if (isExpected || exchange.hasFailed || onError === undefined) {
+      this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
+      this.finish(exchange);
+      this.schedule();
+      if (!isExpected) {
+        print(error, exchange);
+      }
+      return;
+    }
+    exchange.hasFailed = true;
+    let answer: unknown;
+    try {
+      answer = onError(error, exchange.request as ReactorRequest);
+    } catch (second) {
+      this.fail(exchange, second);
+      return;
+    }
+    this.#answer(exchange, answer);
+  }
+
+  /** Answers with what a handler's promise came to. */
+  settle(waiter: Waiter, exchange: Exchange, answer: unknown): void {
+    this.#waiters.push(waiter);
+    this.#respond(exchange, answer);
+    this.schedule();
+  }
+
+  /** Answers for a handler's promise that was rejected. */
+  settleFailed(waiter: Waiter, exchange: Exchange, error: unknown): void {
+    this.#waiters.push(waiter);
+    this.fail(exchange, error);
+    this.schedule();
+  }
+
+  #drain(): void {
+    let isWhole = false;
+    try {
+      this.#takeTurns();
+      isWhole = true;
+    } finally {
+      // An error here is a defect of ours; it must not keep what waits from coming.
+      if (!isWhole) {
+        this.#defer();
+      }
+    }
+  }
+
+  #takeTurns(): void {
+    for (;;) {
+      this.#state = 'draining';
+      const count = this.#turn();
+      if (count === TOO_SMALL) {
+        this.#events = new Uint32Array(2 * this.#events.length);
+        this.#bytes = Buffer.allocUnsafeSlow(2 * this.#bytes.length) as Bytes;
+        continue;
+      }
+      if (count === 0) {
+        this.#state = 'resting';
+        return;
+      }
+      this.#dispatch(count);
+      this.#left -= count;
+      if (this.#left <= 0) {
+        this.#defer();
+        return;
+      }
+      if (this.#hasPending) {
+        this.#state = 'ticking';
+        this.#context.runInAsyncScope(this.#awaitMicrotasks, this);
+        return;
+      }
+    }
+  }
+
+  #defer(): void {
+    this.#state = 'deferred';
+    this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
+  }
+
+  /** A tick of its own would come before the microtasks that are queued; one from theirs, after. */
+  #awaitMicrotasks(): void {
+    RESOLVED.then(this.#afterMicrotasks);
+  }
+
+  #turn(): number {
+    for (const outgoing of this.#starting) {
+      outgoing.begin();
+    }
+    empty(this.#starting);
+    for (const exchange of this.#credits) {
+      if (exchange.isOpen) {
+        this.replies.plain(PULL, exchange.id, exchange.credit);
+      }
+      exchange.credit = 0;
+    }
+    empty(this.#credits);
+    for (const exchange of this.#bodies) {
+      exchange.keepBody();
+    }
+    empty(this.#bodies);
+    for (const heads of this.#heads) {
+      heads.freeze();
+    }
+    empty(this.#heads);
+    this.#hasPending = false;
+
+    const { words, wordCount, bytes } = this.replies;
+    // Cleared first: replies that native code refuses must not be sent again.
+    this.replies.clear();
+    const count = this.#lane.turn(this.#events, this.#bytes, words, wordCount, bytes);
+    if (this.#onFlushed.length > 0) {
+      const waiting = this.#onFlushed;
+      this.#onFlushed = [];
+      for (const resolve of waiting) {
+        resolve();
+      }
+    }
+    return count;
+  }
+
+  #dispatch(count: number): void {
+    const events = this.#events;
+    let at = 0;
+    for (let left = count; left > 0; left--) {
+      const word = events[at] as number;
+      const kind = word & 0xff;
+      if (kind === REQUEST) {
+        this.#request(at, left);
+      } else {
+        this.#other(kind, at);
+      }
+      at += word >>> 8;
+    }
+  }
+
+  #request(at: number, left: number): void {
+    const events = this.#events;
+    const head = events[at + 2] as number;
+    let heads = this.#heads[this.#heads.length - 1];
+    if (heads === undefined || head >= heads.end) {
+      heads = this.#headsFrom(at, left);
+    }
+    const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
+    const peer = isText ? this.#peerAt(at) : (events[at + 11] as number) | 0;
+    const exchange = new Exchange(this, heads, at, peer);
+    if (exchange.incoming !== null) {
+      if (exchange.incoming instanceof StreamedIncoming) {
+        this.#open[exchange.id] = exchange;
+      } else {
+        this.#bodies.push(exchange);
+      }
+    }
+    const { take } = this.#options;
+    if (take !== undefined) {
+      exchange.runInAsyncScope(take, undefined, exchange, this);
+      if (exchange.isOpen) {
+        this.#open[exchange.id] = exchange;
+        this.#hasPending = true;
+      }
+      return;
+    }
+    const entry = this.#options.find(events[at + 15] as number);
+    if (entry === undefined) {
+      // It may be asked again: there are other routes now.
+      const { id, isHead } = exchange;
+      this.replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
+      this.finish(exchange);
+      return;
+    }
+    const request = new ReactorRequest(exchange, entry.paramNames);
+    exchange.request = request;
+    exchange.runInAsyncScope(this.#handle, this, exchange, request, entry);
+  }
+
+  /** Runs in the request's own async context, and so does all that comes of it. */
+  #handle(exchange: Exchange, request: ReactorRequest, { handle }: Entry): void {
+    let answer: unknown;
+    try {
+      const info = new ReactorInfo(request);
+      // A second time in the place where Workers and Hono have their execution context.
+      answer = handle(request, info, info);
+    } catch (error) {
+      this.fail(exchange, error);
+      return;
+    }
+    this.#answer(exchange, answer);
+  }
+
+  /** The heads of the requests from here on, as many as share one text. */
+  #headsFrom(at: number, left: number): Heads {
+    const events = this.#events;
+    const heads = new Heads(events, this.#bytes, events[at + 2] as number);
+    let next = at;
+    for (let rest = left; rest > 0; rest--) {
+      const word = events[next] as number;
+      if ((word & 0xff) === REQUEST) {
+        const end = (events[next + 2] as number) + (events[next + 3] as number);
+        if (!heads.extend(end)) {
+          break;
+        }
+      }
+      next += word >>> 8;
+    }
+    this.#heads.push(heads);
+    return heads;
+  }
+
+  /** Most requests come from the client, or the proxy, that the last came from. */
+  #peerAt(at: number): string {
+    const bytes = this.#bytes;
+    const start = this.#events[at + 11] as number;
+    const length = (this.#events[at + 12] as number) >>> 16;
+    const last = this.#peer;
+    let i = last.length === length ? 0 : length;
+    while (i < length && bytes[start + i] === last.charCodeAt(i)) {
+      i++;
+    }
+    if (i < length || last.length !== length) {
+      this.#peer = bytes.latin1Slice(start, start + length);
+    }
+    return this.#peer;
+  }
+
+  #other(kind: number, at: number): void {
+    const events = this.#events;
+    if (kind >= OPENED) {
+      this.#options.onConnection?.(this.#connectionAt(kind, at), this);
+      return;
+    }
+    if (kind === UNSENDABLE) {
+      // What can be checked here has been; the engine has the last word.
+      const start = events[at + 2] as number;
+      const why = this.#bytes.utf8Slice(start, start + (events[at + 3] as number));
+      printUnsendable(new ReactorError('ERR_REACTOR_INVALID_RESPONSE', why));
+      return;
+    }
+    const exchange = this.#open[events[at + 1] as number];
+    // It may have been answered while the event was on its way.
+    if (exchange === undefined) {
+      return;
+    }
+    if (kind === ACK) {
+      exchange.onAck?.(events[at + 2] as number);
+    } else if (kind === GONE) {
+      this.#open[exchange.id] = undefined;
+      const status = events[at + 2] as number;
+      if (status === 0) {
+        exchange.runInAsyncScope(exchange.abort, exchange);
+      } else {
+        exchange.runInAsyncScope(exchange.refuse, exchange, status);
+      }
+    } else if (kind === TIMED_OUT) {
+      this.#open[exchange.id] = undefined;
+      exchange.runInAsyncScope(exchange.timeOut, exchange);
+    } else if (kind === HALF_CLOSED) {
+      exchange.runInAsyncScope(exchange.hangUp, exchange);
+    } else if (exchange.incoming instanceof StreamedIncoming) {
+      if (kind === BODY) {
+        const start = events[at + 2] as number;
+        const end = start + (events[at + 3] as number);
+        exchange.incoming.push(new Uint8Array(this.#bytes.subarray(start, end)));
+      } else if (kind === BODY_END) {
+        exchange.incoming.complete();
+      }
+    }
+  }
+
+  #connectionAt(kind: number, at: number): ConnectionEvent {
+    const word = (offset: number) => this.#events[at + offset] as number;
+    const ip = word(5);
+    const port = word(6) & 0xffff;
+    const address =
+      word(4) !== 0
+        ? this.#bytes.latin1Slice(ip, ip + (word(6) >>> 16))
+        : [ip >>> 24, (ip >> 16) & 255, (ip >> 8) & 255, ip & 255].join('.');
+    const peer = port === 0 ? { address: undefined, port: undefined } : { address, port };
+    return { kind, ioThread: word(1), slot: word(2), number: word(3), ...peer };
+  }
+
+  /** Answers with what a handler returned. */
+  #answer(exchange: Exchange, answer: unknown): void {
+    const promise = promiseOf(answer);
+    if (promise === null) {
+      this.#respond(exchange, answer);
+      return;
+    }
+    this.#open[exchange.id] = exchange;
+    this.#hasPending = true;
+    const waiter = this.#waiters.pop() ?? new Waiter(this);
+    waiter.exchange = exchange;
+    // Not its own `then`: a waiter is used again, so it must be told once.
+    promiseThen.call(promise, waiter.resolve, waiter.reject);
+  }
+
+  #respond(exchange: Exchange, answer: unknown): void {
+    try {
+      if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
+        const content = takeContent(answer);
+        const { status } = answer;
+        this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
+      } else {
+        const { status, fields, content } = asParts(answer);
+        this.#send(exchange, status, fields, content, 0);
+      }
+    } catch (error) {
+      this.fail(exchange, error);
+    }
+  }
+
+  #send(
+    exchange: Exchange,
+    status: number,
+    fields: string[] | null,
+    content: Content,
+    flags: number,
+  ): void {
+    if (!exchange.isOpen) {
+      discard(content, exchange.reason);
+      return;
+    }
+    if (status === 0) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_RESPONSE',
+        'a handler must not answer with Response.error()',
+      );
+    }
+    if (content instanceof ReadableStream || content instanceof Blob) {
+      const isBlob = content instanceof Blob;
+      const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
+      const length = isBlob ? content.size : -1;
+      const sent = asDecoded(fields ?? [], stream);
+      const outgoing = this.#outgoing(exchange, status, sent, stream, length);
+      this.#open[exchange.id] = exchange;
+      this.#hasPending = true;
+      this.start(outgoing);
+      const run = scopeOf(stream);
+      run(() => void outgoing.run());
+      const { onGone } = exchange;
+      exchange.onGone = onGone && (() => run(onGone));
+      return;
+    }
+    this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
+    this.finish(exchange);
+  }
+
+  #outgoing(
+    exchange: Exchange,
+    status: number,
+    fields: string[],
+    stream: ReadableStream<Uint8Array>,
+    length: number,
+  ): Outgoing {
+    try {
+      return new Outgoing(this, exchange, status, fields, stream, length);
+    } catch (error) {
+      // Its head cannot be sent; whoever feeds it must not go on for nobody.
+      discard(stream, error);
+      throw error;
+    }
+  }
+}
+
+/**
+ * Waits for a handler's promise. It is used again for the next, so that waiting
+ * makes no closures.
+ */
+class Waiter {
+  exchange: Exchange | null = null;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+
+  constructor(bridge: Bridge) {
+    this.resolve = (answer) => bridge.settle(this, this.#release(), answer);
+    this.reject = (error) => bridge.settleFailed(this, this.#release(), error);
+  }
+
+  /** Its exchange, which it lets go of. */
+  #release(): Exchange {
+    const { exchange } = this;
+    this.exchange = null;
+    return exchange as Exchange;
+  }
+}
+
+/** To set the length of an array costs as much as a call into native code, also where it is empty. */
+function empty(array: unknown[]): void {
+  if (array.length > 0) {
+    array.length = 0;
+  }
+}
+
+/** Nobody will read the content. */
+function discard(content: Content, reason: unknown): void {
+  if (content instanceof ReadableStream) {
+    scopeOf(content)(() => void content.cancel(reason).catch(() => {}));
+  }
+}
+
+/**
+ * A promise of Node's own for one of any kind; `null` for what is none. It never
+ * throws: where the program's value does, when it is looked at, the promise is
+ * rejected.
+ */
+function promiseOf(value: unknown): Promise<unknown> | null {
+  if (typeof value !== 'object' || value === null) {
+    return null;
+  }
+  try {
+    const { then } = value as Partial<PromiseLike<unknown>>;
+    return typeof then === 'function' ? Promise.resolve(value) : null;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** Whether what was thrown is a response of any class, as loaders of Remix and SvelteKit throw them. */
+function isAnswer(thrown: unknown): boolean {
+  try {
+    return isResponse(thrown) && !(thrown instanceof Error);
+  } catch {
+    // A proxy of the program's own.
+    return false;
+  }
+}
+
+/** Whether the error is the signal's own, or one made from it. */
+function isAbort(error: unknown, exchange: Exchange): boolean {
+  if (error === exchange.reason) {
+    return true;
+  }
+  try {
+    return (error as Partial<Error> | null)?.name === 'AbortError';
+  } catch {
+    // The program's own getter threw.
+    return false;
+  }
+}
+
+/** The exchange is over, so that its handler's errors go elsewhere; but it must not vanish. */
+function printUnsendable(error: ReactorError): void {
+  try {
+    console.error('reactor-rs: a response could not be sent, and 500 was:', error);
+  } catch {
+    // A console that the program has replaced.
+    process.stderr.write(`reactor-rs: a response could not be sent: ${error.message}\n`);
+  }
+}
+
+/**
+ * Where the program has no error handler, its errors must not vanish. It never
+ * throws: the rest of a batch waits behind it.
+ */
+function print(error: unknown, { method, url }: Exchange): void {
+  // Not in the format: the URL is the client's.
+  const text = 'reactor-rs: the handler failed for %s %s:';
+  try {
+    console.error(text, method, show(url), error);
+  } catch {
+    // The error's own inspection, or a console that the program has replaced.
+    process.stderr.write(
+      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
+    );
+  }
+}

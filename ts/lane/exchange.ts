@@ -1,0 +1,442 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js';
+import { type FieldSource, joined, separatorOf, trimmed } from '../fetch/headers.js';
+import { RefusedBodyError } from '../fetch/refusal.js';
+import type { ReactorRequest } from '../fetch/request.js';
+import type { Scope } from '../fetch/streams.js';
+import { urlOf } from '../fetch/url.js';
+import type { Origin, Proxies } from '../proxy/proxies.js';
+import type { Heads } from './heads.js';
+import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
+import {
+  BODY_STREAMS,
+  HAS_BODY,
+  HTTP_1_0,
+  METHODS,
+  REQUEST_WORDS,
+  THREAD_SHIFT,
+} from './record.js';
+
+/** What an exchange needs of the bridge it came over. */
+export interface Desk {
+  /** What stands for the host where the client sent none. */
+  readonly host: string;
+  /** What the ids of the server's requests begin with. */
+  readonly startId: string;
+  /** Whose word about a request's origin is taken; `null` for nobody's. */
+  readonly proxies: Proxies | null;
+  /** Whether GET and HEAD may have bodies: in HTTP they may, in the standard's `Request` not. */
+  readonly takesAnyBody: boolean;
+  /** Tells the engine that `bytes` of the request's body have been taken. */
+  pull(exchange: Exchange, bytes: number): void;
+  /** Waits for a promise of a handler's before the server has stopped. */
+  waitUntil(exchange: Exchange, promise: unknown): void;
+}
+
+/** Get and Head: their requests have no body for the standard's `Request`. */
+const LAST_BODILESS = METHODS.indexOf('HEAD');
+
+/**
+ * One request and what becomes of it: everything that `Request` and its
+ * companions read, while they themselves are empty shells.
+ *
+ * Made for every request, so it takes only numbers out of the record. Fields are
+ * looked up in the record while it is there, and in the head's text afterwards.
+ *
+ * As an async resource it is what `AsyncLocalStorage.enterWith` in a handler sets
+ * its store on, which would otherwise be that of all requests in the batch.
+ */
+export class Exchange extends AsyncResource implements FieldSource {
+  readonly desk: Desk;
+  /** Its number in the lane, to be used only while {@link isOpen}. */
+  readonly id: number;
+  /** No reply has ended it, and the client is there. */
+  isOpen = true;
+  /** Before it was answered the client went away or hung up, or the engine answered. */
+  isGone = false;
+  /** Before it was answered the engine refused the rest of its body. */
+  refusal: RefusedBodyError | null = null;
+  /** The handler has failed; the error handler's answer shall not be asked for again. */
+  hasFailed = false;
+  /** What the handler was given. */
+  request: ReactorRequest | null = null;
+  /** The request's body; `null` where there is none. */
+  readonly incoming: WholeIncoming | StreamedIncoming | null;
+  /** Bytes of the body that have been taken and not been reported. */
+  credit = 0;
+  /** What to tell when bytes of the response have left. */
+  onAck: ((bytes: number) => void) | null = null;
+  /** What to tell when the client goes away. */
+  onGone: (() => void) | null = null;
+  /** What to tell when the client has sent its last byte, before that or with it. */
+  onHangUp: (() => void) | null = null;
+  /** The client speaks HTTP/1.0. */
+  readonly isHttp10: boolean;
+
+  readonly #heads: Heads;
+  /** The place of the record in the events. */
+  readonly #at: number;
+  readonly #head: number;
+  readonly #method: number;
+  readonly #target: number;
+  readonly #targetLength: number;
+  readonly #host: number;
+  readonly #hostLength: number;
+  readonly #peer: number | string;
+  readonly #port: number;
+  /** The I/O thread, the connection among its own, and the request among that one's. */
+  readonly #ioThread: number;
+  readonly #connection: number;
+  readonly #slot: number;
+  readonly #sequence: number;
+  /** Offset and length of each route parameter; `null` without any. */
+  readonly #spans: readonly number[] | null;
+  #controller: AbortController | null = null;
+  /** The async context in which the program first asked for the signal. */
+  #signalScope: Scope | null = null;
+  /** What {@link Proxies} make of it, once somebody has asked. */
+  #origin: Origin | null = null;
+
+  /**
+   * @param peer the client's IPv4 address as a number, or its address as text
+   */
+  constructor(desk: Desk, heads: Heads, at: number, peer: number | string) {
+    super('ReactorRequest');
+    const { events } = heads;
+    this.desk = desk;
+    this.#heads = heads;
+    this.#at = at;
+    this.id = events[at + 1] as number;
+    this.#head = events[at + 2] as number;
+    this.#method = events[at + 4] as number;
+    this.#target = events[at + 5] as number;
+    this.#targetLength = events[at + 6] as number;
+    this.#host = events[at + 13] as number;
+    this.#hostLength = events[at + 14] as number;
+    this.#peer = peer;
+    this.#port = (events[at + 12] as number) & 0xffff;
+    this.#spans = events[at + 16] === 0 ? null : spansOf(events, at);
+    this.#connection = events[at + 17] as number;
+    this.#sequence = events[at + 18] as number;
+    this.#slot = events[at + 19] as number;
+    const flags = events[at + 10] as number;
+    this.#ioThread = flags >>> THREAD_SHIFT;
+    this.isHttp10 = (flags & HTTP_1_0) !== 0;
+    this.incoming =
+      (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !desk.takesAnyBody)
+        ? null
+        : (flags & BODY_STREAMS) !== 0
+          ? new StreamedIncoming(this)
+          : new WholeIncoming(this, heads, events[at + 8] as number, events[at + 9] as number);
+  }
+
+  get isHead(): boolean {
+    return this.#method === LAST_BODILESS;
+  }
+
+  get method(): string {
+    return METHODS[this.#method] ?? this.#unusualMethod();
+  }
+
+  /** Whether the method is none of those that every server knows. */
+  get hasOtherMethod(): boolean {
+    return this.#method >= METHODS.length;
+  }
+
+  /** The request target as sent. */
+  get target(): string {
+    return this.#cut(this.#target, this.#targetLength);
+  }
+
+  get url(): string {
+    const { target } = this;
+    const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
+    const origin = this.#forwarded();
+    if (origin === null) {
+      return urlOf(host, target);
+    }
+    // The engine lets only those proxies ask for one that are believed.
+    const isSecure = origin.scheme === 'https' || /^https:/i.test(target);
+    return urlOf(origin.host ?? host, target, isSecure ? 'https' : 'http');
+  }
+
+  /** The client's address; `undefined` on a unix socket. */
+  get remoteAddress(): string | undefined {
+    const origin = this.#forwarded();
+    return origin === null ? this.#peerAddress : origin.address;
+  }
+
+  /** The client's port; `undefined` on a unix socket, and where no proxy tells. */
+  get remotePort(): number | undefined {
+    const origin = this.#forwarded();
+    return origin === null ? this.#peerPort : origin.port;
+  }
+
+  get #peerAddress(): string | undefined {
+    const peer = this.#peer;
+    if (typeof peer === 'string') {
+      return peer;
+    }
+    if (this.#port === 0) {
+      return undefined;
+    }
+    return `${peer >>> 24}.${(peer >> 16) & 255}.${(peer >> 8) & 255}.${peer & 255}`;
+  }
+
+  get #peerPort(): number | undefined {
+    return this.#port === 0 ? undefined : this.#port;
+  }
+
+  /** Tells its connection from all others of the server. */
+  get connectionKey(): number {
+    return connectionKeyOf(this.#ioThread, this.#connection);
+  }
+
+  /** What the engine finds its connection by: the I/O thread, a slot and a number there. */
+  get connectionPlace(): { ioThread: number; slot: number; number: number } {
+    return { ioThread: this.#ioThread, slot: this.#slot, number: this.#connection };
+  }
+
+  /** Bytes of the head; to be asked for in the turn in which it comes. */
+  get headLength(): number {
+    return this.#heads.events[this.#at + 3] as number;
+  }
+
+  /** Its place among the requests of its connection. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** What the access log calls the request. */
+  get requestId(): string {
+    const parts = [this.#ioThread, this.#connection, this.#sequence];
+    return `${this.desk.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
+  }
+
+  /** The values of the route's parameters as sent, in the order of the pattern. */
+  get params(): string[] {
+    const values: string[] = [];
+    const spans = this.#spans ?? [];
+    for (let i = 0; i < spans.length; i += 2) {
+      values.push(this.#cut(spans[i] as number, spans[i + 1] as number));
+    }
+    return values;
+  }
+
+  /** Made when somebody asks for it, as most requests need none. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new GenuineAbortController();
+      this.#signalScope = AsyncLocalStorage.snapshot();
+      if (this.isGone && this.refusal === null) {
+        this.#controller.abort();
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  get isLive(): boolean {
+    return this.#heads.isLive;
+  }
+
+  field(name: string): string | null {
+    if (!this.isLive) {
+      return joined(this.fields(), name);
+    }
+    const { events } = this.#heads;
+    let value: string | null = null;
+    const end = this.#fieldsEnd();
+    for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
+      if (this.#isNamed(i, name)) {
+        const text = this.#cut(events[i + 2] as number, events[i + 3] as number);
+        value = value === null ? text : value + separatorOf(name) + text;
+      }
+    }
+    return value;
+  }
+
+  hasField(name: string): boolean {
+    if (!this.isLive) {
+      return this.field(name) !== null;
+    }
+    const end = this.#fieldsEnd();
+    for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
+      if (this.#isNamed(i, name)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  fields(): string[] {
+    const fields = this.rawFields();
+    for (let i = 0; i < fields.length; i += 2) {
+      fields[i] = (fields[i] as string).toLowerCase();
+    }
+    return fields;
+  }
+
+  /** Names and values in turn, as sent. */
+  rawFields(): string[] {
+    const { text, start } = this.#heads;
+    const fields: string[] = [];
+    // The engine has checked the head: each line is a name, a colon, a value.
+    let line = text.indexOf('\r\n', this.#head - start) + 2;
+    for (;;) {
+      const end = text.indexOf('\r\n', line);
+      if (end <= line) {
+        return fields;
+      }
+      const colon = text.indexOf(':', line);
+      fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
+      line = end + 2;
+    }
+  }
+
+  /** The request's bytes are about to go; a body that may yet be read is kept. */
+  keepBody(): void {
+    if (this.incoming instanceof WholeIncoming) {
+      this.incoming.keep();
+    }
+  }
+
+  /**
+   * The client has sent its last byte. Nearly all that do so have gone, which is
+   * all that a handler can be told in time; but one may yet read its answer, and the
+   * engine gives it a second to be answered.
+   */
+  hangUp(): void {
+    this.isGone = true;
+    this.#abort(undefined);
+    this.onHangUp?.();
+  }
+
+  /** The client has gone away. */
+  abort(): void {
+    this.isOpen = false;
+    this.hangUp();
+    if (this.incoming instanceof StreamedIncoming) {
+      this.incoming.fail(this.signal.reason);
+    }
+    this.onGone?.();
+  }
+
+  /**
+   * The engine has refused the rest of the body, and has answered with this status.
+   * The client is still there, so whoever waits for the body learns of it there and
+   * the signal stays as it is. A handler that waits for something else has only the
+   * signal to learn it from.
+   */
+  refuse(status: number): void {
+    this.isOpen = false;
+    this.isGone = true;
+    this.refusal = new RefusedBodyError(status);
+    const { incoming } = this;
+    if (!(incoming instanceof StreamedIncoming && incoming.isAwaited)) {
+      this.#controller ??= new GenuineAbortController();
+      this.#abort(this.refusal);
+    }
+    if (incoming instanceof StreamedIncoming) {
+      incoming.fail(this.refusal);
+    }
+    this.onHangUp?.();
+    this.onGone?.();
+  }
+
+  /** What ended it before it was answered. */
+  get reason(): unknown {
+    return this.refusal ?? this.signal.reason;
+  }
+
+  /** The engine has answered in the handler's place. */
+  timeOut(): void {
+    this.isOpen = false;
+    this.#controller ??= new GenuineAbortController();
+    this.#abort(
+      new GenuineDOMException(
+        'The request was not answered within "requestTimeout"',
+        'TimeoutError',
+      ),
+    );
+    this.abort();
+  }
+
+  /** A reply has ended it. */
+  end(): void {
+    this.isOpen = false;
+    if (this.incoming instanceof StreamedIncoming) {
+      this.incoming.fail(answered());
+    }
+  }
+
+  /** Whoever listens does so in the context of the request, not of the lane. */
+  #abort(reason: unknown): void {
+    const controller = this.#controller;
+    if (controller !== null) {
+      (this.#signalScope ?? ((call) => call()))(() => controller.abort(reason));
+    }
+  }
+
+  #forwarded(): Origin | null {
+    const { proxies } = this.desk;
+    if (proxies === null) {
+      return null;
+    }
+    this.#origin ??= proxies.originOf(this, this.#peerAddress, this.#peerPort);
+    return this.#origin;
+  }
+
+  /** The words behind the fields are parameters. */
+  #fieldsEnd(): number {
+    const count = this.#heads.events[this.#at + 7] as number;
+    return this.#at + REQUEST_WORDS + 4 * count;
+  }
+
+  #isNamed(at: number, name: string): boolean {
+    const { events, bytes } = this.#heads;
+    const length = name.length;
+    if (events[at + 1] !== length) {
+      return false;
+    }
+    const start = events[at] as number;
+    for (let i = 0; i < length; i++) {
+      const sent = bytes[start + i] as number;
+      const wanted = name.charCodeAt(i);
+      if (sent !== wanted && (sent < 0x41 || sent > 0x5a || sent + 0x20 !== wanted)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #cut(offset: number, length: number): string {
+    const { text, start } = this.#heads;
+    return text.substring(offset - start, offset - start + length);
+  }
+
+  #unusualMethod(): string {
+    const { text, start } = this.#heads;
+    const from = this.#head - start;
+    return text.substring(from, text.indexOf(' ', from));
+  }
+}
+
+/** A connection by its I/O thread and its number there. */
+export function connectionKeyOf(ioThread: number, number: number): number {
+  return ioThread * 2 ** 32 + number;
+}
+
+function spansOf(events: Uint32Array, at: number): number[] {
+  const spans: number[] = [];
+  const count = events[at + 16] as number;
+  let i = at + REQUEST_WORDS + 4 * (events[at + 7] as number);
+  for (let left = count; left > 0; left--, i += 4) {
+    spans.push(events[i + 2] as number, events[i + 3] as number);
+  }
+  return spans;
+}
+
+/** RFC 9110 §5.6.3. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

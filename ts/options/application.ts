@@ -1,0 +1,217 @@
+import { types } from 'node:util';
+import { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import type { ServeOptions } from '../types/types.js';
+import { ALIAS_NAMES } from './aliases.js';
+import { refuseClass, refuseForeignApplication } from './foreign-applications.js';
+import { adviceOn } from './foreign-names.js';
+import { closest } from './names.js';
+
+/** Something that answers requests, whatever else it may have and do. */
+export interface Application {
+  fetch(request: Request, info?: unknown, context?: unknown): Response | Promise<Response>;
+}
+
+/**
+ * The options that `serve` was given, in any of its forms: ours, those of Deno
+ * (`serve({ port }, handler)`), @hono/node-server (`serve({ fetch }, onListen)`) and a port
+ * alone (`serve(handler, 3000)`).
+ *
+ * @param names of options that there are
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` where it is not clear what is meant.
+ */
+export function optionsOf(
+  [first, second, third]: readonly unknown[],
+  names: readonly string[],
+): ServeOptions {
+  refuseForeignApplication('what "serve" is to run', first);
+  if (first === undefined && second === undefined && third === undefined) {
+    return {};
+  }
+  if (isThenable(first)) {
+    throw mistaken('the first argument of "serve" is a promise: await it');
+  }
+  if (typeof first === 'number' && typeof second === 'function') {
+    throw mistaken(`a port is the second argument of "serve": serve(handler, ${first})`);
+  }
+  if (typeof first === 'number' && second === undefined) {
+    throw mistaken(
+      `options must be an object, got ${show(first)}; for a port write { port: ${first} }`,
+    );
+  }
+  if (first instanceof URL) {
+    throw mistaken(`a module is an option of "serve": serve({ module: ${show(first.href)} })`);
+  }
+  if (typeof first === 'string' && second === undefined) {
+    throw mistaken(
+      `options must be an object, got ${show(first)}; for a module write { module: ${show(first)} }`,
+    );
+  }
+  refuseClass('what "serve" is to run', first);
+  const application = applicationOptions(first);
+  if (application === undefined && isObject(first) && Object.keys(first).length === 0) {
+    throw mistaken(
+      `the first argument must be a handler, an application with "fetch" or options, got ${show(first)}`,
+    );
+  }
+  // What is neither is refused with the options, which name themselves.
+  const options = application ?? (first as Record<string, unknown>);
+  if (second === undefined && third === undefined) {
+    return options as ServeOptions;
+  }
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw mistaken(
+      `the first argument must be a handler, an application or options, got ${show(first)}`,
+    );
+  }
+  if (typeof second === 'function') {
+    if (third !== undefined) {
+      throw mistaken(`a callback is the last argument of "serve", got ${show(third)} after it`);
+    }
+    return withFunction(options, second);
+  }
+  const rest = ownOptions(first, options, names);
+  const merged = second === undefined ? rest : withMore(rest, second, first);
+  return (third === undefined ? merged : withCallback(merged, third)) as ServeOptions;
+}
+
+/** What the first argument says besides, where it is no handler and no instance of a class. */
+function ownOptions(
+  first: unknown,
+  options: Record<string, unknown>,
+  names: readonly string[],
+): Record<string, unknown> {
+  const handler = handlerOf(options);
+  if (handler === undefined) {
+    return options;
+  }
+  const fetch = typeof first === 'function' ? handler : handler.bind(first);
+  const rest: Record<string, unknown> = { fetch };
+  for (const [name, value] of Object.entries(options)) {
+    // An application may have members of its own; one that looks like an option is meant as one.
+    const isOption =
+      names.includes(name) ||
+      ALIAS_NAMES.includes(name) ||
+      adviceOn(name) !== undefined ||
+      closest(name, names) !== undefined;
+    if (isOption && name !== 'fetch' && name !== 'handler') {
+      rest[name] = value;
+    }
+  }
+  return rest;
+}
+
+/** Options that have been given beside a handler or an application, which win. */
+function withMore(
+  rest: Record<string, unknown>,
+  second: unknown,
+  first: unknown,
+): Record<string, unknown> {
+  if (isPort(second)) {
+    return { ...rest, port: second };
+  }
+  if (handlerOf(rest) === undefined) {
+    throw mistaken(
+      `the first of two arguments must be a handler or an application with "fetch", got ${show(first)}`,
+    );
+  }
+  if (typeof second !== 'object' || second === null || isInstanceOfClass(second)) {
+    throw mistaken(
+      `the second argument of "serve" must be options, a port or a function, got ${show(second)}`,
+    );
+  }
+  const options = second as Record<string, unknown>;
+  if (handlerOf(options) !== undefined) {
+    throw mistaken('"fetch" is given twice: in the first argument of "serve" and in the second');
+  }
+  return { ...rest, ...options };
+}
+
+/**
+ * `fetch: app.nope` is most likely a slip, and the built-in application would answer in the
+ * place of what was meant.
+ */
+export function refuseMissingFetch(options: Record<string, unknown>): void {
+  if (Object.hasOwn(options, 'fetch') && options.fetch === undefined) {
+    throw mistaken(
+      'option "fetch" is undefined: give a function, or leave "fetch" out for the built-in application',
+    );
+  }
+}
+
+/** A function after options: a handler where there is none, else called when the server listens. */
+function withFunction(options: Record<string, unknown>, given: unknown): ServeOptions {
+  if (handlerOf(options) !== undefined || options.module !== undefined) {
+    return withCallback(options, given) as ServeOptions;
+  }
+  refuseMissingFetch(options);
+  if (options.routes !== undefined || options.static !== undefined) {
+    throw mistaken(
+      'a function after options with "routes" may be a handler or called when the server listens: give it as "fetch" or as "onListen"',
+    );
+  }
+  return { ...options, fetch: given } as ServeOptions;
+}
+
+function withCallback(options: Record<string, unknown>, given: unknown): Record<string, unknown> {
+  if (typeof given !== 'function') {
+    throw mistaken(`the last argument of "serve" must be a function, got ${show(given)}`);
+  }
+  if (options.onListen !== undefined) {
+    throw mistaken('a callback and "onListen" mean the same: give one of them');
+  }
+  return { ...options, onListen: given };
+}
+
+function handlerOf(
+  options: Record<string, unknown>,
+): ((...given: unknown[]) => unknown) | undefined {
+  const handler = options.fetch ?? options.handler;
+  return typeof handler === 'function' ? (handler as (...given: unknown[]) => unknown) : undefined;
+}
+
+/** A promise of whatever realm: people forget that a module is loaded, or an application built, later. */
+export function isThenable(value: unknown): boolean {
+  // A module's namespace may export a "then" of its own.
+  return isObject(value) && !types.isModuleNamespaceObject(value) && 'then' in value
+    ? typeof value.then === 'function'
+    : false;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPort(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'string';
+}
+
+function mistaken(message: string): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_OPTION', message);
+}
+
+/**
+ * The options that a handler, an application or options stand for; `undefined`
+ * for what is none of them.
+ */
+export function applicationOptions(given: unknown): Record<string, unknown> | undefined {
+  if (typeof given === 'function') {
+    // Some frameworks' applications are functions that have one.
+    const { fetch } = given as Partial<Application>;
+    return { fetch: typeof fetch === 'function' ? fetch.bind(given as unknown) : given };
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    return undefined;
+  }
+  if (!isInstanceOfClass(given)) {
+    return given as Record<string, unknown>;
+  }
+  const { fetch } = given as Partial<Application>;
+  return typeof fetch === 'function' ? { fetch: fetch.bind(given) } : undefined;
+}
+
+/** An application is one; options and routes are plain objects, of whatever realm. */
+export function isInstanceOfClass(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}

@@ -1,0 +1,32 @@
+import type { NativeListen } from '../binding/binding.js';
+
+/** Where a listener that names no host listens: nobody else's business. */
+const LOOPBACK = '127.0.0.1';
+
+/**
+ * A listener in short: a port, `host:port`, `[::1]:port`, `unix:` and a path, or
+ * anything with a slash, which is a path. `undefined` for anything else.
+ */
+export function parseListener(given: unknown): NativeListen | undefined {
+  if (typeof given === 'number') {
+    return Number.isInteger(given) && given >= 0 && given <= 65_535
+      ? { hostname: LOOPBACK, port: given }
+      : undefined;
+  }
+  if (typeof given !== 'string' || given.includes('\0')) {
+    return undefined;
+  }
+  const path = given.startsWith('unix:') ? given.slice(5) : given.includes('/') ? given : undefined;
+  if (path !== undefined) {
+    return path === '' ? undefined : { unix: path, hostname: LOOPBACK, port: 0 };
+  }
+  // An IPv6 address must be in brackets, or its end would look like a port.
+  const parts = /^(?:(?<host>[^\s[\]:]{1,255}|\[[\da-fA-F:.]{2,45}\]):)?(?<port>\d{1,5})$/.exec(
+    given,
+  );
+  const port = Number(parts?.groups?.port ?? Number.NaN);
+  if (!(port <= 65_535)) {
+    return undefined;
+  }
+  return { hostname: (parts?.groups?.host ?? LOOPBACK).replace(/^\[|\]$/g, ''), port };
+}

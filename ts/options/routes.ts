@@ -1,0 +1,412 @@
+import { types } from 'node:util';
+import type { NativeField, NativeRoute } from '../binding/binding.js';
+import { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import { asParts } from '../fetch/foreign.js';
+import { GenuineResponse } from '../fetch/genuine.js';
+import { TOKEN } from '../fetch/headers.js';
+import { isLike } from '../fetch/likes.js';
+import { isReactorResponse, storedText } from '../fetch/response.js';
+import type { AnyHandler, Entry } from '../lane/bridge.js';
+import { FETCH } from '../lane/handlers.js';
+import { isInstanceOfClass, isThenable } from './application.js';
+import { refuseNodeHandler } from './foreign-applications.js';
+
+const RESPONSE_KEYS = ['status', 'statusText', 'headers', 'body'];
+
+/** Framing and connection fields belong to the server: two sources would contradict each other. */
+const OWN_FIELDS = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding'];
+
+/** Routes as the engine takes them, and the handlers that they lead to. */
+export interface ResolvedRoutes {
+  /** `undefined` for the built-in application. */
+  readonly routes: NativeRoute[] | undefined;
+  /** In the order of their numbers. */
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * Checks the `routes` option and renders it for the engine. Patterns themselves
+ * are checked by the engine, which knows them all.
+ *
+ * @param hasFetch a handler takes every request that no route answers, also on
+ * the path of a route that does not have its method
+ * @param firstNumber of the handlers among them
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path.
+ */
+export function resolveRoutes(
+  given: unknown,
+  hasFetch: boolean,
+  firstNumber: number,
+): ResolvedRoutes {
+  if (given === undefined) {
+    return { routes: hasFetch ? [CATCH_ALL] : undefined, entries: [] };
+  }
+  if (!isPlainObject(given)) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `option "routes" must be a plain object of paths and responses, got ${show(given)}`,
+    );
+  }
+  const entries: Entry[] = [];
+  const add = (entry: Entry) => firstNumber + entries.push(entry) - 1;
+  const patterns = new Set<string>();
+  const routes = Object.entries(given).flatMap(([written, route]) => {
+    // What frameworks' routers call every path.
+    const pattern = written === '*' ? CATCH_ALL.pattern : written;
+    if (patterns.has(pattern)) {
+      throw bad(`route "${written}"`, `is the route "${pattern}", which is there too`, route);
+    }
+    patterns.add(pattern);
+    const resolved = resolveRoute(written, pattern, route, add);
+    // The engine would answer 405.
+    const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
+    return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
+  });
+  if (hasFetch && !patterns.has(CATCH_ALL.pattern)) {
+    routes.push(CATCH_ALL);
+  }
+  return { routes: hasFetch ? routes : routes.map(withoutFallThrough), entries };
+}
+
+/** A route that falls through to a `fetch` that is not there, as if it were no route. */
+function withoutFallThrough(route: NativeRoute): NativeRoute {
+  return route.handler === FETCH ? { ...NOT_FOUND, ...placeOf(route) } : route;
+}
+
+function placeOf({ pattern, method }: NativeRoute): Pick<NativeRoute, 'pattern' | 'method'> {
+  return method === undefined ? { pattern } : { pattern, method };
+}
+
+const CATCH_ALL = handlerRoute('/*', FETCH);
+
+/** What the engine answers where there is no route. */
+const NOT_FOUND = {
+  status: 404,
+  fields: [{ name: 'content-type', value: Buffer.from('text/plain') }],
+  body: Buffer.from('404 Not Found: nothing is served under this path\n'),
+};
+
+function handlerRoute(pattern: string, handler: number): NativeRoute {
+  return { pattern, handler, status: 200, fields: [], body: new Uint8Array() };
+}
+
+function resolveRoute(
+  written: string,
+  pattern: string,
+  route: unknown,
+  add: (entry: Entry) => number,
+): NativeRoute[] {
+  const label = `route "${written}"`;
+  const forHandler = (handle: unknown) => {
+    refuseNodeHandler(label, handle);
+    const entry = { handle: handle as AnyHandler, paramNames: paramsIn(pattern) };
+    return handlerRoute(pattern, add(entry));
+  };
+  if (typeof route === 'function') {
+    return [forHandler(route)];
+  }
+  if (route === false) {
+    return [handlerRoute(pattern, FETCH)];
+  }
+  refuseUnread(label, route);
+  refuseApplication(label, route);
+  if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
+    return [{ pattern, method: 'GET', ...render(label, route) }];
+  }
+  if (!isPlainObject(route)) {
+    throw bad(
+      label,
+      'must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, false or any of these by method',
+      route,
+    );
+  }
+  return Object.entries(route).map(([method, response]) => {
+    if (RESPONSE_KEYS.includes(method)) {
+      throw bad(label, 'mixes methods with the keys of a response', route);
+    }
+    if (EVERY_METHOD.includes(method.toUpperCase())) {
+      throw bad(
+        label,
+        'has no name for every method: give the function itself as the route, or methods by name and "fetch"',
+        method,
+      );
+    }
+    if (!TOKEN.test(method) || method !== method.toUpperCase()) {
+      throw bad(label, 'must name methods in upper case, such as GET', method);
+    }
+    if (typeof response === 'function') {
+      return { ...forHandler(response), method };
+    }
+    if (response === false) {
+      return { ...handlerRoute(pattern, FETCH), method };
+    }
+    refuseUnread(`${label} ${method}`, response);
+    return { pattern, method, ...render(`${label} ${method}`, response) };
+  });
+}
+
+/** The names of a pattern's parameters in their order; a wildcard's is `*`. */
+function paramsIn(pattern: string): string[] {
+  return pattern
+    .split('/')
+    .filter((segment) => segment.startsWith(':') || segment === '*')
+    .map((segment) => (segment === '*' ? segment : segment.slice(1)));
+}
+
+type Rendered = Pick<NativeRoute, 'status' | 'phrase' | 'fields' | 'body'>;
+
+function render(label: string, response: unknown): Rendered {
+  if (typeof response === 'string' || isBytes(response)) {
+    return render(label, { body: response });
+  }
+  if (!isPlainObject(response)) {
+    throw bad(
+      label,
+      'must answer with a string, bytes, a Blob, a Response, a function, { status, headers, body } or false',
+      response,
+    );
+  }
+  const unknown = Object.keys(response).find((key) => !RESPONSE_KEYS.includes(key));
+  if (unknown !== undefined) {
+    throw bad(label, 'has a key that is none of status, statusText, headers, body', unknown);
+  }
+  const { status = 200, statusText = '', body = '' } = response;
+  if (!Number.isInteger(status) || (status as number) < 200 || (status as number) > 599) {
+    throw bad(label, 'must have a status that is an integer from 200 to 599', status);
+  }
+  if (typeof statusText !== 'string' || !isPhrase(statusText)) {
+    throw bad(
+      label,
+      'must have a statusText of tabs, blanks and visible characters to U+00FF',
+      statusText,
+    );
+  }
+  if (typeof body !== 'string' && !isBytes(body)) {
+    throw bad(label, 'must have a body that is a string or bytes', body);
+  }
+  if (body.length > 0 && (status === 204 || status === 205 || status === 304)) {
+    throw bad(label, `cannot have a body with status ${status}`, body);
+  }
+  const fields = renderFields(label, response.headers);
+  if (body.length > 0 && !fields.some((field) => field.name.toLowerCase() === 'content-type')) {
+    const type = typeof body === 'string' ? 'text/plain;charset=utf-8' : 'application/octet-stream';
+    fields.push({ name: 'content-type', value: Buffer.from(type) });
+  }
+  return {
+    status: status as number,
+    phrase: Buffer.from(statusText, 'latin1'),
+    fields,
+    // A copy: the caller may go on writing to its bytes while we start.
+    body: typeof body === 'string' ? Buffer.from(body) : Uint8Array.from(body),
+  };
+}
+
+function renderFields(label: string, headers: unknown): NativeField[] {
+  if (headers === undefined) {
+    return [];
+  }
+  if (!isPlainObject(headers)) {
+    throw bad(label, 'must have headers that are a plain object of names and values', headers);
+  }
+  return Object.entries(headers).flatMap(([name, values]) => {
+    if (!TOKEN.test(name)) {
+      throw bad(label, 'has a header name that is not a token', name);
+    }
+    if (OWN_FIELDS.includes(name.toLowerCase())) {
+      throw bad(label, 'sets a header that only the server may set', name);
+    }
+    return (Array.isArray(values) ? values : [values]).map((value: unknown) => {
+      if (typeof value !== 'string' || !isFieldValue(value)) {
+        throw bad(label, `has a bad value for header ${name}`, value);
+      }
+      return { name, value: Buffer.from(value, 'latin1') };
+    });
+  });
+}
+
+/** RFC 9112 §4. */
+function isPhrase(text: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
+}
+
+/** RFC 9110 §5.5: visible characters, inner blanks and tabs, and the bytes above 0x7F. */
+export function isFieldValue(value: string): boolean {
+  return /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/.test(value);
+}
+
+/** An object with only keys of a response; an empty one is an empty 200. */
+function isResponse(value: unknown): boolean {
+  return isPlainObject(value) && Object.keys(value).every((key) => RESPONSE_KEYS.includes(key));
+}
+
+/** A plain object: of a promise, a `Map` or a `Response` there is nothing to list. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !isInstanceOfClass(value)
+  );
+}
+
+export function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value);
+}
+
+/**
+ * Routes with what is in each `Response` and `Blob` in its place, for {@link resolveRoutes};
+ * a promise where a body must be read first. Each is read once, and may still be read by
+ * the program.
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path; also as a rejection.
+ */
+export function readRoutes(given: unknown): unknown {
+  if (!isPlainObject(given)) {
+    return given;
+  }
+  const pending: Promise<void>[] = [];
+  /** One object may answer several routes, and its body is read once. */
+  const read = new Map<object, unknown>();
+  const readInto = (into: Record<string, unknown>, key: string, value: unknown, label: string) => {
+    const set = (of: unknown) => define(into, key, of);
+    if (!isBlob(value) && !isResponseLike(value)) {
+      set(value);
+      return;
+    }
+    const known = read.has(value) ? read.get(value) : readStatic(label, value);
+    read.set(value, known);
+    if (known instanceof Promise) {
+      pending.push(known.then(set));
+    } else {
+      set(known);
+    }
+  };
+  const routes: Record<string, unknown> = {};
+  for (const [pattern, route] of Object.entries(given)) {
+    const label = `route "${pattern}"`;
+    if (!isPlainObject(route) || isResponse(route) || isResponseLike(route)) {
+      readInto(routes, pattern, route, label);
+      continue;
+    }
+    const methods: Record<string, unknown> = {};
+    for (const [method, answer] of Object.entries(route)) {
+      readInto(methods, method, answer, `${label} ${method}`);
+    }
+    define(routes, pattern, methods);
+  }
+  return pending.length === 0 ? routes : Promise.all(pending).then(() => routes);
+}
+
+/** Its status, headers and body as {@link render} takes them; a promise where they are not there yet. */
+function readStatic(label: string, value: Blob | Response): unknown {
+  if (isBlob(value)) {
+    const headers = value.type === '' ? {} : { 'content-type': value.type };
+    return settled(value.arrayBuffer()).then((bytes) => ({ headers, body: new Uint8Array(bytes) }));
+  }
+  if (value.bodyUsed) {
+    throw bad(label, 'has a Response whose body has been read before', value);
+  }
+  if (value.type === 'error' || value.status === 0) {
+    throw bad(label, 'cannot answer with Response.error()', value);
+  }
+  const { status, statusText = '' } = value;
+  const body = textOf(value);
+  const headers = headersOf(
+    isReactorResponse(value) ? [...(value as Response).headers].flat() : asParts(value).fields,
+  );
+  if (body !== undefined) {
+    return { status, statusText, headers, body };
+  }
+  // A copy is read, so that the program may use its own again.
+  return settled(value.clone().arrayBuffer()).then(
+    (bytes) => ({ status, statusText, headers, body: new Uint8Array(bytes) }),
+    (cause) => {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_ROUTE',
+        `${label} has a Response whose body cannot be read: ${show(cause)}`,
+        { cause },
+      );
+    },
+  );
+}
+
+/** A promise of Node's own: those of other implementations may do less. */
+function settled<T>(promise: PromiseLike<T>): Promise<T> {
+  return Promise.resolve(promise);
+}
+
+/** The body of a response of ours that is a string, or has none: it needs no waiting. */
+function textOf(response: object): string | undefined {
+  return isReactorResponse(response) ? storedText(response) : undefined;
+}
+
+/** Fields in the form of the `headers` of a route; those that the engine writes are left to it. */
+function headersOf(fields: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    // One without a name is the reason phrase.
+    if (name !== '' && !OWN_FIELDS.includes(name.toLowerCase())) {
+      const values = Object.hasOwn(headers, name) ? (headers[name] as string[]) : [];
+      define(headers, name, [...values, fields[i + 1] as string]);
+    }
+  }
+  return headers;
+}
+
+/** As an own property, whatever its name: `__proto__` is one too. */
+function define(object: object, key: string, value: unknown): void {
+  Object.defineProperty(object, key, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+}
+
+function isBlob(value: unknown): value is Blob {
+  return (
+    value instanceof Blob ||
+    (typeof value === 'object' &&
+      value !== null &&
+      isLike(value) &&
+      typeof (value as Partial<Blob>).arrayBuffer === 'function')
+  );
+}
+
+function isResponseLike(value: unknown): value is Response {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value instanceof GenuineResponse ||
+      isReactorResponse(value) ||
+      (typeof (value as Response).clone === 'function' &&
+        typeof (value as Response).status === 'number' &&
+        typeof (value as Response).arrayBuffer === 'function'))
+  );
+}
+
+/** Promises are what people give who have called the handler. */
+function refuseUnread(label: string, value: unknown): void {
+  if (isThenable(value)) {
+    throw bad(label, 'has a promise: await it, or give a function that returns it', value);
+  }
+}
+
+/** What routers call every method; HTTP has none of these. */
+const EVERY_METHOD = ['*', 'ALL', 'ANY'];
+
+/** Routers of others mount applications; a module may have been given whole. */
+function refuseApplication(label: string, value: unknown): void {
+  const isObject = typeof value === 'object' && value !== null;
+  if (isObject && 'fetch' in value && typeof value.fetch === 'function') {
+    throw bad(label, 'is an application: write (request, info) => app.fetch(request, info)', value);
+  }
+  if (isObject && 'default' in value && typeof value.default === 'function') {
+    throw bad(label, 'is a module: give its default export', value);
+  }
+}
+
+function bad(label: string, problem: string, value: unknown): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_ROUTE', `${label} ${problem}, got ${show(value)}`);
+}

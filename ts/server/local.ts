@@ -1,0 +1,60 @@
+import type { NativeLane, NativeServer } from '../binding/binding.js';
+import { fromNative, ReactorError } from '../errors/errors.js';
+import type { Bridge } from '../lane/bridge.js';
+import type { Handlers } from '../lane/handlers.js';
+import { resolveReload } from '../options/options.js';
+import type { LaneStats, ReloadModuleOptions, ReloadOptions } from '../types/types.js';
+import type { LanePlace, Runtime } from './server.js';
+
+/** Handlers on the thread that called `serve`. */
+export class Local implements Runtime {
+  readonly #handlers: Handlers;
+  readonly #lane: NativeLane;
+  /** None once the server has stopped: a program may keep that, and a bridge is large. */
+  #bridge: Bridge | null;
+
+  readonly #releaseGlobals: () => void;
+
+  /** @param releaseGlobals puts the global classes back, where no other server wants ours */
+  constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge, releaseGlobals: () => void) {
+    this.#handlers = handlers;
+    this.#lane = lane;
+    this.#bridge = bridge;
+    this.#releaseGlobals = releaseGlobals;
+  }
+
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
+    const handlers = this.#handlers;
+    if ('module' in options) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "module" of reload is for a server that was started with "module"; give "fetch" and "routes"',
+      );
+    }
+    const { fetch, routes, entries } = resolveReload(options, handlers.hasFetch, handlers.next);
+    const undo = handlers.replace(fetch, entries);
+    try {
+      native.reload(routes);
+    } catch (error) {
+      undo();
+      throw fromNative(error);
+    }
+  }
+
+  stopping(): void {}
+
+  stopped(): void {
+    this.#lane.close();
+    this.#bridge?.close();
+    this.#bridge = null;
+    this.#releaseGlobals();
+  }
+
+  async settled(): Promise<void> {
+    await this.#bridge?.settled();
+  }
+
+  lanes(places: readonly LanePlace[]): LaneStats[] {
+    return places.map(({ lane: _, ...rest }) => ({ thread: 'main', ...rest }));
+  }
+}

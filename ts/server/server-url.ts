@@ -1,0 +1,49 @@
+import { inspect } from 'node:util';
+import type { URLAsText } from '../types/types.js';
+
+/** What programs do with a URL that is text. */
+const AS_TEXT = [
+  'at',
+  'charAt',
+  'concat',
+  'endsWith',
+  'includes',
+  'indexOf',
+  'lastIndexOf',
+  'match',
+  'replace',
+  'replaceAll',
+  'slice',
+  'split',
+  'startsWith',
+  'substring',
+  'toLowerCase',
+  'trim',
+] as const satisfies readonly (keyof URLAsText)[];
+
+/**
+ * A server's URL: a `URL`, as Bun has it, that also answers as the text which it was and which
+ * srvx has. `${url}`, `url + 'path'` and `JSON.stringify` give text too, as with every `URL`.
+ */
+class ServerURL extends URL {
+  [inspect.custom](): string {
+    return this.href;
+  }
+}
+
+/** @param text absolute */
+export function serverUrl(text: string): URL & URLAsText {
+  const url: URL = new ServerURL(text);
+  return url as URL & URLAsText;
+}
+
+for (const name of AS_TEXT) {
+  Object.defineProperty(ServerURL.prototype, name, {
+    value(this: ServerURL, ...given: never[]): unknown {
+      const text: string = this.href;
+      return Reflect.apply(text[name], text, given);
+    },
+    writable: true,
+    configurable: true,
+  });
+}

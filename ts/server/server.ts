@@ -1,0 +1,359 @@
+import type { AddressInfo } from 'node:net';
+import { binding, type NativeBound, type NativeServer } from '../binding/binding.js';
+import { fromNative, ReactorError } from '../errors/errors.js';
+import { addressOf, requestBehind } from '../fetch/request.js';
+import { type ResolvedOptions, resolveStop } from '../options/options.js';
+import { readRoutes } from '../options/routes.js';
+import type {
+  DenoAddress,
+  LaneStats,
+  PeerAddress,
+  ReloadModuleOptions,
+  ReloadOptions,
+  Routes,
+  Server,
+  Stats,
+  StopOptions,
+  URLAsText,
+} from '../types/types.js';
+import { newControlPath, warnOfControl } from './control.js';
+import { askInProcess } from './in-process.js';
+import { serverUrl } from './server-url.js';
+
+/** A lane as the engine tells of it: by its place. */
+export type LanePlace = Omit<LaneStats, 'thread'> & { readonly lane: number };
+
+/** Where a server's handlers run. */
+export interface Runtime {
+  /** Other handlers and routes from now on; throws or rejects, and the old ones stay. */
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void | Promise<void>;
+  /** The server begins to stop, or is hurried. */
+  stopping(force: boolean): void;
+  /** It has stopped, and no request is under way. */
+  stopped(): void | Promise<void>;
+  /** Resolves when nothing is left that a handler wants waited for. */
+  settled(): Promise<void>;
+  /** The threads behind the engine's lanes. */
+  lanes(places: readonly LanePlace[]): LaneStats[];
+}
+
+/** The engine, and the path of its control socket. */
+interface Started {
+  readonly native: NativeServer;
+  readonly control: string | undefined;
+}
+
+/** A name that is free may be taken by others a few times before we have it. */
+const MOST_NAMES = 10;
+
+/**
+ * Starts the engine with these lanes.
+ * @param bound what it shall listen on, where that is bound already
+ */
+export async function startNative(
+  options: ResolvedOptions,
+  lanes: number[],
+  bound?: NativeBound,
+): Promise<Started> {
+  const start = async (control: string | undefined): Promise<Started> => {
+    const native = { ...options.native, ...(control === undefined ? {} : { control }) };
+    return { native: await (bound ?? binding()).start(native, lanes), control };
+  };
+  if (options.control !== true) {
+    return start(options.control || undefined);
+  }
+  // Nobody asked for this path, so a server that cannot have it is started all the same.
+  for (let names = 1; ; names++) {
+    const control = await newControlPath().catch(({ message }) => {
+      warnOfControl(message);
+      return undefined;
+    });
+    try {
+      return await start(control);
+    } catch (error) {
+      const { option, code, message } = error as Error & { option?: string; code?: string };
+      if (control === undefined || option !== 'control') {
+        throw error;
+      }
+      if (code !== 'ERR_REACTOR_ADDRESS_IN_USE' || names === MOST_NAMES) {
+        warnOfControl(message);
+        return start(undefined);
+      }
+    }
+  }
+}
+
+/** What clients call the server, where they do not say it themselves; `undefined` for a unix socket. */
+export function hostOf(native: NativeServer): string | undefined {
+  const { hostname, port } = native.address();
+  return hostname === undefined ? undefined : authorityOf(hostname, port);
+}
+
+/** The longest delay a timer takes, 24.8 days. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+export class RunningServer implements Server {
+  readonly port: number | undefined;
+  readonly hostname: string | undefined;
+  readonly unix: string | undefined;
+  readonly metricsUrl: string | undefined;
+  readonly controlPath: string | undefined;
+
+  readonly #native: NativeServer;
+  readonly #runtime: Runtime;
+  /** Native threads do not count for Node's event loop; a timer holds it open. */
+  readonly #keepAlive: NodeJS.Timeout;
+  #state: 'running' | 'stopping' | 'stopped' = 'running';
+  #forgetSignal = () => {};
+  readonly #url: string;
+  readonly #drainMs: number;
+  /** The stop that is under way, or over. */
+  #stopping: Promise<void> | null = null;
+  /** Ends the wait for what handlers want waited for. */
+  #hurry = () => {};
+  readonly #hurried: Promise<void>;
+  readonly finished: Promise<void>;
+  #finish: (value: Promise<void>) => void = () => {};
+  /** Reloads that have been asked for. */
+  #reloads = 0;
+
+  constructor(
+    native: NativeServer,
+    control: string | undefined,
+    runtime: Runtime,
+    drainMs: number,
+  ) {
+    const address = native.address();
+    this.#native = native;
+    this.#runtime = runtime;
+    this.port = address.port;
+    this.hostname = address.hostname;
+    this.unix = address.unix;
+    this.controlPath = control;
+    this.#url = urlOf(address);
+    this.#drainMs = drainMs;
+    this.#hurried = new Promise((resolve) => {
+      this.#hurry = resolve;
+    });
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    // Whoever stops it is told; others need not look.
+    this.finished.catch(() => {});
+    const metrics = native.metricsAddress();
+    if (metrics !== null) {
+      this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
+    }
+    this.#keepAlive = setInterval(() => {}, FOREVER_MS);
+  }
+
+  /** A new one each time: programs change theirs. */
+  get url(): URL & URLAsText {
+    return serverUrl(this.#url);
+  }
+
+  get addr(): DenoAddress {
+    const { hostname, port, unix } = this;
+    return hostname === undefined || port === undefined
+      ? { transport: 'unix', path: unix as string }
+      : { transport: 'tcp', hostname, port };
+  }
+
+  get listening(): boolean {
+    return this.#state === 'running';
+  }
+
+  get pendingRequests(): number {
+    const { handlers, tasks } = this.stats();
+    return handlers.inFlight + tasks.queueDepth;
+  }
+
+  address(): AddressInfo | string | null {
+    const { hostname: address, port, unix } = this;
+    if (!this.listening) {
+      return null;
+    }
+    return address === undefined || port === undefined
+      ? (unix ?? null)
+      : { address, family: familyOf(address), port };
+  }
+
+  async ready(): Promise<this> {
+    return this;
+  }
+
+  stats(): Stats {
+    const stats = JSON.parse(this.#native.stats()) as Stats & { lanes: LanePlace[] };
+    return { ...stats, lanes: this.#runtime.lanes(stats.lanes) };
+  }
+
+  requestIP(request: Request): PeerAddress | null {
+    const asked = requestBehind(request);
+    return asked === undefined ? null : addressOf(asked);
+  }
+
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    if (this.#state === 'stopped') {
+      throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot fetch: the server has been stopped');
+    }
+    const base = this.unix === undefined ? this.#url : 'http://localhost/';
+    return askInProcess(this.#native, base, input, init);
+  }
+
+  reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
+  reload(options: ReloadModuleOptions): Promise<void>;
+  reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
+    // With a module it is a promise, whatever comes of it.
+    const isModule = typeof options === 'object' && options !== null && 'module' in options;
+    if (isModule) {
+      return Promise.resolve().then(() => this.#reload(options));
+    }
+    const reload = ++this.#reloads;
+    const { routes } = (options ?? {}) as ReloadOptions;
+    const read = readRoutes(routes);
+    if (!(read instanceof Promise)) {
+      return this.#reload(routes === undefined ? options : { ...options, routes: read as Routes });
+    }
+    return read.then((routes: Routes) => {
+      // One that was asked for later holds.
+      if (reload === this.#reloads) {
+        return this.#reload({ ...options, routes });
+      }
+    });
+  }
+
+  #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
+    if (this.#state !== 'running') {
+      throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
+    }
+    return this.#runtime.reload(this.#native, options);
+  }
+
+  reopenLog(): void {
+    if (this.#state === 'stopped') {
+      throw new ReactorError(
+        'ERR_REACTOR_STOPPED',
+        'cannot reopen the access log: the server has been stopped',
+      );
+    }
+    try {
+      this.#native.reopenLog();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async stop(options: StopOptions | boolean = {}): Promise<void> {
+    const { force } = resolveStop(options);
+    if (this.#state === 'stopped') {
+      return;
+    }
+    this.#state = 'stopping';
+    this.#runtime.stopping(force);
+    const stopped = this.#native.stop(force);
+    if (force) {
+      this.#hurry();
+    }
+    this.#stopping ??= this.#whenStopped(stopped);
+    this.#finish(this.#stopping);
+    await Promise.all([stopped, this.#stopping]);
+  }
+
+  /** What follows once the engine has stopped. */
+  async #whenStopped(stopped: Promise<void>): Promise<void> {
+    const until = performance.now() + this.#drainMs;
+    await stopped;
+    await this.#settle(until - performance.now());
+    await this.#runtime.stopped();
+    this.#state = 'stopped';
+    this.#forgetSignal();
+    clearInterval(this.#keepAlive);
+  }
+
+  /** Signals stop it also while JavaScript is stuck; for a process that is its alone. */
+  guardSignals(drainMs: number): void {
+    this.#native.guardSignals(drainMs);
+  }
+
+  /** Waits for what handlers want waited for, up to so many milliseconds. */
+  async #settle(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(ms, 0));
+    });
+    await Promise.race([this.#runtime.settled(), late, this.#hurried]);
+    clearTimeout(timer);
+  }
+
+  close(given?: boolean | ((error?: Error) => void)): Promise<void> {
+    const isStopped = this.#state === 'stopped';
+    const stopped = this.stop(given === true);
+    if (typeof given === 'function') {
+      // As node:http has it.
+      const error = isStopped ? serverNotRunning() : undefined;
+      stopped.then(() => given(error), given);
+    }
+    return stopped;
+  }
+
+  shutdown(): Promise<void> {
+    return this.stop();
+  }
+
+  closeIdleConnections(): void {
+    this.#native.closeIdleConnections();
+  }
+
+  /** Stops when the signal aborts. */
+  stopOn(signal: AbortSignal): void {
+    const stop = () => void this.stop();
+    signal.addEventListener('abort', stop, { once: true });
+    // A signal may outlive many servers.
+    this.#forgetSignal = () => signal.removeEventListener('abort', stop);
+  }
+
+  ref(): this {
+    this.#keepAlive.ref();
+    return this;
+  }
+
+  unref(): this {
+    this.#keepAlive.unref();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+function serverNotRunning(): Error {
+  return Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' });
+}
+
+export function familyOf(address: string): 'IPv4' | 'IPv6' {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+function urlOf(address: { hostname?: string; port?: number; unix?: string }): string {
+  const { hostname = '', port, unix } = address;
+  if (unix !== undefined) {
+    return unixUrl(unix);
+  }
+  return `http://${authorityOf(hostname, port)}/`;
+}
+
+/** A path with what would end it in a URL written out. */
+function unixUrl(path: string): string {
+  // An abstract name as ss and socat write it.
+  const name = path.replace(/^\0/, '@');
+  return new URL(`unix:${name.replace(/[%?#]/g, encodeURIComponent)}`).href;
+}
+
+/** How a client names the address. */
+function authorityOf(hostname: string, port: number | undefined): string {
+  // A wildcard address is no address to connect to.
+  const isAny = hostname === '::' || hostname === '0.0.0.0';
+  const host = isAny ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname;
+  return `${host}:${port}`;
+}

@@ -1,0 +1,93 @@
+import { constants } from 'node:os';
+import type { ResolvedShutdown } from '../options/options.js';
+import type { Server } from '../types/types.js';
+
+type Signal = 'SIGINT' | 'SIGTERM';
+
+const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM'];
+
+/**
+ * A terminal and npm both deliver one Ctrl-C to the same process, milliseconds
+ * apart; nobody presses it twice that fast.
+ */
+export const SAME_SIGNAL_MS = 250;
+
+/** Servers that a signal stops, and how long each waits for its requests, in milliseconds. */
+const servers = new Map<Server, number>();
+let firstAt: number | undefined;
+let forcedBy: Signal | undefined;
+
+/**
+ * Stops the server when SIGINT or SIGTERM comes: it finishes what is under way, and a second
+ * signal cuts that off. Then the process ends, with 0 or, after the second, with 128 plus the
+ * signal's number; where the program listens for the signal itself, it ends the process.
+ */
+export function stopOnSignals(server: Server, { timeout }: ResolvedShutdown): void {
+  if (servers.size === 0) {
+    for (const signal of SIGNALS) {
+      process.on(signal, onSignal);
+    }
+  }
+  servers.set(server, timeout);
+  // However it comes to stop.
+  server.finished.then(
+    () => forget(server),
+    () => forget(server),
+  );
+}
+
+function forget(server: Server): void {
+  servers.delete(server);
+  if (servers.size === 0 && firstAt === undefined) {
+    for (const signal of SIGNALS) {
+      process.off(signal, onSignal);
+    }
+  }
+}
+
+function onSignal(signal: Signal): void {
+  const now = performance.now();
+  if (firstAt === undefined) {
+    firstAt = now;
+    // The process ends when the last server has stopped; a timer of ours shall not keep it.
+    void stopAll(signal);
+  } else if (forcedBy === undefined && now - firstAt > SAME_SIGNAL_MS) {
+    forcedBy = signal;
+    for (const server of servers.keys()) {
+      void server.stop({ force: true });
+    }
+  }
+}
+
+async function stopAll(signal: Signal): Promise<void> {
+  await Promise.allSettled([...servers].map(([server, timeout]) => stopWithin(server, timeout)));
+  const isOurs = process.listenerCount(signal) === 1;
+  for (const each of SIGNALS) {
+    process.off(each, onSignal);
+  }
+  if (isOurs) {
+    await flushed();
+    process.exit(forcedBy === undefined ? process.exitCode : 128 + constants.signals[forcedBy]);
+  }
+}
+
+async function stopWithin(server: Server, timeout: number): Promise<void> {
+  const timer = setTimeout(() => void server.stop({ force: true }), timeout);
+  try {
+    await server.stop();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves once all that was written is out: `process.exit` does not wait for it. */
+export async function flushed(): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(written));
+}
+
+/** Resolves once all that was written to a stream is out, or nobody reads it any more. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,255 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NativeServer } from '../binding/binding.js';
+import { cores } from '../binding/cores.js';
+import { fromNative, ReactorError } from '../errors/errors.js';
+import { type ResolvedOptions, resolveOptions } from '../options/options.js';
+import {
+  hostOf,
+  type LanePlace,
+  RunningServer,
+  type Runtime,
+  startNative,
+} from '../server/server.js';
+import type {
+  LaneStats,
+  LatencyStats,
+  ReloadModuleOptions,
+  ReloadOptions,
+  ServeOptions,
+  ThreadCount,
+  TrustProxy,
+} from '../types/types.js';
+import { Generation } from './generation.js';
+import type { Attach } from './messages.js';
+import { findModule } from './module.js';
+import { mergeSettings, moduleTarget, type ResolvedThreads, resolveThreads } from './options.js';
+
+/** The most threads that `'auto'` is. */
+const MOST = 64;
+
+/** How often the threads before a reload are looked after. */
+const LOOK_MS = 50;
+
+/** They stay at least this long, for bodies that were on their way when it came. */
+const STAY_MS = 1000;
+
+/** Generations that may still finish what they have. */
+const MOST_EARLIER = 2;
+
+const NONE: LatencyStats = { count: 0, p50Ns: 0, p90Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
+
+/** A place whose thread is not there. */
+const EMPTY = {
+  state: 'starting',
+  inFlight: 0,
+  queued: 0,
+  queueWait: NONE,
+  eventLoopLag: NONE,
+} as const;
+
+/**
+ * Starts the threads of a module and the server before them.
+ *
+ * @param settle the server's options, from what the module says; by default what was
+ * given wins over that
+ */
+export async function serveModule(
+  given: ServeOptions,
+  settle?: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+): Promise<{ server: RunningServer; resolved: ResolvedOptions; jsThreads: number }> {
+  const options = await resolveThreads(given);
+  const merge = settle ?? ((module) => mergeSettings(module, options.settings));
+  const threads = new Threads(options);
+  try {
+    return await threads.start(merge);
+  } catch (error) {
+    await threads.end(true);
+    throw fromNative(error);
+  }
+}
+
+function countOf(given: ThreadCount = 1): number {
+  return given === 'auto' ? Math.min(cores(), MOST) : given;
+}
+
+/** The JavaScript threads of one server. */
+class Threads implements Runtime {
+  readonly #options: ResolvedThreads;
+  #current: Generation;
+  /** Those before a reload, that finish what they have. */
+  readonly #earlier = new Map<Generation, Promise<void>>();
+  #native: NativeServer | null = null;
+  #attach: Attach = { type: 'attach', host: undefined, startId: '', trustProxy: false };
+  #drainMs = 0;
+  #isStopping = false;
+  /** What a reload is loading. */
+  #next: Generation | null = null;
+  /** One reload after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(options: ResolvedThreads) {
+    this.#options = options;
+    this.#current = new Generation(options, () => this.#place());
+  }
+
+  /** Starts the threads and the server. */
+  async start(merge: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>) {
+    // The others only once the first has shown what the module is.
+    const report = await this.#current.launchFirst(0);
+    const options = merge(report.settings) as ServeOptions;
+    const resolved = resolveOptions(options, report);
+    const jsThreads = countOf(options.jsThreads);
+    await this.#current.launchRest(Array.from({ length: jsThreads - 1 }, (_, n) => n + 1));
+    const lanes = this.#current.slots.map(({ lane }) => lane as number);
+    const { native, control } = await startNative(resolved, lanes);
+    this.#native = native;
+    this.#drainMs = resolved.native.timeouts.drain;
+    const trustProxy: TrustProxy = options.trustProxy ?? false;
+    this.#attach = {
+      type: 'attach',
+      host: hostOf(native),
+      startId: native.startId(),
+      trustProxy,
+    };
+    const server = new RunningServer(native, control, this, this.#drainMs);
+    this.#current.attach(this.#attach);
+    return { server, resolved, jsThreads };
+  }
+
+  reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): Promise<void> {
+    const target = moduleTarget(options);
+    const reloaded = this.#reloading.then(() => this.#swap(native, target));
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
+  }
+
+  stopping(force: boolean): void {
+    this.#isStopping = true;
+    this.#next?.kill();
+    for (const generation of this.#all()) {
+      if (force) {
+        generation.kill();
+      } else {
+        generation.retire();
+      }
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#all().map((generation) => generation.settled()));
+  }
+
+  async stopped(): Promise<void> {
+    await this.#reloading;
+    await this.end(false);
+  }
+
+  lanes(places: readonly LanePlace[]): LaneStats[] {
+    return this.#current.slots.map(({ number, place }) => {
+      const found = places.find(({ lane }) => lane === place);
+      const { lane: _, ...rest } = found ?? { lane: place, ...EMPTY };
+      return { thread: number, ...rest };
+    });
+  }
+
+  /** Ends every thread there is. */
+  async end(force: boolean): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.#all().map((generation) => generation.end(force)));
+  }
+
+  #all(): Generation[] {
+    return [this.#current, ...this.#earlier.keys()];
+  }
+
+  /** The lanes' numbers, each in its place. */
+  #places(generations = this.#all()): (number | null)[] {
+    const places: (number | null)[] = [];
+    for (const { place, lane } of generations.flatMap(({ slots }) => slots)) {
+      places[place] = lane;
+    }
+    return Array.from(places, (lane) => lane ?? null);
+  }
+
+  /** Tells the engine which lanes there are. */
+  #place(): void {
+    this.#native?.setLanes(this.#places());
+  }
+
+  /** Other threads with this module take the place of those that there are. */
+  async #swap(native: NativeServer, target: string | URL): Promise<void> {
+    if (this.#earlier.size >= MOST_EARLIER) {
+      await Promise.race(this.#earlier.values());
+    }
+    const module = await findModule(target);
+    // A stop ends what #next is from here on; what would come later it does not know.
+    this.#refuseIfStopping();
+    const next = new Generation({ ...this.#options, module }, () => this.#place());
+    this.#next = next;
+    const [first = 0, ...rest] = this.#freePlaces(this.#current.slots.length);
+    try {
+      const { routes } = await next.launchFirst(first);
+      this.#refuseIfStopping();
+      await next.launchRest(rest);
+      this.#refuseIfStopping();
+      native.swap(routes, this.#places([...this.#all(), next]));
+    } catch (error) {
+      await next.end(true);
+      throw this.#isStopping ? stoppedError() : fromNative(error);
+    } finally {
+      this.#next = null;
+    }
+    const before = this.#current;
+    this.#current = next;
+    this.#earlier.set(before, this.#retire(native, before));
+    next.attach(this.#attach);
+  }
+
+  #refuseIfStopping(): void {
+    if (this.#isStopping) {
+      throw stoppedError();
+    }
+  }
+
+  /** Places that no lane has. */
+  #freePlaces(count: number): number[] {
+    const taken = new Set(this.#all().flatMap(({ slots }) => slots.map(({ place }) => place)));
+    const places: number[] = [];
+    for (let place = 0; places.length < count; place++) {
+      if (!taken.has(place)) {
+        places.push(place);
+      }
+    }
+    return places;
+  }
+
+  /** Ends threads once they have answered what they had, or a drain's time is over. */
+  async #retire(native: NativeServer, generation: Generation): Promise<void> {
+    generation.retire();
+    const since = performance.now();
+    const lived = () => performance.now() - since;
+    const isBusy = () => lived() < STAY_MS || inFlight(native, generation) > 0;
+    while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
+      await sleep(LOOK_MS, undefined, { ref: false });
+    }
+    const left = Math.max(this.#drainMs - lived(), 0);
+    await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
+    if (!this.#isStopping) {
+      // What they still have gets 503 or is broken off.
+      this.#earlier.delete(generation);
+      this.#place();
+      await generation.end(false);
+    }
+  }
+}
+
+function stoppedError(): ReactorError {
+  return new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
+}
+
+/** Requests that these threads have and have not answered. */
+function inFlight(native: NativeServer, { slots }: Generation): number {
+  const { lanes } = JSON.parse(native.stats()) as { lanes: LanePlace[] };
+  const own = lanes.filter(({ lane }) => slots.some(({ place }) => place === lane));
+  return own.reduce((sum, lane) => sum + lane.inFlight, 0);
+}
