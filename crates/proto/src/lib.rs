@@ -1,7 +1,8 @@
 //! HTTP as bytes: bytes in, events out; responses in, bytes out.
 //!
 //! [`semantics`] is what HTTP means whatever its version, and [`h1`] is how HTTP/1
-//! puts it on the wire. `h1` uses `semantics`, never the other way around.
+//! puts it on the wire. `h1` uses `semantics`, never the other way around. [`opening()`]
+//! tells from its first bytes what a connection speaks.
 //!
 //! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns
 //! every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
@@ -33,7 +34,9 @@
 #![forbid(unsafe_code)]
 
 pub mod h1;
+mod opening;
 pub mod semantics;
 
 pub use h1::{Decoder, Event, client, response};
+pub use opening::{Opening, opening};
 pub use semantics::{Field, Framing, Head, Limits, Method, RequestError, Span, Version};
