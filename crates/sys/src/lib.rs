@@ -2,6 +2,7 @@
 //! and stream sockets. This is the one crate of the engine that may contain
 //! `unsafe`; each block says why it is sound.
 
+mod address;
 mod listener;
 mod poller;
 mod process;
@@ -10,7 +11,8 @@ mod stream;
 mod timer;
 mod waker;
 
-pub use listener::{Address, BindError, Listener, SocketMode};
+pub use address::Address;
+pub use listener::{BindError, Listener, SocketMode};
 pub use poller::{Event, Events, Poller};
 pub use process::{
     Links, block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,

@@ -11,7 +11,7 @@ use nix::sys::socket::{
 };
 
 use crate::Address;
-use crate::listener::unix_addr;
+use crate::address::unix_addr;
 
 /// A connected TCP or unix stream socket in non-blocking mode. Dropping it
 /// closes it.
