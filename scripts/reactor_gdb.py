@@ -133,11 +133,11 @@ def arguments(frame):
 def event_loops():
     """Every I/O loop, by index: its EventLoop and whether the JavaScript thread drives it."""
     found = []
-    for _, variables in frames_of("reactor_server::seat::Seat::run"):
-        seat = variables["self"].dereference()
-        event_loop = some(seat["event_loop"]["data"]["value"])
+    for _, variables in frames_of("reactor_server::event_loop::ownership::Ownership::run"):
+        ownership = variables["self"].dereference()
+        event_loop = some(ownership["event_loop"]["data"]["value"])
         if event_loop is not None:
-            found.append((event_loop, number(seat["by_lane"]) != 0))
+            found.append((event_loop, number(ownership["by_lane"]) != 0))
     if not found:
         raise NotThere("no I/O loop runs in this process")
     return sorted(found, key=lambda one: int(one[0]["index"]))
@@ -322,9 +322,9 @@ class Queue(gdb.Command):
         idle = number(pool["idle"])
         running = {
             int(variables["self"].dereference()["index"]): variables["task"]
-            for _, variables in frames_of("reactor_server::pool::Worker::run")
+            for _, variables in frames_of("reactor_server::dispatch::worker::pool::Worker::run")
         }
-        for _, variables in frames_of("reactor_server::pool::run"):
+        for _, variables in frames_of("reactor_server::dispatch::worker::pool::run"):
             index = int(variables["index"])
             state = "parked" if idle >> index & 1 else "awake"
             if index in running:
@@ -374,10 +374,10 @@ class Reply(Moment):
         return f"{text(wire)}, to {place(task['address'])}"
 
 
-REACTOR = "reactor_server::reactor::Reactor<reactor_sys::stream::Stream>"
+REACTOR = "reactor_server::event_loop::reactor::Reactor<reactor_sys::stream::Stream>"
 MOMENTS = [
     (Accept, f"{REACTOR}::insert<reactor_sys::stream::Stream>"),
-    (Dispatch, "reactor_server::pool::Pool::push"),
+    (Dispatch, "reactor_server::dispatch::worker::pool::Pool::push"),
     (Reply, f"{REACTOR}::reply<reactor_sys::stream::Stream>"),
 ]
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Bound, Config, Seat, Server, StartError, Stop};
+use reactor_server::{Address, Bound, Config, Ownership, Server, StartError, Stop};
 use reactor_sys::Listener;
 
 use crate::guard;
@@ -243,8 +243,8 @@ impl NativeServer {
         self.server.set_lanes(&lanes);
     }
 
-    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
-        self.server.seat()
+    pub(crate) fn ownership(&self) -> Option<Arc<Ownership>> {
+        self.server.ownership()
     }
 
     /// A snapshot of the counters, as JSON.

@@ -8,27 +8,27 @@ const FENCE: &str = "        fence(Ordering::SeqCst);\n";
 
 /// Name, source, the line, which occurrence of it, what stands there instead.
 const MUTANTS: [(&str, &str, &str, usize, &str); 9] = [
-    ("gate_sleeper_unfenced", "gate.rs", FENCE, 0, ""),
-    ("gate_producer_unfenced", "gate.rs", FENCE, 1, ""),
-    ("gate_unclaimed", "gate.rs", " && self.claim()", 0, " && (self.claim() || true)"),
-    ("idle_worker_unfenced", "idle.rs", FENCE, 0, ""),
-    ("idle_producer_unfenced", "idle.rs", FENCE, 1, ""),
+    ("wake_flag_sleeper_unfenced", "event_loop/wake_flag.rs", FENCE, 0, ""),
+    ("wake_flag_producer_unfenced", "event_loop/wake_flag.rs", FENCE, 1, ""),
+    ("wake_flag_unclaimed", "event_loop/wake_flag.rs", " && self.claim()", 0, " && (self.claim() || true)"),
+    ("idle_worker_unfenced", "dispatch/worker/idle.rs", FENCE, 0, ""),
+    ("idle_producer_unfenced", "dispatch/worker/idle.rs", FENCE, 1, ""),
     (
-        "seat_handed_over_awake",
-        "seat.rs",
+        "ownership_handed_over_awake",
+        "event_loop/ownership.rs",
         "                self.leave_to_epoll(event_loop);\n",
         0,
         "",
     ),
     (
-        "seat_left_awake",
-        "seat.rs",
+        "ownership_left_awake",
+        "event_loop/ownership.rs",
         "self.leave_to_epoll(event_loop);\n            let",
         0,
         "false;let",
     ),
-    ("seat_left_silently", "seat.rs", "            self.inbox.waker().wake();\n", 0, ""),
-    ("idle_unclaimed", "idle.rs", " & bit(worker) != 0 {\n", 0, " < u64::MAX {\n"),
+    ("ownership_left_silently", "event_loop/ownership.rs", "            self.inbox.waker().wake();\n", 0, ""),
+    ("idle_unclaimed", "dispatch/worker/idle.rs", " & bit(worker) != 0 {\n", 0, " < u64::MAX {\n"),
 ];
 
 fn main() {

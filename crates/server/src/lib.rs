@@ -12,55 +12,34 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod acceptor;
-mod access_log;
-mod app;
-mod builtin;
-mod clock;
-mod config;
+mod accept;
 mod conn;
-mod control;
-mod error;
+mod dispatch;
 mod event_loop;
-mod gate;
-mod histogram;
-mod idle;
-mod in_flight;
-mod inbox;
-mod lane;
-mod metrics;
+mod exchange;
 mod observe;
-mod out;
-mod own_hosts;
-mod pool;
-mod pulse;
-mod reactor;
-mod seat;
-mod secured;
 mod server;
-mod stats;
-mod task;
-mod usage;
-mod wheel;
+#[cfg(test)]
+mod sim;
 
-pub use access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
-pub use app::{App, Handler, Inline, Target};
-pub use config::{
-    AcceptMode, Announce, Config, ConfigError, Listen, MaxConnections, Timeouts, Tuning,
-};
-pub use error::{FieldError, StartError};
-pub use lane::{
+pub use dispatch::app::{App, Handler, Inline, Target};
+pub use dispatch::lane::channel::{
     ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
     QueueWait, WINDOW,
+};
+pub use dispatch::secured::Secured;
+pub use event_loop::ownership::Ownership;
+pub use exchange::task::{Request, Response};
+pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
+pub use observe::stats::{
+    CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
+    WorkerSnapshot,
 };
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::{Address, SocketMode};
-pub use seat::Seat;
-pub use secured::Secured;
-pub use server::{Bound, Server, Stop};
-pub use stats::{
-    CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
-    WorkerSnapshot,
+pub use server::config::{
+    AcceptMode, Announce, Config, ConfigError, Listen, MaxConnections, Timeouts, Tuning,
 };
-pub use task::{Request, Response};
+pub use server::error::{FieldError, StartError};
+pub use server::lifecycle::{Bound, Server, Stop};

@@ -22,7 +22,7 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
-use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Seat};
+use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Ownership};
 
 use self::bodies::Bodies;
 use self::exchanges::Exchanges;
@@ -86,10 +86,10 @@ impl Wake {
     }
 }
 
-/// How this thread drives an I/O loop: the seat, and what tells of its events
+/// How this thread drives an I/O loop: ownership, and what tells of its events
 /// while JavaScript rests.
 struct Driving {
-    seat: Arc<Seat>,
+    ownership: Arc<Ownership>,
     watch: Watch,
     patience: Patience,
     /// Turns since the thread last rested.
@@ -139,11 +139,12 @@ impl NativeLane {
     /// loop, the loop's own thread goes on driving.
     #[napi]
     pub fn drive(&mut self, env: Env, server: &NativeServer, on_ready: Function<'_, (), ()>) {
-        if let Some(seat) = server.seat()
-            && let Ok(watch) = Watch::new(&env, seat.fd().as_raw_fd(), &on_ready)
+        if let Some(ownership) = server.ownership()
+            && let Ok(watch) = Watch::new(&env, ownership.fd().as_raw_fd(), &on_ready)
         {
-            seat.offer(&self.lane);
-            self.drives = Some(Driving { seat, watch, patience: Patience::default(), turns: 0 });
+            ownership.offer(&self.lane);
+            self.drives =
+                Some(Driving { ownership, watch, patience: Patience::default(), turns: 0 });
         }
     }
 
@@ -174,8 +175,8 @@ impl NativeLane {
         self.lane.answered(self.exchanges.take_ended());
         let now = self.lane.turn();
         sink.hand_over();
-        let mut has_seat = self.drives.as_mut().is_some_and(Driving::turn);
-        if has_seat {
+        let mut owns = self.drives.as_mut().is_some_and(Driving::turn);
+        if owns {
             sink.forget();
         }
         let mut fill = Fill::new(events, event_bytes, now, &self.lane);
@@ -190,15 +191,15 @@ impl NativeLane {
                 if fill.count() > 0 {
                     break;
                 }
-                let waits = has_seat && self.drives.as_mut().is_some_and(|it| it.patience.wait());
+                let waits = owns && self.drives.as_mut().is_some_and(|it| it.patience.wait());
                 if !waits && self.lane.rest() {
-                    if self.drives.as_mut().is_none_or(|it| it.may_rest(has_seat)) {
+                    if self.drives.as_mut().is_none_or(|it| it.may_rest(owns)) {
                         break;
                     }
                     self.lane.awake();
                 }
                 sink.hand_over();
-                has_seat = self.drives.as_mut().is_some_and(Driving::turn);
+                owns = self.drives.as_mut().is_some_and(Driving::turn);
                 continue;
             };
             match fill.event(event, &mut self.exchanges, sink) {
@@ -216,8 +217,8 @@ impl NativeLane {
             && let Some(driving) = &mut self.drives
         {
             driving.patience.rewarded();
-            if !has_seat {
-                driving.seat.ask();
+            if !owns {
+                driving.ownership.ask();
             }
         }
         taken?;
@@ -255,9 +256,9 @@ impl NativeLane {
     pub fn close(&mut self) {
         self.lane.close();
         self.wake.release();
-        if let Some(Driving { seat, watch, .. }) = self.drives.take() {
+        if let Some(Driving { ownership, watch, .. }) = self.drives.take() {
             drop(watch);
-            seat.leave();
+            ownership.leave();
         }
         let Some(mut sink) = self.replies.take() else { return };
         for (exchange, task) in self.exchanges.take_all() {
@@ -285,9 +286,9 @@ impl NativeLane {
 }
 
 impl Driving {
-    /// A turn of the loop, if this thread has its seat.
+    /// A turn of the loop, if this thread has its ownership.
     fn turn(&mut self) -> bool {
-        let drives = self.seat.drive();
+        let drives = self.ownership.drive();
         self.turns = self.turns.saturating_add(1);
         // The loop's own thread watches now, or nobody need: this one is busy.
         if !drives || self.turns == UNWATCHED_AFTER {
@@ -296,14 +297,14 @@ impl Driving {
         drives
     }
 
-    /// Whether this thread may rest, having seen that it had the seat or not. If so
-    /// it does, and where it has the seat it is called when there is something to do.
-    fn may_rest(&mut self, has_seat: bool) -> bool {
-        let may = if has_seat { self.seat.may_rest() } else { !self.seat.is_lanes() };
+    /// Whether this thread may rest, having seen that it had ownership or not. If so
+    /// it does, and where it has ownership it is called when there is something to do.
+    fn may_rest(&mut self, owns: bool) -> bool {
+        let may = if owns { self.ownership.may_rest() } else { !self.ownership.is_lanes() };
         if may {
             self.turns = 0;
         }
-        if may && has_seat {
+        if may && owns {
             self.watch.start();
         }
         may

@@ -5,29 +5,41 @@
 //! RUSTFLAGS="--cfg loom" cargo test --manifest-path crates/server/loom/Cargo.toml --release
 //! ```
 //!
-//! The files under test are the server's own, included by path; `seat.rs` finds
-//! small stand-ins of loop, lane and epoll in `seat_world.rs`. The models
+//! The files under test are the server's own, included by path; `ownership.rs` finds
+//! small stand-ins of loop, lane and epoll in `ownership_world.rs`. The models
 //! also run on copies with one line changed (`build.rs`), and must fail there:
 //! so they are known to be able to. One producer with one sleeper is checked
 //! completely; the larger ones up to a number of preemptions, because all
 //! their schedules would take hours.
 #![cfg(all(test, loom))]
 
-#[path = "../../src/gate.rs"]
-mod gate;
-mod gate_model;
-#[path = "../../src/idle.rs"]
+#[path = "../../src/event_loop/wake_flag.rs"]
+mod wake_flag;
+mod wake_flag_model;
+#[path = "../../src/dispatch/worker/idle.rs"]
 mod idle;
 mod idle_model;
 mod queue;
-#[path = "../../src/seat.rs"]
-mod seat;
-mod seat_model;
-mod seat_world;
+#[path = "../../src/event_loop/ownership.rs"]
+mod ownership;
+mod ownership_model;
+mod ownership_world;
 
-// What `seat.rs` stands on, by the names that it has there.
+// What `ownership.rs` stands on, by the names that it has there.
 extern crate self as reactor_sys;
-use seat_world::{Poller, Timer, acceptor, block_signals, event_loop, inbox, lane, yield_now};
+use ownership_world::{Poller, Timer, block_signals, yield_now};
+
+mod accept {
+    pub(crate) use crate::ownership_world::acceptor;
+}
+mod dispatch {
+    pub(crate) mod lane {
+        pub(crate) use crate::ownership_world::lane as channel;
+    }
+}
+mod event_loop {
+    pub(crate) use crate::ownership_world::{event_loop as turn, inbox};
+}
 
 /// Runs a model under every schedule with at most `preemptions` switches away
 /// from a thread that could have gone on; `None` is all there are.

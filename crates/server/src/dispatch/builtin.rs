@@ -1,0 +1,50 @@
+//! What the server answers when it is given nothing to serve. It runs on the
+//! worker threads like any handler.
+
+use crate::dispatch::app::{App, Target};
+use crate::exchange::task::{Request, Response};
+
+pub(crate) fn app() -> App {
+    let mut app = App::new();
+    let mut add = |method: Option<&str>, pattern: &str, target: Target| {
+        let added = app.route(method, pattern, target);
+        debug_assert!(added.is_ok(), "the built-in routes are sound");
+    };
+    add(Some("GET"), "/", Target::worker(hello));
+    add(None, "/echo", Target::worker(echo));
+    add(None, "/echo/head", Target::worker(echo_head));
+    add(Some("GET"), "/healthz", Target::worker(healthz));
+    add(Some("GET"), "/stats", Target::Stats);
+    app
+}
+
+fn hello(_: &Request, response: &mut Response) {
+    text(response);
+    response.body(b"Hello, World!");
+}
+
+/// The body as it came, with its content type; chunked if it came chunked.
+fn echo(request: &Request, response: &mut Response) {
+    let content_type = request.get("content-type").unwrap_or(b"application/octet-stream");
+    // Received values are at least as strict as sent ones.
+    let _ = response.field("Content-Type", content_type);
+    response.body(request.body());
+    if request.get("transfer-encoding").is_some() {
+        response.chunked();
+    }
+}
+
+fn echo_head(request: &Request, response: &mut Response) {
+    text(response);
+    response.body(request.head_bytes());
+}
+
+fn healthz(_: &Request, response: &mut Response) {
+    text(response);
+    response.body(b"ok\n");
+}
+
+fn text(response: &mut Response) {
+    let added = response.field("Content-Type", "text/plain");
+    debug_assert!(added.is_ok());
+}

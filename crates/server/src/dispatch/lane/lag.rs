@@ -1,0 +1,107 @@
+//! When a lane's thread last came for its requests, how late it comes, and how
+//! long they wait for it.
+//!
+//! The thread reads the clock once a turn and counts for itself; loops write only
+//! when they wake it. So a request costs no clock reading, and no cache line that
+//! several threads write.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::observe::histogram::Histogram;
+use crate::observe::stats::Counter;
+
+/// A thread that has not come for this long, though something waits, is taken for
+/// stuck. Far above what a garbage collection or a slow handler takes.
+const STUCK_AFTER: Duration = Duration::from_millis(100);
+
+pub(crate) struct LagMonitor {
+    epoch: Instant,
+    /// Its number, once it serves the lane; 0 before.
+    pub(crate) thread: Counter,
+    /// When the thread last began a turn; nanoseconds since `epoch`.
+    turned_at: AtomicU64,
+    /// When it was last woken, until it has come; 0 is never.
+    woken_at: AtomicU64,
+    /// From the hand-over of a request to the turn that takes it.
+    pub(crate) queue_wait: Histogram,
+    /// From a wake to the turn that it leads to.
+    pub(crate) lag: Histogram,
+}
+
+impl LagMonitor {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            thread: Counter::default(),
+            turned_at: AtomicU64::new(0),
+            woken_at: AtomicU64::new(0),
+            queue_wait: Histogram::new(),
+            lag: Histogram::new(),
+        }
+    }
+
+    /// The thread that calls this is the one.
+    pub(crate) fn is_this_thread(&self) {
+        self.thread.set_to_this_thread();
+    }
+
+    /// The thread begins a turn.
+    pub(crate) fn turn(&self) -> Instant {
+        let now = Instant::now();
+        let nanos = self.nanos(now);
+        self.turned_at.store(nanos, Ordering::Relaxed);
+        if self.woken_at.load(Ordering::Relaxed) != 0 {
+            let woken = self.woken_at.swap(0, Ordering::Relaxed);
+            self.lag.record(Duration::from_nanos(nanos.saturating_sub(woken)));
+        }
+        now
+    }
+
+    /// The thread is being woken. Called by the one loop that wakes it.
+    pub(crate) fn wake(&self) {
+        self.woken_at.store(self.nanos(Instant::now()).max(1), Ordering::Relaxed);
+    }
+
+    /// Whether the thread has been awake since long and has not come.
+    pub(crate) fn is_stuck(&self, now: Instant) -> bool {
+        let turned = self.turned_at.load(Ordering::Relaxed);
+        let since = turned.max(self.woken_at.load(Ordering::Relaxed));
+        Duration::from_nanos(self.nanos(now).saturating_sub(since)) > STUCK_AFTER
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::histogram::Distribution;
+
+    #[test]
+    fn a_thread_is_late_from_its_wake_to_its_turn() {
+        let pulse = LagMonitor::new();
+        pulse.turn();
+        assert_eq!(Distribution::of([&pulse.lag].into_iter()).count, 0, "nobody woke it");
+        pulse.wake();
+        std::thread::sleep(Duration::from_millis(5));
+        pulse.turn();
+        pulse.turn();
+        let lag = Distribution::of([&pulse.lag].into_iter());
+        assert_eq!(lag.count, 1);
+        assert!(lag.max >= 5_000_000, "{} ns", lag.max);
+    }
+
+    #[test]
+    fn a_thread_is_stuck_when_it_has_neither_come_nor_just_been_woken() {
+        let pulse = LagMonitor::new();
+        let turned = pulse.turn();
+        assert!(!pulse.is_stuck(turned + STUCK_AFTER));
+        assert!(pulse.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
+        std::thread::sleep(Duration::from_millis(2));
+        pulse.wake();
+        assert!(!pulse.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,7 @@
+//! Where requests go: the route table and its targets, worker threads, lanes.
+
+pub(crate) mod app;
+pub(crate) mod builtin;
+pub(crate) mod lane;
+pub(crate) mod secured;
+pub(crate) mod worker;

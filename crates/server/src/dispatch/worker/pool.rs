@@ -1,0 +1,197 @@
+//! The worker pool: a bounded queue of tasks and the threads that run them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use reactor_sys::yield_now;
+
+use crate::dispatch::worker::idle::Idle;
+use crate::event_loop::inbox::Inbox;
+use crate::exchange::task::Task;
+use crate::observe::stats::WorkerCounters;
+
+/// A worker tells the loops of its replies after this many, or sooner.
+const BATCH: usize = 16;
+
+/// Work that is expected to take longer than this is worth waking another
+/// worker for; about what waking a thread on a sleeping core costs.
+const WORTH_A_WAKE: Duration = Duration::from_micros(60);
+
+/// The queue and who is idle.
+///
+/// Waking a thread costs more than a small handler takes. So a loop wakes one
+/// worker for a turn's batch of tasks, and a worker that has more before it
+/// than [`WORTH_A_WAKE`] wakes the next. What that estimate misses, the
+/// loops' rescue makes good: a loop with tasks out sleeps a millisecond at
+/// first and then wakes a further worker if tasks are still queued.
+pub(crate) struct Pool {
+    sender: Sender<Box<Task>>,
+    receiver: Receiver<Box<Task>>,
+    idle: Idle,
+    stopping: AtomicBool,
+    threads: OnceLock<Vec<Thread>>,
+}
+
+impl Pool {
+    pub(crate) fn new(queue: usize) -> Self {
+        let (sender, receiver) = bounded(queue);
+        Self {
+            sender,
+            receiver,
+            idle: Idle::new(),
+            stopping: AtomicBool::new(false),
+            threads: OnceLock::new(),
+        }
+    }
+
+    /// Names the workers' threads, by index. Called once, before the first task.
+    pub(crate) fn set_threads(&self, threads: Vec<Thread>) {
+        let first = self.threads.set(threads).is_ok();
+        debug_assert!(first);
+    }
+
+    /// Whether the workers have been started.
+    pub(crate) fn has_threads(&self) -> bool {
+        self.threads.get().is_some()
+    }
+
+    /// Tasks that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.receiver.len()
+    }
+
+    /// Queues a task, or gives it back if the queue is full. Never waits.
+    /// The caller calls [`wake_one`](Self::wake_one) after the last of a
+    /// batch.
+    pub(crate) fn push(&self, task: Box<Task>) -> Result<(), Box<Task>> {
+        self.sender.try_send(task).map_err(|error| match error {
+            TrySendError::Full(task) | TrySendError::Disconnected(task) => task,
+        })
+    }
+
+    /// Wakes an idle worker, `home` if it is one. True if one was woken.
+    pub(crate) fn wake_one(&self, home: usize) -> bool {
+        let Some(worker) = self.idle.choose(home) else { return false };
+        if let Some(thread) = self.threads.get().and_then(|threads| threads.get(worker)) {
+            thread.unpark();
+        }
+        true
+    }
+
+    /// Lets the workers end once the queue is empty.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for thread in self.threads.get().into_iter().flatten() {
+            thread.unpark();
+        }
+    }
+
+    fn park(&self, index: usize) {
+        self.idle.enter(index);
+        while self.idle.contains(index)
+            && self.receiver.is_empty()
+            && !self.stopping.load(Ordering::Relaxed)
+        {
+            std::thread::park();
+        }
+        self.idle.leave(index);
+    }
+}
+
+/// What one worker thread runs until the pool stops.
+pub(crate) fn run(index: usize, pool: &Pool, inboxes: &[Arc<Inbox>], counters: &WorkerCounters) {
+    let mut worker =
+        Worker { index, pool, inboxes, counters, finished: 0, batch: 0, usual: Duration::ZERO };
+    let mut now = Instant::now();
+    loop {
+        match pool.receiver.try_recv() {
+            Ok(task) => now = worker.run(task, now),
+            Err(_) => {
+                worker.notify();
+                if pool.stopping.load(Ordering::Relaxed) && pool.receiver.is_empty() {
+                    return;
+                }
+                // On a busy machine a loop shares this core: let it take the
+                // replies and post what they bring, and neither needs a wake.
+                yield_now();
+                if pool.receiver.is_empty() {
+                    pool.park(index);
+                    counters.wakes.add(1);
+                }
+                now = Instant::now();
+            }
+        }
+    }
+}
+
+struct Worker<'p> {
+    index: usize,
+    pool: &'p Pool,
+    inboxes: &'p [Arc<Inbox>],
+    counters: &'p WorkerCounters,
+    /// One bit for each loop that has a reply it may not know of.
+    finished: u32,
+    /// Replies since the last notification.
+    batch: usize,
+    /// What a task has usually taken of late.
+    usual: Duration,
+}
+
+impl Worker<'_> {
+    /// Runs one task that was taken at `start`; returns when it ended.
+    fn run(&mut self, mut task: Box<Task>, start: Instant) -> Instant {
+        let queued = self.pool.len();
+        if queued > 0 && self.usual * u32::try_from(queued).unwrap_or(u32::MAX) > WORTH_A_WAKE {
+            self.pool.wake_one(self.index + 1);
+        }
+        if self.usual > WORTH_A_WAKE {
+            // What is finished must not wait for this one.
+            self.notify();
+        }
+        let Task { handler, request, response, meta, .. } = &mut *task;
+        if let Some(handler) = handler {
+            // A handler that panics has lost its response and nothing else:
+            // the task is cleared before it is used again.
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                handler.handle(request, response);
+                response.seal(request.version(), meta.head_only);
+            }));
+            if done.is_err() {
+                self.counters.panics.add(1);
+                task.failed = true;
+            }
+        }
+        let end = Instant::now();
+        let took = end - start;
+        self.counters.tasks.add(1);
+        self.counters.queue_wait.record(start.saturating_duration_since(task.queued_at));
+        self.counters.handler_time.record(took);
+        self.counters.busy.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.usual = (self.usual * 7 + took) / 8;
+
+        let io_thread = task.address.io_thread;
+        self.inboxes[io_thread].push_reply(task);
+        self.finished |= 1 << io_thread;
+        self.batch += 1;
+        if self.batch >= BATCH {
+            self.notify();
+        }
+        end
+    }
+
+    /// Wakes the loops that have replies and sleep.
+    fn notify(&mut self) {
+        while self.finished != 0 {
+            let io_thread = self.finished.trailing_zeros() as usize;
+            self.finished &= self.finished - 1;
+            if self.inboxes[io_thread].notify() {
+                self.counters.loop_wakes.add(1);
+            }
+        }
+        self.batch = 0;
+    }
+}

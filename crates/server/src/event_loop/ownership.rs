@@ -1,0 +1,330 @@
+//! Who drives a loop: its own thread, or the thread of the one lane it serves.
+//!
+//! Where there are hardly more cores than threads that want one, a request
+//! that goes from the loop's thread to the lane's and back costs more in wakes
+//! than in work. There the lane's thread may take ownership of the loop: between its
+//! handlers it runs turns of the loop itself, and nobody is woken. Its own
+//! event loop watches the loop's epoll instance while it rests.
+//!
+//! All that the loop may have to do then makes its epoll instance ready: what
+//! other threads put in, the next of its timers, and work that a turn has left
+//! over. So whoever watches the instance needs to know nothing else.
+//!
+//! The loop's own thread then stands guard. It looks at the clock every few
+//! milliseconds, and takes it back when something is ready that the
+//! lane's thread does not come to, because a handler keeps it. So health checks
+//! and static routes are answered also while JavaScript is stuck.
+//! `crates/server/loom` checks the interleavings.
+
+#[cfg(not(loom))]
+use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+
+use reactor_sys::{Poller, Timer, block_signals, yield_now};
+
+use crate::accept::acceptor::WAKER;
+use crate::dispatch::lane::channel::Lane;
+use crate::event_loop::inbox::Inbox;
+use crate::event_loop::turn::{EventLoop, Wait};
+#[cfg(loom)]
+use crate::ownership_world::sleep;
+
+/// How long after the lane's last turn the guard looks whether something waits,
+/// and so how long what is ready may wait for a handler that keeps the thread.
+/// Each look interrupts a core that has other work to do. The models under loom
+/// have no time.
+const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
+
+/// Looks that find nothing before the guard sleeps until something comes.
+const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
+
+/// After the lane's thread lost ownership it may ask again after this long.
+/// Handlers that are always slow then cost ten changes a second, not hundreds.
+const PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
+
+/// Turns in a row that may each leave work over before the lane's thread gets on
+/// with other things: peers that send without end must not keep it.
+const MOST_TURNS: u32 = 4;
+
+/// Who drives one loop.
+pub struct Ownership {
+    /// None once the loop has ended. Whoever drives holds the lock; while the
+    /// lane drives, it is free between two turns.
+    event_loop: Mutex<Option<EventLoop>>,
+    poller: Arc<Poller>,
+    inbox: Arc<Inbox>,
+    /// The lane drives.
+    by_lane: AtomicBool,
+    /// The lane asks for ownership.
+    wanted: AtomicBool,
+    /// The lane does not get ownership any more.
+    barred: AtomicBool,
+    /// When the lane last looked what is ready, in microseconds since `epoch`.
+    last_turn: AtomicU64,
+    lane: OnceLock<Arc<Lane>>,
+    /// Wakes the lane's thread for what is due; set where a lane is.
+    timer: OnceLock<Timer>,
+    /// When the timer was last set to expire, in microseconds since `epoch`.
+    /// Written by whoever drives.
+    timer_at: AtomicU64,
+    /// The lane's turns in a row that left work over.
+    unfinished: AtomicU32,
+    /// When the lane may ask again, in microseconds since `epoch`.
+    ask_from: AtomicU64,
+    epoch: Instant,
+}
+
+impl std::fmt::Debug for Ownership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ownership").field("by_lane", &self.by_lane).finish_non_exhaustive()
+    }
+}
+
+impl Ownership {
+    pub(crate) fn new(event_loop: EventLoop) -> Self {
+        Self {
+            poller: Arc::clone(&event_loop.poller),
+            inbox: Arc::clone(&event_loop.inbox),
+            event_loop: Mutex::new(Some(event_loop)),
+            by_lane: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            barred: AtomicBool::new(false),
+            last_turn: AtomicU64::new(0),
+            lane: OnceLock::new(),
+            timer: OnceLock::new(),
+            timer_at: AtomicU64::new(0),
+            unfinished: AtomicU32::new(0),
+            ask_from: AtomicU64::new(0),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// The loop's own thread.
+    pub(crate) fn run(&self) {
+        block_signals();
+        if let Some(event_loop) = self.lock().as_ref() {
+            event_loop.is_this_thread();
+        }
+        while self.drive_until_wanted() {
+            self.guard();
+        }
+    }
+
+    /// Drives until the lane has ownership; false once the loop has ended.
+    fn drive_until_wanted(&self) -> bool {
+        let mut slot = self.lock();
+        while let Some(event_loop) = slot.as_mut() {
+            if !event_loop.turn(Wait::Asleep) {
+                *slot = None;
+            } else if self.wanted.load(Ordering::Relaxed) && !event_loop.is_draining() {
+                self.wanted.store(false, Ordering::Relaxed);
+                if self.barred.load(Ordering::Acquire) {
+                    continue;
+                }
+                self.leave_to_epoll(event_loop);
+                self.by_lane.store(true, Ordering::SeqCst);
+                drop(slot);
+                if let Some(lane) = self.lane.get() {
+                    lane.notify();
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Stands guard while the lane drives; returns when it does not any more.
+    fn guard(&self) {
+        let mut quiet = 0;
+        let mut wait = TICK;
+        loop {
+            sleep(wait);
+            if !self.by_lane.load(Ordering::Acquire) {
+                return;
+            }
+            let last_turn = self.last_turn.load(Ordering::Relaxed);
+            let since = Duration::from_micros(self.now().saturating_sub(last_turn));
+            wait = TICK.saturating_sub(since);
+            if !wait.is_zero() {
+                quiet = 0;
+                continue;
+            }
+            wait = TICK;
+            if self.poller.is_ready(Some(Duration::ZERO)) {
+                // It may have become so in this moment; the lane gets ownership
+                // back soon enough.
+                self.ask_from.store(self.now() + micros(PAUSE), Ordering::Relaxed);
+                self.by_lane.store(false, Ordering::Release);
+                return;
+            }
+            quiet += 1;
+            if quiet > QUIET_TICKS {
+                quiet = 0;
+                let _ = self.poller.is_ready(None);
+            }
+        }
+    }
+
+    /// After a turn of the lane's, or before its first: from here on whatever there
+    /// is to do makes the epoll instance ready. True if something is left over.
+    fn leave_to_epoll(&self, event_loop: &mut EventLoop) -> bool {
+        let Some(timeout) = event_loop.sleep_timeout() else { return false };
+        if timeout.is_zero() {
+            // The wake flag says "awake", and need not say more: the instance is ready
+            // until somebody drives, who looks into the inbox.
+            event_loop.inbox.waker().wake();
+            return true;
+        }
+        let now = self.micros_at(event_loop.now());
+        let at = now.saturating_add(micros(timeout));
+        let timer_at = self.timer_at.load(Ordering::Relaxed);
+        // Deadlines that move on need no call: the timer expires once too early.
+        if let Some(timer) = self.timer.get()
+            && (timer_at <= now || at < timer_at)
+            && timer.set(timeout).is_ok()
+        {
+            self.timer_at.store(at, Ordering::Relaxed);
+        }
+        false
+    }
+
+    /// The epoll instance that the lane's thread must watch for reading while
+    /// it has ownership and rests. It is open as long as ownership is there.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
+    }
+
+    /// Names the lane whose thread may drive. Only the first counts. Where the
+    /// system has no timer for it, the loop's own thread goes on driving.
+    pub fn offer(&self, lane: &Arc<Lane>) {
+        if self.lane.set(Arc::clone(lane)).is_err() {
+            return;
+        }
+        match Timer::new().and_then(|timer| self.poller.add_edge(&timer, WAKER).map(|()| timer)) {
+            Ok(timer) => {
+                let _ = self.timer.set(timer);
+            }
+            Err(_) => self.barred.store(true, Ordering::Release),
+        }
+    }
+
+    /// Asks for ownership, for the lane's thread. It may have it soon, and is
+    /// woken then.
+    pub fn ask(&self) {
+        if self.barred.load(Ordering::Relaxed)
+            || self.wanted.load(Ordering::Relaxed)
+            || self.now() < self.ask_from.load(Ordering::Relaxed)
+        {
+            return;
+        }
+        self.wanted.store(true, Ordering::Relaxed);
+        self.inbox.notify();
+    }
+
+    /// Whether the lane has ownership.
+    #[must_use]
+    pub fn is_lanes(&self) -> bool {
+        self.by_lane.load(Ordering::SeqCst)
+    }
+
+    /// Runs one turn of the loop without waiting, for the lane's thread. False
+    /// if it does not have ownership.
+    pub fn drive(&self) -> bool {
+        let mut slot = loop {
+            if !self.by_lane.load(Ordering::Acquire) {
+                return false;
+            }
+            match self.try_lock() {
+                Some(slot) => break slot,
+                // The loop's own thread is about to let go of it.
+                None => yield_now(),
+            }
+        };
+        // The guard may have taken ownership, but cannot drive before it has
+        // the lock.
+        if !self.by_lane.load(Ordering::Acquire) {
+            return false;
+        }
+        let Some(event_loop) = slot.as_mut() else { return false };
+        // What the lane has answered leaves first: while it does, more comes in.
+        event_loop.replies();
+        let goes_on = event_loop.turn(Wait::No);
+        let now = self.micros_at(event_loop.now());
+        self.last_turn.store(now, Ordering::Relaxed);
+        if goes_on && !event_loop.is_draining() {
+            let left_over = self.leave_to_epoll(event_loop);
+            let turns = self.unfinished.load(Ordering::Relaxed) + 1;
+            self.unfinished.store(if left_over { turns } else { 0 }, Ordering::Relaxed);
+            return true;
+        }
+        // How a loop comes to its end is its own thread's business.
+        if !goes_on {
+            *slot = None;
+        }
+        drop(slot);
+        self.leave();
+        true
+    }
+
+    /// Whether the lane's thread, when it has ownership, may go on to other things
+    /// and rest: its last turn has left nothing over, or it has had several for what
+    /// was. [`fd`](Self::fd) tells it of more.
+    #[must_use]
+    pub fn may_rest(&self) -> bool {
+        match self.unfinished.load(Ordering::Relaxed) {
+            0 => true,
+            1..MOST_TURNS => false,
+            _ => {
+                self.unfinished.store(0, Ordering::Relaxed);
+                true
+            }
+        }
+    }
+
+    /// Gives it back for good.
+    pub fn leave(&self) {
+        self.barred.store(true, Ordering::Release);
+        if self.by_lane.swap(false, Ordering::AcqRel) {
+            // The guard may be asleep until something is ready.
+            self.inbox.waker().wake();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.micros_at(Instant::now())
+    }
+
+    fn micros_at(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.epoch))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<EventLoop>> {
+        self.event_loop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Option<EventLoop>>> {
+        match self.event_loop.try_lock() {
+            Ok(slot) => Some(slot),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,355 @@
+//! One I/O thread: epoll, the inbox and the clock around a reactor.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Events, Poller, Stream, yield_now};
+
+use crate::accept::acceptor::{Accepting, LISTENER, WAKER};
+use crate::dispatch::app::Handler;
+use crate::dispatch::lane::channel::LaneReply;
+use crate::dispatch::worker::pool::Pool;
+use crate::event_loop::inbox::{Control, Inbox};
+use crate::event_loop::reactor::{Reactor, Ready};
+use crate::exchange::task::Task;
+use crate::observe::stats::Counters;
+
+/// Tasks go to the workers in batches: at the end of a turn, or sooner when
+/// there are this many.
+const POST_BATCH: usize = 32;
+
+/// A loop that has tasks out looks after them at first after this long, then
+/// after twice as long, and so on: see `Pool`.
+const FIRST_RESCUE: Duration = Duration::from_millis(1);
+const LAST_RESCUE: Duration = Duration::from_secs(1);
+
+/// Events taken from epoll at once.
+pub(crate) const EVENTS: usize = 256;
+
+pub(crate) struct EventLoop {
+    pub(crate) index: usize,
+    pub(crate) poller: Arc<Poller>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) reactor: Reactor<Stream>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stats: Arc<dyn Handler>,
+    /// This loop's own listeners, in the per-loop accept mode.
+    pub(crate) accepting: Option<Accepting>,
+    /// The most tasks that may be out: what the inbox has room for.
+    pub(crate) max_tasks: usize,
+    /// The worker to wake first.
+    pub(crate) home: usize,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) rescue: Duration,
+    /// When this loop next looks after its tasks.
+    pub(crate) rescue_at: Instant,
+    /// When requests in flight are given up, once the server stops.
+    pub(crate) drain_until: Option<Instant>,
+    /// No further connection comes.
+    pub(crate) has_all: bool,
+    /// Room for what one wait brings.
+    pub(crate) events: Events,
+    /// Tasks on their way to the workers; empty between turns.
+    pub(crate) tasks: Vec<Box<Task>>,
+    /// Replies of lanes that have been taken from the inbox; empty between turns.
+    pub(crate) lane_replies: Vec<LaneReply>,
+}
+
+/// How a turn waits for something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As long as nothing happens: for the loop's own thread.
+    Asleep,
+    /// Not at all: for a thread that has other things to do.
+    No,
+}
+
+impl EventLoop {
+    /// Watches the inbox and this loop's listeners.
+    pub(crate) fn register(&self) -> io::Result<()> {
+        self.poller.add_edge(self.inbox.waker(), WAKER)?;
+        match &self.accepting {
+            Some(accepting) => accepting.register(&self.poller),
+            None => Ok(()),
+        }
+    }
+
+    /// One turn: waits, reads, hands on and writes. False if it was the last.
+    pub(crate) fn turn(&mut self, wait: Wait) -> bool {
+        let timeout = match wait {
+            Wait::Asleep => self.sleep_timeout(),
+            Wait::No => Some(Duration::ZERO),
+        };
+        if self.poller.wait(&mut self.events, timeout).is_err() {
+            // Cannot happen to a valid descriptor; do not spin on it.
+            std::thread::sleep(FIRST_RESCUE);
+        }
+        self.inbox.wake_flag().awake();
+        self.reactor.clock.read();
+        self.reactor.look_for_watchers();
+        self.reactor.look_at_lanes();
+        let counters = &self.counters.loops[self.index];
+        counters.turns.add(1);
+        if timeout != Some(Duration::ZERO) {
+            counters.sleeps.add(1);
+        }
+
+        if !self.controls() {
+            return false;
+        }
+        self.replies();
+        self.handle();
+        self.reactor.go_on_listed();
+        self.reactor.expire();
+        self.post();
+        self.reactor.post_lanes();
+        self.reactor.flush_dirty();
+
+        if wait == Wait::Asleep && self.reactor.awaits_others() && self.inbox.is_empty() {
+            // On a busy machine the worker shares this core: let it run,
+            // and its replies need no wake.
+            yield_now();
+            self.replies();
+            self.post();
+            self.reactor.post_lanes();
+            self.reactor.flush_dirty();
+        }
+        self.rescue();
+        self.reactor.hand_over_observed();
+        // Last: what came above may have ended the last connection.
+        !self.is_drained()
+    }
+
+    /// The thread that calls this is the loop's own.
+    pub(crate) fn is_this_thread(&self) {
+        self.counters.loops[self.index].thread.set_to_this_thread();
+    }
+
+    /// The time of the last turn.
+    pub(crate) fn now(&self) -> Instant {
+        self.reactor.clock.now()
+    }
+
+    /// Whether the server is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain_until.is_some()
+    }
+
+    /// How long to sleep; None for as long as nothing happens. Unless it is
+    /// zero, other threads know from here on that this one sleeps.
+    pub(crate) fn sleep_timeout(&mut self) -> Option<Duration> {
+        // Replies may have let held-back requests go on after this turn's
+        // tasks were posted.
+        if self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+        {
+            return Some(Duration::ZERO);
+        }
+        self.inbox.wake_flag().about_to_sleep();
+        // A lane that has come to have room says so once, perhaps before that.
+        if !self.inbox.is_empty() || self.reactor.has_room_in_lanes() {
+            self.inbox.wake_flag().awake();
+            return Some(Duration::ZERO);
+        }
+        let now = self.reactor.clock.now();
+        let timer = self.reactor.next_timer().map(|at| {
+            Duration::from_millis(at.saturating_sub(self.reactor.clock.millis())).max(FIRST_RESCUE)
+        });
+        let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue_at);
+        let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
+        let instants = [rescue, accept, self.drain_until].into_iter().flatten();
+        let until = instants.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
+        until.chain(timer).min()
+    }
+
+    /// False if the loop is to end at once.
+    fn controls(&mut self) -> bool {
+        loop {
+            // Each time: others may put more in without end.
+            if self.inbox.is_forced() {
+                self.reactor.close_all();
+                return false;
+            }
+            let Some(control) = self.inbox.pop_control() else { return true };
+            match control {
+                Control::Accepted(stream, peer) => {
+                    let token = self.reactor.insert(stream, peer);
+                    self.watch(token);
+                }
+                Control::Lanes(lanes) => {
+                    // What a thread answered before it went counts.
+                    self.replies();
+                    self.reactor.set_lanes(lanes);
+                }
+                Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
+                Control::Swap(app, lanes) => {
+                    self.replies();
+                    self.reactor.swap(app.compile(&self.stats), lanes);
+                }
+                Control::Retune(tuning) => {
+                    self.drain_timeout = tuning.timeouts.drain;
+                    self.reactor.retune(&tuning);
+                }
+                Control::Refused(peer) => self.reactor.refused_connection(peer),
+                Control::CloseIdle => self.reactor.close_idle(),
+                Control::CloseAll => self.reactor.close_all(),
+                Control::Drain => self.drain(),
+                Control::NoMore => self.has_all = true,
+            }
+        }
+    }
+
+    /// Takes what workers and lanes have answered, and writes it.
+    pub(crate) fn replies(&mut self) {
+        let out = self.reactor.tasks_out();
+        while let Some(task) = self.inbox.pop_reply() {
+            self.reactor.reply(task);
+        }
+        if self.reactor.tasks_out() < out {
+            // The workers get on.
+            self.rescue = FIRST_RESCUE;
+            self.rescue_at = self.reactor.clock.now() + self.rescue;
+        }
+        self.inbox.take_lanes(&mut self.lane_replies);
+        for reply in self.lane_replies.drain(..) {
+            self.reactor.lane_reply(reply);
+        }
+        self.reactor.flush_dirty();
+    }
+
+    fn handle(&mut self) {
+        for index in 0..self.events.len() {
+            let event = self.events.get(index);
+            match event.token() {
+                WAKER => {}
+                token if token >= LISTENER => self.accept(),
+                token => {
+                    let ready = Ready {
+                        readable: event.readable(),
+                        writable: event.writable(),
+                        hangup: event.read_closed(),
+                        failed: event.failed(),
+                    };
+                    self.reactor.ready(token, ready);
+                    if self.reactor.new_tasks() >= POST_BATCH {
+                        self.post();
+                    }
+                }
+            }
+        }
+        if let Some(accepting) = &mut self.accepting {
+            accepting.tick(&self.poller, self.reactor.clock.now());
+        }
+    }
+
+    /// Queues this turn's tasks and wakes one worker for all of them.
+    fn post(&mut self) {
+        if self.reactor.new_tasks() == 0 {
+            return;
+        }
+        if self.reactor.tasks_out() + self.reactor.new_tasks() > self.max_tasks {
+            // Tasks that are done but not yet taken back must not count.
+            self.replies();
+        }
+        let waiting = self.reactor.tasks_out() > 0;
+        let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
+        self.reactor.take_tasks(&mut self.tasks);
+        let mut queued = 0;
+        for task in self.tasks.drain(..) {
+            let task = if room == 0 { Err(task) } else { self.pool.push(task) };
+            match task {
+                Ok(()) => {
+                    queued += 1;
+                    room -= 1;
+                }
+                Err(task) => self.reactor.refused(task),
+            }
+        }
+        let counters = &self.counters.loops[self.index];
+        counters.queued.add(queued);
+        counters.queue_peak.raise_to(self.pool.len() as u64);
+        if queued > 0 {
+            // A look that is due sooner stays: tasks that come all the time
+            // must not put it off for ever.
+            let soon = self.reactor.clock.now() + FIRST_RESCUE;
+            self.rescue_at = if waiting { self.rescue_at.min(soon) } else { soon };
+            self.rescue = FIRST_RESCUE;
+            if self.pool.wake_one(self.home) {
+                counters.worker_wakes.add(1);
+            }
+        }
+    }
+
+    /// If no reply has come for a while, and there are still tasks queued, the
+    /// woken workers are stuck in long ones: wakes a further one. By the
+    /// clock, not when there is nothing else to do: other connections may
+    /// keep this loop busy without end.
+    fn rescue(&mut self) {
+        let now = self.reactor.clock.now();
+        if self.reactor.tasks_out() == 0 || now < self.rescue_at {
+            return;
+        }
+        self.rescue = (self.rescue * 2).min(LAST_RESCUE);
+        if self.pool.len() > 0 && self.pool.wake_one(self.home) {
+            self.counters.loops[self.index].worker_wakes.add(1);
+            self.rescue = FIRST_RESCUE;
+        }
+        self.rescue_at = now + self.rescue;
+    }
+
+    fn accept(&mut self) {
+        let open = self.counters.open();
+        let Some(accepting) = &mut self.accepting else { return };
+        let mut accepted = Vec::new();
+        accepting.accept(&self.poller, open, &mut |stream, peer| accepted.push((stream, peer)));
+        for peer in accepting.take_refused() {
+            self.reactor.refused_connection(peer);
+        }
+        self.insert(accepted);
+    }
+
+    fn insert(&mut self, accepted: Vec<(Stream, Option<std::net::SocketAddr>)>) {
+        for (stream, peer) in accepted {
+            let token = self.reactor.insert(stream, peer);
+            self.watch(token);
+        }
+    }
+
+    fn watch(&mut self, token: u64) {
+        if let Some(stream) = self.reactor.io(token)
+            && self.poller.add_edge(stream, token).is_err()
+        {
+            self.reactor.discard(token);
+        }
+    }
+
+    fn drain(&mut self) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        if let Some(accepting) = &mut self.accepting {
+            let open = self.counters.open();
+            let mut accepted = Vec::new();
+            let inbox = &self.inbox;
+            accepting.finish(&self.poller, open, &|| inbox.is_forced(), &mut |stream, peer| {
+                accepted.push((stream, peer));
+            });
+            self.insert(accepted);
+            self.has_all = true;
+        }
+        self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);
+        self.reactor.drain();
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        if self.reactor.clock.now() >= until {
+            self.reactor.close_all();
+            return true;
+        }
+        self.has_all && self.reactor.connections() == 0
+    }
+}

@@ -1,0 +1,4 @@
+//! One request and its answer, whatever the protocol.
+
+pub(crate) mod in_flight;
+pub(crate) mod task;

@@ -1,0 +1,275 @@
+//! The thread that formats and writes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::Thread;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_utils::CachePadded;
+use reactor_sys::block_signals;
+
+use super::format::Formatter;
+use super::queue::{LogQueue, LogSender};
+use super::{AccessLog, AccessLogStats, LogFormat, LogTarget, lock};
+use crate::event_loop::wake_flag::WakeFlag;
+use crate::observe::stats::Counter;
+
+/// How often the writer looks while there is something to write.
+const TICK: Duration = Duration::from_millis(10);
+/// Looks without finding anything before it sleeps until it is woken.
+const IDLE_TICKS: u32 = 20;
+/// Written at once.
+const BUFFER: usize = 64 * 1024;
+/// How long to wait when the output, a pipe perhaps, takes no more.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// What the writer shares with the loops and with whoever asks.
+pub(crate) struct WriterShared {
+    queues: Vec<Arc<LogQueue>>,
+    format: LogFormat,
+    wake_flag: WakeFlag,
+    thread: OnceLock<Thread>,
+    stopping: AtomicBool,
+    /// The file to go on with.
+    replacement: Mutex<Option<File>>,
+    counters: CachePadded<WriterCounters>,
+}
+
+/// Written by the writer alone.
+#[derive(Default)]
+struct WriterCounters {
+    written: Counter,
+    unwritten: Counter,
+    errors: Counter,
+}
+
+impl WriterShared {
+    pub(super) fn new(io_threads: usize, format: LogFormat) -> Self {
+        Self {
+            format,
+            queues: (0..io_threads).map(|_| Arc::new(LogQueue::new())).collect(),
+            wake_flag: WakeFlag::new(),
+            thread: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            replacement: Mutex::new(None),
+            counters: CachePadded::default(),
+        }
+    }
+
+    /// Names the writer's thread. Called once, before any record.
+    pub(super) fn set_thread(&self, thread: Thread) {
+        let first = self.thread.set(thread).is_ok();
+        debug_assert!(first);
+    }
+
+    pub(super) fn sender(self: &Arc<Self>, io_thread: usize) -> LogSender {
+        let queue = Arc::clone(&self.queues[io_thread]);
+        LogSender::new(Arc::clone(self), queue, self.format.has_forwarded())
+    }
+
+    /// Wakes the writer if it sleeps until woken.
+    pub(super) fn notify(&self) {
+        if self.wake_flag.must_wake() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(super) fn replace(&self, file: File) {
+        *lock(&self.replacement) = Some(file);
+        self.wake();
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    fn lost(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.lost()).sum::<u64>() + self.counters.unwritten.get()
+    }
+
+    pub(super) fn stats(&self) -> AccessLogStats {
+        AccessLogStats {
+            written: self.counters.written.get(),
+            lost: self.lost(),
+            errors: self.counters.errors.get(),
+        }
+    }
+}
+
+pub(super) struct Writer {
+    shared: Arc<WriterShared>,
+    file: File,
+    target: LogTarget,
+    formatter: Formatter,
+    buf: Vec<u8>,
+    /// Whole records in `buf`.
+    records: u64,
+    /// Records that a line in the log tells to be lost.
+    told: u64,
+    /// The last write failed.
+    failing: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<WriterShared>, file: File, log: &AccessLog, start: u64) -> Self {
+        Self {
+            shared,
+            file,
+            target: log.target.clone(),
+            formatter: Formatter::new(log.format, start),
+            buf: Vec::with_capacity(BUFFER + 8 * 1024),
+            records: 0,
+            told: 0,
+            failing: false,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        block_signals();
+        let mut idle = 0;
+        loop {
+            // Before the queues are looked at: nothing comes after a stop.
+            let stopping = self.shared.is_stopping();
+            let found = self.drain();
+            let replacement = lock(&self.shared.replacement).take();
+            if let Some(file) = replacement {
+                self.file = file;
+            }
+            if stopping {
+                return;
+            }
+            idle = if found { 0 } else { idle + 1 };
+            if idle < IDLE_TICKS {
+                std::thread::park_timeout(TICK);
+            } else {
+                self.rest();
+                idle = 0;
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn rest(&self) {
+        let shared = &self.shared;
+        shared.wake_flag.about_to_sleep();
+        let is_empty = shared.queues.iter().all(|queue| queue.is_empty());
+        if is_empty && !shared.is_stopping() && lock(&shared.replacement).is_none() {
+            std::thread::park();
+        }
+        shared.wake_flag.awake();
+    }
+
+    /// Writes all that waits. True if there was something.
+    fn drain(&mut self) -> bool {
+        let mut found = false;
+        for index in 0..self.shared.queues.len() {
+            let queue = Arc::clone(&self.shared.queues[index]);
+            while let Some(batch) = queue.take() {
+                found = true;
+                let mut text = &batch.text[..];
+                for entry in &batch.entries {
+                    let (own, rest) = text.split_at(entry.text.total().min(text.len()));
+                    text = rest;
+                    let time = batch.time_of(entry.start);
+                    self.formatter.record(entry, own, time, &mut self.buf);
+                    self.records += 1;
+                    if self.buf.len() >= BUFFER {
+                        self.write();
+                    }
+                }
+                queue.give_back(batch);
+            }
+        }
+        self.write();
+        let lost = self.shared.lost();
+        if !self.failing && lost > self.told {
+            self.formatter.lost(lost - self.told, SystemTime::now(), &mut self.buf);
+            self.write();
+            if !self.failing {
+                self.told = lost;
+            }
+        }
+        found
+    }
+
+    /// Writes the buffer. What cannot be written is lost, but for the rest of a
+    /// line that has begun: the file has whole lines again once writing works.
+    fn write(&mut self) {
+        if self.buf.is_empty() {
+            return;
+        }
+        let (done, result) = self.write_buf();
+        let counters = &self.shared.counters;
+        match result {
+            Ok(()) => {
+                counters.written.add(self.records);
+                self.failing = false;
+                self.buf.clear();
+            }
+            Err(error) => {
+                counters.errors.add(1);
+                let ended = self.buf[..done].iter().filter(|byte| **byte == b'\n').count() as u64;
+                let begun = done > 0 && self.buf[done - 1] != b'\n';
+                let rest = &self.buf[done..];
+                let kept = if begun { rest.iter().position(|byte| *byte == b'\n') } else { None };
+                let kept = kept.map_or(0, |end| end + 1);
+                self.buf.drain(..done);
+                self.buf.truncate(kept);
+                // A line that has begun counts as written: its rest will be.
+                let written = (ended + u64::from(begun)).min(self.records);
+                counters.written.add(written);
+                counters.unwritten.add(self.records - written);
+                if !self.failing {
+                    self.failing = true;
+                    report(&self.target, &error);
+                }
+            }
+        }
+        self.records = 0;
+    }
+
+    /// How much was written, and whether that was all.
+    fn write_buf(&mut self) -> (usize, io::Result<()>) {
+        let mut done = 0;
+        while done < self.buf.len() {
+            match self.file.write(&self.buf[done..]) {
+                Ok(0) => return (done, Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => done += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A pipe that others have made non-blocking, and that is full.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.shared.is_stopping() {
+                        return (done, Err(error));
+                    }
+                    std::thread::park_timeout(RETRY);
+                }
+                Err(error) => return (done, Err(error)),
+            }
+        }
+        (done, Ok(()))
+    }
+}
+
+/// Says once that writing fails. There is nobody to return it to.
+fn report(target: &LogTarget, error: &io::Error) {
+    let line = match target {
+        LogTarget::Stdout => format!("cannot write the access log to standard output: {error}"),
+        LogTarget::File(path) => {
+            format!("cannot write the access log '{}': {error}", path.display())
+        }
+    };
+    let _ = writeln!(io::stderr(), "reactor-rs: {line}; records are lost until it works again");
+}

@@ -1,0 +1,7 @@
+//! What is counted, measured and logged.
+
+pub(crate) mod access_log;
+pub(crate) mod histogram;
+pub(crate) mod observer;
+pub(crate) mod stats;
+pub(crate) mod usage;

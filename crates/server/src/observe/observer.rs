@@ -1,0 +1,288 @@
+//! What becomes of each request of one loop, from its head to the last byte of
+//! its answer: for the access log and the histogram of latencies.
+//!
+//! A request begins with the turn that has read its head, and ends when the
+//! kernel has taken the last byte of its answer, or when its connection ends.
+//! Positions count the bytes of a connection's output since the first that was
+//! observed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+use reactor_proto::Head;
+use slab::Slab;
+
+use crate::observe::access_log::{Entry, Lengths, LogSender, Outcome, RequestId};
+use crate::observe::stats::{CloseReason, LoopCounters};
+
+/// The status of a request whose connection ended before its answer began; the
+/// number is nginx's.
+const NO_ANSWER: u16 = 499;
+
+/// The end of a connection's list.
+const NONE: u32 = u32::MAX;
+
+/// Buffers above this capacity are not kept, and not more than this many.
+const KEEP_TEXT: usize = 1024;
+const KEEP_TEXTS: usize = 1024;
+
+/// What is seen of a request when it begins.
+pub(crate) enum Seen<'a> {
+    /// A head and its bytes.
+    Head(&'a Head, &'a [u8]),
+    /// Input that is no request, or not yet.
+    Input(&'a [u8]),
+}
+
+/// One loop's observer.
+pub(crate) struct Observer {
+    io_thread: u32,
+    counters: Arc<CachePadded<LoopCounters>>,
+    log: Option<LogSender>,
+    /// By slot.
+    conns: Vec<Open>,
+    records: Slab<Record>,
+    /// Buffers for further records.
+    spare: Vec<Vec<u8>>,
+}
+
+/// The requests of one connection that have not ended, in their order.
+#[derive(Clone, Copy)]
+struct Open {
+    first: u32,
+    last: u32,
+    /// The first whose answer is not written. Answers are written in the order of
+    /// the requests, so it is the one that the next belongs to.
+    unanswered: u32,
+    /// Bytes that have left.
+    sent: u64,
+}
+
+const NOTHING_OPEN: Open = Open { first: NONE, last: NONE, unanswered: NONE, sent: 0 };
+
+struct Record {
+    next: u32,
+    id: RequestId,
+    peer: Option<SocketAddr>,
+    start: Instant,
+    /// 0 until the answer begins.
+    status: u16,
+    /// Where the answer's body begins.
+    body: u64,
+    /// Where the answer ends, once all of it has been written.
+    end: Option<u64>,
+    lengths: Lengths,
+    text: Vec<u8>,
+}
+
+impl Observer {
+    pub(crate) fn new(
+        io_thread: usize,
+        counters: Arc<CachePadded<LoopCounters>>,
+        log: Option<LogSender>,
+    ) -> Self {
+        Self {
+            io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
+            counters,
+            log,
+            conns: Vec::new(),
+            records: Slab::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// A request has been read, or input that will be refused.
+    pub(crate) fn begin(
+        &mut self,
+        slot: u32,
+        (connection, request): (u32, u32),
+        peer: Option<SocketAddr>,
+        start: Instant,
+        seen: &Seen<'_>,
+    ) {
+        let mut text = self.spare.pop().unwrap_or_default();
+        let lengths = match (&self.log, seen) {
+            (None, _) => Lengths::default(),
+            (Some(log), Seen::Head(head, bytes)) => {
+                Lengths::of_head(head, bytes, log.with_forwarded, &mut text)
+            }
+            (Some(_), Seen::Input(input)) => Lengths::of_input(input, &mut text),
+        };
+        let id = RequestId { io_thread: self.io_thread, connection, request };
+        let record =
+            Record { next: NONE, id, peer, start, status: 0, body: 0, end: None, lengths, text };
+        let key = u32::try_from(self.records.insert(record)).unwrap_or(NONE);
+        let index = slot as usize;
+        if index >= self.conns.len() {
+            self.conns.resize(index + 1, NOTHING_OPEN);
+        }
+        let open = &mut self.conns[index];
+        match self.records.get_mut(open.last as usize) {
+            Some(last) => last.next = key,
+            None => open.first = key,
+        }
+        open.last = key;
+        if open.unanswered == NONE {
+            open.unanswered = key;
+        }
+    }
+
+    /// The answer to `request` begins; `unsent` bytes are before its body.
+    pub(crate) fn answer(&mut self, slot: u32, request: u32, status: u16, unsent: usize) {
+        let Some((record, sent)) = self.unanswered(slot, request) else { return };
+        record.status = status;
+        record.body = sent + unsent as u64;
+    }
+
+    /// The answer to `request` is written; `unsent` bytes are before its end.
+    pub(crate) fn written(&mut self, slot: u32, request: u32, unsent: usize) {
+        if let Some((record, sent)) = self.unanswered(slot, request)
+            && record.status != 0
+        {
+            record.end = Some(sent + unsent as u64);
+            self.conns[slot as usize].unanswered = record.next;
+            if unsent == 0 {
+                // A stream may end long after its last byte has left.
+                self.sent(slot, 0);
+            }
+        }
+    }
+
+    /// The kernel has taken `n` bytes of the connection's output.
+    pub(crate) fn sent(&mut self, slot: u32, n: usize) {
+        let Some(open) = self.conns.get_mut(slot as usize) else { return };
+        open.sent += n as u64;
+        let sent = open.sent;
+        let mut now = None;
+        while let Some(record) = self.first(slot)
+            && record.end.is_some_and(|end| end <= sent)
+        {
+            let now = *now.get_or_insert_with(Instant::now);
+            self.end(slot, Outcome::Complete, now);
+        }
+    }
+
+    /// The connection is gone, and with it what has not ended.
+    pub(crate) fn closed(&mut self, slot: u32, reason: CloseReason) {
+        if self.first(slot).is_some() {
+            let outcome = match reason {
+                CloseReason::WriteTimeout => Outcome::WriteTimeout,
+                CloseReason::Stopped => Outcome::Stopped,
+                _ => Outcome::Aborted,
+            };
+            let now = Instant::now();
+            while self.first(slot).is_some() {
+                self.end(slot, outcome, now);
+            }
+        }
+        if let Some(open) = self.conns.get_mut(slot as usize) {
+            *open = NOTHING_OPEN;
+        }
+    }
+
+    /// Hands the turn's records to the log's writer.
+    pub(crate) fn hand_over(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.hand_over();
+        }
+    }
+
+    /// The connection's open requests, and whether their answers are written.
+    #[cfg(test)]
+    pub(crate) fn open(&self, slot: u32) -> Vec<(u32, bool)> {
+        let first =
+            self.conns.get(slot as usize).and_then(|open| self.records.get(open.first as usize));
+        let next = |record: &&Record| self.records.get(record.next as usize);
+        std::iter::successors(first, next)
+            .map(|record| (record.id.request, record.end.is_some()))
+            .collect()
+    }
+
+    fn first(&self, slot: u32) -> Option<&Record> {
+        self.records.get(self.conns.get(slot as usize)?.first as usize)
+    }
+
+    /// The record of `request`, whose answer is in turn, and how much its connection
+    /// has sent. None for a request from before the observer.
+    fn unanswered(&mut self, slot: u32, request: u32) -> Option<(&mut Record, u64)> {
+        let open = self.conns.get(slot as usize)?;
+        let record = self.records.get_mut(open.unanswered as usize)?;
+        (record.id.request == request).then_some((record, open.sent))
+    }
+
+    /// The first open request of the connection has ended.
+    fn end(&mut self, slot: u32, outcome: Outcome, now: Instant) {
+        let open = &mut self.conns[slot as usize];
+        let mut record = self.records.remove(open.first as usize);
+        open.first = record.next;
+        if record.next == NONE {
+            open.last = NONE;
+        }
+        let duration = now.saturating_duration_since(record.start);
+        if outcome == Outcome::Complete {
+            self.counters.latency.record(duration);
+        }
+        if let Some(log) = &mut self.log {
+            // What was sent of it, if that is not all.
+            let end = record.end.unwrap_or(u64::MAX).min(open.sent);
+            let entry = Entry {
+                id: record.id,
+                peer: record.peer,
+                start: record.start,
+                duration,
+                status: if record.status == 0 { NO_ANSWER } else { record.status },
+                bytes: if record.status == 0 { 0 } else { end.saturating_sub(record.body) },
+                outcome,
+                text: record.lengths,
+            };
+            log.add(entry, &record.text);
+            if record.text.capacity() <= KEEP_TEXT && self.spare.len() < KEEP_TEXTS {
+                record.text.clear();
+                self.spare.push(record.text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of one connection's requests, whose answers fill one buffer.
+    #[test]
+    fn each_of_many_pipelined_answers_finds_its_request_at_once() {
+        const REQUESTS: u32 = 4_000;
+        let mut observer = Observer::new(0, Arc::default(), None);
+        let now = Instant::now();
+        // A connection that has had a request before the observer came.
+        let requests = 1..=REQUESTS;
+        for request in requests.clone() {
+            observer.begin(7, (0, request), None, now, &Seen::Input(b""));
+        }
+        observer.answer(7, 0, 200, 40);
+        observer.written(7, 0, 100);
+        let mut unsent = 100;
+        for request in requests.clone() {
+            assert!(observer.unanswered(7, request).is_some(), "it is in turn");
+            assert!(observer.unanswered(7, request + 1).is_none(), "it is not in turn");
+            observer.answer(7, request, 200, unsent + 40);
+            unsent += 100;
+            observer.written(7, request, unsent);
+        }
+        assert!(observer.open(7).into_iter().eq(requests.map(|request| (request, true))));
+
+        // Half an answer, and what was before the first.
+        observer.sent(7, 150);
+        assert_eq!(observer.open(7).len(), REQUESTS as usize);
+        observer.sent(7, 50);
+        assert_eq!(observer.open(7).len(), REQUESTS as usize - 1);
+        observer.sent(7, unsent - 200);
+        assert!(observer.open(7).is_empty());
+        observer.begin(7, (0, REQUESTS + 1), None, now, &Seen::Input(b""));
+        observer.answer(7, REQUESTS + 1, 200, 1);
+        observer.written(7, REQUESTS + 1, 1);
+        assert_eq!(observer.open(7), [(REQUESTS + 1, true)]);
+    }
+}

@@ -1,0 +1,562 @@
+//! Counters. Each thread writes its own, on cache lines of its own; they are
+//! summed only when somebody looks.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+use reactor_sys::{Address, block_signals, thread_id};
+use serde::Serialize;
+
+use crate::dispatch::lane::channel::Lanes;
+use crate::observe::access_log::AccessLogStats;
+use crate::observe::histogram::{Distribution, Histogram};
+use crate::observe::usage::ThreadUsage;
+
+/// A number that one thread writes and any thread reads: a load and a store,
+/// no locked instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Notes the number of the calling thread.
+    pub(crate) fn set_to_this_thread(&self) {
+        self.raise_to(u64::try_from(thread_id()).unwrap_or(0));
+    }
+
+    pub(crate) fn raise_to(&self, n: u64) {
+        if n > self.0.load(Ordering::Relaxed) {
+            self.0.store(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer closed it, after its last answer.
+    Peer,
+    /// An answer said `Connection: close`, as the client had asked.
+    Served,
+    /// A request was malformed or over a limit, and was told so.
+    Rejected,
+    /// No request came for the idle timeout.
+    Idle,
+    /// A head or a body came too slowly.
+    RequestTimeout,
+    /// The peer took no output for the write timeout.
+    WriteTimeout,
+    /// The peer reset the connection, left in the middle of a request or before its
+    /// answer, or a response could not be completed.
+    Aborted,
+    /// The server was stopping.
+    Stopped,
+}
+
+impl CloseReason {
+    const COUNT: usize = 8;
+}
+
+/// What one I/O loop counts.
+#[derive(Default)]
+pub(crate) struct LoopCounters {
+    pub(crate) accepted: Counter,
+    pub(crate) closed: [Counter; CloseReason::COUNT],
+    pub(crate) requests: Counter,
+    /// Responses by hundreds of the status; index 0 is 1xx.
+    pub(crate) responses: [Counter; 5],
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) queued: Counter,
+    pub(crate) rejected: Counter,
+    /// Replies to connections that were gone.
+    pub(crate) dropped: Counter,
+    pub(crate) queue_peak: Counter,
+    /// Requests given to lanes.
+    pub(crate) handlers_given: Counter,
+    /// Those of them that are over.
+    pub(crate) handlers_left: Counter,
+    pub(crate) handlers_rejected: Counter,
+    pub(crate) handlers_timed_out: Counter,
+    pub(crate) turns: Counter,
+    pub(crate) sleeps: Counter,
+    pub(crate) worker_wakes: Counter,
+    /// From head to last byte, of the requests that were observed.
+    pub(crate) latency: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
+}
+
+impl LoopCounters {
+    pub(crate) fn response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class].add(1);
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.closed[reason as usize].add(1);
+    }
+
+    pub(crate) fn closed_total(&self) -> u64 {
+        self.closed.iter().map(Counter::get).sum()
+    }
+}
+
+/// What one worker counts.
+pub(crate) struct WorkerCounters {
+    pub(crate) tasks: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) wakes: Counter,
+    pub(crate) loop_wakes: Counter,
+    /// Nanoseconds inside handlers.
+    pub(crate) busy: Counter,
+    pub(crate) queue_wait: Histogram,
+    pub(crate) handler_time: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
+}
+
+impl WorkerCounters {
+    fn new() -> Self {
+        Self {
+            tasks: Counter::default(),
+            panics: Counter::default(),
+            wakes: Counter::default(),
+            loop_wakes: Counter::default(),
+            busy: Counter::default(),
+            queue_wait: Histogram::new(),
+            handler_time: Histogram::new(),
+            thread: Counter::default(),
+        }
+    }
+}
+
+/// What the accepting threads count, when it is not a loop's own.
+#[derive(Default)]
+pub(crate) struct AcceptCounters {
+    /// Connections turned away with 503 because `max_connections` were open.
+    pub(crate) refused: AtomicU64,
+    /// Times that accepting paused after an error that is not one connection's own.
+    pub(crate) pauses: AtomicU64,
+    /// The errors that the operator has been told of.
+    told: Mutex<Vec<Option<i32>>>,
+    /// The number of the acceptor thread, if there is one.
+    pub(crate) thread: Counter,
+}
+
+impl AcceptCounters {
+    /// Tells the operator on standard error why nothing is accepted, once for each error.
+    /// On a thread of its own, since standard error may be a pipe that nobody reads.
+    pub(crate) fn tell(&self, address: &Address, error: &io::Error) {
+        let code = error.raw_os_error();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&code) {
+            return;
+        }
+        told.push(code);
+        let line = format!(
+            "reactor-rs: cannot accept connections on {address}: {error}; \
+             trying again, at least once a second\n"
+        );
+        // Without a thread to spare, the statistics have it.
+        let _ = Builder::new().name("rx-notice".to_owned()).spawn(move || {
+            block_signals();
+            let _ = io::stderr().write_all(line.as_bytes());
+        });
+    }
+}
+
+/// All counters of one server.
+pub(crate) struct Counters {
+    pub(crate) started: Instant,
+    pub(crate) loops: Vec<Arc<CachePadded<LoopCounters>>>,
+    pub(crate) workers: Vec<Arc<CachePadded<WorkerCounters>>>,
+    pub(crate) accept: AcceptCounters,
+}
+
+impl Counters {
+    pub(crate) fn new(io_threads: usize, worker_threads: usize) -> Self {
+        Self {
+            started: Instant::now(),
+            loops: (0..io_threads).map(|_| Arc::default()).collect(),
+            workers: (0..worker_threads)
+                .map(|_| Arc::new(CachePadded::new(WorkerCounters::new())))
+                .collect(),
+            accept: AcceptCounters::default(),
+        }
+    }
+
+    /// Connections open now, as the loops count them.
+    pub(crate) fn open(&self) -> usize {
+        let open = self.loops.iter().map(|c| {
+            let closed = c.closed_total();
+            c.accepted.get().saturating_sub(closed)
+        });
+        usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
+    fn handlers(&self) -> HandlerStats {
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        // What has left first: see `loop_snapshot`.
+        let left: u64 = sum(|c| c.handlers_left.get());
+        let given: u64 = sum(|c| c.handlers_given.get());
+        HandlerStats {
+            given,
+            in_flight: given.saturating_sub(left),
+            rejected: sum(|c| c.handlers_rejected.get()),
+            timed_out: sum(|c| c.handlers_timed_out.get()),
+        }
+    }
+
+    /// The processor time of each thread that runs, by its name; those of lanes too.
+    pub(crate) fn thread_usage(&self, lanes: &Lanes) -> Vec<(String, ThreadUsage)> {
+        let io = self.loops.iter().enumerate().map(|(n, c)| (format!("rx-io-{n}"), &c.thread));
+        let workers =
+            self.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
+        let accept = std::iter::once(("rx-accept".to_owned(), &self.accept.thread));
+        let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
+        // The program's own: with Node the JavaScript thread. Its number is the
+        // process's (gettid(2)).
+        let process = u64::from(std::process::id());
+        let main = std::iter::once(("main".to_owned(), process));
+        let js = lanes.iter().map(|(n, lane)| (format!("js-{n}"), lane.lag.thread.get()));
+        own.chain(main)
+            .chain(js.filter(|(_, thread)| *thread != process))
+            .filter(|(_, thread)| *thread != 0)
+            .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
+            .collect()
+    }
+
+    pub(crate) fn snapshot(
+        &self,
+        queue_depth: usize,
+        queue_capacity: usize,
+        access_log: Option<AccessLogStats>,
+    ) -> Stats {
+        let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
+        let workers: Vec<WorkerSnapshot> = self
+            .workers
+            .iter()
+            .map(|c| WorkerSnapshot {
+                tasks: c.tasks.get(),
+                panics: c.panics.get(),
+                wakes: c.wakes.get(),
+                busy_ms: c.busy.get() / 1_000_000,
+            })
+            .collect();
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        let closed = |reason: CloseReason| {
+            self.loops.iter().map(|c| c.closed[reason as usize].get()).sum::<u64>()
+        };
+        let class = |index: usize| self.loops.iter().map(|c| c.responses[index].get()).sum();
+        Stats {
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            connections: ConnectionStats {
+                accepted: sum(|c| c.accepted.get()),
+                open: loops.iter().map(|l| l.connections).sum(),
+                refused: self.accept.refused.load(Ordering::Relaxed),
+                accept_pauses: self.accept.pauses.load(Ordering::Relaxed),
+                closed: ClosedStats {
+                    peer: closed(CloseReason::Peer),
+                    served: closed(CloseReason::Served),
+                    rejected: closed(CloseReason::Rejected),
+                    idle: closed(CloseReason::Idle),
+                    request_timeout: closed(CloseReason::RequestTimeout),
+                    write_timeout: closed(CloseReason::WriteTimeout),
+                    aborted: closed(CloseReason::Aborted),
+                    stopped: closed(CloseReason::Stopped),
+                },
+            },
+            requests: RequestStats {
+                total: sum(|c| c.requests.get()),
+                informational: class(0),
+                success: class(1),
+                redirect: class(2),
+                client_error: class(3),
+                server_error: class(4),
+                latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
+            },
+            bytes: ByteStats {
+                received: sum(|c| c.bytes_in.get()),
+                sent: sum(|c| c.bytes_out.get()),
+            },
+            tasks: TaskStats {
+                queued: sum(|c| c.queued.get()),
+                done: workers.iter().map(|w| w.tasks).sum(),
+                rejected: sum(|c| c.rejected.get()),
+                dropped: sum(|c| c.dropped.get()),
+                panics: workers.iter().map(|w| w.panics).sum(),
+                queue_depth: queue_depth as u64,
+                queue_peak: self.loops.iter().map(|c| c.queue_peak.get()).max().unwrap_or(0),
+                queue_capacity: queue_capacity as u64,
+                queue_wait: LatencyStats::of(self.workers.iter().map(|c| &c.queue_wait)),
+                handler_time: LatencyStats::of(self.workers.iter().map(|c| &c.handler_time)),
+            },
+            handlers: self.handlers(),
+            io_threads: loops,
+            worker_threads: workers,
+            lanes: Vec::new(),
+            access_log,
+        }
+    }
+}
+
+fn loop_snapshot(c: &LoopCounters) -> LoopSnapshot {
+    // Closed first: a connection that comes in between must not make the
+    // difference negative.
+    let closed = c.closed_total();
+    let accepted = c.accepted.get();
+    LoopSnapshot {
+        connections: accepted.saturating_sub(closed),
+        accepted,
+        requests: c.requests.get(),
+        turns: c.turns.get(),
+        sleeps: c.sleeps.get(),
+        worker_wakes: c.worker_wakes.get(),
+    }
+}
+
+/// A server's statistics at one moment, all counted since its start.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Milliseconds since the start.
+    pub uptime_ms: u64,
+    /// Connections.
+    pub connections: ConnectionStats,
+    /// Requests and responses.
+    pub requests: RequestStats,
+    /// Bytes on the wire.
+    pub bytes: ByteStats,
+    /// Requests that went to worker threads.
+    pub tasks: TaskStats,
+    /// Requests that went to handlers behind lanes.
+    pub handlers: HandlerStats,
+    /// Each I/O loop.
+    pub io_threads: Vec<LoopSnapshot>,
+    /// Each worker thread.
+    pub worker_threads: Vec<WorkerSnapshot>,
+    /// Each lane; a place without one is left out.
+    pub lanes: Vec<LaneSnapshot>,
+    /// The access log, where there is one.
+    pub access_log: Option<AccessLogStats>,
+}
+
+/// Connections.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStats {
+    /// Accepted and given to a loop.
+    pub accepted: u64,
+    /// Open now.
+    pub open: u64,
+    /// Turned away with 503 because `max_connections` were open.
+    pub refused: u64,
+    /// Times that accepting paused after an error that is not one connection's own: no
+    /// descriptors or memory, or not allowed.
+    pub accept_pauses: u64,
+    /// Closed, by reason.
+    pub closed: ClosedStats,
+}
+
+/// Closed connections, by reason.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedStats {
+    /// The peer closed it, after its last answer.
+    pub peer: u64,
+    /// An answer said `Connection: close`, as the client had asked.
+    pub served: u64,
+    /// A request was malformed or over a limit, and was told so.
+    pub rejected: u64,
+    /// No request came for the idle timeout.
+    pub idle: u64,
+    /// A head or a body came too slowly.
+    pub request_timeout: u64,
+    /// The peer took no output for the write timeout.
+    pub write_timeout: u64,
+    /// The peer reset the connection, left in the middle of a request or before its
+    /// answer, or a response could not be completed.
+    pub aborted: u64,
+    /// The server was stopping.
+    pub stopped: u64,
+}
+
+/// Requests, and final responses by class.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestStats {
+    /// Request heads read.
+    pub total: u64,
+    /// 1xx responses.
+    pub informational: u64,
+    /// 2xx responses.
+    pub success: u64,
+    /// 3xx responses.
+    pub redirect: u64,
+    /// 4xx responses.
+    pub client_error: u64,
+    /// 5xx responses.
+    pub server_error: u64,
+    /// From a request's head to the last byte of its answer. Counted where there
+    /// is an access log or a metrics listener, and while somebody watches through the
+    /// control socket.
+    pub latency: LatencyStats,
+}
+
+/// Bytes on the wire.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ByteStats {
+    /// Read from peers.
+    pub received: u64,
+    /// Sent to peers.
+    pub sent: u64,
+}
+
+/// Requests that went to worker threads.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStats {
+    /// Put into the queue.
+    pub queued: u64,
+    /// Run.
+    pub done: u64,
+    /// Turned away with 503: the queue, or the room for bodies, was full.
+    pub rejected: u64,
+    /// Run for a connection that was gone when the answer came.
+    pub dropped: u64,
+    /// Answered with 500 because the handler panicked.
+    pub panics: u64,
+    /// Waiting now.
+    pub queue_depth: u64,
+    /// The most that waited at once.
+    pub queue_peak: u64,
+    /// The most that may wait.
+    pub queue_capacity: u64,
+    /// From the queue to a worker.
+    pub queue_wait: LatencyStats,
+    /// Inside the handler.
+    pub handler_time: LatencyStats,
+}
+
+/// Requests that went to handlers behind lanes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandlerStats {
+    /// Handed over.
+    pub given: u64,
+    /// Handed over and not yet over: those whose client has gone or has been
+    /// answered late count until the handler's thread has been told.
+    pub in_flight: u64,
+    /// Turned away with 503: `max_in_flight` were there.
+    pub rejected: u64,
+    /// Answered with 503 because the handler took too long.
+    pub timed_out: u64,
+}
+
+/// One I/O loop.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoopSnapshot {
+    /// Connections open now.
+    pub connections: u64,
+    /// Connections ever.
+    pub accepted: u64,
+    /// Request heads read.
+    pub requests: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Turns that ended in sleep.
+    pub sleeps: u64,
+    /// Workers woken.
+    pub worker_wakes: u64,
+}
+
+/// One worker thread.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerSnapshot {
+    /// Tasks run.
+    pub tasks: u64,
+    /// Handlers that panicked.
+    pub panics: u64,
+    /// Times it was woken.
+    pub wakes: u64,
+    /// Milliseconds inside handlers.
+    pub busy_ms: u64,
+}
+
+/// One lane, since its thread made it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneSnapshot {
+    /// Its place among the server's lanes.
+    pub lane: usize,
+    /// How its thread does.
+    pub state: LaneState,
+    /// Requests given to it and not yet answered.
+    pub in_flight: usize,
+    /// Those of them that its thread has not taken.
+    pub queued: usize,
+    /// From the hand-over of a request to the turn of the thread that takes it.
+    pub queue_wait: LatencyStats,
+    /// From a wake of the thread to the turn that it leads to.
+    pub event_loop_lag: LatencyStats,
+}
+
+/// How a lane's thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaneState {
+    /// It takes requests.
+    Running,
+    /// Something has waited for it for more than 100 ms.
+    Blocked,
+    /// It takes none any more.
+    Stopped,
+}
+
+/// A latency distribution in nanoseconds, exact to a twentieth; the largest value
+/// is exact.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LatencyStats {
+    /// Values counted.
+    pub count: u64,
+    /// Median.
+    pub p50_ns: u64,
+    /// 90th percentile.
+    pub p90_ns: u64,
+    /// 99th percentile.
+    pub p99_ns: u64,
+    /// 99.9th percentile.
+    pub p999_ns: u64,
+    /// The largest.
+    pub max_ns: u64,
+}
+
+impl LatencyStats {
+    pub(crate) fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
+        let sum = Distribution::of(parts);
+        Self {
+            count: sum.count,
+            p50_ns: sum.quantile(0.5),
+            p90_ns: sum.quantile(0.9),
+            p99_ns: sum.quantile(0.99),
+            p999_ns: sum.quantile(0.999),
+            max_ns: sum.max,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a server is started with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reactor_proto::Limits;
+use reactor_sys::SocketMode;
+
+use crate::dispatch::app::App;
+use crate::dispatch::lane::channel::Lane;
+use crate::dispatch::secured::Secured;
+use crate::observe::access_log::AccessLog;
+
+/// Everything that [`Server::start`](crate::Server::start) wants to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; the default is port 8080 on every address.
+    pub listen: Listen,
+    /// I/O loops, 1 to 16; the default is 4.
+    pub io_threads: usize,
+    /// Worker threads, 1 to 32; the default is 8. They are started with the first
+    /// application that has a route to them.
+    pub worker_threads: usize,
+    /// Who accepts connections; the default is one acceptor thread.
+    pub accept: AcceptMode,
+    /// Length of the kernel's accept queue (listen(2)); the default is 511.
+    pub backlog: u32,
+    /// Requests that may wait for a worker, 1 to 1,000,000; one more gets a
+    /// 503. The default is 4096.
+    pub queue: usize,
+    /// Connections open at once; one more gets a 503. `None` derives it from
+    /// the limit of open files (RLIMIT_NOFILE).
+    pub max_connections: Option<usize>,
+    /// Bytes of request bodies held in memory at once, over all connections;
+    /// a request past it gets a 503. The default is 256 MiB.
+    pub body_memory: usize,
+    /// Requests at handlers behind lanes at once, over all loops, 1 to
+    /// 1,000,000; one more gets a 503. The default is no limit.
+    pub max_in_flight: Option<usize>,
+    /// How long a handler behind a lane may take, from the hand-over of its
+    /// request to the head of its response; then the loop answers with 503 in
+    /// its place, up to 50 ms late. The default is no limit.
+    pub request_timeout: Option<Duration>,
+    /// Limits on what one request may bring.
+    pub limits: Limits,
+    /// How long the peer may take.
+    pub timeouts: Timeouts,
+    /// The peers that may ask for `https` URLs in absolute-form, because they
+    /// terminate TLS; others get a 421 (RFC 9110 §7.4). None by default.
+    pub secured: Secured,
+    /// What answers.
+    pub app: App,
+    /// What lanes are told of connections; nothing by default.
+    pub announce: Announce,
+    /// Lanes get a body of a small declared length as it comes too, where it has not
+    /// come with its head. By default they get it whole.
+    pub stream_small_bodies: bool,
+    /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
+    pub lanes: Vec<Arc<Lane>>,
+    /// One line for each request; none by default.
+    pub access_log: Option<AccessLog>,
+    /// Where metrics are served, under `/metrics`; nowhere by default.
+    pub metrics: Option<Listen>,
+    /// Path of the control socket, which only this user may connect to; none by
+    /// default. It serves a snapshot of everything that is counted, as one line of
+    /// JSON, over HTTP.
+    pub control: Option<PathBuf>,
+    /// Permissions of the file of a unix socket; by default what the umask leaves.
+    pub socket_mode: Option<SocketMode>,
+    /// `::` is every IPv6 address and no IPv4 one; the default is both.
+    pub ipv6_only: bool,
+    /// What the names of the threads begin with, at most 5 characters; the default
+    /// is `rx`, for `rx-io-0` and so on.
+    pub thread_prefix: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::Tcp { host: "::".to_owned(), port: 8080 },
+            io_threads: 4,
+            worker_threads: 8,
+            accept: AcceptMode::Acceptor,
+            backlog: 511,
+            queue: 4096,
+            max_connections: None,
+            body_memory: 256 * 1024 * 1024,
+            max_in_flight: None,
+            request_timeout: None,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            secured: Secured::default(),
+            app: App::builtin(),
+            announce: Announce::default(),
+            stream_small_bodies: false,
+            lanes: Vec::new(),
+            access_log: None,
+            metrics: None,
+            control: None,
+            socket_mode: None,
+            ipv6_only: false,
+            thread_prefix: "rx",
+        }
+    }
+}
+
+impl Config {
+    /// The most I/O loops that a server may have.
+    pub const MAX_IO_THREADS: usize = 16;
+    /// The most worker threads that a server may have.
+    pub const MAX_WORKER_THREADS: usize = 32;
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let within = |option, value, min, max| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError { option, value, min, max })
+            }
+        };
+        within("io_threads", self.io_threads, 1, Self::MAX_IO_THREADS)?;
+        within("worker_threads", self.worker_threads, 1, Self::MAX_WORKER_THREADS)?;
+        within("queue", self.queue, 1, 1_000_000)?;
+        within("max_connections", self.max_connections.unwrap_or(1), 1, 10_000_000)?;
+        within("max_in_flight", self.max_in_flight.unwrap_or(1), 1, 1_000_000)?;
+        within("limits.request_line", self.limits.request_line, 16, 1 << 20)?;
+        within("limits.head", self.limits.head, 32, 1 << 20)?;
+        within("limits.fields", self.limits.fields, 1, 10_000)?;
+        within("limits.chunk_extensions", self.limits.chunk_extensions, 0, 1 << 24)?;
+        within("limits.trailers", self.limits.trailers, 0, 1 << 20)
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP port. `::` means every address, IPv4 included.
+    Tcp {
+        /// An address or a name that resolves to one or more.
+        host: String,
+        /// 0 lets the system choose.
+        port: u16,
+    },
+    /// A unix socket; a path that begins with a zero byte is an abstract name (unix(7)).
+    Unix(PathBuf),
+    /// A socket that this process has inherited, by its descriptor. The server
+    /// listens on a copy; the descriptor itself stays open.
+    Inherited(i32),
+}
+
+/// Who accepts connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AcceptMode {
+    /// One acceptor thread hands each connection to the loop with the fewest.
+    #[default]
+    Acceptor,
+    /// Each I/O loop has a listener of its own on the shared port
+    /// (SO_REUSEPORT) and no acceptor thread runs. Better for short
+    /// connections; the kernel spreads them by hash, not by load.
+    PerLoop,
+}
+
+/// How long the peer may take before the connection is given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From a head's first byte to its last, else 408; the default is 30 s.
+    /// Also what a fresh connection has until its first byte.
+    pub head: Duration,
+    /// For the next bytes of a body, else 408; the default is 30 s. A body that is
+    /// collected or dropped may fall behind 250 bytes a second by no more than this;
+    /// one that a lane takes as it comes begins anew with each byte.
+    pub body: Duration,
+    /// Between requests of a kept connection; the default is 75 s, because a
+    /// load balancer that keeps idle connections 60 s must be the one to
+    /// close first. From 1 to 30 s, responses say it in a Keep-Alive field, and a
+    /// connection that was told is kept a second longer.
+    pub idle: Duration,
+    /// Without the peer taking any of a response, whatever it sends meanwhile; the
+    /// default is 30 s.
+    pub write: Duration,
+    /// For requests in flight when the server stops; the default is 10 s.
+    pub drain: Duration,
+    /// From a request's first byte to its last, else 408; the default is no limit.
+    pub receive: Option<Duration>,
+    /// Without a byte from the peer, or to it, while no lane has a request of the
+    /// connection and it is not idle between two; the default is no limit. Then the
+    /// connection is closed without an answer, unless [`Announce::inactive`].
+    pub inactive: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+            receive: None,
+            inactive: None,
+        }
+    }
+}
+
+/// What the first lane is told of connections themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announce {
+    /// That one was opened or closed.
+    pub connections: bool,
+    /// That nothing has happened on one for [`Timeouts::inactive`]; the lane decides what
+    /// becomes of it. Only of those whose opening was told.
+    pub inactive: bool,
+    /// That one was refused, because there were too many.
+    pub refused: bool,
+}
+
+/// What of a running server can be changed; see [`Server::retune`](crate::Server::retune).
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Limits on what one request may bring.
+    pub limits: Limits,
+    /// How long the peer may take.
+    pub timeouts: Timeouts,
+    /// What lanes are told of connections.
+    pub announce: Announce,
+    /// Connections open at once; `None` is what the server was started with.
+    pub max_connections: Option<MaxConnections>,
+}
+
+/// A limit on connections that replaces the one that the server was started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxConnections {
+    /// How many may be open at once.
+    pub most: usize,
+    /// One more is closed without an answer instead of with a 503.
+    pub silent: bool,
+}
+
+/// A number that is out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The field of [`Config`].
+    pub option: &'static str,
+    /// What it was given.
+    pub value: usize,
+    /// The least that is allowed.
+    pub min: usize,
+    /// The most that is allowed.
+    pub max: usize,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { option, value, min, max } = self;
+        write!(f, "{option} is {value}; it must be from {min} to {max}")
+    }
+}

@@ -1,0 +1,154 @@
+//! What the control socket tells: everything that is counted, at one moment.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::dispatch::lane::channel::Lanes;
+use crate::observe::histogram::Distribution;
+use crate::observe::stats::{Counters, LaneState, Stats};
+use crate::observe::usage::ProcessUsage;
+
+/// How long latencies are counted after somebody has looked.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// Whether somebody looks. While nobody does, requests are not observed: a loop
+/// reads one number a turn.
+pub(crate) struct Watch {
+    started: Instant,
+    /// Milliseconds after `started`.
+    until: AtomicU64,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), until: AtomicU64::new(0) }
+    }
+
+    /// Somebody looks, and will look again soon.
+    fn look(&self) {
+        let until = millis(self.started.elapsed() + LOOK);
+        self.until.fetch_max(until, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_on(&self, now: Instant) -> bool {
+        let until = self.until.load(Ordering::Relaxed);
+        until > 0 && millis(now.saturating_duration_since(self.started)) < until
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One line of JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshot<'a> {
+    pid: u32,
+    version: &'a str,
+    address: String,
+    /// Milliseconds of the monotonic clock, to tell rates from two snapshots.
+    at_ms: f64,
+    stats: &'a Stats,
+    latency: Buckets,
+    threads: Vec<ThreadTime>,
+    lanes: Vec<LaneTime>,
+    process: Option<Process>,
+}
+
+/// A histogram: upper bound in nanoseconds (null for the last) and count of each
+/// bucket that is not empty.
+#[derive(Serialize)]
+struct Buckets(Vec<(Option<u64>, u64)>);
+
+/// Processor time in nanoseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThreadTime {
+    name: String,
+    running_ns: u64,
+    waiting_ns: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LaneTime {
+    index: usize,
+    queued: usize,
+    in_flight: usize,
+    state: LaneState,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    cpu_ms: u64,
+    resident: u64,
+    open_files: u64,
+    threads: u64,
+}
+
+/// Takes a snapshot; latencies are counted for a while from now on.
+pub(crate) fn snapshot(
+    address: String,
+    stats: &Stats,
+    counters: &Counters,
+    lanes: &Lanes,
+    watch: &Watch,
+) -> Vec<u8> {
+    watch.look();
+    let latency = Distribution::of(counters.loops.iter().map(|counters| &counters.latency));
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let threads = counters.thread_usage(lanes).into_iter().map(|(name, usage)| ThreadTime {
+        name,
+        running_ns: nanos(usage.running),
+        waiting_ns: nanos(usage.waiting),
+    });
+    let snapshot = Snapshot {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        address,
+        at_ms: counters.started.elapsed().as_secs_f64() * 1000.0,
+        stats,
+        latency: Buckets(latency.filled().collect()),
+        threads: threads.collect(),
+        lanes: stats
+            .lanes
+            .iter()
+            .map(|lane| LaneTime {
+                index: lane.lane,
+                queued: lane.queued,
+                in_flight: lane.in_flight,
+                state: lane.state,
+            })
+            .collect(),
+        process: ProcessUsage::read().map(|usage| Process {
+            cpu_ms: millis(usage.cpu),
+            resident: usage.resident,
+            open_files: usage.open_files,
+            threads: usage.threads,
+        }),
+    };
+    // Numbers and text always serialize.
+    let mut json = serde_json::to_vec(&snapshot).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_lasts_a_while() {
+        let watch = Watch::new();
+        let now = watch.started;
+        assert!(!watch.is_on(now));
+        watch.look();
+        assert!(watch.is_on(now));
+        assert!(watch.is_on(now + LOOK - Duration::from_millis(1)));
+        assert!(!watch.is_on(now + LOOK * 2));
+    }
+}

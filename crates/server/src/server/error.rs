@@ -1,0 +1,188 @@
+//! Errors that the user of the server sees.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use reactor_sys::{Address, BindError};
+
+use crate::server::config::ConfigError;
+
+/// Why a server did not start. Displays as one line that names the address
+/// or the option and the cause.
+#[derive(Debug)]
+pub enum StartError {
+    /// A number in the configuration is out of its range.
+    Config(ConfigError),
+    /// The listening socket could not be made.
+    Bind(BindError),
+    /// The access log could not be opened.
+    Log {
+        /// Its path; `-` is standard output.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// What an option asks for besides the server itself could not be had.
+    Option {
+        /// The field of [`Config`](crate::Config): `metrics` or `control`.
+        option: &'static str,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// A thread, an epoll instance or an eventfd could not be made.
+    System {
+        /// What was being made.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// A code that stays the same from release to release.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "ERR_REACTOR_OPTION_RANGE",
+            Self::Option { source, .. } => source.code(),
+            Self::System { .. } => "ERR_REACTOR_START",
+            Self::Log { .. } => "ERR_REACTOR_LOG",
+            Self::Bind(BindError::HostNotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
+            Self::Bind(BindError::NotASocket { .. }) => "ERR_REACTOR_SOCKET_PATH",
+            Self::Bind(BindError::Tcp { source, .. }) => bind_code(source, "ERR_REACTOR_START"),
+            Self::Bind(BindError::Unix { source, .. }) => {
+                bind_code(source, "ERR_REACTOR_SOCKET_PATH")
+            }
+            Self::Bind(BindError::Inherited { .. }) => "ERR_REACTOR_DESCRIPTOR",
+        }
+    }
+}
+
+/// Error numbers that std has no name for, the same on every platform of ours.
+const EBADF: i32 = 9;
+const ENOTSOCK: i32 = 88;
+
+fn bind_code(source: &io::Error, otherwise: &'static str) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "ERR_REACTOR_ADDRESS_IN_USE",
+        io::ErrorKind::PermissionDenied => "ERR_REACTOR_PERMISSION",
+        io::ErrorKind::AddrNotAvailable => "ERR_REACTOR_ADDRESS_NOT_AVAILABLE",
+        _ => otherwise,
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Option { option, source } => write!(f, "{option}: {source}"),
+            Self::System { what, source } => write!(f, "cannot make {what}: {source}"),
+            Self::Log { path, source } => {
+                write!(f, "cannot open the access log '{}': ", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
+                    // Without a number it is ours, and says what it does not like.
+                    io::ErrorKind::PermissionDenied if source.raw_os_error().is_some() => {
+                        f.write_str("permission denied")
+                    }
+                    io::ErrorKind::IsADirectory => f.write_str("it is a folder"),
+                    _ => source.fmt(f),
+                }
+            }
+            Self::Bind(BindError::HostNotFound { host, source }) => {
+                write!(f, "cannot listen on host '{host}': no address found ({source})")
+            }
+            Self::Bind(BindError::NotASocket { path }) => write!(
+                f,
+                "cannot listen on '{}': a file that is no socket is already there; \
+                 remove it or choose another path",
+                path.display()
+            ),
+            Self::Bind(BindError::Inherited { fd, source }) => {
+                write!(f, "cannot listen on descriptor {fd}: ")?;
+                match source.raw_os_error() {
+                    Some(EBADF) => f.write_str("this process has no such descriptor open"),
+                    Some(ENOTSOCK) => f.write_str("it is no socket"),
+                    _ => source.fmt(f),
+                }
+            }
+            Self::Bind(BindError::Tcp { addr, source }) => {
+                write!(f, "cannot listen on {addr}: ")?;
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "the address is already in use; \
+                         stop the other server or choose another port",
+                    ),
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        "permission denied; \
+                         ports below 1024 need the CAP_NET_BIND_SERVICE capability",
+                    ),
+                    io::ErrorKind::AddrNotAvailable => {
+                        f.write_str("this machine has no such address")
+                    }
+                    _ => source.fmt(f),
+                }
+            }
+            Self::Bind(BindError::Unix { path, source }) => {
+                // An abstract name too, as its address is written.
+                write!(f, "cannot listen on '{}': ", Address::Unix(path.clone()))?;
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => f.write_str(
+                        "another server is listening there; stop it or choose another path",
+                    ),
+                    // unix(7), sun_path
+                    io::ErrorKind::InvalidFilename => {
+                        f.write_str("the path of a unix socket has at most 107 bytes")
+                    }
+                    io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
+                    _ => source.fmt(f),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<BindError> for StartError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Why a response field was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// The name is no token or the value holds a control character.
+    Invalid(reactor_proto::response::FieldError),
+    /// The server itself writes this field: `Content-Length`,
+    /// `Transfer-Encoding`, `Connection` and `Date`.
+    Reserved(String),
+    /// Not a status of a final response.
+    Status(u16),
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => error.fmt(f),
+            Self::Reserved(name) => write!(f, "the field '{name}' is written by the server itself"),
+            Self::Status(status) => write!(f, "status {status}; it must be from 200 to 999"),
+        }
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+impl From<reactor_proto::response::FieldError> for FieldError {
+    fn from(error: reactor_proto::response::FieldError) -> Self {
+        Self::Invalid(error)
+    }
+}

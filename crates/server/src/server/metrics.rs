@@ -1,0 +1,427 @@
+//! Metrics in the text format of Prometheus, version 0.0.4.
+//!
+//! Names and units follow its conventions: base units, `_total` for counters.
+//! Numbers of a scrape come from one look at the counters of each thread, which
+//! go on meanwhile.
+
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use crate::dispatch::lane::channel::Lanes;
+use crate::dispatch::lane::lag::LagMonitor;
+use crate::observe::histogram::{Distribution, Histogram};
+use crate::observe::stats::{Counters, LaneState, Stats};
+use crate::observe::usage::{ProcessUsage, ThreadUsage};
+
+/// What the format is called in HTTP.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Bounds of a histogram's buckets: in nanoseconds and, for the label, in seconds.
+const BOUNDS: [(u64, &str); 17] = [
+    (50_000, "0.00005"),
+    (100_000, "0.0001"),
+    (250_000, "0.00025"),
+    (500_000, "0.0005"),
+    (1_000_000, "0.001"),
+    (2_500_000, "0.0025"),
+    (5_000_000, "0.005"),
+    (10_000_000, "0.01"),
+    (25_000_000, "0.025"),
+    (50_000_000, "0.05"),
+    (100_000_000, "0.1"),
+    (250_000_000, "0.25"),
+    (500_000_000, "0.5"),
+    (1_000_000_000, "1"),
+    (2_500_000_000, "2.5"),
+    (5_000_000_000, "5"),
+    (10_000_000_000, "10"),
+];
+
+/// Everything, as one page.
+pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> String {
+    let mut page = Page(String::with_capacity(16 * 1024));
+    page.gauge("reactor_build_info", "Version of the server.");
+    page.sample("reactor_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.gauge("reactor_uptime_seconds", "Time since the server started.");
+    page.plain("reactor_uptime_seconds", Seconds(counters.started.elapsed()));
+    connections(&mut page, stats);
+    requests(&mut page, stats, counters);
+    tasks(&mut page, stats, counters);
+    io_threads(&mut page, stats);
+    threads(&mut page, counters, lanes);
+    lane_metrics(&mut page, stats, lanes);
+    access_log(&mut page, stats);
+    process(&mut page);
+    page.0
+}
+
+fn connections(page: &mut Page, stats: &Stats) {
+    let connections = &stats.connections;
+    page.only_gauge("reactor_connections_open", "Connections open now.", connections.open);
+    page.only_counter(
+        "reactor_connections_accepted_total",
+        "Connections accepted.",
+        connections.accepted,
+    );
+    page.only_counter(
+        "reactor_connections_refused_total",
+        "Connections answered with 503 because too many were open.",
+        connections.refused,
+    );
+    page.only_counter(
+        "reactor_accept_pauses_total",
+        "Times that accepting paused after an error that is not one connection's own.",
+        connections.accept_pauses,
+    );
+    let closed = &connections.closed;
+    let name = "reactor_connections_closed_total";
+    page.counter(name, "Connections closed, by reason.");
+    for (reason, count) in [
+        ("peer", closed.peer),
+        ("served", closed.served),
+        ("rejected", closed.rejected),
+        ("idle", closed.idle),
+        ("request_timeout", closed.request_timeout),
+        ("write_timeout", closed.write_timeout),
+        ("aborted", closed.aborted),
+        ("stopped", closed.stopped),
+    ] {
+        page.sample(name, &[("reason", reason)], count);
+    }
+}
+
+fn requests(page: &mut Page, stats: &Stats, counters: &Counters) {
+    let requests = &stats.requests;
+    page.only_counter(
+        "reactor_http_request_heads_total",
+        "Request heads read, answered or not yet.",
+        requests.total,
+    );
+    let name = "reactor_http_requests_total";
+    page.counter(name, "Requests answered, by class of the status.");
+    for (code, count) in [
+        ("2xx", requests.success),
+        ("3xx", requests.redirect),
+        ("4xx", requests.client_error),
+        ("5xx", requests.server_error),
+    ] {
+        page.sample(name, &[("code", code)], count);
+    }
+    page.only_counter(
+        "reactor_http_interim_responses_total",
+        "Interim responses: 100 Continue.",
+        requests.informational,
+    );
+    page.histogram(
+        "reactor_http_request_duration_seconds",
+        "From a request's head to the last byte of its answer handed to the kernel.",
+        counters.loops.iter().map(|counters| &counters.latency),
+    );
+    page.only_counter(
+        "reactor_network_receive_bytes_total",
+        "Bytes read from connections.",
+        stats.bytes.received,
+    );
+    page.only_counter(
+        "reactor_network_transmit_bytes_total",
+        "Bytes written to connections.",
+        stats.bytes.sent,
+    );
+}
+
+fn tasks(page: &mut Page, stats: &Stats, counters: &Counters) {
+    let tasks = &stats.tasks;
+    page.only_gauge(
+        "reactor_task_queue_depth",
+        "Requests that wait for a worker thread.",
+        tasks.queue_depth,
+    );
+    page.only_gauge(
+        "reactor_task_queue_peak",
+        "The most that waited for a worker thread at once.",
+        tasks.queue_peak,
+    );
+    page.only_gauge(
+        "reactor_task_queue_capacity",
+        "The most that may wait for a worker thread.",
+        tasks.queue_capacity,
+    );
+    page.only_counter("reactor_tasks_queued_total", "Tasks put into the queue.", tasks.queued);
+    page.only_counter("reactor_tasks_total", "Tasks run.", tasks.done);
+    page.only_counter(
+        "reactor_tasks_rejected_total",
+        "Requests answered with 503: the queue, or the room for bodies, was full.",
+        tasks.rejected,
+    );
+    page.only_counter(
+        "reactor_tasks_dropped_total",
+        "Tasks run for a connection that was gone when the answer came.",
+        tasks.dropped,
+    );
+    page.only_counter(
+        "reactor_task_panics_total",
+        "Tasks answered with 500 because the handler failed.",
+        tasks.panics,
+    );
+    page.histogram(
+        "reactor_task_queue_wait_seconds",
+        "From the queue to a worker thread.",
+        counters.workers.iter().map(|counters| &counters.queue_wait),
+    );
+    page.histogram(
+        "reactor_task_duration_seconds",
+        "Inside a worker's handler.",
+        counters.workers.iter().map(|counters| &counters.handler_time),
+    );
+}
+
+fn io_threads(page: &mut Page, stats: &Stats) {
+    type Value = fn(&crate::observe::stats::LoopSnapshot) -> u64;
+    let families: [(&str, bool, &str, Value); 4] = [
+        ("reactor_io_thread_connections", false, "Connections open now.", |io| io.connections),
+        ("reactor_io_thread_requests_total", true, "Request heads read.", |io| io.requests),
+        ("reactor_io_thread_turns_total", true, "Turns of the loop.", |io| io.turns),
+        ("reactor_io_thread_sleeps_total", true, "Turns that ended in sleep.", |io| io.sleeps),
+    ];
+    for (name, is_counter, help, value) in families {
+        page.family(name, if is_counter { "counter" } else { "gauge" }, help);
+        for (index, io_thread) in stats.io_threads.iter().enumerate() {
+            page.sample(name, &[("thread", &format!("rx-io-{index}"))], value(io_thread));
+        }
+    }
+}
+
+fn threads(page: &mut Page, counters: &Counters, lanes: &Lanes) {
+    let usage: Vec<(String, ThreadUsage)> = counters.thread_usage(lanes);
+    let busy = "reactor_thread_busy_seconds_total";
+    page.counter(busy, "Time that a thread ran or was ready to run.");
+    for (name, usage) in &usage {
+        page.sample(busy, &[("thread", name)], Seconds(usage.running + usage.waiting));
+    }
+    let cpu = "reactor_thread_cpu_seconds_total";
+    page.counter(cpu, "Processor time of a thread.");
+    for (name, usage) in &usage {
+        page.sample(cpu, &[("thread", name)], Seconds(usage.running));
+    }
+}
+
+fn lane_metrics(page: &mut Page, stats: &Stats, lanes: &Lanes) {
+    let in_flight = "reactor_lane_requests_in_flight";
+    page.gauge(in_flight, "Requests that a JavaScript thread has and has not answered.");
+    for lane in &stats.lanes {
+        page.sample(in_flight, &[("lane", &lane.lane.to_string())], lane.in_flight);
+    }
+    let queued = "reactor_lane_requests_queued";
+    page.gauge(queued, "Requests that wait for a JavaScript thread.");
+    for lane in &stats.lanes {
+        page.sample(queued, &[("lane", &lane.lane.to_string())], lane.queued);
+    }
+    let blocked = "reactor_lane_blocked";
+    page.gauge(blocked, "Whether something has waited for a JavaScript thread for 100 ms.");
+    for lane in &stats.lanes {
+        let value = u8::from(lane.state == LaneState::Blocked);
+        page.sample(blocked, &[("lane", &lane.lane.to_string())], value);
+    }
+    type Part = fn(&LagMonitor) -> &Histogram;
+    let families: [(&str, &str, Part); 2] = [
+        (
+            "reactor_lane_queue_wait_seconds",
+            "From the hand-over of a request to the turn of the JavaScript thread that takes it.",
+            |pulse| &pulse.queue_wait,
+        ),
+        (
+            "reactor_lane_event_loop_lag_seconds",
+            "From a wake of a JavaScript thread to the turn that it leads to.",
+            |pulse| &pulse.lag,
+        ),
+    ];
+    for (name, help, part) in families {
+        page.family(name, "histogram", help);
+        for (index, lane) in lanes {
+            let index = index.to_string();
+            page.buckets(
+                name,
+                &[("lane", &index)],
+                &Distribution::of([part(&lane.lag)].into_iter()),
+            );
+        }
+    }
+}
+
+fn access_log(page: &mut Page, stats: &Stats) {
+    let Some(log) = &stats.access_log else { return };
+    page.only_counter("reactor_access_log_records_total", "Records written.", log.written);
+    page.only_counter(
+        "reactor_access_log_records_lost_total",
+        "Records lost: the writer was too slow, or could not write.",
+        log.lost,
+    );
+    page.only_counter("reactor_access_log_errors_total", "Writes that failed.", log.errors);
+}
+
+/// Names that every Prometheus client library uses.
+fn process(page: &mut Page) {
+    let Some(process) = ProcessUsage::read() else { return };
+    let cpu = "process_cpu_seconds_total";
+    page.counter(cpu, "Processor time of the process.");
+    page.plain(cpu, Seconds(process.cpu));
+    page.only_gauge(
+        "process_resident_memory_bytes",
+        "Memory of the process that is in RAM.",
+        process.resident,
+    );
+    page.only_gauge(
+        "process_virtual_memory_bytes",
+        "Address space of the process.",
+        process.virtual_memory,
+    );
+    page.only_gauge("process_open_fds", "File descriptors open.", process.open_files);
+    if let Some(max) = process.max_files {
+        page.only_gauge("process_max_fds", "File descriptors that may be open.", max);
+    }
+    page.only_gauge("process_threads", "Threads of the process.", process.threads);
+    page.only_gauge(
+        "process_start_time_seconds",
+        "Start of the process, in seconds since 1970.",
+        process.started,
+    );
+}
+
+/// A page that is being written. Names and label values are our own and need no
+/// escaping.
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str) {
+        self.family(name, "gauge", help);
+    }
+
+    fn counter(&mut self, name: &str, help: &str) {
+        self.family(name, "counter", help);
+    }
+
+    fn only_gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.gauge(name, help);
+        self.plain(name, value);
+    }
+
+    fn only_counter(&mut self, name: &str, help: &str, value: u64) {
+        self.counter(name, help);
+        self.plain(name, value);
+    }
+
+    fn plain(&mut self, name: &str, value: impl Display) {
+        self.sample(name, &[], value);
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let open = if index == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{open}{label}=\"{text}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{close} {value}");
+    }
+
+    fn histogram<'h>(
+        &mut self,
+        name: &str,
+        help: &str,
+        parts: impl Iterator<Item = &'h Histogram>,
+    ) {
+        self.family(name, "histogram", help);
+        self.buckets(name, &[], &Distribution::of(parts));
+    }
+
+    /// One distribution of a histogram's family.
+    fn buckets(&mut self, name: &str, labels: &[(&str, &str)], distribution: &Distribution) {
+        let bucket = format!("{name}_bucket");
+        let with = |bound| [labels, &[("le", bound)]].concat();
+        for (nanos, bound) in BOUNDS {
+            self.sample(&bucket, &with(bound), distribution.at_most(nanos));
+        }
+        self.sample(&bucket, &with("+Inf"), distribution.count);
+        let sum = Seconds(Duration::from_nanos(distribution.sum));
+        self.sample(&format!("{name}_sum"), labels, sum);
+        self.sample(&format!("{name}_count"), labels, distribution.count);
+    }
+}
+
+/// A duration in seconds, exactly.
+struct Seconds(Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:09}", self.0.as_secs(), self.0.subsec_nanos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::lane::channel::Lane;
+    use crate::observe::stats::LaneSnapshot;
+
+    fn page() -> String {
+        let counters = Counters::new(2, 1);
+        counters.loops[0].latency.record(Duration::from_millis(1));
+        counters.loops[1].latency.record(Duration::from_micros(1_001));
+        counters.loops[1].response(204);
+        let stats = counters.snapshot(3, 4096, Some(crate::AccessLogStats::default()));
+        let lane = Lane::new(4, || {});
+        lane.lag.lag.record(Duration::from_millis(2));
+        let mut stats = stats;
+        stats.lanes = vec![LaneSnapshot { in_flight: 7, queued: 5, ..lane.snapshot(0) }];
+        render(&stats, &counters, &vec![(0, lane)])
+    }
+
+    #[test]
+    fn every_sample_belongs_to_the_family_above_it() {
+        let page = page();
+        let mut lines = page.lines().peekable();
+        let mut families = Vec::new();
+        while let Some(line) = lines.next() {
+            let (name, help) = line.strip_prefix("# HELP ").expect(line).split_once(' ').unwrap();
+            assert!(help.ends_with('.'), "{line}");
+            let kind = lines.next().unwrap().strip_prefix(&format!("# TYPE {name} ")).unwrap();
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+            assert!(!families.contains(&name), "{name} is there twice");
+            families.push(name);
+            while let Some(sample) = lines.next_if(|line| !line.starts_with('#')) {
+                let (id, value) = sample.rsplit_once(' ').expect(sample);
+                assert!(id.starts_with(name), "{sample} stands under {name}");
+                assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{sample}");
+            }
+        }
+        assert!(families.len() > 30);
+    }
+
+    #[test]
+    fn a_histogram_counts_up_to_each_bound() {
+        let page = page();
+        let value = |id: &str| {
+            let line = page.lines().find_map(|line| line.strip_prefix(id)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("no {id}"))
+        };
+        let name = "reactor_http_request_duration_seconds";
+        assert_eq!(value(&format!("{name}_bucket{{le=\"0.0005\"}}")), "0");
+        assert_eq!(value(&format!("{name}_bucket{{le=\"0.001\"}}")), "1");
+        assert_eq!(value(&format!("{name}_bucket{{le=\"0.0025\"}}")), "2");
+        assert_eq!(value(&format!("{name}_bucket{{le=\"+Inf\"}}")), "2");
+        assert_eq!(value(&format!("{name}_count")), "2");
+        assert_eq!(value(&format!("{name}_sum")), "0.002001000");
+        assert_eq!(value("reactor_http_requests_total{code=\"2xx\"}"), "1");
+        assert_eq!(value("reactor_task_queue_depth"), "3");
+        assert_eq!(value("reactor_lane_requests_in_flight{lane=\"0\"}"), "7");
+        let name = "reactor_lane_event_loop_lag_seconds";
+        assert_eq!(value(&format!("{name}_bucket{{lane=\"0\",le=\"0.001\"}}")), "0");
+        assert_eq!(value(&format!("{name}_bucket{{lane=\"0\",le=\"0.0025\"}}")), "1");
+        assert_eq!(value(&format!("{name}_count{{lane=\"0\"}}")), "1");
+    }
+}

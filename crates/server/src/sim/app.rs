@@ -1,0 +1,58 @@
+//! The application that is simulated.
+
+use super::request::{INLINE, pattern};
+use crate::dispatch::app::{App, Inline, Target};
+use crate::exchange::task::{Request, Response};
+
+/// `version` tells it from those before it, `generation` from those with other lanes.
+pub(super) fn app(version: u32, generation: u32) -> App {
+    let mut app = App::new();
+    let mut add = |method, path: &str, target| {
+        app.route(method, path, target).expect("the routes are sound");
+    };
+    let tagged = move |request: &Request, response: &mut Response| {
+        let id = request.get("x-id").expect("every request has a number");
+        response.field("X-Id", id).unwrap();
+        response.field("X-Version", version.to_string()).unwrap();
+    };
+    let number = |request: &Request, name| -> usize {
+        request.param(name).expect("the route has it").parse().expect("a number")
+    };
+    let echo = move |request: &Request, response: &mut Response| {
+        tagged(request, response);
+        response.body(request.body());
+        if request.get("transfer-encoding").is_some() {
+            response.chunked();
+        }
+    };
+    let sized = move |request: &Request, response: &mut Response| {
+        tagged(request, response);
+        response.body(pattern(id(request), number(request, "bytes")));
+        if number(request, "chunked") == 1 {
+            response.chunked();
+        }
+    };
+    let empty = move |request: &Request, response: &mut Response| {
+        tagged(request, response);
+        response.status(number(request, "status") as u16).unwrap();
+        // Must not be sent.
+        response.body("nothing");
+    };
+    add(None, "/echo/:id", Target::worker(echo));
+    add(None, "/size/:bytes/:chunked", Target::worker(sized));
+    add(None, "/empty/:status", Target::worker(empty));
+    add(None, "/lane/:id", Target::Lane(generation));
+    for (index, size) in INLINE.into_iter().enumerate() {
+        let inline = Inline::new(200, &[], pattern(index as u32, size)).unwrap();
+        add(None, &format!("/inline/{index}"), Target::Inline(inline));
+    }
+    let inline = Inline::new(200, &[], version.to_string()).unwrap();
+    add(Some("GET"), "/version", Target::Inline(inline));
+    app
+}
+
+/// The number that the client gave the request.
+pub(super) fn id(request: &Request) -> u32 {
+    let id = request.get("x-id").expect("every request has a number");
+    std::str::from_utf8(id).unwrap().parse().unwrap()
+}

@@ -1,0 +1,275 @@
+//! One request in a thread's hand, and what the thread means to say of it.
+
+use super::Book;
+use crate::dispatch::lane::channel::{
+    Exchange, LaneEvent, LaneReplies, LaneReply, LaneTask, WINDOW,
+};
+use crate::sim::request::{Expected, Kind, pattern};
+use crate::sim::rng::Rng;
+use crate::sim::said::{Form, Habits, Said, Verdict};
+use reactor_proto::Version;
+
+/// What one read may bring behind a full window.
+const ONE_READ: usize = 80_000;
+
+/// How a streaming answer is spoilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abort {
+    Said,
+    /// It ends before its declared length.
+    Short,
+    /// It goes on behind it.
+    Long,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Nothing,
+    Some,
+    /// It was the last.
+    Ended,
+}
+
+pub(super) struct Open {
+    pub(super) exchange: Exchange,
+    pub(super) id: u32,
+    /// None once its answer has begun.
+    pub(super) task: Option<LaneTask>,
+    /// Never answers.
+    pub(super) silent: bool,
+    /// Is given back without an answer.
+    pub(super) drops: bool,
+    // The request.
+    expected: Expected,
+    body: usize,
+    body_ended: bool,
+    pub(super) half_closed: bool,
+    unpulled: usize,
+    // The answer.
+    answer: Said,
+    abort: Option<(usize, Abort)>,
+    /// Says no body to HEAD, where it streams.
+    bodiless: bool,
+    unacknowledged: usize,
+}
+
+impl Open {
+    pub(super) fn new(task: LaneTask, request: &Expected, habits: &Habits, rng: &mut Rng) -> Self {
+        let bytes = match request.kind {
+            Kind::Lane { bytes } => bytes,
+            _ => rng.size(5_000),
+        };
+        let mut form = Form::Whole;
+        if rng.percent(habits.streams) {
+            form = match task.request().version() {
+                _ if rng.percent(40) => Form::Declared,
+                Version::Http11 => Form::Chunked,
+                Version::Http10 => Form::UntilClose,
+            };
+        }
+        let verdict = match rng.below(3) {
+            _ if !rng.percent(habits.fails) => Verdict::Answered,
+            0 => Verdict::Refused,
+            _ => Verdict::Failed,
+        };
+        if verdict != Verdict::Answered {
+            form = Form::Whole;
+        }
+        let empty = form == Form::Whole && rng.percent(10);
+        let abort = (form != Form::Whole && rng.percent(habits.aborts)).then(|| {
+            let kind = match form {
+                Form::Declared => *rng.pick(&[Abort::Said, Abort::Short, Abort::Long]),
+                _ => Abort::Said,
+            };
+            (rng.below(bytes + 1), kind)
+        });
+        Self {
+            exchange: task.exchange(),
+            id: request.id,
+            silent: rng.percent(habits.silent),
+            drops: habits.aborts > 0 && rng.percent(habits.aborts / 2),
+            expected: request.clone(),
+            body: if task.body_streams() { 0 } else { request.body },
+            body_ended: !task.body_streams(),
+            half_closed: false,
+            unpulled: 0,
+            answer: Said {
+                verdict,
+                status: if empty { *rng.pick(&[204, 304]) } else { *rng.pick(&[200, 201, 404]) },
+                form,
+                bytes: if empty { 0 } else { bytes },
+                sent: 0,
+                ended: false,
+                aborted: false,
+                closes: rng.percent(habits.closes),
+                early: rng.percent(habits.early),
+            },
+            abort,
+            bodiless: request.head_only && rng.percent(50),
+            unacknowledged: 0,
+            task: Some(task),
+        }
+    }
+
+    /// Decides what it will say, in place of chance.
+    pub(super) fn mean(&mut self, change: impl FnOnce(&mut Said)) {
+        (self.answer.status, self.answer.bytes) = (200, 100);
+        change(&mut self.answer);
+        self.bodiless = self.expected.head_only;
+    }
+
+    /// What the lane tells of it, but not that it is over.
+    pub(super) fn event(&mut self, event: LaneEvent, book: &mut Book<'_>) -> Result<(), String> {
+        let id = self.id;
+        let fail = |what: &str| Err(format!("request {id}: {what}"));
+        match event {
+            LaneEvent::Body(_, data) => {
+                let whole = pattern(id, self.expected.body);
+                if self.body_ended || whole.get(self.body..self.body + data.len()) != Some(&data) {
+                    return fail("another body");
+                }
+                self.body += data.len();
+                self.unpulled += data.len();
+                book.facts.lanes.bodies += 1;
+                if self.unpulled > WINDOW + ONE_READ {
+                    return fail("its body comes without credit");
+                }
+            }
+            LaneEvent::BodyEnd(_) => {
+                let spoilt = matches!(self.expected.kind, Kind::Spoilt(_));
+                if self.body_ended || spoilt || self.body != self.expected.body {
+                    return fail("its body ends where it does not");
+                }
+                self.body_ended = true;
+            }
+            LaneEvent::HalfClosed(_) => {
+                if std::mem::replace(&mut self.half_closed, true) {
+                    return fail("the client has half-closed twice");
+                }
+            }
+            LaneEvent::Ack(_, n) => {
+                if n == 0 || n > self.unacknowledged {
+                    return fail("more is acknowledged than was said");
+                }
+                self.unacknowledged -= n;
+                book.facts.lanes.acknowledged += 1;
+            }
+            _ => return fail("an event for no open request"),
+        }
+        Ok(())
+    }
+
+    /// Goes on with it, if it can.
+    pub(super) fn step(
+        &mut self,
+        eager: bool,
+        rng: &mut Rng,
+        replies: &mut LaneReplies,
+        book: &mut Book<'_>,
+    ) -> Step {
+        if self.unpulled > 0 && (eager || rng.percent(50)) {
+            let n = if eager { self.unpulled } else { rng.between(1, self.unpulled) };
+            self.unpulled -= n;
+            replies.push(LaneReply::Pull(self.exchange, n));
+            return Step::Some;
+        }
+        if self.silent || !self.body_ended && !self.answer.early {
+            return Step::Nothing;
+        }
+        match self.task.take() {
+            Some(task) => self.begin(task, eager, rng, replies, book),
+            None => self.go_on(eager, rng, replies, book),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        mut task: LaneTask,
+        eager: bool,
+        rng: &mut Rng,
+        replies: &mut LaneReplies,
+        book: &mut Book<'_>,
+    ) -> Step {
+        let answer = &mut self.answer;
+        answer.early = !self.body_ended;
+        book.facts.lanes.early += u64::from(answer.early);
+        let response = task.response();
+        response.status(answer.status).expect("a good status");
+        response.field("X-Id", self.id.to_string()).expect("a good field");
+        let first = match answer.form {
+            Form::Whole => answer.bytes,
+            _ if self.abort.is_some() || self.bodiless => 0,
+            _ => Self::piece(answer.bytes, eager, rng),
+        };
+        answer.sent = first;
+        response.body(&pattern(self.id, answer.bytes)[..first]);
+        match answer.form {
+            Form::Whole => answer.ended = true,
+            Form::Declared => response.stream(Some(answer.bytes as u64)),
+            Form::Chunked | Form::UntilClose => response.stream(None),
+        }
+        match answer.verdict {
+            Verdict::Answered | Verdict::Dropped => {}
+            Verdict::Failed => task.fail(),
+            Verdict::Refused => task.refuse(),
+        }
+        if answer.closes {
+            task.close();
+        }
+        task.seal();
+        replies.push(LaneReply::Response(task));
+        book.facts.said.insert(self.id, answer.clone());
+        book.facts.trace(format_args!("  request {}: {:?}", self.id, self.answer));
+        if self.answer.ended {
+            return Step::Ended;
+        }
+        self.unacknowledged = first;
+        book.facts.lanes.streamed += 1;
+        Step::Some
+    }
+
+    fn go_on(
+        &mut self,
+        eager: bool,
+        rng: &mut Rng,
+        replies: &mut LaneReplies,
+        book: &mut Book<'_>,
+    ) -> Step {
+        let said = book.facts.said.get_mut(&self.id).expect("it has begun");
+        let sent = said.sent;
+        let left = said.bytes - sent;
+        let credit = WINDOW.saturating_sub(self.unacknowledged);
+        if let Some((_, kind)) = self.abort.filter(|(at, _)| sent >= *at) {
+            book.facts.lanes.aborted += 1;
+            said.aborted = kind != Abort::Short || left > 0;
+            said.ended = !said.aborted;
+            replies.push(match kind {
+                Abort::Said => LaneReply::Abort(self.exchange),
+                Abort::Short => LaneReply::End(self.exchange),
+                Abort::Long => LaneReply::Chunk(self.exchange, vec![b'!'; left + 1]),
+            });
+            return Step::Ended;
+        }
+        if left == 0 || self.bodiless {
+            said.ended = true;
+            replies.push(LaneReply::End(self.exchange));
+            return Step::Ended;
+        }
+        let most = self.abort.map_or(left, |(at, _)| at - sent).min(credit);
+        if most == 0 {
+            return Step::Nothing;
+        }
+        let n = Self::piece(most, eager, rng).max(1);
+        let piece = &pattern(self.id, said.bytes)[sent..sent + n];
+        said.sent += n;
+        self.unacknowledged += n;
+        replies.push(LaneReply::Chunk(self.exchange, piece.to_vec()));
+        Step::Some
+    }
+
+    fn piece(most: usize, eager: bool, rng: &mut Rng) -> usize {
+        let n = if eager { most } else { rng.size(most) };
+        n.min(WINDOW)
+    }
+}

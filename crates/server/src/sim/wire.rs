@@ -1,0 +1,322 @@
+//! The socket between a client and the reactor, and what epoll would say of it.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use super::answer::End;
+use super::rng::Rng;
+use crate::conn::connection::Transport;
+use crate::event_loop::reactor::Ready;
+use crate::observe::stats::{CloseReason, Counter, LoopCounters};
+
+/// How often, in percent, the socket does what it rarely does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) short_read: u32,
+    pub(super) short_write: u32,
+    pub(super) interrupted: u32,
+}
+
+/// One connection, both directions.
+pub(super) struct Wire {
+    /// All that the client will ever send. Of it `arrived` bytes are on the
+    /// server's side, `notified` were there at the last event, and `read`
+    /// have been read.
+    pub(super) input: Vec<u8>,
+    pub(super) arrived: usize,
+    pub(super) notified: usize,
+    pub(super) read: usize,
+    /// Bytes of these that were thrown away.
+    pub(super) discarded: usize,
+    /// How much had been read for use when something was last sent.
+    pub(super) known: usize,
+    /// The client's end of stream has arrived, and when.
+    pub(super) eof: bool,
+    pub(super) eof_at: u64,
+    /// The client has closed its TCP socket: what is sent to it is answered with a
+    /// reset.
+    pub(super) left: bool,
+    resets: bool,
+    pub(super) reset: bool,
+    /// The client has closed both directions, which a unix socket tells.
+    pub(super) gone: bool,
+    /// All that the server has sent. The client has `taken` some of it; of
+    /// the rest no more than `capacity` fit.
+    pub(super) output: Vec<u8>,
+    pub(super) taken: usize,
+    pub(super) capacity: usize,
+    /// A write came up short: the kernel will say when there is room.
+    pub(super) blocked: bool,
+    /// When something last went into it, or out of it.
+    pub(super) moved_at: u64,
+    /// When something last went into it.
+    pub(super) wrote_at: u64,
+    pub(super) shut_at: Option<u64>,
+    /// Its end was made to look like none.
+    pub(super) broken: bool,
+    /// An event is due.
+    pub(super) edge: bool,
+    /// The reactor has dropped it.
+    pub(super) closed: Option<(Option<CloseReason>, u64)>,
+    pub(super) faults: Faults,
+    rng: Rng,
+    now: Rc<Cell<u64>>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        input: Vec<u8>,
+        capacity: usize,
+        faults: Faults,
+        rng: Rng,
+        now: &Rc<Cell<u64>>,
+    ) -> Self {
+        Self {
+            input,
+            arrived: 0,
+            notified: 0,
+            read: 0,
+            discarded: 0,
+            known: 0,
+            eof: false,
+            eof_at: 0,
+            left: false,
+            resets: false,
+            reset: false,
+            gone: false,
+            output: Vec::new(),
+            taken: 0,
+            capacity,
+            blocked: false,
+            moved_at: now.get(),
+            wrote_at: now.get(),
+            shut_at: None,
+            broken: false,
+            edge: true,
+            closed: None,
+            faults,
+            rng,
+            now: now.clone(),
+        }
+    }
+
+    /// What epoll would report now. Edge-triggered events carry all that is
+    /// the case, not only what is new.
+    pub(super) fn ready(&mut self) -> Ready {
+        self.reset |= self.resets;
+        let failed = self.reset || self.gone || self.eof && self.shut_at.is_some();
+        Ready {
+            readable: self.arrived > self.read || self.eof || failed,
+            writable: self.room() * 3 >= self.capacity,
+            hangup: self.eof || failed,
+            failed,
+        }
+    }
+
+    /// The reactor is told of an event.
+    pub(super) fn notify(&mut self, ready: Ready) {
+        if ready.readable {
+            self.notified = self.arrived;
+        }
+    }
+
+    /// Whether the client will see more of what the server sends.
+    pub(super) fn end(&self) -> End {
+        if self.broken || self.reset {
+            End::Broken
+        } else if self.shut_at.is_some() || self.closed.is_some() {
+            End::Orderly
+        } else {
+            End::Open
+        }
+    }
+
+    /// How much has been read for use.
+    pub(super) fn used(&self) -> usize {
+        self.read - self.discarded
+    }
+
+    fn room(&self) -> usize {
+        self.capacity - (self.output.len() - self.taken).min(self.capacity)
+    }
+
+    pub(super) fn deliver(&mut self, n: usize) {
+        self.arrived += n;
+        self.edge = true;
+    }
+
+    pub(super) fn send_eof(&mut self) {
+        self.eof = true;
+        self.eof_at = self.now.get();
+        self.edge = true;
+    }
+
+    pub(super) fn send_leave(&mut self) {
+        self.left = true;
+        self.send_eof();
+    }
+
+    pub(super) fn send_close(&mut self) {
+        self.gone = true;
+        self.send_eof();
+    }
+
+    pub(super) fn send_reset(&mut self) {
+        self.reset = true;
+        self.edge = true;
+    }
+
+    /// The client reads.
+    pub(super) fn take(&mut self, n: usize) {
+        self.taken += n;
+        if n > 0 && self.closed.is_none() {
+            self.moved_at = self.now.get();
+        }
+        // The kernel waits until a third is free (sk_stream_write_space).
+        if self.blocked && self.room() * 3 >= self.capacity {
+            self.blocked = false;
+            self.edge = true;
+        }
+    }
+}
+
+/// The reactor's end.
+pub(super) struct SimTransport {
+    pub(super) wire: Rc<RefCell<Wire>>,
+    pub(super) reasons: Rc<Reasons>,
+}
+
+impl Transport for SimTransport {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wire = &mut *self.wire.borrow_mut();
+        assert!(!buf.is_empty(), "a read into nothing looks like the end of the stream");
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if wire.rng.percent(wire.faults.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let there = (wire.arrived - wire.read).min(buf.len());
+        if there == 0 {
+            return if wire.eof { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        let mut n = there;
+        if n > 1 && wire.rng.percent(wire.faults.short_read) {
+            // The rest comes in just now, with an event of its own.
+            n = wire.rng.between(1, n - 1);
+            wire.notified = wire.read + n;
+            wire.edge = true;
+        }
+        buf[..n].copy_from_slice(&wire.input[wire.read..wire.read + n]);
+        wire.read += n;
+        wire.notified = wire.notified.max(wire.read);
+        Ok(n)
+    }
+
+    fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.read(buf)?;
+        self.wire.borrow_mut().discarded += n;
+        Ok(n)
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(buf)])
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let wire = &mut *self.wire.borrow_mut();
+        assert!(wire.shut_at.is_none(), "a write after the end of the stream");
+        if wire.reset || wire.gone {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if wire.rng.percent(wire.faults.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let total: usize = bufs.iter().map(|buf| buf.len()).sum();
+        assert!(total > 0, "a write of nothing");
+        let mut n = total.min(wire.room());
+        wire.blocked = n < total;
+        if n == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        if n > 1 && wire.rng.percent(wire.faults.short_write) {
+            n = wire.rng.between(1, n - 1);
+        }
+        wire.moved_at = wire.now.get();
+        wire.wrote_at = wire.moved_at;
+        // Its answer to that comes with the next event.
+        wire.edge |= wire.left;
+        wire.resets |= wire.left;
+        wire.known = wire.used();
+        let mut left = n;
+        for buf in bufs {
+            let part = &buf[..buf.len().min(left)];
+            wire.output.extend_from_slice(part);
+            left -= part.len();
+        }
+        Ok(n)
+    }
+
+    fn unsent(&self) -> usize {
+        let wire = self.wire.borrow();
+        wire.output.len() - wire.taken
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        let wire = &mut *self.wire.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        assert!(wire.shut_at.is_none(), "the stream is ended twice");
+        wire.shut_at = Some(wire.now.get());
+        if wire.eof {
+            wire.edge = true;
+        }
+        Ok(())
+    }
+
+    fn reset_on_close(&mut self) {
+        self.wire.borrow_mut().broken = true;
+    }
+}
+
+impl Drop for SimTransport {
+    fn drop(&mut self) {
+        let mut wire = self.wire.borrow_mut();
+        let at = wire.now.get();
+        wire.closed = Some((self.reasons.latest(), at));
+    }
+}
+
+/// Tells from the counters why a connection was just closed.
+pub(super) struct Reasons {
+    counters: Arc<CachePadded<LoopCounters>>,
+    seen: Cell<[u64; 8]>,
+}
+
+impl Reasons {
+    const ALL: [CloseReason; 8] = [
+        CloseReason::Peer,
+        CloseReason::Served,
+        CloseReason::Rejected,
+        CloseReason::Idle,
+        CloseReason::RequestTimeout,
+        CloseReason::WriteTimeout,
+        CloseReason::Aborted,
+        CloseReason::Stopped,
+    ];
+
+    pub(super) fn new(counters: Arc<CachePadded<LoopCounters>>) -> Rc<Self> {
+        Rc::new(Self { counters, seen: Cell::new([0; 8]) })
+    }
+
+    fn latest(&self) -> Option<CloseReason> {
+        let now = self.counters.closed.each_ref().map(Counter::get);
+        let seen = self.seen.replace(now);
+        Self::ALL.into_iter().find(|&reason| now[reason as usize] > seen[reason as usize])
+    }
+}

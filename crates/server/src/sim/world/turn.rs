@@ -1,0 +1,166 @@
+//! The loop: one turn in the order of `EventLoop::turn`.
+
+use super::{Checked, World};
+use crate::event_loop::reactor::Ready;
+use crate::exchange::task::Task;
+use crate::sim::app::id;
+use crate::sim::client::{Client, EPOCH, Fate};
+use crate::sim::request::pattern;
+use crate::sim::wire::{SimTransport, Wire};
+
+/// As in `event_loop`.
+const POST_BATCH: usize = 32;
+
+impl World {
+    /// Whether the loop has a reason not to sleep on.
+    pub(super) fn wakes(&self) -> bool {
+        let now = self.now.get();
+        self.reactor.has_listed()
+            || self.reactor.new_tasks() > 0
+            || self.reactor.has_lane_events()
+            || !self.lane_inbox.wake_flag().is_asleep()
+            || !self.coming.is_empty()
+            || !self.inbox.is_empty()
+            || !self.accepted.is_empty()
+            || self.reactor.next_timer().is_some_and(|at| at <= now)
+            || self.drain_until.is_some_and(|at| at <= now && self.reactor.connections() > 0)
+            || self.clients.iter().any(|client| client.wire.borrow().edge && is_known(client))
+    }
+
+    /// One turn of the loop, in the order of `EventLoop::turn`.
+    pub(in crate::sim) fn turn(&mut self, chaos: bool) -> Checked {
+        let rescue = self.reactor.awaits_others() && chaos && self.rng.percent(20);
+        if !self.wakes() && !rescue {
+            return Ok(());
+        }
+        let now = self.now.get();
+        self.reactor.clock.set(now, EPOCH + now / 1_000);
+        let held = if chaos { self.plan.held_events } else { 0 };
+        let mut events = self.events(held);
+        self.rng.shuffle(&mut events);
+        self.trace(format_args!("turn, {} events", events.len()));
+
+        self.lane_inbox.wake_flag().awake();
+        self.controls();
+        self.apply_changes();
+        self.replies();
+        for (index, ready) in events {
+            let client = &self.clients[index];
+            if client.wire.borrow().closed.is_some() {
+                // A reply has just closed it; nobody is told any more.
+                continue;
+            }
+            client.wire.borrow_mut().notify(ready);
+            self.trace(format_args!("  client {index} is {ready:?}"));
+            self.reactor.ready(client.token, ready);
+            if self.reactor.new_tasks() >= POST_BATCH {
+                self.post()?;
+            }
+        }
+        self.reactor.go_on_listed();
+        self.reactor.expire();
+        self.post()?;
+        self.reactor.post_lanes();
+        self.reactor.flush_dirty();
+        if self.drain_until.is_some_and(|at| at <= now) {
+            self.facts.forced = true;
+            self.reactor.close_all();
+        }
+        let nothing_came = self.inbox.is_empty() && self.lane_inbox.is_empty();
+        if !self.plan.lanes.drives && self.reactor.awaits_others() && nothing_came {
+            if chaos && self.rng.percent(30) {
+                self.work();
+                self.lane_work()?;
+            }
+            self.replies();
+            self.post()?;
+            self.reactor.post_lanes();
+            self.reactor.flush_dirty();
+        }
+        self.lane_inbox.wake_flag().about_to_sleep();
+        if !self.lane_inbox.is_empty() {
+            self.lane_inbox.wake_flag().awake();
+        }
+        self.check()
+    }
+
+    fn events(&mut self, held: u32) -> Vec<(usize, Ready)> {
+        let mut events = Vec::new();
+        for (index, client) in self.clients.iter().enumerate() {
+            let mut wire = client.wire.borrow_mut();
+            if wire.edge && is_known_as(client.token, &wire) && !self.rng.percent(held) {
+                wire.edge = false;
+                events.push((index, wire.ready()));
+            }
+        }
+        events
+    }
+
+    pub(super) fn controls(&mut self) {
+        for index in std::mem::take(&mut self.accepted) {
+            let client = &mut self.clients[index];
+            let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
+            client.token = self.reactor.insert(io, None);
+        }
+    }
+
+    pub(super) fn replies(&mut self) {
+        while let Some(task) = self.inbox.pop_front() {
+            self.reactor.reply(task);
+        }
+        let mut replies = Vec::new();
+        self.lane_inbox.take_lanes(&mut replies);
+        for reply in replies {
+            self.reactor.lane_reply(reply);
+        }
+        self.reactor.flush_dirty();
+    }
+
+    fn post(&mut self) -> Checked {
+        let mut room = self.plan.max_tasks.saturating_sub(self.reactor.tasks_out());
+        let mut tasks = Vec::new();
+        self.reactor.take_tasks(&mut tasks);
+        for task in tasks {
+            let id = self.check_task(&task)?;
+            if room > 0 && self.queue.len() < self.plan.queue {
+                room -= 1;
+                self.queue.push_back(task);
+            } else {
+                self.trace(format_args!("request {id} is refused"));
+                self.facts.fates.insert(id, Fate::Refused);
+                self.reactor.refused(task);
+            }
+        }
+        Ok(())
+    }
+
+    /// A task must be what its client sent, come once, and not behind the
+    /// last request that may be answered.
+    fn check_task(&mut self, task: &Task) -> Result<u32, String> {
+        let id = id(&task.request);
+        let &(index, place) = self.owners.get(&id).ok_or("a task from nobody")?;
+        let client = &self.clients[index];
+        let request = &client.requests[place];
+        self.trace(format_args!("request {id} of client {index} is queued"));
+        if self.facts.fates.insert(id, Fate::Out).is_some() {
+            return Err(format!("request {id} comes twice"));
+        }
+        client.check_handed(place, task)?;
+        if !request.kind.is_worker() || client.wire.borrow().read < request.end {
+            return Err(format!("request {id} is handled before it is understood"));
+        }
+        if task.request.body != pattern(id, request.body) {
+            return Err(format!("request {id} has another body"));
+        }
+        Ok(id)
+    }
+}
+
+fn is_known(client: &Client) -> bool {
+    is_known_as(client.token, &client.wire.borrow())
+}
+
+/// Whether the loop watches it.
+fn is_known_as(token: u64, wire: &Wire) -> bool {
+    token != u64::MAX && wire.closed.is_none()
+}
