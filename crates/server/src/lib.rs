@@ -29,17 +29,17 @@ pub use dispatch::lane::channel::{
 };
 pub use dispatch::secured::Secured;
 pub use event_loop::ownership::Ownership;
+pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
+pub use exchange::field_error::FieldError;
 pub use exchange::task::{Request, Response};
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
+pub use observe::close_reason::CloseReason;
 pub use observe::stats::{
-    CloseReason, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
-    WorkerSnapshot,
+    HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot,
 };
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::{Address, SocketMode};
-pub use server::config::{
-    AcceptMode, Announce, Config, ConfigError, Listen, MaxConnections, Timeouts, Tuning,
-};
-pub use server::error::{FieldError, StartError};
+pub use server::config::{AcceptMode, Config, ConfigError, Listen};
+pub use server::error::StartError;
 pub use server::lifecycle::{Bound, Server, Stop};

@@ -11,8 +11,8 @@ use reactor_proto::response::date;
 use reactor_sys::{Events, Listener, Poller, Stream, Waker, block_signals};
 
 use crate::event_loop::inbox::{Control, Inbox};
-use crate::observe::stats::Counters;
-use crate::server::config::MaxConnections;
+use crate::event_loop::tuning::MaxConnections;
+use crate::observe::counters::Counters;
 
 /// Connections accepted before other work gets its turn.
 const BATCH: usize = 256;

@@ -13,7 +13,7 @@ use crate::dispatch::app::Inline;
 use crate::dispatch::lane::channel::{Exchange, WINDOW};
 use crate::event_loop::clock::Millis;
 use crate::exchange::task::{Response, Task};
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 
 /// What a connection reads from and writes to. A TLS session or a simulated
 /// peer can stand here as well as a socket.

@@ -7,8 +7,8 @@ use reactor_proto::response;
 use reactor_route::{RouteError, Routes};
 
 use crate::dispatch::builtin;
+use crate::exchange::field_error::FieldError;
 use crate::exchange::task::{Request, Response, append_field, check_status, is_upgrade};
-use crate::server::error::FieldError;
 
 /// Answers requests on a worker thread. Closures
 /// `Fn(&Request, &mut Response)` are handlers.

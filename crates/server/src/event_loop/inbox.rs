@@ -9,9 +9,9 @@ use reactor_sys::{Stream, Waker};
 
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::{Lane, LaneReply};
+use crate::event_loop::tuning::Tuning;
 use crate::event_loop::wake_flag::WakeFlag;
 use crate::exchange::task::Task;
-use crate::server::config::Tuning;
 
 /// One loop's inbox. Replies have a queue of their own, because they are the
 /// hot path: an array with room for every task that can be under way, so that

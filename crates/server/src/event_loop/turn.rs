@@ -13,7 +13,7 @@ use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Control, Inbox};
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::exchange::task::Task;
-use crate::observe::stats::Counters;
+use crate::observe::counters::Counters;
 
 /// Tasks go to the workers in batches: at the end of a turn, or sooner when
 /// there are this many.

@@ -14,7 +14,7 @@ use reactor_route::Params;
 
 use crate::conn::connection::Meta;
 use crate::dispatch::app::HandlerCell;
-use crate::server::error::FieldError;
+use crate::exchange::field_error::FieldError;
 
 /// Buffers above this capacity are not kept for the next request.
 const KEEP_CAPACITY: usize = 64 * 1024;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::observe::stats::Counter;
+use crate::observe::counter::Counter;
 
 /// Below 100 ns: this many buckets, 5 ns wide.
 const FIRST: usize = 20;

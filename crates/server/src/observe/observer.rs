@@ -15,7 +15,8 @@ use reactor_proto::Head;
 use slab::Slab;
 
 use crate::observe::access_log::{Entry, Lengths, LogSender, Outcome, RequestId};
-use crate::observe::stats::{CloseReason, LoopCounters};
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counters::LoopCounters;
 
 /// The status of a request whose connection ended before its answer began; the
 /// number is nginx's.

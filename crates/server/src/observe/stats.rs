@@ -1,331 +1,13 @@
-//! Counters. Each thread writes its own, on cache lines of its own; they are
-//! summed only when somebody looks.
+//! Statistics: the counters of a server, summed at one moment.
 
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Builder;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
 
-use crossbeam_utils::CachePadded;
-use reactor_sys::{Address, block_signals, thread_id};
 use serde::Serialize;
 
-use crate::dispatch::lane::channel::Lanes;
 use crate::observe::access_log::AccessLogStats;
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counters::{Counters, LoopCounters};
 use crate::observe::histogram::{Distribution, Histogram};
-use crate::observe::usage::ThreadUsage;
-
-/// A number that one thread writes and any thread reads: a load and a store,
-/// no locked instruction.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    /// Notes the number of the calling thread.
-    pub(crate) fn set_to_this_thread(&self) {
-        self.raise_to(u64::try_from(thread_id()).unwrap_or(0));
-    }
-
-    pub(crate) fn raise_to(&self, n: u64) {
-        if n > self.0.load(Ordering::Relaxed) {
-            self.0.store(n, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The peer closed it, after its last answer.
-    Peer,
-    /// An answer said `Connection: close`, as the client had asked.
-    Served,
-    /// A request was malformed or over a limit, and was told so.
-    Rejected,
-    /// No request came for the idle timeout.
-    Idle,
-    /// A head or a body came too slowly.
-    RequestTimeout,
-    /// The peer took no output for the write timeout.
-    WriteTimeout,
-    /// The peer reset the connection, left in the middle of a request or before its
-    /// answer, or a response could not be completed.
-    Aborted,
-    /// The server was stopping.
-    Stopped,
-}
-
-impl CloseReason {
-    const COUNT: usize = 8;
-}
-
-/// What one I/O loop counts.
-#[derive(Default)]
-pub(crate) struct LoopCounters {
-    pub(crate) accepted: Counter,
-    pub(crate) closed: [Counter; CloseReason::COUNT],
-    pub(crate) requests: Counter,
-    /// Responses by hundreds of the status; index 0 is 1xx.
-    pub(crate) responses: [Counter; 5],
-    pub(crate) bytes_in: Counter,
-    pub(crate) bytes_out: Counter,
-    pub(crate) queued: Counter,
-    pub(crate) rejected: Counter,
-    /// Replies to connections that were gone.
-    pub(crate) dropped: Counter,
-    pub(crate) queue_peak: Counter,
-    /// Requests given to lanes.
-    pub(crate) handlers_given: Counter,
-    /// Those of them that are over.
-    pub(crate) handlers_left: Counter,
-    pub(crate) handlers_rejected: Counter,
-    pub(crate) handlers_timed_out: Counter,
-    pub(crate) turns: Counter,
-    pub(crate) sleeps: Counter,
-    pub(crate) worker_wakes: Counter,
-    /// From head to last byte, of the requests that were observed.
-    pub(crate) latency: Histogram,
-    /// The thread's number.
-    pub(crate) thread: Counter,
-}
-
-impl LoopCounters {
-    pub(crate) fn response(&self, status: u16) {
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
-        self.responses[class].add(1);
-    }
-
-    pub(crate) fn close(&self, reason: CloseReason) {
-        self.closed[reason as usize].add(1);
-    }
-
-    pub(crate) fn closed_total(&self) -> u64 {
-        self.closed.iter().map(Counter::get).sum()
-    }
-}
-
-/// What one worker counts.
-pub(crate) struct WorkerCounters {
-    pub(crate) tasks: Counter,
-    pub(crate) panics: Counter,
-    pub(crate) wakes: Counter,
-    pub(crate) loop_wakes: Counter,
-    /// Nanoseconds inside handlers.
-    pub(crate) busy: Counter,
-    pub(crate) queue_wait: Histogram,
-    pub(crate) handler_time: Histogram,
-    /// The thread's number.
-    pub(crate) thread: Counter,
-}
-
-impl WorkerCounters {
-    fn new() -> Self {
-        Self {
-            tasks: Counter::default(),
-            panics: Counter::default(),
-            wakes: Counter::default(),
-            loop_wakes: Counter::default(),
-            busy: Counter::default(),
-            queue_wait: Histogram::new(),
-            handler_time: Histogram::new(),
-            thread: Counter::default(),
-        }
-    }
-}
-
-/// What the accepting threads count, when it is not a loop's own.
-#[derive(Default)]
-pub(crate) struct AcceptCounters {
-    /// Connections turned away with 503 because `max_connections` were open.
-    pub(crate) refused: AtomicU64,
-    /// Times that accepting paused after an error that is not one connection's own.
-    pub(crate) pauses: AtomicU64,
-    /// The errors that the operator has been told of.
-    told: Mutex<Vec<Option<i32>>>,
-    /// The number of the acceptor thread, if there is one.
-    pub(crate) thread: Counter,
-}
-
-impl AcceptCounters {
-    /// Tells the operator on standard error why nothing is accepted, once for each error.
-    /// On a thread of its own, since standard error may be a pipe that nobody reads.
-    pub(crate) fn tell(&self, address: &Address, error: &io::Error) {
-        let code = error.raw_os_error();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.contains(&code) {
-            return;
-        }
-        told.push(code);
-        let line = format!(
-            "reactor-rs: cannot accept connections on {address}: {error}; \
-             trying again, at least once a second\n"
-        );
-        // Without a thread to spare, the statistics have it.
-        let _ = Builder::new().name("rx-notice".to_owned()).spawn(move || {
-            block_signals();
-            let _ = io::stderr().write_all(line.as_bytes());
-        });
-    }
-}
-
-/// All counters of one server.
-pub(crate) struct Counters {
-    pub(crate) started: Instant,
-    pub(crate) loops: Vec<Arc<CachePadded<LoopCounters>>>,
-    pub(crate) workers: Vec<Arc<CachePadded<WorkerCounters>>>,
-    pub(crate) accept: AcceptCounters,
-}
-
-impl Counters {
-    pub(crate) fn new(io_threads: usize, worker_threads: usize) -> Self {
-        Self {
-            started: Instant::now(),
-            loops: (0..io_threads).map(|_| Arc::default()).collect(),
-            workers: (0..worker_threads)
-                .map(|_| Arc::new(CachePadded::new(WorkerCounters::new())))
-                .collect(),
-            accept: AcceptCounters::default(),
-        }
-    }
-
-    /// Connections open now, as the loops count them.
-    pub(crate) fn open(&self) -> usize {
-        let open = self.loops.iter().map(|c| {
-            let closed = c.closed_total();
-            c.accepted.get().saturating_sub(closed)
-        });
-        usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
-    }
-
-    fn handlers(&self) -> HandlerStats {
-        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
-        // What has left first: see `loop_snapshot`.
-        let left: u64 = sum(|c| c.handlers_left.get());
-        let given: u64 = sum(|c| c.handlers_given.get());
-        HandlerStats {
-            given,
-            in_flight: given.saturating_sub(left),
-            rejected: sum(|c| c.handlers_rejected.get()),
-            timed_out: sum(|c| c.handlers_timed_out.get()),
-        }
-    }
-
-    /// The processor time of each thread that runs, by its name; those of lanes too.
-    pub(crate) fn thread_usage(&self, lanes: &Lanes) -> Vec<(String, ThreadUsage)> {
-        let io = self.loops.iter().enumerate().map(|(n, c)| (format!("rx-io-{n}"), &c.thread));
-        let workers =
-            self.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
-        let accept = std::iter::once(("rx-accept".to_owned(), &self.accept.thread));
-        let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
-        // The program's own: with Node the JavaScript thread. Its number is the
-        // process's (gettid(2)).
-        let process = u64::from(std::process::id());
-        let main = std::iter::once(("main".to_owned(), process));
-        let js = lanes.iter().map(|(n, lane)| (format!("js-{n}"), lane.lag.thread.get()));
-        own.chain(main)
-            .chain(js.filter(|(_, thread)| *thread != process))
-            .filter(|(_, thread)| *thread != 0)
-            .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
-            .collect()
-    }
-
-    pub(crate) fn snapshot(
-        &self,
-        queue_depth: usize,
-        queue_capacity: usize,
-        access_log: Option<AccessLogStats>,
-    ) -> Stats {
-        let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
-        let workers: Vec<WorkerSnapshot> = self
-            .workers
-            .iter()
-            .map(|c| WorkerSnapshot {
-                tasks: c.tasks.get(),
-                panics: c.panics.get(),
-                wakes: c.wakes.get(),
-                busy_ms: c.busy.get() / 1_000_000,
-            })
-            .collect();
-        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
-        let closed = |reason: CloseReason| {
-            self.loops.iter().map(|c| c.closed[reason as usize].get()).sum::<u64>()
-        };
-        let class = |index: usize| self.loops.iter().map(|c| c.responses[index].get()).sum();
-        Stats {
-            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            connections: ConnectionStats {
-                accepted: sum(|c| c.accepted.get()),
-                open: loops.iter().map(|l| l.connections).sum(),
-                refused: self.accept.refused.load(Ordering::Relaxed),
-                accept_pauses: self.accept.pauses.load(Ordering::Relaxed),
-                closed: ClosedStats {
-                    peer: closed(CloseReason::Peer),
-                    served: closed(CloseReason::Served),
-                    rejected: closed(CloseReason::Rejected),
-                    idle: closed(CloseReason::Idle),
-                    request_timeout: closed(CloseReason::RequestTimeout),
-                    write_timeout: closed(CloseReason::WriteTimeout),
-                    aborted: closed(CloseReason::Aborted),
-                    stopped: closed(CloseReason::Stopped),
-                },
-            },
-            requests: RequestStats {
-                total: sum(|c| c.requests.get()),
-                informational: class(0),
-                success: class(1),
-                redirect: class(2),
-                client_error: class(3),
-                server_error: class(4),
-                latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
-            },
-            bytes: ByteStats {
-                received: sum(|c| c.bytes_in.get()),
-                sent: sum(|c| c.bytes_out.get()),
-            },
-            tasks: TaskStats {
-                queued: sum(|c| c.queued.get()),
-                done: workers.iter().map(|w| w.tasks).sum(),
-                rejected: sum(|c| c.rejected.get()),
-                dropped: sum(|c| c.dropped.get()),
-                panics: workers.iter().map(|w| w.panics).sum(),
-                queue_depth: queue_depth as u64,
-                queue_peak: self.loops.iter().map(|c| c.queue_peak.get()).max().unwrap_or(0),
-                queue_capacity: queue_capacity as u64,
-                queue_wait: LatencyStats::of(self.workers.iter().map(|c| &c.queue_wait)),
-                handler_time: LatencyStats::of(self.workers.iter().map(|c| &c.handler_time)),
-            },
-            handlers: self.handlers(),
-            io_threads: loops,
-            worker_threads: workers,
-            lanes: Vec::new(),
-            access_log,
-        }
-    }
-}
-
-fn loop_snapshot(c: &LoopCounters) -> LoopSnapshot {
-    // Closed first: a connection that comes in between must not make the
-    // difference negative.
-    let closed = c.closed_total();
-    let accepted = c.accepted.get();
-    LoopSnapshot {
-        connections: accepted.saturating_sub(closed),
-        accepted,
-        requests: c.requests.get(),
-        turns: c.turns.get(),
-        sleeps: c.sleeps.get(),
-        worker_wakes: c.worker_wakes.get(),
-    }
-}
 
 /// A server's statistics at one moment, all counted since its start.
 #[derive(Clone, Debug, Serialize)]
@@ -558,5 +240,108 @@ impl LatencyStats {
             p999_ns: sum.quantile(0.999),
             max_ns: sum.max,
         }
+    }
+}
+
+impl Counters {
+    pub(crate) fn snapshot(
+        &self,
+        queue_depth: usize,
+        queue_capacity: usize,
+        access_log: Option<AccessLogStats>,
+    ) -> Stats {
+        let loops: Vec<LoopSnapshot> = self.loops.iter().map(|c| loop_snapshot(c)).collect();
+        let workers: Vec<WorkerSnapshot> = self
+            .workers
+            .iter()
+            .map(|c| WorkerSnapshot {
+                tasks: c.tasks.get(),
+                panics: c.panics.get(),
+                wakes: c.wakes.get(),
+                busy_ms: c.busy.get() / 1_000_000,
+            })
+            .collect();
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        let closed = |reason: CloseReason| {
+            self.loops.iter().map(|c| c.closed[reason as usize].get()).sum::<u64>()
+        };
+        let class = |index: usize| self.loops.iter().map(|c| c.responses[index].get()).sum();
+        Stats {
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            connections: ConnectionStats {
+                accepted: sum(|c| c.accepted.get()),
+                open: loops.iter().map(|l| l.connections).sum(),
+                refused: self.accept.refused.load(Ordering::Relaxed),
+                accept_pauses: self.accept.pauses.load(Ordering::Relaxed),
+                closed: ClosedStats {
+                    peer: closed(CloseReason::Peer),
+                    served: closed(CloseReason::Served),
+                    rejected: closed(CloseReason::Rejected),
+                    idle: closed(CloseReason::Idle),
+                    request_timeout: closed(CloseReason::RequestTimeout),
+                    write_timeout: closed(CloseReason::WriteTimeout),
+                    aborted: closed(CloseReason::Aborted),
+                    stopped: closed(CloseReason::Stopped),
+                },
+            },
+            requests: RequestStats {
+                total: sum(|c| c.requests.get()),
+                informational: class(0),
+                success: class(1),
+                redirect: class(2),
+                client_error: class(3),
+                server_error: class(4),
+                latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
+            },
+            bytes: ByteStats {
+                received: sum(|c| c.bytes_in.get()),
+                sent: sum(|c| c.bytes_out.get()),
+            },
+            tasks: TaskStats {
+                queued: sum(|c| c.queued.get()),
+                done: workers.iter().map(|w| w.tasks).sum(),
+                rejected: sum(|c| c.rejected.get()),
+                dropped: sum(|c| c.dropped.get()),
+                panics: workers.iter().map(|w| w.panics).sum(),
+                queue_depth: queue_depth as u64,
+                queue_peak: self.loops.iter().map(|c| c.queue_peak.get()).max().unwrap_or(0),
+                queue_capacity: queue_capacity as u64,
+                queue_wait: LatencyStats::of(self.workers.iter().map(|c| &c.queue_wait)),
+                handler_time: LatencyStats::of(self.workers.iter().map(|c| &c.handler_time)),
+            },
+            handlers: self.handlers(),
+            io_threads: loops,
+            worker_threads: workers,
+            lanes: Vec::new(),
+            access_log,
+        }
+    }
+
+    fn handlers(&self) -> HandlerStats {
+        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
+        // What has left first: see `loop_snapshot`.
+        let left: u64 = sum(|c| c.handlers_left.get());
+        let given: u64 = sum(|c| c.handlers_given.get());
+        HandlerStats {
+            given,
+            in_flight: given.saturating_sub(left),
+            rejected: sum(|c| c.handlers_rejected.get()),
+            timed_out: sum(|c| c.handlers_timed_out.get()),
+        }
+    }
+}
+
+fn loop_snapshot(c: &LoopCounters) -> LoopSnapshot {
+    // Closed first: a connection that comes in between must not make the
+    // difference negative.
+    let closed = c.closed_total();
+    let accepted = c.accepted.get();
+    LoopSnapshot {
+        connections: accepted.saturating_sub(closed),
+        accepted,
+        requests: c.requests.get(),
+        turns: c.turns.get(),
+        sleeps: c.sleeps.get(),
+        worker_wakes: c.worker_wakes.get(),
     }
 }

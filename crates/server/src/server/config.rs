@@ -11,6 +11,7 @@ use reactor_sys::SocketMode;
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
+use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::observe::access_log::AccessLog;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
@@ -160,82 +161,6 @@ pub enum AcceptMode {
     /// (SO_REUSEPORT) and no acceptor thread runs. Better for short
     /// connections; the kernel spreads them by hash, not by load.
     PerLoop,
-}
-
-/// How long the peer may take before the connection is given up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From a head's first byte to its last, else 408; the default is 30 s.
-    /// Also what a fresh connection has until its first byte.
-    pub head: Duration,
-    /// For the next bytes of a body, else 408; the default is 30 s. A body that is
-    /// collected or dropped may fall behind 250 bytes a second by no more than this;
-    /// one that a lane takes as it comes begins anew with each byte.
-    pub body: Duration,
-    /// Between requests of a kept connection; the default is 75 s, because a
-    /// load balancer that keeps idle connections 60 s must be the one to
-    /// close first. From 1 to 30 s, responses say it in a Keep-Alive field, and a
-    /// connection that was told is kept a second longer.
-    pub idle: Duration,
-    /// Without the peer taking any of a response, whatever it sends meanwhile; the
-    /// default is 30 s.
-    pub write: Duration,
-    /// For requests in flight when the server stops; the default is 10 s.
-    pub drain: Duration,
-    /// From a request's first byte to its last, else 408; the default is no limit.
-    pub receive: Option<Duration>,
-    /// Without a byte from the peer, or to it, while no lane has a request of the
-    /// connection and it is not idle between two; the default is no limit. Then the
-    /// connection is closed without an answer, unless [`Announce::inactive`].
-    pub inactive: Option<Duration>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(30),
-            body: Duration::from_secs(30),
-            idle: Duration::from_secs(75),
-            write: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
-            receive: None,
-            inactive: None,
-        }
-    }
-}
-
-/// What the first lane is told of connections themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Announce {
-    /// That one was opened or closed.
-    pub connections: bool,
-    /// That nothing has happened on one for [`Timeouts::inactive`]; the lane decides what
-    /// becomes of it. Only of those whose opening was told.
-    pub inactive: bool,
-    /// That one was refused, because there were too many.
-    pub refused: bool,
-}
-
-/// What of a running server can be changed; see [`Server::retune`](crate::Server::retune).
-#[derive(Clone, Debug)]
-pub struct Tuning {
-    /// Limits on what one request may bring.
-    pub limits: Limits,
-    /// How long the peer may take.
-    pub timeouts: Timeouts,
-    /// What lanes are told of connections.
-    pub announce: Announce,
-    /// Connections open at once; `None` is what the server was started with.
-    pub max_connections: Option<MaxConnections>,
-}
-
-/// A limit on connections that replaces the one that the server was started with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MaxConnections {
-    /// How many may be open at once.
-    pub most: usize,
-    /// One more is closed without an answer instead of with a 503.
-    pub silent: bool,
 }
 
 /// A number that is out of its range.

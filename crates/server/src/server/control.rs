@@ -1,46 +1,16 @@
 //! What the control socket tells: everything that is counted, at one moment.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::dispatch::lane::channel::Lanes;
+use crate::observe::counters::Counters;
 use crate::observe::histogram::Distribution;
-use crate::observe::stats::{Counters, LaneState, Stats};
+use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::ProcessUsage;
-
-/// How long latencies are counted after somebody has looked.
-const LOOK: Duration = Duration::from_secs(15);
-
-/// Whether somebody looks. While nobody does, requests are not observed: a loop
-/// reads one number a turn.
-pub(crate) struct Watch {
-    started: Instant,
-    /// Milliseconds after `started`.
-    until: AtomicU64,
-}
-
-impl Watch {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), until: AtomicU64::new(0) }
-    }
-
-    /// Somebody looks, and will look again soon.
-    fn look(&self) {
-        let until = millis(self.started.elapsed() + LOOK);
-        self.until.fetch_max(until, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_on(&self, now: Instant) -> bool {
-        let until = self.until.load(Ordering::Relaxed);
-        until > 0 && millis(now.saturating_duration_since(self.started)) < until
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+use crate::observe::watch::Watch;
+use crate::server::thread_times::thread_times;
 
 /// One line of JSON.
 #[derive(Serialize)]
@@ -101,7 +71,7 @@ pub(crate) fn snapshot(
     watch.look();
     let latency = Distribution::of(counters.loops.iter().map(|counters| &counters.latency));
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let threads = counters.thread_usage(lanes).into_iter().map(|(name, usage)| ThreadTime {
+    let threads = thread_times(counters, lanes).into_iter().map(|(name, usage)| ThreadTime {
         name,
         running_ns: nanos(usage.running),
         waiting_ns: nanos(usage.waiting),
@@ -137,18 +107,6 @@ pub(crate) fn snapshot(
     json
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_look_lasts_a_while() {
-        let watch = Watch::new();
-        let now = watch.started;
-        assert!(!watch.is_on(now));
-        watch.look();
-        assert!(watch.is_on(now));
-        assert!(watch.is_on(now + LOOK - Duration::from_millis(1)));
-        assert!(!watch.is_on(now + LOOK * 2));
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

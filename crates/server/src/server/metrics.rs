@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use crate::dispatch::lane::channel::Lanes;
 use crate::dispatch::lane::lag::LagMonitor;
+use crate::observe::counters::Counters;
 use crate::observe::histogram::{Distribution, Histogram};
-use crate::observe::stats::{Counters, LaneState, Stats};
+use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::{ProcessUsage, ThreadUsage};
+use crate::server::thread_times::thread_times;
 
 /// What the format is called in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -192,7 +194,7 @@ fn io_threads(page: &mut Page, stats: &Stats) {
 }
 
 fn threads(page: &mut Page, counters: &Counters, lanes: &Lanes) {
-    let usage: Vec<(String, ThreadUsage)> = counters.thread_usage(lanes);
+    let usage: Vec<(String, ThreadUsage)> = thread_times(counters, lanes);
     let busy = "reactor_thread_busy_seconds_total";
     page.counter(busy, "Time that a thread ran or was ready to run.");
     for (name, usage) in &usage {

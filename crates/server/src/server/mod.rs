@@ -6,3 +6,4 @@ pub(crate) mod error;
 pub(crate) mod lifecycle;
 pub(crate) mod metrics;
 pub(crate) mod own_hosts;
+pub(crate) mod thread_times;

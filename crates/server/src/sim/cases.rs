@@ -10,7 +10,7 @@ use super::request::{Expected, INLINE, Kind};
 use super::rng::Rng;
 use super::wire::Wire;
 use super::world::World;
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 
 /// One client in a world where nothing goes wrong by itself.
 struct Case(World);

@@ -11,8 +11,8 @@ use super::request::Expected;
 use super::said::{Form, Said, Verdict};
 use super::tally::LaneTally;
 use super::wire::Wire;
+use crate::event_loop::tuning::Timeouts;
 use crate::exchange::task::Task;
-use crate::server::config::Timeouts;
 
 /// The simulation begins in a month in which it also ends: 1 November 2023.
 pub(super) const EPOCH: u64 = 1_698_796_800;

@@ -4,7 +4,8 @@ use super::wire::SimTransport;
 use crate::conn::connection::{Answer, HIGH_WATER, MAX_PIPELINED, Meta, Phase};
 use crate::dispatch::lane::channel::WINDOW;
 use crate::event_loop::reactor::Reactor;
-use crate::observe::stats::{Counter, LoopCounters};
+use crate::observe::counter::Counter;
+use crate::observe::counters::LoopCounters;
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {

@@ -11,7 +11,9 @@ use super::answer::End;
 use super::rng::Rng;
 use crate::conn::connection::Transport;
 use crate::event_loop::reactor::Ready;
-use crate::observe::stats::{CloseReason, Counter, LoopCounters};
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counter::Counter;
+use crate::observe::counters::LoopCounters;
 
 /// How often, in percent, the socket does what it rarely does.
 #[derive(Clone, Copy, Debug, Default)]

@@ -27,11 +27,11 @@ use crate::dispatch::secured::Secured;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::Inbox;
 use crate::event_loop::reactor::{Reactor, Settings};
+use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::task::{Request, Response, Task};
+use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
-use crate::observe::stats::LoopCounters;
-use crate::server::config::{Announce, Timeouts};
 
 type Checked = Result<(), String>;
 

@@ -8,8 +8,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::observe::counter::Counter;
 use crate::observe::histogram::Histogram;
-use crate::observe::stats::Counter;
 
 /// A thread that has not come for this long, though something waits, is taken for
 /// stuck. Far above what a garbage collection or a slow handler takes.

@@ -12,7 +12,7 @@ use reactor_sys::yield_now;
 use crate::dispatch::worker::idle::Idle;
 use crate::event_loop::inbox::Inbox;
 use crate::exchange::task::Task;
-use crate::observe::stats::WorkerCounters;
+use crate::observe::counters::WorkerCounters;
 
 /// A worker tells the loops of its replies after this many, or sooner.
 const BATCH: usize = 16;

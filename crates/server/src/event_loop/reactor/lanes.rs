@@ -14,7 +14,7 @@ use crate::dispatch::lane::channel::{
     ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReply, LaneTask,
 };
 use crate::exchange::task::{ReplyAddress, Response, Task};
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 
 /// Unsent output below which a streaming response gets credit for more.
 const LOW_WATER: usize = HIGH_WATER / 4;

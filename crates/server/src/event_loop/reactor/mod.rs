@@ -29,13 +29,14 @@ use crate::dispatch::app::Table;
 use crate::dispatch::lane::channel::ConnectionChange;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::clock::{Clock, Millis};
+use crate::event_loop::tuning::{Announce, Timeouts, Tuning};
 use crate::event_loop::wheel::Wheel;
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::task::Task;
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
-use crate::observe::stats::{CloseReason, LoopCounters};
-use crate::server::config::{Announce, Timeouts, Tuning};
-use crate::server::control::Watch;
+use crate::observe::watch::Watch;
 
 /// Tasks kept for further requests.
 const KEEP_TASKS: usize = 1024;

@@ -13,8 +13,8 @@ use crate::conn::connection::{
 use crate::dispatch::app::{Compiled, HandlerCell};
 use crate::dispatch::lane::channel::LaneEvent;
 use crate::exchange::task::Task;
+use crate::observe::close_reason::CloseReason;
 use crate::observe::observer::Seen;
-use crate::observe::stats::CloseReason;
 
 /// Bytes asked of the socket at once. What a lane is told of at once is no more
 /// than that.

@@ -7,8 +7,8 @@ use super::lanes::lane_bit;
 use crate::conn::connection::{Answer, Conn, Incoming, Phase, Plain, Transport};
 use crate::dispatch::lane::channel::ConnectionChange;
 use crate::event_loop::clock::Millis;
-use crate::observe::stats::CloseReason;
-use crate::server::config::Timeouts;
+use crate::event_loop::tuning::Timeouts;
+use crate::observe::close_reason::CloseReason;
 
 /// How long a half-closed connection may go on sending.
 const LINGER: Duration = Duration::from_secs(2);

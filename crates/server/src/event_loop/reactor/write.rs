@@ -11,7 +11,7 @@ use crate::conn::out::{Body, Out};
 use crate::dispatch::lane::channel::{Exchange, LaneEvent};
 use crate::event_loop::clock::Millis;
 use crate::exchange::task::Task;
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 
 /// What the answers to one connection's requests at handlers may come to, if they are
 /// like the largest of late.

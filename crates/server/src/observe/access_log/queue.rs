@@ -7,7 +7,7 @@ use crossbeam_queue::ArrayQueue;
 
 use super::record::{Batch, Entry};
 use super::writer::WriterShared;
-use crate::observe::stats::Counter;
+use crate::observe::counter::Counter;
 
 /// Records handed over at once; a turn that has more hands over in between.
 const BATCH_ENTRIES: usize = 256;

@@ -14,7 +14,7 @@ use super::format::Formatter;
 use super::queue::{LogQueue, LogSender};
 use super::{AccessLog, AccessLogStats, LogFormat, LogTarget, lock};
 use crate::event_loop::wake_flag::WakeFlag;
-use crate::observe::stats::Counter;
+use crate::observe::counter::Counter;
 
 /// How often the writer looks while there is something to write.
 const TICK: Duration = Duration::from_millis(10);

@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 use crate::sim::client::Ending;
 use crate::sim::plan::{LanePlan, Plan};
 use crate::sim::request::{Expected, Kind, pattern};

@@ -7,7 +7,7 @@ use reactor_proto::response::date;
 use super::{Client, EPOCH, Facts, Fate};
 use crate::conn::connection::HIGH_WATER;
 use crate::event_loop::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE, STREAM_GRACE};
-use crate::observe::stats::CloseReason;
+use crate::observe::close_reason::CloseReason;
 use crate::sim::answer::Answer;
 use crate::sim::request::{BODY_LIMIT, Expected, INLINE, Kind, LARGE, pattern};
 use crate::sim::said::Said;

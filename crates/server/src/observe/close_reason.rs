@@ -1,0 +1,27 @@
+//! Why connections end.
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer closed it, after its last answer.
+    Peer,
+    /// An answer said `Connection: close`, as the client had asked.
+    Served,
+    /// A request was malformed or over a limit, and was told so.
+    Rejected,
+    /// No request came for the idle timeout.
+    Idle,
+    /// A head or a body came too slowly.
+    RequestTimeout,
+    /// The peer took no output for the write timeout.
+    WriteTimeout,
+    /// The peer reset the connection, left in the middle of a request or before its
+    /// answer, or a response could not be completed.
+    Aborted,
+    /// The server was stopping.
+    Stopped,
+}
+
+impl CloseReason {
+    pub(crate) const COUNT: usize = 8;
+}

@@ -1,0 +1,154 @@
+//! What the threads of a server count. Each thread writes its own, on cache lines of its own;
+//! they are summed only when somebody looks.
+
+use std::io::{self, Write};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+use reactor_sys::{Address, block_signals};
+
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counter::Counter;
+use crate::observe::histogram::Histogram;
+
+/// What one I/O loop counts.
+#[derive(Default)]
+pub(crate) struct LoopCounters {
+    pub(crate) accepted: Counter,
+    pub(crate) closed: [Counter; CloseReason::COUNT],
+    pub(crate) requests: Counter,
+    /// Responses by hundreds of the status; index 0 is 1xx.
+    pub(crate) responses: [Counter; 5],
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) queued: Counter,
+    pub(crate) rejected: Counter,
+    /// Replies to connections that were gone.
+    pub(crate) dropped: Counter,
+    pub(crate) queue_peak: Counter,
+    /// Requests given to lanes.
+    pub(crate) handlers_given: Counter,
+    /// Those of them that are over.
+    pub(crate) handlers_left: Counter,
+    pub(crate) handlers_rejected: Counter,
+    pub(crate) handlers_timed_out: Counter,
+    pub(crate) turns: Counter,
+    pub(crate) sleeps: Counter,
+    pub(crate) worker_wakes: Counter,
+    /// From head to last byte, of the requests that were observed.
+    pub(crate) latency: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
+}
+
+impl LoopCounters {
+    pub(crate) fn response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class].add(1);
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.closed[reason as usize].add(1);
+    }
+
+    pub(crate) fn closed_total(&self) -> u64 {
+        self.closed.iter().map(Counter::get).sum()
+    }
+}
+
+/// What one worker counts.
+pub(crate) struct WorkerCounters {
+    pub(crate) tasks: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) wakes: Counter,
+    pub(crate) loop_wakes: Counter,
+    /// Nanoseconds inside handlers.
+    pub(crate) busy: Counter,
+    pub(crate) queue_wait: Histogram,
+    pub(crate) handler_time: Histogram,
+    /// The thread's number.
+    pub(crate) thread: Counter,
+}
+
+impl WorkerCounters {
+    fn new() -> Self {
+        Self {
+            tasks: Counter::default(),
+            panics: Counter::default(),
+            wakes: Counter::default(),
+            loop_wakes: Counter::default(),
+            busy: Counter::default(),
+            queue_wait: Histogram::new(),
+            handler_time: Histogram::new(),
+            thread: Counter::default(),
+        }
+    }
+}
+
+/// What the accepting threads count, when it is not a loop's own.
+#[derive(Default)]
+pub(crate) struct AcceptCounters {
+    /// Connections turned away with 503 because `max_connections` were open.
+    pub(crate) refused: AtomicU64,
+    /// Times that accepting paused after an error that is not one connection's own.
+    pub(crate) pauses: AtomicU64,
+    /// The errors that the operator has been told of.
+    told: Mutex<Vec<Option<i32>>>,
+    /// The number of the acceptor thread, if there is one.
+    pub(crate) thread: Counter,
+}
+
+impl AcceptCounters {
+    /// Tells the operator on standard error why nothing is accepted, once for each error.
+    /// On a thread of its own, since standard error may be a pipe that nobody reads.
+    pub(crate) fn tell(&self, address: &Address, error: &io::Error) {
+        let code = error.raw_os_error();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&code) {
+            return;
+        }
+        told.push(code);
+        let line = format!(
+            "reactor-rs: cannot accept connections on {address}: {error}; \
+             trying again, at least once a second\n"
+        );
+        // Without a thread to spare, the statistics have it.
+        let _ = Builder::new().name("rx-notice".to_owned()).spawn(move || {
+            block_signals();
+            let _ = io::stderr().write_all(line.as_bytes());
+        });
+    }
+}
+
+/// All counters of one server.
+pub(crate) struct Counters {
+    pub(crate) started: Instant,
+    pub(crate) loops: Vec<Arc<CachePadded<LoopCounters>>>,
+    pub(crate) workers: Vec<Arc<CachePadded<WorkerCounters>>>,
+    pub(crate) accept: AcceptCounters,
+}
+
+impl Counters {
+    pub(crate) fn new(io_threads: usize, worker_threads: usize) -> Self {
+        Self {
+            started: Instant::now(),
+            loops: (0..io_threads).map(|_| Arc::default()).collect(),
+            workers: (0..worker_threads)
+                .map(|_| Arc::new(CachePadded::new(WorkerCounters::new())))
+                .collect(),
+            accept: AcceptCounters::default(),
+        }
+    }
+
+    /// Connections open now, as the loops count them.
+    pub(crate) fn open(&self) -> usize {
+        let open = self.loops.iter().map(|c| {
+            let closed = c.closed_total();
+            c.accepted.get().saturating_sub(closed)
+        });
+        usize::try_from(open.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+}
