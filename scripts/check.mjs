@@ -51,6 +51,7 @@ const SHORT_CHECKS = [
   },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
+  { name: 'imports', run: () => command(process.execPath, ['scripts/imports.mjs']) },
   { name: 'index.d.ts', run: () => once(checkTypes) },
   {
     name: 'cargo test and ava',

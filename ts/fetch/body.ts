@@ -4,7 +4,6 @@ import { Readable } from 'node:stream';
 import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
-import type { Bytes } from '../lane/record.js';
 import { handOnDecoder } from './fetched.js';
 import { GenuineResponse } from './genuine.js';
 import { isReadByNode, likeBody } from './likes.js';
@@ -344,7 +343,9 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Works on any bytes, and is the fastest way that Node has. */
-const { utf8Slice } = Buffer.prototype as unknown as Record<'utf8Slice', Bytes['utf8Slice']>;
+const { utf8Slice } = Buffer.prototype as unknown as {
+  utf8Slice(start: number, end: number): string;
+};
 
 const BYTE_ORDER_MARK = 0xfeff;
 

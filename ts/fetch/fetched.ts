@@ -1,5 +1,4 @@
 import zlib from 'node:zlib';
-import type { Content } from './body.js';
 import { endToEnd, type Field, listOf } from './hop-by-hop.js';
 
 /** What is known of a body that `fetch` gave, and of the fields that came with it. */
@@ -124,7 +123,7 @@ export function withoutStale(
   fields: readonly string[],
   { isDecoded }: Fetched,
   own: number,
-  content: Content,
+  content: unknown,
 ): string[] {
   let kept = pairsOf(fields);
   if ((own & CONNECTION) === 0) {

@@ -1,18 +1,36 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
-import type { Exchange } from '../lane/exchange.js';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/types.js';
 import { type Body, consume } from './body.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
-import { fromSource, ReactorHeaders } from './headers.js';
+import { type FieldSource, fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hop-by-hop.js';
 
 const SELF = Symbol('request');
 
-let isReactorRequest: (value: unknown) => value is ReactorRequest;
-let exchangeOf: (request: ReactorRequest) => Exchange;
+/** Where a request's parts come from, each worked out when somebody asks for it. */
+export interface RequestSource extends FieldSource {
+  readonly method: string;
+  readonly url: string;
+  /** The values of the route's parameters as sent, in the order of the pattern. */
+  readonly params: readonly string[];
+  /** The client's address; `undefined` on a unix socket. */
+  readonly remoteAddress: string | undefined;
+  /** The client's port; `undefined` on a unix socket, and where no proxy tells. */
+  readonly remotePort: number | undefined;
+  /** What the access log calls the request. */
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+  /** The request's body; `null` where there is none. */
+  readonly incoming: Body | null;
+  /** Makes a stop wait for a promise of the handler's. */
+  waitUntil(promise: unknown): void;
+}
 
-export { exchangeOf, isReactorRequest };
+let isReactorRequest: (value: unknown) => value is ReactorRequest;
+let sourceOf: (request: ReactorRequest) => RequestSource;
+
+export { isReactorRequest };
 
 /**
  * The standard's `Request` as a server has it. It holds nothing itself: what a
@@ -23,10 +41,10 @@ export { exchangeOf, isReactorRequest };
  * `globals.ts`.
  */
 export class ReactorRequest {
-  readonly #exchange: Exchange;
+  readonly #source: RequestSource;
   #headers: ReactorHeaders | null = null;
   #url: string | null = null;
-  /** `undefined` until somebody looks: then it is the exchange's. */
+  /** `undefined` until somebody looks: then it is the source's. */
   #body: Body | null | undefined = undefined;
   #signal: AbortSignal | null = null;
   #params: Readonly<Record<string, string>> | null = null;
@@ -34,30 +52,30 @@ export class ReactorRequest {
 
   static {
     isReactorRequest = (value): value is ReactorRequest =>
-      typeof value === 'object' && value !== null && #exchange in value;
-    exchangeOf = (request) => request.#exchange;
+      typeof value === 'object' && value !== null && #source in value;
+    sourceOf = (request) => request.#source;
     standIn(ReactorRequest, GenuineRequest);
   }
 
-  constructor(exchange: Exchange, paramNames: readonly string[]) {
-    this.#exchange = exchange;
+  constructor(source: RequestSource, paramNames: readonly string[]) {
+    this.#source = source;
     this.#paramNames = paramNames;
   }
 
   get method(): string {
-    return this.#exchange.method;
+    return this.#source.method;
   }
 
   get url(): string {
     if (this.#url === null) {
-      this.#url = this.#exchange.url;
+      this.#url = this.#source.url;
     }
     return this.#url;
   }
 
   get headers(): ReactorHeaders {
     if (this.#headers === null) {
-      this.#headers = fromSource(this.#exchange);
+      this.#headers = fromSource(this.#source);
     }
     return this.#headers;
   }
@@ -65,7 +83,7 @@ export class ReactorRequest {
   /** The route's parameters by name, percent-decoded. */
   get params(): Readonly<Record<string, string>> {
     if (this.#params === null) {
-      this.#params = paramsOf(this.#paramNames, this.#exchange.params);
+      this.#params = paramsOf(this.#paramNames, this.#source.params);
     }
     return this.#params;
   }
@@ -82,7 +100,7 @@ export class ReactorRequest {
 
   /** The client's address, as srvx and h3 have it. */
   get ip(): string | undefined {
-    return this.#exchange.remoteAddress;
+    return this.#source.remoteAddress;
   }
 
   /** Middleware notes here what it takes for it. */
@@ -92,7 +110,7 @@ export class ReactorRequest {
 
   /** A function that may be taken out: srvx's is one. */
   get waitUntil(): (promise: unknown) => void {
-    return waitUntilOf(this.#exchange);
+    return waitUntilOf(this.#source);
   }
 
   set waitUntil(value: (promise: unknown) => void) {
@@ -109,7 +127,7 @@ export class ReactorRequest {
 
   /** Aborts when the client goes away before it has its answer, or is told to wait no longer. */
   get signal(): AbortSignal {
-    return this.#signal ?? this.#exchange.signal;
+    return this.#signal ?? this.#source.signal;
   }
 
   get cache(): string {
@@ -195,7 +213,7 @@ export class ReactorRequest {
 
   clone(): ReactorRequest {
     const body = this.#wholeBody();
-    const clone = new ReactorRequest(this.#exchange, this.#paramNames);
+    const clone = new ReactorRequest(this.#source, this.#paramNames);
     clone.#body = body?.clone() ?? null;
     clone.#headers = new ReactorHeaders(this.headers);
     clone.#url = this.#url;
@@ -211,7 +229,7 @@ export class ReactorRequest {
 
   #wholeBody(): Body | null {
     if (this.#body === undefined) {
-      this.#body = this.#exchange.incoming;
+      this.#body = this.#source.incoming;
     }
     return this.#body;
   }
@@ -291,7 +309,7 @@ export function genuineInit({ method, headers, signal }: ReactorRequest) {
 
 /** The address that a request came from, as Bun tells it; `null` on a unix socket. */
 export function addressOf(request: ReactorRequest): PeerAddress | null {
-  const { remoteAddress: address, remotePort: port } = exchangeOf(request);
+  const { remoteAddress: address, remotePort: port } = sourceOf(request);
   if (address === undefined) {
     return null;
   }
@@ -303,8 +321,8 @@ function familyOf(address: string): 'IPv4' | 'IPv6' {
 }
 
 /** Not bound to what it is called on: programs take it out of the request, or wrap that. */
-function waitUntilOf(exchange: Exchange): (promise: unknown) => void {
-  return (promise) => exchange.desk.waitUntil(exchange, promise);
+function waitUntilOf(source: RequestSource): (promise: unknown) => void {
+  return (promise) => source.waitUntil(promise);
 }
 
 /**
@@ -319,15 +337,15 @@ export class ReactorInfo {
   }
 
   get remoteAddress(): string | undefined {
-    return exchangeOf(this.#request).remoteAddress;
+    return sourceOf(this.#request).remoteAddress;
   }
 
   get remotePort(): number | undefined {
-    return exchangeOf(this.#request).remotePort;
+    return sourceOf(this.#request).remotePort;
   }
 
   get requestId(): string {
-    return exchangeOf(this.#request).requestId;
+    return sourceOf(this.#request).requestId;
   }
 
   /** As Deno has it. */
@@ -355,7 +373,7 @@ export class ReactorInfo {
 
   /** As an execution context of Cloudflare's has it, which Hono and others take. */
   get waitUntil(): (promise: unknown) => void {
-    return waitUntilOf(exchangeOf(this.#request));
+    return waitUntilOf(sourceOf(this.#request));
   }
 
   set waitUntil(value: (promise: unknown) => void) {

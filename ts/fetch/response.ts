@@ -1,5 +1,4 @@
 import { type InspectOptions, inspect } from 'node:util';
-import { JSON_TEXT, TEXT } from '../lane/record.js';
 import {
   type Body,
   type Content,
@@ -12,6 +11,7 @@ import {
 import { noteIfFetched } from './fetched.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
 import { copyWithGuard, fieldsToSend, makeImmutable, ReactorHeaders } from './headers.js';
+import { JSON_TEXT, TEXT } from './implied-type.js';
 
 /** How a response differs from the ordinary 200. */
 export interface ResponseInit {

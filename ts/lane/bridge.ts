@@ -11,7 +11,8 @@ import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
 import { scopeOf } from '../fetch/streams.js';
 import type { Proxies } from '../proxy/proxies.js';
-import { type Desk, Exchange } from './exchange.js';
+import { type Context, Exchange } from './exchange.js';
+import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
 import { type ConnectionPlace, Outgoing, type Sender, type Starting } from './outgoing.js';
@@ -34,23 +35,10 @@ import {
 } from './record.js';
 import { Replies } from './replies.js';
 
-/** What answers requests, as the bridge calls it. */
-export type AnyHandler = (
-  request: ReactorRequest,
-  info: ReactorInfo,
-  context?: ReactorInfo,
-) => unknown;
-
-/** One handler, and the names of its pattern's parameters in their order. */
-export interface Entry {
-  readonly handle: AnyHandler;
-  readonly paramNames: readonly string[];
-}
-
 /** What a bridge is made of. */
 export interface BridgeOptions {
   /** The handler of a route by its number in the request; `undefined` for one that is let go. */
-  find(route: number): Entry | undefined;
+  find(route: number): HandlerEntry | undefined;
   /** What the program gave to answer a failure with. */
   readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
   /** Whose word about a request's origin is taken; without, nobody's. */
@@ -100,7 +88,7 @@ const RESOLVED = Promise.resolve();
  * `async` handlers have answered by then, their replies leave together, and what
  * they read of their requests was still in the arrays.
  */
-export class Bridge implements Desk, Sender {
+export class Bridge implements Context, Sender {
   host = 'localhost';
   startId = '';
   readonly proxies: Proxies | null;
@@ -448,7 +436,7 @@ export class Bridge implements Desk, Sender {
   }
 
   /** Runs in the request's own async context, and so does all that comes of it. */
-  #handle(exchange: Exchange, request: ReactorRequest, { handle }: Entry): void {
+  #handle(exchange: Exchange, request: ReactorRequest, { handle }: HandlerEntry): void {
     let answer: unknown;
     try {
       const info = new ReactorInfo(request);

@@ -1,13 +1,13 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js';
-import { type FieldSource, joined, separatorOf, trimmed } from '../fetch/headers.js';
+import { joined, separatorOf, trimmed } from '../fetch/headers.js';
 import { RefusedBodyError } from '../fetch/refusal.js';
-import type { ReactorRequest } from '../fetch/request.js';
+import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
 import { urlOf } from '../fetch/url.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
 import type { Heads } from './heads.js';
-import { answered, StreamedIncoming, WholeIncoming } from './incoming.js';
+import { answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
 import {
   BODY_STREAMS,
   HAS_BODY,
@@ -18,7 +18,7 @@ import {
 } from './record.js';
 
 /** What an exchange needs of the bridge it came over. */
-export interface Desk {
+export interface Context {
   /** What stands for the host where the client sent none. */
   readonly host: string;
   /** What the ids of the server's requests begin with. */
@@ -46,8 +46,8 @@ const LAST_BODILESS = METHODS.indexOf('HEAD');
  * As an async resource it is what `AsyncLocalStorage.enterWith` in a handler sets
  * its store on, which would otherwise be that of all requests in the batch.
  */
-export class Exchange extends AsyncResource implements FieldSource {
-  readonly desk: Desk;
+export class Exchange extends AsyncResource implements RequestSource, BodyOwner {
+  readonly context: Context;
   /** Its number in the lane, to be used only while {@link isOpen}. */
   readonly id: number;
   /** No reply has ended it, and the client is there. */
@@ -100,10 +100,10 @@ export class Exchange extends AsyncResource implements FieldSource {
   /**
    * @param peer the client's IPv4 address as a number, or its address as text
    */
-  constructor(desk: Desk, heads: Heads, at: number, peer: number | string) {
+  constructor(context: Context, heads: Heads, at: number, peer: number | string) {
     super('ReactorRequest');
     const { events } = heads;
-    this.desk = desk;
+    this.context = context;
     this.#heads = heads;
     this.#at = at;
     this.id = events[at + 1] as number;
@@ -123,7 +123,7 @@ export class Exchange extends AsyncResource implements FieldSource {
     this.#ioThread = flags >>> THREAD_SHIFT;
     this.isHttp10 = (flags & HTTP_1_0) !== 0;
     this.incoming =
-      (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !desk.takesAnyBody)
+      (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !context.takesAnyBody)
         ? null
         : (flags & BODY_STREAMS) !== 0
           ? new StreamedIncoming(this)
@@ -150,7 +150,8 @@ export class Exchange extends AsyncResource implements FieldSource {
 
   get url(): string {
     const { target } = this;
-    const host = this.#hostLength === 0 ? this.desk.host : this.#cut(this.#host, this.#hostLength);
+    const host =
+      this.#hostLength === 0 ? this.context.host : this.#cut(this.#host, this.#hostLength);
     const origin = this.#forwarded();
     if (origin === null) {
       return urlOf(host, target);
@@ -210,7 +211,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   /** What the access log calls the request. */
   get requestId(): string {
     const parts = [this.#ioThread, this.#connection, this.#sequence];
-    return `${this.desk.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
+    return `${this.context.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
   }
 
   /** The values of the route's parameters as sent, in the order of the pattern. */
@@ -291,6 +292,14 @@ export class Exchange extends AsyncResource implements FieldSource {
       fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
       line = end + 2;
     }
+  }
+
+  pull(bytes: number): void {
+    this.context.pull(this, bytes);
+  }
+
+  waitUntil(promise: unknown): void {
+    this.context.waitUntil(this, promise);
   }
 
   /** The request's bytes are about to go; a body that may yet be read is kept. */
@@ -378,7 +387,7 @@ export class Exchange extends AsyncResource implements FieldSource {
   }
 
   #forwarded(): Origin | null {
-    const { proxies } = this.desk;
+    const { proxies } = this.context;
     if (proxies === null) {
       return null;
     }

@@ -1,4 +1,17 @@
-import type { AnyHandler, Entry } from './bridge.js';
+import type { ReactorInfo, ReactorRequest } from '../fetch/request.js';
+
+/** What answers requests, as the bridge calls it. */
+export type AnyHandler = (
+  request: ReactorRequest,
+  info: ReactorInfo,
+  context?: ReactorInfo,
+) => unknown;
+
+/** One handler, and the names of its pattern's parameters in their order. */
+export interface HandlerEntry {
+  readonly handle: AnyHandler;
+  readonly paramNames: readonly string[];
+}
 
 /** The number of what answers where no route does. */
 export const FETCH = 0;
@@ -13,7 +26,7 @@ const MOST_GENERATIONS = 8;
 interface Generation {
   /** The number of the first. */
   readonly first: number;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly HandlerEntry[];
 }
 
 /**
@@ -24,7 +37,7 @@ interface Generation {
  * routed to.
  */
 export class Handlers {
-  #fetch: Entry | undefined;
+  #fetch: HandlerEntry | undefined;
   /** The newest first. */
   #generations: readonly Generation[] = [];
 
@@ -40,7 +53,7 @@ export class Handlers {
   }
 
   /** `undefined` where the route was replaced too many times since. */
-  find(route: number): Entry | undefined {
+  find(route: number): HandlerEntry | undefined {
     if (route === FETCH) {
       return this.#fetch;
     }
@@ -56,7 +69,7 @@ export class Handlers {
    * Handlers from now on; those of the routes are numbered from {@link next}.
    * Returns what takes it back.
    */
-  replace(fetch: AnyHandler | undefined, routes: readonly Entry[]): () => void {
+  replace(fetch: AnyHandler | undefined, routes: readonly HandlerEntry[]): () => void {
     const before = [this.#fetch, this.#generations] as const;
     const generation = { first: this.next, entries: routes };
     this.#generations = [generation, ...this.#generations].slice(0, MOST_GENERATIONS);

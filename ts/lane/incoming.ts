@@ -10,15 +10,22 @@ import {
   spentBody,
 } from '../fetch/body.js';
 import type { Pieces } from '../fetch/multipart.js';
-import type { Exchange } from './exchange.js';
 import type { Heads } from './heads.js';
+
+/** The request that a body belongs to. */
+export interface BodyOwner {
+  /** It has not been answered, and the client is there. */
+  readonly isOpen: boolean;
+  /** Tells the engine that `bytes` of the body have been taken. */
+  pull(bytes: number): void;
+}
 
 /**
  * The body of a request that came whole. It stays where the engine put it until
  * somebody reads it, or until the arrays are wanted for the next batch.
  */
 export class WholeIncoming implements Body {
-  readonly #exchange: Exchange;
+  readonly #owner: BodyOwner;
   readonly #heads: Heads;
   readonly #offset: number;
   readonly #length: number;
@@ -27,8 +34,8 @@ export class WholeIncoming implements Body {
   #isTaken = false;
   #isLost = false;
 
-  constructor(exchange: Exchange, heads: Heads, offset: number, length: number) {
-    this.#exchange = exchange;
+  constructor(owner: BodyOwner, heads: Heads, offset: number, length: number) {
+    this.#owner = owner;
     this.#heads = heads;
     this.#offset = offset;
     this.#length = length;
@@ -70,7 +77,7 @@ export class WholeIncoming implements Body {
   /** The arrays will be used again. */
   keep(): void {
     if (this.#stored === null && !this.#isTaken && !this.#isLost) {
-      if (this.#exchange.isOpen) {
+      if (this.#owner.isOpen) {
         this.#store();
       } else {
         this.#isLost = true;
@@ -97,7 +104,7 @@ export class WholeIncoming implements Body {
  * 256 KiB beyond what has been taken.
  */
 export class StreamedIncoming implements Body {
-  readonly #exchange: Exchange;
+  readonly #owner: BodyOwner;
   /** Pieces that have come. From `#first` on nobody has taken them. */
   readonly #pieces: (Uint8Array<ArrayBuffer> | undefined)[] = [];
   #first = 0;
@@ -111,8 +118,8 @@ export class StreamedIncoming implements Body {
   /** Once somebody has asked for the stream. */
   #streamed: StreamedBody | null = null;
 
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
+  constructor(owner: BodyOwner) {
+    this.#owner = owner;
   }
 
   get isUsed(): boolean {
@@ -309,7 +316,7 @@ export class StreamedIncoming implements Body {
         this.#pieces.splice(0, this.#first);
         this.#first = 0;
       }
-      this.#exchange.desk.pull(this.#exchange, piece.length);
+      this.#owner.pull(piece.length);
     }
     return piece;
   }

@@ -1,3 +1,5 @@
+import { JSON_TEXT, TEXT } from '../fetch/implied-type.js';
+
 /**
  * The words that cross between JavaScript and native code; the native side has
  * the same list, with what each means, in `crates/napi/src/lane/words.rs`.
@@ -49,10 +51,9 @@ export const CUT = 16;
 export const FINISH = 17;
 
 /** Flags of a response; `TEXT` and `JSON_TEXT` are content types that its fields leave out. */
-export const TEXT = 1;
+export { JSON_TEXT, TEXT };
 export const CLOSE = 2;
 export const DECLARED = 4;
-export const JSON_TEXT = 8;
 /** The client is asked to close the connection, which is kept. */
 export const ASKS_TO_CLOSE = 256;
 /** What the body of GET's answer would be long is unknown: an answer to HEAD says nothing of it. */

@@ -1,7 +1,10 @@
 import http from 'node:http';
 import type { NativeOptions, NativeTuning } from '../binding/binding.js';
 import { DAY_MS, defaultOf } from '../options/options.js';
-import type { EngineOptions } from './options.js';
+import type { ServeOptions } from '../types/types.js';
+
+/** What a program may have said of limits and times among the options. */
+type Bounds = Pick<ServeOptions, 'limits' | 'timeouts'>;
 
 /** What programs set on a server, before it listens or while it does. */
 export interface Tunables {
@@ -39,7 +42,7 @@ const MOST_FIELDS = 10_000;
 export const MOST_HEAD = 1024 * 1024;
 
 /** What the properties are before the program sets them. */
-export function initialTunables(engine: EngineOptions, node: http.ServerOptions): Tunables {
+export function initialTunables(engine: Bounds, node: http.ServerOptions): Tunables {
   const { timeouts = {} } = engine;
   return {
     keepAliveTimeout:
@@ -56,7 +59,7 @@ export function initialTunables(engine: EngineOptions, node: http.ServerOptions)
 /** What the properties mean to the engine; 0, and what is no number of them, is no limit. */
 export function tuned(
   native: Pick<NativeOptions, 'limits' | 'timeouts'>,
-  engine: EngineOptions,
+  engine: Bounds,
   now: Tunables,
   interests: Interests,
 ): NativeTuning {
@@ -112,6 +115,6 @@ function connections(most: unknown): number | undefined {
 }
 
 /** Bytes of a head: what the program or Node's command line says, as far as the engine can. */
-export function headLimit(engine: EngineOptions, node: http.ServerOptions): number {
+export function headLimit(engine: Bounds, node: http.ServerOptions): number {
   return engine.limits?.head ?? Math.min(node.maxHeaderSize || http.maxHeaderSize, MOST_HEAD);
 }

@@ -3,8 +3,8 @@ import { cores } from '../binding/cores.js';
 import { ReactorError } from '../errors/errors.js';
 import { show } from '../errors/inspect.js';
 import { isAbortSignal } from '../fetch/genuine.js';
-import type { AnyHandler, BridgeOptions } from '../lane/bridge.js';
-import { FETCH } from '../lane/handlers.js';
+import type { BridgeOptions } from '../lane/bridge.js';
+import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies, TRUST_PROXY } from '../proxy/proxies.js';
 import type {
   ListenAddress,

@@ -7,8 +7,7 @@ import { GenuineResponse } from '../fetch/genuine.js';
 import { TOKEN } from '../fetch/headers.js';
 import { isLike } from '../fetch/likes.js';
 import { isReactorResponse, storedText } from '../fetch/response.js';
-import type { AnyHandler, Entry } from '../lane/bridge.js';
-import { FETCH } from '../lane/handlers.js';
+import { type AnyHandler, FETCH, type HandlerEntry } from '../lane/handlers.js';
 import { isInstanceOfClass, isThenable } from './application.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 
@@ -22,7 +21,7 @@ export interface ResolvedRoutes {
   /** `undefined` for the built-in application. */
   readonly routes: NativeRoute[] | undefined;
   /** In the order of their numbers. */
-  readonly entries: readonly Entry[];
+  readonly entries: readonly HandlerEntry[];
 }
 
 /**
@@ -48,8 +47,8 @@ export function resolveRoutes(
       `option "routes" must be a plain object of paths and responses, got ${show(given)}`,
     );
   }
-  const entries: Entry[] = [];
-  const add = (entry: Entry) => firstNumber + entries.push(entry) - 1;
+  const entries: HandlerEntry[] = [];
+  const add = (entry: HandlerEntry) => firstNumber + entries.push(entry) - 1;
   const patterns = new Set<string>();
   const routes = Object.entries(given).flatMap(([written, route]) => {
     // What frameworks' routers call every path.
@@ -95,7 +94,7 @@ function resolveRoute(
   written: string,
   pattern: string,
   route: unknown,
-  add: (entry: Entry) => number,
+  add: (entry: HandlerEntry) => number,
 ): NativeRoute[] {
   const label = `route "${written}"`;
   const forHandler = (handle: unknown) => {

@@ -1,0 +1,227 @@
+// `node scripts/imports.mjs`, a step of `npm test`: who imports whom. The tables below are the
+// map of the sources. An import against them fails, and so does any circle, of types too: what
+// is only a type today is a value tomorrow, and a reader has to know both files either way.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT } from './setup.mjs';
+
+/**
+ * One import of a file.
+ * @typedef {object} Import
+ * @property {number} line from 1
+ * @property {string} written as the source has it
+ * @property {string} file that it leads to, below the root
+ */
+
+/**
+ * Sources that import each other.
+ * @typedef {object} Layout
+ * @property {string} root their folder
+ * @property {RegExp} files the names of those that count, below the root
+ * @property {Readonly<Record<string, readonly string[]>>} mayImport what each module may
+ *   import. A module is a folder of the root, or a file there (without its ending).
+ * @property {(text: string, file: string, all: readonly string[]) => Import[]} read what a
+ *   file imports of the same layout
+ */
+
+/** @type {Layout} */
+export const TYPESCRIPT = {
+  root: 'ts',
+  files: /\.c?ts$/,
+  mayImport: {
+    // Without anything below them.
+    bindings: [],
+    errors: [],
+    here: [],
+    types: [],
+    // The engine, the standard's classes, and what a lane makes of both.
+    binding: ['bindings', 'errors', 'here'],
+    fetch: ['binding', 'errors', 'types'],
+    proxy: ['fetch', 'types'],
+    lane: ['errors', 'fetch', 'proxy'],
+    // What users give, and what they get.
+    options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'types'],
+    server: ['binding', 'errors', 'fetch', 'lane', 'options', 'types'],
+    threads: ['binding', 'errors', 'fetch', 'here', 'lane', 'options', 'server', 'types'],
+    bench: ['binding', 'errors', 'fetch', 'options'],
+    serve: ['binding', 'errors', 'fetch', 'lane', 'options', 'server', 'threads', 'types'],
+    node: ['binding', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
+    cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types'],
+    // Where programs, threads and Node's `--import` come in.
+    index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
+    register: ['fetch'],
+    thread: ['binding', 'errors', 'lane', 'options', 'proxy', 'threads'],
+  },
+  read: importsOfTypeScript,
+};
+
+export const LAYOUTS = [TYPESCRIPT];
+
+/**
+ * What is wrong with the imports of a layout, a line each.
+ * @param {Layout} layout
+ * @param {string} [top] the folder that its root is in
+ * @returns {string[]}
+ */
+export function faultsOf(layout, top = ROOT) {
+  const { root, mayImport, read } = layout;
+  const files = filesOf(layout, top);
+  /** @type {Map<string, Import[]>} */
+  const graph = new Map();
+  for (const file of files) {
+    const text = readFileSync(join(top, root, file), 'utf8');
+    graph.set(
+      file,
+      read(text, file, files).filter((each) => each.file !== file),
+    );
+  }
+  return [
+    ...faultsOfTable(mayImport, files),
+    ...faultsOfArrows(layout, graph),
+    ...circlesOf(graph, (file) => graph.get(file).map((each) => each.file)).map(
+      (circle) => `${root}: files import each other in a circle: ${shownCircle(circle, graph)}`,
+    ),
+    ...circlesOf(new Map(Object.entries(mayImport)), (module) => mayImport[module] ?? []).map(
+      (circle) => `${root}: the table lets modules import in a circle: ${circle.join(' → ')}`,
+    ),
+  ];
+}
+
+/** @returns {string[]} */
+function filesOf({ root, files }, top) {
+  return readdirSync(join(top, root), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && files.test(entry.name))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .map((path) => path.slice(join(top, root).length + 1))
+    .sort();
+}
+
+/** The table names every module there is, and no other. */
+function faultsOfTable(mayImport, files) {
+  const modules = new Set(files.map(moduleOf));
+  const stray = [...modules].filter((name) => !Object.hasOwn(mayImport, name));
+  const named = new Set(Object.entries(mayImport).flatMap(([name, others]) => [name, ...others]));
+  return [
+    ...stray.map((name) => `scripts/imports.mjs: the table has no module "${name}"; add it`),
+    ...[...named]
+      .filter((name) => !modules.has(name))
+      .map((name) => `scripts/imports.mjs: there is no module "${name}"; take it out`),
+  ];
+}
+
+function faultsOfArrows({ root, mayImport }, graph) {
+  const faults = [];
+  const used = new Set();
+  for (const [file, imports] of graph) {
+    const from = moduleOf(file);
+    const allowed = mayImport[from] ?? [];
+    for (const { line, written, file: target } of imports) {
+      const to = moduleOf(target);
+      used.add(`${from} ${to}`);
+      if (to !== from && !allowed.includes(to)) {
+        const may = allowed.length === 0 ? 'nothing' : allowed.join(', ');
+        faults.push(`${root}/${file}:${line} imports ${written}: ${from} may import ${may}`);
+      }
+    }
+  }
+  for (const [from, allowed] of Object.entries(mayImport)) {
+    for (const to of allowed.filter((name) => !used.has(`${from} ${name}`))) {
+      faults.push(
+        `scripts/imports.mjs: ${from} may import ${to}, but no file does; take it out of the table`,
+      );
+    }
+  }
+  return faults;
+}
+
+/** The folder of the root that a file is in, or its own name. */
+function moduleOf(file) {
+  const [first] = file.split('/');
+  return first === file ? file.slice(0, file.indexOf('.')) : first;
+}
+
+/**
+ * One circle for each group of nodes that reach each other.
+ * @param {ReadonlyMap<string, unknown>} nodes
+ * @param {(node: string) => readonly string[]} next
+ * @returns {string[][]} each begins and ends with the same node
+ */
+function circlesOf(nodes, next) {
+  const circles = [];
+  /** Nodes that no circle goes through that has not been found. */
+  const done = new Set();
+  const path = [];
+  const visit = (node) => {
+    const at = path.indexOf(node);
+    if (at >= 0) {
+      circles.push([...path.slice(at), node]);
+      return;
+    }
+    if (done.has(node)) {
+      return;
+    }
+    path.push(node);
+    for (const other of next(node)) {
+      visit(other);
+    }
+    path.pop();
+    done.add(node);
+  };
+  for (const node of nodes.keys()) {
+    visit(node);
+  }
+  return circles;
+}
+
+/** `a.ts:3 → b.ts:1 → a.ts`: each file with the line that imports the next. */
+function shownCircle(circle, graph) {
+  return circle
+    .map((file, i) => {
+      const found = graph.get(file).find((each) => each.file === circle[i + 1]);
+      return found === undefined ? file : `${file}:${found.line}`;
+    })
+    .join(' → ');
+}
+
+/**
+ * The statements `import` and `export … from`, and `import('…')`, `require('…')` and
+ * `typeof import('…')`, outside of comments. `#here` is a name of package.json.
+ * @returns {Import[]}
+ */
+function importsOfTypeScript(text, file, all) {
+  const found = [];
+  const statement =
+    /^(?:import|export)\b[^;'"]*?\bfrom\s*'([^']+)'|^import\s*'([^']+)'|\b(?:import|require)\(\s*'([^']+)'\s*\)/gm;
+  for (const match of text.matchAll(statement)) {
+    const written = match[1] ?? match[2] ?? match[3];
+    const before = text.slice(0, match.index);
+    const isInComment = /^\s*(?:\*|\/\/|\/\*)/.test(before.slice(before.lastIndexOf('\n') + 1));
+    const target = isInComment ? undefined : targetOf(written, file, all);
+    if (target !== undefined) {
+      // The name may stand lines below the beginning of the statement.
+      const line = (before + match[0]).split('\n').length;
+      found.push({ line, written, file: target });
+    }
+  }
+  return found;
+}
+
+/** The file that a specifier leads to; `undefined` outside of the layout. */
+function targetOf(written, file, all) {
+  const path = written === '#here' ? 'here.js' : posix.join(posix.dirname(file), written);
+  if (written !== '#here' && !written.startsWith('.')) {
+    return undefined;
+  }
+  const source = path.replace(/\.js$/, '.ts').replace(/\.cjs$/, '.cts');
+  return all.includes(source) ? source : undefined;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const faults = LAYOUTS.flatMap((layout) => faultsOf(layout));
+  for (const fault of faults) {
+    process.stdout.write(`${fault}\n`);
+  }
+  process.exitCode = faults.length > 0 ? 1 : 0;
+}
