@@ -29,16 +29,13 @@ mod ownership_world;
 extern crate self as reactor_sys;
 use ownership_world::{Poller, Timer, block_signals, yield_now};
 
-mod accept {
-    pub(crate) use crate::ownership_world::acceptor;
-}
 mod dispatch {
     pub(crate) mod lane {
         pub(crate) use crate::ownership_world::lane as channel;
     }
 }
 mod event_loop {
-    pub(crate) use crate::ownership_world::{event_loop as turn, inbox};
+    pub(crate) use crate::ownership_world::{event_loop as turn, inbox, token};
 }
 
 /// Runs a model under every schedule with at most `preemptions` switches away

@@ -96,7 +96,7 @@ impl Timer {
     }
 }
 
-pub(crate) mod acceptor {
+pub(crate) mod token {
     pub(crate) const WAKER: u64 = 0;
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use reactor_proto::response;
 use reactor_route::{RouteError, Routes};
 
-use crate::dispatch::builtin;
 use crate::exchange::field_error::FieldError;
 use crate::exchange::task::{Request, Response, append_field, check_status, is_upgrade};
 
@@ -133,12 +132,6 @@ impl App {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// What `reactor-rs serve` answers when it is given no target.
-    #[must_use]
-    pub fn builtin() -> Self {
-        builtin::app()
     }
 
     /// Adds a route; `None` takes every method. Patterns are `/path`,

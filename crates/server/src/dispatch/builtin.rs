@@ -4,18 +4,22 @@
 use crate::dispatch::app::{App, Target};
 use crate::exchange::task::{Request, Response};
 
-pub(crate) fn app() -> App {
-    let mut app = App::new();
-    let mut add = |method: Option<&str>, pattern: &str, target: Target| {
-        let added = app.route(method, pattern, target);
-        debug_assert!(added.is_ok(), "the built-in routes are sound");
-    };
-    add(Some("GET"), "/", Target::worker(hello));
-    add(None, "/echo", Target::worker(echo));
-    add(None, "/echo/head", Target::worker(echo_head));
-    add(Some("GET"), "/healthz", Target::worker(healthz));
-    add(Some("GET"), "/stats", Target::Stats);
-    app
+impl App {
+    /// What `reactor-rs serve` answers when it is given no target.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut app = Self::new();
+        let mut add = |method: Option<&str>, pattern: &str, target: Target| {
+            let added = app.route(method, pattern, target);
+            debug_assert!(added.is_ok(), "the built-in routes are sound");
+        };
+        add(Some("GET"), "/", Target::worker(hello));
+        add(None, "/echo", Target::worker(echo));
+        add(None, "/echo/head", Target::worker(echo_head));
+        add(Some("GET"), "/healthz", Target::worker(healthz));
+        add(Some("GET"), "/stats", Target::Stats);
+        app
+    }
 }
 
 fn hello(_: &Request, response: &mut Response) {

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod inbox;
 pub(crate) mod ownership;
 pub(crate) mod reactor;
+pub(crate) mod token;
 pub(crate) mod tuning;
 pub(crate) mod turn;
 pub(crate) mod wake_flag;

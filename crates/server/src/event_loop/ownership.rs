@@ -34,9 +34,9 @@ use loom::sync::{Mutex, MutexGuard};
 
 use reactor_sys::{Poller, Timer, block_signals, yield_now};
 
-use crate::accept::acceptor::WAKER;
 use crate::dispatch::lane::channel::Lane;
 use crate::event_loop::inbox::Inbox;
+use crate::event_loop::token::WAKER;
 use crate::event_loop::turn::{EventLoop, Wait};
 #[cfg(loom)]
 use crate::ownership_world::sleep;

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Events, Poller, Stream, yield_now};
 
-use crate::accept::acceptor::{Accepting, LISTENER, WAKER};
+use crate::accept::accepting::Accepting;
 use crate::dispatch::app::Handler;
 use crate::dispatch::lane::channel::LaneReply;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Control, Inbox};
 use crate::event_loop::reactor::{Reactor, Ready};
+use crate::event_loop::token::{LISTENER, WAKER};
 use crate::exchange::task::Task;
 use crate::observe::counters::Counters;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use reactor_sys::{Address, BindError};
 
+use crate::observe::access_log::LogError;
 use crate::server::config::ConfigError;
 
 /// Why a server did not start. Displays as one line that names the address
@@ -154,5 +155,14 @@ impl From<BindError> for StartError {
 impl From<ConfigError> for StartError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<LogError> for StartError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Open { path, source } => Self::Log { path, source },
+            LogError::Thread(source) => Self::System { what: "a thread", source },
+        }
     }
 }

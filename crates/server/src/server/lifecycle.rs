@@ -14,9 +14,9 @@ use reactor_sys::{
     Address, Events, Listener, Poller, SocketMode, Stream, block_signals, raise_open_files_limit,
 };
 
-use crate::accept::acceptor::{
-    AcceptLimits, Accepting, Acceptor, AcceptorSignal, MAX_REFUSED, Most,
-};
+use crate::accept::accepting::Accepting;
+use crate::accept::acceptor::{Acceptor, AcceptorSignal};
+use crate::accept::limits::{AcceptLimits, MAX_REFUSED, OpenLimit};
 use crate::dispatch::app::{App, Handler, Target};
 use crate::dispatch::lane::channel::{Lane, LaneReplies, Lanes};
 use crate::dispatch::worker::pool::{self, Pool};
@@ -89,7 +89,7 @@ impl Bound {
 
 struct Shared {
     address: Address,
-    most: Arc<Most>,
+    open_limit: Arc<OpenLimit>,
     counters: Arc<Counters>,
     pool: Arc<Pool>,
     queue: usize,
@@ -180,7 +180,7 @@ impl Server {
         let max_refused = usize::try_from(reserved / 4).unwrap_or(MAX_REFUSED).min(MAX_REFUSED);
         let most = config.max_connections.unwrap_or(derived.max(16));
         let accept_limits = AcceptLimits {
-            most: Arc::new(Most::new(most, config.announce.refused)),
+            open: Arc::new(OpenLimit::new(most, config.announce.refused)),
             backlog: config.backlog,
             refused: max_refused.max(1),
         };
@@ -207,7 +207,7 @@ impl Server {
     /// # Errors
     /// [`StartError::Log`]; the old file stays in use.
     pub fn reopen_log(&self) -> Result<(), StartError> {
-        self.shared.log.as_ref().map_or(Ok(()), OpenLog::reopen)
+        self.shared.log.as_ref().map_or(Ok(()), |log| Ok(log.reopen()?))
     }
 
     /// The statistics of this moment.
@@ -227,7 +227,7 @@ impl Server {
     /// Other limits, timeouts and announcements from now on. They count for
     /// connections that are open too.
     pub fn retune(&self, tuning: Tuning) {
-        self.shared.most.set(tuning.max_connections, tuning.announce.refused);
+        self.shared.open_limit.set(tuning.max_connections, tuning.announce.refused);
         let tuning = Arc::new(tuning);
         self.shared.tell_loops(|| Control::Retune(Arc::clone(&tuning)));
     }
@@ -524,7 +524,7 @@ impl Assembly {
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
             address,
-            most: Arc::clone(&accept_limits.most),
+            open_limit: Arc::clone(&accept_limits.open),
             counters: Arc::clone(&counters),
             pool: Arc::clone(&pool),
             queue: config.queue,

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use crossbeam_queue::ArrayQueue;
 
 use super::record::{Batch, Entry};
-use super::writer::WriterShared;
+use super::writer_waker::WriterWaker;
 use crate::observe::counter::Counter;
 
 /// Records handed over at once; a turn that has more hands over in between.
@@ -78,7 +78,7 @@ impl LogQueue {
 
 /// The loop's end of its queue.
 pub(crate) struct LogSender {
-    shared: Arc<WriterShared>,
+    writer: Arc<WriterWaker>,
     queue: Arc<LogQueue>,
     batch: Box<Batch>,
     /// The writer wants what proxies say of the client.
@@ -87,11 +87,11 @@ pub(crate) struct LogSender {
 
 impl LogSender {
     pub(super) fn new(
-        shared: Arc<WriterShared>,
+        writer: Arc<WriterWaker>,
         queue: Arc<LogQueue>,
         with_forwarded: bool,
     ) -> Self {
-        Self { shared, queue, batch: Box::new(Batch::new()), with_forwarded }
+        Self { writer, queue, batch: Box::new(Batch::new()), with_forwarded }
     }
 
     /// Adds a record with its text. It goes to the writer by
@@ -117,7 +117,7 @@ impl LogSender {
             batch.clear();
             self.batch = batch;
         }
-        self.shared.notify();
+        self.writer.notify();
     }
 }
 

@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_utils::CachePadded;
 use reactor_sys::block_signals;
+use serde::Serialize;
 
-use super::format::Formatter;
+use super::format::{Formatter, LogFormat};
 use super::queue::{LogQueue, LogSender};
-use super::{AccessLog, AccessLogStats, LogFormat, LogTarget, lock};
-use crate::event_loop::wake_flag::WakeFlag;
+use super::target::{AccessLog, LogTarget};
+use super::writer_waker::WriterWaker;
 use crate::observe::counter::Counter;
 
 /// How often the writer looks while there is something to write.
@@ -25,12 +25,23 @@ const BUFFER: usize = 64 * 1024;
 /// How long to wait when the output, a pipe perhaps, takes no more.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// What became of the records so far.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessLogStats {
+    /// Records written.
+    pub written: u64,
+    /// Records lost: the writer was too slow, or could not write.
+    pub lost: u64,
+    /// Writes that failed.
+    pub errors: u64,
+}
+
 /// What the writer shares with the loops and with whoever asks.
 pub(crate) struct WriterShared {
     queues: Vec<Arc<LogQueue>>,
     format: LogFormat,
-    wake_flag: WakeFlag,
-    thread: OnceLock<Thread>,
+    waker: Arc<WriterWaker>,
     stopping: AtomicBool,
     /// The file to go on with.
     replacement: Mutex<Option<File>>,
@@ -50,46 +61,30 @@ impl WriterShared {
         Self {
             format,
             queues: (0..io_threads).map(|_| Arc::new(LogQueue::new())).collect(),
-            wake_flag: WakeFlag::new(),
-            thread: OnceLock::new(),
+            waker: Arc::new(WriterWaker::new()),
             stopping: AtomicBool::new(false),
             replacement: Mutex::new(None),
             counters: CachePadded::default(),
         }
     }
 
-    /// Names the writer's thread. Called once, before any record.
-    pub(super) fn set_thread(&self, thread: Thread) {
-        let first = self.thread.set(thread).is_ok();
-        debug_assert!(first);
+    pub(super) fn waker(&self) -> &WriterWaker {
+        &self.waker
     }
 
-    pub(super) fn sender(self: &Arc<Self>, io_thread: usize) -> LogSender {
+    pub(super) fn sender(&self, io_thread: usize) -> LogSender {
         let queue = Arc::clone(&self.queues[io_thread]);
-        LogSender::new(Arc::clone(self), queue, self.format.has_forwarded())
-    }
-
-    /// Wakes the writer if it sleeps until woken.
-    pub(super) fn notify(&self) {
-        if self.wake_flag.must_wake() {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        LogSender::new(Arc::clone(&self.waker), queue, self.format.has_forwarded())
     }
 
     pub(super) fn replace(&self, file: File) {
         *lock(&self.replacement) = Some(file);
-        self.wake();
+        self.waker.wake();
     }
 
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.wake();
+        self.waker.wake();
     }
 
     fn is_stopping(&self) -> bool {
@@ -164,12 +159,11 @@ impl Writer {
     /// Sleeps until there is something to do.
     fn rest(&self) {
         let shared = &self.shared;
-        shared.wake_flag.about_to_sleep();
-        let is_empty = shared.queues.iter().all(|queue| queue.is_empty());
-        if is_empty && !shared.is_stopping() && lock(&shared.replacement).is_none() {
-            std::thread::park();
-        }
-        shared.wake_flag.awake();
+        shared.waker.sleep_unless(|| {
+            shared.queues.iter().any(|queue| !queue.is_empty())
+                || shared.is_stopping()
+                || lock(&shared.replacement).is_some()
+        });
     }
 
     /// Writes all that waits. True if there was something.
@@ -272,4 +266,8 @@ fn report(target: &LogTarget, error: &io::Error) {
         }
     };
     let _ = writeln!(io::stderr(), "reactor-rs: {line}; records are lost until it works again");
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
