@@ -42,4 +42,5 @@ pub use reactor_route::RouteError;
 pub use reactor_sys::{Address, SocketMode};
 pub use server::config::{AcceptMode, Config, ConfigError, Listen};
 pub use server::error::StartError;
-pub use server::lifecycle::{Bound, Server, Stop};
+pub use server::listeners::Bound;
+pub use server::running::{Server, Stop};

@@ -41,6 +41,16 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// What could not be made, for `map_err`.
+    pub(super) fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+
+    /// Which option asked for what could not be had, for `map_err`.
+    pub(super) fn of_option(option: &'static str) -> impl Fn(Self) -> Self {
+        move |source| Self::Option { option, source: Box::new(source) }
+    }
+
     /// A code that stays the same from release to release.
     #[must_use]
     pub fn code(&self) -> &'static str {

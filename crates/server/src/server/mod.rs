@@ -1,9 +1,13 @@
 //! The face: configuration, assembly, stop, watchers, errors.
 
+mod assembly;
 pub(crate) mod config;
-pub(crate) mod control;
+mod control;
 pub(crate) mod error;
-pub(crate) mod lifecycle;
-pub(crate) mod metrics;
-pub(crate) mod own_hosts;
-pub(crate) mod thread_times;
+pub(crate) mod listeners;
+mod metrics;
+mod own_hosts;
+pub(crate) mod running;
+mod shared;
+mod thread_times;
+mod watchers;

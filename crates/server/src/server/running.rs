@@ -1,0 +1,194 @@
+//! The handle of a running server.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread::Builder;
+
+use reactor_sys::{Address, Stream, block_signals};
+
+use crate::dispatch::app::App;
+use crate::dispatch::lane::channel::{Lane, LaneReplies};
+use crate::event_loop::inbox::Control;
+use crate::event_loop::ownership::Ownership;
+use crate::event_loop::tuning::Tuning;
+use crate::observe::stats::Stats;
+use crate::server::error::StartError;
+use crate::server::shared::{Shared, lock};
+
+/// A running server. Dropping it stops it by force and waits.
+#[derive(Debug)]
+pub struct Server {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Accept nothing more, finish requests in flight within the drain
+    /// timeout.
+    Drain,
+    /// Close every connection at once.
+    Force,
+}
+
+impl Server {
+    /// Where the server listens; the first address if there are several.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// Where metrics are served, if they are.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<&Address> {
+        self.shared.metrics_address.get()
+    }
+
+    /// Opens the access log's file anew, after it was renamed or removed.
+    /// Records of the last milliseconds may still go into the old one. Does
+    /// nothing without a log, and for standard output.
+    ///
+    /// # Errors
+    /// [`StartError::Log`]; the old file stays in use.
+    pub fn reopen_log(&self) -> Result<(), StartError> {
+        self.shared.log.as_ref().map_or(Ok(()), |log| Ok(log.reopen()?))
+    }
+
+    /// The statistics of this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Answers from another application from now on. Requests whose head has
+    /// been read are answered by the earlier one.
+    pub fn reload(&self, app: App) {
+        self.shared.start_workers_for(&app);
+        let app = Arc::new(app);
+        self.shared.tell_loops(|| Control::Reload(Arc::clone(&app)));
+    }
+
+    /// Other limits, timeouts and announcements from now on. They count for
+    /// connections that are open too.
+    pub fn retune(&self, tuning: Tuning) {
+        self.shared.open_limit.set(tuning.max_connections, tuning.announce.refused);
+        let tuning = Arc::new(tuning);
+        self.shared.tell_loops(|| Control::Retune(Arc::clone(&tuning)));
+    }
+
+    /// A connection of this process to the server, past the listener. It is one like those
+    /// that are accepted from a unix socket.
+    ///
+    /// # Errors
+    /// Those of socketpair(2).
+    pub fn connect(&self) -> io::Result<OwnedFd> {
+        let (stream, other) = Stream::pair()?;
+        if let Some(inbox) = lock(&self.shared.inboxes).first() {
+            inbox.push_control(Control::Accepted(stream, None));
+            inbox.notify();
+        }
+        Ok(other)
+    }
+
+    /// Closes connections that wait for their next request.
+    pub fn close_idle_connections(&self) {
+        self.shared.tell_loops(|| Control::CloseIdle);
+    }
+
+    /// Closes every connection, whatever is under way there, and goes on.
+    pub fn close_all_connections(&self) {
+        self.shared.tell_loops(|| Control::CloseAll);
+    }
+
+    /// The lanes from now on, each in its place; at most 255. A lane that is
+    /// left out, or replaced by `None`, gets no more requests; those it had
+    /// are answered with 503.
+    pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
+        self.shared.give_lanes(lanes, || Control::Lanes(lanes.to_vec()));
+    }
+
+    /// A number of this start of a server, which begins the ids of its requests
+    /// in the access log, with sixteen hexadecimal digits. No other server of this process
+    /// has it, and hardly one of any other.
+    #[must_use]
+    pub fn start_id(&self) -> u64 {
+        self.shared.start_id
+    }
+
+    /// Answers from another application, through further lanes, from now on: each
+    /// request has either the earlier application and its lanes or the new ones.
+    /// `lanes` has the earlier ones too, in their places. They finish what they have
+    /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
+    /// is in flight there.
+    pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
+        self.shared.start_workers_for(&app);
+        let app = Arc::new(app);
+        self.shared.give_lanes(lanes, || Control::Swap(Arc::clone(&app), lanes.to_vec()));
+    }
+
+    /// Where lanes put their replies.
+    #[must_use]
+    pub fn lane_replies(&self) -> LaneReplies {
+        LaneReplies::new(&lock(&self.shared.inboxes))
+    }
+
+    /// Ownership of the one I/O loop, which a lane's thread may take; None if
+    /// there are several.
+    #[must_use]
+    pub fn ownership(&self) -> Option<Arc<Ownership>> {
+        match &lock(&self.shared.ownerships)[..] {
+            [ownership] => Some(Arc::clone(ownership)),
+            _ => None,
+        }
+    }
+
+    /// Begins to stop, and returns at once. A second call with
+    /// [`Stop::Force`] cuts a drain short.
+    pub fn stop(&self, how: Stop) {
+        match how {
+            Stop::Drain => self.shared.drain(),
+            Stop::Force => self.shared.force(),
+        }
+        if !self.shared.stopping.swap(true, Ordering::AcqRel) {
+            let shared = Arc::clone(&self.shared);
+            let finish = move || {
+                block_signals();
+                shared.join();
+            };
+            // Detached: a thread that is to be joined keeps its stack.
+            if Builder::new().name("rx-stop".to_owned()).spawn(finish).is_err() {
+                // Without a thread to spare, the caller's must do.
+                self.shared.join();
+            }
+        }
+    }
+
+    /// Waits until the server has stopped.
+    pub fn wait(&self) {
+        let mut finished = lock(&self.shared.finished);
+        while !finished.done {
+            finished = self.shared.finish.wait(finished).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Calls `callback` once the server has stopped, on a thread of the
+    /// server's; at once if it has stopped already.
+    pub fn on_stopped(&self, callback: Box<dyn FnOnce() + Send>) {
+        let mut finished = lock(&self.shared.finished);
+        if finished.done {
+            drop(finished);
+            callback();
+        } else {
+            finished.callbacks.push(callback);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop(Stop::Force);
+        self.wait();
+    }
+}

@@ -1,0 +1,232 @@
+//! What the threads of a server, its handle and its handlers share.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use reactor_sys::{Address, block_signals};
+
+use crate::accept::acceptor::AcceptorSignal;
+use crate::accept::limits::OpenLimit;
+use crate::dispatch::app::App;
+use crate::dispatch::lane::channel::{Lane, Lanes};
+use crate::dispatch::worker::pool::{self, Pool};
+use crate::event_loop::inbox::{Control, Inbox};
+use crate::event_loop::ownership::Ownership;
+use crate::observe::access_log::OpenLog;
+use crate::observe::counters::Counters;
+use crate::observe::stats::Stats;
+use crate::observe::watch::Watch;
+use crate::server::error::StartError;
+
+/// How long a stop waits for handlers that go on, once all connections are closed. Then it
+/// leaves their threads behind.
+const WORKER_GRACE: Duration = Duration::from_secs(1);
+
+pub(super) struct Shared {
+    pub(super) address: Address,
+    pub(super) open_limit: Arc<OpenLimit>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) pool: Arc<Pool>,
+    /// Capacity of the workers' queue.
+    pub(super) queue: usize,
+    pub(super) thread_prefix: &'static str,
+    pub(super) log: Option<OpenLog>,
+    /// Tells this server's request ids from those of others.
+    pub(super) start_id: u64,
+    /// Whether somebody watches through the control socket, if there is one.
+    pub(super) watch: Option<Arc<Watch>>,
+    pub(super) metrics_address: OnceLock<Address>,
+    /// The inboxes of the loops. They hold descriptors, as `ownerships` and `acceptor` do. A
+    /// program may keep a server that it has stopped, so a stop empties all three.
+    pub(super) inboxes: Mutex<Vec<Arc<Inbox>>>,
+    pub(super) ownerships: Mutex<Vec<Arc<Ownership>>>,
+    pub(super) acceptor: Mutex<Option<Arc<AcceptorSignal>>>,
+    pub(super) lanes: Mutex<Vec<Option<Arc<Lane>>>>,
+    pub(super) threads: Mutex<Threads>,
+    pub(super) stopping: AtomicBool,
+    pub(super) finished: Mutex<Finished>,
+    /// `finished` has changed.
+    pub(super) finish: Condvar,
+    /// The small servers of metrics and of the control socket; dropping one stops it. They
+    /// stop last, so that the stop itself can be watched.
+    pub(super) watchers: Mutex<Vec<Box<dyn Send>>>,
+}
+
+#[derive(Default)]
+pub(super) struct Threads {
+    /// The acceptor and the loops.
+    pub(super) io: Vec<JoinHandle<()>>,
+    pub(super) workers: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+pub(super) struct Finished {
+    /// The server has stopped.
+    pub(super) done: bool,
+    /// Called when it has.
+    pub(super) callbacks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The statistics of this moment.
+    pub(super) fn stats(&self) -> Stats {
+        let log = self.log.as_ref().map(OpenLog::stats);
+        let mut stats = self.counters.snapshot(self.pool.len(), self.queue, log);
+        stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
+        stats
+    }
+
+    pub(super) fn lanes(&self) -> Lanes {
+        let lanes = lock(&self.lanes);
+        let lanes = lanes.iter().enumerate();
+        lanes.filter_map(|(index, lane)| Some((index, Arc::clone(lane.as_ref()?)))).collect()
+    }
+
+    /// Begins a drain.
+    pub(super) fn drain(&self) {
+        let acceptor = lock(&self.acceptor);
+        // The loops first: the acceptor may have many connections to hand over.
+        self.tell_loops(|| Control::Drain);
+        if let Some(acceptor) = &*acceptor {
+            acceptor.drain();
+        }
+    }
+
+    /// Ends the acceptor and the loops at once.
+    pub(super) fn force(&self) {
+        if let Some(acceptor) = &*lock(&self.acceptor) {
+            acceptor.force();
+        }
+        for inbox in lock(&self.inboxes).iter() {
+            inbox.force();
+        }
+    }
+
+    /// Starts the worker threads, unless they run. Most applications do not need them, so this
+    /// waits for one that does.
+    pub(super) fn start_workers(&self) -> Result<(), StartError> {
+        let finished = lock(&self.finished);
+        let mut threads = lock(&self.threads);
+        if finished.done || self.stopping.load(Ordering::Acquire) || self.pool.has_threads() {
+            return Ok(());
+        }
+        let inboxes = lock(&self.inboxes).clone();
+        let mut names = Vec::with_capacity(self.counters.workers.len());
+        let spawned = self.counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
+            let (pool, inboxes) = (Arc::clone(&self.pool), inboxes.clone());
+            let counters = Arc::clone(counters);
+            let worker = spawn(format!("{}-worker-{index}", self.thread_prefix), move || {
+                block_signals();
+                counters.thread.set_to_this_thread();
+                pool::run(index, &pool, &inboxes, &counters);
+            })?;
+            names.push(worker.thread().clone());
+            threads.workers.push(worker);
+            Ok::<(), StartError>(())
+        });
+        // Also after a failure: the threads that did start must be able to end.
+        if !names.is_empty() {
+            self.pool.set_threads(names);
+        }
+        spawned
+    }
+
+    /// Starts the worker threads for an application that replaces the first one. If the system
+    /// has no thread to spare, the server goes on with the threads that it has.
+    pub(super) fn start_workers_for(&self, app: &App) {
+        if app.has_workers() {
+            let _ = self.start_workers();
+        }
+    }
+
+    pub(super) fn tell_loops(&self, control: impl Fn() -> Control) {
+        for inbox in lock(&self.inboxes).iter() {
+            inbox.push_control(control());
+            inbox.notify();
+        }
+    }
+
+    /// Tells the loops of lanes. No-op once the server has stopped: a lane holds the inboxes,
+    /// and no loop would ever take it out of one again.
+    pub(super) fn give_lanes(&self, lanes: &[Option<Arc<Lane>>], control: impl Fn() -> Control) {
+        let finished = lock(&self.finished);
+        if finished.done {
+            return;
+        }
+        for lane in lanes.iter().flatten() {
+            lane.belongs_to(&lock(&self.inboxes));
+        }
+        let before = std::mem::replace(&mut *lock(&self.lanes), lanes.to_vec());
+        self.tell_loops(control);
+        drop(finished);
+        // Dropping the last reference to a lane runs its code; no lock may be held then.
+        drop(before);
+    }
+
+    /// Waits for every thread, then calls the callbacks and wakes those who wait.
+    pub(super) fn join(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads.io {
+            // A thread that panicked has printed why. The others must still end in order.
+            let _ = thread.join();
+        }
+        for inbox in lock(&self.inboxes).iter() {
+            // Connections that the acceptor handed over after the loop had ended.
+            while inbox.pop_control().is_some() {}
+        }
+        self.pool.stop();
+        let until = Instant::now() + WORKER_GRACE;
+        for worker in threads.workers {
+            while !worker.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if worker.is_finished() {
+                let _ = worker.join();
+            }
+        }
+        if let Some(log) = &self.log {
+            log.stop();
+        }
+        let watchers = std::mem::take(&mut *lock(&self.watchers));
+        drop(watchers);
+        let mut finished = lock(&self.finished);
+        finished.done = true;
+        let inboxes = std::mem::take(&mut *lock(&self.inboxes));
+        for inbox in &inboxes {
+            // Lanes that came after the loops had ended.
+            while inbox.pop_control().is_some() {}
+        }
+        for lane in lock(&self.lanes).iter().flatten() {
+            lane.belongs_to_none();
+        }
+        let ownerships = std::mem::take(&mut *lock(&self.ownerships));
+        let callbacks = std::mem::take(&mut finished.callbacks);
+        drop(finished);
+        // Before anybody hears of it, so that a caller who counts descriptors finds none left.
+        drop((inboxes, ownerships, lock(&self.acceptor).take()));
+        self.finish.notify_all();
+        for callback in callbacks {
+            let _ = catch_unwind(AssertUnwindSafe(callback));
+        }
+    }
+}
+
+pub(super) fn spawn(
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    Builder::new().name(name).spawn(run).map_err(StartError::system("a thread"))
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
