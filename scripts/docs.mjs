@@ -1,5 +1,5 @@
 // `npm run docs`: the parts of docs/ that are made from their sources. Options come from
-// ts/options/options.ts, ts/cli/flags.ts and the comments in ts/types/types.ts, errors from ts/errors/errors.ts,
+// ts/options/options.ts, ts/cli/flags.ts and the comments in ts/types/options.ts, errors from ts/errors/errors.ts,
 // benchmarks from bench/results. `--check` writes nothing, and fails where a page is not what
 // it would write.
 
@@ -55,12 +55,12 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const source = readFileSync(join(ROOT, 'ts/types/types.ts'), 'utf8');
+  const source = readFileSync(join(ROOT, 'ts/types/options.ts'), 'utf8');
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
     source,
   );
   if (body === null) {
-    throw new Error(`ts/types/types.ts has no interface ${name}`);
+    throw new Error(`ts/types/options.ts has no interface ${name}`);
   }
   const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??:\s([\s\S]*?);$/gm;
   return [...body[1].matchAll(member)].map(([, comment, member, type]) => ({
@@ -100,7 +100,7 @@ function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
   }
   const missing = OPTION_NAMES.filter((name) => !options.some((option) => option.name === name));
   if (missing.length > 0) {
-    throw new Error(`ts/types/types.ts says nothing of ${missing.join(', ')}`);
+    throw new Error(`ts/types/options.ts says nothing of ${missing.join(', ')}`);
   }
   return options;
 }

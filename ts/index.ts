@@ -19,42 +19,36 @@ export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors/error
 export { Headers, Request, Response } from './fetch/globals.js';
 export { serve } from './serve.js';
 export type {
-  AccessLogOptions,
-  AccessLogStats,
-  ByteStats,
-  ClosedStats,
-  ConnectionStats,
   DenoAddress,
   DenoUnixAddress,
-  Handler,
-  HandlerInfo,
-  HandlerStats,
-  IoThreadStats,
-  LaneStats,
-  LatencyStats,
-  Limits,
   ListenAddress,
-  MethodRoutes,
   NodeAddress,
-  Params,
   PeerAddress,
-  ReloadModuleOptions,
-  ReloadOptions,
-  RequestStats,
-  Route,
-  Routes,
+  URLAsText,
+} from './types/addresses.js';
+export type { Handler, HandlerInfo, Params, ServerRequest } from './types/handler.js';
+export type {
+  AccessLogOptions,
+  Limits,
   ServeOptions,
-  Server,
-  ServerRequest,
-  StaticAnswer,
-  StaticResponse,
-  Stats,
-  StopOptions,
-  TaskStats,
   ThreadCount,
   ThreadLimits,
   Timeouts,
   TrustProxy,
-  URLAsText,
+} from './types/options.js';
+export type { MethodRoutes, Route, Routes, StaticAnswer, StaticResponse } from './types/routes.js';
+export type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from './types/server.js';
+export type {
+  AccessLogStats,
+  ByteStats,
+  ClosedStats,
+  ConnectionStats,
+  HandlerStats,
+  IoThreadStats,
+  LaneStats,
+  LatencyStats,
+  RequestStats,
+  Stats,
+  TaskStats,
   WorkerThreadStats,
-} from './types/types.js';
+} from './types/stats.js';

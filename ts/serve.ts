@@ -16,7 +16,10 @@ import { familyOf, hostOf, RunningServer, startNative } from './server/server.js
 import { stopOnSignals } from './server/shutdown.js';
 import { isThreaded } from './threads/options.js';
 import { serveModule } from './threads/threads.js';
-import type { Handler, ListenAddress, Pathless, ServeOptions, Server } from './types/types.js';
+import type { ListenAddress } from './types/addresses.js';
+import type { Handler, Pathless } from './types/handler.js';
+import type { ServeOptions } from './types/options.js';
+import type { Server } from './types/server.js';
 
 /**
  * Starts a server and resolves once it listens.

@@ -34,7 +34,7 @@ test('what is made from sources is what they say', async (t) => {
 });
 
 test('the defaults that the types tell are those that count', (t) => {
-  const page = read('ts/types/types.ts');
+  const page = read('ts/types/options.ts');
   const groups = { Limits: 'limits', Timeouts: 'timeouts', AccessLogOptions: 'accessLog' };
   const interfaces = page.matchAll(/^export interface (\w+)[^{]*\{\n([\s\S]*?)^\}/gm);
   const told = [...interfaces].flatMap(([, group, body]) =>

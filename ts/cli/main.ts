@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../binding/version.js';
 import { ReactorError } from '../errors/errors.js';
 import { findModule, loadModule } from '../threads/module.js';
-import type { ThreadCount } from '../types/types.js';
+import type { ThreadCount } from '../types/options.js';
 import { addBench } from './bench.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';

@@ -4,7 +4,8 @@ import { serve } from '../serve.js';
 import type { RunningServer } from '../server/server.js';
 import { SAME_SIGNAL_MS } from '../server/shutdown.js';
 import { serveModule } from '../threads/threads.js';
-import type { Server, ThreadCount } from '../types/types.js';
+import type { ThreadCount } from '../types/options.js';
+import type { Server } from '../types/server.js';
 import { count, paint, say, size, span } from './output.js';
 
 /** How `serve` talks. */

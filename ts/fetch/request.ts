@@ -1,6 +1,6 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
-import type { DenoAddress, NodeAddress, PeerAddress } from '../types/types.js';
+import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
 import { type Body, consume } from './body.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { type FieldSource, fromSource, ReactorHeaders } from './headers.js';

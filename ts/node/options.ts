@@ -1,7 +1,7 @@
 import type http from 'node:http';
 import { closest } from '../options/names.js';
 import { BODY_MEMORY, DAY_MS, type ResolvedOptions, resolveOptions } from '../options/options.js';
-import type { ServeOptions } from '../types/types.js';
+import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';
 import { headLimit, type Interests, type Tunables, tuned } from './tunables.js';

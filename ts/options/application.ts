@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
 import { show } from '../errors/inspect.js';
-import type { ServeOptions } from '../types/types.js';
+import type { ServeOptions } from '../types/options.js';
 import { ALIAS_NAMES } from './aliases.js';
 import { refuseClass, refuseForeignApplication } from './foreign-applications.js';
 import { adviceOn } from './foreign-names.js';

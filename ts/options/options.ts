@@ -6,14 +6,9 @@ import { isAbortSignal } from '../fetch/genuine.js';
 import type { BridgeOptions } from '../lane/bridge.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies, TRUST_PROXY } from '../proxy/proxies.js';
-import type {
-  ListenAddress,
-  ReloadOptions,
-  ServeOptions,
-  StopOptions,
-  ThreadCount,
-  TrustProxy,
-} from '../types/types.js';
+import type { ListenAddress } from '../types/addresses.js';
+import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js';
+import type { ReloadOptions, StopOptions } from '../types/server.js';
 import { withoutAliases } from './aliases.js';
 import { refuseMissingFetch } from './application.js';
 import { refuseNodeHandler } from './foreign-applications.js';

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { FieldSource } from '../fetch/headers.js';
-import type { TrustProxy } from '../types/types.js';
+import type { TrustProxy } from '../types/options.js';
 import { canonical, forwardedOf, MOST_HOPS, nodeOf } from './forwarded.js';
 
 /** Whom a request came from and what it asked for, before any trusted proxy. */

@@ -3,7 +3,8 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import type { Bridge } from '../lane/bridge.js';
 import type { Handlers } from '../lane/handlers.js';
 import { resolveReload } from '../options/options.js';
-import type { LaneStats, ReloadModuleOptions, ReloadOptions } from '../types/types.js';
+import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
+import type { LaneStats } from '../types/stats.js';
 import type { LanePlace, Runtime } from './server.js';
 
 /** Handlers on the thread that called `serve`. */

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { URLAsText } from '../types/types.js';
+import type { URLAsText } from '../types/addresses.js';
 
 /** What programs do with a URL that is text. */
 const AS_TEXT = [

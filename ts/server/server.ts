@@ -4,18 +4,10 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import { addressOf, requestBehind } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/routes.js';
-import type {
-  DenoAddress,
-  LaneStats,
-  PeerAddress,
-  ReloadModuleOptions,
-  ReloadOptions,
-  Routes,
-  Server,
-  Stats,
-  StopOptions,
-  URLAsText,
-} from '../types/types.js';
+import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js';
+import type { Routes } from '../types/routes.js';
+import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
+import type { LaneStats, Stats } from '../types/stats.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { askInProcess } from './in-process.js';
 import { serverUrl } from './server-url.js';

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { ResolvedShutdown } from '../options/options.js';
-import type { Server } from '../types/types.js';
+import type { Server } from '../types/server.js';
 
 type Signal = 'SIGINT' | 'SIGTERM';
 

@@ -1,6 +1,6 @@
 import type { NativeRoute } from '../binding/binding.js';
 import type { ReactorErrorCode } from '../errors/errors.js';
-import type { TrustProxy } from '../types/types.js';
+import type { TrustProxy } from '../types/options.js';
 import type { Module } from './module.js';
 
 /** What a JavaScript thread is started with. */

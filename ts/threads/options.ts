@@ -19,7 +19,7 @@ import {
   TOP_NAMES,
 } from '../options/options.js';
 import { isPlainObject, resolveRoutes } from '../options/routes.js';
-import type { ServeOptions } from '../types/types.js';
+import type { ServeOptions } from '../types/options.js';
 import { findModule, type Module } from './module.js';
 
 /** Options that say where JavaScript threads come from; the rest is for the server. */

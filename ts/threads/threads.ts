@@ -10,15 +10,9 @@ import {
   type Runtime,
   startNative,
 } from '../server/server.js';
-import type {
-  LaneStats,
-  LatencyStats,
-  ReloadModuleOptions,
-  ReloadOptions,
-  ServeOptions,
-  ThreadCount,
-  TrustProxy,
-} from '../types/types.js';
+import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js';
+import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
+import type { LaneStats, LatencyStats } from '../types/stats.js';
 import { Generation } from './generation.js';
 import type { Attach } from './messages.js';
 import { findModule } from './module.js';

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import type { LaneStats } from '../../types/types.js';
+import type { LaneStats } from '../../types/stats.js';
 import { AnswerError, Reader } from './reader.js';
 
 /** What a control socket tells: everything that is counted, at one moment. */

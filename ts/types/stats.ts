@@ -1,0 +1,203 @@
+/** A server's counters at one moment, all since its start. */
+export interface Stats {
+  /** Milliseconds since the start. */
+  uptimeMs: number;
+  connections: ConnectionStats;
+  requests: RequestStats;
+  bytes: ByteStats;
+  tasks: TaskStats;
+  handlers: HandlerStats;
+  /** Each I/O thread. */
+  ioThreads: IoThreadStats[];
+  /** Each worker thread. */
+  workerThreads: WorkerThreadStats[];
+  /** Each JavaScript thread that runs handlers. */
+  lanes: LaneStats[];
+  /** The access log; `null` where there is none. */
+  accessLog: AccessLogStats | null;
+}
+
+/** What became of the access log's records. */
+export interface AccessLogStats {
+  /** Written. */
+  written: number;
+  /** Lost: the writer was too slow, or could not write. */
+  lost: number;
+  /** Writes that failed. */
+  errors: number;
+}
+
+/** Connections. */
+export interface ConnectionStats {
+  /** Accepted and given to an I/O thread. */
+  accepted: number;
+  /** Open now. */
+  open: number;
+  /** Turned away with 503 because `maxConnections` were open. */
+  refused: number;
+  /**
+   * Times that accepting paused after an error that is not one connection's own: no file
+   * descriptors or memory, or not allowed. The first of each kind is told on stderr.
+   */
+  acceptPauses: number;
+  /** Closed, by reason. */
+  closed: ClosedStats;
+}
+
+/** Closed connections, by reason. */
+export interface ClosedStats {
+  /** The peer closed it, after its last answer. */
+  peer: number;
+  /** An answer said `Connection: close`, as the client had asked. */
+  served: number;
+  /** A request was malformed or over a limit, and was told so. */
+  rejected: number;
+  /** No request came for the keep-alive timeout. */
+  idle: number;
+  /** A head or a body came too slowly. */
+  requestTimeout: number;
+  /** The peer took no output for the write timeout. */
+  writeTimeout: number;
+  /** The peer reset it, or left in the middle of a request. */
+  aborted: number;
+  /** The server was stopping. */
+  stopped: number;
+}
+
+/** Requests, and responses by class. */
+export interface RequestStats {
+  /** Request heads read. */
+  total: number;
+  /** 1xx responses. */
+  informational: number;
+  /** 2xx responses. */
+  success: number;
+  /** 3xx responses. */
+  redirect: number;
+  /** 4xx responses. */
+  clientError: number;
+  /** 5xx responses. */
+  serverError: number;
+  /**
+   * From a request's head to the last byte of its answer handed to the kernel.
+   * Counted where there is an access log or a metrics listener, and while
+   * `reactor-rs monitor` watches.
+   */
+  latency: LatencyStats;
+}
+
+/** Bytes on the wire. */
+export interface ByteStats {
+  /** Read from peers. */
+  received: number;
+  /** Sent to peers. */
+  sent: number;
+}
+
+/** Requests that went to worker threads. */
+export interface TaskStats {
+  /** Put into the queue. */
+  queued: number;
+  /** Run. */
+  done: number;
+  /** Turned away with 503: the queue, or the room for bodies, was full. */
+  rejected: number;
+  /** Run for a connection that was gone when the answer came. */
+  dropped: number;
+  /** Answered with 500 because the handler failed. */
+  panics: number;
+  /** Waiting now. */
+  queueDepth: number;
+  /** The most that waited at once. */
+  queuePeak: number;
+  /** The most that may wait. */
+  queueCapacity: number;
+  /** From the queue to a worker. */
+  queueWait: LatencyStats;
+  /** Inside the handler. */
+  handlerTime: LatencyStats;
+}
+
+/** Requests that went to JavaScript handlers. */
+export interface HandlerStats {
+  /** Given to a handler, or to the queue before it. */
+  given: number;
+  /**
+   * Given and not yet over. Those whose client has gone, or has had its 503,
+   * count until the JavaScript thread has been told.
+   */
+  inFlight: number;
+  /** Turned away with 503 because `maxInFlight` were there. */
+  rejected: number;
+  /** Answered with 503 because `requestTimeout` had passed. */
+  timedOut: number;
+}
+
+/**
+ * One JavaScript thread that runs handlers. What it counts begins anew where the thread
+ * is replaced.
+ */
+export interface LaneStats {
+  /** `'main'` for the one that called `serve`, else its number from 1. */
+  thread: number | 'main';
+  /**
+   * `'blocked'` when something has waited for it for more than 100 ms; others are
+   * then chosen before it. `'starting'` when it is not there, or not yet.
+   */
+  state: 'running' | 'blocked' | 'starting' | 'stopped';
+  /** Requests given to it and not yet answered. */
+  inFlight: number;
+  /** Those of them that it has not taken. */
+  queued: number;
+  /** From the hand-over of a request to the turn of the thread that takes it. */
+  queueWait: LatencyStats;
+  /**
+   * How late the thread comes: from its wake to the turn that it leads to. Where the thread
+   * drives the I/O loop itself, nobody wakes it.
+   */
+  eventLoopLag: LatencyStats;
+}
+
+/** A distribution of times in nanoseconds, exact to a twentieth. */
+export interface LatencyStats {
+  /** Values counted. */
+  count: number;
+  /** Median. */
+  p50Ns: number;
+  /** 90th percentile. */
+  p90Ns: number;
+  /** 99th percentile. */
+  p99Ns: number;
+  /** 99.9th percentile. */
+  p999Ns: number;
+  /** The largest, exact. */
+  maxNs: number;
+}
+
+/** One I/O thread. */
+export interface IoThreadStats {
+  /** Connections open now. */
+  connections: number;
+  /** Connections ever. */
+  accepted: number;
+  /** Request heads read. */
+  requests: number;
+  /** Turns of its loop. */
+  turns: number;
+  /** Turns that ended in sleep. */
+  sleeps: number;
+  /** Workers it woke. */
+  workerWakes: number;
+}
+
+/** One worker thread. */
+export interface WorkerThreadStats {
+  /** Tasks run. */
+  tasks: number;
+  /** Handlers that failed. */
+  panics: number;
+  /** Times it was woken. */
+  wakes: number;
+  /** Milliseconds inside handlers. */
+  busyMs: number;
+}
