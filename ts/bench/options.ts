@@ -1,7 +1,7 @@
 import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
 import { show } from '../errors/inspect.js';
+import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
-import { TOKEN } from '../fetch/headers.js';
 import {
   asObject,
   DAY_MS,

@@ -2,8 +2,9 @@ import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
 import { type Body, consume } from './body.js';
+import type { FieldSource } from './field-list.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
-import { type FieldSource, fromSource, ReactorHeaders } from './headers.js';
+import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hop-by-hop.js';
 
 const SELF = Symbol('request');

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { trimmed } from '../fetch/field.js';
+import { joined, separatorOf } from '../fetch/field-list.js';
 import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js';
-import { joined, separatorOf, trimmed } from '../fetch/headers.js';
 import { RefusedBodyError } from '../fetch/refusal.js';
 import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import type { FieldSource } from '../fetch/headers.js';
+import type { FieldSource } from '../fetch/field-list.js';
 
 /** More proxies than this no request goes through; it bounds the work for one. */
 export const MOST_HOPS = 32;

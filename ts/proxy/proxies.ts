@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import type { FieldSource } from '../fetch/headers.js';
+import type { FieldSource } from '../fetch/field-list.js';
 import type { TrustProxy } from '../types/options.js';
 import { canonical, forwardedOf, MOST_HOPS, nodeOf } from './forwarded.js';
 

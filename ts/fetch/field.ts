@@ -1,0 +1,81 @@
+/** Checked lower-case names by how programs spell them; they spell few. */
+const NAMES = new Map<unknown, string>();
+const MOST_NAMES = 1024;
+
+/** RFC 9110 §5.6.2. */
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/**
+ * The lower-case form of a field name.
+ * @throws {TypeError} where it is no token.
+ */
+export function lowerName(name: unknown): string {
+  return NAMES.get(name) ?? learnName(name);
+}
+
+function learnName(name: unknown): string {
+  if (typeof name === 'symbol') {
+    throw new TypeError(`${String(name)} is no header name`);
+  }
+  const text = `${name}`;
+  if (!TOKEN.test(text)) {
+    throw new TypeError(`${JSON.stringify(text)} is no header name`);
+  }
+  const lower = text.toLowerCase();
+  // A program may pass on names that clients made up; they must not fill the memory.
+  if (typeof name === 'string' && NAMES.size < MOST_NAMES) {
+    NAMES.set(name, lower);
+  }
+  return lower;
+}
+
+/**
+ * The value as the standard normalises it: without blanks and line ends around
+ * it.
+ * @throws {TypeError} where it cannot be sent.
+ */
+export function fieldValue(name: string, value: unknown): string {
+  const text = typeof value === 'string' ? value : `${value}`;
+  const last = text.length - 1;
+  for (let i = 0; i <= last; i++) {
+    const code = text.charCodeAt(i);
+    if (code <= 0x20 ? code < 0x20 || i === 0 || i === last : code > 0xff) {
+      return unusualValue(name, text);
+    }
+  }
+  return text;
+}
+
+function unusualValue(name: string, text: string): string {
+  const value = trimmed(text, 0, text.length, isBlankOrLineEnd);
+  if (/[\0\n\r]|[^\0-\xff]/.test(value)) {
+    throw new TypeError(`header ${name} has a value that cannot be sent: ${JSON.stringify(value)}`);
+  }
+  return value;
+}
+
+/**
+ * The part from `start` to `end` without what is blank at its ends. A regular
+ * expression would take quadratic time for a client that sends many blanks.
+ */
+export function trimmed(
+  text: string,
+  start: number,
+  end: number,
+  isBlank: (code: number) => boolean,
+): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) {
+    from++;
+  }
+  while (from < to && isBlank(text.charCodeAt(to - 1))) {
+    to--;
+  }
+  return text.substring(from, to);
+}
+
+/** What the Fetch standard strips, §2.2 "normalize". */
+function isBlankOrLineEnd(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
+}
