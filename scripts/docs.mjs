@@ -1,5 +1,5 @@
 // `npm run docs`: the parts of docs/ that are made from their sources. Options come from
-// ts/options/options.ts, ts/cli/flags.ts and the comments in ts/types/options.ts, errors from ts/errors/errors.ts,
+// ts/options/table.ts, ts/cli/flags.ts and the comments in ts/types/options.ts, errors from ts/errors/errors.ts,
 // benchmarks from bench/results. `--check` writes nothing, and fails where a page is not what
 // it would write.
 
@@ -36,7 +36,7 @@ export async function stalePages() {
 
 async function makeParts() {
   const load = (file) => import(pathToFileURL(join(ROOT, 'dist', file)));
-  const options = await load('options/options.js');
+  const options = await load('options/table.js');
   const { FLAGS } = await load('cli/flags.js');
   const { ERROR_CODES } = await load('errors/errors.js');
   return {

@@ -4,13 +4,9 @@ import { installGlobals } from './fetch/globals.js';
 import { Bridge, type BridgeOptions } from './lane/bridge.js';
 import { Handlers } from './lane/handlers.js';
 import { type Application, optionsOf } from './options/application.js';
-import {
-  EVERYWHERE,
-  type ResolvedOptions,
-  readOptions,
-  resolveOptions,
-  signalAt,
-} from './options/options.js';
+import { signalAt } from './options/check.js';
+import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
+import { EVERYWHERE } from './options/table.js';
 import { Local } from './server/local.js';
 import { familyOf, hostOf, RunningServer, startNative } from './server/server.js';
 import { stopOnSignals } from './server/shutdown.js';

@@ -8,7 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { defaultOf, OPTION_NAMES } from '../../dist/options/options.js';
+import { defaultOf, OPTION_NAMES } from '../../dist/options/table.js';
 import { stalePages } from '../../scripts/docs.mjs';
 import { BIN, launch, until } from '../support/command.mjs';
 

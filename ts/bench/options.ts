@@ -2,18 +2,9 @@ import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
 import { show } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
-import {
-  asObject,
-  DAY_MS,
-  integer,
-  invalid,
-  optional,
-  type Rule,
-  refuseUnknown,
-  text,
-  unixSocket,
-} from '../options/options.js';
+import { asObject, invalid, refuseUnknown } from '../options/check.js';
 import { isBytes, isFieldValue } from '../options/routes.js';
+import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
 import type { BenchOptions, BenchSettings } from './types.js';
 
 /** The native client keeps whole copies of the request. */

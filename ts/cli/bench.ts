@@ -11,7 +11,7 @@ import {
 } from '../bench/options.js';
 import type { BenchOptions, BenchProgress, BenchResult } from '../bench/types.js';
 import { ReactorError } from '../errors/errors.js';
-import { invalid } from '../options/options.js';
+import { invalid } from '../options/check.js';
 import { renderProgress, renderReport } from './bench-report.js';
 import { fail } from './output.js';
 import { BENCH_EXAMPLES } from './usage.js';

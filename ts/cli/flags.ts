@@ -1,14 +1,8 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
-import {
-  allowedFor,
-  defaultOf,
-  dropOtherAddress,
-  type OptionName,
-  parseOption,
-  spellOut,
-} from '../options/options.js';
+import { dropOtherAddress, spellOut } from '../options/options.js';
+import { allowedFor, defaultOf, type OptionName, parseOption } from '../options/table.js';
 
 /** One flag of `serve` that stands for an option of the API. */
 export interface Flag {

@@ -1,6 +1,8 @@
 import type http from 'node:http';
 import { closest } from '../options/names.js';
-import { BODY_MEMORY, DAY_MS, type ResolvedOptions, resolveOptions } from '../options/options.js';
+import { type ResolvedOptions, resolveOptions } from '../options/options.js';
+import { DAY_MS } from '../options/rules.js';
+import { BODY_MEMORY } from '../options/table.js';
 import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';

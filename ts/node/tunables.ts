@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { NativeOptions, NativeTuning } from '../binding/binding.js';
-import { DAY_MS, defaultOf } from '../options/options.js';
+import { DAY_MS } from '../options/rules.js';
+import { defaultOf } from '../options/table.js';
 import type { ServeOptions } from '../types/options.js';
 
 /** What a program may have said of limits and times among the options. */

@@ -3,22 +3,17 @@ import { ReactorError } from '../errors/errors.js';
 import { show } from '../errors/inspect.js';
 import type { BridgeOptions } from '../lane/bridge.js';
 import { FETCH } from '../lane/handlers.js';
+import { asObject, functionAt, invalid, refuseUnknown, signalAt } from '../options/check.js';
 import {
-  asObject,
   dropOtherAddress,
-  EVERYWHERE,
-  functionAt,
-  invalid,
   type ResolvedHandlers,
   readOptions,
-  refuseUnknown,
   resolveHandlers,
   resolveOptions,
-  signalAt,
   spellOut,
-  TOP_NAMES,
 } from '../options/options.js';
 import { isPlainObject, resolveRoutes } from '../options/routes.js';
+import { EVERYWHERE, TOP_NAMES } from '../options/table.js';
 import type { ServeOptions } from '../types/options.js';
 import { findModule, type Module } from './module.js';
 

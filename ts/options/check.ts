@@ -1,0 +1,59 @@
+import { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import { isAbortSignal } from '../fetch/genuine.js';
+import { adviceFor } from './names.js';
+
+export function functionAt(options: Record<string, unknown>, name: string): unknown {
+  const value = options[name];
+  if (value !== undefined && typeof value !== 'function') {
+    throw invalid(`option "${name}"`, 'a function', value);
+  }
+  return value;
+}
+
+export function signalAt({ signal }: Record<string, unknown>): AbortSignal | undefined {
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw invalid('option "signal"', 'an AbortSignal', signal);
+  }
+  return signal;
+}
+
+/**
+ * Refuses names that are not `known`, with the one that was meant.
+ * @param everywhere names that may be meant in other places, whole; for options of `serve`
+ */
+export function refuseUnknown(
+  given: Record<string, unknown>,
+  known: readonly string[],
+  prefix: string,
+  everywhere?: readonly string[],
+): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) {
+      throw new ReactorError(
+        'ERR_REACTOR_UNKNOWN_OPTION',
+        `unknown option "${prefix}${name}"${adviceFor(name, known, prefix, everywhere)}`,
+      );
+    }
+  }
+}
+
+/** `value` as an object, or an error that names it `label`. */
+export function asObject(
+  label: string,
+  value: unknown,
+  allowed = 'an object',
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(label, allowed, value);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** The error for a value that is not as `allowed`. */
+export function invalid(label: string, allowed: string, value: unknown): ReactorError {
+  return new ReactorError(
+    'ERR_REACTOR_INVALID_OPTION',
+    `${label} must be ${allowed}, got ${show(value)}`,
+  );
+}

@@ -1,0 +1,149 @@
+import { cores } from '../binding/cores.js';
+import type { ThreadCount } from '../types/options.js';
+import { asObject, invalid, refuseUnknown } from './check.js';
+import {
+  boolean,
+  control,
+  DAY_MS,
+  integer,
+  listener,
+  oneOf,
+  optional,
+  port,
+  type Rule,
+  text,
+  threads,
+  trustProxy,
+  unixMode,
+  unixSocket,
+} from './rules.js';
+
+/** Enough for a few large uploads, and no danger on a small machine. */
+export const BODY_MEMORY = 256 * 1024 * 1024;
+
+/** The default of `limits.body` where bodies are collected in memory. */
+export const COLLECTED_BODY = 16 * 1024 * 1024;
+
+/** The same where a JavaScript handler takes them as they come. */
+export const STREAMED_BODY = 128 * 1024 * 1024;
+
+/** Every option, its default and its range. Nested ones are named with a dot. */
+export const RULES = {
+  port: port(8080),
+  // An IPv6 address has two colons at least; after one comes a port.
+  hostname: text('a host name or IP address', /^(?![^:]*:[^:]*$)[^\s/[\]]{1,255}$/, '::'),
+  unix: optional(unixSocket()),
+  unixMode: optional(unixMode()),
+  ipv6Only: boolean(false),
+  ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
+  workerThreads: threads(1, 32, (cores) => cores),
+  accept: oneOf(['acceptor', 'per-loop'], 'acceptor'),
+  backlog: integer(1, 65_535, 511),
+  queue: integer(1, 1_000_000, 4096),
+  maxConnections: optional(integer(1, 10_000_000)),
+  bodyMemory: optional(integer(0, 2 ** 40)),
+  maxInFlight: optional(integer(1, 1_000_000)),
+  requestTimeout: integer(0, DAY_MS, 0),
+  jsThreads: optional(threads(1, 64, (cores) => cores)),
+  trustProxy: trustProxy(),
+  'limits.requestLine': integer(64, 1_048_576, 8192),
+  'limits.head': integer(128, 1_048_576, 16_384),
+  'limits.fields': integer(1, 10_000, 100),
+  'limits.body': optional(integer(0, 4_294_967_296)),
+  'limits.chunkExtensions': integer(0, 1_048_576, 16_384),
+  'timeouts.head': integer(1, DAY_MS, 30_000),
+  'timeouts.body': integer(1, DAY_MS, 30_000),
+  'timeouts.keepAlive': integer(1, DAY_MS, 75_000),
+  'timeouts.write': integer(1, DAY_MS, 30_000),
+  'timeouts.drain': integer(0, DAY_MS, 10_000),
+  'accessLog.file': optional(text('a path, or "-" for standard output', /^[^\0]+$/)),
+  'accessLog.format': oneOf(['common', 'combined', 'json'], 'combined'),
+  metrics: optional(listener()),
+  control: control(),
+};
+
+/** What may stand for an object, where that is not the object alone. */
+const OBJECT_OR: Readonly<Record<string, string>> = {
+  accessLog: 'a path, "-" for standard output, or an object with "file" and "format"',
+};
+
+/** The name of an option that the command line can set too. */
+export type OptionName = keyof typeof RULES;
+
+export type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
+
+/** Names of options with a rule, in nested objects too. */
+export const OPTION_NAMES = Object.keys(RULES) as OptionName[];
+/** Names at the top, to tell unknown ones. */
+export const TOP_NAMES = [
+  'fetch',
+  'error',
+  'routes',
+  'globals',
+  'signal',
+  'module',
+  'onThreadError',
+  'resourceLimits',
+  'onListen',
+  'gracefulShutdown',
+  ...new Set(OPTION_NAMES.map((name) => name.split('.')[0] as string)),
+];
+
+/** Names of every option of `serve`, those in nested objects too. */
+export const EVERYWHERE: readonly string[] = [...new Set([...TOP_NAMES, ...OPTION_NAMES])];
+
+/**
+ * The checked value of `name` as a command line or environment variable spells
+ * it. `label` is what the user wrote it as, for the error.
+ */
+export function parseOption(name: OptionName, label: string, spelled: string): unknown {
+  const rule: Rule<unknown> = RULES[name];
+  const value = rule.fromText(spelled);
+  if (!rule.accepts(value)) {
+    throw invalid(label, rule.allowed, spelled);
+  }
+  return value;
+}
+
+/** The default of `name`, for help texts. */
+export function defaultOf<K extends OptionName>(name: K): ValueOf<K> {
+  return RULES[name].fallback() as ValueOf<K>;
+}
+
+/** What `name` accepts, for help texts. */
+export function allowedFor(name: OptionName): string {
+  return RULES[name].allowed;
+}
+
+export function resolve(name: OptionName, value: unknown): unknown {
+  const rule: Rule<unknown> = RULES[name];
+  if (value === undefined) {
+    return rule.fallback();
+  }
+  if (!rule.accepts(value)) {
+    throw invalid(`option "${name}"`, rule.allowed, value);
+  }
+  return value;
+}
+
+/** The value given for a name with or without a dot; `undefined` where none is. */
+export function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
+  const [outer, inner] = name.split('.') as [string, string?];
+  const value = options[outer];
+  if (inner === undefined || value === undefined) {
+    return value;
+  }
+  const nested = asObject(`option "${outer}"`, value, OBJECT_OR[outer]);
+  const siblings = OPTION_NAMES.filter((other) => other.startsWith(`${outer}.`));
+  refuseUnknown(
+    nested,
+    siblings.map((other) => other.slice(outer.length + 1)),
+    `${outer}.`,
+    EVERYWHERE,
+  );
+  return nested[inner];
+}
+
+export function threadsFor(name: 'ioThreads' | 'workerThreads', count: ThreadCount): number {
+  return count === 'auto' ? RULES[name].auto(cores()) : count;
+}
