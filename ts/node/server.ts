@@ -1,21 +1,19 @@
-import { existsSync } from 'node:fs';
 import http from 'node:http';
-import { type AddressInfo, isIP, type ListenOptions } from 'node:net';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { getSystemErrorMap } from 'node:util';
 import { binding, type NativeBound } from '../binding/binding.js';
-import { fromNative, ReactorError } from '../errors/errors.js';
+import { fromNative } from '../errors/errors.js';
 import type { Bridge, ConnectionEvent } from '../lane/bridge.js';
-import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
+import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
-import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane/record.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
-import { type NodeIncoming, type NodeOutgoing, symbolOf } from './internals.js';
+import { symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
-import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
+import { isInUse, listenError } from './listen-error.js';
+import type { MessageOptions } from './messages.js';
 import {
   type EngineOptions,
   engineOptions,
@@ -23,7 +21,8 @@ import {
   splitOptions,
   warnOfOptions,
 } from './options.js';
-import { ExchangeSocket, familyOf, rethrow, type SocketServer } from './socket.js';
+import { localOf, Round } from './round.js';
+import { ExchangeSocket, type SocketServer } from './socket.js';
 import { type Interests, initialTunables, TUNABLES, type Tunables, tuned } from './tunables.js';
 
 /**
@@ -36,8 +35,6 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   connect: 'CONNECT is answered with 501',
   checkExpectation: 'an unknown Expect is answered with 417',
 };
-
-const UNKNOWN_METHOD = '400 Bad Request: this server does not know this method\n';
 
 /**
  * An `http.Server` whose connections, and all of HTTP, are the engine's.
@@ -179,17 +176,10 @@ export class Server extends NodeServer implements SocketServer {
     if (callback !== undefined) {
       this.once('listening', callback);
     }
-    const round: Round = {
-      where,
-      bound: null,
-      running: null,
-      isListening: false,
-      isClosed: false,
-      connections: new Map(),
-    };
+    const round = new Round(this, this.#messages, this.#tunables, where);
     this.#round = round;
     try {
-      round.bound = canBindAtOnce(where) ? this.#bind(where) : null;
+      round.bound = round.canBindAtOnce ? this.#bind(where) : null;
     } catch (error) {
       this.#failed(round, error);
       return this;
@@ -357,14 +347,13 @@ export class Server extends NodeServer implements SocketServer {
       return;
     }
     this.#isDecided = true;
-    const { connections, where } = round;
+    const { where } = round;
     try {
       const hooks = {
-        take: (exchange: Exchange, sender: Sender) => this.#take(exchange, sender, connections),
-        onConnection: (event: ConnectionEvent, bridge: Bridge) =>
-          this.#connection(event, bridge, connections),
+        take: (exchange: Exchange, sender: Sender) => round.take(exchange, sender),
+        onConnection: (event: ConnectionEvent, bridge: Bridge) => round.connection(event, bridge),
       };
-      for (let tries = 0; round.bound === null && canBindAtOnce(where); tries++) {
+      for (let tries = 0; round.bound === null && round.canBindAtOnce; tries++) {
         if (round.isClosed) {
           break;
         }
@@ -405,57 +394,8 @@ export class Server extends NodeServer implements SocketServer {
     await round.running?.server.stop({ force });
     this.#leaving.delete(round);
     round.running = null;
-    const sockets = [...round.connections.values()];
-    round.connections.clear();
-    for (const socket of sockets) {
-      socket.disconnected();
-    }
+    round.disconnect();
     process.nextTick(() => this.emit('close'));
-  }
-
-  #take(exchange: Exchange, sender: Sender, connections: Connections): void {
-    if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
-      // Node's parser knows a list, and ends the connection at any other.
-      const { replies } = sender;
-      replies.response(exchange.id, 400, TEXT | CLOSE, null, UNKNOWN_METHOD, false);
-      sender.finish(exchange);
-      sender.schedule();
-      return;
-    }
-    const socket = this.#socketOf(exchange, connections);
-    socket.begin(exchange, sender);
-    let req: NodeIncoming;
-    let res: NodeOutgoing;
-    try {
-      req = makeRequest(exchange, socket, this.#messages);
-      res = makeResponse(req, socket, this.#messages);
-    } catch (error) {
-      // A class of the program's own threw; the other requests shall be heard.
-      this.sockets.delete(socket);
-      sender.fail(exchange, error);
-      return;
-    }
-    if (this.timeout > 0 && !socket.hasTimer) {
-      socket.setTimeout(this.timeout);
-    }
-    try {
-      announceStart(req, res, this);
-      if (this.#isRequestTooMany(exchange, res)) {
-        this.emit('dropRequest', req, socket);
-        res.shouldKeepAlive = false;
-        res.writeHead(503);
-        res.end();
-        return;
-      }
-      const isExpecting =
-        this.listenerCount('checkContinue') > 0 &&
-        !exchange.isHttp10 &&
-        /(?:^|\W)100-continue(?:$|\W)/i.test(req.headers.expect ?? '');
-      this.emit(isExpecting ? 'checkContinue' : 'request', req, res);
-    } catch (error) {
-      // Uncaught, as in Node; but the other requests of the batch shall be heard.
-      process.nextTick(rethrow, error);
-    }
   }
 
   /** Lets Node's own serve what is bound already. */
@@ -505,61 +445,6 @@ export class Server extends NodeServer implements SocketServer {
     }
   }
 
-  /** That of its connection, where that has one and it is not at an earlier exchange. */
-  #socketOf(exchange: Exchange, connections: Connections): ExchangeSocket {
-    const held = connections.size === 0 ? undefined : connections.get(exchange.connectionKey);
-    return held === undefined || held.isBusy || held.destroyed
-      ? new ExchangeSocket(this, null)
-      : held;
-  }
-
-  /** As in Node the limit counts for HTTP/1.1 only. */
-  #isRequestTooMany({ sequence, isHttp10 }: Exchange, res: NodeOutgoing): boolean {
-    const { maxRequestsPerSocket: most } = this.#tunables;
-    if (isHttp10 || typeof most !== 'number' || !(most > 0)) {
-      return false;
-    }
-    res.maxRequestsOnConnectionReached = most <= sequence + 1;
-    return most < sequence + 1;
-  }
-
-  /** The engine tells of a connection. */
-  #connection(event: ConnectionEvent, bridge: Bridge, connections: Connections): void {
-    const { kind, address: remoteAddress, port: remotePort } = event;
-    const key = connectionKeyOf(event.ioThread, event.number);
-    const socket = connections.get(key);
-    try {
-      if (kind === REFUSED) {
-        const { address, port, family } = localOf(this.address());
-        this.emit('drop', {
-          localAddress: address,
-          localPort: port,
-          localFamily: family,
-          remoteAddress,
-          remotePort,
-          remoteFamily: familyOf(remoteAddress),
-        });
-      } else if (kind === OPENED) {
-        const opened = new ExchangeSocket(this, {
-          remoteAddress,
-          remotePort,
-          cut: () => bridge.endConnection(CUT, event),
-          finish: () => bridge.endConnection(FINISH, event),
-        });
-        connections.set(key, opened);
-        this.emit('connection', opened);
-      } else if (kind === CLOSED) {
-        connections.delete(key);
-        socket?.disconnected();
-      } else {
-        socket?.inactive();
-      }
-    } catch (error) {
-      // Uncaught, as in Node; but what else there is to tell shall be told.
-      process.nextTick(rethrow, error);
-    }
-  }
-
   #options(where: Where): ResolvedOptions {
     return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where);
   }
@@ -599,105 +484,13 @@ export class Server extends NodeServer implements SocketServer {
   }
 }
 
-/** Sockets by connection, where the program listens for connections. */
-type Connections = Map<number, ExchangeSocket>;
-
-/** From a `listen` to the end of the `close` behind it. */
-interface Round {
-  readonly where: Where;
-  /** What the kernel listens on while it is starting. */
-  bound: NativeBound | null;
-  running: Running | null;
-  isListening: boolean;
-  /** The program has closed it. */
-  isClosed: boolean;
-  readonly connections: Connections;
-}
-
 /** How often an address is tried that a close of the same server has yet to free. */
 const MOST_TRIES = 200;
 const TRY_AGAIN_MS = 5;
 
-function isInUse(error: unknown): boolean {
-  return (fromNative(error) as NodeJS.ErrnoException).code === 'ERR_REACTOR_ADDRESS_IN_USE';
-}
-
 type Listener = (...given: unknown[]) => void;
-
-/** What a running server is to this one. */
-type Running = Awaited<ReturnType<typeof startEngine>>;
-
-/** A name may take seconds to resolve. */
-function canBindAtOnce({ hostname, unix, fd }: Where): boolean {
-  return unix !== undefined || fd !== undefined || hostname === undefined || isIP(hostname) !== 0;
-}
-
-function localOf(address: AddressInfo | string | null): Partial<AddressInfo> {
-  return typeof address === 'object' && address !== null ? address : {};
-}
 
 function uniqueHeadersOf(server: object): readonly [symbol, unknown] {
   const symbol = symbolOf(server, 'kUniqueHeaders');
   return [symbol, (server as Record<symbol, unknown>)[symbol]];
-}
-
-/** Codes that programs of Node's know. */
-const SYSTEM_CODES: Readonly<Record<string, string>> = {
-  ERR_REACTOR_ADDRESS_IN_USE: 'EADDRINUSE',
-  ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'EADDRNOTAVAIL',
-  ERR_REACTOR_PERMISSION: 'EACCES',
-  ERR_REACTOR_HOST_NOT_FOUND: 'ENOTFOUND',
-  ERR_REACTOR_DESCRIPTOR: 'EINVAL',
-};
-
-/** The error that Node has for it, with the engine's as its cause. */
-function listenError(error: unknown, where: Where): unknown {
-  const code = error instanceof ReactorError ? codeOf(error, where) : undefined;
-  if (code === undefined) {
-    return error;
-  }
-  const { message } = error as Error;
-  const errno = errnoOf(code);
-  if (code === 'ENOTFOUND') {
-    const details = { errno, syscall: 'getaddrinfo', hostname: where.hostname, cause: error };
-    return nodeError(code, `getaddrinfo ${code} ${where.hostname}: ${message}`, details);
-  }
-  const details = { errno, syscall: 'listen', cause: error };
-  if (where.fd !== undefined) {
-    return nodeError(code, `listen ${code}: ${message}`, { address: null, ...details });
-  }
-  const address = where.unix ?? where.hostname ?? '::';
-  // What has no port has -1, and 0 is none that was asked for.
-  const port = where.unix !== undefined ? { port: -1 } : where.port ? { port: where.port } : {};
-  return nodeError(code, `listen ${code}: ${message}`, { ...details, address, ...port });
-}
-
-function codeOf({ code }: ReactorError, { unix }: Where): string | undefined {
-  if (code !== 'ERR_REACTOR_SOCKET_PATH' || unix === undefined) {
-    return SYSTEM_CODES[code];
-  }
-  // libuv says EACCES of a folder that is not there, and EINVAL of a path that is too long.
-  return existsSync(unix)
-    ? 'EADDRINUSE'
-    : Buffer.byteLength(unix) > MOST_PATH
-      ? 'EINVAL'
-      : 'EACCES';
-}
-
-/** Bytes of a unix socket's path: `sun_path`, with its end. */
-const MOST_PATH = 107;
-
-/** libuv's own, which is no number of the system's. */
-const EAI_NONAME = -3008;
-
-function errnoOf(code: string): number | undefined {
-  if (code === 'ENOTFOUND') {
-    return EAI_NONAME;
-  }
-  for (const [errno, [name]] of getSystemErrorMap()) {
-    if (name === code) {
-      return errno;
-    }
-  }
-  return undefined;
 }

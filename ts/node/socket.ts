@@ -1,14 +1,15 @@
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Exchange } from '../lane/exchange.js';
 import { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
-import { FINISH, WINDOW } from '../lane/record.js';
+import { FINISH } from '../lane/record.js';
 import { argumentError, connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
 import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
 import { Reply, type Written } from './reply.js';
+import { SocketFace } from './socket-face.js';
 
 /** What a socket needs of its server. */
 export interface SocketServer extends EventEmitter {
@@ -37,16 +38,10 @@ export interface Connection {
  * of that one by turns. Elsewhere it lasts as long as its exchange; the connection may
  * live on, and the next request has another.
  */
-export class ExchangeSocket extends EventEmitter {
+export class ExchangeSocket extends SocketFace {
   readonly server: SocketServer;
   /** `null` where it stands for an exchange alone. */
   readonly connection: Connection | null;
-  readable = true;
-  writable = true;
-  destroyed = false;
-  closed = false;
-  /** Keeps Node from telling that a response which was cut off has finished. */
-  _hadError = false;
   _httpMessage: ServerResponse | null = null;
   timeout = 0;
   /** It has an exchange that is not over. */
@@ -128,60 +123,9 @@ export class ExchangeSocket extends EventEmitter {
     return this.#reply?.total ?? 0;
   }
 
-  get readableHighWaterMark(): number {
-    return READ_AHEAD;
-  }
-
-  get writableHighWaterMark(): number {
-    return WINDOW;
-  }
-
   get writableLength(): number {
     return this.#reply?.waiting ?? 0;
   }
-
-  get readyState(): string {
-    return this.destroyed ? 'closed' : 'open';
-  }
-
-  get writableEnded(): boolean {
-    return !this.writable;
-  }
-
-  get writableFinished(): boolean {
-    return this.closed && !this._hadError;
-  }
-
-  get readableEnded(): boolean {
-    return !this.readable;
-  }
-
-  /** As an `http.Server`'s sockets. */
-  get allowHalfOpen(): boolean {
-    return true;
-  }
-
-  get connecting(): boolean {
-    return false;
-  }
-
-  get pending(): boolean {
-    return false;
-  }
-
-  /** Always: the engine sends together what belongs together, and Node need not try. */
-  get writableCorked(): number {
-    return 1;
-  }
-
-  /** Node's `end` sets a number here before it uncorks. */
-  get _writableState(): { corked: number } {
-    return IGNORED_STATE;
-  }
-
-  cork(): void {}
-
-  uncork(): void {}
 
   /** The head of the response is decided. */
   setHead(status: number, head: Head, flags: number): void {
@@ -249,10 +193,6 @@ export class ExchangeSocket extends EventEmitter {
       }
       this.#readToEnd(req);
     }
-    return this;
-  }
-
-  pause(): this {
     return this;
   }
 
@@ -362,23 +302,6 @@ export class ExchangeSocket extends EventEmitter {
     if (milliseconds > 0 && !this.destroyed) {
       this.#timer = setTimeout(() => this.#timedOut(), milliseconds).unref();
     }
-    return this;
-  }
-
-  /** The engine decides on these. */
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 
@@ -521,12 +444,6 @@ export class ExchangeSocket extends EventEmitter {
     }
   }
 }
-
-/** Bytes of a request's body that are read ahead of whoever reads it. */
-const READ_AHEAD = 64 * 1024;
-
-/** Nobody reads what is written here. */
-const IGNORED_STATE = { corked: 0 };
 
 export function familyOf(address: string | undefined): string | undefined {
   return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';

@@ -1,0 +1,168 @@
+import http from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
+import type { NativeBound } from '../binding/binding.js';
+import type { Bridge, ConnectionEvent } from '../lane/bridge.js';
+import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
+import type { Sender } from '../lane/outgoing.js';
+import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane/record.js';
+import type { startEngine } from '../serve.js';
+import type { NodeIncoming, NodeOutgoing } from './internals.js';
+import type { Where } from './listen.js';
+import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
+import { ExchangeSocket, familyOf, rethrow, type SocketServer } from './socket.js';
+import type { Tunables } from './tunables.js';
+
+const UNKNOWN_METHOD = '400 Bad Request: this server does not know this method\n';
+
+/** The running engine and what belongs to it. */
+type Running = Awaited<ReturnType<typeof startEngine>>;
+
+/** From a `listen` to the end of the `close` behind it. */
+export class Round {
+  readonly where: Where;
+  /** What the kernel listens on while it is starting. */
+  bound: NativeBound | null = null;
+  running: Running | null = null;
+  isListening = false;
+  /** The program has closed it. */
+  isClosed = false;
+  readonly #server: http.Server & SocketServer;
+  readonly #messages: MessageOptions;
+  readonly #tunables: Tunables;
+  /** Sockets by connection, where the program listens for connections. */
+  readonly #connections = new Map<number, ExchangeSocket>();
+
+  constructor(
+    server: http.Server & SocketServer,
+    messages: MessageOptions,
+    tunables: Tunables,
+    where: Where,
+  ) {
+    this.#server = server;
+    this.#messages = messages;
+    this.#tunables = tunables;
+    this.where = where;
+  }
+
+  /** A name may take seconds to resolve. */
+  get canBindAtOnce(): boolean {
+    const { hostname, unix, fd } = this.where;
+    return unix !== undefined || fd !== undefined || hostname === undefined || isIP(hostname) !== 0;
+  }
+
+  /** Lets the program answer a request. */
+  take(exchange: Exchange, sender: Sender): void {
+    if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
+      // Node's parser knows a list, and ends the connection at any other.
+      const { replies } = sender;
+      replies.response(exchange.id, 400, TEXT | CLOSE, null, UNKNOWN_METHOD, false);
+      sender.finish(exchange);
+      sender.schedule();
+      return;
+    }
+    const socket = this.#socketOf(exchange);
+    socket.begin(exchange, sender);
+    let req: NodeIncoming;
+    let res: NodeOutgoing;
+    try {
+      req = makeRequest(exchange, socket, this.#messages);
+      res = makeResponse(req, socket, this.#messages);
+    } catch (error) {
+      // A class of the program's own threw; the other requests shall be heard.
+      this.#server.sockets.delete(socket);
+      sender.fail(exchange, error);
+      return;
+    }
+    if (this.#server.timeout > 0 && !socket.hasTimer) {
+      socket.setTimeout(this.#server.timeout);
+    }
+    try {
+      announceStart(req, res, this.#server);
+      if (this.#isRequestTooMany(exchange, res)) {
+        this.#server.emit('dropRequest', req, socket);
+        res.shouldKeepAlive = false;
+        res.writeHead(503);
+        res.end();
+        return;
+      }
+      const isExpecting =
+        this.#server.listenerCount('checkContinue') > 0 &&
+        !exchange.isHttp10 &&
+        /(?:^|\W)100-continue(?:$|\W)/i.test(req.headers.expect ?? '');
+      this.#server.emit(isExpecting ? 'checkContinue' : 'request', req, res);
+    } catch (error) {
+      // Uncaught, as in Node; but the other requests of the batch shall be heard.
+      process.nextTick(rethrow, error);
+    }
+  }
+
+  /** The connections are no more. */
+  disconnect(): void {
+    const sockets = [...this.#connections.values()];
+    this.#connections.clear();
+    for (const socket of sockets) {
+      socket.disconnected();
+    }
+  }
+
+  /** That of its connection, where that has one and it is not at an earlier exchange. */
+  #socketOf(exchange: Exchange): ExchangeSocket {
+    const held =
+      this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
+    return held === undefined || held.isBusy || held.destroyed
+      ? new ExchangeSocket(this.#server, null)
+      : held;
+  }
+
+  /** As in Node the limit counts for HTTP/1.1 only. */
+  #isRequestTooMany({ sequence, isHttp10 }: Exchange, res: NodeOutgoing): boolean {
+    const { maxRequestsPerSocket: most } = this.#tunables;
+    if (isHttp10 || typeof most !== 'number' || !(most > 0)) {
+      return false;
+    }
+    res.maxRequestsOnConnectionReached = most <= sequence + 1;
+    return most < sequence + 1;
+  }
+
+  /** The engine tells of a connection. */
+  connection(event: ConnectionEvent, bridge: Bridge): void {
+    const { kind, address: remoteAddress, port: remotePort } = event;
+    const key = connectionKeyOf(event.ioThread, event.number);
+    const socket = this.#connections.get(key);
+    try {
+      if (kind === REFUSED) {
+        const { address, port, family } = localOf(this.#server.address());
+        this.#server.emit('drop', {
+          localAddress: address,
+          localPort: port,
+          localFamily: family,
+          remoteAddress,
+          remotePort,
+          remoteFamily: familyOf(remoteAddress),
+        });
+      } else if (kind === OPENED) {
+        const opened = new ExchangeSocket(this.#server, {
+          remoteAddress,
+          remotePort,
+          cut: () => bridge.endConnection(CUT, event),
+          finish: () => bridge.endConnection(FINISH, event),
+        });
+        this.#connections.set(key, opened);
+        this.#server.emit('connection', opened);
+      } else if (kind === CLOSED) {
+        this.#connections.delete(key);
+        socket?.disconnected();
+      } else {
+        socket?.inactive();
+      }
+    } catch (error) {
+      // Uncaught, as in Node; but what else there is to tell shall be told.
+      process.nextTick(rethrow, error);
+    }
+  }
+}
+
+/** Empty for a unix socket. */
+export function localOf(address: AddressInfo | string | null): Partial<AddressInfo> {
+  return typeof address === 'object' && address !== null ? address : {};
+}
