@@ -1,21 +1,16 @@
 import { AsyncResource } from 'node:async_hooks';
-import { Blob } from 'node:buffer';
-import { ReadableStream } from 'node:stream/web';
-import { format } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
-import type { Content } from '../fetch/body.js';
-import { asDecoded } from '../fetch/fetched.js';
-import { asParts, isResponse } from '../fetch/foreign.js';
 import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
-import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
-import { scopeOf } from '../fetch/streams.js';
 import type { Proxies } from '../proxy/proxies.js';
+import { type AnswerSender, Answers, type ErrorHandler } from './answers.js';
+import { Background } from './background.js';
+import { type ConnectionEvent, connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
-import { type ConnectionPlace, Outgoing, type Sender, type Starting } from './outgoing.js';
+import type { ConnectionPlace, Sender, Starting } from './outgoing.js';
+import { printUnsendable } from './print.js';
 import {
   ACK,
   BODY,
@@ -40,7 +35,7 @@ export interface BridgeOptions {
   /** The handler of a route by its number in the request; `undefined` for one that is let go. */
   find(route: number): HandlerEntry | undefined;
   /** What the program gave to answer a failure with. */
-  readonly onError?: ((error: unknown, request: ReactorRequest) => unknown) | undefined;
+  readonly onError?: ErrorHandler | undefined;
   /** Whose word about a request's origin is taken; without, nobody's. */
   readonly proxies?: Proxies | null;
   /**
@@ -50,15 +45,6 @@ export interface BridgeOptions {
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
   /** Hears of connections, where the engine was asked to tell of them; must not throw. */
   readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
-}
-
-/** What has become of a connection. */
-export interface ConnectionEvent extends ConnectionPlace {
-  /** `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`; of a refused one only the client is known. */
-  readonly kind: number;
-  /** The client's; both `undefined` on a unix socket. */
-  readonly address: string | undefined;
-  readonly port: number | undefined;
 }
 
 /** More than nearly every request needs; limits on heads may allow larger ones. */
@@ -74,8 +60,6 @@ const MOST_AT_A_TIME = 512;
 /** As the engine's own 503 has it. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
-const promiseThen = Promise.prototype.then;
-
 const RESOLVED = Promise.resolve();
 
 /**
@@ -88,7 +72,7 @@ const RESOLVED = Promise.resolve();
  * `async` handlers have answered by then, their replies leave together, and what
  * they read of their requests was still in the arrays.
  */
-export class Bridge implements Context, Sender {
+export class Bridge implements Context, AnswerSender {
   host = 'localhost';
   startId = '';
   readonly proxies: Proxies | null;
@@ -109,17 +93,14 @@ export class Bridge implements Context, Sender {
   readonly #starting: Starting[] = [];
   /** Exchanges that have taken of their bodies since the last turn. */
   readonly #credits: Exchange[] = [];
-  /** Waiters that wait for nothing, to be used again. */
-  readonly #waiters: Waiter[] = [];
   /** An exchange of this batch has not been answered. */
   #hasPending = false;
 
   #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
   #left = MOST_AT_A_TIME;
   #onFlushed: (() => void)[] = [];
-  /** Promises that handlers want waited for. */
-  #background = 0;
-  readonly #onSettled: (() => void)[] = [];
+  readonly #answers: Answers;
+  readonly #background = new Background();
   /** The address of the last client that has one in text, as bytes and as text. */
   #peer = '';
 
@@ -141,6 +122,7 @@ export class Bridge implements Context, Sender {
     this.proxies = options.proxies ?? null;
     this.replies = new Replies(lane);
     this.takesAnyBody = options.take !== undefined;
+    this.#answers = new Answers(this, options.onError);
   }
 
   /** Events wait. The lane calls it, at most once until a turn has found nothing. */
@@ -198,101 +180,31 @@ export class Bridge implements Context, Sender {
     exchange.end();
   }
 
+  keep(exchange: Exchange): void {
+    this.#open[exchange.id] = exchange;
+    this.#hasPending = true;
+  }
+
+  fail(exchange: Exchange, error: unknown): void {
+    this.#answers.fail(exchange, error);
+  }
+
+  report(exchange: Exchange, error: unknown): void {
+    this.#answers.report(exchange, error);
+  }
+
   waitUntil(exchange: Exchange, promise: unknown): void {
-    this.#background++;
-    Promise.resolve(promise)
-      .catch((error: unknown) => this.report(exchange, error))
-      .finally(() => this.#isBackgroundOver());
+    this.#background.add(promise, (error) => this.#answers.report(exchange, error));
   }
 
   /** Resolves when no promise is left that a handler wants waited for. */
   settled(): Promise<void> {
-    if (this.#background === 0) {
-      return RESOLVED;
-    }
-    return new Promise((resolve) => {
-      this.#onSettled.push(resolve);
-    });
+    return this.#background.settled();
   }
 
   /** Whether a handler wants something waited for. */
   get hasBackground(): boolean {
-    return this.#background > 0;
-  }
-
-  #isBackgroundOver(): void {
-    this.#background--;
-    if (this.#background === 0) {
-      for (const resolve of this.#onSettled.splice(0)) {
-        resolve();
-      }
-    }
-  }
-
-  report(exchange: Exchange, error: unknown): void {
-    // What the abort of its signal did to the handler is no news.
-    if (exchange.isGone && isAbort(error, exchange)) {
-      return;
-    }
-    const { onError } = this.#options;
-    if (onError === undefined) {
-      print(error, exchange);
-      return;
-    }
-    try {
-      // For the program's log. What it answers comes too late.
-      const promise = promiseOf(onError(error, exchange.request as ReactorRequest));
-      if (promise !== null) {
-        promiseThen.call(promise, undefined, (second) => print(second, exchange));
-      }
-    } catch (second) {
-      print(second, exchange);
-    }
-  }
-
-  fail(exchange: Exchange, error: unknown): void {
-    if (isAnswer(error) && exchange.isOpen) {
-      this.#respond(exchange, error);
-      return;
-    }
-    if (!exchange.isOpen) {
-      this.report(exchange, error);
-      return;
-    }
-    const isExpected = exchange.isGone && isAbort(error, exchange);
-    const { onError } = this.#options;
-    if (isExpected || exchange.hasFailed || onError === undefined) {
-      this.replies.response(exchange.id, 500, TEXT, null, 'Internal Server Error', exchange.isHead);
-      this.finish(exchange);
-      this.schedule();
-      if (!isExpected) {
-        print(error, exchange);
-      }
-      return;
-    }
-    exchange.hasFailed = true;
-    let answer: unknown;
-    try {
-      answer = onError(error, exchange.request as ReactorRequest);
-    } catch (second) {
-      this.fail(exchange, second);
-      return;
-    }
-    this.#answer(exchange, answer);
-  }
-
-  /** Answers with what a handler's promise came to. */
-  settle(waiter: Waiter, exchange: Exchange, answer: unknown): void {
-    this.#waiters.push(waiter);
-    this.#respond(exchange, answer);
-    this.schedule();
-  }
-
-  /** Answers for a handler's promise that was rejected. */
-  settleFailed(waiter: Waiter, exchange: Exchange, error: unknown): void {
-    this.#waiters.push(waiter);
-    this.fail(exchange, error);
-    this.schedule();
+    return !this.#background.isEmpty;
   }
 
   #drain(): void {
@@ -417,8 +329,7 @@ export class Bridge implements Context, Sender {
     if (take !== undefined) {
       exchange.runInAsyncScope(take, undefined, exchange, this);
       if (exchange.isOpen) {
-        this.#open[exchange.id] = exchange;
-        this.#hasPending = true;
+        this.keep(exchange);
       }
       return;
     }
@@ -443,10 +354,10 @@ export class Bridge implements Context, Sender {
       // A second time in the place where Workers and Hono have their execution context.
       answer = handle(request, info, info);
     } catch (error) {
-      this.fail(exchange, error);
+      this.#answers.fail(exchange, error);
       return;
     }
-    this.#answer(exchange, answer);
+    this.#answers.answer(exchange, answer);
   }
 
   /** The heads of the requests from here on, as many as share one text. */
@@ -487,7 +398,7 @@ export class Bridge implements Context, Sender {
   #other(kind: number, at: number): void {
     const events = this.#events;
     if (kind >= OPENED) {
-      this.#options.onConnection?.(this.#connectionAt(kind, at), this);
+      this.#options.onConnection?.(connectionEventAt(kind, at, events, this.#bytes), this);
       return;
     }
     if (kind === UNSENDABLE) {
@@ -527,201 +438,11 @@ export class Bridge implements Context, Sender {
       }
     }
   }
-
-  #connectionAt(kind: number, at: number): ConnectionEvent {
-    const word = (offset: number) => this.#events[at + offset] as number;
-    const ip = word(5);
-    const port = word(6) & 0xffff;
-    const address =
-      word(4) !== 0
-        ? this.#bytes.latin1Slice(ip, ip + (word(6) >>> 16))
-        : [ip >>> 24, (ip >> 16) & 255, (ip >> 8) & 255, ip & 255].join('.');
-    const peer = port === 0 ? { address: undefined, port: undefined } : { address, port };
-    return { kind, ioThread: word(1), slot: word(2), number: word(3), ...peer };
-  }
-
-  /** Answers with what a handler returned. */
-  #answer(exchange: Exchange, answer: unknown): void {
-    const promise = promiseOf(answer);
-    if (promise === null) {
-      this.#respond(exchange, answer);
-      return;
-    }
-    this.#open[exchange.id] = exchange;
-    this.#hasPending = true;
-    const waiter = this.#waiters.pop() ?? new Waiter(this);
-    waiter.exchange = exchange;
-    // Not its own `then`: a waiter is used again, so it must be told once.
-    promiseThen.call(promise, waiter.resolve, waiter.reject);
-  }
-
-  #respond(exchange: Exchange, answer: unknown): void {
-    try {
-      if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
-        const content = takeContent(answer);
-        const { status } = answer;
-        this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
-      } else {
-        const { status, fields, content } = asParts(answer);
-        this.#send(exchange, status, fields, content, 0);
-      }
-    } catch (error) {
-      this.fail(exchange, error);
-    }
-  }
-
-  #send(
-    exchange: Exchange,
-    status: number,
-    fields: string[] | null,
-    content: Content,
-    flags: number,
-  ): void {
-    if (!exchange.isOpen) {
-      discard(content, exchange.reason);
-      return;
-    }
-    if (status === 0) {
-      throw new ReactorError(
-        'ERR_REACTOR_INVALID_RESPONSE',
-        'a handler must not answer with Response.error()',
-      );
-    }
-    if (content instanceof ReadableStream || content instanceof Blob) {
-      const isBlob = content instanceof Blob;
-      const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
-      const length = isBlob ? content.size : -1;
-      const sent = asDecoded(fields ?? [], stream);
-      const outgoing = this.#outgoing(exchange, status, sent, stream, length);
-      this.#open[exchange.id] = exchange;
-      this.#hasPending = true;
-      this.start(outgoing);
-      const run = scopeOf(stream);
-      run(() => void outgoing.run());
-      const { onGone } = exchange;
-      exchange.onGone = onGone && (() => run(onGone));
-      return;
-    }
-    this.replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
-    this.finish(exchange);
-  }
-
-  #outgoing(
-    exchange: Exchange,
-    status: number,
-    fields: string[],
-    stream: ReadableStream<Uint8Array>,
-    length: number,
-  ): Outgoing {
-    try {
-      return new Outgoing(this, exchange, status, fields, stream, length);
-    } catch (error) {
-      // Its head cannot be sent; whoever feeds it must not go on for nobody.
-      discard(stream, error);
-      throw error;
-    }
-  }
-}
-
-/**
- * Waits for a handler's promise. It is used again for the next, so that waiting
- * makes no closures.
- */
-class Waiter {
-  exchange: Exchange | null = null;
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: unknown) => void;
-
-  constructor(bridge: Bridge) {
-    this.resolve = (answer) => bridge.settle(this, this.#release(), answer);
-    this.reject = (error) => bridge.settleFailed(this, this.#release(), error);
-  }
-
-  /** Its exchange, which it lets go of. */
-  #release(): Exchange {
-    const { exchange } = this;
-    this.exchange = null;
-    return exchange as Exchange;
-  }
 }
 
 /** To set the length of an array costs as much as a call into native code, also where it is empty. */
 function empty(array: unknown[]): void {
   if (array.length > 0) {
     array.length = 0;
-  }
-}
-
-/** Nobody will read the content. */
-function discard(content: Content, reason: unknown): void {
-  if (content instanceof ReadableStream) {
-    scopeOf(content)(() => void content.cancel(reason).catch(() => {}));
-  }
-}
-
-/**
- * A promise of Node's own for one of any kind; `null` for what is none. It never
- * throws: where the program's value does, when it is looked at, the promise is
- * rejected.
- */
-function promiseOf(value: unknown): Promise<unknown> | null {
-  if (typeof value !== 'object' || value === null) {
-    return null;
-  }
-  try {
-    const { then } = value as Partial<PromiseLike<unknown>>;
-    return typeof then === 'function' ? Promise.resolve(value) : null;
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** Whether what was thrown is a response of any class, as loaders of Remix and SvelteKit throw them. */
-function isAnswer(thrown: unknown): boolean {
-  try {
-    return isResponse(thrown) && !(thrown instanceof Error);
-  } catch {
-    // A proxy of the program's own.
-    return false;
-  }
-}
-
-/** Whether the error is the signal's own, or one made from it. */
-function isAbort(error: unknown, exchange: Exchange): boolean {
-  if (error === exchange.reason) {
-    return true;
-  }
-  try {
-    return (error as Partial<Error> | null)?.name === 'AbortError';
-  } catch {
-    // The program's own getter threw.
-    return false;
-  }
-}
-
-/** The exchange is over, so that its handler's errors go elsewhere; but it must not vanish. */
-function printUnsendable(error: ReactorError): void {
-  try {
-    console.error('reactor-rs: a response could not be sent, and 500 was:', error);
-  } catch {
-    // A console that the program has replaced.
-    process.stderr.write(`reactor-rs: a response could not be sent: ${error.message}\n`);
-  }
-}
-
-/**
- * Where the program has no error handler, its errors must not vanish. It never
- * throws: the rest of a batch waits behind it.
- */
-function print(error: unknown, { method, url }: Exchange): void {
-  // Not in the format: the URL is the client's.
-  const text = 'reactor-rs: the handler failed for %s %s:';
-  try {
-    console.error(text, method, show(url), error);
-  } catch {
-    // The error's own inspection, or a console that the program has replaced.
-    process.stderr.write(
-      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
-    );
   }
 }

@@ -1,7 +1,8 @@
 import http from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import type { NativeBound } from '../binding/binding.js';
-import type { Bridge, ConnectionEvent } from '../lane/bridge.js';
+import type { Bridge } from '../lane/bridge.js';
+import type { ConnectionEvent } from '../lane/connection-event.js';
 import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane/record.js';

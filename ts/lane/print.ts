@@ -1,0 +1,31 @@
+import { format } from 'node:util';
+import type { ReactorError } from '../errors/errors.js';
+import { show } from '../errors/inspect.js';
+import type { Exchange } from './exchange.js';
+
+/**
+ * Where the program has no error handler, its errors must not vanish. It never
+ * throws: the rest of a batch waits behind it.
+ */
+export function print(error: unknown, { method, url }: Exchange): void {
+  // Not in the format: the URL is the client's.
+  const text = 'reactor-rs: the handler failed for %s %s:';
+  try {
+    console.error(text, method, show(url), error);
+  } catch {
+    // The error's own inspection, or a console that the program has replaced.
+    process.stderr.write(
+      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
+    );
+  }
+}
+
+/** The exchange is over, so that its handler's errors go elsewhere; but it must not vanish. */
+export function printUnsendable(error: ReactorError): void {
+  try {
+    console.error('reactor-rs: a response could not be sent, and 500 was:', error);
+  } catch {
+    // A console that the program has replaced.
+    process.stderr.write(`reactor-rs: a response could not be sent: ${error.message}\n`);
+  }
+}
