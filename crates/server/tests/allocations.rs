@@ -16,7 +16,7 @@ use nix::libc;
 use reactor_server::{App, Config, Server};
 
 /// Far above what a test takes, for a server that hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Requests that a connection may have at handlers at once.
 const DEPTH: usize = 16;
@@ -257,22 +257,21 @@ fn many_connections_over_many_threads_come_to_allocate_nothing() {
     let mut fixture = Fixture::new(4, 8);
     let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| connect(&fixture.server)).collect();
     for request in [get("/inline/1"), get("/worker/END")] {
-        let counts: Vec<usize> = (0..50)
-            .map(|_| {
-                allocations(|| {
-                    for _ in 0..20 {
-                        for client in &mut clients {
-                            client.write_all(&request).expect("the server takes it");
-                        }
-                        for client in &mut clients {
-                            std::mem::swap(client, &mut fixture.client);
-                            fixture.read(1);
-                            std::mem::swap(client, &mut fixture.client);
-                        }
+        let mut counts = Vec::new();
+        while counts.last() != Some(&0) && counts.len() < 50 {
+            counts.push(allocations(|| {
+                for _ in 0..20 {
+                    for client in &mut clients {
+                        client.write_all(&request).expect("the server takes it");
                     }
-                })
-            })
-            .collect();
+                    for client in &mut clients {
+                        std::mem::swap(client, &mut fixture.client);
+                        fixture.read(1);
+                        std::mem::swap(client, &mut fixture.client);
+                    }
+                }
+            }));
+        }
         assert!(counts.contains(&0), "allocations of 320 requests each: {counts:?}");
     }
 }
