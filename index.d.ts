@@ -3,66 +3,65 @@
 
 /** A load run. */
 export declare class NativeBench {
-  /** The run as it stands, as JSON. */
+  /** The figures so far, as JSON. */
   progress(): string
   /** Ends the run now. */
   stop(): void
-  /** The report, as JSON, once the run has ended. To be called once. */
+  /** Resolves with the report, as JSON, when the run has ended. Call it once. */
   result(): Promise<string>
 }
 
-/** Sockets that listen and from which nothing is accepted yet. */
+/** Bound sockets that no server accepts from yet. */
 export declare class NativeBound {
   /** The bound address: the real port where 0 was asked for. */
   address(): NativeAddress
   /**
-   * Starts a server on what is bound, once; otherwise as the function `start`, with
-   * options that say the same of where to listen.
+   * Starts a server on the bound sockets, once. Otherwise it is as the function `start`;
+   * the options must name the same address.
    */
   start(options: NativeOptions, lanes: Array<number>): Promise<NativeServer>
-  /** Listens no more. Does nothing after `start`. */
+  /** Closes the sockets. No-op after `start`. */
   close(): void
 }
 
 /** One JavaScript thread's lane. */
 export declare class NativeLane {
   /**
-   * `on_wake` is called on this thread when events wait; at most one call is
-   * outstanding. It keeps neither the process nor the thread alive.
+   * Makes a lane that calls `on_wake` on this thread when events wait. At most one call
+   * is outstanding. The lane keeps neither the process nor the thread alive.
    */
   constructor(onWake: () => void)
-  /** What names this lane in every environment of the process. */
+  /** The lane's number, the same in every environment of the process. */
   get id(): number
   /**
-   * Replies go to the server that has been given this lane from now on; before
-   * that it does nothing. Call `turn` right after: what has come in before was not
-   * announced.
+   * Sends replies to the server that has been given this lane. No-op before a server
+   * has it. Call `turn` right after: events that came before were not announced.
    */
   attach(): void
   /**
-   * This thread drives the server's I/O loop, if there is only one, as long as its
-   * handlers are quick; `on_ready` is called as `on_wake` is. Where it cannot watch the
+   * Lets this thread drive the server's I/O loop, where there is only one, while its
+   * handlers are quick. `on_ready` is called as `on_wake` is. If libuv cannot watch the
    * loop, the loop's own thread goes on driving.
    */
   drive(server: NativeServer, onReady: () => void): void
   /**
-   * Takes the replies in `replies` and `reply_bytes`, then fills `events`
-   * and `event_bytes` with what waits. Returns the number of events; 0 means
-   * that nothing waits and `on_wake` will be called, 2^32 - 1 that the next event
+   * Takes the replies in `replies` and `reply_bytes`, then fills `events` and
+   * `event_bytes` with the events that wait. Returns the number of events. 0 means that
+   * none waits and that `on_wake` will be called. 2^32 - 1 means that the next event
    * needs larger arrays.
    *
-   * Throws for a reply that is not in the agreed form.
+   * Throws for a malformed reply.
    */
   turn(events: Uint32Array, eventBytes: Uint8Array, replies: Uint32Array, replyWords: number, replyBytes: Uint8Array): number
   /**
-   * One reply with arrays of its own, for what does not fit the shared ones.
-   * The words are those of a reply record, but for its offsets.
+   * Sends one reply that does not fit the shared arrays. The arguments are the words of
+   * a reply record, with arrays in place of the offsets.
    */
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
   /**
-   * Takes no more requests. Those that wait, or have no answer yet, get 503;
-   * streaming responses are broken off. It keeps nothing of the server or of
-   * JavaScript's from then on.
+   * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
+   * responses are cut off. From then on the lane holds nothing of the server's or of
+   * JavaScript's.
    */
   close(): void
 }
@@ -71,65 +70,71 @@ export declare class NativeLane {
 export declare class NativeServer {
   /** The bound address: the real port where 0 was asked for. */
   address(): NativeAddress
-  /** Where metrics are served, if they are. */
+  /** The address that metrics are served at, if they are served. */
   metricsAddress(): NativeAddress | null
-  /** What the ids of this server's requests begin with in the access log. */
+  /** What the ids of this server's requests begin with, in the access log. */
   startId(): string
-  /** Opens the access log's file anew. Throws if that fails; the old one stays. */
+  /**
+   * Opens the access log's file anew. Throws if that fails; the log then goes on into the
+   * old file.
+   */
   reopenLog(): void
   /**
-   * The lanes from now on by their numbers, each in its place; a place is empty
-   * with `null`, and where the lane's thread has ended. Requests of a lane that has
-   * lost its place get 503, and what it streams is broken off.
+   * Replaces the lanes. Each place holds a lane's number. A place is empty with `null`,
+   * and where the lane's thread has ended. Requests of a lane that lost its place get
+   * 503, and its streaming responses are cut off.
    */
   setLanes(lanes: Array<number | undefined | null>): void
   /** A snapshot of the counters, as JSON. */
   stats(): string
-  /** Replaces the routes. Requests under way finish with the old ones. */
+  /** Replaces the routes. Requests under way finish with the old routes. */
   reload(routes?: Array<NativeRoute> | undefined | null): void
   /**
-   * Replaces the routes, and the lanes that they lead to: those that had a place before
-   * finish what they have and get no more, the others take what comes. No request is
-   * routed by the one and given to the other.
+   * Replaces the routes and the lanes that they lead to. The old lanes finish the
+   * requests that they have and get no more; the new lanes get those that come. No
+   * request is routed by old routes and given to a new lane, or the other way around.
    */
   swap(routes: Array<NativeRoute> | undefined | null, lanes: Array<number | undefined | null>): void
-  /** Other limits and timeouts from now on, also for open connections. */
+  /** Changes limits and timeouts, also for open connections. */
   retune(tuning: NativeTuning): void
-  /** The descriptor of a connection to the server, past its listener; the caller's own. */
+  /**
+   * Opens a connection to the server without its listener. The caller owns the
+   * descriptor.
+   */
   connect(): number
   /** Closes connections that wait for their next request. */
   closeIdleConnections(): void
-  /** Closes every connection, whatever is under way there, and goes on. */
+  /** Closes every connection, also those with requests under way. The server goes on. */
   closeAllConnections(): void
   /**
-   * For a process that is this server's alone, once it listens for SIGINT and SIGTERM:
-   * these stop the server also while JavaScript is stuck, the second by force, and the
-   * process then ends without JavaScript. Milliseconds are those of the drain.
+   * Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck, the second
+   * signal by force. The process then ends without JavaScript. For a process that runs
+   * only this server and already listens for both. `drain` is in milliseconds.
    */
   guardSignals(drain: number): void
   /**
-   * Stops the server: drains, or cuts every connection. The promise resolves
-   * when it is fully stopped. May be called again, to force.
+   * Stops the server: drains it, or with `force` cuts every connection. The promise
+   * resolves when it is fully stopped. May be called again, to force.
    */
   stop(force: boolean): Promise<void>
 }
 
 /**
- * Cores that this process may use, by its affinity and by the CPU time that control groups
- * (version 1 and 2) give it; at least 1.
+ * Cores that this process may use; at least 1. Its CPU affinity and the CPU quota of its
+ * control groups (version 1 and 2) count.
  */
 export declare function availableCores(): number
 
 /**
- * Binds what [`NativeBound::start`] will listen on, at once, so that its address is
- * known: for an IP address, a unix socket or a descriptor, which need no resolving.
- * Throws as `start` rejects.
+ * Binds at once what [`NativeBound::start`] will listen on, so that the address is known.
+ * For an IP address, a unix socket or a descriptor: these need no resolving. Throws what
+ * `start` rejects with.
  */
 export declare function bind(options: NativeOptions): NativeBound
 
 /**
  * Whether a server listens on the unix socket at this path, or is about to. The file of
- * one that no longer runs is removed, never a live one's.
+ * a server that no longer runs is removed; a live server's file never is.
  */
 export declare function isSocketAlive(path: string): boolean
 
@@ -151,17 +156,20 @@ export interface NativeAddress {
   unix?: string
 }
 
-/** What a lane is told of connections. */
+/** Which events of connections a lane gets. */
 export interface NativeAnnounce {
-  /** That one was opened or closed. */
+  /** A connection was opened or closed. */
   connections: boolean
-  /** That nothing has happened on one for `timeouts.inactive`; then it is not closed. */
+  /**
+   * Nothing has happened on a connection for `timeouts.inactive`. The server then leaves
+   * closing it to the handler.
+   */
   inactive: boolean
-  /** That one was refused. */
+  /** A connection was refused. */
   refused: boolean
 }
 
-/** What to load and how. Checked by `ts/bench/bench.ts`; times are milliseconds. */
+/** The server to load, and how. Checked by `ts/bench/bench.ts`; times are milliseconds. */
 export interface NativeBenchOptions {
   /** Path of a unix socket. Wins over `hostname` and `port`. */
   unix?: string
@@ -183,7 +191,7 @@ export interface NativeBenchOptions {
   threads: number
   /** Connections over all threads. */
   connections: number
-  /** Requests that one connection may have out. */
+  /** Requests that one connection may have under way. */
   pipeline: number
   /** Connections carry more than one request. */
   keepAlive: boolean
@@ -193,9 +201,9 @@ export interface NativeBenchOptions {
   requests?: number
   /** Requests a second; absent: a closed loop. */
   rate?: number
-  /** Before anything is counted. */
+  /** How long the run goes before it counts anything. */
   warmup: number
-  /** For a connection, and for an answer. */
+  /** For a connection to open, and for an answer to arrive. */
   timeout: number
   /** The one right status; absent: any from 200 to 399. */
   expectStatus?: number
@@ -244,23 +252,26 @@ export interface NativeOptions {
   unix?: string
   /** Permissions of its file. Absent: what the umask leaves. */
   unixMode?: number
-  /** Permissions of its file besides what the umask leaves. */
+  /** Permissions of its file in addition to what the umask leaves. */
   unixModeAdds?: number
-  /** `::` is every IPv6 address and no IPv4 one. */
+  /** `::` takes IPv6 connections only. */
   ipv6Only?: boolean
-  /** Host name or IP address; `::` is every address of both families. */
+  /** Host name or IP address; `::` takes IPv4 connections too. */
   hostname: string
   /** TCP port; 0 lets the kernel choose. */
   port: number
-  /** Descriptor of a socket that the process has inherited. Wins over all of these. */
+  /**
+   * Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
+   * and `port`.
+   */
   fd?: number
   /** 1 to 16. */
   ioThreads: number
   /** 1 to 32. */
   workerThreads: number
-  /** Every I/O loop has its own listener; otherwise one acceptor thread. */
+  /** Each I/O loop has a listener of its own; otherwise one acceptor thread accepts. */
   acceptPerLoop: boolean
-  /** Connections the kernel holds until they are accepted. */
+  /** Length of the kernel's accept queue. */
   backlog: number
   /** Tasks that may wait for a worker. */
   queue: number
@@ -270,15 +281,15 @@ export interface NativeOptions {
   bodyMemory: number
   /** Requests at JavaScript handlers at once. Absent: no limit. */
   maxInFlight?: number
-  /** Milliseconds that a JavaScript handler has. Absent: no limit. */
+  /** Milliseconds that a JavaScript handler may take. Absent: no limit. */
   requestTimeout?: number
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */
   timeouts: NativeTimeouts
-  /** What the first lane is told of connections. Absent: nothing. */
+  /** Which events of connections the first lane gets. Absent: none. */
   announce?: NativeAnnounce
-  /** Small bodies stream too, where they have not come with their head. Absent: no. */
+  /** Small bodies stream too, if they did not come with their head. Absent: no. */
   streamSmallBodies?: boolean
   /** Absent: the built-in application. */
   routes?: Array<NativeRoute>
@@ -289,8 +300,8 @@ export interface NativeOptions {
   /** Path of the control socket. Absent: there is none. */
   control?: string
   /**
-   * Peers that may ask for https URLs: `*` for all, `unix`, and ranges as
-   * `address/bits`.
+   * Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
+   * ranges as `address/bits`.
    */
   secured: Array<string>
 }
@@ -303,13 +314,13 @@ export interface NativeRoute {
   pattern: string
   /** Status code, 200 to 599. */
   status: number
-  /** Reason phrase, bytes as sent; absent or empty for that of the status. */
+  /** Reason phrase, bytes as sent. Absent or empty: the phrase of the status. */
   phrase?: Uint8Array
   /** Response fields, in order. */
   fields: Array<NativeField>
   /** Response body. */
   body: Uint8Array
-  /** Goes to the JavaScript handler of this number instead. */
+  /** The JavaScript handler with this number answers instead. */
   handler?: number
 }
 
@@ -317,40 +328,43 @@ export interface NativeRoute {
 export interface NativeTimeouts {
   /** For the whole head to arrive. */
   head: number
-  /** For the next bytes of a body. */
+  /** For the next bytes of a body to arrive. */
   body: number
   /** For the next request of an idle connection. */
   keepAlive: number
-  /** For the peer to take more output. */
+  /** For the client to take more output. */
   write: number
-  /** For requests under way, when stopping. */
+  /** For requests under way, when the server stops. */
   drain: number
   /** For a request to arrive, from its first byte to its last. Absent: no limit. */
   receive?: number
   /**
-   * Without a byte in either direction, while no handler has a request. Absent: no
-   * limit.
+   * Without a byte in either direction, while no handler has a request of the
+   * connection. Absent: no limit.
    */
   inactive?: number
 }
 
-/** What of a running server can be changed. */
+/** The settings that can be changed while a server runs. */
 export interface NativeTuning {
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */
   timeouts: NativeTimeouts
-  /** What the first lane is told of connections. */
+  /** Which events of connections the first lane gets. */
   announce: NativeAnnounce
-  /** One more is closed without an answer. Absent: what the server was started with. */
+  /**
+   * Connections past this many are closed without an answer. Absent: the limit that the
+   * server was started with.
+   */
   maxConnections?: number
 }
 
 /**
- * Starts a server whose handlers run behind the lanes of these numbers; one whose
+ * Starts a server whose handlers run behind the lanes with these numbers. A lane whose
  * thread has ended is left out. Rejects with `code` and a one-line `message`.
  *
- * Resolving a host name may take seconds, so this runs on Node's thread pool.
+ * Runs on Node's thread pool, because resolving a host name may take seconds.
  */
 export declare function start(options: NativeOptions, lanes: Array<number>): Promise<NativeServer>
 
@@ -358,6 +372,6 @@ export declare function start(options: NativeOptions, lanes: Array<number>): Pro
  * Starts a load run on threads of its own. Rejects with `code` and a one-line
  * `message`.
  *
- * Finding the server may take seconds, so this runs on Node's thread pool.
+ * Runs on Node's thread pool, because resolving a host name may take seconds.
  */
 export declare function startBench(options: NativeBenchOptions): Promise<NativeBench>

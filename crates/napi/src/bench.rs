@@ -16,7 +16,7 @@ use crate::options::NativeField;
 use crate::running::{self, Running};
 use crate::server::Failure;
 
-/// What to load and how. Checked by `ts/bench/bench.ts`; times are milliseconds.
+/// The server to load, and how. Checked by `ts/bench/bench.ts`; times are milliseconds.
 #[napi(object)]
 pub struct NativeBenchOptions {
     /// Path of a unix socket. Wins over `hostname` and `port`.
@@ -39,7 +39,7 @@ pub struct NativeBenchOptions {
     pub threads: u32,
     /// Connections over all threads.
     pub connections: u32,
-    /// Requests that one connection may have out.
+    /// Requests that one connection may have under way.
     pub pipeline: u32,
     /// Connections carry more than one request.
     pub keep_alive: bool,
@@ -49,9 +49,9 @@ pub struct NativeBenchOptions {
     pub requests: Option<i64>,
     /// Requests a second; absent: a closed loop.
     pub rate: Option<u32>,
-    /// Before anything is counted.
+    /// How long the run goes before it counts anything.
     pub warmup: u32,
-    /// For a connection, and for an answer.
+    /// For a connection to open, and for an answer to arrive.
     pub timeout: u32,
     /// The one right status; absent: any from 200 to 399.
     pub expect_status: Option<u16>,
@@ -102,10 +102,10 @@ impl From<StartError> for Failure {
 /// Starts a load run on threads of its own. Rejects with `code` and a one-line
 /// `message`.
 ///
-/// Finding the server may take seconds, so this runs on Node's thread pool.
+/// Runs on Node's thread pool, because resolving a host name may take seconds.
 #[napi(ts_return_type = "Promise<NativeBench>")]
 pub fn start_bench(env: Env, options: NativeBenchOptions) -> Result<AsyncTask<StartBench>> {
-    // Its threads run this image's code and may outlive the environment.
+    // The run's threads run code of this library and may outlive the environment.
     retain_current_module_for_unload_safety();
     let plan = options.into_plan().map_err(|failure| failure.into_error(env))?;
     Ok(AsyncTask::new(StartBench(Some(plan))))
@@ -139,7 +139,7 @@ pub struct NativeBench {
 
 #[napi]
 impl NativeBench {
-    /// The run as it stands, as JSON.
+    /// The figures so far, as JSON.
     #[napi]
     pub fn progress(&self) -> Result<String> {
         json(&self.run.progress())
@@ -151,12 +151,13 @@ impl NativeBench {
         self.run.stop();
     }
 
-    /// The report, as JSON, once the run has ended. To be called once.
+    /// Resolves with the report, as JSON, when the run has ended. Call it once.
     #[napi(ts_return_type = "Promise<string>")]
     pub fn result<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred::<String, _>()?;
         let (run, id) = (Arc::downgrade(&self.run), self.id);
-        // Runs on the run's last thread; the inner closure on the JavaScript thread.
+        // The outer closure runs on the run's last thread, the inner one on the JavaScript
+        // thread.
         self.run.on_end(Box::new(move || {
             deferred.resolve(move |env| {
                 let report = run.upgrade().and_then(|run| run.report());

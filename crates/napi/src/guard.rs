@@ -1,9 +1,9 @@
-//! Ends the command when JavaScript does not.
+//! Ends the process on a signal where JavaScript does not.
 //!
-//! Node calls its signal listeners between two turns of JavaScript, so a handler that
-//! never returns would make the process deaf to SIGTERM. A thread of ours hears the
-//! same signals: it begins the drain, cuts it short at the second signal, and ends the
-//! process where JavaScript does not come to it.
+//! Node calls its signal listeners between two turns of JavaScript. A handler that never
+//! returns would therefore make the process deaf to SIGTERM. A thread of ours hears the
+//! same signals. It begins the drain, and cuts it short at the second signal. It ends the
+//! process if JavaScript has not done so in time.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use reactor_server::{Server, Stop};
 use reactor_sys::{Signals, block_signals, exit_now};
 
-/// A terminal and npm both deliver one Ctrl-C to the same process; see `ts/cli/serve.ts`.
+/// Signals closer than this are one: a terminal and npm both deliver the same Ctrl-C; see
+/// `ts/cli/serve.ts`.
 const SAME_SIGNAL: Duration = Duration::from_millis(250);
 
-/// What JavaScript has, once the drain's time is over, to end its threads and run what is
-/// registered for the exit.
+/// How long JavaScript may take after the drain's time to end its threads and to run its
+/// exit listeners.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
 /// The same after a second signal.
 const AFTER_FORCE: Duration = Duration::from_secs(3);
@@ -41,7 +42,7 @@ fn run(server: &Server, signals: &Signals, drain: Duration) {
             && now >= at
         {
             let line = "reactor-rs: JavaScript does not come to an end; ended without it\n";
-            // It may be a pipe that nobody reads, and this must not wait.
+            // A thread of its own writes: stderr may be a pipe that blocks.
             let _ = Builder::new().spawn(move || io::stderr().write_all(line.as_bytes()));
             std::thread::sleep(Duration::from_millis(50));
             exit_now(128 + signal);
@@ -57,7 +58,7 @@ fn run(server: &Server, signals: &Signals, drain: Duration) {
             }
             Some(at) if now - at > SAME_SIGNAL => {
                 let at = now + AFTER_FORCE;
-                // A third one does not put it off.
+                // A third signal does not postpone the end.
                 end = end
                     .map(|(before, code)| if at < before { (at, signal) } else { (before, code) });
                 server.stop(Stop::Force);

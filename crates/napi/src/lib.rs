@@ -1,6 +1,5 @@
-//! The Node binding: JavaScript values in, server types out. This is the only
-//! crate that knows Node, and it decides nothing: the TypeScript side has
-//! checked every option before it arrives here.
+//! The Node binding: JavaScript values in, server types out. This is the only crate that
+//! knows Node. It decides nothing: TypeScript checks every option before it arrives here.
 
 #![deny(unsafe_code)]
 

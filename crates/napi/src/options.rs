@@ -1,4 +1,4 @@
-//! What `start` takes, and its translation into the engine's configuration.
+//! The options of `start`, and their translation into the engine's configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,23 +21,24 @@ pub struct NativeOptions {
     pub unix: Option<String>,
     /// Permissions of its file. Absent: what the umask leaves.
     pub unix_mode: Option<u32>,
-    /// Permissions of its file besides what the umask leaves.
+    /// Permissions of its file in addition to what the umask leaves.
     pub unix_mode_adds: Option<u32>,
-    /// `::` is every IPv6 address and no IPv4 one.
+    /// `::` takes IPv6 connections only.
     pub ipv6_only: Option<bool>,
-    /// Host name or IP address; `::` is every address of both families.
+    /// Host name or IP address; `::` takes IPv4 connections too.
     pub hostname: String,
     /// TCP port; 0 lets the kernel choose.
     pub port: u16,
-    /// Descriptor of a socket that the process has inherited. Wins over all of these.
+    /// Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
+    /// and `port`.
     pub fd: Option<i32>,
     /// 1 to 16.
     pub io_threads: u32,
     /// 1 to 32.
     pub worker_threads: u32,
-    /// Every I/O loop has its own listener; otherwise one acceptor thread.
+    /// Each I/O loop has a listener of its own; otherwise one acceptor thread accepts.
     pub accept_per_loop: bool,
-    /// Connections the kernel holds until they are accepted.
+    /// Length of the kernel's accept queue.
     pub backlog: u32,
     /// Tasks that may wait for a worker.
     pub queue: u32,
@@ -47,15 +48,15 @@ pub struct NativeOptions {
     pub body_memory: i64,
     /// Requests at JavaScript handlers at once. Absent: no limit.
     pub max_in_flight: Option<u32>,
-    /// Milliseconds that a JavaScript handler has. Absent: no limit.
+    /// Milliseconds that a JavaScript handler may take. Absent: no limit.
     pub request_timeout: Option<u32>,
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
     pub timeouts: NativeTimeouts,
-    /// What the first lane is told of connections. Absent: nothing.
+    /// Which events of connections the first lane gets. Absent: none.
     pub announce: Option<NativeAnnounce>,
-    /// Small bodies stream too, where they have not come with their head. Absent: no.
+    /// Small bodies stream too, if they did not come with their head. Absent: no.
     pub stream_small_bodies: Option<bool>,
     /// Absent: the built-in application.
     pub routes: Option<Vec<NativeRoute>>,
@@ -65,8 +66,8 @@ pub struct NativeOptions {
     pub metrics: Option<NativeListen>,
     /// Path of the control socket. Absent: there is none.
     pub control: Option<String>,
-    /// Peers that may ask for https URLs: `*` for all, `unix`, and ranges as
-    /// `address/bits`.
+    /// Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
+    /// ranges as `address/bits`.
     pub secured: Vec<String>,
 }
 
@@ -110,42 +111,44 @@ pub struct NativeLimits {
 pub struct NativeTimeouts {
     /// For the whole head to arrive.
     pub head: u32,
-    /// For the next bytes of a body.
+    /// For the next bytes of a body to arrive.
     pub body: u32,
     /// For the next request of an idle connection.
     pub keep_alive: u32,
-    /// For the peer to take more output.
+    /// For the client to take more output.
     pub write: u32,
-    /// For requests under way, when stopping.
+    /// For requests under way, when the server stops.
     pub drain: u32,
     /// For a request to arrive, from its first byte to its last. Absent: no limit.
     pub receive: Option<u32>,
-    /// Without a byte in either direction, while no handler has a request. Absent: no
-    /// limit.
+    /// Without a byte in either direction, while no handler has a request of the
+    /// connection. Absent: no limit.
     pub inactive: Option<u32>,
 }
 
-/// What a lane is told of connections.
+/// Which events of connections a lane gets.
 #[napi(object)]
 pub struct NativeAnnounce {
-    /// That one was opened or closed.
+    /// A connection was opened or closed.
     pub connections: bool,
-    /// That nothing has happened on one for `timeouts.inactive`; then it is not closed.
+    /// Nothing has happened on a connection for `timeouts.inactive`. The server then leaves
+    /// closing it to the handler.
     pub inactive: bool,
-    /// That one was refused.
+    /// A connection was refused.
     pub refused: bool,
 }
 
-/// What of a running server can be changed.
+/// The settings that can be changed while a server runs.
 #[napi(object)]
 pub struct NativeTuning {
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
     pub timeouts: NativeTimeouts,
-    /// What the first lane is told of connections.
+    /// Which events of connections the first lane gets.
     pub announce: NativeAnnounce,
-    /// One more is closed without an answer. Absent: what the server was started with.
+    /// Connections past this many are closed without an answer. Absent: the limit that the
+    /// server was started with.
     pub max_connections: Option<u32>,
 }
 
@@ -178,13 +181,13 @@ pub struct NativeRoute {
     pub pattern: String,
     /// Status code, 200 to 599.
     pub status: u16,
-    /// Reason phrase, bytes as sent; absent or empty for that of the status.
+    /// Reason phrase, bytes as sent. Absent or empty: the phrase of the status.
     pub phrase: Option<Uint8Array>,
     /// Response fields, in order.
     pub fields: Vec<NativeField>,
     /// Response body.
     pub body: Uint8Array,
-    /// Goes to the JavaScript handler of this number instead.
+    /// The JavaScript handler with this number answers instead.
     pub handler: Option<u32>,
 }
 
@@ -243,8 +246,8 @@ fn listen_at(unix: Option<String>, host: String, port: u16) -> Listen {
     }
 }
 
-/// What TypeScript has checked; a range that is none is left out, so nobody is trusted
-/// by mistake.
+/// The peers that may ask for https URLs. TypeScript has checked the ranges; a malformed
+/// one is left out, so that no peer is trusted by mistake.
 fn secured(peers: &[String]) -> Secured {
     if peers.is_empty() {
         return Secured::None;
@@ -305,7 +308,7 @@ impl NativeTimeouts {
     }
 }
 
-/// The application these routes make; without any, the built-in one.
+/// The application with these routes, or the built-in one if there are none.
 pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
     let Some(routes) = routes else { return Ok(App::builtin()) };
     let mut app = App::new();

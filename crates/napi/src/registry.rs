@@ -1,7 +1,7 @@
-//! Lanes by number, for all environments of the process: a worker thread makes its
-//! lane, and the main thread, which has the server, puts it into a place there.
+//! Lanes by number, for all environments of the process. A JavaScript thread makes its
+//! lane; the main thread looks it up by its number and gives it to the server.
 //!
-//! Touched when a lane is made, given to a server, or dropped; never by a request.
+//! Used when a lane is made, given to a server, or dropped; never by a request.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use reactor_server::Lane;
 
-/// A lane belongs to its thread; being listed keeps none.
+/// Weak, because a lane belongs to its thread.
 static LANES: Mutex<BTreeMap<u32, Weak<Lane>>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU32 = AtomicU32::new(1);
 

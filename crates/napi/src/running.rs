@@ -1,11 +1,10 @@
-//! The servers and load runs of one Node environment, and what happens to them
-//! when it ends.
+//! The servers and load runs of one Node environment, and what happens to them when it
+//! ends.
 //!
-//! They must outlive the JavaScript object that names them (a program may drop
-//! that object and keep serving), and must not outlive the environment that made
-//! them: a `worker_threads` worker that is terminated takes its servers along.
-//! Node gives each environment a thread of its own, so a thread-local list is the
-//! environment's list.
+//! They outlive the JavaScript object that names them: a program may drop that object and
+//! keep serving. They do not outlive the environment that made them: a `worker_threads`
+//! worker that is terminated stops its servers. Node gives each environment a thread of its
+//! own, so a thread-local list is the environment's list.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -34,10 +33,9 @@ thread_local! {
     static LIST: RefCell<List> = RefCell::default();
 }
 
-/// Keeps `running` until [`forget`] or the end of the environment. The number
-/// returned names it.
+/// Keeps `running` until [`forget`] or the end of the environment. Returns its number.
 pub(crate) fn keep(env: &Env, running: Running) -> Result<u32> {
-    // Taken before the list is borrowed: the hook itself borrows it.
+    // The hook borrows the list too, so the list must not be borrowed here.
     let hooked = LIST.with_borrow(|list| list.hooked);
     if !hooked {
         env.add_env_cleanup_hook((), |()| stop_all())?;
@@ -51,13 +49,14 @@ pub(crate) fn keep(env: &Env, running: Running) -> Result<u32> {
     }))
 }
 
-/// Lets go of what has stopped.
+/// Drops a server or a run that has stopped.
 pub(crate) fn forget(id: u32) {
     let running = LIST.with_borrow_mut(|list| list.running.remove(&id));
     drop(running);
 }
 
-/// Runs as the environment ends. Force, not drain: Node will not wait.
+/// Runs when the environment ends. It forces the stop, because Node does not wait for a
+/// drain.
 fn stop_all() {
     let list = LIST.take();
     for running in list.running.values() {

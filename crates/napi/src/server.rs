@@ -20,7 +20,7 @@ use crate::running::{self, Running};
 pub struct Failure {
     code: &'static str,
     message: String,
-    /// The option that it is about, where the code does not tell.
+    /// The option that it is about, where the code does not say so.
     option: Option<&'static str>,
 }
 
@@ -33,14 +33,14 @@ impl Failure {
         Self::new("ERR_REACTOR_INVALID_ROUTE", message)
     }
 
-    /// A JavaScript `Error` whose `code` is ours, and perhaps with an `option`. napi's own
-    /// conversion would put its status name there.
+    /// A JavaScript `Error` with our `code`, and with an `option` where one is known. napi's
+    /// own conversion would set `code` to the name of its status.
     pub(crate) fn into_error(self, env: Env) -> Error {
         let error = JsError::from(Error::new(self.code, self.message)).into_unknown(env);
         if let Some(option) = self.option
             && let Ok(mut object) = error.coerce_to_object()
         {
-            // Without it the error says as much to people.
+            // The message names the option as well, so a failure here loses little.
             let _ = object.set("option", option);
         }
         error.into()
@@ -50,7 +50,7 @@ impl Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            // TypeScript has checked every number, and calls it this.
+            // The code that TypeScript uses for a number out of range.
             StartError::Config(_) => "ERR_REACTOR_INVALID_OPTION",
             _ => error.code(),
         };
@@ -62,8 +62,8 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Cores that this process may use, by its affinity and by the CPU time that control groups
-/// (version 1 and 2) give it; at least 1.
+/// Cores that this process may use; at least 1. Its CPU affinity and the CPU quota of its
+/// control groups (version 1 and 2) count.
 #[napi]
 pub fn available_cores() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -71,31 +71,31 @@ pub fn available_cores() -> u32 {
 }
 
 /// Whether a server listens on the unix socket at this path, or is about to. The file of
-/// one that no longer runs is removed, never a live one's.
+/// a server that no longer runs is removed; a live server's file never is.
 #[napi]
 #[allow(clippy::needless_pass_by_value, reason = "what JavaScript gives is owned")]
 pub fn is_socket_alive(path: String) -> bool {
-    // What cannot be looked at is left alone.
+    // If that cannot be found out, the file stays.
     Listener::is_alive(Path::new(&path)).unwrap_or(true)
 }
 
-/// Starts a server whose handlers run behind the lanes of these numbers; one whose
+/// Starts a server whose handlers run behind the lanes with these numbers. A lane whose
 /// thread has ended is left out. Rejects with `code` and a one-line `message`.
 ///
-/// Resolving a host name may take seconds, so this runs on Node's thread pool.
+/// Runs on Node's thread pool, because resolving a host name may take seconds.
 #[napi(ts_return_type = "Promise<NativeServer>")]
 pub fn start(env: Env, options: NativeOptions, lanes: Vec<u32>) -> Result<AsyncTask<Start>> {
-    // The server's threads run this image's code and may outlive the
-    // environment that loaded it, so it must never be unmapped.
+    // The server's threads run code of this library and may outlive the environment that
+    // loaded it, so the library must never be unmapped.
     retain_current_module_for_unload_safety();
     let lanes = lanes.into_iter().filter_map(registry::find).collect();
     let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
     Ok(AsyncTask::new(Start { config: Some(config), bound: None }))
 }
 
-/// Binds what [`NativeBound::start`] will listen on, at once, so that its address is
-/// known: for an IP address, a unix socket or a descriptor, which need no resolving.
-/// Throws as `start` rejects.
+/// Binds at once what [`NativeBound::start`] will listen on, so that the address is known.
+/// For an IP address, a unix socket or a descriptor: these need no resolving. Throws what
+/// `start` rejects with.
 #[napi]
 pub fn bind(env: Env, options: NativeOptions) -> Result<NativeBound> {
     let bound = options
@@ -105,12 +105,12 @@ pub fn bind(env: Env, options: NativeOptions) -> Result<NativeBound> {
     Ok(NativeBound { address: bound.address().clone(), bound: Mutex::new(Some(bound)) })
 }
 
-/// Sockets that listen and from which nothing is accepted yet.
+/// Bound sockets that no server accepts from yet.
 #[napi]
 pub struct NativeBound {
     address: Address,
-    /// Not borrowed mutably: a start is under way for as long as its promise is, and the
-    /// address may be asked for meanwhile.
+    /// In a mutex, so that `start` needs no mutable borrow: JavaScript may ask for the
+    /// address while the start is under way.
     bound: Mutex<Option<Bound>>,
 }
 
@@ -122,8 +122,8 @@ impl NativeBound {
         NativeAddress::of(&self.address)
     }
 
-    /// Starts a server on what is bound, once; otherwise as the function `start`, with
-    /// options that say the same of where to listen.
+    /// Starts a server on the bound sockets, once. Otherwise it is as the function `start`;
+    /// the options must name the same address.
     #[napi(ts_return_type = "Promise<NativeServer>")]
     pub fn start(
         &self,
@@ -137,7 +137,7 @@ impl NativeBound {
         Ok(AsyncTask::new(Start { config: Some(config), bound: self.take() }))
     }
 
-    /// Listens no more. Does nothing after `start`.
+    /// Closes the sockets. No-op after `start`.
     #[napi]
     pub fn close(&self) {
         if let Some(bound) = self.take() {
@@ -216,27 +216,28 @@ impl NativeServer {
         NativeAddress::of(self.server.address())
     }
 
-    /// Where metrics are served, if they are.
+    /// The address that metrics are served at, if they are served.
     #[napi]
     pub fn metrics_address(&self) -> Option<NativeAddress> {
         self.server.metrics_address().map(NativeAddress::of)
     }
 
-    /// What the ids of this server's requests begin with in the access log.
+    /// What the ids of this server's requests begin with, in the access log.
     #[napi]
     pub fn start_id(&self) -> String {
         format!("{:016x}", self.server.start_id())
     }
 
-    /// Opens the access log's file anew. Throws if that fails; the old one stays.
+    /// Opens the access log's file anew. Throws if that fails; the log then goes on into the
+    /// old file.
     #[napi]
     pub fn reopen_log(&self, env: Env) -> Result<()> {
         self.server.reopen_log().map_err(|error| Failure::from(error).into_error(env))
     }
 
-    /// The lanes from now on by their numbers, each in its place; a place is empty
-    /// with `null`, and where the lane's thread has ended. Requests of a lane that has
-    /// lost its place get 503, and what it streams is broken off.
+    /// Replaces the lanes. Each place holds a lane's number. A place is empty with `null`,
+    /// and where the lane's thread has ended. Requests of a lane that lost its place get
+    /// 503, and its streaming responses are cut off.
     #[napi]
     pub fn set_lanes(&self, lanes: Vec<Option<u32>>) {
         let lanes: Vec<_> = lanes.into_iter().map(|id| id.and_then(registry::find)).collect();
@@ -254,7 +255,7 @@ impl NativeServer {
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
-    /// Replaces the routes. Requests under way finish with the old ones.
+    /// Replaces the routes. Requests under way finish with the old routes.
     #[napi]
     pub fn reload(&self, env: Env, routes: Option<Vec<NativeRoute>>) -> Result<()> {
         let app = options::app(routes).map_err(|failure| failure.into_error(env))?;
@@ -262,9 +263,9 @@ impl NativeServer {
         Ok(())
     }
 
-    /// Replaces the routes, and the lanes that they lead to: those that had a place before
-    /// finish what they have and get no more, the others take what comes. No request is
-    /// routed by the one and given to the other.
+    /// Replaces the routes and the lanes that they lead to. The old lanes finish the
+    /// requests that they have and get no more; the new lanes get those that come. No
+    /// request is routed by old routes and given to a new lane, or the other way around.
     #[napi]
     pub fn swap(
         &self,
@@ -278,13 +279,14 @@ impl NativeServer {
         Ok(())
     }
 
-    /// Other limits and timeouts from now on, also for open connections.
+    /// Changes limits and timeouts, also for open connections.
     #[napi]
     pub fn retune(&self, tuning: NativeTuning) {
         self.server.retune(tuning.into_tuning());
     }
 
-    /// The descriptor of a connection to the server, past its listener; the caller's own.
+    /// Opens a connection to the server without its listener. The caller owns the
+    /// descriptor.
     #[napi]
     pub fn connect(&self) -> Result<i32> {
         self.server
@@ -299,28 +301,28 @@ impl NativeServer {
         self.server.close_idle_connections();
     }
 
-    /// Closes every connection, whatever is under way there, and goes on.
+    /// Closes every connection, also those with requests under way. The server goes on.
     #[napi]
     pub fn close_all_connections(&self) {
         self.server.close_all_connections();
     }
 
-    /// For a process that is this server's alone, once it listens for SIGINT and SIGTERM:
-    /// these stop the server also while JavaScript is stuck, the second by force, and the
-    /// process then ends without JavaScript. Milliseconds are those of the drain.
+    /// Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck, the second
+    /// signal by force. The process then ends without JavaScript. For a process that runs
+    /// only this server and already listens for both. `drain` is in milliseconds.
     #[napi]
     pub fn guard_signals(&self, drain: u32) -> Result<()> {
         guard::guard(Arc::clone(&self.server), Duration::from_millis(drain.into()))
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
-    /// Stops the server: drains, or cuts every connection. The promise resolves
-    /// when it is fully stopped. May be called again, to force.
+    /// Stops the server: drains it, or with `force` cuts every connection. The promise
+    /// resolves when it is fully stopped. May be called again, to force.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn stop<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred::<(), _>()?;
         let id = self.id;
-        // Runs on an engine thread; the inner closure on the JavaScript thread.
+        // The outer closure runs on an engine thread, the inner one on the JavaScript thread.
         self.server.on_stopped(Box::new(move || {
             deferred.resolve(move |_| {
                 running::forget(id);

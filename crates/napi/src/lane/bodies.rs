@@ -1,23 +1,23 @@
-//! Large bodies that several responses have at the same time.
+//! Large bodies that several responses share.
 
 use std::sync::{Arc, Weak};
 
-/// From this size on the engine sends a body from where it lies.
+/// From this size on the engine sends a body without copying it.
 const SHARED_FROM: usize = 16 * 1024;
 
-/// How many are looked at.
+/// How many bodies a new one is compared with.
 const LOOKED_AT: usize = 4;
 
-/// The latest large bodies, as long as a response that has not been sent needs
-/// them. Most programs give many clients the same one: then it is there once,
-/// however many of them are slow.
+/// The latest large bodies, each for as long as an unsent response needs it. Most
+/// programs send many clients the same body. It is in memory once then, however many of
+/// these clients are slow.
 #[derive(Default)]
 pub(super) struct Bodies {
     latest: Vec<Weak<[u8]>>,
 }
 
 impl Bodies {
-    /// A body to share; None for one that is too small for it.
+    /// A shared copy of `bytes`; None where they are too few to share.
     pub(super) fn share(&mut self, bytes: &[u8]) -> Option<Arc<[u8]>> {
         if bytes.len() < SHARED_FROM {
             return None;
@@ -27,7 +27,7 @@ impl Bodies {
         let known =
             self.latest.iter().enumerate().find_map(|(at, body)| Some((at, is_same(body)?)));
         if let Some((at, body)) = known {
-            // What is asked for now and then stays among the latest.
+            // A body that is in use moves to the front, so it stays on the list.
             self.latest[..=at].rotate_right(1);
             return Some(body);
         }
@@ -52,7 +52,7 @@ mod tests {
         let again = bodies.share(&page(1)).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!(*others[1], *page(3));
-        // It was used last: another pushes out the one that was not.
+        // The body used last stays; a new one pushes out the body used longest ago.
         let _new = bodies.share(&page(9)).unwrap();
         assert!(Arc::ptr_eq(&first, &bodies.share(&page(1)).unwrap()));
         assert!(!Arc::ptr_eq(&others[0], &bodies.share(&page(2)).unwrap()));

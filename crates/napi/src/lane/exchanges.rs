@@ -1,26 +1,26 @@
-//! The exchanges that JavaScript has in hand, by number.
+//! The exchanges that JavaScript works on, by number. An exchange is one request and its
+//! answer.
 
 use reactor_server::{Exchange, LaneTask};
 use slab::Slab;
 
-/// Requests that JavaScript has been given and not yet answered.
+/// Requests that JavaScript has been given and has not answered.
 ///
-/// A number is given again only when JavaScript cannot mean its last owner by
-/// it any more. Where JavaScript ends an exchange that is at once. Where the
-/// engine does, JavaScript goes on to use the number until it has dispatched
-/// the event that says so; its replies from before that come with its next
-/// turn, and only then is the number free.
+/// A number is used again only when JavaScript can no longer mean the exchange that had it.
+/// If JavaScript ends an exchange, its number is free at once. If the engine ends it,
+/// JavaScript uses the number until it has dispatched the event that says so. Its replies
+/// from before that event come with its next turn; after them the number is free.
 #[derive(Default)]
 pub(super) struct Exchanges {
     slab: Slab<Open>,
-    /// The newest of each connection, by I/O thread and slot. A connection has
-    /// few, so that to look through them is less than to hash.
+    /// The newest of each connection, by I/O thread and slot. A connection has few
+    /// exchanges, so walking through them costs less than hashing.
     newest: Vec<Vec<Option<u32>>>,
-    /// Those that the engine has ended in this turn.
+    /// Numbers of the exchanges that the engine has ended in this turn.
     over: Vec<u32>,
-    /// How many have ended since that was last asked.
+    /// How many have ended since [`take_ended`](Self::take_ended) was last called.
     ended: usize,
-    /// Why responses could not be sent, with the numbers that their exchanges had.
+    /// Why responses could not be sent, by the numbers of their exchanges.
     unsendable: Vec<(u32, String)>,
 }
 
@@ -28,9 +28,9 @@ struct Open {
     exchange: Exchange,
     /// None once a streaming response has begun.
     task: Option<LaneTask>,
-    /// The engine has ended it: no reply to it counts.
+    /// The engine has ended it: replies to it are dropped.
     is_over: bool,
-    /// Those of the same slot that came before and after it.
+    /// The exchanges of the same slot before and after this one.
     older: Option<u32>,
     newer: Option<u32>,
 }
@@ -67,7 +67,7 @@ impl Exchanges {
         None
     }
 
-    /// What goes by the number, if it still takes replies.
+    /// The exchange with this number, if it still takes replies.
     pub(super) fn exchange(&self, id: u32) -> Option<Exchange> {
         self.slab.get(id as usize).filter(|open| !open.is_over).map(|open| open.exchange)
     }
@@ -77,7 +77,7 @@ impl Exchanges {
         self.slab.get_mut(id as usize)?.task.take()
     }
 
-    /// JavaScript ends an exchange; gives its task if no response has begun.
+    /// JavaScript ends an exchange. Returns its task if no response has begun.
     pub(super) fn remove(&mut self, id: u32) -> Option<LaneTask> {
         let open = self.slab.try_remove(id as usize)?;
         self.unlink(&open);
@@ -85,7 +85,7 @@ impl Exchanges {
         open.task
     }
 
-    /// The engine ends an exchange, and tells JavaScript in this turn.
+    /// The engine ends an exchange and tells JavaScript in this turn.
     pub(super) fn end(&mut self, id: u32) {
         if let Some(open) = self.slab.get_mut(id as usize) {
             open.is_over = true;
@@ -93,8 +93,8 @@ impl Exchanges {
         }
     }
 
-    /// Those that the engine had ended in the last turn, whose replies have been
-    /// taken by now: their tasks, where no response has begun.
+    /// Frees the numbers of exchanges that the engine ended in the last turn; the caller
+    /// has taken their replies. Returns the tasks of those without a response.
     pub(super) fn take_over(&mut self) -> Vec<LaneTask> {
         let mut over = std::mem::take(&mut self.over);
         let tasks = over.drain(..).filter_map(|id| self.remove(id)).collect();
@@ -102,17 +102,17 @@ impl Exchanges {
         tasks
     }
 
-    /// The response to this one cannot be sent.
+    /// Notes that the response to `id` cannot be sent.
     pub(super) fn note_unsendable(&mut self, id: u32, why: String) {
         self.unsendable.push((id, why));
     }
 
-    /// What was noted since that was last asked.
+    /// What has been noted since the last call.
     pub(super) fn take_unsendable(&mut self) -> Vec<(u32, String)> {
         std::mem::take(&mut self.unsendable)
     }
 
-    /// Ends them all.
+    /// Ends all exchanges.
     pub(super) fn take_all(&mut self) -> Vec<(Exchange, Option<LaneTask>)> {
         self.newest.clear();
         self.over.clear();
@@ -120,7 +120,7 @@ impl Exchanges {
         self.slab.drain().map(|open| (open.exchange, open.task)).collect()
     }
 
-    /// How many have ended since this was last called.
+    /// How many have ended since the last call.
     pub(super) fn take_ended(&mut self) -> usize {
         std::mem::take(&mut self.ended)
     }
@@ -150,6 +150,6 @@ impl Exchanges {
 }
 
 fn id_of(key: usize) -> u32 {
-    // As many as there are requests in flight: far below u32::MAX.
+    // Keys are bounded by the requests in flight, far below u32::MAX.
     u32::try_from(key).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Events into JavaScript's arrays.
+//! Writes events into JavaScript's arrays.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -14,15 +14,15 @@ use super::words::{
     OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
 };
 
-/// Writes events one behind the other. Their heads lie together from the front of the
-/// bytes, because JavaScript makes one text of them, and bodies from the back.
+/// Writes the events of one turn. Heads fill the bytes from the front, without gaps,
+/// because JavaScript decodes them as one text. Bodies fill the bytes from the back.
 pub(super) struct Fill<'a> {
     words: &'a mut [u32],
     bytes: &'a mut [u8],
     word: usize,
-    /// The end of the heads.
+    /// Where the heads end.
     byte: usize,
-    /// The beginning of the bodies.
+    /// Where the bodies begin.
     bodies: usize,
     count: u32,
     /// When the turn began.
@@ -35,7 +35,7 @@ pub(super) struct Fill<'a> {
 
 /// What became of an event.
 pub(super) enum Filled {
-    /// It is in the arrays, or was for nobody any more.
+    /// It is in the arrays, or its exchange is over and it was dropped.
     Done,
     /// The arrays are full.
     NoRoom(Box<LaneEvent>),
@@ -52,7 +52,7 @@ impl<'a> Fill<'a> {
         Self { words, bytes, word: 0, byte: 0, bodies, count: 0, now, lane, begun: 0, waits }
     }
 
-    /// Tells the lane what has been taken out of it. Returns the number of events.
+    /// Tells the lane how many requests were taken out of it. Returns the number of events.
     pub(super) fn finish(self) -> u32 {
         self.lane.begun(self.begun);
         self.count
@@ -62,8 +62,8 @@ impl<'a> Fill<'a> {
         self.count
     }
 
-    /// Says why a response could not be sent. It is left out where there is no room: the
-    /// client has its answer, and many that say the same say no more.
+    /// Writes why a response could not be sent. No-op where there is no room: the client
+    /// has its answer, and other such events say the same.
     pub(super) fn unsendable(&mut self, id: u32, why: &str) {
         if self.room(4, why.len()) {
             let at = self.put(why.as_bytes());
@@ -79,7 +79,7 @@ impl<'a> Fill<'a> {
     ) -> Filled {
         match event {
             LaneEvent::Request(task) if task.is_late(self.now) => {
-                // A thread that has fallen behind should not work for nobody.
+                // The engine answers it with 503, so a handler would work in vain.
                 self.begun += 1;
                 self.lane.answered(1);
                 replies.push(LaneReply::Late(task));
@@ -139,7 +139,7 @@ impl<'a> Fill<'a> {
         }
     }
 
-    /// Writes what has become of a connection, if there is room for it.
+    /// Writes what happened to a connection, if there is room for it.
     fn connection(&mut self, event: &ConnectionEvent) -> bool {
         // An IPv6 address takes 39 characters at most.
         if !self.room(7, 39) {
@@ -161,8 +161,7 @@ impl<'a> Fill<'a> {
         true
     }
 
-    /// A client's address and port as the records have them, and whether the address is
-    /// text.
+    /// A client's address and port as words of a record, and whether the address is text.
     fn peer(&mut self, peer: Option<SocketAddr>) -> (u32, u32, bool) {
         let Some(peer) = peer else { return (0, 0, false) };
         let port = u32::from(peer.port());
@@ -239,7 +238,7 @@ impl<'a> Fill<'a> {
             out[2] = base + field.value.start;
             out[3] = field.value.end - field.value.start;
         }
-        // Places of parameters count from the path.
+        // Places of parameters are relative to the path.
         let path = base + head.path().start;
         for (out, (_, place)) in param_words.chunks_exact_mut(4).zip(request.params().iter()) {
             out.copy_from_slice(&[0, 0, path + length(place.start), length(place.len())]);
@@ -276,6 +275,6 @@ impl<'a> Fill<'a> {
 }
 
 fn length(n: usize) -> u32 {
-    // All are lengths within arrays that JavaScript made, below 4 GiB.
+    // Lengths lie within arrays that JavaScript made, which are below 4 GiB.
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -1,16 +1,17 @@
-//! The way to JavaScript handlers: one native call moves a whole batch.
+//! A lane's end at JavaScript: one native call moves a whole batch.
 //!
-//! JavaScript owns four arrays and passes them to [`NativeLane::turn`], which
-//! takes the replies out of two and puts the events that wait into the other
-//! two. Native code touches them inside that call only, on the JavaScript
-//! thread, so nothing is shared between threads but the engine's own queues.
-//! What the words mean is in `words.rs`, and for JavaScript in `ts/lane/record.ts`.
+//! A lane is the channel that carries events to one handler thread and replies back.
+//! JavaScript owns four arrays and passes them to [`NativeLane::turn`]. The call takes
+//! replies out of two arrays and writes events into the other two. Native code touches
+//! the arrays inside that call only, on the JavaScript thread. So threads share nothing
+//! but the engine's own queues. `words.rs` defines the words of the records, and
+//! `ts/lane/record.ts` defines the same for JavaScript.
 
 mod bodies;
 mod exchanges;
 mod fill;
-mod patience;
 mod replies;
+mod spin;
 mod watch;
 mod words;
 
@@ -27,23 +28,22 @@ use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Ownership};
 use self::bodies::Bodies;
 use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
-use self::patience::Patience;
+use self::spin::SpinPolicy;
 use self::watch::Watch;
 use self::words::TOO_SMALL;
 use crate::registry;
 use crate::server::NativeServer;
 
-/// Requests that may wait for a JavaScript thread. Beyond it the I/O loops
-/// stop reading the sockets that have more.
+/// Requests that may wait for a JavaScript thread. Past that, I/O loops stop reading the
+/// sockets that bring more.
 const CAPACITY: usize = 4096;
 
-/// Turns without a rest after which libuv need not watch the I/O loop until the
-/// next one. Whatever a watched epoll instance has to report it reports twice, to
-/// itself and to the instance that watches it, and the sender pays for it.
-/// To begin and to end watching costs two calls of the system.
+/// Turns without a rest after which libuv stops watching the I/O loop until the next rest.
+/// A watched epoll instance reports each event twice: to itself and to its watcher. The
+/// sender pays for the second report. Starting and stopping the watch is two system calls.
 const UNWATCHED_AFTER: u32 = 16;
 
-/// The macro takes a plain `&mut` for a class; by these names it sees arrays.
+/// The `napi` macro takes a plain `&mut` for a class. Behind these names it sees arrays.
 type Words<'a> = &'a mut [u32];
 type Bytes<'a> = &'a mut [u8];
 
@@ -53,29 +53,29 @@ pub struct NativeLane {
     lane: Arc<Lane>,
     /// Its number in the process.
     id: u32,
-    /// None until the server it serves has started.
+    /// None until the server that it serves has started.
     replies: Option<LaneReplies>,
     exchanges: Exchanges,
     bodies: Bodies,
-    /// Events that have been taken from the lane and wait for room in JavaScript's
-    /// arrays.
+    /// Events taken from the lane that wait for room in JavaScript's arrays.
     events: VecDeque<LaneEvent>,
-    /// The I/O loop that this thread may drive.
+    /// The I/O loop that this thread may drive, if there is one.
     drives: Option<Driving>,
     wake: Arc<Wake>,
 }
 
 type OnWake = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// Calls JavaScript when events wait, until the lane is closed. Node holds the function,
-/// which holds whatever it uses, the lane's object included: as long as this is there,
-/// none of them is ever collected.
+/// Calls JavaScript when events wait, until the lane is closed.
+///
+/// Node holds the function, and the function holds all that it uses, the lane's object
+/// included. None of that is collected before [`release`](Self::release).
 struct Wake(RwLock<Option<OnWake>>);
 
 impl Wake {
     fn call(&self) {
         if let Some(on_wake) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            // Fails only once the environment is going; then nobody waits.
+            // Fails only while the environment ends; then no JavaScript waits for events.
             on_wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
@@ -86,20 +86,20 @@ impl Wake {
     }
 }
 
-/// How this thread drives an I/O loop: ownership, and what tells of its events
-/// while JavaScript rests.
+/// What this thread needs to drive an I/O loop.
 struct Driving {
     ownership: Arc<Ownership>,
+    /// Tells of the loop's events while JavaScript rests.
     watch: Watch,
-    patience: Patience,
+    spin: SpinPolicy,
     /// Turns since the thread last rested.
     turns: u32,
 }
 
 #[napi]
 impl NativeLane {
-    /// `on_wake` is called on this thread when events wait; at most one call is
-    /// outstanding. It keeps neither the process nor the thread alive.
+    /// Makes a lane that calls `on_wake` on this thread when events wait. At most one call
+    /// is outstanding. The lane keeps neither the process nor the thread alive.
     #[napi(constructor)]
     pub fn new(on_wake: Function<'_, (), ()>) -> Result<Self> {
         let wake = on_wake
@@ -119,23 +119,22 @@ impl NativeLane {
         Ok(Self { lane, id, replies: None, exchanges, bodies, events, drives: None, wake })
     }
 
-    /// What names this lane in every environment of the process.
+    /// The lane's number, the same in every environment of the process.
     #[napi(getter)]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// Replies go to the server that has been given this lane from now on; before
-    /// that it does nothing. Call `turn` right after: what has come in before was not
-    /// announced.
+    /// Sends replies to the server that has been given this lane. No-op before a server
+    /// has it. Call `turn` right after: events that came before were not announced.
     #[napi]
     pub fn attach(&mut self) {
         self.lane.serve();
         self.replies = self.lane.replies();
     }
 
-    /// This thread drives the server's I/O loop, if there is only one, as long as its
-    /// handlers are quick; `on_ready` is called as `on_wake` is. Where it cannot watch the
+    /// Lets this thread drive the server's I/O loop, where there is only one, while its
+    /// handlers are quick. `on_ready` is called as `on_wake` is. If libuv cannot watch the
     /// loop, the loop's own thread goes on driving.
     #[napi]
     pub fn drive(&mut self, env: Env, server: &NativeServer, on_ready: Function<'_, (), ()>) {
@@ -143,17 +142,16 @@ impl NativeLane {
             && let Ok(watch) = Watch::new(&env, ownership.fd().as_raw_fd(), &on_ready)
         {
             ownership.offer(&self.lane);
-            self.drives =
-                Some(Driving { ownership, watch, patience: Patience::default(), turns: 0 });
+            self.drives = Some(Driving { ownership, watch, spin: SpinPolicy::default(), turns: 0 });
         }
     }
 
-    /// Takes the replies in `replies` and `reply_bytes`, then fills `events`
-    /// and `event_bytes` with what waits. Returns the number of events; 0 means
-    /// that nothing waits and `on_wake` will be called, 2^32 - 1 that the next event
+    /// Takes the replies in `replies` and `reply_bytes`, then fills `events` and
+    /// `event_bytes` with the events that wait. Returns the number of events. 0 means that
+    /// none waits and that `on_wake` will be called. 2^32 - 1 means that the next event
     /// needs larger arrays.
     ///
-    /// Throws for a reply that is not in the agreed form.
+    /// Throws for a malformed reply.
     #[napi]
     pub fn turn(
         &mut self,
@@ -191,8 +189,8 @@ impl NativeLane {
                 if fill.count() > 0 {
                     break;
                 }
-                let waits = owns && self.drives.as_mut().is_some_and(|it| it.patience.wait());
-                if !waits && self.lane.rest() {
+                let again = owns && self.drives.as_mut().is_some_and(|it| it.spin.spin());
+                if !again && self.lane.rest() {
                     if self.drives.as_mut().is_none_or(|it| it.may_rest(owns)) {
                         break;
                     }
@@ -211,12 +209,12 @@ impl NativeLane {
             }
         }
         let count = fill.finish();
-        // After that: it tells loops that wait for room.
+        // After `finish`: the flush tells loops that wait for room.
         sink.flush(&self.lane);
         if count > 0
             && let Some(driving) = &mut self.drives
         {
-            driving.patience.rewarded();
+            driving.spin.found_work();
             if !owns {
                 driving.ownership.ask();
             }
@@ -225,8 +223,8 @@ impl NativeLane {
         Ok(if count == 0 && !self.events.is_empty() { TOO_SMALL } else { count })
     }
 
-    /// One reply with arrays of its own, for what does not fit the shared ones.
-    /// The words are those of a reply record, but for its offsets.
+    /// Sends one reply that does not fit the shared arrays. The arguments are the words of
+    /// a reply record, with arrays in place of the offsets.
     #[napi]
     #[allow(clippy::too_many_arguments, reason = "the fields of one record")]
     pub fn send(
@@ -249,9 +247,9 @@ impl NativeLane {
         taken
     }
 
-    /// Takes no more requests. Those that wait, or have no answer yet, get 503;
-    /// streaming responses are broken off. It keeps nothing of the server or of
-    /// JavaScript's from then on.
+    /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
+    /// responses are cut off. From then on the lane holds nothing of the server's or of
+    /// JavaScript's.
     #[napi]
     pub fn close(&mut self) {
         self.lane.close();
@@ -286,19 +284,19 @@ impl NativeLane {
 }
 
 impl Driving {
-    /// A turn of the loop, if this thread has its ownership.
+    /// Runs a turn of the loop if this thread owns it. Returns whether it does.
     fn turn(&mut self) -> bool {
         let drives = self.ownership.drive();
         self.turns = self.turns.saturating_add(1);
-        // The loop's own thread watches now, or nobody need: this one is busy.
+        // Either the loop's own thread drives again, or this thread is too busy to rest.
         if !drives || self.turns == UNWATCHED_AFTER {
             self.watch.stop();
         }
         drives
     }
 
-    /// Whether this thread may rest, having seen that it had ownership or not. If so
-    /// it does, and where it has ownership it is called when there is something to do.
+    /// Whether this thread may rest; `owns` says whether it drives the loop. If it may and
+    /// drives, libuv watches the loop from now on and calls JavaScript when it is ready.
     fn may_rest(&mut self, owns: bool) -> bool {
         let may = if owns { self.ownership.may_rest() } else { !self.ownership.is_lanes() };
         if may {

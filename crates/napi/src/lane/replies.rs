@@ -11,7 +11,7 @@ use super::words::{
     PULL, RESPONSE, TEXT,
 };
 
-/// One reply; a field that its kind does not have is empty.
+/// One reply. Fields that its kind does not have are empty.
 pub(super) struct Reply<'a> {
     pub(super) kind: u32,
     pub(super) id: u32,
@@ -23,8 +23,8 @@ pub(super) struct Reply<'a> {
     pub(super) length_high: u32,
 }
 
-/// Takes all records of one batch. One that is not in the agreed form is an
-/// error, and ends the batch: it means that our own TypeScript is wrong.
+/// Takes all records of one batch. A malformed record is an error and ends the batch: it
+/// is a defect of our own TypeScript.
 pub(super) fn take(
     mut words: &[u32],
     bytes: &[u8],
@@ -73,7 +73,7 @@ pub(super) fn take(
     Ok(())
 }
 
-/// Takes one reply. One for an exchange that is over says nothing.
+/// Takes one reply. No-op if its exchange is over.
 pub(super) fn apply(
     reply: &Reply<'_>,
     exchanges: &mut Exchanges,
@@ -100,7 +100,7 @@ pub(super) fn apply(
             let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
             ask(&mut task, reply.flags);
             if let Err(error) = respond(task.response(), reply) {
-                // JavaScript goes on to its end, which the loop will not heed.
+                // JavaScript goes on sending until its end; the loop drops that.
                 task.fail();
                 exchanges.note_unsendable(reply.id, error.to_string());
             } else {
@@ -115,7 +115,7 @@ pub(super) fn apply(
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
         END | ABORT => {
             sink.push(match exchanges.remove(reply.id) {
-                // Nothing has been said of it.
+                // It has no response.
                 Some(task) => LaneReply::Dropped(task),
                 None if reply.kind == END => LaneReply::End(exchange),
                 None => LaneReply::Abort(exchange),
@@ -127,7 +127,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What becomes of the connection after the response.
+/// Tells the task whether its connection closes after the response.
 fn ask(task: &mut LaneTask, flags: u32) {
     if flags & CLOSE != 0 {
         task.close();
@@ -136,7 +136,7 @@ fn ask(task: &mut LaneTask, flags: u32) {
     }
 }
 
-/// Ends a connection, at once or behind its answers.
+/// Ends a connection, at once or after its answers.
 fn end_connection(
     kind: u32,
     [io_thread, slot, number]: [u32; 3],
@@ -178,7 +178,7 @@ fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<()
             fields = rest;
             continue;
         }
-        // A name that is no ASCII is no token either.
+        // A token is ASCII, so any other name is refused.
         response.field(std::str::from_utf8(name).unwrap_or("\u{fffd}"), value)?;
         fields = rest;
     }

@@ -1,8 +1,8 @@
 //! A descriptor in Node's own event loop.
 //!
-//! Node-API gives out the libuv loop of an environment (napi_get_uv_event_loop)
-//! and Node exports libuv's functions to add-ons; their forms are fixed for
-//! all of libuv 1. Everything here happens on the environment's thread.
+//! Node-API gives out the libuv loop of an environment (napi_get_uv_event_loop). Node
+//! exports libuv's functions to add-ons, and libuv 1 keeps their signatures. Everything
+//! here runs on the environment's thread.
 
 #![allow(unsafe_code)]
 
@@ -50,9 +50,8 @@ struct Shared {
     closing: Cell<bool>,
 }
 
-/// Calls a JavaScript function whenever a descriptor is ready for reading,
-/// between [`start`](Self::start) and [`stop`](Self::stop). Does not keep the
-/// process alive.
+/// Calls a JavaScript function whenever a descriptor is ready for reading, between
+/// [`start`](Self::start) and [`stop`](Self::stop). It does not keep the process alive.
 pub(super) struct Watch(Rc<Shared>);
 
 impl Watch {
@@ -79,8 +78,8 @@ impl Watch {
             started: Cell::new(false),
             closing: Cell::new(false),
         });
-        // SAFETY: the loop is this thread's, the room is large enough and does
-        // not move, and lives until libuv has called `on_closed`.
+        // SAFETY: the loop is this thread's. The room is large enough, does not move, and
+        // lives until libuv has called `on_closed`.
         let status = unsafe { uv_poll_init(uv, handle, fd) };
         if status != 0 {
             // SAFETY: made above.
@@ -92,9 +91,8 @@ impl Watch {
         }
         let data = Rc::into_raw(Rc::clone(&shared)).cast_mut().cast::<c_void>();
         let mut hook = ptr::null_mut();
-        // SAFETY: the handle is initialised; libuv's share of `data` is given
-        // back in `on_closed`. The hook runs at most once, before that, since
-        // `on_closed` removes it.
+        // SAFETY: the handle is initialised. `on_closed` gives libuv's share of `data` back.
+        // The hook runs at most once and before that, because `on_closed` removes it.
         check(unsafe {
             uv_handle_set_data(handle, data);
             uv_unref(handle);
@@ -104,7 +102,7 @@ impl Watch {
         Ok(Self(shared))
     }
 
-    /// Watches from now on.
+    /// Starts watching; no-op if it watches already.
     pub(super) fn start(&self) {
         if !self.0.closing.get() && !self.0.started.replace(true) {
             // SAFETY: the handle is initialised and not closing.
@@ -112,7 +110,7 @@ impl Watch {
         }
     }
 
-    /// Watches no more.
+    /// Stops watching; no-op if it does not watch.
     pub(super) fn stop(&self) {
         if !self.0.closing.get() && self.0.started.replace(false) {
             // SAFETY: the handle is initialised and not closing.
@@ -142,9 +140,8 @@ unsafe extern "C" fn on_ready(handle: *mut UvPoll, _status: c_int, _events: c_in
     let Shared { env, function, .. } = unsafe { &*uv_handle_get_data(handle).cast::<Shared>() };
     let (env, function) = (*env, *function);
     let mut scope = ptr::null_mut();
-    // SAFETY: the environment is alive: its teardown closes the handle first.
-    // No JavaScript is running on this thread, so a scope is opened for the
-    // values, and closed in any case.
+    // SAFETY: the environment is alive, because its teardown closes the handle first. No
+    // JavaScript runs on this thread, so the values get a scope, which is always closed.
     unsafe {
         if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
             return;
@@ -181,8 +178,8 @@ unsafe extern "C" fn on_teardown(_: sys::napi_async_cleanup_hook_handle, data: *
 unsafe extern "C" fn on_closed(handle: *mut UvPoll) {
     // SAFETY: takes back the share that `new` gave libuv.
     let shared = unsafe { Rc::from_raw(uv_handle_get_data(handle).cast::<Shared>()) };
-    // SAFETY: both were made in `new`; the environment waits for the hook's
-    // removal, so it is alive.
+    // SAFETY: `new` made both. The environment is alive, because it waits until the hook
+    // is removed.
     unsafe {
         sys::napi_delete_reference(shared.env, shared.function);
         sys::napi_remove_async_cleanup_hook(shared.hook.get());

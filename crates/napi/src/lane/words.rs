@@ -1,82 +1,82 @@
 //! The records that cross between native code and JavaScript, in u32 words.
 //!
-//! Word 0 of each is its kind, and above the low eight bits its length in
-//! words; word 1 is the id of the exchange.
+//! The low eight bits of word 0 are the kind of the record; the bits above are its length
+//! in words. Word 1 is the id of the exchange.
 
-/// A request; [`REQUEST_WORDS`], then four words a field, then four a parameter. `[19]`
-/// is its connection's slot.
+/// A request: [`REQUEST_WORDS`] words, then four for each field, then four for each
+/// parameter. `[19]` is its connection's slot.
 pub(super) const REQUEST: u32 = 1;
-/// `[2]` offset and `[3]` length of the next bytes of a request's body.
+/// The next bytes of a request's body: `[2]` offset, `[3]` length.
 pub(super) const BODY: u32 = 2;
 /// The request's body is complete.
 pub(super) const BODY_END: u32 = 3;
-/// The exchange is over: the client is gone, or with a status in `[2]` the engine has
-/// refused the rest of the request's body and answered with that.
+/// The exchange is over. With 0 in `[2]` the client is gone. With a status there the
+/// engine has refused the rest of the request's body and answered with that status.
 pub(super) const GONE: u32 = 4;
-/// `[2]` bytes of the streaming response have left.
+/// The engine has sent `[2]` more bytes of the streaming response.
 pub(super) const ACK: u32 = 5;
 /// The client has sent its last byte; it may still read.
 pub(super) const HALF_CLOSED: u32 = 6;
-/// The request has been answered with 503, because no response came in time; the
+/// The engine has answered the request with 503, because no response came in time. The
 /// exchange is over.
 pub(super) const TIMED_OUT: u32 = 7;
-/// The response could not be sent, and a 500 went in its place; `[2]` offset and `[3]`
-/// length of why, as text. The exchange is over.
+/// The response could not be sent, and the engine sent a 500 in its place. `[2]` and
+/// `[3]` are offset and length of the reason, as text. The exchange is over.
 pub(super) const UNSENDABLE: u32 = 8;
 
-/// Of a connection: `[1]` its I/O thread, `[2]` its slot, `[3]` its number, `[4]` 1 where
-/// the address is text, `[5]` and `[6]` the address as of a request, all zero on a unix
-/// socket. It was accepted,
+/// A connection was accepted. `[1]` is its I/O thread, `[2]` its slot, `[3]` its number.
+/// `[4]` is 1 where the address is text. `[5]` and `[6]` are the address as in a request,
+/// zero on a unix socket. The next three records have the same words.
 pub(super) const OPENED: u32 = 16;
-/// is no more,
+/// A connection is closed.
 pub(super) const CLOSED: u32 = 17;
-/// was not used for a while, or
+/// A connection was not used for a while.
 pub(super) const INACTIVE: u32 = 18;
-/// was refused.
+/// A connection was refused.
 pub(super) const REFUSED: u32 = 19;
 
-/// What a turn returns in the place of a number of events when not even one fits
+/// What a turn returns instead of a number of events when the first event does not fit
 /// the arrays.
 pub(super) const TOO_SMALL: u32 = u32::MAX;
 
+/// Words of a request before its fields.
 pub(super) const REQUEST_WORDS: usize = 20;
 
-/// Flags of a request. In the bits from [`THREAD_SHIFT`] on is the number of its I/O
-/// thread, which with `[17]` and `[18]`, its connection and its place there, is its
-/// id in the access log.
+/// Flags of a request. The bits from [`THREAD_SHIFT`] on are the number of its I/O thread.
+/// That number, its connection `[17]` and its place there `[18]` are its id in the access
+/// log.
 pub(super) const HTTP_1_0: u32 = 1;
 pub(super) const BODY_STREAMS: u32 = 2;
 pub(super) const HAS_BODY: u32 = 4;
 pub(super) const PEER_IS_TEXT: u32 = 16;
 pub(super) const THREAD_SHIFT: u32 = 16;
 
-/// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and
-/// length of the fields, `[6]` and `[7]` of the body.
+/// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and length of the
+/// fields, `[6]` and `[7]` those of the body.
 pub(super) const RESPONSE: u32 = 1;
-/// The head of a streaming response, and its first bytes; with
-/// [`DECLARED`], `[8]` and `[9]` are the low and high word of its length.
+/// The head of a streaming response and its first bytes. With [`DECLARED`], `[8]` and
+/// `[9]` are the low and high word of its length.
 pub(super) const HEAD: u32 = 2;
-/// `[2]` offset and `[3]` length of the next bytes.
+/// The next bytes of a streaming response: `[2]` offset, `[3]` length.
 pub(super) const CHUNK: u32 = 3;
 /// The streaming response is complete.
 pub(super) const END: u32 = 4;
 /// The streaming response has failed.
 pub(super) const ABORT: u32 = 5;
-/// `[2]` bytes of the request's body have been taken.
+/// The handler has taken `[2]` more bytes of the request's body.
 pub(super) const PULL: u32 = 6;
 
-/// The connection of `[1]`, `[2]` and `[3]` shall end at once,
+/// Ends the connection of `[1]`, `[2]` and `[3]` (see [`OPENED`]) at once.
 pub(super) const CUT: u32 = 16;
-/// or behind the answers that are under way.
+/// Ends that connection after the answers that are under way.
 pub(super) const FINISH: u32 = 17;
 
-/// Flags of a response; [`TEXT`] and [`JSON_TEXT`] are content types that its fields
-/// leave out.
+/// Flags of a response. [`TEXT`] and [`JSON_TEXT`] stand for a Content-Type field.
 pub(super) const TEXT: u32 = 1;
 pub(super) const CLOSE: u32 = 2;
 pub(super) const DECLARED: u32 = 4;
 pub(super) const JSON_TEXT: u32 = 8;
-/// The client is asked to close the connection, which is kept.
+/// The response asks the client to close the connection; the engine keeps it.
 pub(super) const ASKS_TO_CLOSE: u32 = 256;
-/// What the body of GET's answer would be long is unknown; for an answer to HEAD.
+/// For an answer to HEAD: the length of the body that GET would get is unknown.
 pub(super) const NO_LENGTH: u32 = 16;
