@@ -1,11 +1,13 @@
-// `npm run docs`: the parts of docs/ that are made from their sources. Options come from
-// ts/options/table.ts, ts/cli/flags.ts and the comments in ts/types/options.ts, errors from ts/errors/errors.ts,
-// benchmarks from bench/results. `--check` writes nothing, and fails where a page is not what
-// it would write.
+// `npm run docs`: the parts of docs/ and ARCHITECTURE.md that are made from their sources.
+// Options come from ts/options/table.ts, ts/cli/flags.ts and the comments in
+// ts/types/options.ts, errors from ts/errors/errors.ts, benchmarks from bench/results, maps of
+// crates from scripts/imports/rust.mjs. `--check` writes nothing, and fails where a page is not
+// what it would write.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { mapOf, PROTO, SERVER } from './imports/rust.mjs';
 import { ROOT, setup } from './setup.mjs';
 
 const DOCS = join(ROOT, 'docs');
@@ -17,13 +19,13 @@ const PART = /(<!-- npm run docs: (\S+) -->\n)[\s\S]*?(<!-- end -->)/g;
 export async function stalePages() {
   const parts = await makeParts();
   const stale = new Map();
-  for (const name of readdirSync(DOCS).filter((file) => file.endsWith('.md'))) {
-    const file = join(DOCS, name);
+  const names = readdirSync(DOCS).filter((file) => file.endsWith('.md'));
+  for (const file of [join(ROOT, 'ARCHITECTURE.md'), ...names.map((name) => join(DOCS, name))]) {
     const page = readFileSync(file, 'utf8');
     const made = page.replace(PART, (_, begin, part, end) => {
       const make = parts[part];
       if (make === undefined) {
-        throw new Error(`${name} wants the part "${part}", which scripts/docs.mjs does not make`);
+        throw new Error(`${file} wants the part "${part}", which scripts/docs.mjs does not make`);
       }
       return `${begin}\n${make()}\n\n${end}`;
     });
@@ -47,6 +49,8 @@ async function makeParts() {
         ['code', 'what it says'],
         Object.entries(ERROR_CODES).map(([code, text]) => [asCode(code), text]),
       ),
+    'modules-of-server': () => mapOf(SERVER),
+    'modules-of-proto': () => mapOf(PROTO),
     ...benchmarks,
   };
 }

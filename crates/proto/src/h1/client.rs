@@ -15,20 +15,17 @@
 //! ```
 
 mod cache;
+mod error;
 mod head;
 
-use std::fmt;
 use std::ops::Range;
 
 pub use cache::HeadCache;
-pub use head::{BodyFraming, ResponseHead};
+pub use error::ResponseError;
+pub use head::{BodyFraming, MAX_HEAD, ResponseHead};
 
 use super::chunked::{Chunked, Step as ChunkedStep};
-use crate::semantics::{Limits, RequestError};
-
-/// Longest head in bytes, blank line included. A client that measures has no use
-/// for longer ones, and memory stays bounded.
-pub const MAX_HEAD: usize = 64 * 1024;
+use crate::semantics::Limits;
 
 /// Bodies are not kept, so they need no bound; what is thrown away of a chunked
 /// body's framing gets the bounds that requests have.
@@ -40,49 +37,6 @@ const LIMITS: Limits = Limits {
     chunk_extensions: 16 * 1024,
     trailers: 16 * 1024,
 };
-
-/// Why a response was refused. Where the next one would begin is then unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ResponseError {
-    /// The first line is not `HTTP/1.x`, a status of three digits and a reason.
-    StatusLine,
-    /// A line that ends in LF alone.
-    BareLf,
-    /// A field line that is not a name, a colon and a value.
-    Field,
-    /// The head is longer than [`MAX_HEAD`].
-    HeadTooLarge,
-    /// Content-Length is not one decimal number of at most 64 bits.
-    ContentLength,
-    /// Transfer-Encoding in HTTP/1.0, beside Content-Length, or no list of codings.
-    TransferEncoding,
-    /// 101: what follows is no longer HTTP/1.
-    SwitchedProtocols,
-    /// The chunked coding is broken.
-    Chunked(RequestError),
-    /// The connection ended inside a response.
-    Truncated,
-}
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::StatusLine => "the first line is no HTTP/1 status line (RFC 9112 section 4)",
-            Self::BareLf => "a line ends in LF without CR (RFC 9112 section 2.2)",
-            Self::Field => "a field line is malformed (RFC 9112 section 5)",
-            Self::HeadTooLarge => "the head is longer than 64 KiB",
-            Self::ContentLength => "Content-Length is not one number (RFC 9112 section 6.3)",
-            Self::TransferEncoding => "Transfer-Encoding is not valid here (RFC 9112 section 6.1)",
-            Self::SwitchedProtocols => {
-                "the server switched protocols, which the request did not ask for"
-            }
-            Self::Chunked(error) => error.message(),
-            Self::Truncated => "the connection was closed before the response ended",
-        })
-    }
-}
-
-impl std::error::Error for ResponseError {}
 
 /// What [`Decoder::decode`] came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::ResponseError;
+use super::error::ResponseError;
 use super::head::{self, ResponseHead};
 use crate::semantics::class;
 

@@ -5,8 +5,12 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::{MAX_HEAD, ResponseError};
+use super::error::ResponseError;
 use crate::semantics::{class, content_length, has_body, list};
+
+/// Longest head in bytes, blank line included. A client that measures has no use
+/// for longer ones, and memory stays bounded.
+pub const MAX_HEAD: usize = 64 * 1024;
 
 /// What a response head says to whoever only has to find its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::response;
+use crate::semantics::RequestError;
 
 /// A response as a reader saw it.
 type Seen = (u16, Vec<u8>, bool);
