@@ -1,13 +1,13 @@
 import { Blob } from 'node:buffer';
 import { Readable } from 'node:stream';
 // Not the globals: a program may have others in their place, and ours must be Node's.
-import { ReadableStream, type ReadableWritablePair, TextDecoderStream } from 'node:stream/web';
+import { ReadableStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
 import { handOnDecoder } from './fetched.js';
 import { GenuineResponse } from './genuine.js';
 import { isReadByNode, likeBody } from './likes.js';
-import { boundaryOf, type Pieces, parseForm } from './multipart.js';
+import type { Pieces } from './multipart.js';
 import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
@@ -201,51 +201,6 @@ export function extract(
   return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];
 }
 
-/** The methods that a request and a response share, for a body or none. */
-export const consume = {
-  text(body: Body | null): Promise<string> {
-    return settled(() => body?.takeText() ?? '');
-  },
-
-  json(body: Body | null): Promise<unknown> {
-    return settled(() => {
-      const text = body?.takeText() ?? '';
-      return typeof text === 'string' ? JSON.parse(text) : text.then(JSON.parse);
-    });
-  },
-
-  bytes(body: Body | null): Promise<Uint8Array<ArrayBuffer>> {
-    return settled(() => body?.takeBytes() ?? new Uint8Array());
-  },
-
-  /** Node 26 is the first that has it. */
-  textStream(body: Body | null): ReadableStream<string> {
-    if (body === null) {
-      return new ReadableStream({ start: (controller) => controller.close() });
-    }
-    refuseUnusable(body.isUsed, body.stream);
-    return body.stream.pipeThrough(new TextDecoderStream() as TextDecoding);
-  },
-
-  async arrayBuffer(body: Body | null): Promise<ArrayBuffer> {
-    return (await consume.bytes(body)).buffer;
-  },
-
-  async blob(body: Body | null, type: string | null): Promise<Blob> {
-    return genuine(await consume.bytes(body), type).blob();
-  },
-
-  async formData(body: Body | null, type: string | null): Promise<FormData> {
-    const boundary = boundaryOf(type);
-    return boundary === null
-      ? genuine(await consume.bytes(body), type).formData()
-      : parseForm(body?.takePieces() ?? [], boundary);
-  },
-};
-
-/** Node's types let it take buffers of every kind, and so no stream of bytes. */
-type TextDecoding = ReadableWritablePair<string, Uint8Array>;
-
 /** UTF-8 as the standard decodes it: without a byte order mark. */
 export function decode(bytes: Uint8Array, start = 0, end = bytes.length): string {
   const text = utf8Slice.call(bytes, start, end);
@@ -408,17 +363,4 @@ function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Arra
 async function spend(stream: ReadableStream): Promise<void> {
   const reader = stream.getReader();
   await reader.cancel();
-}
-
-/** What is wrong with a body rejects the promise; it does not throw at the caller. */
-function settled<T>(take: () => T | Promise<T>): Promise<T> {
-  try {
-    return Promise.resolve(take());
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-function genuine(bytes: Uint8Array<ArrayBuffer>, type: string | null): Response {
-  return new GenuineResponse(bytes, type === null ? {} : { headers: { 'content-type': type } });
 }

@@ -1,7 +1,8 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
-import { type Body, consume } from './body.js';
+import type { Body } from './body.js';
+import { addBodyMethods, type BodyMethods } from './body-methods.js';
 import type { FieldSource } from './field-list.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
@@ -33,6 +34,9 @@ let sourceOf: (request: ReactorRequest) => RequestSource;
 
 export { isReactorRequest };
 
+/** What {@link addBodyMethods} gives the class. */
+export interface ReactorRequest extends BodyMethods {}
+
 /**
  * The standard's `Request` as a server has it. It holds nothing itself: what a
  * handler looks at is worked out then, and what it does not look at costs
@@ -41,6 +45,7 @@ export { isReactorRequest };
  * Programs do not construct it. Their `new Request(…)` is Node's own, see
  * `globals.ts`.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the class gives itself the methods
 export class ReactorRequest {
   readonly #source: RequestSource;
   #headers: ReactorHeaders | null = null;
@@ -55,6 +60,7 @@ export class ReactorRequest {
     isReactorRequest = (value): value is ReactorRequest =>
       typeof value === 'object' && value !== null && #source in value;
     sourceOf = (request) => request.#source;
+    addBodyMethods(ReactorRequest.prototype, (request) => request.#wholeBody());
     standIn(ReactorRequest, GenuineRequest);
   }
 
@@ -182,34 +188,6 @@ export class ReactorRequest {
   /** What undici calls it; it has no other meaning. */
   get attribute(): undefined {
     return undefined;
-  }
-
-  text(): Promise<string> {
-    return consume.text(this.#wholeBody());
-  }
-
-  json(): Promise<unknown> {
-    return consume.json(this.#wholeBody());
-  }
-
-  textStream(): ReadableStream<string> {
-    return consume.textStream(this.#wholeBody());
-  }
-
-  bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return consume.bytes(this.#wholeBody());
-  }
-
-  arrayBuffer(): Promise<ArrayBuffer> {
-    return consume.arrayBuffer(this.#wholeBody());
-  }
-
-  blob(): Promise<Blob> {
-    return consume.blob(this.#wholeBody(), this.headers.get('content-type'));
-  }
-
-  formData(): Promise<FormData> {
-    return consume.formData(this.#wholeBody(), this.headers.get('content-type'));
   }
 
   clone(): ReactorRequest {
