@@ -1,5 +1,6 @@
 import { binding, type NativeBound, type NativeServer } from './binding/binding.js';
 import { fromNative } from './errors/errors.js';
+import { familyOf } from './fetch/address.js';
 import { installGlobals } from './fetch/globals.js';
 import { Bridge, type BridgeOptions } from './lane/bridge.js';
 import { Handlers } from './lane/handlers.js';
@@ -8,7 +9,7 @@ import { signalAt } from './options/check.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
 import { EVERYWHERE } from './options/table.js';
 import { Local } from './server/local.js';
-import { familyOf, hostOf, RunningServer, startNative } from './server/server.js';
+import { hostOf, RunningServer, startNative } from './server/server.js';
 import { stopOnSignals } from './server/shutdown.js';
 import { isThreaded } from './threads/options.js';
 import { serveModule } from './threads/threads.js';

@@ -1,15 +1,15 @@
 // The load client: from JavaScript, and from the command line as a user runs it.
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import ava from 'ava';
 import { bench, ReactorError, serve } from '../../dist/index.js';
 import { BIN, launch, run, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 
 /** One after the other: each is load. */
@@ -429,8 +429,7 @@ test('what is not as expected is exit code 1, within --max-errors 0', async (t) 
 });
 
 test('-m, -H and -b make the request, @ reads a file', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-bench-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const folder = temporary(t);
   const file = join(folder, 'body.txt');
   writeFileSync(file, 'from a file');
   const seen = [];
@@ -452,8 +451,7 @@ test('-m, -H and -b make the request, @ reads a file', async (t) => {
 });
 
 test('--unix and --no-keepalive', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-bench-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const folder = temporary(t);
   const unix = join(folder, 'app.sock');
   const server = await serve({ unix, routes: { '/': 'x' } });
   t.teardown(() => server.stop({ force: true }));

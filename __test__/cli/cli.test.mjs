@@ -2,14 +2,14 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ava from 'ava';
 import { fetch } from 'undici';
 import { BIN, launch, run, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import { open } from '../support/wire.mjs';
 
@@ -182,7 +182,7 @@ test('flag over environment variable over default', async (t) => {
 });
 
 test('a flag for a socket beats a variable for a port', async (t) => {
-  const unix = join(temporaryFolder(t), 'app.sock');
+  const unix = join(temporary(t), 'app.sock');
   const server = await serve(t, ['--unix', unix], { env: { PORT: '8080', HOST: '::' } });
   t.is(server.unix, unix);
 });
@@ -271,7 +271,7 @@ testWith('curl', test)('curl talks to a port and to a unix socket', async (t) =>
   const old = await exec('curl', ['-sS', '-i', '--http1.0', tcp.url]);
   t.regex(old.stdout, /^HTTP\/1\.[01] 200 .*connection: close/is);
 
-  const unix = join(temporaryFolder(t), 'app.sock');
+  const unix = join(temporary(t), 'app.sock');
   const local = await serve(t, ['--unix', unix]);
   t.is(local.url, `unix:${unix}`);
   t.is(
@@ -284,7 +284,7 @@ testWith('curl', test)('curl talks to a port and to a unix socket', async (t) =>
 });
 
 test('a socket file that a killed server left is replaced, a live one is an error', async (t) => {
-  const unix = join(temporaryFolder(t), 'app.sock');
+  const unix = join(temporary(t), 'app.sock');
   const dead = await serve(t, ['--unix', unix]);
   dead.kill('SIGKILL');
   await dead.closed;
@@ -352,12 +352,6 @@ test('the drain time ends a stop that would not end', async (t) => {
   server.kill('SIGTERM');
   t.deepEqual(await server.closed, { code: 0, signal: null });
 });
-
-function temporaryFolder(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 test('a reader that leaves early ends neither --help nor a server', async (t) => {
   const help = launch([BIN, 'serve', '--help']);

@@ -8,7 +8,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -23,6 +22,7 @@ import { Source } from '../../dist/cli/monitor/snapshot.js';
 import { screen } from '../../dist/cli/monitor/terminal.js';
 import { render } from '../../dist/cli/monitor/view.js';
 import { BIN, launch, run, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import { open } from '../support/wire.mjs';
 
@@ -31,8 +31,7 @@ const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '2', '-w', '1'];
 
 /** A runtime folder of the test's own, so that it meets no other servers. */
 function runtime(t) {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-run-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  const path = temporary(t);
   return { REACTOR_RUNTIME_DIR: path };
 }
 

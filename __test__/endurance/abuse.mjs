@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { launch } from '../support/command.mjs';
+import { launch, printed } from '../support/command.mjs';
 import { MIB } from './transfers.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -214,14 +214,7 @@ async function ask(port, path) {
 
 async function output(file, args) {
   const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
+  const { stdout, stderr } = printed(child);
   const [code] = await once(child, 'close');
-  return { code, stdout, stderr };
+  return { code, stdout: stdout(), stderr: stderr() };
 }

@@ -1,27 +1,20 @@
 // Handlers behind real sockets.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
 import { Headers as OurHeaders, Response as OurResponse, serve } from 'reactor-rs';
 import { Client, FormData, request as send, fetch as undiciFetch } from 'undici';
 import { until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
+import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
 
 /** One after the other: some measure time, and some look at globals. */
 const test = ava.serial;
 
 const genuine = { Response, Request, Headers, fetch };
-
-async function start(t, options) {
-  const address = options.unix === undefined ? { port: 0, hostname: '127.0.0.1' } : {};
-  const server = await serve({ ...address, ioThreads: 1, workerThreads: 1, ...options });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
-}
 
 async function get(server, path = '', init = undefined) {
   const response = await undiciFetch(server.url + path, init);
@@ -771,8 +764,7 @@ test('HTTP/1.0 without Host, and Connection: close from a handler', async (t) =>
 });
 
 test('over a unix socket there is no address', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const server = await start(t, {
     unix: join(folder, 'socket'),
     fetch: (request, info) =>

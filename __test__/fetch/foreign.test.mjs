@@ -9,9 +9,10 @@ import vm from 'node:vm';
 import zlib from 'node:zlib';
 import test from 'ava';
 import { createSchema, createYoga } from 'graphql-yoga';
-import { Headers as OurHeaders, Response as Quick, serve } from 'reactor-rs';
+import { Headers as OurHeaders, Response as Quick } from 'reactor-rs';
 import { Headers as UndiciHeaders, Response as UndiciResponse, fetch as undiciFetch } from 'undici';
 import { GenuineResponse, genuineFetch } from '../../dist/fetch/genuine.js';
+import { start } from '../support/server.mjs';
 import { streamOf } from './oracle.mjs';
 
 /** Another implementation's response: only what it is given, and what makes it one. */
@@ -39,18 +40,6 @@ function get(server, path = '/', options = {}) {
       })
       .on('error', reject);
   });
-}
-
-async function start(t, options) {
-  const server = await serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    ioThreads: 1,
-    workerThreads: 1,
-    ...options,
-  });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
 }
 
 /** What one handler's answer came to, and what the error handler was told. */

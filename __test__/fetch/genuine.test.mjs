@@ -1,13 +1,13 @@
 // Node's own Response behind real sockets, where the globals are left alone.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { Response as Quick, serve } from 'reactor-rs';
 import { request as send, Response as UndiciResponse } from 'undici';
+import { temporary } from '../support/folder.mjs';
 import { streamOf } from './oracle.mjs';
 
 /** As frameworks derive one. */
@@ -156,8 +156,7 @@ const KEPT = (dist) => `
 const [NODE] = process.versions.node.split('.').map(Number);
 
 test('classes from before `serve` take the request of a handler', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const module = join(folder, 'kept.mjs');
   writeFileSync(module, KEPT(new URL('../../dist', import.meta.url)));
   for (const args of [[], ['globals']]) {
@@ -195,8 +194,7 @@ const REGISTERED = (dist) => `
 `;
 
 test('classes that are derived after reactor-rs/register are quick', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const module = join(folder, 'app.mjs');
   writeFileSync(module, REGISTERED(new URL('../../dist', import.meta.url)));
   const node = promisify(execFile);

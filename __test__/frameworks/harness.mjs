@@ -3,6 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import { serve } from 'reactor-rs';
+import { request as send } from 'undici';
+import { until } from '../support/command.mjs';
 
 /** Node's own, whatever `serve` puts in its place. */
 const clientFetch = globalThis.fetch;
@@ -73,6 +75,18 @@ export async function serveApp(t, app, options = {}) {
   const server = await serve(app, { ...LOCAL, ...options });
   t.teardown(() => server.stop({ force: true }));
   return server;
+}
+
+/** Leaves a request that is never answered, which its handler must learn and note. */
+export async function leave(t, url, noted) {
+  const before = noted.aborted;
+  const controller = new AbortController();
+  const pending = send(url, { signal: controller.signal });
+  await until(() => noted.entered === 1, 'the request');
+  t.is(noted.aborted, before);
+  controller.abort();
+  await t.throwsAsync(pending, { any: true });
+  await until(() => noted.aborted === before + 1, 'the signal');
 }
 
 export function sha256(bytes) {

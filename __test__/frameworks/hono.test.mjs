@@ -1,8 +1,7 @@
 // Hono, unchanged, behind real sockets.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -27,12 +26,14 @@ import { timeout } from 'hono/timeout';
 import { trimTrailingSlash } from 'hono/trailing-slash';
 import { request as send } from 'undici';
 import { until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import {
   answersInProcess,
   compare,
   formOf,
   LARGE,
+  leave,
   patternOf,
   plain,
   post,
@@ -539,20 +540,11 @@ test('events come while the handler goes on', async (t) => {
   t.true(noted.produced - produced <= 1, 'the handler writes on for nobody');
 });
 
-test('a client that goes away aborts c.req.raw.signal', async (t) => {
-  const before = noted.aborted;
-  const controller = new AbortController();
-  const pending = send(`${server().url}never`, { signal: controller.signal });
-  await until(() => noted.entered === 1, 'the request');
-  t.is(noted.aborted, before);
-  controller.abort();
-  await t.throwsAsync(pending, { any: true });
-  await until(() => noted.aborted === before + 1, 'the signal');
-});
+test('a client that goes away aborts c.req.raw.signal', (t) =>
+  leave(t, `${server().url}never`, noted));
 
 testWith('curl', test)('curl: a jar of cookies, redirects followed, compression', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const jar = join(folder, 'jar');
   const { url } = server();
   await exec('curl', ['-sS', '-c', jar, `${url}cookies`]);
@@ -567,8 +559,7 @@ testWith('curl', test)('curl: a jar of cookies, redirects followed, compression'
 });
 
 testWith('curl', test)('curl: files in a form, after 100 Continue', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const file = join(folder, 'file.bin');
   writeFileSync(file, LARGE);
   const { stdout, stderr } = await exec('curl', [

@@ -1,7 +1,6 @@
 // What limits handlers: their number, their time, and a signal.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
@@ -9,6 +8,8 @@ import { Response, serve } from 'reactor-rs';
 import { request as send } from 'undici';
 import { Bridge } from '../../dist/lane/bridge.js';
 import { launch, serve as serveCommand, until } from '../support/command.mjs';
+import { moduleOf, temporary } from '../support/folder.mjs';
+import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
 import { FakeLane } from './fake-lane.mjs';
 
@@ -18,36 +19,10 @@ import { FakeLane } from './fake-lane.mjs';
  */
 const TIME = 1500;
 
-async function start(t, options) {
-  const server = await serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    ioThreads: 1,
-    workerThreads: 1,
-    ...options,
-  });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
-}
-
 function deferred() {
   const result = {};
   result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
   return result;
-}
-
-/** A folder of the test's own. */
-function temporaryFolder(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** A module for the command line. */
-function moduleOf(t, source) {
-  const file = join(temporaryFolder(t), 'app.mjs');
-  writeFileSync(file, source);
-  return file;
 }
 
 test('a handler that takes too long is answered for', async (t) => {
@@ -231,7 +206,7 @@ const SPINNING = (folder) => `
 test.serial(
   'the 503 comes while the JavaScript thread is stuck, and it does not work for nobody',
   async (t) => {
-    const folder = temporaryFolder(t);
+    const folder = temporary(t);
     const module = moduleOf(
       t,
       `${SPINNING(folder)}
@@ -276,7 +251,7 @@ test.serial(
 );
 
 test.serial('a full lane stops the reading of its sockets, and of no other', async (t) => {
-  const folder = temporaryFolder(t);
+  const folder = temporary(t);
   const child = launch([
     moduleOf(
       t,

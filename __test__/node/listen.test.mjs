@@ -1,12 +1,12 @@
 // What `listen` takes, refuses and fails with, beside node:http; and listening again.
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { createServer } from 'reactor-rs/node';
+import { temporary } from '../support/folder.mjs';
 import { closed, few, listening, raw, reactor, until } from './both.mjs';
 
 const create = few(createServer);
@@ -32,8 +32,7 @@ async function outcome(make, given) {
 }
 
 test('listen: forms and wrong values are what they are in Node', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const path = join(folder, 'socket');
   const file = join(folder, 'file');
   writeFileSync(file, '');

@@ -2,16 +2,15 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format, promisify } from 'node:util';
 import test from 'ava';
 import { ReactorError } from 'reactor-rs';
 import { createServer, Server } from 'reactor-rs/node';
 import { Agent, Client } from 'undici';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import { closed, few, listening, raw, reactor, until } from './both.mjs';
 
@@ -29,8 +28,7 @@ test('a server is an http.Server by its class', (t) => {
 });
 
 test('listen takes what Node takes', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const path = join(folder, 'socket');
   const forms = [
     [0],

@@ -2,21 +2,13 @@
 // package in a folder of its own, beside platform packages of every kind.
 
 import { execFile } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { here, isSupported, targetOf } from '../../dist/binding/platform.js';
+import { temporary } from '../support/folder.mjs';
 
 const exec = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,8 +24,7 @@ function read(file) {
 
 /** An application's folder with the package in it, and no binding. */
 function application(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-binding-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const root = join(folder, 'node_modules/reactor-rs');
   for (const part of ['dist', 'dist-cjs', 'package.json']) {
     cpSync(join(ROOT, part), join(root, part), { recursive: true });

@@ -2,16 +2,7 @@
 // package. scripts/install/test.mjs does the same with packages from a registry.
 
 import { execFile } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -19,6 +10,7 @@ import test from 'ava';
 import { here, targetOf } from '../../dist/binding/platform.js';
 import { VERSION } from '../../dist/binding/version.js';
 import { BUNDLES, FILES, PRINTED } from '../../scripts/install/bundles.mjs';
+import { temporary } from '../support/folder.mjs';
 
 const exec = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,8 +19,7 @@ const FILE = `reactor-rs.${TARGET}.node`;
 
 /** A folder with an application that has installed the packages. */
 function application(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-bundle-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const root = join(folder, 'node_modules/reactor-rs');
   for (const part of ['dist', 'dist-cjs', 'package.json']) {
     cpSync(join(ROOT, part), join(root, part), { recursive: true });
@@ -56,8 +47,7 @@ function application(t) {
 for (const { name, isWhole, make } of BUNDLES) {
   test(`${name}: it serves, from threads too`, async (t) => {
     const folder = application(t);
-    const elsewhere = mkdtempSync(join(tmpdir(), 'reactor-bundled-'));
-    t.teardown(() => rmSync(elsewhere, { recursive: true, force: true }));
+    const elsewhere = temporary(t);
     const file = await make(folder, isWhole ? elsewhere : join(folder, 'out'));
     if (isWhole) {
       // What it still needed of it would now be missing.
@@ -93,8 +83,7 @@ test('a bundle without its platform package says which it is', async (t) => {
 test('a bundle without the file of a thread says what to do', async (t) => {
   const folder = application(t);
   const whole = BUNDLES.find(({ name }) => name.includes('and the thread'));
-  const elsewhere = mkdtempSync(join(tmpdir(), 'reactor-bundled-'));
-  t.teardown(() => rmSync(elsewhere, { recursive: true, force: true }));
+  const elsewhere = temporary(t);
   const file = await whole.make(folder, elsewhere);
   rmSync(folder, { recursive: true, force: true });
   rmSync(join(elsewhere, 'thread.js'));

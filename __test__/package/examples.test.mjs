@@ -3,19 +3,9 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -28,18 +18,13 @@ import { Service } from 'kubernetes-models/v1';
 import { serve as start } from '../../dist/index.js';
 import { find } from '../../scripts/programs.mjs';
 import { BIN, launch, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 
 const exec = promisify(execFile);
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 const read = (file) => readFileSync(join(EXAMPLES, file), 'utf8');
-
-function temporary(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-example-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Runs a program that says where it listens, to its URL. */
 async function program(t, file) {

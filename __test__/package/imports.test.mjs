@@ -1,15 +1,14 @@
 // The check of who imports whom, on sources that it must refuse.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import { faultsOf, LAYOUTS, TYPESCRIPT } from '../../scripts/imports.mjs';
+import { temporary } from '../support/folder.mjs';
 
 /** What is wrong with these sources of `ts/`, where modules may import what the table says. */
 function faults(t, mayImport, sources) {
-  const top = mkdtempSync(join(tmpdir(), 'reactor-imports-'));
-  t.teardown(() => rmSync(top, { recursive: true }));
+  const top = temporary(t);
   for (const [name, text] of Object.entries(sources)) {
     const file = join(top, 'ts', name);
     mkdirSync(dirname(file), { recursive: true });

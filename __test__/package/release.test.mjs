@@ -7,14 +7,12 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
@@ -22,6 +20,7 @@ import { folderNamed, NEUTRAL } from '../../scripts/release/paths.mjs';
 import { hasProvenance, repositoryOf } from '../../scripts/release/provenance.mjs';
 import { stage } from '../../scripts/release/stage.mjs';
 import { TARGETS } from '../../scripts/release/targets.mjs';
+import { temporary } from '../support/folder.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -42,15 +41,9 @@ const PARTS = [
   'package.json',
 ];
 
-function folder(t) {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-release-test-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
 /** A checkout of its own, in which every target has a file in the place of its binary. */
 function checkout(t) {
-  const root = folder(t);
+  const root = temporary(t);
   for (const part of PARTS) {
     cpSync(join(ROOT, part), join(root, part), { recursive: true });
   }
@@ -66,7 +59,7 @@ function checkout(t) {
 
 /** Puts shell scripts before everything else on PATH. */
 function pathWith(t, scripts) {
-  const path = folder(t);
+  const path = temporary(t);
   for (const [name, script] of Object.entries(scripts)) {
     writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`);
     chmodSync(join(path, name), 0o755);
@@ -188,9 +181,9 @@ test('elsewhere there is no provenance, and no repository', (t) => {
 });
 
 test('every staged manifest names the repository', (t) => {
-  const binary = join(folder(t), 'binary');
+  const binary = join(temporary(t), 'binary');
   writeFileSync(binary, 'a binary');
-  const staged = stage(join(folder(t), 'stage'), {
+  const staged = stage(join(temporary(t), 'stage'), {
     binaries: () => binary,
     repository: REPOSITORY,
   });

@@ -3,22 +3,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ava from 'ava';
 import { find, missing } from '../../scripts/programs.mjs';
-import { serve, until } from '../support/command.mjs';
+import { printed, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -52,7 +45,7 @@ function start(t, name, args, env = {}) {
 
 /** Starts a script where there is nothing but Node to be found. */
 function startAlone(t, name, args) {
-  const PATH = folder(t);
+  const PATH = temporary(t);
   symlinkSync(process.execPath, join(PATH, 'node'));
   // Part of the C library's own package.
   symlinkSync(find('getconf'), join(PATH, 'getconf'));
@@ -67,22 +60,13 @@ function options(env) {
 
 function follow(t, child) {
   t.teardown(() => child.kill('SIGTERM'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
-  const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }));
-  return { child, ended, stdout: () => stdout, stderr: () => stderr };
-}
-
-function folder(t) {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-scripts-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
+  const { stdout, stderr } = printed(child);
+  const ended = once(child, 'close').then(([code]) => ({
+    code,
+    stdout: stdout(),
+    stderr: stderr(),
+  }));
+  return { child, ended, stdout, stderr };
 }
 
 const BRIEF = ['--rounds', '1', '--duration', '1'];
@@ -116,7 +100,7 @@ builtTest(null, 'loadtest says which clients it leaves out', async (t) => {
 });
 
 builtTest(null, 'loadtest does not pass a server whose answers are wrong', async (t) => {
-  const module = join(folder(t), 'app.mjs');
+  const module = join(temporary(t), 'app.mjs');
   // Right as long as it is only looked at.
   writeFileSync(
     module,
@@ -212,7 +196,7 @@ builtTest('gdb', 'debug stops at accept, dispatch and reply, and shows the engin
 });
 
 builtTest('valgrind', 'memcheck passes the server, and fails one that leaks', async (t) => {
-  const path = folder(t);
+  const path = temporary(t);
   const check = (name, ...options) => {
     const log = ['--seconds', '1', '--log', join(path, name)];
     const server = ['-i', '2', '-w', '1', '--drain', '1000', ...options];
@@ -232,7 +216,7 @@ builtTest('valgrind', 'memcheck passes the server, and fails one that leaks', as
 });
 
 builtTest('perf', 'perf draws a flame graph with the functions of the engine', async (t) => {
-  const svg = join(folder(t), 'graph.svg');
+  const svg = join(temporary(t), 'graph.svg');
   const names = ['rx-io-0', 'EventLoop::turn', 'Out::flush', 'rx-worker-0', 'pool::Worker::run'];
   let ended;
   let seen = '';
@@ -263,7 +247,7 @@ builtTest('perf', 'perf draws a flame graph with the functions of the engine', a
 });
 
 builtTest(null, 'monitor shows a server that runs', async (t) => {
-  const env = { REACTOR_RUNTIME_DIR: folder(t) };
+  const env = { REACTOR_RUNTIME_DIR: temporary(t) };
   const none = await start(t, 'monitor', ['--once'], env).ended;
   t.deepEqual([none.code, none.stdout], [1, '']);
   t.regex(none.stderr, /^reactor-rs: no server of yours is running [^\n]*\n$/);
@@ -277,7 +261,7 @@ builtTest(null, 'monitor shows a server that runs', async (t) => {
 });
 
 builtTest(null, 'monitor, and start, do not mind a reader that leaves', async (t) => {
-  const env = { REACTOR_RUNTIME_DIR: folder(t) };
+  const env = { REACTOR_RUNTIME_DIR: temporary(t) };
   const server = start(t, 'start', ['-H', '127.0.0.1', '-p', '0', '--json'], env);
   await until(() => server.stdout().includes('\n'), 'the server');
   server.child.stderr.destroy();
@@ -337,7 +321,7 @@ for (const [what, programs, missing] of [
   ],
 ]) {
   test(`set-up tells in a line each what is missing: ${what}`, async (t) => {
-    const PATH = folder(t);
+    const PATH = temporary(t);
     for (const [name, does] of Object.entries(programs)) {
       writeFileSync(join(PATH, name), `#!/bin/sh\n${does}\n`, { mode: 0o755 });
     }
@@ -359,7 +343,7 @@ test('a check is left out for want of a program, in CI only if CI need not have 
   const file = JSON.stringify(join(ROOT, 'scripts/programs.mjs'));
   const source = `import(${file}).then(({ skipReason }) =>
     console.log(JSON.stringify(['curl', 'gdb', 'node'].map((name) => skipReason(name)))))`;
-  const PATH = folder(t);
+  const PATH = temporary(t);
   symlinkSync(process.execPath, join(PATH, 'node'));
   for (const [CI, wanted] of [
     ['', [/curl was not found; install it/, /gdb was not found; install it/, null]],

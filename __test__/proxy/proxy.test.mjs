@@ -1,8 +1,7 @@
 // What trusted proxies say about a request's origin, and that nobody else is believed.
 
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -11,6 +10,7 @@ import { Client, request as send } from 'undici';
 import { MOST_HOPS, nodeOf } from '../../dist/proxy/forwarded.js';
 import { Proxies } from '../../dist/proxy/proxies.js';
 import { run, serve as serveCommand } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import { open } from '../support/wire.mjs';
 
@@ -452,8 +452,7 @@ testWith('curl', test)('real clients say Forwarded', async (t) => {
 });
 
 test('the peer at a unix socket is trusted by name', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   for (const [trustProxy, expected] of [
     [undefined, [null, null, null]],
     ['loopback', [null, null, null]],
@@ -473,8 +472,7 @@ test('the peer at a unix socket is trusted by name', async (t) => {
 });
 
 test('--trust-proxy takes what the option takes', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const module = join(folder, 'app.mjs');
   writeFileSync(module, 'export default (_, info) => new Response(info.remoteAddress);');
   for (const [spelled, expected] of [

@@ -4,7 +4,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,15 +15,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
 import { run, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { open } from '../support/wire.mjs';
 
 const LOCAL = ['-H', '127.0.0.1', '-p', '0'];
-
-function folder(t) {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-log-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
 
 function lines(file) {
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').filter(Boolean) : [];
@@ -40,7 +34,7 @@ async function start(t, options) {
 }
 
 test('a file has one line for each request, native or in JavaScript', async (t) => {
-  const file = join(folder(t), 'access.log');
+  const file = join(temporary(t), 'access.log');
   const server = await start(t, {
     accessLog: { file, format: 'json' },
     routes: {
@@ -93,7 +87,7 @@ test('a file has one line for each request, native or in JavaScript', async (t) 
 });
 
 test('a client that goes while a handler works has status 499', async (t) => {
-  const file = join(folder(t), 'access.log');
+  const file = join(temporary(t), 'access.log');
   let release;
   let entered;
   const inside = new Promise((resolve) => {
@@ -125,7 +119,7 @@ test('a client that goes while a handler works has status 499', async (t) => {
 });
 
 test('SIGUSR1 opens the file anew', async (t) => {
-  const file = join(folder(t), 'access.log');
+  const file = join(temporary(t), 'access.log');
   const server = await serve(t, [...LOCAL, '--access-log', file, '--log-format', 'json']);
   const wire = await open(t, server);
   wire.send('GET /one HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -151,7 +145,7 @@ test('SIGUSR1 opens the file anew', async (t) => {
 });
 
 test('a handler is told the id that the log has', async (t) => {
-  const file = join(folder(t), 'access.log');
+  const file = join(temporary(t), 'access.log');
   const seen = [];
   const server = await start(t, {
     accessLog: { file, format: 'json' },
@@ -175,7 +169,7 @@ test('a handler is told the id that the log has', async (t) => {
 });
 
 test('a reopening that fails says so and goes on in the old file', async (t) => {
-  const path = folder(t);
+  const path = temporary(t);
   const file = join(path, 'logs');
   const server = await serve(t, [...LOCAL, '--access-log', file, '--log-format', 'json']);
   renameSync(path, `${path}-moved`);
@@ -204,7 +198,7 @@ test('- is standard output', async (t) => {
 });
 
 test('a log that cannot be opened is one line, and the server does not start', async (t) => {
-  const shared = join(folder(t), 'shared');
+  const shared = join(temporary(t), 'shared');
   mkdirSync(shared);
   chmodSync(shared, 0o777);
   const link = join(shared, 'link.log');
@@ -287,7 +281,7 @@ test('in the environment a format alone is no mistake', async (t) => {
 });
 
 test('a format on the command line is for the log that a module asks for', async (t) => {
-  const path = folder(t);
+  const path = temporary(t);
   const [module, log] = [join(path, 'app.mjs'), join(path, 'access.log')];
   const serves = (more) => `export default { fetch: () => new Response('x'), ${more} };`;
   writeFileSync(module, serves(`accessLog: ${JSON.stringify(log)}`));

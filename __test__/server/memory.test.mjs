@@ -1,22 +1,17 @@
 // What clients can make the server hold: bounded in bytes, whatever they send and do not read.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { serve, until } from '../support/command.mjs';
+import { moduleOf } from '../support/folder.mjs';
 
 const MIB = 1024 * 1024;
 
 /** A server of its own, so that its memory is nobody else's. */
 async function start(t, source, ...args) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, 'app.mjs');
-  writeFileSync(file, source);
-  const server = await serve(t, [file, '-p', '0', '--host', '127.0.0.1', ...args]);
+  const server = await serve(t, [moduleOf(t, source), '-p', '0', '--host', '127.0.0.1', ...args]);
   const ask = async (path) => {
     const answer = await fetch(new URL(path, server.url));
     t.is(answer.status, 200);

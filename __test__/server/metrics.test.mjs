@@ -2,14 +2,15 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
 import { run, serve, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
 import { open } from '../support/wire.mjs';
 
@@ -38,12 +39,6 @@ async function scrape(url) {
 function value(body, id) {
   const line = body.split('\n').find((line) => line.startsWith(`${id} `));
   return line === undefined ? undefined : Number(line.slice(id.length + 1));
-}
-
-function temporaryFolder(t) {
-  const path = mkdtempSync(join(tmpdir(), 'reactor-metrics-'));
-  t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 async function start(t, options) {
@@ -84,7 +79,7 @@ test('counts what happens, on a port of its own', async (t) => {
 });
 
 test('answers while every handler is busy', async (t) => {
-  const folder = temporaryFolder(t);
+  const folder = temporary(t);
   const done = join(folder, 'done');
   let isSeen = false;
   const server = await start(t, {
@@ -125,7 +120,7 @@ test('answers while every handler is busy', async (t) => {
 });
 
 test('a unix socket serves them too', async (t) => {
-  const file = join(temporaryFolder(t), 'metrics.sock');
+  const file = join(temporary(t), 'metrics.sock');
   for (const metrics of [file, `unix:${file}`]) {
     const server = await start(t, { metrics });
     t.is(server.metricsUrl, `unix:${file}`);
@@ -142,7 +137,7 @@ test('the listener ends with the server', async (t) => {
 });
 
 test('only host names of its own are answered, so that no page can make one its own', async (t) => {
-  const folder = temporaryFolder(t);
+  const folder = temporary(t);
   const server = await start(t, { metrics: '127.0.0.1:0', control: join(folder, 'control.sock') });
   const port = Number(new URL(server.metricsUrl).port);
   const ask = (where, path, host) =>

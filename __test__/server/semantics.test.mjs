@@ -1,21 +1,13 @@
 // What HTTP asks of a server's answers, whatever the program says: RFC 9110 and RFC 9112.
 
-import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { serve } from 'reactor-rs';
 import { createServer } from 'reactor-rs/node';
+import { temporary } from '../support/folder.mjs';
+import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
-
-async function start(t, options) {
-  const address = options.unix === undefined ? { port: 0, hostname: '127.0.0.1' } : {};
-  const server = await serve({ ...address, ioThreads: 1, workerThreads: 1, ...options });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
-}
 
 /** A server of Node's or of reactor-rs/node, listening. */
 async function listening(t, create, options, handler) {
@@ -357,8 +349,7 @@ test('an https target is for those proxies that are trusted', async (t) => {
 });
 
 test('an https target over a unix socket', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   for (const [i, [trustProxy, status]] of [
     ['unix', 200],
     ['loopback', 421],

@@ -1,27 +1,14 @@
 // The API as a program uses it: start, answer, reload, stop.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { ReactorError, serve } from 'reactor-rs';
 import { Agent, Client, fetch } from 'undici';
 import { launch, until } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
+import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
-
-/** A server on a free port with few threads, stopped after the test. */
-async function start(t, options = {}) {
-  const address = options.unix === undefined ? { port: 0, hostname: '127.0.0.1' } : {};
-  const server = await serve({ ...address, ioThreads: 1, workerThreads: 1, ...options });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
-}
-
-function temporaryFolder(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 test('port 0 takes a free port and url names it', async (t) => {
   const server = await start(t);
@@ -328,7 +315,7 @@ test('stats count connections, requests and bytes, also after the stop', async (
 });
 
 test('a unix socket is served, and removed on stop', async (t) => {
-  const unix = join(temporaryFolder(t), 'app.sock');
+  const unix = join(temporary(t), 'app.sock');
   const server = await start(t, { unix });
   t.is(server.url.href, `unix:${unix}`);
   t.is(server.unix, unix);

@@ -7,9 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { serve } from 'reactor-rs';
 import { until } from '../support/command.mjs';
 import { testWith } from '../support/programs.mjs';
+import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
 
 /** Ways to write `/admin`, and what looks like one; `\x..` stands for a byte. */
@@ -87,18 +87,6 @@ async function ask(t, port, target, host = '127.0.0.1') {
 }
 
 const SECRET = 'the secret of /admin';
-
-async function start(t, options) {
-  const server = await serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    ioThreads: 1,
-    workerThreads: 1,
-    ...options,
-  });
-  t.teardown(() => server.stop({ force: true }));
-  return server;
-}
 
 /** Middleware as people write it: first the guard, then the route. */
 const guarded = (isGuarded, handle) => (request, info) =>

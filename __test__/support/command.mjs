@@ -44,6 +44,11 @@ export function launch(args, { env = {}, file = process.execPath, cwd, stdin = '
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: [stdin, 'pipe', 'pipe'],
   });
+  return { process: child, ...printed(child) };
+}
+
+/** What a process has printed, from now on. */
+export function printed(child) {
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -52,7 +57,7 @@ export function launch(args, { env = {}, file = process.execPath, cwd, stdin = '
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;
   });
-  return { process: child, stdout: () => stdout, stderr: () => stderr };
+  return { stdout: () => stdout, stderr: () => stderr };
 }
 
 /** Resolves once `condition` holds; fails after thirty seconds. */

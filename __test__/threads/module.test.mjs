@@ -1,26 +1,17 @@
 // `reactor-rs serve app.mjs`: modules as a user writes them.
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import ava from 'ava';
 import { fetch } from 'undici';
 import { run, serve, until } from '../support/command.mjs';
+import { moduleOf } from '../support/folder.mjs';
 
 const test = ava.serial;
 const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '1', '-w', '1', '--quiet'];
-
-/** A module of this source in a folder of its own. */
-function moduleOf(t, source, name = 'app.mjs') {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, name);
-  writeFileSync(file, source);
-  return file;
-}
 
 const MODULES = {
   'a function': `export default (request) => new Response('at ' + new URL(request.url).pathname);`,

@@ -1,8 +1,7 @@
 // `jsThreads`: one module on several JavaScript threads behind one port.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +9,7 @@ import ava from 'ava';
 import { Agent, fetch, Pool } from 'undici';
 import { serve } from '../../dist/index.js';
 import { serve as command, launch, run, until } from '../support/command.mjs';
+import { moduleOf, temporary } from '../support/folder.mjs';
 
 const test = ava.serial;
 
@@ -32,15 +32,6 @@ async function start(t, options = {}) {
   const agent = new Agent({ pipelining: 0 });
   const get = (path, init) => fetch(`${server.url}${path}`, { dispatcher: agent, ...init });
   return { server, errors, get, agent };
-}
-
-/** A module of this source in a folder of its own. */
-function moduleOf(t, source, name = 'app.mjs') {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = join(folder, name);
-  writeFileSync(file, source);
-  return file;
 }
 
 /** How many requests each thread answers of some that overlap. */
@@ -513,8 +504,7 @@ test('a stop while a reload waits for earlier threads lets it start none', async
 });
 
 test('a replacement that is loading when a reload comes answers nothing any more', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const [isSlow, loading, gate] = ['slow', 'loading', 'gate'].map((name) => join(folder, name));
   const old = moduleOf(
     t,
@@ -894,8 +884,7 @@ test('a second Ctrl-C ends a stuck thread', async (t) => {
 });
 
 test('a stop waits for what handlers on threads gave to waitUntil', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporary(t);
   const done = join(folder, 'done');
   const module = moduleOf(
     t,

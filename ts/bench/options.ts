@@ -2,7 +2,7 @@ import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
 import { show } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
-import { asObject, invalid, refuseUnknown } from '../options/check.js';
+import { asObject, checked, invalid, parsed, refuseUnknown } from '../options/check.js';
 import { isBytes, isFieldValue } from '../options/routes.js';
 import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
 import type { BenchOptions, BenchSettings } from './types.js';
@@ -69,19 +69,11 @@ export function resolveBench(
   given: BenchOptions,
   label: (name: string) => string = (name) => `option "${name}"`,
 ): ResolvedBench {
-  const parsed = parseUrl(url);
+  const target = parseUrl(url);
   const options = asObject('options', given);
   refuseUnknown(options, NAMES, '');
   const get = <K extends BenchOptionName>(name: K): ValueOf<K> => {
-    const rule: Rule<unknown> = RULES[name];
-    const value = options[name];
-    if (value === undefined) {
-      return rule.fallback() as ValueOf<K>;
-    }
-    if (!rule.accepts(value)) {
-      throw invalid(label(name), rule.allowed, value);
-    }
-    return value as ValueOf<K>;
+    return checked<unknown>(RULES[name], label(name), options[name]) as ValueOf<K>;
   };
   const { keepAlive = true, signal, onProgress } = options as BenchOptions;
   if (typeof keepAlive !== 'boolean') {
@@ -117,13 +109,13 @@ export function resolveBench(
   const warmup = get('warmup');
   const timeout = get('timeout');
   return {
-    url: parsed.href,
+    url: target.href,
     native: {
       ...(unix === undefined ? {} : { unix }),
-      hostname: parsed.hostname,
-      port: Number(parsed.port || 80),
-      host: parsed.host,
-      target: parsed.pathname + parsed.search,
+      hostname: target.hostname,
+      port: Number(target.port || 80),
+      host: target.host,
+      target: target.pathname + target.search,
       method,
       headers: fields(label('headers'), options.headers),
       body: bytes(label('body'), options.body) ?? new Uint8Array(),
@@ -160,12 +152,7 @@ export function resolveBench(
  * @throws {ReactorError} names the flag, and what it accepts.
  */
 export function parseBenchOption(name: BenchOptionName, label: string, spelled: string): unknown {
-  const rule: Rule<unknown> = RULES[name];
-  const value = rule.fromText(spelled);
-  if (!rule.accepts(value)) {
-    throw invalid(label, rule.allowed, spelled);
-  }
-  return value;
+  return parsed<unknown>(RULES[name], label, spelled);
 }
 
 /** One line `Name: value` as a flag spells it. */

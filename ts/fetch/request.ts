@@ -1,12 +1,14 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
+import { familyOf } from './address.js';
 import type { Body } from './body.js';
 import { addBodyMethods, type BodyMethods } from './body-methods.js';
 import type { FieldSource } from './field-list.js';
 import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hop-by-hop.js';
+import { setOwn } from './own-property.js';
 
 const SELF = Symbol('request');
 
@@ -97,7 +99,7 @@ export class ReactorRequest {
 
   /** Some routers note here what they find; some do so through a proxy around it. */
   set params(value: Readonly<Record<string, string>>) {
-    overwrite(this, 'params', value);
+    setOwn(this, 'params', value);
   }
 
   /** Itself, also where a proxy is asked that answers for it. */
@@ -112,7 +114,7 @@ export class ReactorRequest {
 
   /** Middleware notes here what it takes for it. */
   set ip(value: string | undefined) {
-    overwrite(this, 'ip', value);
+    setOwn(this, 'ip', value);
   }
 
   /** A function that may be taken out: srvx's is one. */
@@ -121,7 +123,7 @@ export class ReactorRequest {
   }
 
   set waitUntil(value: (promise: unknown) => void) {
-    overwrite(this, 'waitUntil', value);
+    setOwn(this, 'waitUntil', value);
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -295,10 +297,6 @@ export function addressOf(request: ReactorRequest): PeerAddress | null {
   return { address, family: familyOf(address), port: port ?? 0 };
 }
 
-function familyOf(address: string): 'IPv4' | 'IPv6' {
-  return address.includes(':') ? 'IPv6' : 'IPv4';
-}
-
 /** Not bound to what it is called on: programs take it out of the request, or wrap that. */
 function waitUntilOf(source: RequestSource): (promise: unknown) => void {
   return (promise) => source.waitUntil(promise);
@@ -338,7 +336,7 @@ export class ReactorInfo {
   /** What frameworks for @hono/node-server look into for the address. */
   get incoming(): { readonly socket: NodeAddress } {
     const { remoteAddress, remotePort } = this;
-    const remoteFamily = remoteAddress === undefined ? undefined : familyOf(remoteAddress);
+    const remoteFamily = familyOf(remoteAddress);
     return { socket: { remoteAddress, remotePort, remoteFamily } };
   }
 
@@ -356,7 +354,7 @@ export class ReactorInfo {
   }
 
   set waitUntil(value: (promise: unknown) => void) {
-    overwrite(this, 'waitUntil', value);
+    setOwn(this, 'waitUntil', value);
   }
 
   /** There is no origin behind the server to pass a request on to. */
@@ -372,7 +370,7 @@ export class ReactorInfo {
 
   /** h3 takes this for its context, and notes there what its own routes find. */
   set params(value: Readonly<Record<string, string>>) {
-    overwrite(this, 'params', value);
+    setOwn(this, 'params', value);
   }
 
   toJSON(): Record<string, unknown> {
@@ -386,16 +384,6 @@ export class ReactorInfo {
   }
 }
 
-/** As a property of the object itself, which a proxy around it passes on. */
-function overwrite(object: object, name: string, value: unknown): void {
-  Object.defineProperty(object, name, {
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  });
-}
-
 function paramsOf(names: readonly string[], values: readonly string[]): Record<string, string> {
   const params: Record<string, string> = {};
   for (let i = 0; i < names.length; i++) {
@@ -405,12 +393,7 @@ function paramsOf(names: readonly string[], values: readonly string[]): Record<s
     const name = names[i] as string;
     if (name === '__proto__') {
       // An assignment would set the prototype, or nothing.
-      Object.defineProperty(params, name, {
-        value: text,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
+      setOwn(params, name, text);
     } else {
       params[name] = text;
     }

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import type { NativeBound } from '../binding/binding.js';
+import { familyOf } from '../fetch/address.js';
 import type { Bridge } from '../lane/bridge.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
@@ -10,7 +11,7 @@ import type { startEngine } from '../serve.js';
 import type { NodeIncoming, NodeOutgoing } from './internals.js';
 import type { Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
-import { ExchangeSocket, familyOf, rethrow, type SocketServer } from './socket.js';
+import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 import type { Tunables } from './tunables.js';
 
 const UNKNOWN_METHOD = '400 Bad Request: this server does not know this method\n';

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { familyOf } from '../fetch/address.js';
 import type { Exchange } from '../lane/exchange.js';
 import { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
@@ -443,10 +444,6 @@ export class ExchangeSocket extends SocketFace {
       process.nextTick(rethrow, error);
     }
   }
-}
-
-export function familyOf(address: string | undefined): string | undefined {
-  return address === undefined ? undefined : address.includes(':') ? 'IPv6' : 'IPv4';
 }
 
 /** As Node checks it. */

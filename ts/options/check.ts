@@ -2,6 +2,7 @@ import { ReactorError } from '../errors/errors.js';
 import { show } from '../errors/inspect.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { adviceFor } from './names.js';
+import type { Rule } from './rules.js';
 
 export function functionAt(options: Record<string, unknown>, name: string): unknown {
   const value = options[name];
@@ -48,6 +49,29 @@ export function asObject(
     throw invalid(label, allowed, value);
   }
   return value as Record<string, unknown>;
+}
+
+/** The value, or the rule's default where there is none. */
+export function checked<T>(rule: Rule<T>, label: string, value: unknown): T {
+  if (value === undefined) {
+    return rule.fallback();
+  }
+  if (!rule.accepts(value)) {
+    throw invalid(label, rule.allowed, value);
+  }
+  return value;
+}
+
+/**
+ * The checked value that a command line or environment variable spells.
+ * @param label what the user wrote it as, for the error
+ */
+export function parsed<T>(rule: Rule<T>, label: string, spelled: string): T {
+  const value = rule.fromText(spelled);
+  if (!rule.accepts(value)) {
+    throw invalid(label, rule.allowed, spelled);
+  }
+  return value;
 }
 
 /** The error for a value that is not as `allowed`. */

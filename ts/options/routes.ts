@@ -6,6 +6,7 @@ import { TOKEN } from '../fetch/field.js';
 import { asParts } from '../fetch/foreign.js';
 import { GenuineResponse } from '../fetch/genuine.js';
 import { isLike } from '../fetch/likes.js';
+import { setOwn } from '../fetch/own-property.js';
 import { isReactorResponse, storedText } from '../fetch/response.js';
 import { type AnyHandler, FETCH, type HandlerEntry } from '../lane/handlers.js';
 import { isInstanceOfClass, isThenable } from './application.js';
@@ -267,7 +268,7 @@ export function readRoutes(given: unknown): unknown {
   /** One object may answer several routes, and its body is read once. */
   const read = new Map<object, unknown>();
   const readInto = (into: Record<string, unknown>, key: string, value: unknown, label: string) => {
-    const set = (of: unknown) => define(into, key, of);
+    const set = (of: unknown) => setOwn(into, key, of);
     if (!isBlob(value) && !isResponseLike(value)) {
       set(value);
       return;
@@ -291,7 +292,7 @@ export function readRoutes(given: unknown): unknown {
     for (const [method, answer] of Object.entries(route)) {
       readInto(methods, method, answer, `${label} ${method}`);
     }
-    define(routes, pattern, methods);
+    setOwn(routes, pattern, methods);
   }
   return pending.length === 0 ? routes : Promise.all(pending).then(() => routes);
 }
@@ -347,20 +348,10 @@ function headersOf(fields: readonly string[]): Record<string, string[]> {
     // One without a name is the reason phrase.
     if (name !== '' && !OWN_FIELDS.includes(name.toLowerCase())) {
       const values = Object.hasOwn(headers, name) ? (headers[name] as string[]) : [];
-      define(headers, name, [...values, fields[i + 1] as string]);
+      setOwn(headers, name, [...values, fields[i + 1] as string]);
     }
   }
   return headers;
-}
-
-/** As an own property, whatever its name: `__proto__` is one too. */
-function define(object: object, key: string, value: unknown): void {
-  Object.defineProperty(object, key, {
-    value,
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  });
 }
 
 function isBlob(value: unknown): value is Blob {

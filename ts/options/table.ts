@@ -1,6 +1,6 @@
 import { cores } from '../binding/cores.js';
 import type { ThreadCount } from '../types/options.js';
-import { asObject, invalid, refuseUnknown } from './check.js';
+import { asObject, checked, parsed, refuseUnknown } from './check.js';
 import {
   boolean,
   control,
@@ -97,12 +97,7 @@ export const EVERYWHERE: readonly string[] = [...new Set([...TOP_NAMES, ...OPTIO
  * it. `label` is what the user wrote it as, for the error.
  */
 export function parseOption(name: OptionName, label: string, spelled: string): unknown {
-  const rule: Rule<unknown> = RULES[name];
-  const value = rule.fromText(spelled);
-  if (!rule.accepts(value)) {
-    throw invalid(label, rule.allowed, spelled);
-  }
-  return value;
+  return parsed<unknown>(RULES[name], label, spelled);
 }
 
 /** The default of `name`, for help texts. */
@@ -116,14 +111,7 @@ export function allowedFor(name: OptionName): string {
 }
 
 export function resolve(name: OptionName, value: unknown): unknown {
-  const rule: Rule<unknown> = RULES[name];
-  if (value === undefined) {
-    return rule.fallback();
-  }
-  if (!rule.accepts(value)) {
-    throw invalid(`option "${name}"`, rule.allowed, value);
-  }
-  return value;
+  return checked<unknown>(RULES[name], `option "${name}"`, value);
 }
 
 /** The value given for a name with or without a dot; `undefined` where none is. */

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { binding, type NativeBound, type NativeServer } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
+import { familyOf } from '../fetch/address.js';
 import { addressOf, requestBehind } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/routes.js';
@@ -321,10 +322,6 @@ export class RunningServer implements Server {
 
 function serverNotRunning(): Error {
   return Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' });
-}
-
-export function familyOf(address: string): 'IPv4' | 'IPv6' {
-  return address.includes(':') ? 'IPv6' : 'IPv4';
 }
 
 function urlOf(address: { hostname?: string; port?: number; unix?: string }): string {
