@@ -1,4 +1,4 @@
-//! What answers: routes and their targets.
+//! An application: its routes, and what each leads to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::exchange::task::{Request, Response, append_field, check_status, is_up
 /// Answers requests on a worker thread. Closures
 /// `Fn(&Request, &mut Response)` are handlers.
 ///
-/// A handler may block; others go on meanwhile. One that panics costs its own
-/// request a 500 and nothing else.
+/// A handler may block: only its own thread waits. A handler that panics costs its own request a
+/// 500 and nothing else.
 pub trait Handler: Send + Sync + 'static {
     /// Fills in the response.
     fn handle(&self, request: &Request, response: &mut Response);
@@ -32,7 +32,8 @@ pub enum Target {
     Inline(Inline),
     /// To a handler on a worker thread.
     Worker(Arc<dyn Handler>),
-    /// To a lane, as its route of this number; see [`Lane`](crate::Lane).
+    /// To a lane. The number tells the lane's thread which of its routes it is; see
+    /// [`Lane`](crate::Lane).
     Lane(u32),
     /// To the server's statistics as JSON, made on a worker thread.
     Stats,
@@ -63,13 +64,13 @@ pub struct Inline {
     /// The status line and all fields but `Date` and `Connection`.
     pub(crate) head: Vec<u8>,
     pub(crate) body: Arc<[u8]>,
-    /// There is an Upgrade field, so Connection has to name it.
+    /// It has an Upgrade field, so that Connection has to name it.
     pub(crate) upgrade: bool,
 }
 
 impl Inline {
-    /// Renders a response. `Content-Length` is added, `Date` and `Connection`
-    /// are written when it is sent.
+    /// Renders a response, with its `Content-Length`. `Date` and `Connection` are added when it is
+    /// sent.
     ///
     /// # Errors
     /// [`FieldError`] for a status outside 200 to 999, for a name that is no
@@ -116,8 +117,7 @@ impl Inline {
 #[derive(Clone, Debug)]
 pub struct App {
     routes: Vec<(Option<String>, String, Target)>,
-    /// The same routes, to check each further one against, so that compiling
-    /// cannot fail.
+    /// The same routes. Each further one is checked against them, so that compiling cannot fail.
     check: Routes<()>,
 }
 
@@ -183,8 +183,8 @@ pub(crate) enum Compiled {
     Lane(u32),
 }
 
-/// A handler behind a reference count of the loop's own: only that loop
-/// counts it up and down, so the count stays in its core's cache.
+/// A handler with a reference count of the loop's own. Only that loop counts, so that the count
+/// stays in its core's cache.
 pub(crate) struct HandlerCell {
     handler: Arc<dyn Handler>,
 }

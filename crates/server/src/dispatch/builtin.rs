@@ -1,5 +1,5 @@
-//! What the server answers when it is given nothing to serve. It runs on the
-//! worker threads like any handler.
+//! What the server answers when it is given nothing to serve. Worker threads run it, as they run
+//! any handler.
 
 use crate::dispatch::app::{App, Target};
 use crate::exchange::task::{Request, Response};
@@ -27,10 +27,10 @@ fn hello(_: &Request, response: &mut Response) {
     response.body(b"Hello, World!");
 }
 
-/// The body as it came, with its content type; chunked if it came chunked.
+/// The body as it came, with its content type. It is chunked if the request was.
 fn echo(request: &Request, response: &mut Response) {
     let content_type = request.get("content-type").unwrap_or(b"application/octet-stream");
-    // Received values are at least as strict as sent ones.
+    // Cannot fail: the decoder accepts no value that a response could not have.
     let _ = response.field("Content-Type", content_type);
     response.body(request.body());
     if request.get("transfer-encoding").is_some() {

@@ -1,4 +1,4 @@
-//! Peers whose connections count as secured, though they come in clear.
+//! Peers whose connections count as secured, although their bytes come in clear.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,7 +20,7 @@ pub enum Secured {
 }
 
 impl Secured {
-    /// Whether `peer` is one; `None` is a peer on a unix socket.
+    /// Whether `peer` is such a proxy; `None` is a peer on a unix socket.
     pub(crate) fn has(&self, peer: Option<SocketAddr>) -> bool {
         match (self, peer) {
             (Self::None, _) => false,

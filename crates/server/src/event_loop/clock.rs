@@ -13,7 +13,7 @@ pub(crate) struct Clock {
     now: Instant,
     /// `now` since `start`.
     millis: Millis,
-    /// When the line below is out of date.
+    /// When the `Date` line is out of date.
     stale_at: Instant,
     line: [u8; 37],
 }
@@ -26,8 +26,8 @@ impl Clock {
         clock
     }
 
-    /// Reads the clock; the wall clock only when a second has passed, since
-    /// `Date` has no finer grain (RFC 9110 §5.6.7).
+    /// Reads the monotonic clock. Reads the wall clock only once a second, since `Date` has no
+    /// finer grain (RFC 9110 §5.6.7).
     pub(crate) fn read(&mut self) {
         self.now = Instant::now();
         self.millis = u64::try_from((self.now - self.start).as_millis()).unwrap_or(u64::MAX);
@@ -39,8 +39,8 @@ impl Clock {
         }
     }
 
-    /// Sets the time instead of reading it: `millis` after the clock's start,
-    /// at `wall` seconds since 1970.
+    /// Sets the time instead of reading it: `millis` after the clock's start, `wall` seconds since
+    /// 1970.
     #[cfg(test)]
     pub(crate) fn set(&mut self, millis: Millis, wall: u64) {
         self.now = self.start + Duration::from_millis(millis);

@@ -13,9 +13,11 @@ use crate::event_loop::tuning::Tuning;
 use crate::event_loop::wake_flag::WakeFlag;
 use crate::exchange::task::Task;
 
-/// One loop's inbox. Replies have a queue of their own, because they are the
-/// hot path: an array with room for every task that can be under way, so that
-/// putting one back never allocates, never waits and never fails.
+/// One loop's inbox.
+///
+/// Replies of workers are the hot path, so they have a queue of their own. It is an array with room
+/// for every task that can be under way. So putting a task back never allocates, never waits and
+/// never fails.
 pub(crate) struct Inbox {
     replies: ArrayQueue<Box<Task>>,
     controls: SegQueue<Control>,
@@ -25,32 +27,32 @@ pub(crate) struct Inbox {
     forced: AtomicBool,
 }
 
-/// What is not a reply.
+/// Messages that are no replies.
 pub(crate) enum Control {
     /// A connection for this loop to own.
     Accepted(Stream, Option<SocketAddr>),
     /// A new application, for requests whose head comes from now on.
     Reload(Arc<App>),
-    /// The lanes that there are from now on, each in its place.
+    /// The lanes from now on, each in its place.
     Lanes(Vec<Option<Arc<Lane>>>),
-    /// Another application, and lanes for it, from the same request on.
+    /// Another application and its lanes, both from the same request on.
     Swap(Arc<App>, Vec<Option<Arc<Lane>>>),
     /// Other limits and timeouts, for connections that are open too.
     Retune(Arc<Tuning>),
-    /// A connection was refused; lanes want to hear of it.
+    /// A client was refused, and the first lane is to be told.
     Refused(Option<SocketAddr>),
     /// Close connections that wait for their next request.
     CloseIdle,
     /// Close every connection, and go on.
     CloseAll,
-    /// Finish what is in flight, then end, once there is [`NoMore`](Self::NoMore).
+    /// Finish the requests in flight. Then end, once [`NoMore`](Self::NoMore) has come.
     Drain,
     /// The acceptor has handed over its last connection.
     NoMore,
 }
 
 impl Inbox {
-    /// `tasks` is the most that can be queued or running at once.
+    /// `tasks` is the most tasks that can be queued or running at once.
     pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
         Ok(Self {
             replies: ArrayQueue::new(tasks),
@@ -62,24 +64,24 @@ impl Inbox {
         })
     }
 
-    /// Puts a finished task in. The caller calls [`notify`](Self::notify)
-    /// after the last of a batch.
+    /// Puts a finished task in. After the last of a batch, the caller calls
+    /// [`notify`](Self::notify).
     pub(crate) fn push_reply(&self, task: Box<Task>) {
-        // Room for every task there can be; see `new`.
+        // There is room for every task that can exist; see `new`.
         let full = self.replies.push(task).is_err();
         debug_assert!(!full, "more replies than tasks");
     }
 
-    /// Puts a control message in. The caller calls [`notify`](Self::notify)
-    /// after the last of a batch.
+    /// Puts a control message in. After the last of a batch, the caller calls
+    /// [`notify`](Self::notify).
     pub(crate) fn push_control(&self, control: Control) {
         self.controls.push(control);
     }
 
-    /// The loop drops everything and ends, whatever else is in here.
+    /// Ends the loop at once, whatever else is in its inbox.
     pub(crate) fn force(&self) {
         self.forced.store(true, Ordering::Release);
-        // The wake flag tells of what is in a queue; this is none.
+        // The wake flag is for what is in a queue, and this is in none.
         self.waker.wake();
     }
 
@@ -87,7 +89,7 @@ impl Inbox {
         self.forced.load(Ordering::Acquire)
     }
 
-    /// Wakes the loop if it sleeps. True if a wake was sent.
+    /// Wakes the loop if it sleeps. True if this call sent the wake.
     pub(crate) fn notify(&self) -> bool {
         let wake = self.wake_flag.must_wake();
         if wake {
@@ -100,9 +102,9 @@ impl Inbox {
         self.replies.pop()
     }
 
-    /// Puts a lane's replies in, and leaves `batch` empty; see
-    /// [`push_reply`](Self::push_reply). Bounded by what lanes have in flight and by
-    /// each exchange's window.
+    /// Puts a lane's replies in, and leaves `batch` empty. Afterwards the caller calls
+    /// [`notify`](Self::notify). How much is in here is bounded by what lanes have in flight, and
+    /// by each exchange's window.
     pub(crate) fn give_lane(&self, batch: &mut Vec<LaneReply>) {
         let mut replies = self.lanes();
         if replies.is_empty() {

@@ -1,20 +1,18 @@
 //! Who drives a loop: its own thread, or the thread of the one lane it serves.
 //!
-//! Where there are hardly more cores than threads that want one, a request
-//! that goes from the loop's thread to the lane's and back costs more in wakes
-//! than in work. There the lane's thread may take ownership of the loop: between its
-//! handlers it runs turns of the loop itself, and nobody is woken. Its own
-//! event loop watches the loop's epoll instance while it rests.
+//! On a machine with hardly more cores than busy threads, the wakes of a request cost more than its
+//! work: from the loop's thread to the lane's and back. There the lane's thread may take ownership
+//! of the loop. Between its handlers it runs turns of the loop itself, and no thread is woken.
+//! While it rests, its own event loop (libuv) watches the loop's epoll instance.
 //!
-//! All that the loop may have to do then makes its epoll instance ready: what
-//! other threads put in, the next of its timers, and work that a turn has left
-//! over. So whoever watches the instance needs to know nothing else.
+//! Between two such turns, everything that the loop has to do makes its epoll instance ready: what
+//! other threads put in, the next timer, and work that a turn left over. So whoever watches the
+//! instance needs to know nothing else.
 //!
-//! The loop's own thread then stands guard. It looks at the clock every few
-//! milliseconds, and takes it back when something is ready that the
-//! lane's thread does not come to, because a handler keeps it. So health checks
-//! and static routes are answered also while JavaScript is stuck.
-//! `crates/server/loom` checks the interleavings.
+//! Meanwhile the loop's own thread is the guard. It looks every few milliseconds. When something is
+//! ready, and a handler keeps the lane's thread from it, the guard takes the loop back. So health
+//! checks and static routes are answered while JavaScript is stuck. `crates/server/loom` checks the
+//! interleavings.
 
 #[cfg(not(loom))]
 use std::os::fd::{AsFd, BorrowedFd};
@@ -41,27 +39,26 @@ use crate::event_loop::turn::{EventLoop, Wait};
 #[cfg(loom)]
 use crate::ownership_world::sleep;
 
-/// How long after the lane's last turn the guard looks whether something waits,
-/// and so how long what is ready may wait for a handler that keeps the thread.
-/// Each look interrupts a core that has other work to do. The models under loom
-/// have no time.
+/// How long after the lane's last turn the guard looks for ready work. So that work waits no longer
+/// for a handler that keeps the lane's thread. Each look interrupts a core that has other work to
+/// do. The models under loom have no time.
 const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
 
-/// Looks that find nothing before the guard sleeps until something comes.
+/// The guard sleeps until something is ready after this many looks that found nothing.
 const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
 
-/// After the lane's thread lost ownership it may ask again after this long.
-/// Handlers that are always slow then cost ten changes a second, not hundreds.
+/// How long the lane must wait before it asks again, after the guard took the loop back. Handlers
+/// that are always slow then cost ten changes of owner a second, not hundreds.
 const PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
 
-/// Turns in a row that may each leave work over before the lane's thread gets on
-/// with other things: peers that send without end must not keep it.
+/// Turns in a row that may each leave work over before the lane's thread does its other work.
+/// Clients that send without end must not keep it.
 const MOST_TURNS: u32 = 4;
 
 /// Who drives one loop.
 pub struct Ownership {
-    /// None once the loop has ended. Whoever drives holds the lock; while the
-    /// lane drives, it is free between two turns.
+    /// `None` once the loop has ended. The thread that drives holds the lock. While the lane
+    /// drives, the lock is free between two turns.
     event_loop: Mutex<Option<EventLoop>>,
     poller: Arc<Poller>,
     inbox: Arc<Inbox>,
@@ -71,13 +68,13 @@ pub struct Ownership {
     wanted: AtomicBool,
     /// The lane does not get ownership any more.
     barred: AtomicBool,
-    /// When the lane last looked what is ready, in microseconds since `epoch`.
+    /// When the lane's last turn was, in microseconds since `epoch`.
     last_turn: AtomicU64,
     lane: OnceLock<Arc<Lane>>,
-    /// Wakes the lane's thread for what is due; set where a lane is.
+    /// Wakes the lane's thread for the loop's timers; set once there is a lane.
     timer: OnceLock<Timer>,
-    /// When the timer was last set to expire, in microseconds since `epoch`.
-    /// Written by whoever drives.
+    /// When the timer expires, as last set, in microseconds since `epoch`. Only the thread that
+    /// drives writes it.
     timer_at: AtomicU64,
     /// The lane's turns in a row that left work over.
     unfinished: AtomicU32,
@@ -111,7 +108,7 @@ impl Ownership {
         }
     }
 
-    /// The loop's own thread.
+    /// What the loop's own thread runs.
     pub(crate) fn run(&self) {
         block_signals();
         if let Some(event_loop) = self.lock().as_ref() {
@@ -122,7 +119,7 @@ impl Ownership {
         }
     }
 
-    /// Drives until the lane has ownership; false once the loop has ended.
+    /// Runs turns until the lane has ownership. False once the loop has ended.
     fn drive_until_wanted(&self) -> bool {
         let mut slot = self.lock();
         while let Some(event_loop) = slot.as_mut() {
@@ -145,7 +142,7 @@ impl Ownership {
         false
     }
 
-    /// Stands guard while the lane drives; returns when it does not any more.
+    /// Guards while the lane drives. Returns when the lane no longer does.
     fn guard(&self) {
         let mut quiet = 0;
         let mut wait = TICK;
@@ -163,8 +160,8 @@ impl Ownership {
             }
             wait = TICK;
             if self.poller.is_ready(Some(Duration::ZERO)) {
-                // It may have become so in this moment; the lane gets ownership
-                // back soon enough.
+                // This may be early: the lane may be about to take its turn. Then it soon asks
+                // again.
                 self.ask_from.store(self.now() + micros(PAUSE), Ordering::Relaxed);
                 self.by_lane.store(false, Ordering::Release);
                 return;
@@ -177,20 +174,20 @@ impl Ownership {
         }
     }
 
-    /// After a turn of the lane's, or before its first: from here on whatever there
-    /// is to do makes the epoll instance ready. True if something is left over.
+    /// Makes the epoll instance ready for whatever the loop has to do from here on. Called before
+    /// the lane's first turn and after each. True if the turn left work over.
     fn leave_to_epoll(&self, event_loop: &mut EventLoop) -> bool {
         let Some(timeout) = event_loop.sleep_timeout() else { return false };
         if timeout.is_zero() {
-            // The wake flag says "awake", and need not say more: the instance is ready
-            // until somebody drives, who looks into the inbox.
+            // The wake flag may stay "awake": the instance is ready until a thread drives, and that
+            // thread looks into the inbox.
             event_loop.inbox.waker().wake();
             return true;
         }
         let now = self.micros_at(event_loop.now());
         let at = now.saturating_add(micros(timeout));
         let timer_at = self.timer_at.load(Ordering::Relaxed);
-        // Deadlines that move on need no call: the timer expires once too early.
+        // A deadline that moves to later needs no system call: the timer expires once too early.
         if let Some(timer) = self.timer.get()
             && (timer_at <= now || at < timer_at)
             && timer.set(timeout).is_ok()
@@ -200,16 +197,16 @@ impl Ownership {
         false
     }
 
-    /// The epoll instance that the lane's thread must watch for reading while
-    /// it has ownership and rests. It is open as long as ownership is there.
+    /// The epoll instance. While the lane has ownership and its thread rests, the thread must watch
+    /// the instance for reading. It is open as long as the `Ownership` lives.
     #[cfg(not(loom))]
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
 
-    /// Names the lane whose thread may drive. Only the first counts. Where the
-    /// system has no timer for it, the loop's own thread goes on driving.
+    /// Names the lane whose thread may drive. Only the first call counts. If the system has no
+    /// timer to spare, the loop's own thread drives for good.
     pub fn offer(&self, lane: &Arc<Lane>) {
         if self.lane.set(Arc::clone(lane)).is_err() {
             return;
@@ -222,8 +219,7 @@ impl Ownership {
         }
     }
 
-    /// Asks for ownership, for the lane's thread. It may have it soon, and is
-    /// woken then.
+    /// The lane's thread asks for ownership. If it gets it, the lane is woken.
     pub fn ask(&self) {
         if self.barred.load(Ordering::Relaxed)
             || self.wanted.load(Ordering::Relaxed)
@@ -241,8 +237,8 @@ impl Ownership {
         self.by_lane.load(Ordering::SeqCst)
     }
 
-    /// Runs one turn of the loop without waiting, for the lane's thread. False
-    /// if it does not have ownership.
+    /// The lane's thread runs one turn of the loop, without waiting. False if the lane does not
+    /// have ownership.
     pub fn drive(&self) -> bool {
         let mut slot = loop {
             if !self.by_lane.load(Ordering::Acquire) {
@@ -250,17 +246,16 @@ impl Ownership {
             }
             match self.try_lock() {
                 Some(slot) => break slot,
-                // The loop's own thread is about to let go of it.
+                // The loop's own thread is about to unlock it.
                 None => yield_now(),
             }
         };
-        // The guard may have taken ownership, but cannot drive before it has
-        // the lock.
+        // The guard may have taken ownership meanwhile. It does not drive before it has the lock.
         if !self.by_lane.load(Ordering::Acquire) {
             return false;
         }
         let Some(event_loop) = slot.as_mut() else { return false };
-        // What the lane has answered leaves first: while it does, more comes in.
+        // The lane's answers are sent first, so that clients can send more meanwhile.
         event_loop.replies();
         let goes_on = event_loop.turn(Wait::No);
         let now = self.micros_at(event_loop.now());
@@ -271,7 +266,7 @@ impl Ownership {
             self.unfinished.store(if left_over { turns } else { 0 }, Ordering::Relaxed);
             return true;
         }
-        // How a loop comes to its end is its own thread's business.
+        // A drain is finished by the loop's own thread.
         if !goes_on {
             *slot = None;
         }
@@ -280,9 +275,9 @@ impl Ownership {
         true
     }
 
-    /// Whether the lane's thread, when it has ownership, may go on to other things
-    /// and rest: its last turn has left nothing over, or it has had several for what
-    /// was. [`fd`](Self::fd) tells it of more.
+    /// Whether the lane's thread may do other work and rest, while it has ownership. It may if its
+    /// last turn left nothing over, or if several turns in a row did. [`fd`](Self::fd) tells it of
+    /// further work.
     #[must_use]
     pub fn may_rest(&self) -> bool {
         match self.unfinished.load(Ordering::Relaxed) {
@@ -295,11 +290,11 @@ impl Ownership {
         }
     }
 
-    /// Gives it back for good.
+    /// Gives ownership back for good.
     pub fn leave(&self) {
         self.barred.store(true, Ordering::Release);
         if self.by_lane.swap(false, Ordering::AcqRel) {
-            // The guard may be asleep until something is ready.
+            // Wakes the guard, which may sleep until something is ready.
             self.inbox.waker().wake();
         }
     }

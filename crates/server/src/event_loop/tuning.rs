@@ -10,25 +10,28 @@ pub struct Timeouts {
     /// From a head's first byte to its last, else 408; the default is 30 s.
     /// Also what a fresh connection has until its first byte.
     pub head: Duration,
-    /// For the next bytes of a body, else 408; the default is 30 s. A body that is
-    /// collected or dropped may fall behind 250 bytes a second by no more than this;
-    /// one that a lane takes as it comes begins anew with each byte.
+    /// For the next bytes of a body, else 408; the default is 30 s.
+    ///
+    /// A body that the loop collects or drops must average 250 bytes a second; it may fall behind
+    /// by this long. For a body that a lane takes as it comes, the time begins anew with each byte.
     pub body: Duration,
-    /// Between requests of a kept connection; the default is 75 s, because a
-    /// load balancer that keeps idle connections 60 s must be the one to
-    /// close first. From 1 to 30 s, responses say it in a Keep-Alive field, and a
-    /// connection that was told is kept a second longer.
+    /// Between requests of a kept connection; the default is 75 s. A load balancer often keeps idle
+    /// connections 60 s, and it must be the one to close first.
+    ///
+    /// From 1 to 30 s, responses tell the client in a Keep-Alive field. A connection that was told
+    /// is kept a second longer.
     pub idle: Duration,
-    /// Without the peer taking any of a response, whatever it sends meanwhile; the
-    /// default is 30 s.
+    /// Without the peer taking a byte of a response, whatever it sends meanwhile; the default is 30
+    /// s.
     pub write: Duration,
     /// For requests in flight when the server stops; the default is 10 s.
     pub drain: Duration,
     /// From a request's first byte to its last, else 408; the default is no limit.
     pub receive: Option<Duration>,
-    /// Without a byte from the peer, or to it, while no lane has a request of the
-    /// connection and it is not idle between two; the default is no limit. Then the
-    /// connection is closed without an answer, unless [`Announce::inactive`].
+    /// Without a byte from the peer or to it; the default is no limit. It counts while no lane has
+    /// a request of the connection, and the connection is not idle between two requests.
+    ///
+    /// Then the connection is closed without an answer, unless [`Announce::inactive`].
     pub inactive: Option<Duration>,
 }
 
@@ -51,10 +54,10 @@ impl Default for Timeouts {
 pub struct Announce {
     /// That one was opened or closed.
     pub connections: bool,
-    /// That nothing has happened on one for [`Timeouts::inactive`]; the lane decides what
-    /// becomes of it. Only of those whose opening was told.
+    /// That nothing happened on one for [`Timeouts::inactive`]. The lane then decides what becomes
+    /// of it. Only connections whose opening was told are told of.
     pub inactive: bool,
-    /// That one was refused, because there were too many.
+    /// That a client was refused because too many connections were open.
     pub refused: bool,
 }
 
@@ -71,11 +74,11 @@ pub struct Tuning {
     pub max_connections: Option<MaxConnections>,
 }
 
-/// A limit on connections that replaces the one that the server was started with.
+/// A limit on connections, in place of the one that the server was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxConnections {
     /// How many may be open at once.
     pub most: usize,
-    /// One more is closed without an answer instead of with a 503.
+    /// A refused client gets no 503: its connection is closed at once.
     pub silent: bool,
 }

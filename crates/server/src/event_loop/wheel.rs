@@ -1,9 +1,8 @@
 //! A hashed timer wheel: one deadline per connection, coarse and cheap.
 //!
-//! Almost every deadline is moved on before it is met. So moving one later
-//! only writes a number; the entry stays in its bucket and is put further
-//! along when the bucket's turn comes. Each connection has one entry,
-//! whatever its peer does.
+//! Almost every deadline is moved to later before it is met. That only writes a number: the entry
+//! stays in its bucket. When the bucket's time comes, the entry moves to the bucket of its new
+//! deadline. Each connection has one entry, whatever its peer does.
 
 use crate::event_loop::clock::Millis;
 
@@ -28,7 +27,7 @@ struct Entry {
     next: u32,
     /// When it is due.
     deadline: u64,
-    /// The tick of the bucket it stands in; NEVER while in none.
+    /// The tick of the bucket that it is in; `NEVER` while in none.
     queued: u64,
 }
 
@@ -42,7 +41,7 @@ impl Wheel {
         }
     }
 
-    /// Sets entry `id` to be due at `at`, in place of what it was set to.
+    /// Sets when entry `id` is due. This replaces its earlier deadline.
     pub(crate) fn set(&mut self, id: u32, at: Millis) {
         let index = id as usize;
         if index >= self.entries.len() {
@@ -57,14 +56,15 @@ impl Wheel {
         }
     }
 
-    /// Entry `id` is due no more. It may stay in its bucket, unheeded.
+    /// Takes the deadline of entry `id` away. The entry may stay in its bucket, where it is passed
+    /// over.
     pub(crate) fn clear(&mut self, id: u32) {
         if let Some(entry) = self.entries.get_mut(id as usize) {
             entry.deadline = NEVER;
         }
     }
 
-    /// Takes entry `id` out altogether: its connection is gone.
+    /// Takes entry `id` out of its bucket: its connection is gone.
     pub(crate) fn remove(&mut self, id: u32) {
         if (id as usize) < self.entries.len() {
             self.clear(id);
@@ -72,7 +72,7 @@ impl Wheel {
         }
     }
 
-    /// Moves on to `now` and appends to `due` the entries whose time came.
+    /// Moves the wheel to `now`, and appends to `due` the entries whose deadline has come.
     pub(crate) fn advance(&mut self, now: Millis, due: &mut Vec<u32>) {
         let target = now / TICK;
         while self.current < target {
@@ -105,8 +105,8 @@ impl Wheel {
         }
     }
 
-    /// When [`advance`](Self::advance) next has something to look at. An
-    /// entry that was moved later makes this earlier than need be.
+    /// When [`advance`](Self::advance) next has a bucket to look at. A deadline that moved to later
+    /// can make this too early.
     pub(crate) fn next_at(&self) -> Option<Millis> {
         self.next_occupied().map(|tick| tick * TICK)
     }
@@ -121,8 +121,8 @@ impl Wheel {
     fn next_occupied(&self) -> Option<u64> {
         let start = bucket_of(self.current + 1);
         let words = self.occupied.len();
-        // One word more than there are: the first one is looked at twice,
-        // its upper part at the start and its lower part at the end.
+        // One step more than there are words: the first word is looked at twice. Its upper part
+        // comes at the start, its lower part at the end.
         for step in 0..=words {
             let index = (start / 64 + step) % words;
             let mut word = self.occupied[index];

@@ -1,9 +1,8 @@
-//! When a lane's thread last came for its requests, how late it comes, and how
-//! long they wait for it.
+//! How late a lane's thread is: when its last turn began, how long after a wake its turns begin,
+//! and how long requests wait for it.
 //!
-//! The thread reads the clock once a turn and counts for itself; loops write only
-//! when they wake it. So a request costs no clock reading, and no cache line that
-//! several threads write.
+//! The thread reads the clock once a turn and counts for itself. Loops write only when they wake
+//! it. So a request costs no clock reading, and no cache line that several threads write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,17 +10,17 @@ use std::time::{Duration, Instant};
 use crate::observe::counter::Counter;
 use crate::observe::histogram::Histogram;
 
-/// A thread that has not come for this long, though something waits, is taken for
-/// stuck. Far above what a garbage collection or a slow handler takes.
+/// A thread with waiting work counts as stuck after this long without a turn. It is far longer than
+/// a garbage collection or a slow handler takes.
 const STUCK_AFTER: Duration = Duration::from_millis(100);
 
 pub(crate) struct LagMonitor {
     epoch: Instant,
-    /// Its number, once it serves the lane; 0 before.
+    /// The thread's number, once it serves the lane; 0 before.
     pub(crate) thread: Counter,
     /// When the thread last began a turn; nanoseconds since `epoch`.
     turned_at: AtomicU64,
-    /// When it was last woken, until it has come; 0 is never.
+    /// When a loop last woke the thread, until its turn; 0 is never.
     woken_at: AtomicU64,
     /// From the hand-over of a request to the turn that takes it.
     pub(crate) queue_wait: Histogram,
@@ -41,12 +40,12 @@ impl LagMonitor {
         }
     }
 
-    /// The thread that calls this is the one.
+    /// The calling thread is the lane's.
     pub(crate) fn is_this_thread(&self) {
         self.thread.set_to_this_thread();
     }
 
-    /// The thread begins a turn.
+    /// The thread begins a turn. Returns the time.
     pub(crate) fn turn(&self) -> Instant {
         let now = Instant::now();
         let nanos = self.nanos(now);
@@ -58,12 +57,12 @@ impl LagMonitor {
         now
     }
 
-    /// The thread is being woken. Called by the one loop that wakes it.
+    /// The calling loop wakes the thread. Of several loops only one does.
     pub(crate) fn wake(&self) {
         self.woken_at.store(self.nanos(Instant::now()).max(1), Ordering::Relaxed);
     }
 
-    /// Whether the thread has been awake since long and has not come.
+    /// Whether the thread has had no turn for long, though it is awake.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         let turned = self.turned_at.load(Ordering::Relaxed);
         let since = turned.max(self.woken_at.load(Ordering::Relaxed));
@@ -82,26 +81,26 @@ mod tests {
 
     #[test]
     fn a_thread_is_late_from_its_wake_to_its_turn() {
-        let pulse = LagMonitor::new();
-        pulse.turn();
-        assert_eq!(Distribution::of([&pulse.lag].into_iter()).count, 0, "nobody woke it");
-        pulse.wake();
+        let lag_monitor = LagMonitor::new();
+        lag_monitor.turn();
+        assert_eq!(Distribution::of([&lag_monitor.lag].into_iter()).count, 0, "nobody woke it");
+        lag_monitor.wake();
         std::thread::sleep(Duration::from_millis(5));
-        pulse.turn();
-        pulse.turn();
-        let lag = Distribution::of([&pulse.lag].into_iter());
+        lag_monitor.turn();
+        lag_monitor.turn();
+        let lag = Distribution::of([&lag_monitor.lag].into_iter());
         assert_eq!(lag.count, 1);
         assert!(lag.max >= 5_000_000, "{} ns", lag.max);
     }
 
     #[test]
     fn a_thread_is_stuck_when_it_has_neither_come_nor_just_been_woken() {
-        let pulse = LagMonitor::new();
-        let turned = pulse.turn();
-        assert!(!pulse.is_stuck(turned + STUCK_AFTER));
-        assert!(pulse.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
+        let lag_monitor = LagMonitor::new();
+        let turned = lag_monitor.turn();
+        assert!(!lag_monitor.is_stuck(turned + STUCK_AFTER));
+        assert!(lag_monitor.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
         std::thread::sleep(Duration::from_millis(2));
-        pulse.wake();
-        assert!(!pulse.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
+        lag_monitor.wake();
+        assert!(!lag_monitor.is_stuck(turned + STUCK_AFTER + Duration::from_millis(1)));
     }
 }

@@ -1,9 +1,8 @@
 //! Which workers are parked, and whom to wake.
 //!
-//! The same two-sided protocol as in `wake_flag`, with one bit for each worker: a
-//! worker enters the set, passes a fence and looks into the queue; a producer
-//! pushes, passes a fence and looks into the set. So a task in the queue and
-//! a worker asleep cannot miss each other. `crates/server/loom` checks the
+//! The protocol is that of `wake_flag`, with one bit for each worker. A worker sets its bit, passes
+//! a fence and looks into the queue. A producer pushes, passes a fence and looks at the bits. So a
+//! queued task and a sleeping worker cannot miss each other. `crates/server/loom` checks the
 //! interleavings.
 
 #[cfg(loom)]
@@ -22,25 +21,25 @@ impl Idle {
         Self { workers: AtomicU64::new(0) }
     }
 
-    /// The worker's side, before it looks into the queue a last time.
+    /// The worker calls this before it looks into the queue a last time.
     pub(crate) fn enter(&self, worker: usize) {
         self.workers.fetch_or(bit(worker), Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
-    /// Whether nobody has chosen this worker since it entered.
+    /// Whether no producer has chosen this worker since it entered.
     pub(crate) fn contains(&self, worker: usize) -> bool {
         self.workers.load(Ordering::Relaxed) & bit(worker) != 0
     }
 
-    /// The worker's side, after its sleep or instead of it.
+    /// The worker calls this after its sleep, or instead of it.
     pub(crate) fn leave(&self, worker: usize) {
         self.workers.fetch_and(!bit(worker), Ordering::AcqRel);
     }
 
-    /// The producer's side, after it put something into the queue: takes an
-    /// idle worker out of the set, the first from `home` on, around the end.
-    /// The caller unparks it; nobody else does.
+    /// A producer calls this after it put a task into the queue. It takes an idle worker out of the
+    /// set: the first from `home` on, around the end. The caller must unpark that worker; no other
+    /// producer does.
     pub(crate) fn choose(&self, home: usize) -> Option<usize> {
         fence(Ordering::SeqCst);
         let mut idle = self.workers.load(Ordering::Relaxed);

@@ -14,20 +14,20 @@ use crate::event_loop::inbox::Inbox;
 use crate::exchange::task::Task;
 use crate::observe::counters::WorkerCounters;
 
-/// A worker tells the loops of its replies after this many, or sooner.
+/// A worker tells the loops of its replies after at most this many.
 const BATCH: usize = 16;
 
-/// Work that is expected to take longer than this is worth waking another
-/// worker for; about what waking a thread on a sleeping core costs.
+/// Queued work that takes longer than this is worth waking another worker for. Waking a thread on a
+/// sleeping core takes about as long.
 const WORTH_A_WAKE: Duration = Duration::from_micros(60);
 
 /// The queue and who is idle.
 ///
-/// Waking a thread costs more than a small handler takes. So a loop wakes one
-/// worker for a turn's batch of tasks, and a worker that has more before it
-/// than [`WORTH_A_WAKE`] wakes the next. What that estimate misses, the
-/// loops' rescue makes good: a loop with tasks out sleeps a millisecond at
-/// first and then wakes a further worker if tasks are still queued.
+/// Waking a thread costs more than a small handler takes. So a loop wakes one worker for all tasks
+/// of a turn. A worker that has more work before it than [`WORTH_A_WAKE`] wakes the next.
+///
+/// That estimate can be wrong, so each loop comes to the rescue. A loop with tasks out sleeps at
+/// most a millisecond at first. If tasks are still queued then, it wakes a further worker.
 pub(crate) struct Pool {
     sender: Sender<Box<Task>>,
     receiver: Receiver<Box<Task>>,
@@ -59,21 +59,20 @@ impl Pool {
         self.threads.get().is_some()
     }
 
-    /// Tasks that wait.
+    /// How many tasks wait.
     pub(crate) fn len(&self) -> usize {
         self.receiver.len()
     }
 
-    /// Queues a task, or gives it back if the queue is full. Never waits.
-    /// The caller calls [`wake_one`](Self::wake_one) after the last of a
-    /// batch.
+    /// Queues a task. Gives it back if the queue is full, and never waits. After the last of a
+    /// batch, the caller calls [`wake_one`](Self::wake_one).
     pub(crate) fn push(&self, task: Box<Task>) -> Result<(), Box<Task>> {
         self.sender.try_send(task).map_err(|error| match error {
             TrySendError::Full(task) | TrySendError::Disconnected(task) => task,
         })
     }
 
-    /// Wakes an idle worker, `home` if it is one. True if one was woken.
+    /// Wakes an idle worker: `home`, or the next one after it. True if there was one.
     pub(crate) fn wake_one(&self, home: usize) -> bool {
         let Some(worker) = self.idle.choose(home) else { return false };
         if let Some(thread) = self.threads.get().and_then(|threads| threads.get(worker)) {
@@ -115,8 +114,8 @@ pub(crate) fn run(index: usize, pool: &Pool, inboxes: &[Arc<Inbox>], counters: &
                 if pool.stopping.load(Ordering::Relaxed) && pool.receiver.is_empty() {
                     return;
                 }
-                // On a busy machine a loop shares this core: let it take the
-                // replies and post what they bring, and neither needs a wake.
+                // On a busy machine a loop shares this core. It can now take the replies and queue
+                // further tasks, and neither side needs a wake.
                 yield_now();
                 if pool.receiver.is_empty() {
                     pool.park(index);
@@ -133,29 +132,29 @@ struct Worker<'p> {
     pool: &'p Pool,
     inboxes: &'p [Arc<Inbox>],
     counters: &'p WorkerCounters,
-    /// One bit for each loop that has a reply it may not know of.
+    /// One bit for each loop that may not know of its replies yet.
     finished: u32,
     /// Replies since the last notification.
     batch: usize,
-    /// What a task has usually taken of late.
+    /// How long tasks have usually taken of late.
     usual: Duration,
 }
 
 impl Worker<'_> {
-    /// Runs one task that was taken at `start`; returns when it ended.
+    /// Runs one task that was taken from the queue at `start`. Returns when it ended.
     fn run(&mut self, mut task: Box<Task>, start: Instant) -> Instant {
         let queued = self.pool.len();
         if queued > 0 && self.usual * u32::try_from(queued).unwrap_or(u32::MAX) > WORTH_A_WAKE {
             self.pool.wake_one(self.index + 1);
         }
         if self.usual > WORTH_A_WAKE {
-            // What is finished must not wait for this one.
+            // Finished tasks must not wait for this one.
             self.notify();
         }
         let Task { handler, request, response, meta, .. } = &mut *task;
         if let Some(handler) = handler {
-            // A handler that panics has lost its response and nothing else:
-            // the task is cleared before it is used again.
+            // A handler that panics loses its response and nothing else: the task is cleared before
+            // it is used again.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 handler.handle(request, response);
                 response.seal(request.version(), meta.head_only);
