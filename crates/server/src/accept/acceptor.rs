@@ -30,13 +30,14 @@ impl AcceptorSignal {
         Ok(Self { command: AtomicU8::new(RUN), waker: Waker::new()? })
     }
 
-    /// Hands over what is queued, tells the loops that this was all, and ends.
+    /// The thread hands over the connections that are queued, tells the loops that these were all,
+    /// and ends.
     pub(crate) fn drain(&self) {
         self.command.fetch_max(DRAIN, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Ends at once.
+    /// The thread ends at once.
     pub(crate) fn force(&self) {
         self.command.fetch_max(FORCE, Ordering::Release);
         self.waker.wake();
@@ -47,8 +48,7 @@ impl AcceptorSignal {
     }
 }
 
-/// The acceptor thread: hands each connection to the loop that has the
-/// fewest.
+/// The acceptor thread. It hands each connection to the loop that has the fewest.
 pub(crate) struct Acceptor {
     pub(crate) poller: Poller,
     pub(crate) signal: Arc<AcceptorSignal>,
@@ -73,7 +73,7 @@ impl Acceptor {
             let now = Instant::now();
             let timeout = self.accepting.next_at(now).map(|at| at.saturating_duration_since(now));
             if self.poller.wait(&mut events, timeout).is_err() {
-                // Cannot happen to a valid descriptor; do not spin on it.
+                // This cannot happen to a valid descriptor. If it does, the thread must not spin.
                 std::thread::sleep(AFTER_ERROR);
             }
             let command = self.signal.command.load(Ordering::Acquire);

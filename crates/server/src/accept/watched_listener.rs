@@ -13,7 +13,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct WatchedListener {
     pub(super) socket: Listener,
     token: u64,
-    /// Its loop or acceptor shares the listener with others, and only one of them is woken.
+    /// Several loops watch the socket, and only one of them is woken for a client.
     exclusive: bool,
     /// `Some` during a pause.
     paused_until: Option<Instant>,
@@ -60,10 +60,11 @@ impl WatchedListener {
     }
 }
 
-/// Whether `accept4` tells of the connection that it was to return, which is then off the
-/// queue: it was aborted, or had a network error on it, which Linux passes on (accept(2),
-/// "Error handling"). The numbers of these are the same on every platform that this
-/// crate builds for.
+/// Whether an error of `accept4` is that of the connection that it would have returned. That
+/// connection is then off the queue: it was aborted, or had a network error, which Linux passes on
+/// (accept(2), "Error handling").
+///
+/// These numbers are the same on every platform that this crate builds for.
 pub(super) fn is_connections_own(error: &io::Error) -> bool {
     const EINTR: i32 = 4;
     const ENONET: i32 = 64;

@@ -5,9 +5,9 @@
 pub enum CloseReason {
     /// The peer closed it, after its last answer.
     Peer,
-    /// An answer said `Connection: close`, as the client had asked.
+    /// An answer said `Connection: close`, because the client had asked for that.
     Served,
-    /// A request was malformed or over a limit, and was told so.
+    /// A request was malformed or over a limit, and was answered so.
     Rejected,
     /// No request came for the idle timeout.
     Idle,

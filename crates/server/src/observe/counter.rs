@@ -1,11 +1,11 @@
-//! A number that one thread counts up and others read.
+//! A number that one thread writes and other threads read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use reactor_sys::thread_id;
 
-/// A number that one thread writes and any thread reads: a load and a store,
-/// no locked instruction.
+/// A number that one thread writes and any thread reads. Adding is a load and a store, without a
+/// locked instruction.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -14,7 +14,7 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
-    /// Notes the number of the calling thread.
+    /// Stores the number of the calling thread.
     pub(crate) fn set_to_this_thread(&self) {
         self.raise_to(u64::try_from(thread_id()).unwrap_or(0));
     }

@@ -1,5 +1,5 @@
-//! What the threads of a server count. Each thread writes its own, on cache lines of its own;
-//! they are summed only when somebody looks.
+//! What the threads of a server count. Each thread writes its own counters, on cache lines of its
+//! own. They are summed only when somebody asks for them.
 
 use std::io::{self, Write};
 use std::sync::atomic::AtomicU64;
@@ -20,25 +20,25 @@ pub(crate) struct LoopCounters {
     pub(crate) accepted: Counter,
     pub(crate) closed: [Counter; CloseReason::COUNT],
     pub(crate) requests: Counter,
-    /// Responses by hundreds of the status; index 0 is 1xx.
+    /// Responses by the first digit of the status; index 0 is 1xx.
     pub(crate) responses: [Counter; 5],
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) queued: Counter,
     pub(crate) rejected: Counter,
-    /// Replies to connections that were gone.
+    /// Replies that came when their connection was gone.
     pub(crate) dropped: Counter,
     pub(crate) queue_peak: Counter,
     /// Requests given to lanes.
     pub(crate) handlers_given: Counter,
-    /// Those of them that are over.
+    /// Those of them that have ended.
     pub(crate) handlers_left: Counter,
     pub(crate) handlers_rejected: Counter,
     pub(crate) handlers_timed_out: Counter,
     pub(crate) turns: Counter,
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
-    /// From head to last byte, of the requests that were observed.
+    /// From head to last byte, of requests that were observed.
     pub(crate) latency: Histogram,
     /// The thread's number.
     pub(crate) thread: Counter,
@@ -88,22 +88,22 @@ impl WorkerCounters {
     }
 }
 
-/// What the accepting threads count, when it is not a loop's own.
+/// What is counted of accepting, in either accept mode.
 #[derive(Default)]
 pub(crate) struct AcceptCounters {
     /// Connections turned away with 503 because `max_connections` were open.
     pub(crate) refused: AtomicU64,
-    /// Times that accepting paused after an error that is not one connection's own.
+    /// Times that a listener paused after an error.
     pub(crate) pauses: AtomicU64,
-    /// The errors that the operator has been told of.
+    /// The numbers of the errors that the operator was told of.
     told: Mutex<Vec<Option<i32>>>,
     /// The number of the acceptor thread, if there is one.
     pub(crate) thread: Counter,
 }
 
 impl AcceptCounters {
-    /// Tells the operator on standard error why nothing is accepted, once for each error.
-    /// On a thread of its own, since standard error may be a pipe that nobody reads.
+    /// Tells the operator on standard error why nothing is accepted; once for each error number. A
+    /// thread of its own writes, since standard error may be a pipe that nobody reads.
     pub(crate) fn tell(&self, address: &Address, error: &io::Error) {
         let code = error.raw_os_error();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +115,7 @@ impl AcceptCounters {
             "reactor-rs: cannot accept connections on {address}: {error}; \
              trying again, at least once a second\n"
         );
-        // Without a thread to spare, the statistics have it.
+        // Without a thread to spare, only the statistics tell of it.
         let _ = Builder::new().name("rx-notice".to_owned()).spawn(move || {
             block_signals();
             let _ = io::stderr().write_all(line.as_bytes());
@@ -143,7 +143,7 @@ impl Counters {
         }
     }
 
-    /// Connections open now, as the loops count them.
+    /// Connections that are open now, as the loops count them.
     pub(crate) fn open(&self) -> usize {
         let open = self.loops.iter().map(|c| {
             let closed = c.closed_total();

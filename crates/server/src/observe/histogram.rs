@@ -1,9 +1,10 @@
 //! Durations, counted in buckets.
 //!
-//! Each decade from 100 ns to 1,000 s has 180 buckets of equal width, so a value
-//! is known to a twentieth at worst, and every decimal bound with two digits, such
-//! as 2.5 ms, lies exactly between two buckets: Prometheus wants to know how many
-//! values were at most that, and gets an exact number.
+//! Each decade from 100 ns to 1,000 s has 180 buckets of equal width, so that a value is known to a
+//! twentieth at worst.
+//!
+//! Every decimal bound with two digits, such as 2.5 ms, lies exactly between two buckets.
+//! Prometheus asks how many values were at most such a bound, and gets an exact number.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::observe::counter::Counter;
 const FIRST: usize = 20;
 /// Buckets in each decade after that.
 const PER_DECADE: usize = 180;
-/// Where each decade begins, and the width of its buckets, in nanoseconds. A
-/// bucket has the values above its lower bound up to its upper one.
+/// Where each decade begins, and the width of its buckets, in nanoseconds. A bucket has the values
+/// above its lower bound, up to and including its upper one.
 const DECADES: [(u64, u64); 10] = [
     (100, 5),
     (1_000, 50),
@@ -27,11 +28,11 @@ const DECADES: [(u64, u64); 10] = [
     (10_000_000_000, 500_000_000),
     (100_000_000_000, 5_000_000_000),
 ];
-/// The last one has what is longer than 1,000 s.
+/// The last bucket has what is longer than 1,000 s.
 const BUCKETS: usize = FIRST + PER_DECADE * DECADES.len() + 1;
 
-/// Counts durations. One thread writes, any thread reads; recording is a few
-/// plain loads and stores.
+/// Counts durations. One thread writes and any thread reads. Recording is a few plain loads and
+/// stores.
 pub(crate) struct Histogram {
     counts: Box<[Counter]>,
     sum: Counter,
@@ -65,7 +66,7 @@ impl Default for Histogram {
 
 /// The bucket of a value.
 fn bucket(nanos: u64) -> usize {
-    // Bounds belong to the bucket below them.
+    // A bound belongs to the bucket below it.
     let below = nanos.saturating_sub(1);
     let decade = DECADES.partition_point(|&(start, _)| start <= below);
     let Some(&(start, width)) = decade.checked_sub(1).and_then(|index| DECADES.get(index)) else {
@@ -75,7 +76,7 @@ fn bucket(nanos: u64) -> usize {
     (FIRST + PER_DECADE * (decade - 1) + within).min(BUCKETS - 1)
 }
 
-/// The largest value of a bucket; none for the last, which has no end.
+/// The largest value of a bucket; `None` for the last, which has no end.
 fn upper_bound(bucket: usize) -> Option<u64> {
     if bucket < FIRST {
         return Some(5 * (bucket as u64 + 1));
@@ -105,7 +106,7 @@ impl Distribution {
             total.sum = total.sum.wrapping_add(part.sum.get());
             total.max = total.max.max(part.max.get());
         }
-        // From the buckets, so that the numbers agree while threads count on.
+        // Summed from the buckets, so that the numbers agree although threads count meanwhile.
         total.count = total.counts.iter().sum();
         total
     }
@@ -129,15 +130,13 @@ impl Distribution {
         0
     }
 
-    /// How many values were at most `nanos`; exact where that is a bound of
-    /// buckets.
+    /// How many values were at most `nanos`. Exact if that is a bound of buckets.
     pub(crate) fn at_most(&self, nanos: u64) -> u64 {
         let until = bucket(nanos) + 1;
         self.counts[..until].iter().sum()
     }
 
-    /// Buckets that have counted something: upper bound in nanoseconds, none for
-    /// the last, and count.
+    /// The buckets that are not empty: upper bound in nanoseconds (`None` for the last) and count.
     pub(crate) fn filled(&self) -> impl Iterator<Item = (Option<u64>, u64)> {
         let filled = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         filled.map(|(index, count)| (upper_bound(index), *count))

@@ -1,10 +1,9 @@
-//! What becomes of each request of one loop, from its head to the last byte of
-//! its answer: for the access log and the histogram of latencies.
+//! What becomes of each request of one loop, from its head to the last byte of its answer. The
+//! access log and the histogram of latencies are made from it.
 //!
-//! A request begins with the turn that has read its head, and ends when the
-//! kernel has taken the last byte of its answer, or when its connection ends.
-//! Positions count the bytes of a connection's output since the first that was
-//! observed.
+//! A request begins with the turn that has read its head. It ends when the kernel has taken the
+//! last byte of its answer, or when its connection ends. Positions count the bytes of a
+//! connection's output, from the first observed one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,18 +17,17 @@ use crate::observe::access_log::{Entry, Lengths, LogSender, Outcome, RequestId};
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counters::LoopCounters;
 
-/// The status of a request whose connection ended before its answer began; the
-/// number is nginx's.
+/// The status in the log of a request that got no answer; nginx uses the same number.
 const NO_ANSWER: u16 = 499;
 
-/// The end of a connection's list.
+/// The index after the last record of a connection.
 const NONE: u32 = u32::MAX;
 
-/// Buffers above this capacity are not kept, and not more than this many.
+/// Buffers above this capacity are not kept, nor are more than this many.
 const KEEP_TEXT: usize = 1024;
 const KEEP_TEXTS: usize = 1024;
 
-/// What is seen of a request when it begins.
+/// What is known of a request when it begins.
 pub(crate) enum Seen<'a> {
     /// A head and its bytes.
     Head(&'a Head, &'a [u8]),
@@ -54,10 +52,10 @@ pub(crate) struct Observer {
 struct Open {
     first: u32,
     last: u32,
-    /// The first whose answer is not written. Answers are written in the order of
-    /// the requests, so it is the one that the next belongs to.
+    /// The first request whose answer is not written yet. Answers are written in the order of the
+    /// requests, so the next answer is its.
     unanswered: u32,
-    /// Bytes that have left.
+    /// Bytes that the kernel has taken.
     sent: u64,
 }
 
@@ -72,7 +70,7 @@ struct Record {
     status: u16,
     /// Where the answer's body begins.
     body: u64,
-    /// Where the answer ends, once all of it has been written.
+    /// Where the answer ends, once it is written.
     end: Option<u64>,
     lengths: Lengths,
     text: Vec<u8>,
@@ -94,7 +92,7 @@ impl Observer {
         }
     }
 
-    /// A request has been read, or input that will be refused.
+    /// A request was read, or input that will be refused.
     pub(crate) fn begin(
         &mut self,
         slot: u32,
@@ -130,14 +128,14 @@ impl Observer {
         }
     }
 
-    /// The answer to `request` begins; `unsent` bytes are before its body.
+    /// The answer to `request` begins. `unsent` bytes are before its body.
     pub(crate) fn answer(&mut self, slot: u32, request: u32, status: u16, unsent: usize) {
         let Some((record, sent)) = self.unanswered(slot, request) else { return };
         record.status = status;
         record.body = sent + unsent as u64;
     }
 
-    /// The answer to `request` is written; `unsent` bytes are before its end.
+    /// The answer to `request` is written. `unsent` bytes are before its end.
     pub(crate) fn written(&mut self, slot: u32, request: u32, unsent: usize) {
         if let Some((record, sent)) = self.unanswered(slot, request)
             && record.status != 0
@@ -145,7 +143,7 @@ impl Observer {
             record.end = Some(sent + unsent as u64);
             self.conns[slot as usize].unanswered = record.next;
             if unsent == 0 {
-                // A stream may end long after its last byte has left.
+                // A stream may end long after its last byte was sent.
                 self.sent(slot, 0);
             }
         }
@@ -165,7 +163,7 @@ impl Observer {
         }
     }
 
-    /// The connection is gone, and with it what has not ended.
+    /// The connection has ended. Its requests that have not ended end now.
     pub(crate) fn closed(&mut self, slot: u32, reason: CloseReason) {
         if self.first(slot).is_some() {
             let outcome = match reason {
@@ -205,8 +203,8 @@ impl Observer {
         self.records.get(self.conns.get(slot as usize)?.first as usize)
     }
 
-    /// The record of `request`, whose answer is in turn, and how much its connection
-    /// has sent. None for a request from before the observer.
+    /// The record of `request` if its answer is the next one, and the bytes that the connection has
+    /// sent. `None` for a request from before the observer.
     fn unanswered(&mut self, slot: u32, request: u32) -> Option<(&mut Record, u64)> {
         let open = self.conns.get(slot as usize)?;
         let record = self.records.get_mut(open.unanswered as usize)?;
@@ -226,7 +224,7 @@ impl Observer {
             self.counters.latency.record(duration);
         }
         if let Some(log) = &mut self.log {
-            // What was sent of it, if that is not all.
+            // Up to what was sent of the answer, if that is not all of it.
             let end = record.end.unwrap_or(u64::MAX).min(open.sent);
             let entry = Entry {
                 id: record.id,

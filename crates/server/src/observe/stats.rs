@@ -43,10 +43,9 @@ pub struct ConnectionStats {
     pub accepted: u64,
     /// Open now.
     pub open: u64,
-    /// Turned away with 503 because `max_connections` were open.
+    /// Refused with 503 because `max_connections` were open.
     pub refused: u64,
-    /// Times that accepting paused after an error that is not one connection's own: no
-    /// descriptors or memory, or not allowed.
+    /// Times that a listener paused after an error: no descriptors or memory, or not allowed.
     pub accept_pauses: u64,
     /// Closed, by reason.
     pub closed: ClosedStats,
@@ -91,9 +90,8 @@ pub struct RequestStats {
     pub client_error: u64,
     /// 5xx responses.
     pub server_error: u64,
-    /// From a request's head to the last byte of its answer. Counted where there
-    /// is an access log or a metrics listener, and while somebody watches through the
-    /// control socket.
+    /// From a request's head to the last byte of its answer. Counted with an access log or a
+    /// metrics listener, and while somebody watches through the control socket.
     pub latency: LatencyStats,
 }
 
@@ -115,15 +113,15 @@ pub struct TaskStats {
     pub queued: u64,
     /// Run.
     pub done: u64,
-    /// Turned away with 503: the queue, or the room for bodies, was full.
+    /// Refused with 503: the queue, or the room for bodies, was full.
     pub rejected: u64,
-    /// Run for a connection that was gone when the answer came.
+    /// Answered when the connection was gone.
     pub dropped: u64,
     /// Answered with 500 because the handler panicked.
     pub panics: u64,
-    /// Waiting now.
+    /// How many wait now.
     pub queue_depth: u64,
-    /// The most that waited at once.
+    /// The most that have waited at once.
     pub queue_peak: u64,
     /// The most that may wait.
     pub queue_capacity: u64,
@@ -139,10 +137,10 @@ pub struct TaskStats {
 pub struct HandlerStats {
     /// Handed over.
     pub given: u64,
-    /// Handed over and not yet over: those whose client has gone or has been
-    /// answered late count until the handler's thread has been told.
+    /// Handed over and not ended. A request whose client has gone, or that was answered late,
+    /// counts until the handler's thread has been told.
     pub in_flight: u64,
-    /// Turned away with 503: `max_in_flight` were there.
+    /// Refused with 503: `max_in_flight` requests were at handlers.
     pub rejected: u64,
     /// Answered with 503 because the handler took too long.
     pub timed_out: u64,
@@ -186,11 +184,11 @@ pub struct WorkerSnapshot {
 pub struct LaneSnapshot {
     /// Its place among the server's lanes.
     pub lane: usize,
-    /// How its thread does.
+    /// The state of its thread.
     pub state: LaneState,
     /// Requests given to it and not yet answered.
     pub in_flight: usize,
-    /// Those of them that its thread has not taken.
+    /// Those of them that its thread has not begun.
     pub queued: usize,
     /// From the hand-over of a request to the turn of the thread that takes it.
     pub queue_wait: LatencyStats,
@@ -198,7 +196,7 @@ pub struct LaneSnapshot {
     pub event_loop_lag: LatencyStats,
 }
 
-/// How a lane's thread does.
+/// The state of a lane's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LaneState {
@@ -206,12 +204,12 @@ pub enum LaneState {
     Running,
     /// Something has waited for it for more than 100 ms.
     Blocked,
-    /// It takes none any more.
+    /// It takes no more requests.
     Stopped,
 }
 
-/// A latency distribution in nanoseconds, exact to a twentieth; the largest value
-/// is exact.
+/// A latency distribution in nanoseconds. Values are exact to a twentieth; the largest one is
+/// exact.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LatencyStats {
@@ -319,7 +317,7 @@ impl Counters {
 
     fn handlers(&self) -> HandlerStats {
         let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
-        // What has left first: see `loop_snapshot`.
+        // Ended requests first; see `loop_snapshot`.
         let left: u64 = sum(|c| c.handlers_left.get());
         let given: u64 = sum(|c| c.handlers_given.get());
         HandlerStats {
@@ -332,8 +330,8 @@ impl Counters {
 }
 
 fn loop_snapshot(c: &LoopCounters) -> LoopSnapshot {
-    // Closed first: a connection that comes in between must not make the
-    // difference negative.
+    // Closed connections first: a connection that opens in between must not make the difference
+    // negative.
     let closed = c.closed_total();
     let accepted = c.accepted.get();
     LoopSnapshot {

@@ -1,11 +1,11 @@
-//! What threads and the process use, as the kernel counts it. Reading costs the
-//! reader some system calls and those that are watched nothing.
+//! What threads and the process use, as the kernel counts it. Reading costs the reader some system
+//! calls, and the watched threads nothing.
 
 use std::fs;
 use std::time::Duration;
 
-/// Clock ticks in a second as the kernel tells them in `/proc`, on every
-/// architecture that we build for (USER_HZ, proc_pid_stat(5)).
+/// Clock ticks in a second in `/proc`, on every architecture that we build for (USER_HZ,
+/// proc_pid_stat(5)).
 const TICKS: u64 = 100;
 
 /// Processor time of one thread.
@@ -13,12 +13,12 @@ const TICKS: u64 = 100;
 pub(crate) struct ThreadUsage {
     /// Running.
     pub(crate) running: Duration,
-    /// Ready to run, while others had the processors.
+    /// Ready to run, while other threads had the processors.
     pub(crate) waiting: Duration,
 }
 
 impl ThreadUsage {
-    /// Of the thread with this number, if it is one of this process and runs.
+    /// Of the thread with this number. `None` unless it is a running thread of this process.
     pub(crate) fn of(thread: u64) -> Option<Self> {
         let folder = format!("/proc/self/task/{thread}");
         if let Ok(text) = fs::read_to_string(format!("{folder}/schedstat")) {
@@ -30,7 +30,7 @@ impl ThreadUsage {
                 });
             }
         }
-        // A kernel without scheduler statistics tells coarser.
+        // A kernel without scheduler statistics has coarser numbers here.
         let stat = Stat::read(&format!("{folder}/stat"))?;
         Some(Self { running: stat.cpu, waiting: Duration::ZERO })
     }
@@ -45,7 +45,7 @@ pub(crate) struct ProcessUsage {
     /// Bytes of address space.
     pub(crate) virtual_memory: u64,
     pub(crate) open_files: u64,
-    /// The soft limit; none if there is no limit.
+    /// The soft limit; `None` if there is none.
     pub(crate) max_files: Option<u64>,
     /// Seconds since 1970.
     pub(crate) started: u64,
@@ -53,7 +53,7 @@ pub(crate) struct ProcessUsage {
 }
 
 impl ProcessUsage {
-    /// Of this process. None where there is no `/proc`.
+    /// Of this process; `None` without `/proc`.
     pub(crate) fn read() -> Option<Self> {
         let stat = Stat::read("/proc/self/stat")?;
         let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -66,7 +66,7 @@ impl ProcessUsage {
         let max_files = files.and_then(|line| line.split_ascii_whitespace().nth(3)?.parse().ok());
         let system = fs::read_to_string("/proc/stat").unwrap_or_default();
         let boot = system.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<u64>().ok());
-        // One is the descriptor that reads the folder.
+        // One of them is the descriptor that reads the folder.
         let open_files = fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64);
         Some(Self {
             cpu: stat.cpu,
@@ -80,7 +80,7 @@ impl ProcessUsage {
     }
 }
 
-/// The part of proc_pid_stat(5) that we want.
+/// The part of proc_pid_stat(5) that is used here.
 struct Stat {
     cpu: Duration,
     /// Ticks after boot.
@@ -93,7 +93,7 @@ impl Stat {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // The second field is a name in parentheses, with anything in it.
+        // The second field is a name in parentheses. It may contain any character.
         let (_, rest) = text.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
         // The next is field 3, the state.

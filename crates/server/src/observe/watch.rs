@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long latencies are counted after somebody has looked.
+/// How long requests are observed after somebody has looked.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Whether somebody looks. While nobody does, requests are not observed: a loop
-/// reads one number a turn.
+/// Whether somebody looks. While nobody does, requests are not observed: a loop reads one number a
+/// turn.
 pub(crate) struct Watch {
     started: Instant,
     /// Milliseconds after `started`.
@@ -19,7 +19,7 @@ impl Watch {
         Self { started: Instant::now(), until: AtomicU64::new(0) }
     }
 
-    /// Somebody looks, and will look again soon.
+    /// Somebody looks, and will probably look again soon.
     pub(crate) fn look(&self) {
         let until = millis(self.started.elapsed() + LOOK);
         self.until.fetch_max(until, Ordering::Relaxed);

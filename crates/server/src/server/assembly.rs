@@ -30,8 +30,8 @@ use crate::server::running::Server;
 use crate::server::shared::{Shared, lock, spawn};
 use crate::server::watchers;
 
-/// Descriptors that are left to the rest of the process where the limit on connections comes
-/// from the limit of open files; of a low limit, the share below.
+/// Descriptors that are left to the rest of the process, where the limit on connections is derived
+/// from the limit of open files. Of a low limit it is the share below.
 const RESERVED_FILES: u64 = 256;
 const RESERVED_SHARE: u64 = 5;
 
@@ -46,8 +46,8 @@ impl Server {
         Self::start_on(config, bound)
     }
 
-    /// Binds what [`start`](Self::start) would listen on. From here on clients can
-    /// connect; they wait for a server.
+    /// Binds what [`start`](Self::start) would listen on. From here on clients can connect, and
+    /// wait for the server.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -270,15 +270,14 @@ impl Assembly {
     }
 }
 
-/// The most tasks that can be on their way: the queue holds those that wait, and each worker
-/// runs one more.
+/// The most tasks that can be on their way: those that fill the queue, and one on each worker.
 fn max_tasks(config: &Config) -> usize {
     config.queue + config.worker_threads
 }
 
-/// The number of this start: one more than the server before it in this process had. The first
-/// one is random, so that processes differ. (Random numbers alone would meet after some 2^32
-/// servers.)
+/// The number of this start of a server. It is one more than that of the start before it in this
+/// process. The first one is random, so that processes differ. (If all were random, two would be
+/// equal after about 2^32 starts.)
 fn next_start_id() -> u64 {
     static FIRST: OnceLock<u64> = OnceLock::new();
     static STARTED: AtomicU64 = AtomicU64::new(0);

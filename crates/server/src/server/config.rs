@@ -21,15 +21,15 @@ pub struct Config {
     pub listen: Listen,
     /// I/O loops, 1 to 16; the default is 4.
     pub io_threads: usize,
-    /// Worker threads, 1 to 32; the default is 8. They are started with the first
-    /// application that has a route to them.
+    /// Worker threads, 1 to 32; the default is 8. They start with the first application that has a
+    /// route to them.
     pub worker_threads: usize,
     /// Who accepts connections; the default is one acceptor thread.
     pub accept: AcceptMode,
     /// Length of the kernel's accept queue (listen(2)); the default is 511.
     pub backlog: u32,
-    /// Requests that may wait for a worker, 1 to 1,000,000; one more gets a
-    /// 503. The default is 4096.
+    /// Requests that may wait for a worker, 1 to 1,000,000; one more gets a 503. The default is
+    /// 4096.
     pub queue: usize,
     /// Connections open at once; one more gets a 503. `None` derives it from
     /// the limit of open files (RLIMIT_NOFILE).
@@ -40,40 +40,39 @@ pub struct Config {
     /// Requests at handlers behind lanes at once, over all loops, 1 to
     /// 1,000,000; one more gets a 503. The default is no limit.
     pub max_in_flight: Option<usize>,
-    /// How long a handler behind a lane may take, from the hand-over of its
-    /// request to the head of its response; then the loop answers with 503 in
-    /// its place, up to 50 ms late. The default is no limit.
+    /// How long a handler behind a lane may take, from the hand-over of its request to the head of
+    /// its response. After that the loop answers with 503 in its place, up to 50 ms late. The
+    /// default is no limit.
     pub request_timeout: Option<Duration>,
     /// Limits on what one request may bring.
     pub limits: Limits,
     /// How long the peer may take.
     pub timeouts: Timeouts,
-    /// The peers that may ask for `https` URLs in absolute-form, because they
-    /// terminate TLS; others get a 421 (RFC 9110 §7.4). None by default.
+    /// The peers that may ask for `https` URLs in absolute-form, because they terminate TLS. Others
+    /// get a 421 (RFC 9110 §7.4). The default is none.
     pub secured: Secured,
     /// What answers.
     pub app: App,
     /// What lanes are told of connections; nothing by default.
     pub announce: Announce,
-    /// Lanes get a body of a small declared length as it comes too, where it has not
-    /// come with its head. By default they get it whole.
+    /// Lanes get also small bodies of a declared length as they come, unless they came with their
+    /// head. By default lanes get them whole.
     pub stream_small_bodies: bool,
     /// Lanes for [`Target::Lane`](crate::Target); more can be set later.
     pub lanes: Vec<Arc<Lane>>,
     /// One line for each request; none by default.
     pub access_log: Option<AccessLog>,
-    /// Where metrics are served, under `/metrics`; nowhere by default.
+    /// Where metrics are served, under `/metrics`; the default is nowhere.
     pub metrics: Option<Listen>,
-    /// Path of the control socket, which only this user may connect to; none by
-    /// default. It serves a snapshot of everything that is counted, as one line of
-    /// JSON, over HTTP.
+    /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
+    /// it serves a snapshot of everything that is counted, as one line of JSON.
     pub control: Option<PathBuf>,
     /// Permissions of the file of a unix socket; by default what the umask leaves.
     pub socket_mode: Option<SocketMode>,
-    /// `::` is every IPv6 address and no IPv4 one; the default is both.
+    /// Whether `::` is every IPv6 address and no IPv4 one; by default it is both.
     pub ipv6_only: bool,
-    /// What the names of the threads begin with, at most 5 characters; the default
-    /// is `rx`, for `rx-io-0` and so on.
+    /// What the names of the threads begin with, at most 5 characters. The default is `rx`, for
+    /// `rx-io-0` and so on.
     pub thread_prefix: &'static str,
 }
 
@@ -144,10 +143,10 @@ pub enum Listen {
         /// 0 lets the system choose.
         port: u16,
     },
-    /// A unix socket; a path that begins with a zero byte is an abstract name (unix(7)).
+    /// A unix socket. A path that begins with a zero byte is an abstract name (unix(7)).
     Unix(PathBuf),
-    /// A socket that this process has inherited, by its descriptor. The server
-    /// listens on a copy; the descriptor itself stays open.
+    /// A socket that this process has inherited, by its descriptor. The server listens on a copy,
+    /// and leaves the descriptor open.
     Inherited(i32),
 }
 
@@ -157,9 +156,9 @@ pub enum AcceptMode {
     /// One acceptor thread hands each connection to the loop with the fewest.
     #[default]
     Acceptor,
-    /// Each I/O loop has a listener of its own on the shared port
-    /// (SO_REUSEPORT) and no acceptor thread runs. Better for short
-    /// connections; the kernel spreads them by hash, not by load.
+    /// Each I/O loop has a listener of its own on the shared port (SO_REUSEPORT), and there is no
+    /// acceptor thread. This is better for short connections. The kernel spreads them by hash, not
+    /// by load.
     PerLoop,
 }
 

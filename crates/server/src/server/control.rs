@@ -60,7 +60,7 @@ struct Process {
     threads: u64,
 }
 
-/// Takes a snapshot; latencies are counted for a while from now on.
+/// Takes a snapshot. Latencies are counted for a while from now on.
 pub(crate) fn snapshot(
     address: String,
     stats: &Stats,

@@ -9,8 +9,8 @@ use reactor_sys::{Address, BindError};
 use crate::observe::access_log::LogError;
 use crate::server::config::ConfigError;
 
-/// Why a server did not start. Displays as one line that names the address
-/// or the option and the cause.
+/// Why a server did not start. It displays as one line that names the address or the option, and
+/// the cause.
 #[derive(Debug)]
 pub enum StartError {
     /// A number in the configuration is out of its range.
@@ -24,7 +24,7 @@ pub enum StartError {
         /// The system's reason.
         source: io::Error,
     },
-    /// What an option asks for besides the server itself could not be had.
+    /// What an option asks for besides the server itself could not be made.
     Option {
         /// The field of [`Config`](crate::Config): `metrics` or `control`.
         option: &'static str,
@@ -70,7 +70,7 @@ impl StartError {
     }
 }
 
-/// Error numbers that std has no name for, the same on every platform of ours.
+/// Error numbers that `std` has no name for. They are the same on every platform that we build for.
 const EBADF: i32 = 9;
 const ENOTSOCK: i32 = 88;
 
@@ -93,7 +93,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot open the access log '{}': ", path.display())?;
                 match source.kind() {
                     io::ErrorKind::NotFound => f.write_str("its folder does not exist"),
-                    // Without a number it is ours, and says what it does not like.
+                    // An error without a number is this crate's own, and says what is wrong.
                     io::ErrorKind::PermissionDenied if source.raw_os_error().is_some() => {
                         f.write_str("permission denied")
                     }
@@ -136,7 +136,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Bind(BindError::Unix { path, source }) => {
-                // An abstract name too, as its address is written.
+                // An abstract name is written as its address is.
                 write!(f, "cannot listen on '{}': ", Address::Unix(path.clone()))?;
                 match source.kind() {
                     io::ErrorKind::AddrInUse => f.write_str(

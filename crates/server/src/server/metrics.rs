@@ -1,8 +1,7 @@
 //! Metrics in the text format of Prometheus, version 0.0.4.
 //!
-//! Names and units follow its conventions: base units, `_total` for counters.
-//! Numbers of a scrape come from one look at the counters of each thread, which
-//! go on meanwhile.
+//! Names and units follow the format's conventions: base units, `_total` for counters. The numbers
+//! of a page come from one look at each thread's counters, while the threads count on.
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::{ProcessUsage, ThreadUsage};
 use crate::server::thread_times::thread_times;
 
-/// What the format is called in HTTP.
+/// The format's name in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Bounds of a histogram's buckets: in nanoseconds and, for the label, in seconds.
@@ -289,8 +288,7 @@ fn process(page: &mut Page) {
     );
 }
 
-/// A page that is being written. Names and label values are our own and need no
-/// escaping.
+/// A page that is being written. Names and label values are fixed, and need no escaping.
 struct Page(String);
 
 impl Page {

@@ -1,8 +1,8 @@
 //! The host names that metrics and the control socket answer to.
 //!
-//! A browser lets a page read what its own host name answers, and the page's owner decides which
-//! address that name has. So a page can read a listener on loopback, if the listener takes any
-//! name (DNS rebinding). These listeners have no authentication, hence they check the name.
+//! A browser lets a page read what the page's own host name answers, and the page's owner decides
+//! which address that name has. So a page can read a listener on loopback that answers to any name
+//! (DNS rebinding). These listeners have no authentication, so they check the name.
 
 use std::net::IpAddr;
 
@@ -12,25 +12,25 @@ use crate::exchange::task::{Request, Response};
 pub(crate) struct OwnHosts(Vec<String>);
 
 impl OwnHosts {
-    /// The machine's own name, and the name of the listener where it was given one.
+    /// The machine's name, and the name that the listener was given, if any.
     pub(crate) fn new(listener: Option<&str>) -> Self {
-        // proc(5). A kernel without it has one name less here.
+        // See proc(5). Without this file there is one name less.
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let names = [machine.trim(), listener.unwrap_or_default()];
         Self(names.iter().filter(|name| !name.is_empty()).map(ToString::to_string).collect())
     }
 
-    /// Whether to answer. If not, `response` is the refusal.
+    /// Whether to answer the request. If not, `response` is the refusal.
     ///
-    /// A client on another machine may use any name: services, pods and proxies have names
-    /// that are not known here. A request without a name comes from no browser.
+    /// A client on another machine may use any name: services, pods and proxies have names that are
+    /// not known here. A request without a name does not come from a browser.
     pub(crate) fn admits(&self, request: &Request, response: &mut Response) -> bool {
         let is_near = request.peer().is_none_or(|peer| peer.ip().to_canonical().is_loopback());
         let host = request.host().unwrap_or_default();
         if !is_near || host.is_empty() || self.is_own(host) {
             return true;
         }
-        // Cannot fail: the status is one, and the text is fixed but for names without controls.
+        // Cannot fail: the status is valid, and so is the text.
         let _ = response.status(421);
         response.text();
         response.body(format!(

@@ -26,8 +26,7 @@ pub struct Server {
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Accept nothing more, finish requests in flight within the drain
-    /// timeout.
+    /// Accept no more connections, and finish the requests in flight within the drain timeout.
     Drain,
     /// Close every connection at once.
     Force,
@@ -46,9 +45,8 @@ impl Server {
         self.shared.metrics_address.get()
     }
 
-    /// Opens the access log's file anew, after it was renamed or removed.
-    /// Records of the last milliseconds may still go into the old one. Does
-    /// nothing without a log, and for standard output.
+    /// Opens the access log's file anew, after it was renamed or removed. Records of the last
+    /// milliseconds may still go into the old one. No-op without a log, and for standard output.
     ///
     /// # Errors
     /// [`StartError::Log`]; the old file stays in use.
@@ -62,24 +60,23 @@ impl Server {
         self.shared.stats()
     }
 
-    /// Answers from another application from now on. Requests whose head has
-    /// been read are answered by the earlier one.
+    /// Answers from another application from now on. The earlier application still answers requests
+    /// whose head has been read.
     pub fn reload(&self, app: App) {
         self.shared.start_workers_for(&app);
         let app = Arc::new(app);
         self.shared.tell_loops(|| Control::Reload(Arc::clone(&app)));
     }
 
-    /// Other limits, timeouts and announcements from now on. They count for
-    /// connections that are open too.
+    /// Changes limits, timeouts and announcements, for connections that are open too.
     pub fn retune(&self, tuning: Tuning) {
         self.shared.open_limit.set(tuning.max_connections, tuning.announce.refused);
         let tuning = Arc::new(tuning);
         self.shared.tell_loops(|| Control::Retune(Arc::clone(&tuning)));
     }
 
-    /// A connection of this process to the server, past the listener. It is one like those
-    /// that are accepted from a unix socket.
+    /// Connects this process to the server, past the listener. The connection counts as one from a
+    /// unix socket.
     ///
     /// # Errors
     /// Those of socketpair(2).
@@ -97,31 +94,31 @@ impl Server {
         self.shared.tell_loops(|| Control::CloseIdle);
     }
 
-    /// Closes every connection, whatever is under way there, and goes on.
+    /// Closes every connection, whatever is under way there. The server goes on.
     pub fn close_all_connections(&self) {
         self.shared.tell_loops(|| Control::CloseAll);
     }
 
-    /// The lanes from now on, each in its place; at most 255. A lane that is
-    /// left out, or replaced by `None`, gets no more requests; those it had
-    /// are answered with 503.
+    /// Sets the lanes from now on, each in its place; at most 255. A lane that is left out, or
+    /// replaced by `None`, gets no more requests. Those that it had are answered with 503.
     pub fn set_lanes(&self, lanes: &[Option<Arc<Lane>>]) {
         self.shared.give_lanes(lanes, || Control::Lanes(lanes.to_vec()));
     }
 
-    /// A number of this start of a server, which begins the ids of its requests
-    /// in the access log, with sixteen hexadecimal digits. No other server of this process
-    /// has it, and hardly one of any other.
+    /// A number of this start of a server. No other server of this process has it, and hardly any
+    /// other server. The ids of requests in the access log begin with it, in sixteen hexadecimal
+    /// digits.
     #[must_use]
     pub fn start_id(&self) -> u64 {
         self.shared.start_id
     }
 
-    /// Answers from another application, through further lanes, from now on: each
-    /// request has either the earlier application and its lanes or the new ones.
-    /// `lanes` has the earlier ones too, in their places. They finish what they have
-    /// and get no more; take them away with [`set_lanes`](Self::set_lanes) when nothing
-    /// is in flight there.
+    /// Answers from another application through further lanes, from now on. Each request has either
+    /// the earlier application and its lanes, or the new ones.
+    ///
+    /// `lanes` has the earlier lanes too, in their places. They finish what they have, and get no
+    /// more requests. Take them away with [`set_lanes`](Self::set_lanes) when they have nothing in
+    /// flight.
     pub fn swap(&self, app: App, lanes: &[Option<Arc<Lane>>]) {
         self.shared.start_workers_for(&app);
         let app = Arc::new(app);
@@ -134,8 +131,8 @@ impl Server {
         LaneReplies::new(&lock(&self.shared.inboxes))
     }
 
-    /// Ownership of the one I/O loop, which a lane's thread may take; None if
-    /// there are several.
+    /// Ownership of the one I/O loop, which a lane's thread may take. `None` if there are several
+    /// loops.
     #[must_use]
     pub fn ownership(&self) -> Option<Arc<Ownership>> {
         match &lock(&self.shared.ownerships)[..] {
@@ -144,8 +141,7 @@ impl Server {
         }
     }
 
-    /// Begins to stop, and returns at once. A second call with
-    /// [`Stop::Force`] cuts a drain short.
+    /// Begins to stop, and returns at once. A second call with [`Stop::Force`] ends a drain.
     pub fn stop(&self, how: Stop) {
         match how {
             Stop::Drain => self.shared.drain(),
@@ -157,9 +153,9 @@ impl Server {
                 block_signals();
                 shared.join();
             };
-            // Detached: a thread that is to be joined keeps its stack.
+            // Nobody joins this thread: one that is to be joined keeps its stack.
             if Builder::new().name("rx-stop".to_owned()).spawn(finish).is_err() {
-                // Without a thread to spare, the caller's must do.
+                // Without a thread to spare, the calling thread does it.
                 self.shared.join();
             }
         }
@@ -173,8 +169,8 @@ impl Server {
         }
     }
 
-    /// Calls `callback` once the server has stopped, on a thread of the
-    /// server's; at once if it has stopped already.
+    /// Calls `callback` once the server has stopped, on a thread of the server. Calls it at once if
+    /// the server has stopped already.
     pub fn on_stopped(&self, callback: Box<dyn FnOnce() + Send>) {
         let mut finished = lock(&self.shared.finished);
         if finished.done {

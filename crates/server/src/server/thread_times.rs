@@ -4,15 +4,15 @@ use crate::dispatch::lane::channel::Lanes;
 use crate::observe::counters::Counters;
 use crate::observe::usage::ThreadUsage;
 
-/// The processor time of each thread that runs, by its name; those of lanes too.
+/// The processor time of each running thread, by its name; of the lanes' threads too.
 pub(crate) fn thread_times(counters: &Counters, lanes: &Lanes) -> Vec<(String, ThreadUsage)> {
     let io = counters.loops.iter().enumerate().map(|(n, c)| (format!("rx-io-{n}"), &c.thread));
     let workers =
         counters.workers.iter().enumerate().map(|(n, c)| (format!("rx-worker-{n}"), &c.thread));
     let accept = std::iter::once(("rx-accept".to_owned(), &counters.accept.thread));
     let own = io.chain(workers).chain(accept).map(|(name, thread)| (name, thread.get()));
-    // The program's own: with Node the JavaScript thread. Its number is the
-    // process's (gettid(2)).
+    // The program's main thread; in Node it runs JavaScript. Its number is the process's
+    // (gettid(2)).
     let process = u64::from(std::process::id());
     let main = std::iter::once(("main".to_owned(), process));
     let js = lanes.iter().map(|(n, lane)| (format!("js-{n}"), lane.lag.thread.get()));

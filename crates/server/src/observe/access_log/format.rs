@@ -1,8 +1,7 @@
-//! Records into lines.
+//! Makes lines from records.
 //!
-//! Whatever a client sends, a record is one line of printable ASCII, and no part
-//! of it can look like another: control characters, quotes, backslashes and all
-//! bytes from 0x7f on are escaped.
+//! Whatever a client sends, a record is one line of printable ASCII, and no part of it can look
+//! like another. Control characters, quotes, backslashes and all bytes from 0x7f on are escaped.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -94,7 +93,7 @@ impl Formatter {
         out.push(b'\n');
     }
 
-    /// Adds the line that tells of records lost.
+    /// Adds a line that says how many records were lost.
     pub(crate) fn lost(&mut self, records: u64, time: SystemTime, out: &mut Vec<u8>) {
         let micros = self.set_time(time);
         if self.format == LogFormat::Json {
@@ -235,7 +234,7 @@ fn number(n: u64, out: &mut Vec<u8>) {
 /// Without the port.
 fn address(peer: SocketAddr, out: &mut Vec<u8>) {
     match peer.ip() {
-        // Most are, and the formatter of `std` takes several times as long.
+        // Most addresses are IPv4, and the formatter of `std` takes several times as long.
         IpAddr::V4(ip) => {
             for (place, octet) in ip.octets().into_iter().enumerate() {
                 if place > 0 {
@@ -264,20 +263,19 @@ fn string(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
-/// How a byte that must not stand for itself is written, before its two
-/// hexadecimal digits.
+/// How an escaped byte is written, before its two hexadecimal digits.
 type Prefix = &'static [u8];
 
 /// As nginx does it: `\x22`.
 const HEX: Prefix = b"\\x";
-/// The character of that number (ISO 8859-1), as Node reads field values too:
-/// every byte comes back out of the JSON.
+/// The character of that number (ISO 8859-1). Node reads field values so too: every byte can be had
+/// back from the JSON.
 const JSON: Prefix = b"\\u00";
 
 fn escape(bytes: &[u8], prefix: Prefix, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    // Nearly always there is nothing to escape. Without an early end the compiler looks
-    // at many bytes at once.
+    // Nearly always there is nothing to escape. Without an early end in the loop, the compiler
+    // looks at many bytes at once.
     if !bytes.iter().fold(false, |found, byte| found | must_escape(*byte)) {
         out.extend_from_slice(bytes);
         return;

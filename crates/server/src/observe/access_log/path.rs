@@ -1,8 +1,8 @@
 //! Whether the way to a log file can be trusted.
 //!
-//! Who may write to a folder may put a symbolic link there under the log's name. The server
-//! would then append to a file of the link's choice, with its own rights. Linux refuses most
-//! such links itself (`fs.protected_symlinks`, proc(5)), but not in every folder or container.
+//! A user who may write to a folder can put a symbolic link there, under the log's name. The server
+//! would then append to the link's target, with its own rights. Linux refuses most such links
+//! itself (`fs.protected_symlinks`, proc(5)), but not in every folder or container.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,22 +13,22 @@ use std::path::{Component, Path, PathBuf};
 
 use reactor_sys::{Links, open_log};
 
-/// As many links as the kernel follows (path_resolution(7)).
+/// The most links that the kernel follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Opens the log by a path that has no symbolic link in it.
 ///
 /// # Errors
 ///
-/// Those of [`open_log`]; `PermissionDenied` if a symbolic link on the way lies in a folder
-/// that another user can write to.
+/// Those of [`open_log`]. `PermissionDenied` if a symbolic link on the way is in a folder that
+/// another user can write to.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let (path, links) = resolve(path)?;
     open_log(&path, links)
 }
 
-/// The path without symbolic links, as far as it is there. Another user may still put one in
-/// its place before it is opened, so that links are not to be followed then.
+/// The path without symbolic links, as far as it exists. Before the file is opened, another user
+/// may still put a link in its place. So links must not be followed then.
 fn resolve(path: &Path) -> io::Result<(PathBuf, Links)> {
     let mut left = parts(&std::path::absolute(path)?);
     let mut folder = PathBuf::from("/");
@@ -54,8 +54,8 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, Links)> {
                 ),
             ));
         }
-        // Links there name no path: `/dev/stdout` leads to `/proc/self/fd/1`, a pipe perhaps.
-        // The kernel knows where such a link leads, and that too many are ELOOP.
+        // Links in `/proc` name no path: `/dev/stdout` leads to `/proc/self/fd/1`, perhaps a pipe.
+        // The kernel knows where such a link leads. It also knows that too many links are ELOOP.
         links += 1;
         if folder.starts_with("/proc") || links > MAX_LINKS {
             return Ok((joined(here, left), Links::Follow));
@@ -71,7 +71,7 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, Links)> {
     Ok((folder, Links::Refuse))
 }
 
-/// Without a slash at the end where nothing is left.
+/// Without a slash at the end if nothing is left.
 fn joined(mut path: PathBuf, left: VecDeque<OsString>) -> PathBuf {
     path.extend(left);
     path
@@ -84,7 +84,8 @@ fn parts(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// Its owner can always: a folder is safe only where that is this user or root.
+/// A folder's owner can always write to it. So a folder is safe only if its owner is this user or
+/// root.
 fn others_can_write(folder: &Path) -> io::Result<bool> {
     let meta = folder.metadata()?;
     let own = meta.uid() == 0 || meta.uid() == reactor_sys::user_id();

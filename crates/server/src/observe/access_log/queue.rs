@@ -9,7 +9,7 @@ use super::record::{Batch, Entry};
 use super::writer_waker::WriterWaker;
 use crate::observe::counter::Counter;
 
-/// Records handed over at once; a turn that has more hands over in between.
+/// Records handed over at once. In a turn with more, the loop hands over in between.
 const BATCH_ENTRIES: usize = 256;
 /// Batches that may wait for the writer.
 const MAX_BATCHES: usize = 4096;
@@ -18,13 +18,13 @@ const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Empty batches kept for further records.
 const KEEP_BATCHES: usize = 128;
 
-/// What one loop has handed over.
+/// The batches that one loop has handed over.
 pub(super) struct LogQueue {
     full: ArrayQueue<Box<Batch>>,
     empty: ArrayQueue<Box<Batch>>,
-    /// Bytes that the loop has put in; only the loop writes it.
+    /// Bytes that the loop has put in. Only the loop writes it.
     put: Counter,
-    /// Bytes that the writer has taken out; only the writer writes it.
+    /// Bytes that the writer has taken out. Only the writer writes it.
     taken: Counter,
     /// Records that found no room.
     lost: Counter,
@@ -49,8 +49,7 @@ impl LogQueue {
         self.lost.get()
     }
 
-    /// The next batch, for the writer, which gives it back by
-    /// [`give_back`](Self::give_back).
+    /// The writer takes the next batch. It returns the batch by [`give_back`](Self::give_back).
     pub(super) fn take(&self) -> Option<Box<Batch>> {
         let batch = self.full.pop()?;
         self.taken.add(batch.size() as u64);
@@ -59,18 +58,18 @@ impl LogQueue {
 
     pub(super) fn give_back(&self, mut batch: Box<Batch>) {
         batch.clear();
-        // One too many is freed here, not by the loop.
+        // If there is no room for it, the writer frees it, not the loop.
         drop(self.empty.push(batch));
     }
 
-    /// Puts a batch in; false if there is no room.
+    /// Puts a batch in, or returns it if there is no room.
     fn put(&self, batch: Box<Batch>) -> Result<(), Box<Batch>> {
         let size = batch.size() as u64;
         let waiting = self.put.get().wrapping_sub(self.taken.get());
         if waiting + size > MAX_BYTES {
             return Err(batch);
         }
-        // Before the writer can take it: the difference is never negative.
+        // Counted before the writer can take it, so that the difference is never negative.
         self.put.add(size);
         self.full.push(batch).inspect_err(|_| self.put.add(size.wrapping_neg()))
     }
@@ -81,7 +80,7 @@ pub(crate) struct LogSender {
     writer: Arc<WriterWaker>,
     queue: Arc<LogQueue>,
     batch: Box<Batch>,
-    /// The writer wants what proxies say of the client.
+    /// The writer wants to know what proxies say of the client.
     pub(crate) with_forwarded: bool,
 }
 
@@ -104,7 +103,7 @@ impl LogSender {
         }
     }
 
-    /// Hands over what there is, or drops it if there is no room. Never waits.
+    /// Hands over the records, or drops them if there is no room. Never waits.
     pub(crate) fn hand_over(&mut self) {
         if self.batch.entries.is_empty() {
             return;
@@ -122,7 +121,7 @@ impl LogSender {
 }
 
 impl Drop for LogSender {
-    /// The loop ends: what it has is still written.
+    /// The records of a loop that ends are still written.
     fn drop(&mut self) {
         self.hand_over();
     }

@@ -1,4 +1,4 @@
-//! What the access log is told of a request.
+//! What the access log keeps of a request.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,8 +10,8 @@ pub(crate) const MAX_LINE: usize = 2048;
 /// Bytes kept of `Referer`, of `User-Agent` and of `X-Forwarded-For`.
 pub(crate) const MAX_FIELD: usize = 1024;
 
-/// Names a request, among all of one server; with
-/// [`Server::start_id`](crate::Server::start_id), among those of all servers.
+/// Names a request among all of one server. Together with
+/// [`Server::start_id`](crate::Server::start_id) it names it among those of all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {
     /// The I/O thread.
@@ -27,11 +27,11 @@ pub struct RequestId {
 pub(crate) enum Outcome {
     /// The kernel has all of the answer.
     Complete,
-    /// The client left, or whoever made the response gave up, before that.
+    /// The client left before that, or the handler gave up.
     Aborted,
     /// The client took no output for the write timeout.
     WriteTimeout,
-    /// The server was stopping and did not wait any longer.
+    /// The server was stopping, and waited no longer.
     Stopped,
 }
 
@@ -46,7 +46,7 @@ impl Outcome {
     }
 }
 
-/// One request. Its text lies in the batch.
+/// One request. Its text is in the batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: RequestId,
@@ -61,7 +61,7 @@ pub(crate) struct Entry {
     pub(crate) text: Lengths,
 }
 
-/// Where the parts of a request's text end; they lie one behind the other.
+/// How long the parts of a request's text are. They follow one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lengths {
     /// Of the request line, up to [`MAX_LINE`].
@@ -70,9 +70,9 @@ pub(crate) struct Lengths {
     pub(crate) agent: Option<u16>,
     /// Of all fields of this name; kept for the format that has it.
     pub(crate) forwarded: Option<u16>,
-    /// None for what is no request line.
+    /// `None` if the line is no request line.
     pub(crate) version: Option<Version>,
-    /// A part was longer than what is kept.
+    /// A part was longer than what is kept of it.
     pub(crate) truncated: bool,
 }
 
@@ -84,7 +84,7 @@ impl Lengths {
             + usize::from(self.forwarded.unwrap_or(0))
     }
 
-    /// Copies what the log wants of a head.
+    /// Copies what the log keeps of a head.
     pub(crate) fn of_head(
         head: &Head,
         bytes: &[u8],
@@ -108,8 +108,8 @@ impl Lengths {
         lengths
     }
 
-    /// Copies the first line of input that was refused. Often that line is a sound
-    /// request line, and something behind it was not.
+    /// Copies the first line of refused input. Often that line is a valid request line, and
+    /// something behind it was not.
     pub(crate) fn of_input(input: &[u8], into: &mut Vec<u8>) -> Self {
         let input = input.trim_ascii_start();
         let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
@@ -122,7 +122,7 @@ impl Lengths {
         lengths
     }
 
-    /// Several fields of a name are one list (RFC 9110 §5.2).
+    /// Several fields of one name are one list (RFC 9110 §5.2).
     fn keep_all(
         &mut self,
         head: &Head,
@@ -183,7 +183,7 @@ impl Batch {
         }
     }
 
-    /// Memory that it takes.
+    /// Bytes of memory that it takes.
     pub(crate) fn size(&self) -> usize {
         self.entries.len() * size_of::<Entry>() + self.text.len()
     }
@@ -194,7 +194,7 @@ impl Batch {
         wall.checked_sub(then.saturating_duration_since(instant)).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// Empties it for further records, keeping memory of a usual size.
+    /// Empties it for further records. Keeps memory of a usual size.
     pub(crate) fn clear(&mut self) {
         const KEEP_ENTRIES: usize = 64;
         const KEEP_TEXT: usize = 16 * 1024;

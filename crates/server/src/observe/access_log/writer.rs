@@ -18,11 +18,11 @@ use crate::observe::counter::Counter;
 
 /// How often the writer looks while there is something to write.
 const TICK: Duration = Duration::from_millis(10);
-/// Looks without finding anything before it sleeps until it is woken.
+/// After this many looks that found nothing, the writer sleeps until it is woken.
 const IDLE_TICKS: u32 = 20;
-/// Written at once.
+/// How many bytes are written at once.
 const BUFFER: usize = 64 * 1024;
-/// How long to wait when the output, a pipe perhaps, takes no more.
+/// How long the writer waits when the output, perhaps a pipe, is full.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// What became of the records so far.
@@ -37,13 +37,13 @@ pub struct AccessLogStats {
     pub errors: u64,
 }
 
-/// What the writer shares with the loops and with whoever asks.
+/// What the writer shares with the loops and the server.
 pub(crate) struct WriterShared {
     queues: Vec<Arc<LogQueue>>,
     format: LogFormat,
     waker: Arc<WriterWaker>,
     stopping: AtomicBool,
-    /// The file to go on with.
+    /// The file to write to from now on.
     replacement: Mutex<Option<File>>,
     counters: CachePadded<WriterCounters>,
 }
@@ -112,7 +112,7 @@ pub(super) struct Writer {
     buf: Vec<u8>,
     /// Whole records in `buf`.
     records: u64,
-    /// Records that a line in the log tells to be lost.
+    /// Lost records that a line of the log has told of.
     told: u64,
     /// The last write failed.
     failing: bool,
@@ -136,7 +136,7 @@ impl Writer {
         block_signals();
         let mut idle = 0;
         loop {
-            // Before the queues are looked at: nothing comes after a stop.
+            // Read before the queues: after a stop, no record comes.
             let stopping = self.shared.is_stopping();
             let found = self.drain();
             let replacement = lock(&self.shared.replacement).take();
@@ -166,7 +166,7 @@ impl Writer {
         });
     }
 
-    /// Writes all that waits. True if there was something.
+    /// Writes all that is queued. True if there was something.
     fn drain(&mut self) -> bool {
         let mut found = false;
         for index in 0..self.shared.queues.len() {
@@ -199,8 +199,8 @@ impl Writer {
         found
     }
 
-    /// Writes the buffer. What cannot be written is lost, but for the rest of a
-    /// line that has begun: the file has whole lines again once writing works.
+    /// Writes the buffer. What cannot be written is lost, except the rest of a line that was begun.
+    /// So the file has whole lines again once writing works.
     fn write(&mut self) {
         if self.buf.is_empty() {
             return;
@@ -222,7 +222,7 @@ impl Writer {
                 let kept = kept.map_or(0, |end| end + 1);
                 self.buf.drain(..done);
                 self.buf.truncate(kept);
-                // A line that has begun counts as written: its rest will be.
+                // A line that was begun counts as written: its rest will follow.
                 let written = (ended + u64::from(begun)).min(self.records);
                 counters.written.add(written);
                 counters.unwritten.add(self.records - written);
@@ -235,7 +235,7 @@ impl Writer {
         self.records = 0;
     }
 
-    /// How much was written, and whether that was all.
+    /// How much was written, and whether that was everything.
     fn write_buf(&mut self) -> (usize, io::Result<()>) {
         let mut done = 0;
         while done < self.buf.len() {
@@ -243,7 +243,7 @@ impl Writer {
                 Ok(0) => return (done, Err(io::ErrorKind::WriteZero.into())),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that others have made non-blocking, and that is full.
+                // A full pipe that another process has made non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.shared.is_stopping() {
                         return (done, Err(error));
@@ -257,7 +257,7 @@ impl Writer {
     }
 }
 
-/// Says once that writing fails. There is nobody to return it to.
+/// Says once that writing fails. No caller is there to return it to.
 fn report(target: &LogTarget, error: &io::Error) {
     let line = match target {
         LogTarget::Stdout => format!("cannot write the access log to standard output: {error}"),
