@@ -1,5 +1,5 @@
 import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { asObject, checked, invalid, parsed, refuseUnknown } from '../options/check.js';
@@ -197,7 +197,7 @@ function fields(label: string, given: unknown): NativeField[] {
         throw invalid(label, 'an object whose names are tokens', name);
       }
       if (typeof value !== 'string' || !isFieldValue(value)) {
-        throw invalid(`${label}, ${show(name)}`, 'a string without control characters', value);
+        throw invalid(`${label}, ${inspect(name)}`, 'a string without control characters', value);
       }
       return { name, value: Buffer.from(value, 'latin1') };
     }),

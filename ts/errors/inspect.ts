@@ -1,16 +1,16 @@
-import { inspect } from 'node:util';
+import { inspect as inspectInFull } from 'node:util';
 
 const LONGEST = 80;
 
 /** A value on one short line, for an error message. */
-export function show(value: unknown): string {
+export function inspect(value: unknown): string {
   const shown = typeof value === 'string' ? JSON.stringify(value) : inspected(value);
   return shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
 }
 
 function inspected(value: unknown): string {
   try {
-    return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+    return inspectInFull(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
   } catch {
     // The program's own inspection threw; it is not what the message is about.
     return `a value of type ${typeof value} that cannot be shown`;

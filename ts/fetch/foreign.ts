@@ -3,7 +3,7 @@ import { ReadableStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { type Content, extract, isDisturbed, refuseUnusable } from './body.js';
 import { isDecodable } from './fetched.js';
 import { fieldValue, lowerName } from './field.js';
@@ -55,7 +55,7 @@ export function asParts(answer: unknown): Parts {
   if (!isResponse(answer)) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_RESPONSE',
-      `a handler must answer with a Response, got ${show(answer)}`,
+      `a handler must answer with a Response, got ${inspect(answer)}`,
     );
   }
   const { status } = answer;
@@ -123,7 +123,7 @@ function contentOf(answer: ForeignResponse): Content {
   if (!isContent(body)) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_RESPONSE',
-      `a response has a body that is neither a stream nor bytes nor text, got ${show(body)}`,
+      `a response has a body that is neither a stream nor bytes nor text, got ${inspect(body)}`,
     );
   }
   const [stored] = extract(body);

@@ -3,7 +3,7 @@
  * §7.6.1), and `expect`, which the engine has answered. Node's `fetch` refuses
  * most of them.
  */
-const OF_ONE_HOP: readonly string[] = [
+const HOP_BY_HOP: readonly string[] = [
   'connection',
   'expect',
   'keep-alive',
@@ -20,7 +20,7 @@ export type Field = [name: string, value: string];
 export function endToEnd(fields: Iterable<Field>): Field[] {
   const all = [...fields];
   const named = all.flatMap(([name, value]) => (name === 'connection' ? listOf(value) : []));
-  const left = new Set([...OF_ONE_HOP, ...named]);
+  const left = new Set([...HOP_BY_HOP, ...named]);
   return all.flatMap(([name, value]) => (left.has(name) ? [] : [[name, value] as Field]));
 }
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { concat } from '../fetch/body.js';
 import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
@@ -252,6 +252,6 @@ function bytesOf(chunk: unknown): Uint8Array {
   }
   throw new ReactorError(
     'ERR_REACTOR_INVALID_RESPONSE',
-    `a response body has a chunk that is neither bytes nor text, got ${show(chunk)}`,
+    `a response body has a chunk that is neither bytes nor text, got ${inspect(chunk)}`,
   );
 }

@@ -1,6 +1,6 @@
 import { format } from 'node:util';
 import type { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import type { Exchange } from './exchange.js';
 
 /**
@@ -11,11 +11,11 @@ export function print(error: unknown, { method, url }: Exchange): void {
   // Not in the format: the URL is the client's.
   const text = 'reactor-rs: the handler failed for %s %s:';
   try {
-    console.error(text, method, show(url), error);
+    console.error(text, method, inspect(url), error);
   } catch {
     // The error's own inspection, or a console that the program has replaced.
     process.stderr.write(
-      format(`${text} %s\n`, method, show(url), 'an error that cannot be shown'),
+      format(`${text} %s\n`, method, inspect(url), 'an error that cannot be shown'),
     );
   }
 }

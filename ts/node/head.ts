@@ -1,5 +1,5 @@
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { sizeOfFields } from '../lane/fields.js';
 
 /** A response's head, as far as the engine leaves it to the program. */
@@ -134,7 +134,7 @@ const OWN_NAMES = new Set([
 function lengthOf(value: string, before: number): number {
   const length = /^\d{1,15}$/.test(value) ? Number(value) : -1;
   if (length < 0 || (before >= 0 && before !== length)) {
-    throw unsendable(`a Content-Length that is no one number of bytes, got ${show(value)}`);
+    throw unsendable(`a Content-Length that is no one number of bytes, got ${inspect(value)}`);
   }
   return length;
 }
@@ -142,7 +142,7 @@ function lengthOf(value: string, before: number): number {
 /** `identity` was once how a program asked for no coding. */
 function refuseCoding(value: string): void {
   if (!/^(?:chunked|identity)$/i.test(value)) {
-    throw unsendable(`a Transfer-Encoding that is not "chunked", got ${show(value)}`);
+    throw unsendable(`a Transfer-Encoding that is not "chunked", got ${inspect(value)}`);
   }
 }
 

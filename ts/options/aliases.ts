@@ -1,5 +1,5 @@
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 
 /** An option as another server calls it, that means exactly what one or more of ours do. */
 interface Alias {
@@ -67,7 +67,7 @@ export function withoutAliases(
     if (alias.allowed !== undefined && ours === undefined) {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_OPTION',
-        `option "${name}" must be ${alias.allowed}, got ${show(value)}`,
+        `option "${name}" must be ${alias.allowed}, got ${inspect(value)}`,
       );
     }
     for (const option of alias.options) {

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import type { ServeOptions } from '../types/options.js';
 import { ALIAS_NAMES } from './aliases.js';
 import { refuseClass, refuseForeignApplication } from './foreign-applications.js';
@@ -36,22 +36,22 @@ export function optionsOf(
   }
   if (typeof first === 'number' && second === undefined) {
     throw mistaken(
-      `options must be an object, got ${show(first)}; for a port write { port: ${first} }`,
+      `options must be an object, got ${inspect(first)}; for a port write { port: ${first} }`,
     );
   }
   if (first instanceof URL) {
-    throw mistaken(`a module is an option of "serve": serve({ module: ${show(first.href)} })`);
+    throw mistaken(`a module is an option of "serve": serve({ module: ${inspect(first.href)} })`);
   }
   if (typeof first === 'string' && second === undefined) {
     throw mistaken(
-      `options must be an object, got ${show(first)}; for a module write { module: ${show(first)} }`,
+      `options must be an object, got ${inspect(first)}; for a module write { module: ${inspect(first)} }`,
     );
   }
   refuseClass('what "serve" is to run', first);
   const application = applicationOptions(first);
   if (application === undefined && isObject(first) && Object.keys(first).length === 0) {
     throw mistaken(
-      `the first argument must be a handler, an application with "fetch" or options, got ${show(first)}`,
+      `the first argument must be a handler, an application with "fetch" or options, got ${inspect(first)}`,
     );
   }
   // What is neither is refused with the options, which name themselves.
@@ -61,12 +61,12 @@ export function optionsOf(
   }
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw mistaken(
-      `the first argument must be a handler, an application or options, got ${show(first)}`,
+      `the first argument must be a handler, an application or options, got ${inspect(first)}`,
     );
   }
   if (typeof second === 'function') {
     if (third !== undefined) {
-      throw mistaken(`a callback is the last argument of "serve", got ${show(third)} after it`);
+      throw mistaken(`a callback is the last argument of "serve", got ${inspect(third)} after it`);
     }
     return withFunction(options, second);
   }
@@ -112,12 +112,12 @@ function withMore(
   }
   if (handlerOf(rest) === undefined) {
     throw mistaken(
-      `the first of two arguments must be a handler or an application with "fetch", got ${show(first)}`,
+      `the first of two arguments must be a handler or an application with "fetch", got ${inspect(first)}`,
     );
   }
   if (typeof second !== 'object' || second === null || isInstanceOfClass(second)) {
     throw mistaken(
-      `the second argument of "serve" must be options, a port or a function, got ${show(second)}`,
+      `the second argument of "serve" must be options, a port or a function, got ${inspect(second)}`,
     );
   }
   const options = second as Record<string, unknown>;
@@ -155,7 +155,7 @@ function withFunction(options: Record<string, unknown>, given: unknown): ServeOp
 
 function withCallback(options: Record<string, unknown>, given: unknown): Record<string, unknown> {
   if (typeof given !== 'function') {
-    throw mistaken(`the last argument of "serve" must be a function, got ${show(given)}`);
+    throw mistaken(`the last argument of "serve" must be a function, got ${inspect(given)}`);
   }
   if (options.onListen !== undefined) {
     throw mistaken('a callback and "onListen" mean the same: give one of them');

@@ -1,5 +1,5 @@
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { adviceFor } from './names.js';
 import type { Rule } from './rules.js';
@@ -78,6 +78,6 @@ export function parsed<T>(rule: Rule<T>, label: string, spelled: string): T {
 export function invalid(label: string, allowed: string, value: unknown): ReactorError {
   return new ReactorError(
     'ERR_REACTOR_INVALID_OPTION',
-    `${label} must be ${allowed}, got ${show(value)}`,
+    `${label} must be ${allowed}, got ${inspect(value)}`,
   );
 }

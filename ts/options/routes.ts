@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import type { NativeField, NativeRoute } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { asParts } from '../fetch/foreign.js';
 import { GenuineResponse } from '../fetch/genuine.js';
@@ -45,7 +45,7 @@ export function resolveRoutes(
   if (!isPlainObject(given)) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `option "routes" must be a plain object of paths and responses, got ${show(given)}`,
+      `option "routes" must be a plain object of paths and responses, got ${inspect(given)}`,
     );
   }
   const entries: HandlerEntry[] = [];
@@ -323,7 +323,7 @@ function readStatic(label: string, value: Blob | Response): unknown {
     (cause) => {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_ROUTE',
-        `${label} has a Response whose body cannot be read: ${show(cause)}`,
+        `${label} has a Response whose body cannot be read: ${inspect(cause)}`,
         { cause },
       );
     },
@@ -398,5 +398,8 @@ function refuseApplication(label: string, value: unknown): void {
 }
 
 function bad(label: string, problem: string, value: unknown): ReactorError {
-  return new ReactorError('ERR_REACTOR_INVALID_ROUTE', `${label} ${problem}, got ${show(value)}`);
+  return new ReactorError(
+    'ERR_REACTOR_INVALID_ROUTE',
+    `${label} ${problem}, got ${inspect(value)}`,
+  );
 }

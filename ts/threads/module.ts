@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath as pathOf, pathToFileURL } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import { installGlobals } from '../fetch/globals.js';
 import { applicationOptions, isThenable } from '../options/application.js';
 import { refuseClass, refuseForeignApplication } from '../options/foreign-applications.js';
@@ -149,7 +149,7 @@ export function unsettled(name: string): string {
 
 async function reasonOf(file: string, cause: unknown): Promise<string> {
   if (!(cause instanceof Error)) {
-    return `it threw ${show(cause)}`;
+    return `it threw ${inspect(cause)}`;
   }
   const stack = String(cause.stack ?? cause.message);
   // Node keeps the place of a syntax error in an ES module for itself.

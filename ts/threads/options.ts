@@ -1,6 +1,6 @@
 import type { ResourceLimits } from 'node:worker_threads';
 import { ReactorError } from '../errors/errors.js';
-import { show } from '../errors/inspect.js';
+import { inspect } from '../errors/inspect.js';
 import type { BridgeOptions } from '../lane/bridge.js';
 import { FETCH } from '../lane/handlers.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from '../options/check.js';
@@ -173,7 +173,7 @@ export function resolveModule(
     } catch {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_OPTION',
-        `option "${option}" of "${name}" has a value that cannot go to another thread, ${show(value)}`,
+        `option "${option}" of "${name}" has a value that cannot go to another thread, ${inspect(value)}`,
       );
     }
   }
