@@ -11,8 +11,8 @@ use nix::sys::socket::{SockaddrStorage, UnixAddr};
 pub enum Address {
     /// A TCP address; the port is the real one when port 0 was asked for.
     Tcp(SocketAddr),
-    /// A unix socket's path; one that begins with a zero byte is a name in Linux's abstract
-    /// namespace, without a file (unix(7)).
+    /// A unix socket's path. One that begins with a zero byte is a name in Linux's abstract
+    /// namespace, which has no file (unix(7)).
     Unix(PathBuf),
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp(addr) => addr.fmt(f),
             Self::Unix(path) => match abstract_name(path) {
-                // As ss(8) and socat write it.
+                // ss(8) and socat write it like this.
                 Some(name) => write!(f, "@{}", String::from_utf8_lossy(name)),
                 None => write!(f, "{}", path.display()),
             },

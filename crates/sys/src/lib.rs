@@ -1,5 +1,5 @@
-//! Safe types over the Linux calls that the server stands on: epoll, eventfd
-//! and stream sockets. This is the one crate of the engine that may contain
+//! Safe types over the Linux calls that the server stands on: epoll, eventfd, timerfd,
+//! signals and stream sockets. This is the one crate of the engine that may contain
 //! `unsafe`; each block says why it is sound.
 
 mod address;

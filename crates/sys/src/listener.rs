@@ -51,35 +51,33 @@ pub enum BindError {
         /// The system's reason.
         source: io::Error,
     },
-    /// An inherited descriptor is no socket that can listen.
+    /// The inherited descriptor is no socket that can listen.
     Inherited {
         /// The descriptor as given.
         fd: i32,
         /// The system's reason.
         source: io::Error,
     },
-    /// A file that is no socket stands at the path; it is left alone.
+    /// The path leads to a file that is no socket. The file stays as it is.
     NotASocket {
         /// The path that was tried.
         path: PathBuf,
     },
 }
 
-/// A listening, non-blocking socket. Dropping it closes it; a unix socket's
-/// file is removed by [`unlink`](Self::unlink).
+/// A listening, non-blocking socket. Dropping it closes it. The file of a unix socket stays
+/// until [`unlink`](Self::unlink).
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
     address: Address,
-    /// Device and inode of the unix socket's file, so that only our own file
-    /// is ever removed.
+    /// Device and inode of the unix socket's file, so that `unlink` removes no other.
     file: Option<(u64, u64)>,
 }
 
 impl Listener {
-    /// Listens on a copy of a descriptor that the process has, such as one that a
-    /// supervisor left open. The socket must be bound; it need not listen yet. The
-    /// descriptor itself stays open.
+    /// Listens on a copy of a descriptor of this process, such as one that a supervisor left
+    /// open. The socket must be bound; it need not listen yet. The descriptor stays open.
     ///
     /// # Errors
     /// [`BindError::Inherited`], with EBADF or ENOTSOCK above all.
@@ -92,7 +90,7 @@ impl Listener {
         let copy = unsafe { OwnedFd::from_raw_fd(copy) };
         let bound: SockaddrStorage = getsockname(copy.as_raw_fd()).map_err(failed)?;
         let address = if let Some(addr) = socket_addr(&bound) {
-            // As for our own listeners; connections inherit it.
+            // Connections inherit both, as from our own listeners.
             setsockopt(&copy, sockopt::TcpNoDelay, &true).map_err(failed)?;
             limit_unsent(&copy);
             Address::Tcp(addr)
@@ -115,8 +113,8 @@ impl Listener {
         &self.address
     }
 
-    /// The next waiting connection and its peer's address (none for unix
-    /// sockets). Linux hands TCP_NODELAY down from the listener.
+    /// Takes the next waiting connection. Its peer's address is none on a unix socket. The
+    /// connection inherits the listener's TCP_NODELAY (Linux).
     ///
     /// # Errors
     /// `WouldBlock` when none waits; those of accept4(2), EMFILE above all.
@@ -125,17 +123,16 @@ impl Listener {
         let mut len = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>())
             .unwrap_or(libc::socklen_t::MAX);
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        // SAFETY: the pointer and the length describe `storage`, which lives
-        // until after the call; the kernel writes at most `len` bytes.
+        // SAFETY: the pointer and the length describe `storage`, which outlives the call. The
+        // kernel writes at most `len` bytes.
         let fd = unsafe {
             libc::accept4(self.fd.as_raw_fd(), storage.as_mut_ptr().cast(), &raw mut len, flags)
         };
         let fd: RawFd = Errno::result(fd)?;
         // SAFETY: accept4 returned a new descriptor that nobody else owns.
         let stream = Stream::new(unsafe { OwnedFd::from_raw_fd(fd) });
-        // SAFETY: `storage` was zeroed, so all of it is initialised, and the
-        // kernel filled `len` bytes of it with an address of the family it
-        // names; from_raw checks family and length.
+        // SAFETY: `storage` was zeroed, so all of it is initialised. The kernel filled `len`
+        // bytes of it with an address. `from_raw` checks its family and length.
         let peer = unsafe { SockaddrStorage::from_raw(storage.as_ptr().cast(), Some(len)) };
         // A dual-stack listener sees IPv4 peers as ::ffff:a.b.c.d.
         let peer = peer
@@ -153,9 +150,8 @@ impl Listener {
         Ok(Self { fd: self.fd.try_clone()?, address: self.address.clone(), file: self.file })
     }
 
-    /// Removes a unix socket's file if it is still the one this listener
-    /// made. Does nothing for TCP. To be called before it is closed: after that
-    /// the file of another may have the same inode.
+    /// Removes the unix socket's file if this listener made it; no-op for TCP. Call it
+    /// before the listener is closed: afterwards another file may get the same inode.
     pub fn unlink(&self) {
         if let (Address::Unix(path), Some(ours)) = (&self.address, self.file)
             && fs::symlink_metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == ours)

@@ -39,11 +39,11 @@ impl Poller {
         Ok(self.epoll.add(fd, EpollEvent::new(flags, token))?)
     }
 
-    /// Watches `fd` level-triggered for reading: a listener that has more to
-    /// accept is reported again.
+    /// Watches `fd` level-triggered for reading: a listener with more to accept is reported
+    /// again.
     ///
-    /// `exclusive` sets EPOLLEXCLUSIVE, so that of several pollers that watch
-    /// one listener the kernel wakes only one or a few.
+    /// `exclusive` sets EPOLLEXCLUSIVE. Where several pollers watch one listener, the kernel
+    /// then wakes only one or a few of them.
     ///
     /// # Errors
     /// ENOSPC when the user's limit of watches is reached, ENOMEM.
@@ -63,9 +63,9 @@ impl Poller {
         Ok(self.epoll.delete(fd)?)
     }
 
-    /// Whether [`wait`](Self::wait) would bring events, once one comes or the
-    /// time is up (poll(2) on the epoll instance itself). Takes none of them.
-    /// `None` and durations are as for `wait`.
+    /// Whether [`wait`](Self::wait) would return events. Waits for the first event or for the
+    /// time to pass, and takes no event (poll(2) on the epoll instance itself). `None` and
+    /// durations are as for `wait`.
     #[must_use]
     pub fn is_ready(&self, timeout: Option<Duration>) -> bool {
         let timeout = match timeout {
@@ -171,8 +171,8 @@ impl Event {
         self.flags.intersects(EpollFlags::EPOLLOUT)
     }
 
-    /// The peer has sent its last byte, or the connection is gone: reading
-    /// on will meet the end of the stream.
+    /// The peer has sent its last byte, or the connection is gone. Reading on will meet the
+    /// end of the stream or an error.
     #[must_use]
     pub fn read_closed(self) -> bool {
         self.flags.intersects(EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR)

@@ -1,4 +1,4 @@
-//! What belongs to the whole process or to the calling thread.
+//! Calls about the whole process or the calling thread.
 
 use std::fs::File;
 use std::io;
@@ -15,8 +15,8 @@ use nix::time::{ClockId, clock_gettime};
 /// (getrlimit(2), RLIMIT_NOFILE).
 ///
 /// # Errors
-/// Those of getrlimit(2). A limit that cannot be raised is no error: the one
-/// in force is returned.
+/// Those of getrlimit(2). A limit that cannot be raised is no error; the limit in force is
+/// returned then.
 pub fn raise_open_files_limit() -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
@@ -25,8 +25,8 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
     Ok(soft)
 }
 
-/// Blocks every signal in the calling thread, so that signals reach the
-/// program's own threads (Node's main thread) and none interrupts ours.
+/// Blocks every signal in the calling thread. Signals then reach the program's own threads
+/// (Node's main thread) and interrupt none of the engine's.
 pub fn block_signals() {
     // Fails only for an invalid `how`.
     let _ = SigSet::all().thread_block();
@@ -37,19 +37,18 @@ pub fn yield_now() {
     std::thread::yield_now();
 }
 
-/// Opens a log for appending; makes it, readable for its owner and group, if it
-/// is not there.
+/// Opens a log for appending. A log that does not exist is made, readable for its owner and
+/// group.
 ///
 /// # Errors
-/// Those of open(2); ENXIO for a FIFO that nobody reads, because waiting for a
-/// reader could take for ever.
+/// Those of open(2). A FIFO without a reader is ENXIO, because a reader may never come.
 pub fn open_log(path: &Path, links: Links) -> io::Result<File> {
     let links = match links {
         Links::Follow => 0,
         Links::Refuse => libc::O_NOFOLLOW,
     };
-    // O_NONBLOCK only matters to a FIFO or a device: a full one then says so
-    // instead of holding the thread.
+    // O_NONBLOCK matters to a FIFO or a device only: a full one fails with EAGAIN instead of
+    // blocking the thread.
     File::options()
         .append(true)
         .create(true)
@@ -61,7 +60,7 @@ pub fn open_log(path: &Path, links: Links) -> io::Result<File> {
 /// What [`open_log`] does where the last part of its path is a symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// Opens what it leads to.
+    /// Opens the file that the link leads to.
     Follow,
     /// Fails with ELOOP (`O_NOFOLLOW`, open(2)).
     Refuse,

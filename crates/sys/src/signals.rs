@@ -1,4 +1,4 @@
-//! Signals that somebody else handles, told to a thread as well.
+//! SIGINT and SIGTERM for a thread of ours, beside the handlers that the process has.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,26 +12,26 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{pipe2, read};
 
-/// The end of the pipe that the handler writes to; -1 before there is one.
+/// The end of the pipe that the signal handler writes to; -1 before there is one.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 
-/// What handled SIGINT and SIGTERM before; 0 where nothing did.
+/// The earlier handlers of SIGINT and SIGTERM; 0 where there was none.
 static BEFORE: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
 
 const WATCHED: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
 
-/// Hears of SIGINT and SIGTERM beside whoever handles them already, such as libuv for
-/// Node, whose own listeners are only called once JavaScript returns.
+/// Receives SIGINT and SIGTERM in addition to the handlers that are installed already. Node
+/// has libuv's handlers, and calls its listeners only when JavaScript returns.
 ///
-/// There is one in a process. Where a handler is taken away, nothing is heard of its
-/// signal any more: then its default action holds, or another handler.
+/// A process has one `Signals`. If our handler of a signal is replaced later, that signal is
+/// received no more: its default action or the new handler applies.
 #[derive(Debug)]
 pub struct Signals {
     pipe: OwnedFd,
 }
 
 impl Signals {
-    /// Hears from now on. None if there is one already.
+    /// Starts receiving. None if the process has a `Signals` already.
     ///
     /// # Errors
     /// EMFILE.
@@ -41,7 +41,7 @@ impl Signals {
         if PIPE.compare_exchange(-1, fd, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return Ok(None);
         }
-        // The handler may use it as long as the process lives.
+        // The signal handler may use it as long as the process lives.
         std::mem::forget(handlers);
         for (signal, before) in WATCHED.into_iter().zip(&BEFORE) {
             let action =
@@ -49,12 +49,11 @@ impl Signals {
             // SAFETY: `on_signal` only does what a signal handler may do.
             let old = unsafe { sigaction(signal, &action) }?;
             match old.handler() {
-                // Both kinds have the signal's number as their first argument, and libuv
-                // installs this one.
+                // libuv installs this kind. Its argument is the signal's number.
                 SigHandler::Handler(handler) => before.store(handler as usize, Ordering::SeqCst),
-                // Nobody handles it, or in a way that cannot be called from here.
+                // There was no handler, or one of a kind that `on_signal` cannot call.
                 _ => {
-                    // SAFETY: what was there before.
+                    // SAFETY: restores the action that was there before.
                     unsafe { sigaction(signal, &old) }?;
                 }
             }
@@ -62,7 +61,7 @@ impl Signals {
         Ok(Some(Self { pipe: ours }))
     }
 
-    /// The next signal's number; None if none comes in this time.
+    /// Waits for the next signal and returns its number; None if none comes in this time.
     pub fn wait(&self, timeout: Option<Duration>) -> Option<i32> {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         loop {
@@ -70,14 +69,14 @@ impl Signals {
             match read(self.pipe.as_fd(), &mut byte) {
                 Ok(1) => return Some(i32::from(byte[0])),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // Cannot happen: the other end stays open.
+                // Cannot happen, because the other end stays open.
                 _ => return None,
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
-            // Rounded up, or the last millisecond would be a busy one.
+            // Rounded up, or the loop would spin for the last millisecond.
             let left = left.map_or(PollTimeout::NONE, |left| {
                 let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).saturating_add(1);
                 PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
@@ -90,8 +89,8 @@ impl Signals {
 extern "C" fn on_signal(number: libc::c_int) {
     let errno = Errno::last_raw();
     let byte = u8::try_from(number).unwrap_or(0);
-    // SAFETY: write(2) may be called in a signal handler (signal-safety(7)); the byte lives
-    // until it returns. A pipe that is full has enough signals in it.
+    // SAFETY: write(2) may be called in a signal handler (signal-safety(7)). The byte lives
+    // until the call returns. If the pipe is full, the reader has enough signals to read.
     unsafe {
         libc::write(PIPE.load(Ordering::SeqCst), (&raw const byte).cast(), 1);
     }
@@ -99,14 +98,14 @@ extern "C" fn on_signal(number: libc::c_int) {
     let place = usize::from(number == libc::SIGTERM);
     let before = BEFORE[place].load(Ordering::SeqCst);
     if before != 0 {
-        // SAFETY: it was installed as a handler of this kind, in an image that is never
-        // unloaded: Node itself, or this one.
+        // SAFETY: it was installed as a handler of this kind. Its code is never unloaded: it
+        // is Node's own or this library's.
         let before: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(before) };
         before(number);
     }
 }
 
-/// Ends the process at once, without anything that runs at its end.
+/// Ends the process at once, without exit handlers.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: may be called at any time (_exit(2)).
     unsafe { libc::_exit(code) }

@@ -25,10 +25,10 @@ impl Stream {
         Self { fd }
     }
 
-    /// Starts to connect to `address`, with TCP_NODELAY, and returns at once,
-    /// with whether it is connected already, as over the loopback interface.
-    /// Otherwise a poller reports the stream writable when the outcome is there;
-    /// [`connect_error`](Self::connect_error) then says what it is.
+    /// Starts to connect to `address`, with TCP_NODELAY, and returns at once. The flag says
+    /// whether it is connected already, as happens over the loopback interface. Otherwise a
+    /// poller reports the stream writable when connecting has ended;
+    /// [`connect_error`](Self::connect_error) then says how.
     ///
     /// # Errors
     /// Those of socket(2) and connect(2). `WouldBlock` only for a unix socket
@@ -55,8 +55,8 @@ impl Stream {
         }
     }
 
-    /// Two sockets that are connected with each other: one to serve, and one in non-blocking
-    /// mode for somebody of this process.
+    /// Two connected sockets: one to serve, and one in non-blocking mode for a client in this
+    /// process.
     ///
     /// # Errors
     /// Those of socketpair(2).
@@ -86,8 +86,8 @@ impl Stream {
     /// Writes as much as the socket takes.
     ///
     /// # Errors
-    /// `WouldBlock` when it takes nothing now; those of send(2). A closed
-    /// peer is an error and never a SIGPIPE.
+    /// `WouldBlock` when the socket takes nothing now; those of send(2). A closed peer is an
+    /// error and never a SIGPIPE.
     pub fn write(&self, buf: &[u8]) -> io::Result<usize> {
         Ok(send(self.fd.as_raw_fd(), buf, MsgFlags::MSG_NOSIGNAL)?)
     }
@@ -97,21 +97,21 @@ impl Stream {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        // writev(2) knows no MSG_NOSIGNAL, and the calling thread may be Node's,
-        // where SIGPIPE is the program's.
+        // writev(2) has no MSG_NOSIGNAL, and the calling thread may be Node's, where SIGPIPE
+        // belongs to the program.
         let flags = MsgFlags::MSG_NOSIGNAL;
         Ok(sendmsg::<()>(self.fd.as_raw_fd(), bufs, &[], flags, None)?)
     }
 
-    /// Bytes that were written and that the peer has not yet taken: unsent
-    /// and unacknowledged ones (tcp(7) and unix(7), SIOCOUTQ).
+    /// Written bytes that the peer has not taken: unsent and unacknowledged ones (tcp(7) and
+    /// unix(7), SIOCOUTQ).
     ///
     /// # Errors
     /// Those of ioctl(2).
     pub fn unsent(&self) -> io::Result<usize> {
         let mut bytes: libc::c_int = 0;
-        // SAFETY: SIOCOUTQ (TIOCOUTQ is the same number) writes one int
-        // through the pointer, which is valid until after the call.
+        // SAFETY: SIOCOUTQ (TIOCOUTQ is the same number) writes one int through the pointer,
+        // which is valid until after the call.
         let done = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
         Errno::result(done)?;
         Ok(usize::try_from(bytes).unwrap_or(0))
@@ -125,9 +125,8 @@ impl Stream {
         Ok(shutdown(self.fd.as_raw_fd(), Shutdown::Write)?)
     }
 
-    /// Makes the close that follows a reset in place of an orderly end, and
-    /// drops what has not been sent (socket(7), SO_LINGER with no time). A unix
-    /// socket knows no resets: its peer sees an orderly end all the same.
+    /// Makes the close that follows a reset, which drops unsent bytes (socket(7), SO_LINGER
+    /// with no time). A unix socket has no resets; its peer sees an orderly end.
     ///
     /// # Errors
     /// Those of setsockopt(2).

@@ -1,4 +1,4 @@
-//! Wakes a thread out of epoll_wait at a time of its own choice.
+//! Wakes a thread out of epoll_wait at a given time.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-/// A timerfd(2): what epoll_wait(2) cannot do with its whole milliseconds.
+/// A timerfd(2), because the timeout of epoll_wait(2) has whole milliseconds only.
 ///
-/// Like a [`Waker`](crate::Waker) it is watched edge-triggered and never read:
-/// every expiry is an edge of its own.
+/// Like a [`Waker`](crate::Waker) it is watched edge-triggered and never read: every expiry
+/// is an edge.
 #[derive(Debug)]
 pub struct Timer {
     fd: TimerFd,
@@ -26,8 +26,8 @@ impl Timer {
         Ok(Self { fd: TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)? })
     }
 
-    /// Sets it to expire once, `after` from now, in place of what was set
-    /// before. Zero is taken as a nanosecond: it would unset the timer.
+    /// Sets the timer to expire once, `after` from now; an earlier setting is replaced. Zero
+    /// counts as one nanosecond, since the kernel would take it as "unset".
     ///
     /// # Errors
     /// Those of timerfd_settime(2); none for times below centuries.

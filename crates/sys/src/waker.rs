@@ -7,8 +7,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// An eventfd(2) that ends another thread's [`Poller::wait`](crate::Poller::wait).
 ///
-/// It is watched edge-triggered and never read: each write is an edge of its
-/// own, and its 64-bit count would take centuries to fill.
+/// It is watched edge-triggered and never read: each write is an edge, and its 64-bit count
+/// would take centuries to fill.
 #[derive(Debug)]
 pub struct Waker {
     fd: EventFd,
@@ -26,8 +26,8 @@ impl Waker {
 
     /// Wakes the thread whose poller watches this waker.
     pub fn wake(&self) {
-        // The write can fail only with EAGAIN at a count of 2^64 - 2; then
-        // the waker has long been readable.
+        // The write fails only with EAGAIN, at a count of 2^64 - 2. The waker is readable
+        // then.
         let _ = self.fd.write(1);
     }
 }

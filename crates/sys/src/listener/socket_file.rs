@@ -1,4 +1,4 @@
-//! The file of a unix socket: whose it is, and its permissions.
+//! The file of a unix socket: whether a server still owns it, and its permissions.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,8 +15,8 @@ use nix::sys::stat::{Mode, fstat};
 
 use super::{BindError, SocketMode, stream_socket};
 
-/// Removes the file at `path` if it is a socket that belongs to nobody. The caller holds
-/// the folder's lock.
+/// Removes the file at `path` if it is a socket that no process owns. The caller holds the
+/// folder's lock.
 pub(super) fn remove_stale(path: &Path, addr: &UnixAddr) -> Result<(), BindError> {
     let failed = |source: io::Error| BindError::Unix { path: path.to_owned(), source };
     let meta = fs::symlink_metadata(path).map_err(failed)?;
@@ -25,21 +25,21 @@ pub(super) fn remove_stale(path: &Path, addr: &UnixAddr) -> Result<(), BindError
     }
     let probe = stream_socket(AddressFamily::Unix).map_err(|e| failed(e.into()))?;
     match connect(probe.as_raw_fd(), addr) {
-        // So does one that is bound and does not listen yet: a server that takes no lock may
-        // be about to.
+        // A socket that is bound and does not listen yet refuses too. It may belong to a
+        // server that takes no lock and is about to listen.
         Err(Errno::ECONNREFUSED) if !is_bound(path) => fs::remove_file(path).map_err(failed),
-        // Connected, or a full accept queue (EAGAIN): somebody lives there.
+        // Connected, or the accept queue is full (EAGAIN): a server owns the file.
         _ => Err(failed(Errno::EADDRINUSE.into())),
     }
 }
 
-/// Whether some process of this network namespace has a socket of this path
+/// Whether a process of this network namespace has bound a socket to this path
 /// (proc_net(5), `/proc/net/unix`).
 fn is_bound(path: &Path) -> bool {
     let Ok(sockets) = fs::read("/proc/net/unix") else { return false };
     let given = path.as_os_str().as_bytes();
     let absolute = std::path::absolute(path).unwrap_or_default();
-    // The path as it is without links, as far as the folder goes.
+    // The path with the folder's symbolic links resolved.
     let real = path
         .parent()
         .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
@@ -47,8 +47,8 @@ fn is_bound(path: &Path) -> bool {
         .unwrap_or_default();
     let names = [given, absolute.as_os_str().as_bytes(), real.as_os_str().as_bytes()];
     sockets.split(|&byte| byte == b'\n').any(|line| {
-        // Number, references, protocol, flags, type, state, inode; then the path, blanks and
-        // all.
+        // Number, references, protocol, flags, type, state, inode; then the path, which may
+        // hold blanks.
         let (mut rest, mut state) = (line, &line[..0]);
         for field in 0..7 {
             rest = rest.trim_ascii_start();
@@ -59,21 +59,21 @@ fn is_bound(path: &Path) -> bool {
             rest = &rest[end..];
         }
         let name = rest.strip_prefix(b" ").unwrap_or(rest);
-        // Connections have the path too, of a listener that may be gone.
+        // Accepted connections have the path too, even when their listener is gone.
         state == b"01" && !name.is_empty() && names.contains(&name)
     })
 }
 
-/// How long another server that starts in the same folder is waited for. It has the lock
+/// How long to wait for another server that starts in the same folder. It holds the lock
 /// for a few system calls.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Locks the folder that a socket is in against other servers of ours: a lock file would
-/// have to be left behind. Without permission to read the folder, or where somebody keeps
-/// the lock, it goes without.
+/// Locks the folder of a socket against other servers of ours. A lock file would have to be
+/// left behind. Returns none where the folder cannot be read, or where another process
+/// keeps the lock; the caller then goes on without.
 pub(super) fn lock_folder(path: &Path) -> Option<Flock<File>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let until = Instant::now() + LOCK_PATIENCE;
+    let until = Instant::now() + LOCK_TIMEOUT;
     let mut file = File::open(folder.unwrap_or(Path::new("."))).ok()?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -85,8 +85,8 @@ pub(super) fn lock_folder(path: &Path) -> Option<Flock<File>> {
     }
 }
 
-/// Sets the permissions of the socket file that we have just made, and of no other that
-/// somebody puts in its place.
+/// Sets the permissions of the socket file that this listener has just made. Fails with
+/// EADDRINUSE if another file has taken its place.
 pub(super) fn set_mode(
     path: &Path,
     mode: SocketMode,
@@ -109,7 +109,7 @@ pub(super) fn set_mode(
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     match fs::set_permissions(&link, fs::Permissions::from_mode(mode)) {
         Ok(()) => Ok(()),
-        // Where there is no /proc.
+        // There is no /proc.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::set_permissions(path, fs::Permissions::from_mode(mode))
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))

@@ -13,17 +13,17 @@ use nix::sys::socket::{
 use super::{BindError, Listener, backlog_of, stream_socket};
 use crate::address::{Address, socket_addr};
 
-/// Unsent bytes of a connection that the kernel takes.
+/// The most unsent bytes of a connection that the kernel takes.
 static UNSENT: libc::c_int = 64 * 1024;
 
 impl Listener {
-    /// Listens on every address that `host` stands for. `::` takes IPv4 too
-    /// (dual stack), and falls back to `0.0.0.0` where there is no IPv6.
+    /// Listens on every address that `host` resolves to. `::` takes IPv4 too (dual stack),
+    /// and falls back to `0.0.0.0` where the system has no IPv6.
     ///
-    /// `backlog` is the length of the accept queue, capped by the system's
-    /// `net.core.somaxconn`. With `reuse_port`, further listeners of this
-    /// process may share the port (socket(7), SO_REUSEPORT). With `ipv6_only`, `::` takes
-    /// no IPv4 and does not fall back (ipv6(7), IPV6_V6ONLY).
+    /// `backlog` is the length of the accept queue; the system caps it at
+    /// `net.core.somaxconn`. With `reuse_port`, further listeners of this process may share
+    /// the port (socket(7), SO_REUSEPORT). With `ipv6_only`, `::` takes no IPv4 and does not
+    /// fall back (ipv6(7), IPV6_V6ONLY).
     ///
     /// # Errors
     /// [`BindError`] with the address and the cause.
@@ -37,7 +37,7 @@ impl Listener {
         let addresses = resolve(host, port)?;
         let mut listeners: Vec<Self> = Vec::with_capacity(addresses.len());
         for mut addr in addresses {
-            // Port 0: the system chooses once, all addresses share the choice.
+            // For port 0 the system chooses once; all addresses share that port.
             if let Some(Address::Tcp(first)) = listeners.first().map(Self::address) {
                 addr.set_port(first.port());
             }
@@ -60,7 +60,7 @@ impl Listener {
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
-    // `[::1]` is how URLs write it.
+    // URLs write an IPv6 address as `[::1]`.
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let not_found = |source| BindError::HostNotFound { host: host.to_owned(), source };
     let mut found: Vec<SocketAddr> = Vec::new();
@@ -69,7 +69,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
             found.push(addr);
         }
     }
-    // IPv4 first: with port 0 it is the family whose port is chosen.
+    // IPv4 first: with port 0 the first address decides the port.
     found.sort_by_key(SocketAddr::is_ipv6);
     if found.is_empty() {
         return Err(not_found(io::Error::from(io::ErrorKind::NotFound)));
@@ -77,10 +77,12 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     Ok(found)
 }
 
-/// The kernel takes no more of a connection than this beside what is on its way to the
-/// peer; connections inherit it. Its send buffers may else be some MiB each, and a few
-/// thousand slow readers would fill the memory that the system has for TCP. From then
-/// on it drops segments of every connection, which come again after 0.2 s at the least.
+/// Bounds what the kernel takes of a connection beyond the bytes in flight
+/// (TCP_NOTSENT_LOWAT); connections inherit it.
+///
+/// Without it a send buffer may grow to some MiB. A few thousand slow readers would then
+/// fill the system's memory for TCP. The kernel drops segments of every connection from
+/// then on, and each of them is sent again after 0.2 s at the earliest.
 pub(super) fn limit_unsent(fd: &OwnedFd) {
     // SAFETY: the kernel reads an integer of the length that it is told.
     let _ = unsafe {
@@ -92,7 +94,7 @@ pub(super) fn limit_unsent(fd: &OwnedFd) {
             libc::socklen_t::try_from(size_of_val(&UNSENT)).unwrap_or(0),
         )
     };
-    // A kernel that does not know it (before 3.12) goes on as it does.
+    // Kernels before 3.12 do not know the option and do without.
 }
 
 fn bind_tcp(
@@ -110,7 +112,7 @@ fn bind_tcp(
         setsockopt(&fd, sockopt::ReusePort, &true)?;
     }
     if addr.is_ipv6() {
-        // Only the wildcard takes IPv4 as well, whatever the system's default.
+        // Only the wildcard takes IPv4 too, whatever the system's default is.
         setsockopt(&fd, sockopt::Ipv6V6Only, &(ipv6_only || !addr.ip().is_unspecified()))?;
     }
     bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;

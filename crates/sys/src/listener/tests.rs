@@ -7,7 +7,7 @@ use nix::sys::socket::bind;
 use super::*;
 use crate::address::ABSTRACT_BYTES;
 
-/// A path of its own, in a folder that is removed at the end.
+/// A folder that is removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -28,7 +28,7 @@ impl Drop for Folder {
     }
 }
 
-/// As a server that was killed leaves it.
+/// Leaves a socket file as a server does that was killed.
 fn leave_dead(path: &Path) {
     let fd = stream_socket(AddressFamily::Unix).expect("a socket");
     bind(fd.as_raw_fd(), &UnixAddr::new(path).expect("a short path")).expect("no file");
@@ -116,7 +116,7 @@ fn an_abstract_name_has_no_file_and_ends_with_its_socket() {
     assert!(connected);
     listeners[0].accept().expect("a client");
     assert!(Listener::unix(&name, 8, None).is_err(), "it is taken");
-    // As Node 20 connects.
+    // Node 20 connects like this.
     let mut filled = name.as_os_str().as_bytes().to_vec();
     filled.resize(ABSTRACT_BYTES + 1, 0);
     let filled = Address::Unix(OsStr::from_bytes(&filled).into());

@@ -17,23 +17,23 @@ use crate::address::{ABSTRACT_BYTES, Address, abstract_name, unix_addr};
 /// Permissions of a unix socket's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketMode {
-    /// These, whatever the umask.
+    /// Exactly these, whatever the umask.
     Exactly(u32),
-    /// What the umask leaves, and these.
+    /// These in addition to what the umask leaves.
     AtLeast(u32),
 }
 
 impl Listener {
-    /// Listens on a unix socket. The file of a server that no longer runs is
-    /// replaced; one that still answers is `AddrInUse`. Without `mode` the file has all
-    /// permissions, less what the umask takes away. It has its permissions before anybody
-    /// can connect, and never more.
+    /// Listens on a unix socket. The file of a server that no longer runs is replaced; a
+    /// server that still answers makes this fail with `AddrInUse`. Without `mode` the file
+    /// has the permissions that the umask leaves. It has its permissions before a client can
+    /// connect, and never more than these.
     ///
-    /// Servers that start on one path at the same time, also in different processes, do so
-    /// one after the other, so that none takes another's for a dead one's.
+    /// Servers that start on one path at the same time wait for each other, also in
+    /// different processes. So none takes another's socket for a dead one.
     ///
-    /// An abstract name has two listeners: Node before 22 connects to the name filled up with
-    /// zeros, which is another to the kernel (libuv 1.46, mended in 1.48).
+    /// An abstract name has two listeners. Node before 22 connects to the name padded with
+    /// zeros, which the kernel takes for another name (libuv 1.46, mended in 1.48).
     ///
     /// # Errors
     /// [`BindError`] with the path and the cause.
@@ -68,8 +68,8 @@ impl Listener {
         let addr = unix_addr(path).map_err(failed)?;
         let fd = stream_socket(AddressFamily::Unix).map_err(failed)?;
         if let Some(SocketMode::Exactly(mode)) = mode {
-            // Linux makes the file with the socket's own permissions, less the umask: what
-            // is missing is added below, what is too much is never there.
+            // Linux makes the file with the socket's own permissions, less the umask. So the
+            // file never has too many; `set_mode` below adds those that are missing.
             fchmod(&fd, Mode::from_bits_truncate(mode)).map_err(failed)?;
         }
         let lock = lock_folder(path);
@@ -93,8 +93,8 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Whether a server listens, or is about to, on the unix socket at `path`; the file of
-    /// one that no longer runs is removed. False where there is nothing.
+    /// Whether a server listens on the unix socket at `path`, or is about to. The file of a
+    /// server that no longer runs is removed. False where there is no file.
     ///
     /// # Errors
     /// As [`unix`](Self::unix), but for `AddrInUse`.
