@@ -1,16 +1,15 @@
 //! HTTP as bytes: bytes in, events out; responses in, bytes out.
 //!
-//! [`semantics`] is what HTTP means whatever its version, and [`h1`] is how HTTP/1
-//! puts it on the wire. `h1` uses `semantics`, never the other way around. [`opening()`]
-//! tells from its first bytes what a connection speaks.
+//! [`semantics`] is what HTTP means whatever its version. [`h1`] is how HTTP/1 puts it on
+//! the wire. `h1` uses `semantics`, never the other way around. [`opening()`] tells from a
+//! connection's first bytes which protocol it speaks.
 //!
-//! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns
-//! every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
+//! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
 //! reusable [`Head`]; [`response`] appends an answer's bytes to a `Vec<u8>`.
 //!
-//! The reading is the strict one of RFC 9110 and RFC 9112. Where the RFC lets a
-//! server choose between repairing a message and refusing it, it is refused:
-//! two readers that repair differently are how requests get smuggled.
+//! Reading is as strict as RFC 9110 and RFC 9112 allow. Where a server may either repair a
+//! message or refuse it, this one refuses it. Requests get smuggled where two readers
+//! repair a message differently.
 //!
 //! ```
 //! use reactor_proto::{Decoder, Event, Head, Limits, response};

@@ -1,7 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1) as a state machine over bytes.
 //!
-//! It holds no bytes back: whatever has been judged is consumed, so a chunk line
-//! or a trailer section costs no buffer however slowly it arrives.
+//! The machine consumes each byte as soon as it has judged it. So a chunk line or a trailer
+//! section needs no buffer, however slowly it arrives.
 
 use crate::semantics::{Limits, RequestError, class};
 
@@ -18,13 +18,13 @@ pub(crate) struct Chunked {
     left: u64,
     /// Data bytes of the chunks up to this one.
     total: u64,
-    /// Extension bytes of the message so far, and needless zeros of its sizes.
+    /// Extension bytes of the message so far, and leading zeros beyond [`MOST_DIGITS`].
     extensions: u32,
     /// Trailer bytes so far.
     trailers: u32,
     /// Trailer fields so far.
     fields: u32,
-    /// A trailer's value may go on in the next line.
+    /// A trailer's value may continue in the next line.
     folds: bool,
 }
 
@@ -61,7 +61,7 @@ enum At {
 
 /// What [`Chunked::decode`] came to.
 pub(crate) enum Step {
-    /// Everything is consumed and more is needed.
+    /// All input is consumed and more is needed.
     Incomplete,
     /// `input[start..end]` is data; everything up to `end` is consumed.
     Data { start: usize, end: usize },
@@ -83,7 +83,7 @@ impl Chunked {
         }
     }
 
-    /// That of a response: a client reads folded lines, which a server refuses
+    /// The state for a response's body. A client reads folded lines; a server refuses them
     /// (RFC 9112 §5.2).
     pub(crate) fn of_response() -> Self {
         Self { folds: true, ..Self::new() }
@@ -139,7 +139,7 @@ impl Chunked {
             At::Trailer | At::TrailerName | At::TrailerValue | At::TrailerLf | At::LastLf => {
                 self.trailer(byte, limits)
             }
-            // `decode` hands data on itself and is not called again when done.
+            // `decode` itself handles data, and is not called again after the end.
             At::Data | At::Done => Ok(self.at),
         }
     }
@@ -158,13 +158,12 @@ impl Chunked {
             }
             _ => return Err(RequestError::ChunkSizeInvalid),
         };
-        // Half of what 64 bits hold is still absurd, and stays clear of readers that
-        // keep sizes in signed numbers.
+        // Sizes stay below 2^63, for the sake of readers that keep them in signed numbers.
         if self.left > (i64::MAX as u64) >> 4 {
             return Err(RequestError::ChunkSizeTooLarge);
         }
-        // Leading zeros are as many as a client likes (RFC 9112 §7.1); what no size
-        // needs is bounded as extensions are.
+        // The grammar allows any number of leading zeros (RFC 9112 §7.1). Those that no size
+        // needs share the limit of extensions.
         if self.digits == MOST_DIGITS {
             self.extensions = self.extensions.saturating_add(1);
             if self.extensions as usize > limits.chunk_extensions {
@@ -177,8 +176,8 @@ impl Chunked {
         Ok(At::Size)
     }
 
-    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`, checked
-    /// and thrown away (RFC 9112 §7.1.1).
+    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`, checked and
+    /// dropped (RFC 9112 §7.1.1).
     fn extension(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
         let ows = class::is_ows(byte);
         let token = class::is_token(byte);
@@ -227,9 +226,8 @@ impl Chunked {
         Ok(At::Data)
     }
 
-    /// The trailer section: field lines as strict as a head's, then a blank line.
-    /// Nothing of it is kept, so no trailer can pose as a header field
-    /// (RFC 9110 §6.5.1).
+    /// The trailer section: field lines, checked as strictly as a head's, then a blank line.
+    /// They are dropped, so no trailer can pass for a header field (RFC 9110 §6.5.1).
     fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
         self.trailers = self.trailers.saturating_add(1);
         if self.trailers as usize > limits.trailers {

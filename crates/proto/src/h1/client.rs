@@ -1,7 +1,7 @@
-//! Response decoding: the codec's other end, for programs that send requests.
+//! Response decoding: the client's side, for programs that send requests.
 //!
-//! Sans-IO and strict like the rest. Bodies are handed on as they come and
-//! never kept; only an incomplete head is, up to [`MAX_HEAD`] bytes.
+//! Sans-IO and strict like the rest. The decoder passes bodies on as they come. It keeps
+//! only an incomplete head, up to [`MAX_HEAD`] bytes.
 //!
 //! ```
 //! use reactor_proto::h1::client::{Decoder, HeadCache};
@@ -27,8 +27,8 @@ pub use head::{BodyFraming, MAX_HEAD, ResponseHead};
 use super::chunked::{Chunked, Step as ChunkedStep};
 use crate::semantics::Limits;
 
-/// Bodies are not kept, so they need no bound; what is thrown away of a chunked
-/// body's framing gets the bounds that requests have.
+/// Bodies are not kept, so they need no bound. The framing of a chunked body has the same
+/// bounds as a request's.
 const LIMITS: Limits = Limits {
     request_line: 0,
     head: MAX_HEAD,
@@ -67,12 +67,12 @@ enum At {
 }
 
 impl Decoder {
-    /// Reads on in `input`, which is what the connection brought next. Call it
-    /// again with the rest while there is one; all of an incomplete head is used
-    /// up. Interim responses (1xx) are passed over (RFC 9110 §15.2).
+    /// Reads `input`, the next bytes of the connection. Call it again with the unused rest
+    /// while there is one; all of an incomplete head is used up. Interim responses (1xx) are
+    /// skipped (RFC 9110 §15.2).
     ///
     /// # Errors
-    /// [`ResponseError`]; the connection is of no use after it.
+    /// [`ResponseError`]. The connection cannot be used after it.
     #[inline]
     pub fn decode(&mut self, input: &[u8], cache: &mut HeadCache) -> Result<Step, ResponseError> {
         if !matches!(self.at, At::Head) {
@@ -109,8 +109,8 @@ impl Decoder {
         }
     }
 
-    /// The connection has ended: the head of the response that this completes,
-    /// or nothing between two responses.
+    /// Tells the decoder that the connection has ended. Returns the head of the response that
+    /// this completes; none between two responses.
     ///
     /// # Errors
     /// [`ResponseError::Truncated`] inside a response.
@@ -128,7 +128,7 @@ impl Decoder {
         self.kept.clear();
     }
 
-    /// Whether part of a response has come.
+    /// Whether a part of a response has come.
     #[must_use]
     pub fn is_inside(&self) -> bool {
         !self.kept.is_empty() || !matches!(self.at, At::Head)
@@ -170,8 +170,8 @@ impl Decoder {
         }
     }
 
-    /// A head whose beginning may have been kept. Returns how much of `input`
-    /// belongs to it.
+    /// Reads a head whose beginning may have been kept. Returns how much of `input` belongs
+    /// to it.
     fn head(
         &mut self,
         input: &[u8],
@@ -185,7 +185,7 @@ impl Decoder {
             return Ok(Some((len, cache.parse(&input[..len])?)));
         }
         let before = self.kept.len();
-        // No more is copied than a head may have.
+        // Copies no more than the longest head may have, and one byte to exceed it.
         let room = (MAX_HEAD - before.min(MAX_HEAD)).saturating_add(1).min(input.len());
         self.kept.extend_from_slice(&input[..room]);
         let Some(len) = head::length(&self.kept, before)? else {

@@ -3,17 +3,17 @@ use super::head::{self, Progress};
 use super::meaning;
 use crate::semantics::{Framing, Head, Limits, RequestError, class};
 
-/// Blank lines forgiven before a request line. RFC 9112 §2.2 asks for one at
-/// least, for clients that end a body with a CRLF of their own.
+/// Blank lines that are skipped before a request line. RFC 9112 §2.2 asks for at least one,
+/// because some clients send a CRLF after a body.
 const BLANK_LINES: u8 = 8;
 
 /// What [`Decoder::decode`] found next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Nothing yet: come back with more bytes. Some may be used up all the same.
+    /// Nothing yet; call again with more bytes. Some bytes may be used up already.
     Incomplete,
-    /// A complete head; its bytes are `input[used - head.len()..used]`. With
-    /// [`Framing::None`] the request is complete, no `End` follows.
+    /// A complete head. Its bytes are `input[used - head.len()..used]`. With
+    /// [`Framing::None`] the request is complete, and no `End` follows.
     Head,
     /// Body bytes `input[start..end]`, at least one.
     Data {
@@ -52,15 +52,15 @@ const _: () = assert!(size_of::<Decoder>() <= 64);
 impl Decoder {
     /// Finds the next event in `input`, the bytes received and not used up yet.
     ///
-    /// Returns how many bytes are used up. The caller drops those and presents
-    /// the rest, with what has arrived since, the next time. Call it until it
-    /// says [`Event::Incomplete`]; the body's [`Event::End`] may need no bytes.
+    /// Returns how many bytes are used up. The caller drops these, and passes the rest with
+    /// newly arrived bytes to the next call. Call it until it returns
+    /// [`Event::Incomplete`]; the body's [`Event::End`] may need no bytes.
     ///
-    /// The verdict depends on the bytes alone, not on how they are cut into calls.
+    /// The result depends on the bytes alone, not on how they are split into calls.
     ///
     /// # Errors
     ///
-    /// The first fault in the bytes. It is final: each later call returns it again.
+    /// The first fault in the bytes. Each later call returns it again.
     #[inline]
     pub fn decode(
         &mut self,
@@ -94,13 +94,13 @@ impl Decoder {
         result
     }
 
-    /// Whether the end of input here, with nothing left unconsumed, is a clean end.
+    /// Whether the connection may end here, if no input is left unused.
     #[must_use]
     pub fn is_between_requests(&self) -> bool {
         matches!(&self.phase, Phase::Head { progress, .. } if progress.is_fresh())
     }
 
-    /// Whether a body has begun and its [`Event::End`] has not been given.
+    /// Whether a body has begun and its [`Event::End`] is still to come.
     #[must_use]
     pub fn in_body(&self) -> bool {
         matches!(self.phase, Phase::Length { .. } | Phase::Chunked(_))
@@ -143,10 +143,10 @@ impl Decoder {
     }
 }
 
-/// Returns where the blank lines before a request end: at a byte that can start
-/// a method, at a CR whose LF has not arrived, or at the end. Any other byte is
-/// refused at once and not when its line ends, because what it most likely
-/// starts is a TLS handshake, whose client waits for an answer.
+/// Returns where the blank lines before a request end. That is at a byte that can start a
+/// method, at a CR whose LF has not arrived, or at the end. Any other byte is refused at
+/// once, without waiting for the end of its line. It most likely starts a TLS handshake,
+/// whose client waits for an answer.
 #[cold]
 fn skip_blank_lines(input: &[u8], seen: &mut u8) -> Result<usize, RequestError> {
     let mut at = 0;

@@ -1,22 +1,21 @@
 //! The lines of a head: request line and field lines, byte by byte.
 //!
-//! Two rules keep the verdict a function of the bytes and not of how they were
-//! cut into segments. A line is judged only once its LF is there (or once it has
-//! passed a limit, which a longer input cannot undo). And within a line a limit
-//! is looked at before the syntax, because without the LF only the limit can be
-//! seen.
+//! The verdict must depend on the bytes alone, not on how they were split into segments.
+//! Two rules ensure that. A line is judged only when its LF has come, or when it exceeds a
+//! limit, which more input cannot undo. And within a line the limit is checked before the
+//! syntax, because without the LF only the limit can be checked.
 
 use memchr::memchr;
 
 use crate::semantics::{Field, Head, Limits, Method, RequestError, Span, Version, class, target};
 
-/// How far into an incomplete head the lines have been judged, so that bytes
-/// that trickle in cost no more than the same bytes at once.
+/// How much of an incomplete head has been judged. So bytes that arrive one by one cost
+/// about as much as the same bytes at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     /// Start of the line that is not complete yet; 0 is the request line.
     line: u32,
-    /// Bytes that are known to hold no LF past `line`.
+    /// Up to here there is no LF past `line`.
     scanned: u32,
     /// Field lines before `line`.
     fields: u32,
@@ -30,9 +29,9 @@ impl Progress {
     }
 }
 
-/// Parses as many lines of the head at the start of `buf` as are complete.
-/// Returns the head's length once the blank line is there. `head` then has
-/// everything but the meaning of its fields, which `meaning` adds.
+/// Parses the complete lines of the head at the start of `buf`. Returns the head's length
+/// when the blank line has come. `head` then has everything but the meaning of its fields,
+/// which `meaning` adds.
 #[inline]
 pub(crate) fn parse(
     buf: &[u8],
@@ -49,9 +48,9 @@ pub(crate) fn parse(
         progress.scanned = offset(buf.len());
         return Ok(None);
     }
-    // The caller may have lent `head` to other connections since, so the fields
-    // of the lines before are gone: once the head is complete it is read again
-    // from its start. Every line is read twice at most.
+    // The caller may have used `head` for other connections since, so the fields of earlier
+    // lines are lost. A complete head is therefore read again from its start. Every line is
+    // read twice at most.
     match lines(buf, progress, head, limits)? {
         None => Ok(None),
         Some(_) => lines(buf, &mut Progress::default(), head, limits),
@@ -129,13 +128,13 @@ fn request_line(buf: &[u8], head: &mut Head) -> Result<usize, RequestError> {
     head.method = Method::from_token(&buf[..method_end]);
     head.method_token = Span::new(0, method_end);
     head.target = Span::new(start, end);
-    // After the version: the HTTP/2 preface is `PRI *`, and its fault is the version.
+    // After the version: the preface of HTTP/2 is `PRI *`, and its fault is the version.
     target::parse(buf, head)?;
     Ok(end + 11)
 }
 
-/// Where the target ends that has a `\` at `end`. In a query that is a character as
-/// others are, and browsers send it so; in a path it is refused.
+/// Where a target with a `\` at `end` ends. A query may hold `\`, and browsers send it
+/// unencoded; a path may not.
 #[cold]
 fn past_backslashes(buf: &[u8], start: usize, mut end: usize) -> usize {
     if memchr(b'?', &buf[start..end]).is_some() {
@@ -146,8 +145,8 @@ fn past_backslashes(buf: &[u8], start: usize, mut end: usize) -> usize {
     end
 }
 
-/// Any version but the usual one. `rest` is what follows the target, `tail` its
-/// first ten bytes if there are as many.
+/// Any version other than the usual one. `rest` follows the target; `tail` is its first ten
+/// bytes, if there are so many.
 #[cold]
 fn version(tail: Option<&[u8]>, rest: &[u8]) -> Result<Version, RequestError> {
     match tail {
@@ -217,9 +216,8 @@ fn name_fault(buf: &[u8], at: usize, name_end: usize, count: usize) -> RequestEr
     fault(buf, name_end, other)
 }
 
-/// The fault at `at`: a line end that is not one, or else `other`. A CRLF where
-/// the line had to go on is `other` too, which for a request line means that a
-/// part is missing.
+/// The fault at `at`: a malformed line end, or else `other`. A CRLF where the line had to go
+/// on is `other` as well; in a request line it means that a part is missing.
 #[cold]
 fn fault(buf: &[u8], at: usize, other: RequestError) -> RequestError {
     match (buf.get(at), buf.get(at + 1)) {
@@ -235,8 +233,8 @@ fn fault(buf: &[u8], at: usize, other: RequestError) -> RequestError {
     }
 }
 
-/// Refuses the line at `line` if it is complete or over a limit. Otherwise what
-/// the line's parser ran into was only the end of what has arrived.
+/// Refuses the line at `line` if it is complete or over a limit. Otherwise the parser only
+/// met the end of the input so far.
 #[cold]
 fn refuse(
     buf: &[u8],
@@ -264,8 +262,7 @@ fn refuse(
     }
 }
 
-/// Refuses the line at `line`, whose LF has not come, if it is over a limit
-/// wherever its LF will be.
+/// Refuses the line at `line`, whose LF has not come, if it is over a limit already.
 fn overdue(buf: &[u8], line: usize, limits: &Limits) -> Result<(), RequestError> {
     if line > 0 {
         return if buf.len() < longest_head(limits) {
@@ -275,7 +272,7 @@ fn overdue(buf: &[u8], line: usize, limits: &Limits) -> Result<(), RequestError>
         };
     }
     let longest = longest_request_line(limits);
-    // One byte over may still be the CR of a line that just fits.
+    // One byte over may be the CR of a line that just fits.
     let fits = match buf.get(longest) {
         None => true,
         Some(b'\r') => buf.len() == longest + 1,
@@ -284,8 +281,8 @@ fn overdue(buf: &[u8], line: usize, limits: &Limits) -> Result<(), RequestError>
     if fits { Ok(()) } else { Err(too_long(buf, longest)) }
 }
 
-/// A request line over the limit. If even the method has not ended, that is what
-/// is too long, and RFC 9112 §3 has its own answer to it.
+/// The fault of a request line over the limit. If its method has not ended, the method is
+/// too long, for which RFC 9112 §3 has another status.
 #[cold]
 fn too_long(buf: &[u8], longest: usize) -> RequestError {
     match memchr(b' ', &buf[..=longest]) {
@@ -303,8 +300,8 @@ fn longest_request_line(limits: &Limits) -> usize {
     limits.request_line.min(longest_head(limits).saturating_sub(2))
 }
 
-/// Saturates only for a caller that ignores what the decoder returned: a head is
-/// refused long before.
+/// Saturates only for a caller that ignores the decoder's errors: longer heads are refused
+/// before.
 fn offset(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -1,8 +1,8 @@
-//! What the fields of a head mean for the connection: host, body framing,
-//! persistence, expectations.
+//! What the fields of a head mean for the connection: host, body framing, persistence,
+//! expectations.
 //!
-//! Runs once per head, when all of its lines are known to be well-formed, so a
-//! fault here never depends on how the head arrived.
+//! Runs once per head, when all its lines are well-formed. So a fault found here never
+//! depends on how the head arrived.
 
 use crate::semantics::{
     Framing, Head, Limits, RequestError, Span, Version, authority, class, content_length, list,
@@ -11,13 +11,13 @@ use crate::semantics::{
 /// A DNS name has at most 253 characters; a port may follow it.
 const LONGEST_KNOWN_HOST: usize = 259;
 
-/// Adds to `head`, parsed from `buf`, what its fields say.
+/// Adds the meaning of its fields to `head`, which was parsed from `buf`.
 #[inline]
 pub(crate) fn apply(buf: &[u8], head: &mut Head, limits: &Limits) -> Result<(), RequestError> {
     let mut said = Said::default();
     for field in &head.fields {
         let name = field.name.of(buf);
-        // The length tells nearly all fields apart; case is settled after it.
+        // The length rules nearly every field out; only then are names compared.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => said.host(field.value)?,
             6 if name.eq_ignore_ascii_case(b"expect") => said.expect(field.value.of(buf)),
@@ -40,7 +40,7 @@ pub(crate) fn apply(buf: &[u8], head: &mut Head, limits: &Limits) -> Result<(), 
     head.framing = said.framing(http11, limits)?;
     head.keep_alive = !said.close && (http11 || said.keep_alive);
     head.upgrade = http11 && said.upgrade && said.upgrade_option;
-    // HTTP/1.0 clients do not wait, whatever they say (RFC 9110 §10.1.1).
+    // HTTP/1.0 has no expectations (RFC 9110 §10.1.1).
     if http11 && said.unknown_expectation {
         return Err(RequestError::ExpectationUnknown);
     }
@@ -71,8 +71,8 @@ impl Said {
         }
     }
 
-    /// Even an equal second one is refused: the two may be read by different
-    /// parties, and only one of them need be wrong for a smuggled request.
+    /// Even an equal second length is refused. A proxy may read one and this server the
+    /// other; if one of them is changed on the way, a request is smuggled.
     fn length(&mut self, value: &[u8]) -> Result<(), RequestError> {
         match self.length.replace(content_length(value).ok_or(RequestError::ContentLengthInvalid)?)
         {
@@ -128,7 +128,7 @@ impl Codings {
     #[cold]
     fn add(&mut self, value: &[u8]) -> Result<(), RequestError> {
         for coding in list(value) {
-            // Also refuses parameters: `chunked` has none, and nothing else is supported.
+            // This also refuses parameters: `chunked`, the only coding here, has none.
             if !coding.iter().copied().all(class::is_token) {
                 return Err(RequestError::EncodingInvalid);
             }
@@ -145,7 +145,7 @@ impl Codings {
     fn framing(&self) -> Result<Framing, RequestError> {
         match self {
             Self { chunked: false, others: false, .. } => Err(RequestError::EncodingInvalid),
-            // Without `chunked` at the end the body's length cannot be known.
+            // Without `chunked` at the end nothing tells where the body ends.
             Self { chunked_last: false, .. } => Err(RequestError::ChunkedNotLast),
             Self { others: true, .. } => Err(RequestError::EncodingUnsupported),
             _ => Ok(Framing::Chunked),
@@ -153,8 +153,8 @@ impl Codings {
     }
 }
 
-/// The host that the request is for (RFC 9112 §3.2). The Host field has to be
-/// right even where the target overrules it.
+/// The host that the request is for (RFC 9112 §3.2). The Host field must be valid even
+/// where the target overrules it.
 fn host(
     buf: &[u8],
     head: &mut Head,

@@ -6,8 +6,8 @@ use crate::semantics::{class, field};
 /// The interim response that lets a waiting client send its body (RFC 9110 §15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Appends the status line. A status that is not three digits is sent as 500,
-/// since no client could read it.
+/// Appends the status line. A status that is not three digits is sent as 500, because no
+/// client could read it.
 pub fn status_line(out: &mut Vec<u8>, status: u16) {
     if status == 200 {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
@@ -22,13 +22,13 @@ pub fn status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the status line with a reason phrase of the program's own. An empty one is
-/// the phrase that goes with the status.
+/// Appends the status line with a reason phrase of the program's own. If it is empty, the
+/// phrase of the status is sent.
 ///
 /// # Errors
 ///
-/// When the phrase holds a control byte other than tab (RFC 9112 §4). Nothing is
-/// appended then, so no phrase can end the line early.
+/// When the phrase holds a control byte other than tab (RFC 9112 §4). Nothing is appended
+/// then, so no phrase can end the line early.
 pub fn status_line_with(out: &mut Vec<u8>, status: u16, phrase: &[u8]) -> Result<(), FieldError> {
     if phrase.is_empty() {
         status_line(out, status);
@@ -70,8 +70,8 @@ pub fn content_length(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `data` as one chunk. Empty data appends nothing: a chunk of size zero
-/// would end the body.
+/// Appends `data` as one chunk. Empty data appends nothing, because a chunk of size zero
+/// ends the body.
 pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;

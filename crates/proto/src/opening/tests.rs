@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use super::*;
 use crate::{Decoder, Event, Head, Limits};
 
-/// Whole openings, as their protocols write them, and how many bytes tell.
+/// Openings of other protocols, and how many of their bytes are enough to tell.
 const FOREIGN: [(&[u8], Opening, usize); 7] = [
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", Opening::Http2, 16),
     (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", Opening::Tls, 1),
@@ -16,7 +16,7 @@ const FOREIGN: [(&[u8], Opening, usize); 7] = [
     (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Opening::Proxy, 5),
 ];
 
-/// Requests of HTTP/1, and how many bytes tell that they are none of the others.
+/// Requests of HTTP/1, and how many of their bytes are enough to tell.
 const REQUESTS: [(&[u8], usize); 24] = [
     (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1),
     (b"HEAD / HTTP/1.1\r\n", 1),
@@ -44,7 +44,7 @@ const REQUESTS: [(&[u8], usize); 24] = [
     (b"\r\n\r\n\r\nPRI * HTTP/2.0\r\n", 5),
 ];
 
-/// `bytes` are undecided below `enough` bytes, and decided from there on.
+/// The first `enough` bytes decide, and fewer do not.
 #[track_caller]
 fn decides(bytes: &[u8], expected: Opening, enough: usize) {
     for len in 0..=bytes.len() {
@@ -115,7 +115,7 @@ fn what_is_not_http1_would_be_refused_as_a_request() {
     }
 }
 
-/// Strikes out, byte by byte, what the bytes can no longer become.
+/// Drops, byte by byte, the signatures that `bytes` can no longer become.
 fn model(bytes: &[u8]) -> Opening {
     let mut possible = SIGNATURES.to_vec();
     for (at, byte) in bytes.iter().enumerate() {

@@ -11,10 +11,12 @@ pub(crate) struct Authority {
     pub(crate) has_port: bool,
 }
 
-/// Checks `bytes`; `None` if they are not a non-empty host with an optional
-/// numeric port, or if no URL can have that host (URL standard, §3.5): a program
-/// must be able to make a URL of it. User information is refused: it has no place
-/// in a request (RFC 9110 §4.2.4). IPvFuture is refused too, as nothing defines one.
+/// Checks `bytes`, which must be a non-empty host with an optional numeric port; `None`
+/// otherwise.
+///
+/// A host that no URL can have is refused (URL standard, §3.5), because programs make URLs
+/// of it. User information is refused too: it has no place in a request (RFC 9110 §4.2.4).
+/// So is IPvFuture, of which no version is defined.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
     let host_end = if bytes.first() == Some(&b'[') {
         let close = memchr::memchr(b']', bytes)?;
@@ -31,8 +33,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Authority> {
     }
 }
 
-/// Where the name or IPv4 address at the start of `bytes` ends; `None` if there is
-/// none.
+/// Where the name or IPv4 address at the start of `bytes` ends; `None` without one.
 #[inline]
 fn name_end(bytes: &[u8]) -> Option<usize> {
     if let Some(end) = usual_ipv4_end(bytes) {
@@ -50,7 +51,7 @@ fn name_end(bytes: &[u8]) -> Option<usize> {
     let host = &bytes[..i];
     let is_valid = match host.last() {
         None => false,
-        // A letter at the end is nearly always no number, and neither is usual.
+        // Such a last letter ends no number, and `%` and `-` are rare: the usual name.
         Some(b'g'..=b'w' | b'y' | b'z') if !has_percent && !has_hyphen => true,
         Some(_) if has_percent => is_encoded_domain(host),
         Some(_) => is_domain(host),
@@ -58,8 +59,8 @@ fn name_end(bytes: &[u8]) -> Option<usize> {
     is_valid.then_some(i)
 }
 
-/// Where an IPv4 address ends that is written as it usually is, which is most of them:
-/// four decimal numbers, with only a port behind them.
+/// Where an IPv4 address in its usual form ends: four decimal numbers with at most a port
+/// behind them.
 #[inline]
 fn usual_ipv4_end(bytes: &[u8]) -> Option<usize> {
     let (mut dots, mut number, mut digits) = (0, 0u32, 0);
@@ -84,9 +85,8 @@ fn usual_ipv4_end(bytes: &[u8]) -> Option<usize> {
     (dots == 3 && digits > 0 && number <= 255).then_some(bytes.len())
 }
 
-/// A name of which some is percent-encoded. What it stands for must be ASCII and
-/// allowed in a domain: a name in another script is sent in Punycode
-/// (RFC 3986 §3.2.2).
+/// Checks a partly percent-encoded name. Decoded, it must be ASCII and allowed in a domain;
+/// names in other scripts are sent in Punycode (RFC 3986 §3.2.2).
 #[cold]
 fn is_encoded_domain(host: &[u8]) -> bool {
     let mut plain = Vec::with_capacity(host.len());
@@ -101,7 +101,7 @@ fn is_encoded_domain(host: &[u8]) -> bool {
             byte = high << 4 | low;
             rest = after;
         }
-        // The forbidden domain code points, and what is not ASCII.
+        // The URL standard's forbidden domain code points, and bytes beyond ASCII.
         if byte <= b' ' || byte >= 0x7f || b"#%/:<>?@[\\]^|".contains(&byte) {
             return false;
         }
@@ -110,8 +110,8 @@ fn is_encoded_domain(host: &[u8]) -> bool {
     is_domain(&plain)
 }
 
-/// Whether a domain of allowed characters is one for a URL too: what ends in a
-/// number has to be an IPv4 address, and what begins with `xn--` Punycode.
+/// Whether a URL may have this domain of allowed characters. A domain that ends in a number
+/// must be an IPv4 address. A label that begins with `xn--` must be Punycode.
 fn is_domain(host: &[u8]) -> bool {
     is_name_or_ipv4(host) && has_sound_punycode(host)
 }

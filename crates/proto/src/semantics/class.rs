@@ -1,8 +1,8 @@
 //! Byte classes and the scans over them.
 //!
-//! Long runs (targets, values) are scanned eight bytes at a time with plain
-//! 64-bit arithmetic: that is a third of the cost of a table look-up per byte
-//! and needs neither `unsafe` nor a CPU feature.
+//! Long runs (targets, values) are scanned eight bytes at a time with plain 64-bit
+//! arithmetic. That costs a third of a table look-up per byte, and needs neither `unsafe`
+//! nor a CPU feature.
 
 /// Marks the bytes that `list` names and the ASCII letters and digits.
 const fn table(list: &[u8]) -> [bool; 256] {
@@ -23,8 +23,8 @@ const fn table(list: &[u8]) -> [bool; 256] {
 /// `tchar` (RFC 9110 §5.6.2).
 static TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
 
-/// `unreserved` and `sub-delims` (RFC 3986 §2): what a registered name is made
-/// of, percent-encoding aside.
+/// `unreserved` and `sub-delims` (RFC 3986 §2): the characters of a registered name, except
+/// for percent-encoding.
 static REG_NAME: [bool; 256] = table(b"-._~!$&'()*+,;=");
 
 #[inline]
@@ -48,8 +48,8 @@ fn is_target(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'#' && byte != b'\\'
 }
 
-/// Optional whitespace (RFC 9110 §5.6.3). Not `u8::is_ascii_whitespace`, which
-/// would also trim CR, LF and FF.
+/// Optional whitespace (RFC 9110 §5.6.3). `u8::is_ascii_whitespace` would include CR, LF and
+/// FF.
 #[inline]
 pub(crate) fn is_ows(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
@@ -73,8 +73,8 @@ pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = ONES << 7;
 
-/// Marks the high bit of each byte of `x` that is below `n` (at most 128). Bytes
-/// above a marked one may be marked wrongly by the borrow; the lowest never is.
+/// Marks the high bit of each byte of `x` that is below `n` (at most 128). The borrow may
+/// wrongly mark bytes above a marked one; the lowest mark is always right.
 #[inline]
 const fn below(x: u64, n: u8) -> u64 {
     x.wrapping_sub(ONES * n as u64) & !x & HIGHS
@@ -98,7 +98,7 @@ pub(crate) fn token_end(buf: &[u8], mut i: usize) -> usize {
 }
 
 /// Index of the first byte at or after `i` that a target's path may not hold, or the
-/// length. A `\` is among them: URL parsers read it as `/`, and others do not.
+/// length. Such a byte is `\` too: URL parsers read it as `/`, other programs do not.
 #[inline]
 pub(crate) fn target_end(buf: &[u8], mut i: usize) -> usize {
     while let Some(word) = buf.get(i..).and_then(<[u8]>::first_chunk) {

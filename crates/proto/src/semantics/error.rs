@@ -8,17 +8,17 @@ use std::fmt;
 
 /// Why a request was refused: one variant per fault.
 ///
-/// After any of them the position of the next request in the byte stream is
-/// unknown or not to be trusted, so the connection has to close.
+/// The connection has to close after any of them: where the next request begins is unknown
+/// or cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestError {
-    /// More blank lines before the request line than are forgiven.
+    /// More blank lines before the request line than the decoder skips.
     TooManyBlankLines,
     /// A line that ends in LF alone.
     BareLf,
     /// A CR that no LF follows.
     BareCr,
-    /// The method is empty or holds a byte that a token cannot have.
+    /// The method is empty or holds a byte that is not allowed in a token.
     MethodInvalid,
     /// The method alone is longer than a request line may be.
     MethodTooLong,
@@ -28,7 +28,7 @@ pub enum RequestError {
     RequestLineTooLong,
     /// The target holds a space, control, non-ASCII byte or `#`, or its path a `\\`.
     TargetInvalid,
-    /// The target's form is not one that this method may have.
+    /// The target has a form that this method does not allow.
     TargetFormInvalid,
     /// The authority in the target is not a host with an optional port.
     TargetAuthorityInvalid,
@@ -60,9 +60,9 @@ pub enum RequestError {
     HostMissing,
     /// More than one Host field.
     HostRepeated,
-    /// An empty Host field where the target names no host either.
+    /// The Host field is empty, and the target names no host either.
     HostEmpty,
-    /// The Host field is not a host that a URL can have, with an optional port.
+    /// The Host field is not the host of a URL with an optional port.
     HostInvalid,
     /// Content-Length is not one decimal number, or does not fit 64 bits.
     ContentLengthInvalid,
@@ -78,7 +78,7 @@ pub enum RequestError {
     ChunkedRepeated,
     /// Transfer-Encoding whose last coding is not `chunked`.
     ChunkedNotLast,
-    /// A transfer coding under `chunked` that is not supported.
+    /// A transfer coding other than `chunked`.
     EncodingUnsupported,
     /// An expectation other than `100-continue`.
     ExpectationUnknown,
@@ -86,7 +86,7 @@ pub enum RequestError {
     BodyTooLarge,
     /// A chunk size that is not plain hexadecimal digits.
     ChunkSizeInvalid,
-    /// A chunk size of 2^63 and more, or with more zeros before it than the limit.
+    /// A chunk size of 2^63 or more, or one with more leading zeros than the limit.
     ChunkSizeTooLarge,
     /// A chunk extension that breaks the grammar.
     ChunkExtensionInvalid,

@@ -1,4 +1,4 @@
-//! Field lines: what a name and a value may hold, and values that several fields share.
+//! Field lines, the check of names and values, and how shared kinds of values are read.
 
 use std::error::Error;
 use std::fmt;
@@ -21,7 +21,7 @@ pub enum FieldError {
     Name,
     /// The value holds a control byte: CR, LF, NUL or another.
     Value,
-    /// The reason phrase holds one.
+    /// The reason phrase of HTTP/1 holds a control byte.
     Reason,
 }
 
@@ -53,9 +53,9 @@ pub(crate) fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// The value of Content-Length. Digits only: no sign, no list, no spaces inside
-/// (RFC 9110 §8.6). A number that does not fit 64 bits is no length: a reader that
-/// wraps would see another one.
+/// The value of Content-Length. It is digits only: no sign, no list, no spaces inside
+/// (RFC 9110 §8.6). A number beyond 64 bits is refused, because a reader that wraps would
+/// see another length.
 pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

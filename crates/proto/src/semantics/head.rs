@@ -8,16 +8,15 @@ pub enum Framing {
     None,
     /// A body of exactly this many bytes, at least one.
     Length(u64),
-    /// A body whose length shows at its end: in HTTP/1 one in chunks, closed by a last
+    /// A body whose end tells its length. In HTTP/1 it comes in chunks, and ends with a last
     /// chunk and a trailer section.
     Chunked,
 }
 
 /// A parsed request head: what the request means, and where its parts are.
 ///
-/// Reuse it: parsing the next head into it allocates nothing once it has seen
-/// as many fields. It is meaningful only once a decoder says that the head is
-/// complete; until then it holds leftovers.
+/// Reuse it: parsing into a head that has seen as many fields before allocates nothing. Its
+/// content is meaningful only after a decoder has said that the head is complete.
 #[derive(Debug, Default)]
 pub struct Head {
     pub(crate) method: Method,
@@ -37,8 +36,8 @@ pub struct Head {
     pub(crate) host: Option<Span>,
     pub(crate) len: usize,
     pub(crate) fields: Vec<Field>,
-    /// The last Host field that was checked and is sound. Clients of one server send the
-    /// same, and to compare costs a fifth of a check.
+    /// The last Host field that was found valid. Clients of one server send the same one, and
+    /// comparing costs a fifth of checking.
     pub(crate) known_host: Vec<u8>,
 }
 
@@ -61,29 +60,29 @@ impl Head {
         self.target
     }
 
-    /// The path, still percent-encoded. `*` for an asterisk-form target; the
-    /// whole target for `CONNECT`, so that it never looks like a path; empty for
-    /// an absolute-form target without one: see [`Head::path_bytes`].
+    /// The path, still percent-encoded. It is `*` for an asterisk-form target. For `CONNECT`
+    /// it is the whole target, which never looks like a path. It is empty for an
+    /// absolute-form target without a path: see [`Head::path_bytes`].
     #[must_use]
     pub fn path(&self) -> Span {
         self.path
     }
 
-    /// The path's bytes in `head`, with the missing path of `http://example.com`
-    /// given as `/`, which is what it means (RFC 9110 §4.2.3).
+    /// The path's bytes in `head`. The missing path of `http://example.com` is returned as
+    /// `/`, which means the same (RFC 9110 §4.2.3).
     #[must_use]
     pub fn path_bytes<'b>(&self, head: &'b [u8]) -> &'b [u8] {
         if self.path.is_empty() { b"/" } else { self.path.of(head) }
     }
 
-    /// What follows the first `?` of the target, if there is one.
+    /// The bytes after the first `?` of the target, if there is one.
     #[must_use]
     pub fn query(&self) -> Option<Span> {
         self.query
     }
 
-    /// The host, with its port, that the request is for: the target's authority
-    /// where it has one, else the Host field (RFC 9112 §3.2.2). `None` only in HTTP/1.0.
+    /// The host that the request is for, with its port. That is the target's authority if it
+    /// has one, else the Host field (RFC 9112 §3.2.2). `None` only in HTTP/1.0.
     #[must_use]
     pub fn host(&self) -> Option<Span> {
         self.host
@@ -101,7 +100,7 @@ impl Head {
         self.framing
     }
 
-    /// Whether the client lets the connection persist (RFC 9112 §9.3).
+    /// Whether the client allows the connection to persist (RFC 9112 §9.3).
     #[must_use]
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
@@ -121,10 +120,9 @@ impl Head {
         self.upgrade
     }
 
-    /// Whether the target is an `https` URL in absolute-form. Only a connection that
-    /// is secured, or comes from a proxy that secures it, may ask for one: to others
-    /// the answer is [`RequestError::TargetSchemeInsecure`](super::RequestError)
-    /// (RFC 9110 §7.4).
+    /// Whether the target is an `https` URL in absolute-form. Only a secured connection may
+    /// ask for one, or one from a proxy that secures it. On others the request is refused with
+    /// [`RequestError::TargetSchemeInsecure`](super::RequestError) (RFC 9110 §7.4).
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
@@ -143,8 +141,8 @@ impl Head {
         &self.fields
     }
 
-    /// The value of the first field called `name`, in any case, where `head` is
-    /// the bytes that this was parsed from.
+    /// The value of the first field called `name`, in any case. `head` is the bytes that this
+    /// was parsed from.
     #[must_use]
     pub fn get<'b>(&self, head: &'b [u8], name: &str) -> Option<&'b [u8]> {
         let name = name.as_bytes();

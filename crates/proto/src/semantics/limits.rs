@@ -1,7 +1,7 @@
-/// How much of one request the decoder accepts before it refuses it.
+/// The most that one request may bring; past that the decoder refuses it.
 ///
-/// Each limit also bounds memory: the decoder never asks for more unconsumed
-/// bytes than `head`, whatever the peer keeps sending.
+/// The limits also bound memory: a decoder never needs more unused bytes than `head`,
+/// whatever the client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest request line in bytes, without its CRLF. Default 8192. Over it: 414.

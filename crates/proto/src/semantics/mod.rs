@@ -1,7 +1,7 @@
-//! What HTTP means whatever its version: methods, statuses, fields, targets, hosts
-//! and dates (RFC 9110), and why a request is refused.
+//! What HTTP means whatever its version (RFC 9110): methods, statuses, fields, targets,
+//! hosts, dates, and why a request is refused.
 //!
-//! Nothing here knows how a version puts these on the wire. A version's module uses
+//! Nothing here knows how a version puts these on the wire. The module of a version uses
 //! this one, never the other way around.
 
 pub(crate) mod authority;

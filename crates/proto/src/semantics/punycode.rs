@@ -1,8 +1,8 @@
-//! Whether a label is Punycode (RFC 3492), as far as that is told without the
-//! tables of Unicode.
+//! Whether a label is Punycode (RFC 3492), as far as that can be told without Unicode's
+//! tables.
 
-/// Whether `label`, without its `xn--`, decodes to text that is not all ASCII. A
-/// domain with any other has no place in a URL (UTS 46, §4).
+/// Whether `label`, without its `xn--`, decodes to text that is not all ASCII. No URL may
+/// have a domain with another label of that kind (UTS 46, §4).
 #[cold]
 pub(crate) fn is_sound(label: &[u8]) -> bool {
     let (basic, deltas) = match label.iter().rposition(|&byte| byte == b'-') {
@@ -12,8 +12,8 @@ pub(crate) fn is_sound(label: &[u8]) -> bool {
     decoded(basic, deltas).is_some_and(|count| count > 0)
 }
 
-/// How many characters `deltas` insert between `basic` ones; `None` if they are
-/// malformed (RFC 3492 §6.2).
+/// How many characters `deltas` insert between the `basic` ones; `None` if malformed
+/// (RFC 3492 §6.2).
 fn decoded(basic: usize, deltas: &[u8]) -> Option<usize> {
     const BASE: u32 = 36;
     const LEAST: u32 = 1;
@@ -53,8 +53,8 @@ fn decoded(basic: usize, deltas: &[u8]) -> Option<usize> {
     Some(count)
 }
 
-/// Whether a domain may hold the character, as far as the standard library knows: not
-/// what UTS 46 maps to another, or disallows, for those two reasons.
+/// Whether a domain may hold the character, as far as the standard library can tell. UTS 46
+/// maps the excluded characters to others, or disallows them.
 fn is_allowed(char: char) -> bool {
     let is_private = matches!(char, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
     let is_special = matches!(char, '\u{2000}'..='\u{206f}' | '\u{fff0}'..='\u{ffff}');

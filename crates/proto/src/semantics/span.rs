@@ -1,7 +1,7 @@
 /// A range of bytes inside a head, as offsets from the head's first byte.
 ///
-/// Offsets rather than slices let a [`Head`](super::Head) outlive the buffer it
-/// was parsed from, so that one `Head` serves every connection of a loop.
+/// With offsets instead of slices a [`Head`](super::Head) can outlive the buffer it was
+/// parsed from. So one `Head` serves every connection of a loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Offset of the first byte.
@@ -18,8 +18,8 @@ impl Span {
         Self { start: start as u32, end: end as u32 }
     }
 
-    /// The bytes that the span covers in `buf`, the head that it came from.
-    /// Empty when `buf` is a shorter one.
+    /// The bytes that the span covers in `buf`, the head that it came from. Empty if `buf` is
+    /// too short.
     #[inline]
     #[must_use]
     pub fn of<'b>(&self, buf: &'b [u8]) -> &'b [u8] {

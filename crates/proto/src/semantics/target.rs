@@ -2,8 +2,8 @@
 
 use super::{Head, Method, RequestError, Span, authority};
 
-/// Takes the target `head.target`, all of whose bytes are allowed in one, apart
-/// into path, query and authority. `head.method` decides which forms may be.
+/// Splits the target `head.target`, whose bytes are all allowed in a target, into path,
+/// query and authority. `head.method` decides which forms are allowed.
 #[inline]
 pub(crate) fn parse(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     let Span { start, end } = head.target;
@@ -19,8 +19,8 @@ pub(crate) fn parse(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     other_forms(buf, head)
 }
 
-/// Authority-form. The port is not optional here: there is no scheme to take a
-/// default from (RFC 9110 §9.3.6).
+/// Authority-form. The port is not optional, because no scheme implies a default
+/// (RFC 9110 §9.3.6).
 #[cold]
 fn connect(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     match authority::parse(head.target.of(buf)) {
@@ -49,7 +49,7 @@ fn other_forms(buf: &[u8], head: &mut Head) -> Result<(), RequestError> {
     let has_scheme = |scheme: &[u8]| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    // Whether the connection may speak for https is not in the bytes.
+    // Whether the connection may ask for https cannot be told here; the caller decides.
     head.secure = has_scheme(b"https://");
     let scheme: &[u8] = if head.secure { b"https://" } else { b"http://" };
     if !has_scheme(scheme) {

@@ -1,4 +1,4 @@
-//! Recognises a head that has come before.
+//! Recognises a head that is the same as the last one.
 
 use std::ops::Range;
 
@@ -11,13 +11,12 @@ const LONGEST: usize = 4096;
 
 /// The last head that was parsed, and what it said.
 ///
-/// A server answers one request with the same head again and again, but for its
-/// Date. Bytes that are equal to the remembered head outside the value of its
-/// one Date field, and that are valid there, make the same lines and so mean the
-/// same: comparing them is all the parsing they need.
+/// A server answers the same request with the same head again and again; only the Date
+/// differs. So a head needs no parsing if it equals the last one outside the value of its
+/// one Date field, and has valid bytes there. Both have the same lines and mean the same.
 #[derive(Debug)]
 pub struct HeadCache {
-    /// Responses are to HEAD: none has a body (RFC 9112 §6.3).
+    /// The responses answer HEAD, so none has a body (RFC 9112 §6.3).
     to_head: bool,
     bytes: Vec<u8>,
     date: Range<usize>,
@@ -25,15 +24,13 @@ pub struct HeadCache {
 }
 
 impl HeadCache {
-    /// An empty one. It is for responses to one kind of request: `to_head` says
-    /// that it is HEAD.
+    /// An empty cache for responses to one kind of request; `to_head` says that it is HEAD.
     #[must_use]
     pub fn new(to_head: bool) -> Self {
         Self { to_head, bytes: Vec::new(), date: 0..0, head: None }
     }
 
-    /// Length and meaning of the head at the start of `input`, if it is the
-    /// remembered one.
+    /// Length and meaning of the head at the start of `input`, if it is the last one again.
     #[inline]
     pub(super) fn find(&mut self, input: &[u8]) -> Option<(usize, ResponseHead)> {
         let head = self.head?;
@@ -45,7 +42,7 @@ impl HeadCache {
         }
         if input[start..end] != self.bytes[start..end] {
             let date = &input[start..end];
-            // Whitespace at its ends would be no part of the value.
+            // Only the value's own bytes are replaced, and each must be valid in a value.
             if !date.iter().all(|&byte| class::is_value(byte)) {
                 return None;
             }

@@ -19,7 +19,7 @@ pub enum ResponseError {
     ContentLength,
     /// Transfer-Encoding in HTTP/1.0, beside Content-Length, or no list of codings.
     TransferEncoding,
-    /// 101: what follows is no longer HTTP/1.
+    /// 101: the bytes after it are not HTTP/1.
     SwitchedProtocols,
     /// The chunked coding is broken.
     Chunked(RequestError),

@@ -8,11 +8,11 @@ use memchr::memchr;
 use super::error::ResponseError;
 use crate::semantics::{class, content_length, has_body, list};
 
-/// Longest head in bytes, blank line included. A client that measures has no use
-/// for longer ones, and memory stays bounded.
+/// Longest head in bytes, blank line included. It bounds the memory that a connection's
+/// incomplete head takes.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// What a response head says to whoever only has to find its end.
+/// What a response head says about where the response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status code.
@@ -40,8 +40,8 @@ pub enum BodyFraming {
 /// is there. The first `scanned` bytes were looked at before and held no end.
 ///
 /// # Errors
-/// What can be said of an incomplete head already, so that a peer that speaks
-/// something else does not pass for a slow one.
+/// Faults that show in an incomplete head already. Otherwise a peer that speaks another
+/// protocol would look like a slow one.
 pub(super) fn length(buf: &[u8], scanned: usize) -> Result<Option<usize>, ResponseError> {
     const START: &[u8] = b"HTTP/1.";
     let seen = START.len().min(buf.len());
@@ -64,7 +64,7 @@ pub(super) fn length(buf: &[u8], scanned: usize) -> Result<Option<usize>, Respon
     if buf.len() >= MAX_HEAD { Err(ResponseError::HeadTooLarge) } else { Ok(None) }
 }
 
-/// Parses a whole head, and says where the value of its one Date field is.
+/// Parses a whole head. Also returns where the value of its Date field is, if it has one.
 pub(super) fn parse(
     head: &[u8],
     to_head: bool,
@@ -108,9 +108,8 @@ fn line_end(head: &[u8], at: usize) -> usize {
     memchr(b'\n', rest).map_or(head.len(), |lf| at + lf.saturating_sub(1))
 }
 
-/// The minor version and the status of `HTTP/1.x SP status [SP reason]`. The
-/// space before an empty reason is left out by some servers, and nothing hangs
-/// on it.
+/// The minor version and the status of `HTTP/1.x SP status [SP reason]`. Some servers leave
+/// out the space before an empty reason; that does no harm.
 fn status_line(line: &[u8]) -> Result<(u8, u16), ResponseError> {
     let Some((&[b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor, b' ', a, b, c], reason)) =
         line.split_first_chunk::<12>()
@@ -152,8 +151,8 @@ fn field(
     Ok((at..name_end, value))
 }
 
-/// Adds a line that continues a field's value. A client reads the fold as one
-/// space (RFC 9112 §5.2); an empty line adds nothing.
+/// Appends a line that continues a field's value. A client reads the fold as one space
+/// (RFC 9112 §5.2). An empty line adds nothing.
 fn unfold(value: &mut Vec<u8>, line: &[u8]) -> Result<(), ResponseError> {
     if class::value_end(line, 0) != line.len() {
         return Err(ResponseError::Field);
@@ -216,7 +215,7 @@ impl Said {
             return Ok(BodyFraming::None);
         }
         match (self.encoded, self.length) {
-            // Faulty framing, which RFC 9112 §6.1 and §6.3 distrust.
+            // RFC 9112 §6.1 and §6.3: such framing is not to be trusted.
             (true, Some(_)) => Err(ResponseError::TransferEncoding),
             (true, None) if minor == 0 => Err(ResponseError::TransferEncoding),
             (true, None) if self.chunked_last => Ok(BodyFraming::Chunked),
@@ -234,7 +233,7 @@ enum Dates {
 }
 
 impl Dates {
-    /// `value` is where it is, if that is one line: a folded one cannot be
+    /// Adds a Date field. `value` is its place if it is one line; a folded value cannot be
     /// compared byte for byte.
     fn add(&mut self, value: Option<Range<usize>>) {
         *self = match (&self, value) {

@@ -7,8 +7,8 @@ use crate::semantics::RequestError;
 /// A response as a reader saw it.
 type Seen = (u16, Vec<u8>, bool);
 
-/// Reads a whole connection that comes in these pieces. The last response may be
-/// one that the end of the connection ends.
+/// Reads a whole connection that comes in these pieces. The end of the connection may end
+/// the last response.
 fn read<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     to_head: bool,
@@ -35,8 +35,7 @@ fn read<'a>(
     Ok(seen)
 }
 
-/// Reads `bytes` at once, byte by byte, and cut in two at every place, and finds
-/// the same each time.
+/// Reads `bytes` at once, byte by byte, and split at every place. Each must give the same.
 fn read_every_way(bytes: &[u8], to_head: bool) -> Result<Vec<Seen>, ResponseError> {
     let whole = read([bytes], to_head);
     assert_eq!(read(bytes.chunks(1), to_head), whole, "{}", bytes.escape_ascii());
@@ -275,7 +274,7 @@ proptest! {
         }
     }
 
-    /// Any responses, in any pieces, come out as they went in.
+    /// Any responses are read as they were written, in whatever pieces they come.
     #[test]
     fn responses_survive_any_cut(
         responses in prop::collection::vec(
@@ -317,7 +316,7 @@ proptest! {
         prop_assert_eq!(read(pieces, false), Ok(expected));
     }
 
-    /// Whatever comes, nothing panics, and all of it is used up or refused.
+    /// Any bytes are used up or refused, without a panic.
     #[test]
     fn any_bytes_are_survived(
         mut bytes in prop::collection::vec(any::<u8>(), 0..300),

@@ -1,5 +1,4 @@
-//! Every case runs whole, at every two-way split and byte by byte, and all of
-//! them have to agree.
+//! Every case runs whole, at every two-way split and byte by byte. All must agree.
 
 use super::*;
 
@@ -8,8 +7,7 @@ mod head;
 mod meaning;
 mod properties;
 
-/// What one run over some input came to, in a form that does not depend on how
-/// body bytes were handed out.
+/// The result of one run over some input, whatever pieces the body came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Story {
     requests: Vec<Request>,

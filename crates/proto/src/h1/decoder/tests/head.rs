@@ -48,7 +48,7 @@ fn a_reused_head_keeps_nothing_of_the_one_before() {
     decoder.decode(b"", &mut head, &Limits::default()).expect("end");
     let second = b"GET / HTTP/1.0\r\n\r\n";
     decoder.decode(second, &mut head, &Limits::default()).expect("valid");
-    // A host that was checked is remembered, and is no part of the request.
+    // The head remembers the last valid host, which is no part of the request.
     head.known_host.clear();
     let fresh = parsed(second);
     assert_eq!(format!("{head:?}"), format!("{fresh:?}"));
@@ -62,7 +62,7 @@ fn a_reused_head_keeps_nothing_of_the_one_before() {
     assert_eq!(copy.fields.as_ptr(), place);
 }
 
-/// The one that was checked last is compared first: that must let no other pass.
+/// A host is compared with the last valid one first. That must not let another one pass.
 #[test]
 fn a_remembered_host_vouches_for_no_other() {
     let (mut decoder, mut head) = (Decoder::default(), Head::default());

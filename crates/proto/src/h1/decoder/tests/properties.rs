@@ -1,11 +1,11 @@
-//! What has to hold for every input, not only for the cases someone thought of.
+//! Properties that hold for every input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// A request that is valid by construction, with what has to be read out of it.
+/// A request that is valid by construction, with what the decoder must read.
 #[derive(Clone, Debug)]
 struct Valid {
     method: String,
@@ -76,8 +76,8 @@ fn valid() -> impl Strategy<Value = Valid> {
         })
 }
 
-/// Pieces of requests, right and wrong ones, in any order: random bytes alone
-/// hardly ever get past the first line.
+/// Valid and invalid pieces of requests, in any order. Random bytes alone hardly ever get
+/// past the first line.
 fn requestish() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(
