@@ -1,16 +1,16 @@
-//! Sends damaged requests to a server, each on a connection of its own, and judges what
-//! comes back:
+//! Sends damaged requests to a server, each on a connection of its own, and judges the
+//! answers:
 //!
 //! `mutate ADDRESS [--connections N] [--seed S] [--threads N]`
 //!
 //! A connection carries one to three requests of the corpus, damaged in one to four places,
-//! and often a request behind them. The codec, which has read the same bytes in one piece,
-//! says how many requests they hold and whether they end in a fault. The server has to send
-//! just as many answers, each well formed, a refusal last, and nothing after an answer that
-//! says `Connection: close`. So a request that hides in another one shows as an answer too
-//! many. The server listens with its default limits and answers every method.
+//! and often an undamaged request behind them. The codec reads the same bytes in one piece
+//! and says how many requests they hold, and whether they end in a fault. The server must
+//! send as many answers, each well-formed, with a refusal last. It must send nothing after an
+//! answer that says `Connection: close`. So a smuggled request shows as an extra answer. The
+//! server must listen with its default limits and answer every method.
 //!
-//! The last line is JSON: connections, answers by class, and faults. The exit code is 1 where
+//! The last line is JSON: connections, answers by class, and faults. The exit code is 1 if
 //! there was a fault. Each fault prints its seed: `--seed S --connections 1` repeats it.
 
 use std::io::{ErrorKind, Read, Write};
@@ -22,13 +22,13 @@ use std::{env, process, thread};
 use reactor_conformance::{AFTER, After, Layer, ResponseParser, load};
 use reactor_proto::{Decoder, Event, Head, Limits};
 
-/// How long an answer may take. Far above what a loaded machine needs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer may take; far above what a loaded machine needs.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longer cases, those that try limits, would make a run slow.
+/// Longer cases are left out. They try limits, and would make a run slow.
 const LONGEST: usize = 2000;
 
-/// Faults that are printed.
+/// The most faults that are printed.
 const SHOWN: u64 = 20;
 
 fn main() {
@@ -102,24 +102,24 @@ struct Tally {
 #[derive(Default)]
 struct Corpus {
     all: Vec<Vec<u8>>,
-    /// Those after which a connection goes on: damage tells more where there was none.
+    /// Requests after which a connection goes on. Damage tells more in valid requests.
     served: Vec<Vec<u8>>,
 }
 
-/// What goes over one connection, and what must come back.
+/// The bytes of one connection, and the answers that must come.
 struct Plan {
     bytes: Vec<u8>,
     /// Where the bytes are cut into two writes.
     cut: usize,
-    /// For each request that the codec takes, whether it is a HEAD.
+    /// For each request that the codec accepts, whether it is a HEAD.
     requests: Vec<bool>,
-    /// The codec refuses what follows them.
+    /// The codec refuses the bytes after them.
     is_refused: bool,
-    /// What is refused, or cut off, is a HEAD as far as can be told: its answer has no body.
+    /// The refused or unfinished request looks like a HEAD, so its answer has no body.
     last_is_head: bool,
     /// A request has begun and is not complete.
     is_cut_off: bool,
-    /// The head of what is refused or cut off is sound, so that a handler may have answered
+    /// The head of the refused or unfinished request is valid, so a handler may have answered
     /// before the fault came.
     last_has_head: bool,
 }
@@ -156,7 +156,7 @@ impl Plan {
         let (mut decoder, mut head, limits) =
             (Decoder::default(), Head::default(), Limits::default());
         let mut at = 0;
-        // The request whose body comes: a HEAD, and the last of its connection.
+        // The request whose body comes: whether it is a HEAD, and the last of its connection.
         let mut open: Option<(bool, bool)> = None;
         loop {
             let rest = self.bytes[at..].trim_ascii_start();
@@ -232,7 +232,7 @@ fn damage(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut Rng) {
         }
         3 => bytes.insert(at, rng.byte()),
         4 => {
-            // A piece twice, such as a field line or the end of a head.
+            // Repeats a piece, such as a field line or the end of a head.
             let end = (at + 1 + rng.below(40)).min(bytes.len());
             let piece = bytes[at.min(end)..end].to_vec();
             bytes.splice(at..at, piece);
@@ -242,7 +242,7 @@ fn damage(bytes: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut Rng) {
             bytes.drain(at.min(end)..end);
         }
         6 => {
-            // The start of another case.
+            // Inserts the start of another case.
             let other = &corpus[rng.below(corpus.len())];
             let piece = other[..rng.below(other.len() + 1)].to_vec();
             bytes.splice(at..at, piece);
@@ -260,11 +260,11 @@ fn converse(address: SocketAddr, plan: &Plan, tally: &Tally) -> Result<(), Strin
         let what = what.to_owned();
         move |error: std::io::Error| format!("{what}: {error}")
     };
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed("a timeout"))?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed("a timeout"))?;
+    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed("a timeout"))?;
+    stream.set_write_timeout(Some(TIMEOUT)).map_err(failed("a timeout"))?;
     stream.set_nodelay(true).map_err(failed("TCP_NODELAY"))?;
     let (first, second) = plan.bytes.split_at(plan.cut);
-    // A server that has refused the first part may have closed. What it has said still counts.
+    // A server that refused the first part may have closed. Its answers still count.
     let _ = stream.write_all(first).and_then(|()| stream.write_all(second));
     let _ = stream.shutdown(Shutdown::Write);
 
@@ -332,7 +332,7 @@ fn judge(
         answers += 1;
     }
     if !parser.unread().is_empty() {
-        // A reset may cut off what a client has not read yet, but only after the close was said.
+        // A reset may cut off unread bytes, but only after an answer said `close`.
         return if was_reset && has_closed { Ok(()) } else { Err("half an answer".to_owned()) };
     }
     let due = plan.requests.len() + usize::from(plan.is_refused);
@@ -346,7 +346,7 @@ fn judge(
     Ok(())
 }
 
-/// Local ports may be used up for a second: each waits that long in TIME_WAIT.
+/// Connects. Local ports may be used up for a while, because closed ones are in TIME_WAIT.
 fn connect(address: SocketAddr) -> Result<TcpStream, String> {
     for _ in 0..100 {
         match TcpStream::connect(address) {
@@ -365,7 +365,7 @@ struct Rng(u64);
 
 impl Rng {
     fn new(seed: u64) -> Self {
-        // Neighbouring seeds give unlike sequences; the state is never 0.
+        // Neighbouring seeds must give different sequences, and the state must not be 0.
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d | 1)
     }
 

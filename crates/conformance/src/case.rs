@@ -1,4 +1,4 @@
-//! One case of the corpus: bytes to send, and what has to come of them.
+//! One case of the corpus: the bytes to send and the answers that must come.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Case {
     pub source: String,
     /// What the client sends.
     pub bytes: Vec<u8>,
-    /// Offsets into `bytes`: what follows is sent only once the next answer has come.
+    /// Offsets into `bytes`. The bytes behind each are sent only after the next answer.
     pub waits: Vec<usize>,
     /// The client shuts down its sending side after `bytes`.
     pub eof: bool,
@@ -23,9 +23,9 @@ pub struct Case {
     pub app: App,
     /// Limits that differ from the defaults, by the name of the field in `Limits`.
     pub limits: Vec<(String, u64)>,
-    /// A rejection has to be certain once this many bytes have arrived.
+    /// The decoder must have rejected the case when this many bytes have arrived.
     pub by: Option<usize>,
-    /// A rejection may need the bytes that follow; on its own the case is unfinished.
+    /// A rejection may need the bytes behind the case; without them it is unfinished.
     pub lazy: bool,
     /// The answers, in order.
     pub answers: Vec<Answer>,
@@ -44,9 +44,9 @@ impl Case {
 pub enum Layer {
     /// Codec and socket.
     Both,
-    /// The codec alone: a server would need more than the bytes, such as time.
+    /// The codec alone: on a server the outcome depends on more than the bytes, such as time.
     Codec,
-    /// The socket alone: the codec has no say in it.
+    /// The socket alone: the codec does not decide it.
     Socket,
 }
 
@@ -61,25 +61,25 @@ pub enum App {
     Lanes,
 }
 
-/// Who decides that a request is refused.
+/// Which part decides that a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decided {
     /// The codec, which fails.
     Codec,
-    /// Something above the codec, which accepts the request.
+    /// A part above the codec; the codec accepts the request.
     Above,
-    /// Either of them.
+    /// Either part.
     Anywhere,
 }
 
 /// What the connection must do after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
-    /// Go on with the next request.
+    /// Serve the next request.
     Keep,
     /// Say `Connection: close`, then close.
     Close,
-    /// Either, as long as the server does what it says.
+    /// Either, as long as the server does what its Connection field says.
     Either,
 }
 
@@ -90,7 +90,7 @@ pub struct Answer {
     pub statuses: Vec<u16>,
     /// It may be missing.
     pub optional: bool,
-    /// Who decides on a status from 400 on.
+    /// Which part decides on a status from 400 on.
     pub decided: Decided,
     /// What the connection does next.
     pub after: After,

@@ -11,7 +11,7 @@ use crate::parse;
 ///
 /// # Errors
 ///
-/// When a file cannot be read or a line of it makes no sense; the error names the line.
+/// When a file cannot be read or a line of it is malformed. The error names the line.
 pub fn load() -> Result<Vec<Case>, LoadError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let unreadable = |path: &Path| {
@@ -39,7 +39,7 @@ pub fn load() -> Result<Vec<Case>, LoadError> {
 ///
 /// # Errors
 ///
-/// When a line of it makes no sense.
+/// When a line of it is malformed.
 pub fn parse_text(file: &str, text: &str) -> Result<Vec<Case>, LoadError> {
     parse::cases(file, text).map_err(|(line, what)| LoadError::Wrong(file.into(), line, what))
 }
@@ -49,7 +49,7 @@ pub fn parse_text(file: &str, text: &str) -> Result<Vec<Case>, LoadError> {
 pub enum LoadError {
     /// A file or folder cannot be read.
     Unreadable(PathBuf, std::io::Error),
-    /// A line makes no sense: file, line, what is wrong.
+    /// A line is malformed: file, line, what is wrong.
     Wrong(String, usize, String),
 }
 

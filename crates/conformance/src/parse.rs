@@ -68,7 +68,7 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, (usize, String)> {
 }
 
 impl Block<'_> {
-    /// The case, with `value` put in for every `{}`.
+    /// The case, with `value` in the place of every `{}`.
     fn case(&self, file: &str, name: &str, value: Option<&str>) -> Result<Case, (usize, String)> {
         let mut case = Case {
             name: name.to_owned(),

@@ -1,7 +1,7 @@
 //! A response parser that accepts only what a server should send.
 //!
-//! It is stricter than RFC 9112 wants of a client: the server under test has no reason
-//! to use obs-fold, odd spacing, unknown framing or more than one Content-Length.
+//! It is stricter than RFC 9112 asks of a client. The server under test has no reason to use
+//! obs-fold, odd spacing, unknown framing or more than one Content-Length.
 
 use std::fmt;
 
@@ -61,7 +61,7 @@ pub struct ResponseParser {
     ended: bool,
 }
 
-/// What a well-made response never has.
+/// A fault that a correct response never has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
@@ -79,7 +79,7 @@ impl ResponseParser {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The server has ended its stream.
+    /// Tells the parser that the server has ended its stream.
     pub fn end(&mut self) {
         self.ended = true;
     }
@@ -90,12 +90,12 @@ impl ResponseParser {
         &self.buffer
     }
 
-    /// The next response, if it is complete. `to_head` says that it answers a HEAD
-    /// request, so that no body follows whatever the fields say (RFC 9112 §6.3).
+    /// The next response, if it is complete. `to_head` says that it answers a HEAD request. No
+    /// body follows then, whatever the fields say (RFC 9112 §6.3).
     ///
     /// # Errors
     ///
-    /// When the bytes are no response that a strict client would take.
+    /// When a strict client would refuse the bytes.
     pub fn next(&mut self, to_head: bool) -> Result<Option<Response>, Malformed> {
         let mut cursor = Cursor { bytes: &self.buffer, at: 0, ended: self.ended };
         let Some(response) = response(&mut cursor, to_head)? else { return Ok(None) };
@@ -117,7 +117,7 @@ impl<'b> Cursor<'b> {
     fn line(&mut self) -> Result<Option<&'b [u8]>, Malformed> {
         let rest = &self.bytes[self.at..];
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
-            // A peer that sends endless line bytes must not pass for a slow one.
+            // A server that never ends a line must not pass for a slow one.
             return if rest.len() > 65536 { fail("a line over 64 KiB", rest) } else { Ok(None) };
         };
         let Some(line) = rest[..end].strip_suffix(b"\r") else {

@@ -1,4 +1,4 @@
-//! The ways to cut a byte stream into pieces: the verdict must not depend on them.
+//! The ways to split a byte stream into pieces. The verdict must not depend on them.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ pub enum Segments {
     Whole,
     /// In two pieces, cut at this offset.
     Split(usize),
-    /// One by one.
+    /// Byte by byte.
     Bytes,
     /// In pieces of uneven length, drawn from this seed.
     Seeded(u64),
@@ -51,8 +51,8 @@ impl Segments {
 /// Streams up to this length are cut at every offset.
 const EVERY: usize = 2048;
 
-/// Offsets to cut `bytes` at: all of them, or for a long stream those around line ends
-/// and delimiters near either end, and some spread over the rest.
+/// Offsets to split `bytes` at: all of them, unless the stream is long. For a long stream they
+/// are those around line ends and delimiters near either end, and some in between.
 #[must_use]
 pub fn split_points(bytes: &[u8]) -> Vec<usize> {
     if bytes.len() <= EVERY {
@@ -64,11 +64,11 @@ pub fn split_points(bytes: &[u8]) -> Vec<usize> {
     };
     let edges: Vec<usize> = (1..bytes.len()).filter(is_edge).collect();
     let mut points: Vec<usize> = Vec::new();
-    // Long streams repeat themselves, so the first and last edges tell most.
+    // Long streams repeat themselves, so the first and last edges tell the most.
     points.extend(edges.iter().take(48));
     points.extend(edges.iter().rev().take(48));
     points.extend((1..=32).map(|part| bytes.len() * part / 33));
-    // Limits sit at powers of two and 8000; one either side shows an off-by-one.
+    // Limits are powers of two and 8000; their neighbours show an error by one.
     for limit in [8000, 8192, 16384, 32768] {
         points.extend((limit - 1..=limit + 2).filter(|at| *at < bytes.len()));
     }

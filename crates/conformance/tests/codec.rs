@@ -1,5 +1,5 @@
-//! Every case on the sans-IO codec: whole, cut in two at every offset, byte by byte and
-//! in uneven pieces. The verdict has to be the right one, and the same each time.
+//! Every case on the sans-IO codec: whole, split in two at every offset, byte by byte and in
+//! uneven pieces. The verdict must be right, and the same each time.
 
 use reactor_conformance::{
     AFTER, After, Answer, Asks, CANARY, Case, Expected, Layer, Segments, Sight, load, split_points,
@@ -91,12 +91,12 @@ impl Tail {
         match case.after() {
             _ if case.eof => Self::Nothing,
             After::Close => Self::Canary,
-            // The codec fails for good or goes on; both show with a request that may be served.
+            // The codec fails for good or goes on. A request that may be served shows which.
             After::Keep | After::Either => Self::After,
         }
     }
 
-    /// Nothing, where the case does not need what follows.
+    /// Nothing, if the case can be judged without bytes behind it.
     fn alone(case: &Case) -> Option<Self> {
         (!case.lazy && case.after() != After::Either).then_some(Self::Nothing)
     }
@@ -141,7 +141,7 @@ struct Message {
     asks_upgrade: bool,
 }
 
-/// All that the codec makes of a stream.
+/// All that the codec reads from a stream.
 #[derive(Debug, Default)]
 struct Outcome {
     complete: Vec<Message>,
@@ -159,7 +159,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// What must not depend on the segmentation.
+    /// The part that must not depend on the segmentation.
     fn meaning(&self) -> (&[Message], Option<&Message>, Option<RequestError>, bool, bool) {
         (&self.complete, self.open.as_ref(), self.error, self.clean, self.closed)
     }
@@ -250,7 +250,7 @@ fn message(head: &Head, bytes: &[u8]) -> Message {
     }
 }
 
-/// Holds what the codec made of the stream against what the case expects.
+/// Compares what the codec read with what the case expects.
 fn judge(case: &Case, tail: Tail, segments: Segments, outcome: &Outcome) -> Result<(), String> {
     let limits = limits(case);
     let bound = limits.head.max(limits.trailers).max(limits.chunk_extensions) + 64;
@@ -290,7 +290,7 @@ fn judge(case: &Case, tail: Tail, segments: Segments, outcome: &Outcome) -> Resu
     if let (Some(error), false) = (outcome.error, refused) {
         return Err(format!("{error:?} after everything was answered"));
     }
-    // Where the bytes come one by one, the refusal shows at the byte that decides.
+    // If the bytes come one by one, the refusal comes with the byte that decides.
     if let (Some(by), Segments::Bytes, true) = (case.by, segments, refused)
         && outcome.error_at > by
     {
@@ -313,7 +313,7 @@ fn judge(case: &Case, tail: Tail, segments: Segments, outcome: &Outcome) -> Resu
     }
 }
 
-/// Holds an accepted request against what a handler must see.
+/// Compares an accepted request with what a handler must see.
 fn compare(answer: &Answer, message: &Message) -> Result<(), String> {
     for asks in &answer.asks {
         let holds = match asks {
@@ -360,7 +360,7 @@ fn compare(answer: &Answer, message: &Message) -> Result<(), String> {
     Ok(())
 }
 
-/// The judge notices when the codec does something else than a case says.
+/// The judge notices when the codec does not do what a case says.
 #[test]
 fn each_wrong_expectation_is_noticed() {
     let get = r"| GET /p HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";

@@ -1,4 +1,4 @@
-//! The corpus itself: complete, unambiguous, and its format says what is wrong.
+//! The corpus itself: it is complete and unambiguous, and its parser says what is wrong.
 
 use std::collections::HashMap;
 

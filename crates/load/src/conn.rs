@@ -1,4 +1,4 @@
-//! One connection's state. Knows no epoll and no clock.
+//! The state of one connection, without epoll and clock.
 
 use std::collections::VecDeque;
 
@@ -11,47 +11,46 @@ use crate::source::Nanos;
 /// A request that has no answer yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InFlight {
-    /// When it was due: its latency counts from here.
+    /// When it was due. Its latency counts from then.
     pub(crate) from: Nanos,
-    /// When it was given to the connection: its timeout counts from here.
+    /// When it was given to the connection. Its timeout counts from then.
     pub(crate) sent: Nanos,
 }
 
-/// A place for a connection; the connections that follow each other in it are
-/// told apart by `generation`.
+/// A place for one connection at a time. `generation` tells the connections in it apart.
 #[derive(Debug, Default)]
 pub(crate) struct Conn {
     pub(crate) link: Link,
     pub(crate) generation: u32,
-    /// In the order in which they were sent, which is that of their answers.
+    /// Requests in the order in which they were sent, which is that of their answers.
     pub(crate) in_flight: VecDeque<InFlight>,
-    /// Bytes of those requests that the socket has not taken. What is left are
-    /// the last bytes of a row of equal requests, so their number says it all.
+    /// Bytes of these requests that the socket has not taken. All requests are equal, so the
+    /// number of bytes is enough to know which bytes they are.
     pub(crate) unwritten: usize,
     pub(crate) decoder: Decoder,
     pub(crate) body: BodyCheck,
-    /// It is in the list of those that can take a request.
+    /// It is in the list of connections that can take a request.
     pub(crate) listed: bool,
-    /// Why sending failed. An answer may have come all the same.
+    /// Why sending failed. An answer may still have come.
     pub(crate) send_error: Option<std::io::Error>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) enum Link {
-    /// There is none; the next request opens one.
+    /// There is no connection; the next request opens one.
     #[default]
     Closed,
-    /// There is none, and an attempt has just failed: not before the next sweep.
+    /// There is no connection, and an attempt has just failed. The next sweep allows another.
     Resting,
-    /// There is none yet: the unix socket's accept queue is full. Tried again by
-    /// each sweep, until the request's time is over.
+    /// There is no connection yet, because the unix socket's accept queue is full. Each sweep
+    /// tries again, until the request times out.
     Queueing,
     Connecting(Stream),
     Open(Stream),
 }
 
 impl Conn {
-    /// Closes whatever there was. The requests stay for the caller to settle.
+    /// Closes the connection, if there is one. The caller settles its requests.
     pub(crate) fn close(&mut self, link: Link) {
         self.link = link;
         self.generation = self.generation.wrapping_add(1);
@@ -67,8 +66,8 @@ impl Conn {
     }
 }
 
-/// What is sent: as many copies of the request as fit a reasonable buffer, so
-/// that a batch is one write.
+/// The bytes to send: as many copies of the request as fit a reasonable buffer, so that a
+/// batch is one write.
 #[derive(Debug)]
 pub(crate) struct Batch {
     bytes: Box<[u8]>,
@@ -89,11 +88,11 @@ impl Batch {
         self.one
     }
 
-    /// What to write next when `unwritten` bytes are left of a row of requests.
+    /// What to write next when `unwritten` bytes of the requests are left.
     #[inline]
     pub(crate) fn next(&self, unwritten: usize) -> &[u8] {
         let start = if unwritten <= self.bytes.len() {
-            // Every suffix of the row is a suffix of the copies.
+            // Every suffix of the requests is a suffix of the copies.
             self.bytes.len() - unwritten
         } else {
             (self.one - unwritten % self.one) % self.one
@@ -109,8 +108,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Requests come out whole and in a row, whatever the socket takes at a
-        /// time and whenever more are added.
+        /// Requests are written whole and one after the other, whatever the socket takes at
+        /// a time and whenever more are added.
         #[test]
         fn a_row_of_requests_is_written_whole(
             len in 1usize..200,

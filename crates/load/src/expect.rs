@@ -1,9 +1,9 @@
 //! Compares a body with the expected one as it comes.
 
-/// What is known of one body so far.
+/// How much of one body has been compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BodyCheck {
-    /// Bytes that were equal; beyond the expected length it has failed.
+    /// Bytes that have come. They equal the expected ones unless `failed`.
     matched: usize,
     failed: bool,
 }

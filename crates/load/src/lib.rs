@@ -5,22 +5,21 @@
 //! two ways:
 //!
 //! - **Closed loop**: a connection sends its next request when an answer has
-//!   come. It finds the server's highest rate. Its latencies leave out whoever
-//!   would have come while the server was slow (coordinated omission).
-//! - **Open loop**, with [`Plan::rate`]: requests have times at which they are
-//!   meant to go out, whatever the server does. Those that find no free
-//!   connection wait, and latency counts from the intended time.
+//!   come. It finds the server's highest rate. Its latencies leave out the requests
+//!   that would have come while the server was slow (coordinated omission).
+//! - **Open loop**, with [`Plan::rate`]: each request has a time at which it is due,
+//!   whatever the server does. A request waits if no connection is free. Its latency
+//!   counts from the time at which it was due.
 //!
 //! Every request that goes out has one outcome: a right answer, or one of
 //! [`ErrorClass`].
 //!
 //! # Resolution
 //!
-//! The clock is read after every read from a socket that brought data, so a
-//! latency is exact to what the kernel took to hand the bytes over. Values are
-//! kept to three significant digits. In an open loop, sends are woken by a
-//! timerfd; how late they went out is reported as [`OpenLoop::send_delay`] and is
-//! part of the latency.
+//! A thread reads the clock after every read that brought data. So a latency is exact
+//! but for the time that the kernel took to hand the bytes over. Values are kept to
+//! three significant digits. In an open loop a timerfd wakes the thread to send. How
+//! late it sends is reported as [`OpenLoop::send_delay`] and is part of the latency.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The server: found once, before the run.
+//! Finds the server, once, before the run.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,7 @@ pub enum Peer {
     Unix(PathBuf),
 }
 
-/// Why there is nobody to send requests to.
+/// Why no server was found.
 #[derive(Debug)]
 pub enum PeerError {
     /// The name has no address.
@@ -33,7 +33,7 @@ pub enum PeerError {
         /// What the resolver said.
         source: io::Error,
     },
-    /// No address of the server took a connection; this is the last one's reason.
+    /// No address of the server took a connection. This is the reason of the last address.
     Connect {
         /// The address that was tried.
         address: Address,
@@ -62,8 +62,8 @@ impl fmt::Display for PeerError {
 impl std::error::Error for PeerError {}
 
 impl Peer {
-    /// The first address of the server that takes a connection. It is closed
-    /// again: one that works now is what all threads use.
+    /// The first address of the server that takes a connection. All threads use that address.
+    /// The connection is closed again.
     pub(crate) fn find(&self, timeout: Duration) -> Result<Address, PeerError> {
         match self {
             Self::Unix(path) => {
@@ -78,8 +78,8 @@ impl Peer {
     }
 }
 
-/// Connects once. While the socket's accept queue is full connect(2) would wait
-/// without a limit; a non-blocking one fails at once, so it is tried again.
+/// Connects once. While the accept queue is full, a blocking connect(2) would wait without a
+/// limit. A non-blocking one fails at once, so it is tried again until `timeout`.
 fn try_unix(address: &Address, timeout: Duration) -> io::Result<()> {
     let started = Instant::now();
     loop {

@@ -1,11 +1,11 @@
-//! What a run does.
+//! The plan of a run.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::{Peer, Request};
 
-/// A whole run: where to, what, how much and for how long.
+/// The plan of a run: the server, the request, how many of them and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server.
@@ -17,7 +17,7 @@ pub struct Plan {
     /// Connections over all threads, at least one a thread, at most 65,535.
     /// Default 64.
     pub connections: usize,
-    /// Requests that one connection may have out at once, 1 to 1,024. Default 1.
+    /// Requests that one connection may have under way at once, 1 to 1,024. Default 1.
     pub pipeline: usize,
     /// Ends sending after this long, warm-up not counted. Default 10 s.
     pub duration: Option<Duration>,
@@ -28,8 +28,8 @@ pub struct Plan {
     pub rate: Option<u32>,
     /// Load that is not counted, before what is. Default none.
     pub warmup: Duration,
-    /// For a connection to open, and for an answer from when its request was
-    /// sent. Looked at every twentieth of it, at most every 100 ms. Default 5 s.
+    /// How long a connection may take to open, and an answer to come after its request was
+    /// sent. Checked every twentieth of it, or every 100 ms if that is sooner. Default 5 s.
     pub timeout: Duration,
     /// The one right status. Default: any from 200 to 399.
     pub expect_status: Option<u16>,
@@ -39,7 +39,7 @@ pub struct Plan {
 
 /// The most threads of a run.
 const MAX_THREADS: usize = 64;
-/// What one client address has ports for.
+/// The ports that one client address has.
 const MAX_CONNECTIONS: usize = 65_535;
 const MAX_PIPELINE: usize = 1024;
 const MAX_RATE: u32 = 10_000_000;
@@ -103,9 +103,9 @@ pub enum PlanError {
     Range {
         /// The field of [`Plan`].
         name: &'static str,
-        /// What it was.
+        /// Its value.
         value: usize,
-        /// The most that it may be; the least is 1.
+        /// Its largest value; the smallest is 1.
         max: usize,
     },
     /// A thread would have no connection.
@@ -115,13 +115,13 @@ pub enum PlanError {
         /// As asked for.
         connections: usize,
     },
-    /// Several requests on a connection that is for one.
+    /// Several requests on a connection that is only for one.
     PipelineWithoutKeepAlive,
     /// Neither a duration nor a number of requests.
     Endless,
     /// A timeout of zero.
     NoTimeout,
-    /// More connections than files that may be open.
+    /// More connections than the limit of open files allows.
     OpenFiles {
         /// As asked for.
         connections: usize,

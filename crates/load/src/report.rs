@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The report of a run.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::times::Times;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Why it ended.
+    /// Why the run ended.
     pub stopped_by: StopReason,
     /// From the end of the warm-up to the last answer, or to the end of the
     /// duration if that was later. Milliseconds.
@@ -19,9 +19,9 @@ pub struct Report {
     pub requests: u64,
     /// Requests whose answer was complete and as expected.
     pub succeeded: u64,
-    /// Requests a second, over the time in which requests went out: in a closed loop
-    /// those that had their outcome in it, or, where none had, all over the whole time;
-    /// in an open loop all.
+    /// Requests a second, over the time in which requests went out. An open loop counts all
+    /// requests. A closed loop counts those that had their outcome in that time; if none had,
+    /// it counts all, over the whole duration.
     pub rate: f64,
     /// The other requests, by class.
     pub errors: ErrorCounts,
@@ -38,9 +38,9 @@ pub struct Report {
     pub latency: Latency,
     /// The latencies in steps that grow evenly in ratio, without gaps.
     pub histogram: Vec<Bucket>,
-    /// What an open loop has besides.
+    /// Figures that only an open loop has.
     pub open_loop: Option<OpenLoop>,
-    /// The busiest client thread's share of a core, 0 to 1. Close to 1 the client
+    /// The busiest client thread's share of a core, 0 to 1. If it is close to 1, the client
     /// was the bottleneck: give it more threads.
     pub client_load: f64,
 }
@@ -105,8 +105,8 @@ pub struct Connections {
     pub opened: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Closed because the server sent bytes that answer no request, as after a
-    /// Content-Length that is too small.
+    /// Closed because the server sent bytes that answer no request, for example after a
+    /// Content-Length that was too small.
     pub unasked: u64,
 }
 
@@ -142,24 +142,24 @@ pub struct Bucket {
     pub count: u64,
 }
 
-/// What only an open loop has.
+/// Figures that only an open loop has.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenLoop {
     /// Requests a second that were asked for.
     pub target_rate: u32,
-    /// Every request went out, and at no less than 99 % of the rate; however long their
-    /// answers took.
+    /// Every request went out, at no less than 99 % of the rate. How long the answers took
+    /// does not matter.
     pub reached: bool,
-    /// Requests that were due and never went out, because no connection was free
-    /// before the run ended.
+    /// Requests that were due and did not go out, because no connection was free before the
+    /// run ended.
     pub unsent: u64,
-    /// How late requests went out: waiting for a connection to be free, and for
-    /// the client's own thread to wake.
+    /// How late requests went out: they waited for a free connection, and for the client's
+    /// thread to wake.
     pub send_delay: Latency,
 }
 
-/// A run as it stands.
+/// The figures of a run so far.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
@@ -275,10 +275,10 @@ fn buckets(times: &Histogram<u64>) -> Vec<Bucket> {
         })
         .collect();
     if let Some(last) = buckets.last_mut() {
-        // Rounding must not put the largest outside.
+        // Rounding must not leave the largest value out.
         last.up_to_ns = times.max();
     }
-    // Where all values are alike there is one row.
+    // If all values are equal there is one row.
     buckets.dedup_by_key(|bucket| bucket.up_to_ns);
     for value in times.iter_recorded() {
         let at = buckets.partition_point(|b| b.up_to_ns < value.value_iterated_to());

@@ -1,4 +1,4 @@
-//! The request, rendered once.
+//! The request, rendered once before the run.
 
 use std::fmt;
 
@@ -43,13 +43,13 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {}
 
 impl Request {
-    /// Renders a request. `host` is the Host field where `fields` has none. A body
-    /// gets its Content-Length; so does an empty one where the method expects a
-    /// body (RFC 9110 §8.6). Without `keep_alive` it says `Connection: close`,
-    /// unless `fields` say something of the kind.
+    /// Renders a request. `host` is the Host field if `fields` has none. A body gets its
+    /// Content-Length, and so does an empty body if the method expects one (RFC 9110 §8.6).
+    /// Without `keep_alive` the request says `Connection: close`, unless `fields` has a
+    /// Connection field.
     ///
     /// # Errors
-    /// [`RequestError`] for what would not be one well-formed request.
+    /// [`RequestError`] if that is not one well-formed request.
     pub fn new(
         method: &str,
         target: &str,

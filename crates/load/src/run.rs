@@ -17,22 +17,22 @@ use crate::times::Times;
 use crate::worker::{Ended, Worker};
 use crate::{PeerError, Plan, PlanError};
 
-/// Files that a process has open besides our connections.
+/// Files that a process may have open besides the connections.
 const OTHER_FILES: u64 = 64;
 
-/// Load that is running on threads of its own. Dropping it stops it.
+/// A run on threads of its own. Dropping it stops it.
 pub struct Run {
     shared: Arc<Shared>,
     wakers: Vec<Arc<Waker>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Why a run did not start, or broke.
+/// Why a run did not start, or failed.
 #[derive(Debug)]
 pub enum StartError {
     /// The plan cannot be carried out.
     Plan(PlanError),
-    /// There is nobody to send requests to.
+    /// No server was found.
     Peer(PeerError),
     /// A thread, an epoll instance, an eventfd or a timerfd could not be made.
     System {
@@ -56,7 +56,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl StartError {
-    /// A code that stays the same from release to release.
+    /// A code that is the same in every release.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -69,8 +69,8 @@ impl StartError {
 }
 
 impl Run {
-    /// Finds the server, tries one connection to it and starts the threads. This
-    /// may take as long as resolving a name and [`Plan::timeout`] take.
+    /// Finds the server, tries one connection to it and starts the threads. That may take as
+    /// long as resolving the name and [`Plan::timeout`] together.
     ///
     /// # Errors
     /// [`StartError`]; nothing is running then.
@@ -82,7 +82,7 @@ impl Run {
         let shared = Arc::new(Shared::new(plan, address));
         let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };
         for index in 0..threads {
-            // Dropping `run` stops the threads before it.
+            // If this fails, dropping `run` stops the threads that were started.
             run.spawn(index)
                 .map_err(|source| StartError::System { what: "a client thread", source })?;
         }
@@ -103,7 +103,7 @@ impl Run {
         Ok(())
     }
 
-    /// The run as it stands; behind by at most 100 ms.
+    /// The figures so far, at most 100 ms old.
     #[must_use]
     pub fn progress(&self) -> Progress {
         let tally = self.shared.sum();
@@ -117,8 +117,8 @@ impl Run {
         }
     }
 
-    /// Ends the run now. Requests without an answer are not counted. Does
-    /// nothing when it has ended.
+    /// Ends the run now. Requests without an answer are not counted. No-op if the run has
+    /// ended.
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::Release);
         for waker in &self.wakers {
@@ -126,8 +126,8 @@ impl Run {
         }
     }
 
-    /// Calls `then` when the run has ended, on its last thread, or at once if it
-    /// has. A second call replaces the first.
+    /// Calls `then` on the run's last thread when the run has ended, or at once if it has
+    /// ended already. A second call replaces the first.
     pub fn on_end(&self, then: Box<dyn FnOnce() + Send>) {
         let mut ending = lock(&self.shared.ending);
         if ending.parts.len() < self.shared.plan.threads {
@@ -142,7 +142,7 @@ impl Run {
     pub fn wait(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
-            // Its panic was caught.
+            // The thread itself catches its panics.
             let _ = thread.join();
         }
     }
@@ -150,7 +150,7 @@ impl Run {
     /// The result, once the run has ended.
     ///
     /// # Errors
-    /// The first failure of a thread: the poller's, which no server can cause.
+    /// The first failure of a thread. Only its poller can fail, which no server causes.
     #[must_use]
     pub fn report(&self) -> Option<io::Result<Report>> {
         let ending = lock(&self.shared.ending);
@@ -198,7 +198,7 @@ fn check_open_files(connections: usize) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What the threads and the run's owner both see.
+/// What the threads and the owner of the run share.
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) address: Address,
@@ -236,7 +236,7 @@ impl Shared {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// A thread's connections are open. The last one to say so starts the clock.
+    /// A thread says that its connections are open. The last thread starts the clock.
     pub(crate) fn arrive(&self) {
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.plan.threads {
             self.epoch.get_or_init(Instant::now);
@@ -248,7 +248,7 @@ impl Shared {
         self.epoch.get().copied()
     }
 
-    /// Where thread `index` adds up.
+    /// The counters of thread `index`.
     pub(crate) fn tally(&self, index: usize) -> MutexGuard<'_, Tally> {
         lock(&self.tallies[index])
     }
@@ -261,7 +261,7 @@ impl Shared {
         sum
     }
 
-    /// A thread has ended. One that failed takes the others along.
+    /// A thread has ended. If it failed, the others end too.
     fn end(&self, part: io::Result<Ended>) {
         if part.is_err() {
             self.stopped.store(true, Ordering::Release);
@@ -278,7 +278,7 @@ impl Shared {
     }
 }
 
-/// A panic while a lock is held leaves counters that are still counters.
+/// Ignores poisoning: a panic cannot leave these values in a wrong state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

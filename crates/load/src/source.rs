@@ -8,40 +8,40 @@ use crate::Plan;
 /// Nanoseconds since the start of the run.
 pub(crate) type Nanos = u64;
 
-/// How long requests that are late may still go out after the end of an open
-/// loop. Those that are later still would only measure how long the run was.
+/// How long late requests may still go out after the end of an open loop. Later ones would
+/// only measure how long the run was.
 const GRACE: Nanos = 1_000_000_000;
 
-/// Duration as [`Nanos`]; centuries saturate.
+/// A duration as [`Nanos`]. It saturates at 584 years.
 pub(crate) fn nanos(duration: Duration) -> Nanos {
     Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
-/// The requests of one thread, in the order in which they are due. Knows no
-/// connection and no clock.
+/// The requests of one thread, in the order in which they are due. It has neither
+/// connections nor a clock.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// An open loop's.
+    /// The times of an open loop; none in a closed loop.
     pace: Option<Pace>,
     /// Counted requests that are still to come.
     left: Option<u64>,
-    /// What counts from before this is warm-up.
+    /// Requests that count from an earlier time are warm-up.
     counts_from: Nanos,
     /// No request counts from here on or later.
     until: Nanos,
-    /// Taken once and then not answered, through no fault of theirs.
+    /// Requests that were taken and then not sent or not answered; they go out once more.
     returned: VecDeque<Nanos>,
 }
 
-/// The intended times of an open loop: request `n` of thread `index` of `threads`
-/// is request `n * threads + index` of all, and those are evenly spread.
+/// The times at which the requests of an open loop are due. The requests of all threads are
+/// evenly spread. Request `n` of thread `index` is request `n * threads + index` of all.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     rate: u64,
     threads: u64,
     /// The next request's place among those of all threads.
     place: u64,
-    /// When that one is to go out.
+    /// When that request is due.
     intended: Nanos,
 }
 
@@ -67,7 +67,7 @@ impl Source {
         let pace = plan.rate.map(|rate| Pace::new(rate.into(), threads, index));
         let counts_from = nanos(plan.warmup);
         let until = plan.duration.map_or(Nanos::MAX, |d| counts_from.saturating_add(nanos(d)));
-        // The first threads take what does not divide.
+        // The first threads take the remainder.
         let left = plan.requests.map(|n| n / threads + u64::from(index < n % threads));
         Self { pace, left, counts_from, until, returned: VecDeque::new() }
     }
@@ -112,7 +112,7 @@ impl Source {
         from >= self.counts_from
     }
 
-    /// When the next request is due, where that is a matter of time.
+    /// When the next request is due, if it depends on the time.
     pub(crate) fn next_due(&self) -> Option<Nanos> {
         if !self.returned.is_empty() {
             return Some(0);
@@ -122,12 +122,12 @@ impl Source {
         (!over).then_some(intended)
     }
 
-    /// Whether all the requests that count have been taken, where their number is known.
+    /// Whether all requests that count have been taken. False if their number has no bound.
     pub(crate) fn is_spent(&self) -> bool {
         self.left == Some(0)
     }
 
-    /// Whether no request will come any more, at `now` or later.
+    /// Whether no more requests will come, at `now` or later.
     pub(crate) fn is_exhausted(&self, now: Nanos) -> bool {
         if !self.returned.is_empty() {
             return false;
@@ -143,8 +143,8 @@ impl Source {
         }
     }
 
-    /// The intended times of the requests that were due and never went out. They
-    /// may be many, and are counted off with this.
+    /// When the next of the requests was due that did not go out. Call it until it returns
+    /// none.
     pub(crate) fn next_missed(&mut self, now: Nanos) -> Option<Nanos> {
         let intended = self.next_due().filter(|&intended| intended <= now)?;
         if let Some(from) = self.returned.pop_front() {
@@ -161,8 +161,8 @@ impl Source {
         Some(intended)
     }
 
-    /// The end of the time that the requests so far stand for, in an open loop:
-    /// each lasts until the next one's time.
+    /// Open loop: until when the requests taken so far make up the schedule. Each of them stands
+    /// for the time until the next one is due.
     pub(crate) fn covered(&self) -> Nanos {
         self.pace.map_or(0, |pace| pace.intended.min(self.until))
     }

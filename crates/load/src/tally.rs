@@ -1,4 +1,4 @@
-//! What one thread has counted.
+//! The counters of one thread.
 
 use hdrhistogram::Histogram;
 
@@ -6,7 +6,7 @@ use crate::source::Nanos;
 
 /// Significant digits that are kept of a time.
 const DIGITS: u8 = 3;
-/// Longer times count as this: an hour.
+/// The longest time that is kept apart, an hour; longer times count as this.
 const LONGEST: Nanos = 3_600_000_000_000;
 /// Statuses have three digits.
 const STATUSES: usize = 1000;
@@ -18,8 +18,8 @@ pub enum ErrorClass {
     Connect,
     /// The connection broke while it was being sent.
     Send,
-    /// The connection broke or ended before the whole answer had come, or what
-    /// came was no HTTP/1 response.
+    /// The connection broke or ended before the whole answer had come, or the answer was no
+    /// HTTP/1 response.
     Receive,
     /// No whole answer within the timeout.
     Timeout,
@@ -50,8 +50,8 @@ impl ErrorClass {
 
 /// A histogram of times.
 pub(crate) fn times() -> Histogram<u64> {
-    // The bounds are constants that the constructor accepts; should it not, a
-    // histogram that grows is as good.
+    // The constructor accepts these constants. If it did not, a histogram that grows would
+    // do as well.
     Histogram::new_with_bounds(1, LONGEST, DIGITS)
         .unwrap_or_else(|_| Histogram::new(DIGITS).unwrap_or_else(|_| unreachable_digits()))
 }
@@ -171,8 +171,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// However the values are spread over threads and flushes, the sum is the
-        /// same as if one thread had counted them all.
+        /// The sum is the same however the values are spread over threads and flushes.
         #[test]
         fn parts_add_up_to_the_whole(
             parts in prop::collection::vec(

@@ -1,22 +1,22 @@
-//! How long a run took: what its rate is counted over.
+//! How long a run took. Its rate is counted over these times.
 
 use crate::source::Nanos;
 
-/// The times of one thread, or of all; each from the end of the warm-up.
+/// The times of one thread or of all threads, each from the end of the warm-up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
-    /// To the last outcome, or to the end of the duration if that was later.
+    /// Until the last outcome, or until the end of the duration if that was later.
     pub(crate) measured: Nanos,
-    /// To when requests ended to go out.
+    /// Until the last request went out.
     pub(crate) sending: Nanos,
-    /// Requests that had their outcome until then.
+    /// Requests that had their outcome by then.
     pub(crate) settled: u64,
-    /// Open loop: to when they were to end to go out.
+    /// Open loop: until the last request should have gone out.
     pub(crate) planned: Nanos,
 }
 
 impl Times {
-    /// Adds those of another thread, which ran beside.
+    /// Adds the times of another thread of the same run.
     pub(crate) fn add(&mut self, other: &Self) {
         self.measured = self.measured.max(other.measured);
         self.sending = self.sending.max(other.sending);
@@ -24,13 +24,13 @@ impl Times {
         self.planned = self.planned.max(other.planned);
     }
 
-    /// `requests` a second. While the last answers are waited for, which may be as long as
-    /// the timeout, the load is none any more: that time does not count.
+    /// `requests` a second. The time after the last request went out does not count: nothing
+    /// loads the server then. Waiting for the last answers may take as long as the timeout.
     pub(crate) fn rate(&self, requests: u64, is_open_loop: bool) -> f64 {
         let (requests, time) = match (is_open_loop, self.settled) {
-            // Its pace is its own, however late the answers.
+            // An open loop has its own pace, however late the answers are.
             (true, _) => (requests, self.sending),
-            // Shorter than one answer takes.
+            // The run was shorter than one answer.
             (false, 0) => (requests, self.measured),
             (false, settled) => (settled, self.sending),
         };

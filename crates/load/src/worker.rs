@@ -18,13 +18,13 @@ use crate::times::Times;
 
 /// Bytes of one read.
 const SCRATCH: usize = 64 * 1024;
-/// Reads from one connection before the others have their turn.
+/// Reads from one connection before the next connection has its turn.
 const READS: usize = 8;
 const EVENTS: usize = 1024;
-/// Above all slots.
+/// The waker's token; larger than any connection's.
 const WAKER: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
-/// Between two looks at the deadlines.
+/// The longest time between two checks of the deadlines.
 const SWEEP: Duration = Duration::from_millis(100);
 
 /// A thread's part of a run.
@@ -33,19 +33,19 @@ pub(crate) struct Worker {
     index: usize,
     poller: Poller,
     timer: Timer,
-    /// What the timer is set to; 0 when it is not.
+    /// The time that the timer is set to; 0 if it is not set.
     timer_at: Nanos,
     conns: Vec<Conn>,
     /// Open loop: connections that can take a request, the longest idle first.
     free: VecDeque<usize>,
-    /// Connections that have to be read from without an event.
+    /// Connections with more to read, for which no further event comes.
     again: Vec<usize>,
     source: Source,
     cache: HeadCache,
     tally: Tally,
     /// When the last request that counts went out.
     sent_at: Nanos,
-    /// Requests that had their outcome while others were still to come.
+    /// Requests that had their outcome before the last request went out.
     settled: u64,
     /// Requests without an answer, over all connections.
     in_flight: usize,
@@ -123,7 +123,7 @@ impl Worker {
         let since = |time: Nanos| time.saturating_sub(self.source.counts_from());
         let mut covered = self.source.covered();
         if self.shared.is_stopped() {
-            // A schedule stands for no more than the time it had.
+            // The schedule reaches no further than the run did.
             covered = covered.min(self.now);
         }
         let sent_until = if self.shared.plan.rate.is_some() {
@@ -141,9 +141,9 @@ impl Worker {
         }
     }
 
-    /// Opens the connections before the clock starts, and waits until the other
-    /// threads have opened theirs. What does not open in time is opened when a
-    /// request is there for it. Connections for one request open with it.
+    /// Opens the connections before the clock starts, and waits until the other threads have
+    /// opened theirs. A connection that does not open in time is opened with its next request.
+    /// Without keep-alive each connection opens with its request.
     fn open_all(&mut self, events: &mut Events, scratch: &mut [u8]) -> io::Result<()> {
         let soon = Some(Duration::from_millis(1));
         let deadline = nanos(self.shared.plan.timeout);
@@ -167,7 +167,7 @@ impl Worker {
                 return Ok(());
             }
             if self.shared.is_stopped() {
-                // Nothing was counted, so the time does not matter.
+                // Nothing has been counted, so the times do not matter.
                 return Ok(());
             }
             self.turn(events, scratch, soon)?;
@@ -188,7 +188,7 @@ impl Worker {
         }
     }
 
-    /// What was due and never went out has waited all the same.
+    /// Counts the requests that were due and did not go out, with the time they have waited.
     fn count_missed(&mut self) {
         while self.is_running
             && let Some(from) = self.source.next_missed(self.now)
@@ -204,8 +204,8 @@ impl Worker {
         self.shared.is_stopped() || self.in_flight == 0 && self.source.is_exhausted(self.now)
     }
 
-    /// How long to sleep: at most until the next sweep or the end. What is due
-    /// before that sets the timer, which is exact where epoll_wait(2) is not.
+    /// How long to sleep: at most until the next sweep or the end. If a request is due before
+    /// that, the timer is set, which is more exact than epoll_wait(2).
     fn limit(&mut self, sweep_at: Nanos) -> io::Result<Option<Duration>> {
         if !self.again.is_empty() {
             return Ok(Some(Duration::ZERO));
@@ -228,7 +228,7 @@ impl Worker {
         Ok(Some(Duration::from_nanos(wake_at.saturating_sub(self.now))))
     }
 
-    /// Open loop: gives the requests that are due to connections that are free.
+    /// Open loop: gives the requests that are due to free connections.
     fn dispatch(&mut self) {
         while !self.source.is_exhausted(self.now)
             && self.source.next_due().is_some_and(|due| due <= self.now)
@@ -263,7 +263,7 @@ impl Worker {
             }
             #[expect(clippy::cast_possible_truncation, reason = "the slot is in the lower half")]
             let slot = event.token() as u32 as usize;
-            // An event of a connection that was closed earlier in this turn.
+            // The event belongs to a connection that was closed earlier in this turn.
             if self.conns.get(slot).is_none_or(|conn| conn.token(slot) != event.token()) {
                 continue;
             }
@@ -290,7 +290,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Looks at the deadlines, opens what has rested and reports what was counted.
+    /// Checks the deadlines, lets failed connections open again and reports the counters.
     fn sweep(&mut self) {
         let timeout = nanos(self.shared.plan.timeout);
         for slot in 0..self.conns.len() {

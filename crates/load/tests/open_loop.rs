@@ -1,4 +1,4 @@
-//! Constant rates: that they are kept, and that whoever waits is counted.
+//! Constant rates are kept, and requests that wait are counted.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use common::{HELLO, always, plan, request, run, server};
 use reactor_load::{Plan, Report};
 
-/// The tests measure time: one after the other they do not disturb each other.
+/// The tests measure time, so they run one after the other.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For what a machine that is busy with other things may spoil: it must succeed in
-/// one of so many attempts.
+/// Runs a measurement that a busy machine may spoil. One of so many attempts must succeed.
 fn one_of(attempts: usize, mut attempt: impl FnMut() -> Result<(), String>) {
     let mut failures = Vec::new();
     while let Err(failure) = attempt() {
@@ -33,8 +32,8 @@ const STALL_AT: Duration = Duration::from_secs(1);
 const STALL: Duration = Duration::from_secs(1);
 const RUN: Duration = Duration::from_secs(3);
 
-/// Answers at once, except for one second that begins one second after the first
-/// request: what comes then is answered when it is over.
+/// Answers at once, except for one second that begins one second after the first request.
+/// Requests that come in that second are answered at its end.
 fn stalling() -> common::Server {
     let first: Arc<OnceLock<Instant>> = Arc::default();
     server(move |mut conn, _| {
@@ -51,9 +50,9 @@ fn stalling() -> common::Server {
     })
 }
 
-/// Of requests evenly over three seconds, a third is due in the stalled one and
-/// waits for what is left of it, which is uniform between none and all. So the
-/// share of latencies above `x` seconds is `(1 - x) / 3`.
+/// Requests are spread evenly over three seconds. A third of them is due in the stalled
+/// second and waits for its end, for a uniform time between zero and one second. So the share
+/// of latencies above `x` seconds is `(1 - x) / 3`.
 fn expected(quantile: f64) -> f64 {
     let share = STALL.as_secs_f64() / RUN.as_secs_f64();
     STALL.as_secs_f64() * (1.0 - (1.0 - quantile) / share).max(0.0)
@@ -85,7 +84,7 @@ fn latencies_over_a_stall_are_those_that_users_would_have_had() {
     let stall = |rate| {
         let server = stalling();
         let (duration, requests) = (Some(RUN), None);
-        // Fewer connections than requests that wait: most wait for a connection.
+        // There are fewer connections than waiting requests, so most wait for a connection.
         run(Plan { rate, duration, requests, connections: 8, ..plan(&server.peer, 1) })
     };
     one_of(8, || {
@@ -94,7 +93,7 @@ fn latencies_over_a_stall_are_those_that_users_would_have_had() {
         assert_eq!((report.succeeded + unsent, report.errors.total), (1500, 0));
         agrees(&report)
     });
-    // A closed loop does not see it: eight requests wait, and thousands do not.
+    // A closed loop hides the stall: eight requests wait, and thousands do not.
     one_of(8, || {
         let report = stall(None);
         if report.requests > 1500 && report.latency.p99_ns < 100_000_000 {
@@ -151,7 +150,7 @@ fn a_few_requests_at_a_rate_take_as_long_as_they_stand_for() {
     one_of(5, || {
         let report = run(Plan { rate: Some(10), ..plan(&server.peer, 3) });
         assert_eq!(report.requests, 3);
-        // Each stands for a tenth of a second, the last one too.
+        // Each request stands for a tenth of a second, the last one too.
         within(7.0..=10.01, report.rate)
     });
 }
@@ -168,7 +167,7 @@ fn a_server_that_is_slow_but_keeps_up_does_not_spoil_the_rate() {
     });
     let duration = Some(Duration::from_secs(1));
     let base = Plan { duration, requests: None, ..plan(&server.peer, 1) };
-    // Each stands for half a second: a busy machine may be late by that much.
+    // Each request stands for half a second; a busy machine may be late by that much.
     let report = run(Plan { rate: Some(2), ..base });
     assert_eq!((report.requests, report.errors.total), (2, 0), "{report:?}");
     assert!(report.duration_ms >= 1200.0, "{report:?}");

@@ -1,4 +1,4 @@
-//! What the client makes of servers that misbehave.
+//! How the client counts the answers of servers that misbehave.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -33,7 +33,7 @@ fn a_close_in_the_middle_of_a_body_is_a_receive_error() {
         let half: &[u8] = if nth % 2 == 0 {
             &HELLO[..HELLO.len() - 2]
         } else {
-            // Nothing more is sent on it, which would be met by a reset.
+            // The client sends nothing more here, which would cause a reset.
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
         };
         let _ = conn.write_all(half);
@@ -58,7 +58,7 @@ fn an_answer_that_is_none_is_a_receive_error_that_says_why() {
 fn a_body_longer_than_its_length_breaks_the_connection() {
     let server = always(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello");
     let report = run(plan(&server.peer, 20));
-    // The rest may come with the answer, or be taken for the next one.
+    // The rest may come with the answer, or count as the next answer.
     assert_eq!(report.requests, 20);
     assert!(report.connections.unasked + report.errors.receive >= 10, "{report:?}");
 }
@@ -201,7 +201,7 @@ fn what_a_closing_server_left_in_the_pipeline_goes_out_again() {
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{close}\r\n");
             conn.write_all(answer.as_bytes()).unwrap();
         }
-        // What it has not read would make its close a reset.
+        // Unread bytes would make its close a reset.
         while request(&mut conn).is_some() {}
     });
     let report = run(Plan { pipeline: 8, ..plan(&server.peer, 300) });
@@ -245,7 +245,7 @@ fn large_requests_arrive_whole() {
 fn a_server_that_goes_away_costs_connect_errors_and_little_cpu() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    // The probe's connection is taken, then nobody listens.
+    // The server takes the probe's connection, then listens no more.
     let gone = std::thread::spawn(move || drop(listener.accept()));
     let peer = Peer::Tcp { host: "127.0.0.1".to_owned(), port };
     let duration = Some(Duration::from_millis(600));

@@ -1,4 +1,4 @@
-//! Against the real server: both sides count the same.
+//! Runs against the real server, where both sides must count the same.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -57,7 +57,7 @@ fn bytes_are_those_that_the_server_saw() {
     let expect_body = Some(b"hello".to_vec());
     let report = run(Plan { request, expect_body, pipeline: 4, ..plan(&peer, 1000) });
     assert_eq!((report.succeeded, report.bytes.sent), (1000, sent));
-    // What has just been sent is counted a moment later.
+    // The server counts sent bytes a moment later.
     until(|| server.stats().bytes.sent == report.bytes.received);
     assert_eq!(server.stats().bytes.received, sent);
     finish(&server);
@@ -118,7 +118,7 @@ fn a_full_accept_queue_is_waited_for_no_longer_than_the_timeout() {
     let error = result.expect_err("the queue is full").to_string();
     assert!(error.contains("accept queue has been full for 100ms"), "{error}");
 
-    // One place is made once the run has begun to try: it gets its answer.
+    // Once the run has begun to try, the queue gets one place: the request gets its answer.
     let slow = thread::spawn(move || run(Plan { connections: 1, ..plan(&peer, 1) }));
     thread::sleep(Duration::from_millis(20));
     drop(held);
@@ -127,7 +127,7 @@ fn a_full_accept_queue_is_waited_for_no_longer_than_the_timeout() {
         for conn in listener.incoming() {
             let mut conn = conn.unwrap();
             let mut byte = [0];
-            // The connections that only filled the queue end at once.
+            // The connections that filled the queue end at once.
             if conn.read(&mut byte).unwrap_or(0) > 0 {
                 conn.write_all(common::HELLO).unwrap();
                 return;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-/// What is behind one pattern: a target for each method.
+/// The targets of one pattern, one for each method.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint<T> {
-    /// As first given, for error messages.
+    /// The pattern as first given, for error messages.
     pub(crate) pattern: Box<str>,
     pub(crate) names: Arc<[Box<str>]>,
     methods: Vec<(Box<str>, T)>,
@@ -22,7 +22,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Adds a target; `false` if there is one for `method` already.
+    /// Adds a target. Returns `false` if `method` has one already.
     pub(crate) fn add(&mut self, method: Option<&str>, target: T) -> bool {
         let Some(method) = method else {
             if self.any.is_some() {
@@ -39,8 +39,8 @@ impl<T> Endpoint<T> {
         true
     }
 
-    /// The target for `method`: its own, for HEAD the one of GET, or the one for
-    /// any method.
+    /// The target for `method`: its own, else for HEAD that of GET, else the one for any
+    /// method.
     pub(crate) fn target(&self, method: &[u8]) -> Option<&T> {
         let own = self.exact(method);
         // HEAD is GET without the body (RFC 9110 §9.3.2).

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a route cannot be added. Each names the pattern as it was given.
+/// Why a route cannot be added. Each variant names the pattern as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteError {
     /// The pattern breaks the rules for patterns.
@@ -18,18 +18,18 @@ pub enum RouteError {
         /// The method.
         method: String,
     },
-    /// The same pattern is there with the same method.
+    /// The table has a route with this pattern and method already.
     Duplicate {
         /// The pattern.
         pattern: String,
         /// The method, `None` for any.
         method: Option<String>,
     },
-    /// Another pattern matches the very same paths under other parameter names.
+    /// Another pattern matches the same paths under other parameter names.
     Ambiguous {
         /// The pattern.
         pattern: String,
-        /// The one that was there first.
+        /// The pattern in the table.
         other: String,
     },
 }

@@ -1,15 +1,16 @@
 //! Paths as the URL standard's parser writes them.
 
-/// `path` as the URL standard's parser writes it: without the segments `.` and
-/// `..` (RFC 3986 §5.2.4), each dot as itself or as `%2e`, and with the
-/// characters of the path percent-encode set encoded. `None` where that is
-/// `path` itself, as it is with all that browsers send.
+/// `path` as the URL standard's parser writes it; `None` where that is `path` itself, as for
+/// every path that a browser sends.
 ///
-/// A program sees the normal form in its request's URL. If routes were looked
-/// up by another, `/public/../admin` would be a way around what guards `/admin`.
+/// The normal form has no segments `.` and `..` (RFC 3986 §5.2.4), where each dot may also be
+/// written `%2e`. Characters of the path percent-encode set are encoded in it.
+///
+/// A program sees the normal form in its request's URL. If routes were looked up by another
+/// form, `/public/../admin` would pass a guard of `/admin`.
 #[must_use]
 pub fn normal_path(path: &[u8]) -> Option<Vec<u8>> {
-    // A segment of dots begins with one, or with `%`.
+    // A segment of dots begins with a dot or with `%`.
     let mut before = 0;
     let is_suspect = path.iter().any(|&byte| {
         let suspect = is_encoded(byte) || (before == b'/' && matches!(byte, b'.' | b'%'));
@@ -40,9 +41,9 @@ fn rewritten(path: &[u8]) -> Option<Vec<u8>> {
     (normal != path).then_some(normal)
 }
 
-/// Whether a URL parser writes this byte of a path as `%` and two digits: the
-/// path percent-encode set (URL standard, §1.3), without `?`, `#`, which end a path,
-/// and `^`, which Node before 24 leaves as it is.
+/// Whether a URL parser writes this byte of a path as `%` and two digits. These are the bytes
+/// of the path percent-encode set (URL standard, §1.3) except for three: `?` and `#` end a
+/// path, and Node before 24 does not encode `^`.
 #[inline]
 fn is_encoded(byte: u8) -> bool {
     ENCODED[usize::from(byte)]
@@ -64,8 +65,8 @@ static ENCODED: [bool; 256] = {
     table
 };
 
-/// Appends a segment as a URL parser writes it. What is encoded already stays as
-/// it is, the case of its digits too.
+/// Appends a segment as a URL parser writes it. Encoded bytes stay as they are, with the case
+/// of their digits.
 fn encode(out: &mut Vec<u8>, segment: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in segment {
@@ -78,7 +79,7 @@ fn encode(out: &mut Vec<u8>, segment: &[u8]) {
     }
 }
 
-/// How many dots a segment is, if it is nothing else, and one or two.
+/// The number of dots in a segment of one or two dots; `None` for any other segment.
 pub(crate) fn dots(mut segment: &[u8]) -> Option<usize> {
     let mut count = 0;
     while let [first, rest @ ..] = segment {
@@ -91,8 +92,8 @@ pub(crate) fn dots(mut segment: &[u8]) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// The same for a segment of a pattern: with `%5E` for `^`, as browsers send it, so that
-/// a pattern matches one path on every Node.
+/// Appends a segment of a pattern. As [`encode`], but with `%5E` for `^`, which browsers send.
+/// So a pattern matches the same path on every Node.
 pub(crate) fn encode_pattern(out: &mut Vec<u8>, segment: &[u8]) {
     for (index, piece) in segment.split(|&byte| byte == b'^').enumerate() {
         if index > 0 {

@@ -6,8 +6,8 @@ use crate::percent;
 
 /// The parameters that a match took from a path, as places in that path.
 ///
-/// Reuse it: a look-up without parameters allocates nothing, one with parameters
-/// nothing either once it has seen as many.
+/// Reuse it: a look-up then allocates nothing, unless it finds more parameters than any
+/// before.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     /// Shared with the route, so that a match copies no text.
@@ -22,9 +22,9 @@ impl Params {
         Self::default()
     }
 
-    /// The value of parameter `name` in `path`, percent-decoded; `*` names the
-    /// wildcard's rest. `path` has to be the path that was looked up. Bytes that
-    /// are not UTF-8 become U+FFFD: see [`Params::raw`].
+    /// The value of parameter `name` in `path`, percent-decoded; `*` names the part that the
+    /// wildcard matched. `path` must be the path that was looked up. Bytes that are not UTF-8
+    /// become U+FFFD; [`Params::raw`] has them.
     #[must_use]
     pub fn get<'p>(&self, name: &str, path: &'p [u8]) -> Option<Cow<'p, str>> {
         self.raw(name, path).map(percent::text)
@@ -55,8 +55,7 @@ impl Params {
         self.spans.is_empty()
     }
 
-    /// Moves all places by so many bytes: the path that was looked up is part of
-    /// something longer.
+    /// Moves all places by so many bytes, for a path that is part of a longer text.
     pub fn shift(&mut self, by: usize) {
         for span in &mut self.spans {
             *span = span.start + by..span.end + by;

@@ -1,6 +1,6 @@
 use crate::{normal, percent};
 
-/// A pattern, taken apart and found to be well-formed.
+/// A well-formed pattern, split into segments.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     pub(crate) segments: Vec<Segment>,
@@ -20,7 +20,7 @@ pub(crate) enum Segment {
 }
 
 impl Pattern {
-    /// Takes `text` apart, or says what is wrong with it.
+    /// Splits `text` into segments, or says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("a pattern has to start with '/'");
@@ -69,8 +69,8 @@ impl Pattern {
         Ok(())
     }
 
-    /// The path of a request has no dot segments, no `\` and nothing that a URL
-    /// parser would encode, so a literal that has must be written so, or is refused.
+    /// Adds literal text, encoded as a URL parser does it. The path of a request has no dot
+    /// segments and no `\`, so a literal that has one is refused.
     fn literal(&mut self, part: &str) -> Result<(), &'static str> {
         // `\:` and `\*` are the characters themselves at the start of a segment.
         let text = match part.strip_prefix('\\') {

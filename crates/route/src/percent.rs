@@ -1,5 +1,5 @@
-//! Percent-encoding (RFC 3986 §2.1). A `%` that two hexadecimal digits do not
-//! follow stands for itself: a path is never refused here.
+//! Percent-encoding (RFC 3986 §2.1). A `%` without two hexadecimal digits behind it stands
+//! for itself: no path is refused here.
 
 use std::borrow::Cow;
 

@@ -11,7 +11,7 @@ use crate::tree::Tree;
 #[derive(Clone, Debug)]
 pub struct Routes<T> {
     endpoints: Vec<Endpoint<T>>,
-    /// Patterns that match one path only, found with one look-up.
+    /// Patterns that match one path only; one look-up finds them.
     exact: HashMap<Box<[u8]>, usize, BuildHasherDefault<Fnv>>,
     tree: Tree,
 }
@@ -21,7 +21,7 @@ pub struct Routes<T> {
 pub enum Found<'r, T> {
     /// The target of the route.
     Target(&'r T),
-    /// The path has routes, none for the method. The methods it has, ready to be
+    /// The path has routes, but none for the method. The text is the methods that it has, as
     /// the value of an Allow field.
     MethodNotAllowed(&'r str),
     /// No pattern matches the path.
@@ -41,14 +41,13 @@ impl<T> Routes<T> {
         Self::default()
     }
 
-    /// Adds `target` for `method` (`None`: every method that has no target of its
-    /// own) on `pattern`. A target for GET answers HEAD too, unless HEAD has its own.
+    /// Adds `target` for `method` on `pattern`. `None` is every method that has no target of
+    /// its own. A target for GET answers HEAD too, unless HEAD has its own.
     ///
     /// # Errors
     ///
-    /// When the pattern or the method is malformed, when the pattern has a target
-    /// for the method already, or when it matches the same paths as a pattern
-    /// with other parameter names. The table is unchanged then.
+    /// [`RouteError`]: the pattern or the method is malformed, or another route is in the way.
+    /// The table is unchanged then.
     pub fn insert(
         &mut self,
         method: Option<&str>,
@@ -88,8 +87,8 @@ impl<T> Routes<T> {
         Ok(())
     }
 
-    /// Finds the route for `method` on `path`, the still percent-encoded path of
-    /// a request without its query, and leaves its parameters in `params`.
+    /// Finds the route for `method` on `path` and puts its parameters into `params`. `path` is
+    /// the request's path, still percent-encoded, without the query.
     #[must_use]
     pub fn find<'r>(&'r self, method: &[u8], path: &[u8], params: &mut Params) -> Found<'r, T> {
         params.clear();
@@ -125,7 +124,7 @@ impl<T> Routes<T> {
         if let Some(&at) = self.exact.get(path) {
             return Some(at);
         }
-        // `*` and the target of CONNECT are no paths.
+        // `*` and the target of CONNECT are not paths.
         if path.first() != Some(&b'/') {
             return None;
         }
@@ -138,9 +137,8 @@ fn is_token(method: &str) -> bool {
     !method.is_empty() && method.bytes().all(is_tchar)
 }
 
-/// FNV-1a. Only the keys in the table could make it slow, and those are the
-/// server's own; the default hasher guards against hostile keys at three times
-/// the cost.
+/// FNV-1a. Only hostile keys in the table could make it slow, and the server itself makes
+/// these keys. The default hasher guards against hostile keys at three times the cost.
 #[derive(Clone, Debug)]
 struct Fnv(u64);
 

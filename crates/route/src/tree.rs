@@ -30,13 +30,12 @@ impl Tree {
         }
     }
 
-    /// Finds the endpoint for the part of `path` after the `/` before `at`, and
-    /// leaves the places of the parameters in `spans`. With `at` past the end
-    /// there is no part left.
+    /// Finds the endpoint for the part of `path` from `at` on, which is behind a `/`. Adds the
+    /// places of the parameters to `spans`. With `at` past the end no part is left.
     ///
-    /// Each node stands for one list of segments, so it is entered once at most:
-    /// going back costs no more than the size of the tree, and the depth of the
-    /// recursion is that of the longest pattern.
+    /// Each node stands for one list of segments, so a search enters it at most once. So
+    /// backtracking costs no more than the size of the tree. The recursion is as deep as the
+    /// longest pattern.
     pub(crate) fn find(
         &self,
         path: &[u8],
@@ -66,7 +65,7 @@ impl Tree {
         self.wildcard
     }
 
-    /// The child whose literal `segment` is.
+    /// The child with the literal `segment`.
     fn literal(&self, segment: &[u8]) -> Option<&Self> {
         let at = self.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment));
         at.ok().map(|at| &self.literals[at].1)

@@ -56,13 +56,13 @@ impl Seen {
     }
 }
 
-/// What was seen on each connection to one server, by the client's address. (A port of the
-/// client's may be in use towards several servers at once.)
+/// What handlers saw on each connection to one server, by the client's address. Each server
+/// has its own, because one client port may be connected to several servers.
 #[derive(Default)]
 pub(crate) struct Records(Mutex<HashMap<SocketAddr, Vec<Seen>>>);
 
 impl Records {
-    /// What the handlers saw on the connection of `client`. Forgets it.
+    /// Takes out what the handlers saw on the connection of `client`.
     pub(crate) fn take(&self, client: SocketAddr) -> Vec<Seen> {
         lock(&self.0).remove(&client).unwrap_or_default()
     }
@@ -76,22 +76,22 @@ impl Records {
     }
 }
 
-/// How long the slow handler takes: enough for others to overtake it.
+/// How long the slow handler takes: long enough for others to overtake it.
 const SLOW: Duration = Duration::from_millis(10);
 
-/// More than a server copies behind the head, and more than the peer's window: part of it is
-/// unsent when the server is done with the connection.
+/// More than a server copies behind the head, and more than the client's window. So a part
+/// is unsent when the server has nothing more to do for the connection.
 const LARGE: usize = 400_000;
 
 /// More than the drain timeout of a server.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 type Limited = Vec<(String, u64)>;
 
 /// A server and what its handlers saw.
 pub(crate) struct Recorded {
     server: Server,
-    /// Of the application with lanes; it ends behind the server.
+    /// The thread behind the lane, if there is one. It ends after the server.
     _player: Option<Player>,
     pub(crate) address: SocketAddr,
     pub(crate) records: Arc<Records>,
@@ -125,22 +125,22 @@ impl Fleet {
         &servers[turn % servers.len()]
     }
 
-    /// Stops all servers, and returns what was seen after its connection was judged.
+    /// Stops all servers. Returns what handlers saw after their connection had been judged.
     pub(crate) fn stop(self) -> Vec<Seen> {
         let servers: Vec<Recorded> = self.0.into_values().flatten().collect();
         let (stopped, stops) = mpsc::channel();
         for recorded in &servers {
             let stopped = stopped.clone();
             recorded.server.on_stopped(Box::new(move || {
-                // Nobody listens any more once one server has failed to stop.
+                // Nobody receives this after one server has failed to stop.
                 let _ = stopped.send(());
             }));
             recorded.server.stop(Stop::Drain);
         }
         let mut late = Vec::new();
         for _ in &servers {
-            if stops.recv_timeout(PATIENCE).is_err() {
-                // Dropping them would wait for good.
+            if stops.recv_timeout(STOP_TIMEOUT).is_err() {
+                // Dropping them would wait for ever.
                 std::mem::forget(servers);
                 panic!("a server does not stop; each connection to it is closed");
             }
@@ -270,7 +270,7 @@ fn routes(records: &Arc<Records>) -> App {
     app
 }
 
-/// A handler that records the request and echoes it, then lets `finish` have its way.
+/// A handler that records the request, echoes it, and then calls `finish`.
 fn worker(
     records: &Arc<Records>,
     finish: impl Fn(&Request, &mut Response) + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! One connection: sends a case in pieces, reads the answers as they are due.
+//! One connection: sends a case in pieces and reads the answers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,22 +13,22 @@ use reactor_conformance::{
 use crate::apps::Records;
 use crate::judge;
 
-/// How long a server may take for what it owes; far below its own timeouts, so that an
-/// answer which only a timeout brings is a failure.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a server may take to answer. It is far below the server's own timeouts, so an
+/// answer that only such a timeout brings is a failure.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Between two pieces, so that the server mostly reads them one by one.
+/// The pause between two pieces, so that the server mostly reads them one by one.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Streams above this length are not sent byte by byte all through.
+/// Longer streams are sent byte by byte only at both ends.
 const LONG: usize = 1500;
 
 /// What comes after the bytes of the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// Nothing: the case is all there is.
+    /// Nothing.
     Nothing,
-    /// The canary or the request that must be answered, as the case has it.
+    /// The canary, or the request that must be answered, as the case asks.
     Behind,
 }
 
@@ -51,8 +51,8 @@ impl Tail {
     }
 }
 
-/// Sends the case to the server at `address` and judges what comes back and what that
-/// server's handlers recorded.
+/// Sends the case to the server at `address`. Judges the answers and what that server's
+/// handlers recorded.
 pub(crate) fn converse(
     case: &Case,
     segments: Segments,
@@ -62,13 +62,13 @@ pub(crate) fn converse(
 ) -> Result<(), String> {
     let mut connection = Connection::open(address)?;
     let verdict = connection.talk(case, segments, tail);
-    // Taken in any case: the port may soon be another connection's.
+    // Always taken, because another connection may soon have the same port.
     let seen = records.take(connection.local);
     let talk = verdict.map_err(|what| format!("{what}; {}", connection.so_far()))?;
     judge::handlers(case, &talk, seen)
 }
 
-/// What came of a connection.
+/// The outcome of a connection.
 pub(crate) struct Talk {
     /// For each expected answer whether it came.
     pub(crate) came: Vec<bool>,
@@ -93,8 +93,8 @@ impl Connection {
         let connect = || {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
             Ok((stream.local_addr()?, stream))
         };
         let (local, stream) =
@@ -155,7 +155,7 @@ impl Connection {
         self.finish(case, tail, answers)
     }
 
-    /// Everything is answered: sees that the connection goes on or ends as it must.
+    /// All answers have come. Checks that the connection goes on or ends as it must.
     fn finish(&mut self, case: &Case, tail: Tail, answers: Answers<'_>) -> Result<Talk, String> {
         let came = answers.came;
         let closes = self.responses.last().is_some_and(Response::closes);
@@ -182,15 +182,15 @@ impl Connection {
             }
             self.half_close();
         }
-        // A client that asked for the close and sends on all the same may be reset. One whose
-        // request is refused must not be: it would lose the answer (RFC 9112 §9.6).
+        // A client that asked for the close and still sends may be reset. A client whose
+        // request was refused must not: it would lose the answer (RFC 9112 §9.6).
         let accepted = self.responses.last().is_some_and(|response| response.status < 400)
             || case.answers.last().is_some_and(|answer| answer.decided == Decided::Above);
         self.end(accepted && case.after() == After::Close)?;
         Ok(Talk { came, after_served })
     }
 
-    /// Writes all bytes. A failure shows in what can be read afterwards.
+    /// Writes all bytes. A failure shows when the answers are read.
     fn send(&mut self, bytes: &[u8]) {
         if self.refused.is_none()
             && let Err(error) = self.stream.write_all(bytes)
@@ -232,14 +232,14 @@ impl Connection {
             Ok(len) => self.parser.feed(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(format!("nothing comes for {} s", PATIENCE.as_secs()));
+                return Err(format!("nothing comes for {} s", TIMEOUT.as_secs()));
             }
             Err(error) => return Err(format!("reading fails: {error}")),
         }
         Ok(())
     }
 
-    /// The server has to end the stream now, without another byte.
+    /// The server must end the stream now, without another byte.
     fn end(&mut self, reset_is_fine: bool) -> Result<(), String> {
         while !self.ended {
             match self.receive() {
@@ -263,7 +263,7 @@ struct Answers<'c> {
 }
 
 impl Answers<'_> {
-    /// Reads until the first `count` answers have come, or were left out where they may be.
+    /// Reads until the first `count` answers have come, except for optional ones left out.
     fn read_until(&mut self, connection: &mut Connection, count: usize) -> Result<(), String> {
         while self.next < count {
             let to_head = self.case.answers[self.next].to_head;

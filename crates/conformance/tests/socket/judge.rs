@@ -1,4 +1,4 @@
-//! Holds responses and what handlers saw against what a case expects.
+//! Compares responses and what handlers saw with what a case expects.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use crate::apps::Seen;
 use crate::client::Talk;
 use crate::date;
 
-/// How far the Date of a response may be behind, in seconds: servers render it once a second.
+/// How old the Date of a response may be, in seconds. Servers render it once a second.
 const STALE: u64 = 2;
 
 /// What holds for every response on a connection that was opened at `since`.
@@ -35,7 +35,7 @@ pub(crate) fn common(response: &Response, since: SystemTime) -> Result<(), Strin
     Ok(())
 }
 
-/// An error says in one line of text what is wrong; after HEAD there is no room for it.
+/// An error must say in one line of text what is wrong; an answer to HEAD has no body.
 fn explains(response: &Response) -> Result<(), String> {
     let is_text = response.get("content-type").is_some_and(|kind| kind.starts_with(b"text/plain"));
     if !is_text {
@@ -91,7 +91,7 @@ pub(crate) fn answer(
     }
     let content = match (&due.content, &due.sight) {
         (Some(content), _) => Some(content.clone()),
-        // An echo of what was seen shows that the answers are not mixed up.
+        // The echo of the request shows that the answers are not mixed up.
         (None, Sight::Exactly(Expected { method, target, body, .. }))
             if case.app != App::Routes && !due.to_head && response.status == 200 =>
         {
@@ -141,7 +141,7 @@ pub(crate) fn handlers(case: &Case, talk: &Talk, mut seen: Vec<Seen>) -> Result<
     }
 }
 
-/// Takes a request that is just as expected out of `seen`.
+/// Takes a request that is as expected out of `seen`.
 fn take(seen: &mut Vec<Seen>, expected: &Expected) -> Result<(), String> {
     match seen.iter().position(|seen| matches(seen, expected)) {
         Some(index) => {

@@ -1,4 +1,4 @@
-//! Handlers behind a lane, on a thread of the test's own.
+//! Handlers behind a lane, on a thread of the test.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,22 +11,22 @@ use reactor_server::{App, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, Lan
 
 use crate::apps::{Records, Seen};
 
-/// How a handler answers: its place is its route's number.
+/// How a handler answers. The variant's place is the number of its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Play {
     /// Whole.
     Whole,
-    /// Whole, after a while, so that others come first.
+    /// Whole, after a while, so that later answers come first.
     Slow,
-    /// In pieces whose sum is not known.
+    /// In pieces, without a declared length.
     Streamed,
-    /// In pieces of a declared sum; to HEAD none of them.
+    /// In pieces with a declared length; an answer to HEAD has no pieces.
     Declared,
     /// Whole, and closes the connection.
     Close,
-    /// Whole, without its request's body.
+    /// Whole, before its request's body has come.
     Early,
-    /// The body as it comes in.
+    /// Echoes the request's body as it comes in.
     Duplex,
 }
 
@@ -45,7 +45,7 @@ const ROUTES: [(&str, Play); 9] = [
 /// How long the slow handler takes.
 const SLOW: Duration = Duration::from_millis(10);
 
-/// What goes in one piece of a streaming answer. Answers stay far below a lane's window.
+/// Bytes of one piece of a streaming answer. Answers stay far below a lane's window.
 const PIECE: usize = 7;
 
 pub(crate) fn app() -> App {
@@ -94,13 +94,13 @@ impl Drop for Player {
         self.ends.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It has nothing to say that the judge has not seen.
+            // A panic there has made a case fail already.
             let _ = thread.join();
         }
     }
 }
 
-/// What the thread has in hand.
+/// The state of the thread.
 struct Stage {
     lane: Arc<Lane>,
     /// None until a server has the lane.
@@ -115,9 +115,9 @@ struct Open {
     seen: Seen,
     /// None once the answer has begun.
     task: Option<LaneTask>,
-    /// Its handler has the body, or wants none.
+    /// The handler has the body, or does not need it.
     is_ready: bool,
-    /// Not to be answered before.
+    /// The earliest time to answer.
     due: Instant,
 }
 

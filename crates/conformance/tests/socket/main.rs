@@ -1,5 +1,5 @@
-//! Every case over a real socket, against a server in this process: whole, cut in two at
-//! every offset, byte by byte and in uneven pieces.
+//! Every case over a real socket, against a server in this process. It is sent whole, split
+//! in two at every offset, byte by byte and in uneven pieces.
 
 mod apps;
 mod client;
@@ -21,16 +21,16 @@ use reactor_conformance::{Case, Layer, Segments, load, split_points};
 /// Connections open at once: enough to hide the pauses between two pieces.
 const CLIENTS: usize = 32;
 
-/// A case that fails this often is not tried further; each try may cost a timeout.
+/// A case that failed this often is not tried again, since each try may cost a timeout.
 const ENOUGH: usize = 3;
 
-/// So many cases that fail show enough; a server that hangs would cost hours otherwise.
+/// After this many failed cases the run stops. A server that hangs would cost hours.
 const HOPELESS: usize = 60;
 
 /// Runs only the cases whose names contain what this environment variable says.
 const ONLY: &str = "CORPUS_CASE";
 
-/// The kinds of runs share two cores; one after the other they disturb each other least.
+/// The kinds of runs go one after the other, because they would disturb each other.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]

@@ -34,8 +34,8 @@ unseen
 head
 ";
 
-/// The verdict on a server that answers with `answer`, where `DATE` stands for the Date
-/// field, and then closes, or drops the connection with bytes unread.
+/// The verdict on a server that sends `answer`, where `DATE` stands for the Date field. Then
+/// it closes, with `reset` without having read all bytes.
 fn verdict(text: &str, answer: &str, reset: bool) -> Result<(), String> {
     let case = parse_text("proof", text).expect("well-formed").remove(0);
     let answer = answer.replace("DATE", &format!("Date: {}", now()));
@@ -43,7 +43,7 @@ fn verdict(text: &str, answer: &str, reset: bool) -> Result<(), String> {
     let address = listener.local_addr().expect("bound");
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a client");
-        // With one byte read the rest is unread, and closing makes it a reset.
+        // With one byte read the rest is unread, so closing resets the connection.
         let mut buffer = vec![0; if reset { 1 } else { 4096 }];
         thread::sleep(Duration::from_millis(20));
         let _ = stream.read(&mut buffer);
@@ -54,7 +54,7 @@ fn verdict(text: &str, answer: &str, reset: bool) -> Result<(), String> {
     verdict
 }
 
-/// The current time as a server would say it.
+/// The current time as in a Date field.
 fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     String::from_utf8(reactor_proto::response::date(now).to_vec()).expect("ASCII")

@@ -108,7 +108,7 @@ proptest! {
                     }
                 }
                 now += step * MS;
-                // As a thread that is in time: late ones may still go out.
+                // A thread in time takes late requests within the grace period.
                 now = now.min(source.until() + GRACE / 2);
                 if now == source.until() + GRACE / 2 && source.next_due().is_none() {
                     break;

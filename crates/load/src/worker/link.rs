@@ -1,4 +1,4 @@
-//! What happens on one connection: requests out, answers in, ends of all kinds.
+//! One connection: requests out, answers in, and every way it ends.
 
 use std::fmt::Display;
 use std::io;
@@ -11,13 +11,13 @@ use crate::conn::{InFlight, Link};
 use crate::tally::ErrorClass;
 
 impl Worker {
-    /// Gives a connection at most `most` requests, as many as it has room for and
-    /// as are due, and sends them; opens it first where there is none.
+    /// Gives a connection at most `most` requests and sends them: those that are due and that
+    /// it has room for. Opens the connection first if there is none.
     pub(super) fn assign(&mut self, slot: usize, most: usize) {
         let conn = &mut self.conns[slot];
         let room = match conn.link {
             Link::Open(_) => self.shared.plan.pipeline,
-            // The first one opens the connection, the others follow when it is.
+            // The first request opens the connection; the others follow once it is open.
             Link::Closed | Link::Queueing | Link::Connecting(_) => 1,
             Link::Resting => 0,
         };
@@ -99,15 +99,15 @@ impl Worker {
         }
     }
 
-    /// Not tried again before the next sweep: a server that is gone must not keep
-    /// us busy.
+    /// A connection could not be opened. The next attempt comes after the next sweep, so that
+    /// a server that is gone does not keep the thread busy.
     pub(super) fn connect_failed(&mut self, slot: usize, why: &dyn Display) {
         self.tally.refused += 1;
         self.settle(slot, ErrorClass::Connect, why);
         self.conns[slot].close(Link::Resting);
     }
 
-    /// Sends what is to be sent, as far as the socket takes it.
+    /// Sends the unwritten requests, as far as the socket takes them.
     pub(super) fn write(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         let Link::Open(stream) = &conn.link else { return };
@@ -119,7 +119,7 @@ impl Worker {
                     if self.source.is_counted(self.now) {
                         self.tally.bytes_sent += n as u64;
                     }
-                    // The rest goes when the poller says that there is room.
+                    // The rest goes when the poller reports room.
                     if n < next.len() {
                         return;
                     }
@@ -137,8 +137,8 @@ impl Worker {
         }
     }
 
-    /// Reads what is there. `to_the_end` says that the peer has closed: then a
-    /// read that comes up short is not the last one.
+    /// Reads all that has come. `to_the_end` says that the peer has closed; a short read is
+    /// not the last one then.
     pub(super) fn read(&mut self, slot: usize, scratch: &mut [u8], to_the_end: bool) {
         for _ in 0..READS {
             let Link::Open(stream) = &self.conns[slot].link else { return };
@@ -152,7 +152,7 @@ impl Worker {
                     if !self.consume(slot, &scratch[..n]) {
                         return;
                     }
-                    // A read that comes up short has emptied the socket (epoll(7)).
+                    // A short read has emptied the socket (epoll(7)).
                     if n < scratch.len() && !to_the_end {
                         return self.assign(slot, usize::MAX);
                     }
@@ -170,14 +170,14 @@ impl Worker {
         self.again.push(slot);
     }
 
-    /// Takes bytes of answers. Returns whether the connection is still the same.
+    /// Takes bytes of answers. Returns whether the slot still has the same connection.
     fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while !rest.is_empty() {
             let conn = &mut self.conns[slot];
             if conn.in_flight.is_empty() {
-                // No request's fault: a 408 before the server closes an idle
-                // connection, or a body longer than its Content-Length.
+                // No request asked for these bytes. They are a 408 before the server closes an
+                // idle connection, or follow a body longer than its Content-Length.
                 self.tally.unasked += 1;
                 self.lost(slot, ErrorClass::Receive, &"bytes came that answer no request");
                 return false;
@@ -203,8 +203,8 @@ impl Worker {
         true
     }
 
-    /// The answer to a connection's first request is whole. Returns whether the
-    /// connection is still the same.
+    /// The answer to the oldest request of a connection is whole. Returns whether the slot
+    /// still has the same connection.
     fn answered(&mut self, slot: usize, head: ResponseHead) -> bool {
         let conn = &mut self.conns[slot];
         let Some(request) = conn.in_flight.pop_front() else { return true };
@@ -231,7 +231,7 @@ impl Worker {
         if head.keep_alive && self.shared.plan.request.keeps_alive() {
             return true;
         }
-        // The server answers nothing that follows (RFC 9112 §9.6).
+        // The server answers no later request (RFC 9112 §9.6).
         self.in_flight -= conn.in_flight.len();
         for request in conn.in_flight.drain(..) {
             self.source.give_back(request.from);
@@ -247,7 +247,7 @@ impl Worker {
             Ok(Some(head)) => {
                 self.answered(slot, head);
             }
-            // Between two requests it may.
+            // Between two requests a server may close.
             Ok(None) => self.broken(slot, &"the connection was closed before an answer came"),
             Err(error) => self.broken(slot, &error),
         }
@@ -260,8 +260,7 @@ impl Worker {
         }
     }
 
-    /// The connection is of no use any more. Another takes its place when a
-    /// request is there for it.
+    /// The connection is lost. The next request in its place opens another.
     pub(super) fn lost(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
         self.settle(slot, class, why);
         self.conns[slot].close(Link::Closed);
@@ -270,7 +269,7 @@ impl Worker {
         }
     }
 
-    /// Everything that a connection had out has failed.
+    /// All requests of the connection that had no answer have failed.
     fn settle(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
         let conn = &mut self.conns[slot];
         self.in_flight -= conn.in_flight.len();
@@ -278,7 +277,7 @@ impl Worker {
             if self.source.is_counted(request.from) {
                 self.settled += u64::from(!self.source.is_exhausted(self.now));
                 self.tally.error(class, why);
-                // Whoever leaves these out makes a server that hangs look quick.
+                // Without these a server that hangs would look fast.
                 if class == ErrorClass::Timeout {
                     self.tally.latency.saturating_record(self.now.saturating_sub(request.from));
                 }

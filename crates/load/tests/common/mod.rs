@@ -1,4 +1,4 @@
-//! Servers for the load client: real ones, and ones that misbehave.
+//! Servers for the load client, real ones and ones that misbehave.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use reactor_load::{ErrorCounts, Peer, Plan, Report, Request, Run, StartError};
 
-/// A server whose connections are each handled by `serve`, which gets the
-/// connection and how many came before it. It lives as long as the test program.
+/// A server that calls `serve` for each connection, with the connection and how many came
+/// before it. It lives as long as the test program.
 pub(crate) struct Server {
     pub(crate) peer: Peer,
     pub(crate) connections: Arc<AtomicUsize>,
@@ -74,7 +74,7 @@ pub(crate) fn plan(peer: &Peer, requests: u64) -> Plan {
     }
 }
 
-/// The same with a connection for every request.
+/// The same plan with a connection for every request.
 pub(crate) fn without_keep_alive(plan: Plan) -> Plan {
     let request = Request::new("GET", "/", "localhost", &[], b"", false).unwrap();
     Plan { request, ..plan }

@@ -71,7 +71,7 @@ fn a_wildcard_takes_the_rest() {
     finds(&routes, "/assets/a", "/assets/*", &["*=a"]);
     finds(&routes, "/assets/a/b//c/", "/assets/*", &["*=a/b//c/"]);
     finds(&routes, "/assets/a%2fb/%41", "/assets/*", &["*=a/b/A"]);
-    // What the parameter had taken is given back.
+    // The search drops what the parameter had matched.
     finds(&routes, "/assets/svg/logos", "/assets/*", &["*=svg/logos"]);
     assert_eq!(found(&routes, "/assets"), None);
     finds(&table(&["/*"]), "/", "/*", &["*="]);
@@ -260,8 +260,8 @@ fn params_are_reused_without_allocating() {
     assert_eq!((params.len(), params.spans.as_ptr()), (2, place));
 }
 
-/// The rules once more, as slowly and plainly as they can be written: whether
-/// `pattern` matches, and how literal it is segment by segment.
+/// A slow and plain model of the rules: whether `pattern` matches, and how literal each of
+/// its segments is.
 fn rank(pattern: &str, path: &str) -> Option<Vec<u8>> {
     let mut parts = path.strip_prefix('/')?.split('/');
     let mut rank = Vec::new();
