@@ -4,15 +4,13 @@ mod common;
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, bounded, builtin, request, start, tcp_address, until};
+use common::{Client, Hand, bounded, builtin, request, start, tcp_address, until};
 use reactor_server::{
-    AcceptMode, Address, Announce, Config, ConnectionChange, ConnectionEvent, Exchange, Lane,
-    LaneEvent, LaneReplies, LaneReply, LaneTask, Limits, Listen, MaxConnections, Server, Target,
-    Timeouts, Tuning,
+    AcceptMode, Address, Announce, Config, ConnectionChange, ConnectionEvent, Exchange, LaneEvent,
+    LaneReply, Limits, Listen, MaxConnections, Server, Timeouts, Tuning,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,59 +28,20 @@ fn tuning() -> Tuning {
     }
 }
 
-/// A server whose `/lane/*` is answered by the test.
-struct Hand {
-    server: Server,
-    lane: Arc<Lane>,
-    replies: LaneReplies,
+/// A server that announces everything.
+fn hand(change: impl FnOnce(&mut Config)) -> Hand {
+    Hand::new(|config| {
+        config.announce = ALL;
+        change(config);
+    })
 }
 
 impl Hand {
-    fn new(change: impl FnOnce(&mut Config)) -> Self {
-        let lane = Lane::new(64, || {});
-        let mut app = builtin();
-        app.route(None, "/lane/*", Target::Lane(0)).expect("a new route");
-        let mut config = common::config(app);
-        config.lanes = vec![Arc::clone(&lane)];
-        config.announce = ALL;
-        change(&mut config);
-        let server = start(config);
-        let replies = server.lane_replies();
-        Self { server, lane, replies }
-    }
-
-    fn event(&self) -> LaneEvent {
-        let mut event = None;
-        until("an event", || {
-            event = self.lane.pop();
-            event.is_some()
-        });
-        event.expect("until there is one")
-    }
-
     #[track_caller]
     fn connection(&self, change: ConnectionChange) -> Box<ConnectionEvent> {
         let LaneEvent::Connection(event) = self.event() else { panic!("not of a connection") };
         assert_eq!(event.change, change);
         event
-    }
-
-    #[track_caller]
-    fn task(&self) -> LaneTask {
-        let LaneEvent::Request(task) = self.event() else { panic!("no request") };
-        task
-    }
-
-    fn answer(&mut self, mut task: LaneTask, text: &str) {
-        task.response().body(text.as_bytes());
-        task.seal();
-        self.lane.answered(1);
-        self.say(LaneReply::Response(task));
-    }
-
-    fn say(&mut self, reply: LaneReply) {
-        self.replies.push(reply);
-        self.replies.flush(&self.lane);
     }
 }
 
@@ -121,7 +80,7 @@ fn other_limits_and_timeouts_count_for_open_connections_too() {
 fn a_request_must_come_whole_in_time_however_lively() {
     let _bound = bounded(LIMIT);
     let receive = Some(Duration::from_millis(500));
-    let hand = Hand::new(|config| config.timeouts.receive = receive);
+    let hand = hand(|config| config.timeouts.receive = receive);
     let mut client = Client::new(&hand.server);
     hand.connection(ConnectionChange::Opened);
     client.send("POST /lane/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -147,7 +106,7 @@ fn a_request_must_come_whole_in_time_however_lively() {
 fn a_lane_hears_of_connections_in_their_order() {
     let _bound = bounded(LIMIT);
     for accept in MODES {
-        let mut hand = Hand::new(|config| config.accept = accept);
+        let mut hand = hand(|config| config.accept = accept);
         let mut client = Client::new(&hand.server);
         let opened = hand.connection(ConnectionChange::Opened);
         assert!(opened.peer.is_some_and(|peer| peer.ip().is_loopback()));
@@ -165,7 +124,7 @@ fn a_lane_hears_of_connections_in_their_order() {
 #[test]
 fn a_connection_that_was_open_before_is_announced_with_its_next_request() {
     let _bound = bounded(LIMIT);
-    let hand = Hand::new(|config| config.announce = Announce::default());
+    let hand = hand(|config| config.announce = Announce::default());
     let mut client = Client::new(&hand.server);
     assert_eq!(client.get("/").status, 200);
     hand.server.retune(Tuning { announce: ALL, ..tuning() });
@@ -179,7 +138,7 @@ fn a_connection_that_was_open_before_is_announced_with_its_next_request() {
 #[test]
 fn a_lane_ends_connections_at_once_or_behind_their_answers() {
     let _bound = bounded(LIMIT);
-    let mut hand = Hand::new(|_| {});
+    let mut hand = hand(|_| {});
     let mut idle = Client::new(&hand.server);
     let opened = hand.connection(ConnectionChange::Opened);
     hand.say(LaneReply::Cut(opened.connection));
@@ -210,7 +169,7 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
     let mut answered = Client::new(&hand.server);
     let opened = hand.connection_opened();
     answered.send(request("GET", "/lane/a"));
-    let mut task = hand.task_after();
+    let mut task = hand.next_task();
     task.response().body(b"before");
     task.seal();
     hand.replies.push(LaneReply::Response(task));
@@ -230,20 +189,12 @@ impl Hand {
             }
         }
     }
-
-    fn task_after(&self) -> LaneTask {
-        loop {
-            if let LaneEvent::Request(task) = self.event() {
-                return task;
-            }
-        }
-    }
 }
 
 #[test]
 fn what_nothing_happens_on_is_closed_or_told() {
     let _bound = bounded(LIMIT);
-    let hand = Hand::new(|config| config.timeouts.inactive = Some(SHORT));
+    let hand = hand(|config| config.timeouts.inactive = Some(SHORT));
     let mut told = Client::new(&hand.server);
     let opened = hand.connection(ConnectionChange::Opened);
     told.send("GET /lane/a HT");
@@ -266,7 +217,7 @@ fn what_nothing_happens_on_is_closed_or_told() {
 fn the_limit_on_connections_changes_and_tells_whom_it_refuses() {
     let _bound = bounded(LIMIT);
     for accept in MODES {
-        let hand = Hand::new(|config| config.accept = accept);
+        let hand = hand(|config| config.accept = accept);
         let most = MaxConnections { most: 1, silent: true };
         hand.server.retune(Tuning { announce: ALL, max_connections: Some(most), ..tuning() });
         let mut first = Client::new(&hand.server);
@@ -285,7 +236,7 @@ fn the_limit_on_connections_changes_and_tells_whom_it_refuses() {
 #[test]
 fn idle_connections_and_all_can_be_closed_while_it_goes_on() {
     let _bound = bounded(LIMIT);
-    let mut hand = Hand::new(|config| config.announce = Announce::default());
+    let mut hand = hand(|config| config.announce = Announce::default());
     let mut idle = Client::new(&hand.server);
     assert_eq!(idle.get("/").status, 200);
     let mut busy = Client::new(&hand.server);
@@ -323,15 +274,15 @@ fn what_is_bound_first_is_served_later() {
 #[test]
 fn an_inherited_descriptor_is_listened_on_and_stays_open() {
     let _bound = bounded(LIMIT);
-    let door = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let listen = Listen::Inherited(door.as_raw_fd());
+    let inherited = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let listen = Listen::Inherited(inherited.as_raw_fd());
     for accept in MODES {
         let config = Config { listen: listen.clone(), accept, ..common::config(builtin()) };
         let server = start(config);
-        assert_eq!(tcp_address(&server), door.local_addr().expect("it is bound"));
+        assert_eq!(tcp_address(&server), inherited.local_addr().expect("it is bound"));
         assert_eq!(Client::new(&server).get("/").status, 200);
     }
-    assert!(door.local_addr().is_ok(), "it is open");
+    assert!(inherited.local_addr().is_ok(), "it is open");
     for (fd, what) in [(-1, "no such descriptor"), (0, "descriptor 0")] {
         let config = Config { listen: Listen::Inherited(fd), ..common::config(builtin()) };
         let error = Server::start(config).expect_err("it is no socket");

@@ -228,12 +228,12 @@ fn lane_metrics(page: &mut Page, stats: &Stats, lanes: &Lanes) {
         (
             "reactor_lane_queue_wait_seconds",
             "From the hand-over of a request to the turn of the JavaScript thread that takes it.",
-            |pulse| &pulse.queue_wait,
+            |lag| &lag.queue_wait,
         ),
         (
             "reactor_lane_event_loop_lag_seconds",
             "From a wake of a JavaScript thread to the turn that it leads to.",
-            |pulse| &pulse.lag,
+            |lag| &lag.lag,
         ),
     ];
     for (name, help, part) in families {

@@ -1,6 +1,8 @@
 //! A small blocking client, and what the socket tests start their servers
 //! with.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+
+mod hand;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 use reactor_server::{
     Address, App, Config, Inline, Listen, Request, Response, Server, Stats, Target,
 };
+
+pub(crate) use hand::Hand;
 
 /// The longest that any one answer may take; far above what is expected, so
 /// that only a server that hangs meets it.

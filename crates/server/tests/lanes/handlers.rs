@@ -1,8 +1,6 @@
 //! Handlers on a thread that is not the server's: what the JavaScript bridge
 //! stands on.
 
-mod common;
-
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,12 +8,13 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
-use common::{
-    Client, bounded, builtin, post, post_chunked, request, reset, start, until, until_stats,
-};
 use reactor_server::{
     Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
     WINDOW,
+};
+
+use crate::common::{
+    Client, bounded, builtin, post, post_chunked, request, reset, start, until, until_stats,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -58,7 +57,7 @@ impl Laned {
         });
         let mut app = builtin();
         app.route(None, "/lane/*", Target::Lane(7)).expect("a new route");
-        let mut config = common::config(app);
+        let mut config = crate::common::config(app);
         config.limits.body = 1 << 30;
         config.lanes = vec![Arc::clone(&lane)];
         change(&mut config);

@@ -2,21 +2,17 @@
 //! requests may be with them. The test itself plays the lane's thread, so it
 //! decides when a handler answers.
 
-mod common;
-
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{
-    Client, PATIENCE, Random, bounded, builtin, post, post_chunked, request, start, until,
+use reactor_server::{Config, Exchange, LaneEvent, LaneReply, LaneTask, Server, StartError, Stop};
+
+use crate::common::{
+    Client, Hand, PATIENCE, Random, bounded, builtin, post, post_chunked, request, until,
     until_stats,
-};
-use reactor_server::{
-    Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, StartError, Stop,
-    Target,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,66 +22,22 @@ const AMPLE: Duration = Duration::from_secs(1);
 /// For requests that must not be late.
 const LONG: Duration = Duration::from_secs(20);
 
-/// A server whose `/lane/*` is answered by the test.
-struct Hand {
-    server: Server,
-    lane: Arc<Lane>,
-    replies: LaneReplies,
-}
-
 impl Hand {
-    fn new(capacity: usize, change: impl FnOnce(&mut Config)) -> Self {
-        // The test looks by itself.
-        let lane = Lane::new(capacity, || {});
-        let mut app = builtin();
-        app.route(None, "/lane/*", Target::Lane(0)).expect("a new route");
-        let mut config = common::config(app);
-        config.lanes = vec![Arc::clone(&lane)];
-        change(&mut config);
-        let server = start(config);
-        let replies = server.lane_replies();
-        Self { server, lane, replies }
-    }
-
     fn with_timeout(timeout: Duration) -> Self {
-        Self::new(64, |config| config.request_timeout = Some(timeout))
+        Self::new(|config| config.request_timeout = Some(timeout))
     }
 
     fn with_most(most: usize) -> Self {
-        Self::new(64, |config| config.max_in_flight = Some(most))
+        Self::new(|config| config.max_in_flight = Some(most))
     }
 
     /// A connection's first requests go to handlers two at a time, because nobody knows
     /// how large their answers are. A small one lets more follow.
     fn widen(&mut self, client: &mut Client) {
         client.send(request("GET", "/lane/small"));
-        let task = self.task();
+        let task = self.next_task();
         self.answer(task, "small");
         assert_eq!(client.reply().text(), "small");
-    }
-
-    fn client(&self) -> Client {
-        Client::new(&self.server)
-    }
-
-    #[track_caller]
-    fn event(&self) -> LaneEvent {
-        let mut event = None;
-        until("an event", || {
-            event = self.lane.pop();
-            event.is_some()
-        });
-        event.expect("until there is one")
-    }
-
-    /// The next request, whatever comes before it.
-    #[track_caller]
-    fn task(&self) -> LaneTask {
-        loop {
-            if let LaneEvent::Request(task) = self.event() {
-                return task;
-            }
-        }
     }
 
     /// The next event must say that a request was answered in its place.
@@ -99,27 +51,7 @@ impl Hand {
         }
         // What a lane's thread does then.
         self.lane.answered(1);
-        self.reply(LaneReply::Response(task));
-    }
-
-    fn reply(&mut self, reply: LaneReply) {
-        self.replies.push(reply);
-        self.replies.flush(&self.lane);
-    }
-
-    fn answer(&mut self, mut task: LaneTask, text: &str) {
-        task.response().body(text);
-        task.seal();
-        self.lane.answered(1);
-        self.reply(LaneReply::Response(task));
-    }
-
-    /// Begins a streaming response.
-    fn begin(&mut self, mut task: LaneTask, text: &str) {
-        task.response().stream(None);
-        task.response().body(text);
-        task.seal();
-        self.reply(LaneReply::Response(task));
+        self.say(LaneReply::Response(task));
     }
 }
 
@@ -128,13 +60,13 @@ fn path(task: &LaneTask) -> String {
 }
 
 #[track_caller]
-fn is_late(reply: &common::Reply) {
+fn is_late(reply: &crate::common::Reply) {
     assert_eq!(reply.status, 503, "{}", reply.head);
     assert_eq!(reply.field("retry-after"), None);
 }
 
 #[track_caller]
-fn is_refused(reply: &common::Reply) {
+fn is_refused(reply: &crate::common::Reply) {
     assert_eq!(reply.status, 503, "{}", reply.head);
     assert_eq!(reply.field("retry-after"), Some("1"));
 }
@@ -154,7 +86,7 @@ fn the_loop_answers_for_a_handler_that_is_stuck() {
     let stats = hand.server.stats().handlers;
     assert_eq!((stats.given, stats.in_flight, stats.timed_out), (1, 1, 1));
 
-    let task = hand.task();
+    let task = hand.next_task();
     assert!(task.is_late(Instant::now()));
     hand.timed_out(task);
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
@@ -167,19 +99,19 @@ fn a_late_answer_reaches_nobody() {
     let mut client = hand.client();
     for streams in [false, true] {
         is_late(&client.get("/lane/first"));
-        let late = hand.task();
+        let late = hand.next_task();
         assert_eq!(path(&late), "/lane/first");
         let LaneEvent::TimedOut(exchange) = hand.event() else { panic!("it is told so") };
         client.send(request("GET", "/lane/second"));
-        let next = hand.task();
+        let next = hand.next_task();
         assert_eq!(path(&next), "/lane/second");
         if streams {
-            hand.begin(late, "late");
-            hand.reply(LaneReply::Chunk(exchange, b"later".to_vec()));
-            hand.reply(LaneReply::Pull(exchange, 5));
-            hand.reply(LaneReply::End(exchange));
+            hand.begin(late, None, "late");
+            hand.say(LaneReply::Chunk(exchange, b"later".to_vec()));
+            hand.say(LaneReply::Pull(exchange, 5));
+            hand.say(LaneReply::End(exchange));
             // One that failed must not take the connection along either.
-            hand.reply(LaneReply::Abort(exchange));
+            hand.say(LaneReply::Abort(exchange));
         } else {
             hand.answer(late, "late");
         }
@@ -200,9 +132,9 @@ fn answers_behind_a_late_one_keep_their_order() {
         .map(|p| request("GET", p))
         .concat();
     client.send(all);
-    let first = hand.task();
-    let second = hand.task();
-    let third = hand.task();
+    let first = hand.next_task();
+    let second = hand.next_task();
+    let third = hand.next_task();
     hand.answer(second, "in time");
     is_late(&client.reply());
     assert_eq!(client.reply().text(), "inline");
@@ -220,10 +152,10 @@ fn a_response_that_has_begun_may_take_its_time() {
     let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     client.send(request("GET", "/lane/stream") + &request("GET", "/lane/behind"));
-    let stream = hand.task();
+    let stream = hand.next_task();
     let exchange = stream.exchange();
-    hand.begin(stream, "begun,");
-    let behind = hand.task();
+    hand.begin(stream, None, "begun,");
+    let behind = hand.next_task();
     // The one behind is late meanwhile, and waits for its turn.
     loop {
         match hand.event() {
@@ -236,9 +168,9 @@ fn a_response_that_has_begun_may_take_its_time() {
         }
     }
     thread::sleep(SHORT);
-    hand.reply(LaneReply::Chunk(exchange, b" done".to_vec()));
+    hand.say(LaneReply::Chunk(exchange, b" done".to_vec()));
     hand.lane.answered(1);
-    hand.reply(LaneReply::End(exchange));
+    hand.say(LaneReply::End(exchange));
     let reply = client.reply();
     assert_eq!((reply.status, reply.text().as_str()), (200, "begun, done"));
     is_late(&client.reply());
@@ -283,7 +215,7 @@ fn an_upload_under_way_ends_with_the_connection() {
     {
         let mut client = hand.client();
         client.send(format!("POST /lane/upload HTTP/1.1\r\nHost: a\r\n{head}"));
-        let task = hand.task();
+        let task = hand.next_task();
         assert!(task.body_streams());
         let reply = client.reply();
         is_late(&reply);
@@ -318,7 +250,7 @@ fn a_small_body_that_comes_slowly_is_not_the_handlers_time() {
     client.send("POST /lane/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n01");
     thread::sleep(AMPLE + SHORT);
     client.send("23");
-    let task = hand.task();
+    let task = hand.next_task();
     assert_eq!(task.request().body(), b"0123");
     hand.answer(task, "all there");
     assert_eq!(client.reply().text(), "all there");
@@ -330,7 +262,7 @@ fn a_client_that_has_gone_is_not_answered() {
     let mut hand = Hand::with_timeout(AMPLE);
     let mut client = hand.client();
     client.send(request("GET", "/lane/gone"));
-    let task = hand.task();
+    let task = hand.next_task();
     // With an answer to read, so that its end is a reset.
     client.send(request("GET", "/inline"));
     drop(client);
@@ -345,14 +277,14 @@ fn a_client_that_has_gone_is_not_answered() {
         }
     }
     hand.lane.answered(1);
-    hand.reply(LaneReply::Response(task));
+    hand.say(LaneReply::Response(task));
     until_stats(&hand.server, "the connection closed", |stats| {
         stats.connections.open == 0 && stats.handlers.in_flight == 0
     });
     // A connection in the same slot has none of its deadlines.
     let mut next = hand.client();
     next.send(request("GET", "/lane/next"));
-    let task = hand.task();
+    let task = hand.next_task();
     hand.answer(task, "next");
     assert_eq!(next.reply().text(), "next");
     thread::sleep(AMPLE + SHORT);
@@ -365,7 +297,7 @@ fn a_reset_ends_the_wait() {
     let hand = Hand::with_timeout(LONG);
     let mut client = hand.client();
     client.send(request("GET", "/inline") + &request("GET", "/lane/gone"));
-    let task = hand.task();
+    let task = hand.next_task();
     // The answer to the first is unread: closing resets.
     until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
     drop(client);
@@ -378,14 +310,14 @@ fn a_reset_ends_the_wait() {
 fn a_connection_in_the_place_of_another_has_its_own_time() {
     const TIME: Duration = Duration::from_millis(1_500);
     let _bounded = bounded(LIMIT);
-    let hand = Hand::new(64, |config| {
+    let hand = Hand::new(|config| {
         config.io_threads = 1;
         config.request_timeout = Some(TIME);
     });
     let both = request("GET", "/inline") + &request("GET", "/lane/held");
     let mut first = hand.client();
     first.send(&both);
-    let _task = hand.task();
+    let _task = hand.next_task();
     until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
     // With something unread, so that it is a reset.
     drop(first);
@@ -407,12 +339,12 @@ fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
     let mut client = hand.client();
     for _ in 0..5 {
         client.send(request("GET", "/lane/behind"));
-        let task = hand.task();
+        let task = hand.next_task();
         assert!(task.has_deadline());
         until("its time to be over", || task.is_late(Instant::now()));
         // The wheel may not have come round yet: whoever is first answers.
         hand.lane.answered(1);
-        hand.reply(LaneReply::Late(task));
+        hand.say(LaneReply::Late(task));
         is_late(&client.reply());
         assert_eq!(client.get("/inline").text(), "inline");
     }
@@ -423,7 +355,7 @@ fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
 #[test]
 fn connections_that_a_full_lane_holds_back_are_answered_too() {
     let _bounded = bounded(LIMIT);
-    let hand = Hand::new(1, |config| {
+    let hand = Hand::with_room(1, |config| {
         config.io_threads = 1;
         config.request_timeout = Some(SHORT);
     });
@@ -450,13 +382,13 @@ fn connections_that_a_full_lane_holds_back_are_answered_too() {
 #[test]
 fn a_stop_waits_no_longer_than_the_handler_has() {
     let _bounded = bounded(LIMIT);
-    let hand = Hand::new(64, |config| {
+    let hand = Hand::new(|config| {
         config.request_timeout = Some(Duration::from_millis(500));
         config.timeouts.drain = LONG;
     });
     let mut client = hand.client();
     client.send(request("GET", "/lane/last"));
-    let _task = hand.task();
+    let _task = hand.next_task();
     hand.server.stop(Stop::Drain);
     let reply = client.reply();
     is_late(&reply);
@@ -468,10 +400,10 @@ fn a_stop_waits_no_longer_than_the_handler_has() {
 #[test]
 fn without_the_limit_a_handler_may_take_any_time() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(64, |_| {});
+    let mut hand = Hand::new(|_| {});
     let mut client = hand.client();
     client.send(request("GET", "/lane/slow"));
-    let task = hand.task();
+    let task = hand.next_task();
     assert!(!task.has_deadline());
     thread::sleep(2 * SHORT);
     hand.answer(task, "slow");
@@ -481,7 +413,7 @@ fn without_the_limit_a_handler_may_take_any_time() {
 #[test]
 fn exactly_as_many_as_may_be_are_at_handlers() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(64, |config| {
+    let mut hand = Hand::new(|config| {
         config.io_threads = 3;
         config.max_in_flight = Some(4);
     });
@@ -489,7 +421,7 @@ fn exactly_as_many_as_may_be_are_at_handlers() {
     let mut tasks = Vec::new();
     for client in &mut clients {
         client.send(request("GET", "/lane/held"));
-        tasks.push(hand.task());
+        tasks.push(hand.next_task());
     }
     let mut surplus: Vec<Client> = (0..4).map(|_| hand.client()).collect();
     for client in &mut surplus {
@@ -512,7 +444,7 @@ fn exactly_as_many_as_may_be_are_at_handlers() {
     hand.answer(task, "held");
     assert_eq!(clients[3].reply().text(), "held");
     surplus[0].send(request("GET", "/lane/now"));
-    let task = hand.task();
+    let task = hand.next_task();
     hand.answer(task, "now");
     assert_eq!(surplus[0].reply().text(), "now");
 }
@@ -524,7 +456,7 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
     let mut client = hand.client();
     hand.widen(&mut client);
     client.send(["/lane/1", "/lane/2", "/lane/3", "/inline"].map(|p| request("GET", p)).concat());
-    let (first, second) = (hand.task(), hand.task());
+    let (first, second) = (hand.next_task(), hand.next_task());
     hand.answer(second, "2");
     hand.answer(first, "1");
     assert_eq!(client.reply().text(), "1");
@@ -534,7 +466,7 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
 
     // The lane hears nothing of what it was not given.
     client.send(["/lane/1", "/lane/2", "/lane/3"].map(|p| request("GET", p)).concat());
-    let (first, second) = (hand.task(), hand.task());
+    let (first, second) = (hand.next_task(), hand.next_task());
     client.stream.shutdown(std::net::Shutdown::Write).expect("half a close");
     for task in [&first, &second] {
         let LaneEvent::HalfClosed(which) = hand.event() else { panic!("it is told so") };
@@ -555,7 +487,7 @@ fn a_large_upload_too_many_is_not_read() {
     let mut hand = Hand::with_most(1);
     let mut holder = hand.client();
     holder.send(request("GET", "/lane/held"));
-    let task = hand.task();
+    let task = hand.next_task();
     for body in [
         &b"POST /lane/u HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n0123"[..],
         b"POST /lane/u HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n",
@@ -590,25 +522,25 @@ fn a_streaming_response_keeps_its_place_to_its_end() {
     let mut client = hand.client();
     let mut other = hand.client();
     client.send(request("GET", "/lane/stream"));
-    let task = hand.task();
+    let task = hand.next_task();
     let exchange = task.exchange();
-    hand.begin(task, "begun");
+    hand.begin(task, None, "begun");
     until_stats(&hand.server, "the head to leave", |stats| stats.requests.success == 1);
     is_refused(&other.get("/lane/other"));
     hand.lane.answered(1);
-    hand.reply(LaneReply::End(exchange));
+    hand.say(LaneReply::End(exchange));
     assert_eq!(client.reply().text(), "begun");
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
 
     // And to the end of its client.
     other.send(request("GET", "/lane/stream"));
-    let task = hand.task();
-    hand.begin(task, "begun");
+    let task = hand.next_task();
+    hand.begin(task, None, "begun");
     until_stats(&hand.server, "the head to leave", |stats| stats.requests.success == 2);
     drop(other);
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
     client.send(request("GET", "/lane/next"));
-    let task = hand.task();
+    let task = hand.next_task();
     hand.answer(task, "next");
     assert_eq!(client.reply().text(), "next");
 }
@@ -619,7 +551,7 @@ fn a_request_without_a_lane_takes_no_place() {
     let hand = Hand::with_most(1);
     let mut client = hand.client();
     client.send(request("GET", "/lane/held"));
-    let task = hand.task();
+    let task = hand.next_task();
     hand.server.set_lanes(&[None]);
     is_refused(&client.reply());
     // Its thread gives it back as it goes.
@@ -636,12 +568,12 @@ fn a_request_without_a_lane_takes_no_place() {
 fn never_more_than_may_be_however_many_loops_ask() {
     let _bounded = bounded(Duration::from_secs(60));
     const MOST: usize = 3;
-    let mut hand = Hand::new(64, |config| {
+    let mut hand = Hand::new(|config| {
         config.io_threads = 4;
         config.max_in_flight = Some(MOST);
         config.request_timeout = Some(LONG);
     });
-    let address = common::tcp_address(&hand.server);
+    let address = crate::common::tcp_address(&hand.server);
     let done = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..8)
         .map(|_| {
@@ -697,7 +629,7 @@ fn never_more_than_may_be_however_many_loops_ask() {
 #[test]
 fn the_number_has_a_range() {
     for most in [0, 1_000_001] {
-        let config = Config { max_in_flight: Some(most), ..common::config(builtin()) };
+        let config = Config { max_in_flight: Some(most), ..crate::common::config(builtin()) };
         let Err(StartError::Config(error)) = Server::start(config) else {
             panic!("{most} is taken")
         };
@@ -711,7 +643,7 @@ fn nothing_follows_a_late_answer_that_closes() {
     let mut hand = Hand::with_timeout(SHORT);
     let mut client = hand.client();
     client.send("GET /lane/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let task = hand.task();
+    let task = hand.next_task();
     let mut all = String::new();
     client.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     client.stream.read_to_string(&mut all).expect("the end of the stream");
@@ -731,11 +663,11 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
     const CLIENTS: u64 = 6;
     const BURSTS: usize = 12;
     let _bounded = bounded(Duration::from_secs(90));
-    let mut hand = Hand::new(16, |config| {
+    let mut hand = Hand::with_room(16, |config| {
         config.request_timeout = Some(Duration::from_millis(200));
         config.max_in_flight = Some(40);
     });
-    let address = common::tcp_address(&hand.server);
+    let address = crate::common::tcp_address(&hand.server);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             thread::spawn(move || {
@@ -777,7 +709,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
         match hand.lane.pop() {
             Some(LaneEvent::Request(task)) if task.is_late(now) => {
                 hand.lane.answered(1);
-                hand.reply(LaneReply::Late(task));
+                hand.say(LaneReply::Late(task));
             }
             Some(LaneEvent::Request(task)) => {
                 let delay = Duration::from_millis(random.below(400) as u64);
@@ -798,14 +730,14 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
                 Work::Whole(task) => {
                     let id = path(&task)["/lane/".len()..].to_owned();
                     let exchange = task.exchange();
-                    hand.begin(task, &id[..2]);
+                    hand.begin(task, None, &id[..2]);
                     let delay = Duration::from_millis(random.below(100) as u64);
                     open.push((now + delay, Work::Rest(exchange, id[2..].to_owned())));
                 }
                 Work::Rest(exchange, rest) => {
-                    hand.reply(LaneReply::Chunk(exchange, rest.into_bytes()));
+                    hand.say(LaneReply::Chunk(exchange, rest.into_bytes()));
                     hand.lane.answered(1);
-                    hand.reply(LaneReply::End(exchange));
+                    hand.say(LaneReply::End(exchange));
                 }
             }
         }

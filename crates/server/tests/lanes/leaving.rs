@@ -1,98 +1,39 @@
 //! Responses that break off and clients that leave: what the one still gets, and
 //! when the place of the other is free. The test plays the lane's thread.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Client, bounded, builtin, reset, start, until, until_stats};
 use reactor_server::{
-    Address, Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Listen, Server,
-    Stop, Target, Timeouts,
+    Address, Config, Exchange, LaneEvent, LaneReply, LaneTask, Listen, Stop, Timeouts,
 };
+
+use crate::common::{Client, Hand, bounded, reset, until, until_stats};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long a client that has sent its last byte is kept where a test waits for that.
 const SHORT: Duration = Duration::from_millis(200);
 
-/// A server whose `/lane/*` is answered by the test.
-struct Hand {
-    server: Server,
-    lane: Arc<Lane>,
-    replies: LaneReplies,
+/// A server that counts the requests at handlers.
+fn hand(change: impl FnOnce(&mut Config)) -> Hand {
+    hand_with_room(64, change)
+}
+
+fn hand_with_room(capacity: usize, change: impl FnOnce(&mut Config)) -> Hand {
+    Hand::with_room(capacity, |config| {
+        config.max_in_flight = Some(100);
+        change(config);
+    })
+}
+
+/// One whose clients have little time after their last byte.
+fn brief() -> Hand {
+    hand(|config| config.timeouts.write = SHORT)
 }
 
 impl Hand {
-    fn new(change: impl FnOnce(&mut Config)) -> Self {
-        Self::with_room(64, change)
-    }
-
-    fn with_room(capacity: usize, change: impl FnOnce(&mut Config)) -> Self {
-        let lane = Lane::new(capacity, || {});
-        let mut app = builtin();
-        app.route(None, "/lane/*", Target::Lane(0)).expect("a new route");
-        let mut config = common::config(app);
-        config.max_in_flight = Some(100);
-        config.lanes = vec![Arc::clone(&lane)];
-        change(&mut config);
-        let server = start(config);
-        let replies = server.lane_replies();
-        Self { server, lane, replies }
-    }
-
-    /// One whose clients have little time after their last byte.
-    fn brief() -> Self {
-        Self::new(|config| config.timeouts.write = SHORT)
-    }
-
-    fn client(&self) -> Client {
-        Client::new(&self.server)
-    }
-
-    #[track_caller]
-    fn event(&self) -> LaneEvent {
-        let mut event = None;
-        until("an event", || {
-            event = self.lane.pop();
-            event.is_some()
-        });
-        event.expect("until there is one")
-    }
-
-    #[track_caller]
-    fn task(&self) -> LaneTask {
-        match self.event() {
-            LaneEvent::Request(task) => task,
-            _ => panic!("another event than a request"),
-        }
-    }
-
-    fn say(&mut self, reply: LaneReply) {
-        self.replies.push(reply);
-        self.replies.flush(&self.lane);
-    }
-
-    fn answer(&mut self, mut task: LaneTask, text: &str) {
-        task.response().body(text);
-        task.seal();
-        self.lane.answered(1);
-        self.say(LaneReply::Response(task));
-    }
-
-    /// Begins a streaming response.
-    fn begin(&mut self, mut task: LaneTask, length: Option<u64>, text: &str) -> Exchange {
-        let exchange = task.exchange();
-        task.response().stream(length);
-        task.response().body(text);
-        task.seal();
-        self.say(LaneReply::Response(task));
-        exchange
-    }
-
     fn chunk(&mut self, exchange: Exchange, text: &str) {
         self.say(LaneReply::Chunk(exchange, text.into()));
     }
@@ -148,7 +89,7 @@ const KEPT: &str = "GET /lane/a HTTP/1.1\r\nHost: a\r\n\r\n";
 fn what_came_before_a_response_broke_off_is_sent() {
     let _bounded = bounded(LIMIT);
     for io_threads in [1, 4] {
-        let mut hand = Hand::new(|config| config.io_threads = io_threads);
+        let mut hand = hand(|config| config.io_threads = io_threads);
         for (head, length, body) in [
             (KEPT, None, "\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n"),
             (KEPT, Some(100), "Content-Length: 100\r\n"),
@@ -182,7 +123,7 @@ fn what_came_before_a_response_broke_off_is_sent() {
 #[test]
 fn not_even_a_head_without_a_body_is_lost() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(|_| {});
+    let mut hand = hand(|_| {});
     for head in [KEPT, LAST, OLD] {
         let mut client = hand.client();
         client.send(head);
@@ -197,7 +138,7 @@ fn not_even_a_head_without_a_body_is_lost() {
 #[test]
 fn a_client_that_is_slow_gets_all_that_came_before_the_cut() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(|_| {});
+    let mut hand = hand(|_| {});
     for head in [KEPT, OLD] {
         let mut client = hand.client();
         client.send(head);
@@ -224,7 +165,7 @@ fn a_client_that_is_slow_gets_all_that_came_before_the_cut() {
 #[test]
 fn a_response_that_breaks_off_before_its_turn_takes_none_along() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(|_| {});
+    let mut hand = hand(|_| {});
     for first_streams in [false, true] {
         let mut client = hand.client();
         // After a small answer more than two at a time go to handlers.
@@ -255,7 +196,7 @@ fn a_response_that_breaks_off_before_its_turn_takes_none_along() {
 #[test]
 fn a_request_given_back_unanswered_ends_the_connection_in_its_turn() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::new(|_| {});
+    let mut hand = hand(|_| {});
     let mut client = hand.client();
     let post = "POST /lane/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
     client.send([KEPT, post].concat());
@@ -277,7 +218,7 @@ fn a_client_that_leaves_is_noticed_whatever_it_said_of_the_connection() {
         "POST /lane/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345";
     let junk = format!("{LAST}{}", "x".repeat(100_000));
     for input in [KEPT, LAST, OLD, UPGRADE, upload, &junk] {
-        let mut hand = Hand::brief();
+        let mut hand = brief();
         let mut client = hand.client();
         client.send(input);
         let task = hand.task();
@@ -292,7 +233,7 @@ fn a_client_that_leaves_a_unix_socket_is_noticed() {
     let path = std::env::temp_dir().join(format!("reactor-leaving-{}", std::process::id()));
     for input in [KEPT, LAST, OLD] {
         for half in [false, true] {
-            let mut hand = Hand::new(|config| {
+            let mut hand = hand(|config| {
                 config.timeouts.write = SHORT;
                 config.listen = Listen::Unix(path.clone());
             });
@@ -313,7 +254,7 @@ fn a_client_that_leaves_a_unix_socket_is_noticed() {
 #[test]
 fn a_client_that_leaves_behind_others_of_its_requests_is_noticed() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::brief();
+    let mut hand = brief();
     let mut client = hand.client();
     client.send([KEPT, LAST].concat());
     let tasks = [hand.task(), hand.task()];
@@ -334,7 +275,7 @@ fn a_client_that_leaves_behind_others_of_its_requests_is_noticed() {
 #[test]
 fn a_client_that_leaves_while_its_lane_is_full_is_let_go() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::with_room(1, |config| {
+    let mut hand = hand_with_room(1, |config| {
         config.timeouts.write = SHORT;
         config.io_threads = 1;
     });
@@ -354,7 +295,7 @@ fn a_client_that_leaves_while_its_lane_is_full_is_let_go() {
 #[test]
 fn a_client_that_leaves_while_nobody_takes_its_upload_is_noticed() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::brief();
+    let mut hand = brief();
     let mut client = hand.client();
     client.send("POST /lane/up HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n");
     client.send(vec![b'x'; 600_000]);
@@ -378,7 +319,7 @@ fn a_client_that_leaves_while_nobody_takes_its_upload_is_noticed() {
 fn a_reset_frees_all_at_once() {
     let _bounded = bounded(LIMIT);
     for input in [KEPT, LAST, OLD] {
-        let mut hand = Hand::new(|config| config.timeouts.write = Duration::from_secs(600));
+        let mut hand = hand(|config| config.timeouts.write = Duration::from_secs(600));
         let mut client = hand.client();
         client.send(input);
         let task = hand.task();
@@ -391,8 +332,8 @@ fn a_reset_frees_all_at_once() {
 fn a_client_that_half_closes_is_answered() {
     let _bounded = bounded(LIMIT);
     // Of the second that it has, a machine that is busy leaves most.
-    common::one_of_five(|| {
-        let mut hand = Hand::new(|_| {});
+    crate::common::one_of_five(|| {
+        let mut hand = hand(|_| {});
         for input in [KEPT, LAST, OLD] {
             let mut client = hand.client();
             client.send(input);
@@ -413,8 +354,8 @@ fn a_client_that_half_closes_is_answered() {
 #[test]
 fn a_download_to_a_client_that_half_closed_goes_on_while_it_gets_on() {
     let _bounded = bounded(LIMIT);
-    common::one_of_five(|| {
-        let mut hand = Hand::brief();
+    crate::common::one_of_five(|| {
+        let mut hand = brief();
         let mut client = hand.client();
         client.send(OLD);
         client.stream.shutdown(Shutdown::Write).expect("a live socket");
@@ -436,7 +377,7 @@ fn a_download_to_a_client_that_half_closed_goes_on_while_it_gets_on() {
 #[test]
 fn a_stream_that_gives_nothing_to_a_client_that_left_ends() {
     let _bounded = bounded(LIMIT);
-    let mut hand = Hand::brief();
+    let mut hand = brief();
     let mut client = hand.client();
     client.send(KEPT);
     let task = hand.task();
@@ -457,7 +398,7 @@ fn a_stream_that_gives_nothing_to_a_client_that_left_ends() {
 #[test]
 fn stopping_does_not_wait_for_those_who_have_left() {
     let _bounded = bounded(LIMIT);
-    let hand = Hand::new(|config| {
+    let hand = hand(|config| {
         config.timeouts = Timeouts { drain: LIMIT, ..Timeouts::default() };
     });
     let mut client: Client<TcpStream> = hand.client();

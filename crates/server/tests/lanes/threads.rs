@@ -1,16 +1,15 @@
 //! The death of a lane's thread, and its replacement: what becomes of requests in
 //! every state. The test itself is the thread: it takes events when it likes.
 
-mod common;
-
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Client, bounded, builtin, post, request, start, until, until_stats};
 use reactor_server::{
     App, Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
 };
+
+use crate::common::{Client, bounded, builtin, post, request, start, until, until_stats};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -24,7 +23,7 @@ struct Laned {
 impl Laned {
     fn new(lanes: usize, change: impl FnOnce(&mut Config)) -> Self {
         let lanes: Vec<_> = (0..lanes).map(|_| Lane::new(64, || {})).collect();
-        let mut config = common::config(app(7));
+        let mut config = crate::common::config(app(7));
         config.io_threads = 1;
         config.limits.body = 1 << 30;
         config.max_in_flight = Some(1000);
