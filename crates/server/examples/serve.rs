@@ -4,11 +4,10 @@
 //! [--unix PATH] [--inline] [--max-connections N] [--queue N] [--no-sigint]
 //! [--drain MS] [--access-log FILE] [--leak BYTES]`
 //!
-//! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered
-//! response; `--inline` makes `/` pre-rendered as well. SIGINT and SIGTERM
-//! drain, a second one forces. `--no-sigint` leaves SIGINT as it is: a debugger
-//! gets no Ctrl-C that the program waits for itself. `--leak` loses memory, to
-//! see that a memory check finds it.
+//! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered response. `--inline` makes
+//! `/` pre-rendered as well. SIGINT and SIGTERM drain, a second one forces. `--no-sigint` leaves
+//! SIGINT alone, so that Ctrl-C reaches a debugger. `--leak` loses memory, to see that a memory
+//! check finds it.
 #![allow(clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
@@ -90,7 +89,7 @@ fn config() -> Result<Config, String> {
                 config.timeouts.drain = Duration::from_millis(number(&arg, &value)?);
             }
             "--leak" => {
-                // Else the compiler leaves out what nobody uses.
+                // Otherwise the compiler leaves out what is not used.
                 std::mem::forget(std::hint::black_box(vec![0_u8; number(&arg, &value)?]));
             }
             "--unix" => unix = Some(value),

@@ -1,12 +1,12 @@
-//! Makes broken copies of the protocols out of their sources, one line
-//! changed in each, for the tests that must fail on them.
+//! Makes broken copies of the protocols from their sources, for the tests that must fail on them.
+//! Each copy has one line changed.
 
 use std::path::Path;
 use std::{env, fs};
 
 const FENCE: &str = "        fence(Ordering::SeqCst);\n";
 
-/// Name, source, the line, which occurrence of it, what stands there instead.
+/// Name, source, the text to replace, which occurrence of it, the new text.
 const MUTANTS: [(&str, &str, &str, usize, &str); 9] = [
     ("wake_flag_sleeper_unfenced", "event_loop/wake_flag.rs", FENCE, 0, ""),
     ("wake_flag_producer_unfenced", "event_loop/wake_flag.rs", FENCE, 1, ""),

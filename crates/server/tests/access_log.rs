@@ -20,7 +20,7 @@ use reactor_server::{
 };
 use serde_json::Value;
 
-/// A path of the test's own, removed in the end.
+/// A path of the test's own; the file is removed at the end.
 struct TempPath(PathBuf);
 
 impl TempPath {
@@ -42,7 +42,7 @@ fn logging(app: App, path: &Path) -> Config {
     Config { access_log: Some(AccessLog { target, format: LogFormat::Json }), ..config(app) }
 }
 
-/// Stops the server, which writes what is left, and reads its log.
+/// Stops the server, so that the log is complete, and reads its log.
 fn stopped(server: &Server, path: &Path) -> Vec<Value> {
     server.stop(Stop::Drain);
     server.wait();
@@ -84,7 +84,7 @@ fn every_answer_has_its_line() {
     client.send(post("/echo", b"abc"));
     client.reply();
     expected.push((Some("POST"), Some("/echo"), 200, 3));
-    // The answer is chunked too: 3, abc, 0, each with line ends.
+    // The answer is chunked too: `3`, `abc`, `0`, each with its line ends.
     client.send(post_chunked("/echo", b"abc", 2));
     client.reply();
     expected.push((Some("POST"), Some("/echo"), 200, 13));
@@ -157,7 +157,7 @@ fn what_is_refused_has_its_line() {
     let logged = log.iter().map(|line| {
         (line["status"].as_u64().unwrap(), line["input"].as_str(), line["target"].as_str())
     });
-    // Each has a connection of its own, so the loops may finish in any order.
+    // Each request has a connection of its own, so the loops may finish them in any order.
     let mut logged: Vec<_> = logged.collect();
     logged.sort_by_key(|line| expected.iter().position(|expected| expected == line));
     assert_eq!(logged, expected);
@@ -280,7 +280,7 @@ fn after_a_rename_it_goes_on_in_a_new_file() {
     until("the first line", || !lines(&path.0).is_empty());
     fs::rename(&path.0, &old.0).expect("renamed");
     server.reopen_log().expect("reopened");
-    // The writer may be about to write into the old file still.
+    // The writer may still be about to write into the old file.
     let mut sent = vec!["/before".to_owned()];
     until("a line in the new file", || {
         sent.push(format!("/after/{}", sent.len()));
@@ -290,7 +290,7 @@ fn after_a_rename_it_goes_on_in_a_new_file() {
     let new = stopped(&server, &path.0);
     let old = lines(&old.0);
     assert!(!old.is_empty() && !new.is_empty());
-    // Each in one of the two, in its order.
+    // Each record is in one of the two files, in the order of requests.
     let logged = old.iter().chain(&new).map(|line| line["target"].as_str().expect("one"));
     assert_eq!(logged.collect::<Vec<_>>(), sent);
 }
@@ -326,14 +326,14 @@ fn a_full_disk_costs_records_and_nothing_else() {
     assert!(log.errors >= 3);
 }
 
-/// A pipe that nobody reads holds the writer up. Requests are answered all the
-/// same; what is lost is counted, and told once the pipe is read.
+/// A pipe that nobody reads holds the writer up. The server answers requests all the same. It
+/// counts the records that are lost, and tells how many once the pipe is read.
 #[test]
 fn a_blocked_writer_costs_records_and_no_request() {
     let _bounded = bounded(Duration::from_secs(120));
     let path = TempPath::new("pipe");
     mkfifo(&path.0, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe");
-    // Not blocking, or it would wait for a writer.
+    // Non-blocking, or opening would wait for a writer.
     let pipe = File::options()
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK)
@@ -353,7 +353,7 @@ fn a_blocked_writer_costs_records_and_no_request() {
         requests += 50;
         assert!(requests < 50_000, "nothing is lost: the queue has no end");
     }
-    // 4 MiB of waiting records at most, and what the pipe and the writer hold.
+    // At most 4 MiB of records wait, besides what the pipe and the writer hold.
     assert!(requests > 1_000, "lost after {requests}");
 
     let mut seen = Seen { pipe, begun: Vec::new(), written: 0, told: 0 };
@@ -362,8 +362,8 @@ fn a_blocked_writer_costs_records_and_no_request() {
         seen.told > 0
     });
     assert_eq!(client.get("/last").status, 404);
-    // The loop hands records over after it has sent the answers, so some may be
-    // told to be lost later than others.
+    // The loop hands records over after it has sent the answers. So some may be told to be lost
+    // later than others.
     until("every request to be written or told", || {
         seen.read();
         seen.written + seen.told > requests
@@ -372,14 +372,14 @@ fn a_blocked_writer_costs_records_and_no_request() {
     until("the statistics", || (log().written, log().lost) == (seen.written, seen.told));
 }
 
-/// What has come out of a pipe.
+/// What was read from the pipe.
 struct Seen {
     pipe: File,
-    /// The beginning of a line.
+    /// The beginning of an incomplete line.
     begun: Vec<u8>,
     /// Records.
     written: u64,
-    /// Records that are told to be lost.
+    /// Records that the log says were lost.
     told: u64,
 }
 

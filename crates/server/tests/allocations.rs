@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use common::{Alone, PATIENCE, alone, config, inline, start, tcp_address, until_stats, worker};
+use common::{ANSWER_LIMIT, Alone, alone, config, inline, start, tcp_address, until_stats, worker};
 use nix::libc;
 use reactor_server::{App, Config, Server};
 
@@ -198,7 +198,7 @@ impl Fixture {
 fn connect(server: &Server) -> TcpStream {
     let client = TcpStream::connect(tcp_address(server)).expect("the server listens");
     client.set_nodelay(true).expect("a live socket");
-    client.set_read_timeout(Some(PATIENCE)).expect("a live socket");
+    client.set_read_timeout(Some(ANSWER_LIMIT)).expect("a live socket");
     client
 }
 

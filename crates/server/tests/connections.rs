@@ -1,4 +1,4 @@
-//! How many connections there may be, and that none of them is forgotten.
+//! How many connections may be open, and that none of them is forgotten.
 
 mod common;
 
@@ -32,7 +32,7 @@ fn one_connection_too_many_reads_a_503_and_its_end() {
         let mut clients = open(&server, 5);
         for refused in 1..=20 {
             let mut client = Client::new(&server);
-            // Some have their request on the way, some wait to be spoken to.
+            // Some have sent their request already, some have not.
             if refused % 2 == 0 {
                 client.send(common::post("/echo", &[b'x'; 2000]));
             }
@@ -77,8 +77,8 @@ fn places_are_free_again_when_connections_close() {
             assert_eq!(Client::new(&server).reply().status, 503);
             drop(clients.remove(0));
             until_stats(&server, "the place to be free", |s| s.connections.open == 2);
-            // The acceptor counts once for all that it finds waiting, so one
-            // that comes right behind the refused one may still be refused.
+            // The acceptor counts once for all clients that it finds waiting. So a client that
+            // comes right behind the refused one may still be refused.
             until("one to be let in", || {
                 let mut client = Client::new(&server);
                 let let_in = client.get("/").status == 200;
@@ -140,8 +140,8 @@ fn a_client_that_closes_its_sending_side_first_gets_all_its_answers() {
     until_stats(&server, "the connection to close", |s| s.connections.open == 0);
 }
 
-/// Answers to connections that are gone are dropped, also when another
-/// connection has their place.
+/// The server drops answers to connections that are gone, also when another connection has their
+/// slot.
 #[test]
 fn a_late_answer_never_reaches_another_connection() {
     let _bound = bounded(LIMIT);
@@ -170,7 +170,7 @@ fn a_late_answer_never_reaches_another_connection() {
     }
 }
 
-/// Clients that leave at any point, in any way.
+/// Clients leave at any point, in any way.
 #[test]
 fn two_thousand_aborted_connections_leave_nothing_behind() {
     let _bound = bounded(Duration::from_secs(30));
@@ -206,7 +206,7 @@ fn two_thousand_aborted_connections_leave_nothing_behind() {
             let _ = client.stream.read(&mut some);
         }
         kept.push_back(client);
-        // Some stay for a while.
+        // Some clients stay for a while.
         while kept.len() > random.below(50) {
             let Some(leaving) = kept.pop_front() else { break };
             if random.below(2) == 0 { reset(leaving) } else { drop(leaving) }

@@ -1,4 +1,4 @@
-//! HTTP over real sockets, where sockets, loops and workers have a part in it.
+//! HTTP over real sockets, as far as sockets, loops and workers have a part in it.
 
 mod common;
 
@@ -129,7 +129,7 @@ fn head_answers_like_get_without_the_body() {
         assert_eq!(without_date(&head.head), without_date(&get.head));
         assert_eq!(head.field("content-length"), Some(get.body.len().to_string().as_str()));
     }
-    // Nothing of a body stands between the answers.
+    // No byte of a body is between the answers.
     client.send(request("HEAD", "/chunked") + &request("HEAD", "/inline"));
     let chunked = client.reply_to_head();
     assert_eq!(chunked.field("transfer-encoding"), Some("chunked"));
@@ -149,7 +149,7 @@ fn no_body_comes_with_204_and_304() {
             assert_eq!(reply.field("content-length"), None, "{path}");
             assert_eq!(reply.field("transfer-encoding"), None, "{path}");
             assert!(reply.field("date").is_some());
-            // A body would stand in front of this answer.
+            // A body would come before this answer.
             assert_eq!(client.get("/").text(), "Hello, World!");
         }
     }
@@ -202,7 +202,7 @@ fn nothing_after_connection_close_is_answered() {
         client.send(request("GET", "/healthz") + &last + &request("GET", "/").repeat(50));
         assert_eq!(client.reply().text(), "ok\n");
         assert!(client.reply().closes());
-        // What was sent too much must not turn the end into a reset.
+        // Unread input must not turn the end into a reset.
         client.ends();
     }
     until_stats(&server, "the connections to close", |s| s.connections.open == 0);
@@ -227,7 +227,7 @@ fn a_client_that_expects_100_gets_it_before_its_answer() {
         assert_eq!((reply.status, reply.text().as_str()), (200, "12345"));
     }
     assert_eq!(server.stats().requests.informational, 3);
-    // A target that takes no body says so at once, and the body never comes.
+    // A target that takes no body answers at once, and the body never comes.
     client.send(EXPECT.replace("/echo", "/nowhere"));
     let reply = client.reply();
     assert_eq!(reply.status, 404);
@@ -277,7 +277,7 @@ fn bodies_come_back_byte_by_byte_the_same_around_every_buffer_size() {
             assert!(reply.body == body, "{len} bytes in form {form} are damaged");
         }
     }
-    // All of them behind each other, sent while answers come back.
+    // All of them pipelined, and sent while answers come back.
     let mut reader = Client::new(&server);
     let mut writer = Client::over(reader.stream.try_clone().expect("a descriptor"));
     thread::scope(|scope| {
@@ -307,7 +307,7 @@ fn the_largest_body_is_served_and_one_byte_more_is_413() {
     client.send(post_chunked("/echo", &body[..largest], 1_000_003));
     assert!(client.reply().body == body[..largest]);
 
-    // With a length the head is enough to tell, be the body sent or not.
+    // If the length is declared, the head alone decides, whether the body was sent or not.
     for sent in [0, 1000, largest + 1] {
         let bytes = post("/echo", &body);
         let mut client = Client::new(&server);

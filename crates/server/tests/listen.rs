@@ -1,4 +1,4 @@
-//! Where a server can listen, and what it says where it cannot.
+//! Where a server can listen, and what it says if it cannot.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn unix(path: &Path) -> Config {
     Config { listen: Listen::Unix(path.to_owned()), ..config(builtin()) }
 }
 
-/// The error of a start that must fail. It has one line.
+/// The message of a start that must fail. It is one line.
 #[track_caller]
 fn error(config: Config) -> StartError {
     let error = Server::start(config).expect_err("the start fails");
@@ -98,7 +98,7 @@ fn an_address_in_use_is_named_with_what_to_do() {
 
 #[test]
 fn an_address_that_cannot_be_had_is_named_with_the_cause() {
-    // Name servers that do not answer take their time.
+    // Name servers that do not answer take their time to fail.
     let _bound = bounded(Duration::from_secs(120));
     // TEST-NET-1 (RFC 5737) is nobody's.
     let away = error(tcp("192.0.2.1", 0));
@@ -116,7 +116,7 @@ fn each_loop_accepts_and_serves_in_the_per_loop_mode() {
     let io_threads = 4;
     let server = start(Config { accept: AcceptMode::PerLoop, io_threads, ..config(builtin()) });
     let mut clients = Vec::new();
-    // The kernel spreads connections by a hash, so it may take a few more.
+    // The kernel spreads connections by a hash, so that one loop may get a few more.
     until("every loop to have a connection", || {
         let mut client = Client::new(&server);
         assert_eq!(client.get("/").status, 200);
@@ -141,7 +141,7 @@ fn the_acceptor_spreads_connections_evenly() {
     }
     let spread = || server.stats().io_threads.iter().map(|l| l.connections).collect::<Vec<_>>();
     assert_eq!(spread(), [10; 4]);
-    // Whoever lost some gets the next ones.
+    // The loop that lost some gets the next ones.
     clients.truncate(20);
     until("the others to be closed", || server.stats().connections.open == 20);
     for _ in 0..20 {
@@ -167,7 +167,7 @@ fn the_ipv6_wildcard_takes_ipv4_too() {
             let mut client = Client::connect(address).expect("a listener");
             client.get("/peer").text()
         };
-        // An IPv4 peer is shown as one, not as ::ffff:127.0.0.1.
+        // An IPv4 peer has an IPv4 address here, not `::ffff:127.0.0.1`.
         assert_eq!(peer_of((Ipv4Addr::LOCALHOST, port).into()), "127.0.0.1");
         if has_ipv6() {
             assert_eq!(peer_of((Ipv6Addr::LOCALHOST, port).into()), "::1");
@@ -201,7 +201,7 @@ fn localhost_is_every_address_that_it_resolves_to() {
         let port = tcp_address(&server).port();
         let mut reached = 0;
         for address in ("localhost", port).to_socket_addrs().expect("localhost resolves") {
-            // Some systems name ::1 and have no IPv6.
+            // Some systems know the name of ::1 and have no IPv6.
             if address.is_ipv6() && !has_ipv6() {
                 continue;
             }
@@ -213,7 +213,7 @@ fn localhost_is_every_address_that_it_resolves_to() {
     }
 }
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -236,7 +236,7 @@ impl Drop for Folder {
 
 fn connect(path: &Path) -> Client<UnixStream> {
     let stream = UnixStream::connect(path).expect("a listener");
-    stream.set_read_timeout(Some(common::PATIENCE)).expect("a live socket");
+    stream.set_read_timeout(Some(common::ANSWER_LIMIT)).expect("a live socket");
     Client::over(stream)
 }
 
@@ -313,7 +313,7 @@ fn a_file_that_is_no_socket_is_left_alone() {
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("still there");
 
-    // A link to a live server's socket is not ours to remove either.
+    // A link to a running server's socket must not be removed either.
     let elsewhere = folder.0.join("elsewhere.sock");
     let other = UnixListener::bind(&elsewhere).expect("a fresh path");
     std::os::unix::fs::symlink(&elsewhere, &path).expect("a fresh path");
@@ -342,8 +342,7 @@ fn a_path_that_cannot_be_had_is_named_with_the_cause() {
     assert!(too_long.to_string().contains(&long.display().to_string()), "{too_long}");
 }
 
-/// Two processes may come and go at one path; whoever stops removes only
-/// what is its own.
+/// Two processes may listen at one path in turn. A server that stops removes only its own file.
 #[test]
 fn a_stopping_server_leaves_its_successors_socket_alone() {
     let _bound = bounded(LIMIT);

@@ -46,7 +46,7 @@ fn a_full_queue_turns_away_exactly_the_surplus() {
             held.push(client);
         }
 
-        // The workers are stuck, so these answers come from the loops.
+        // The workers are stuck, so the loops give these answers.
         let mut surplus = Client::new(&server);
         for _ in 0..3 {
             let reply = surplus.get("/held");
@@ -76,14 +76,14 @@ fn a_burst_beyond_the_queue_is_answered_in_order() {
     let _bound = alone(Duration::from_secs(20));
     let (server, latch, held) = blocked(1);
     let _open = OpenAtEnd(latch.clone());
-    // Of what a new connection pipelines, two at a time are under way.
+    // A new connection has two pipelined requests at handlers at a time.
     let mut first = Client::new(&server);
     first.send(request("GET", "/held").repeat(4));
     until_stats(&server, "half of the queue", |s| s.tasks.queue_depth == 2);
     let mut client = Client::new(&server);
     client.send(request("GET", "/held").repeat(2));
     until_stats(&server, "the queue to fill up", |s| s.tasks.queue_depth == 4);
-    // More than may be under way at once, too: the rest is read later.
+    // More than may be at handlers at once, too: the server reads the rest later.
     let burst = 100;
     let mut surplus = Client::new(&server);
     surplus.send(request("GET", "/held").repeat(burst) + &request("GET", "/inline"));
@@ -122,7 +122,7 @@ fn bodies_beyond_the_memory_for_them_are_turned_away() {
     drop(second.stream.shutdown(std::net::Shutdown::Write));
     second.ends();
 
-    // The first one's share comes back with its answer.
+    // The first request's share of the memory comes back with its answer.
     latch.open();
     assert_eq!(first.reply().text(), "held");
     let mut third = Client::new(&server);

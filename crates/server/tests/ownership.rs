@@ -1,5 +1,4 @@
-//! A lane's thread that drives the loop, and the loop's own thread that takes
-//! over where it does not.
+//! A lane's thread drives the loop; the loop's own thread takes over when the lane's does not come.
 
 mod common;
 
@@ -20,12 +19,12 @@ use reactor_server::{
 /// How long the answer to `/late` takes: by then the guard sleeps.
 const LATE: Duration = Duration::from_millis(200);
 
-/// More than the server takes for surely sent, so that it lingers.
+/// So large that the server cannot know it is sent, and lingers.
 const LATE_BODY: usize = 10_000;
 
-/// A server with one loop, and a thread that drives it as the JavaScript
-/// thread does. Requests of `/lane` are answered by it, those of `/stuck` once
-/// `stuck` is no more, those of `/late` after a time in which it rests.
+/// A server with one loop, and a thread that drives it as the JavaScript thread does. The thread
+/// answers requests of `/lane` at once. It answers those of `/stuck` once `stuck` is cleared, and
+/// those of `/late` after it has rested for a while.
 struct Driven {
     server: Arc<Server>,
     ownership: Arc<Ownership>,
@@ -82,7 +81,7 @@ impl Driven {
         Client::new(&self.server)
     }
 
-    /// Requests until the lane's thread has ownership.
+    /// Sends requests until the lane's thread has ownership.
     fn until_driven(&self, client: &mut Client) {
         until("the lane has ownership", || {
             assert_eq!(client.get("/lane").text(), "lane");
@@ -114,7 +113,7 @@ struct Driver {
     in_handler: Arc<AtomicUsize>,
     poller: Poller,
     events: Events,
-    /// Requests that are answered then.
+    /// Requests, and when to answer them.
     late: Vec<(Instant, LaneTask)>,
 }
 
@@ -124,7 +123,7 @@ impl Driver {
         for (_, task) in self.late.extract_if(.., |(at, _)| *at <= Instant::now()) {
             answer(&mut self.replies, &self.lane, task, &[b'x'; LATE_BODY]);
         }
-        // What the last turn has answered.
+        // The answers of the last turn.
         self.replies.hand_over();
         let drives = self.ownership.drive();
         if drives {
@@ -152,8 +151,8 @@ impl Driver {
         if any && !drives {
             self.ownership.ask();
         }
-        // Like the binding, and Node's event loop below it: only readiness and
-        // wakes bring the thread back.
+        // Rests as the binding and Node's event loop do: only readiness and wakes bring the thread
+        // back.
         let rests = !any && self.lane.rest();
         if rests && if drives { self.ownership.may_rest() } else { !self.ownership.is_lanes() } {
             let next = self.late.iter().map(|(at, _)| at.saturating_duration_since(Instant::now()));
@@ -178,7 +177,7 @@ fn a_lane_that_asks_drives() {
         assert_eq!(client.get("/native").text(), "native");
         assert_eq!(client.get("/lane").text(), "lane");
     }
-    // A connection that comes while it drives.
+    // A connection that comes while the lane drives.
     assert_eq!(driven.client().get("/native").text(), "native");
 }
 
@@ -206,8 +205,8 @@ fn a_stuck_handler_keeps_no_native_route_waiting() {
 fn timers_run_while_the_lane_drives() {
     let timeouts = Timeouts { idle: Duration::from_millis(300), ..Timeouts::default() };
     let driven = Driven::new(|config| config.timeouts = timeouts);
-    // On a busy machine a request may come too late, or the lane's thread may be
-    // so late that the guard takes its place.
+    // On a busy machine a request may come too late. Or the lane's thread may be so late that the
+    // guard takes over.
     one_of_five(|| {
         let mut client = driven.client();
         let asked = (0..100).try_for_each(|_| match driven.ownership.is_lanes() {
@@ -221,7 +220,7 @@ fn timers_run_while_the_lane_drives() {
     });
 }
 
-/// No event comes with it: the guard has no other way to learn of the timer.
+/// No event comes with it: the guard can learn of the timer in no other way.
 #[test]
 fn a_timer_that_an_answer_sets_is_met() {
     let driven = Driven::new(|_| ());
@@ -229,11 +228,11 @@ fn a_timer_that_an_answer_sets_is_met() {
     driven.until_driven(&mut client);
     client.send("GET /late HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     assert_eq!(client.reply().body.len(), LATE_BODY);
-    // The client stays; after a while the server does not wait for it any more.
+    // The client stays. After a while the server waits for it no longer.
     until_stats(&driven.server, "the end of lingering", |s| s.connections.open == 0);
 }
 
-/// The test is the lane's thread, so that nothing depends on how fast others are.
+/// The test plays the lane's thread, so that nothing depends on how fast other threads are.
 #[test]
 fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     let lane = Lane::new(64, || ());
@@ -242,7 +241,7 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     let mut config = common::config(app);
     config.io_threads = 1;
     config.lanes = vec![Arc::clone(&lane)];
-    // Its own thread takes much of the body before it hands ownership over.
+    // The loop's own thread takes much of the body before it hands ownership over.
     config.limits.body = 1 << 40;
     let server = start(config);
     let ownership = server.ownership().expect("one loop has one ownership");
@@ -252,8 +251,7 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     let watch = Poller::new().expect("an epoll instance");
     watch.add_listener(ownership.fd(), 0, false).expect("a watch");
 
-    // A body that is read and dropped, of which the sockets always hold more than
-    // a turn reads.
+    // A body that the server reads and drops. The sockets always hold more of it than a turn reads.
     client.send("POST /nowhere HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.stream.set_nonblocking(true).expect("a live socket");
     let buffer = nix::sys::socket::sockopt::SndBuf;
@@ -261,8 +259,8 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     let chunk = [b"40000\r\n", &*vec![b'x'; 0x40000], b"\r\n"].concat();
     let mut sent = 0;
     let mut fill = || {
-        // Bounded, because the loop's own thread may take it as fast; and soon done,
-        // because it takes ownership from a lane that does not come for 4 ms.
+        // Bounded, because the loop's own thread may read just as fast. The wait is short, because
+        // that thread takes ownership from a lane that does not come for 4 ms.
         let end = sent + 4 * chunk.len();
         while sent < end
             && let Ok(n) = client.stream.write(&chunk[sent % chunk.len()..])
@@ -299,7 +297,7 @@ fn a_server_stops_while_the_lane_drives() {
         let driven = Driven::new(|_| ());
         let mut client = driven.client();
         driven.until_driven(&mut client);
-        // Until the guard sleeps as long as nothing comes.
+        // Until the guard sleeps without a time limit.
         thread::sleep(Duration::from_millis(100));
         driven.server.stop(how);
         driven.server.wait();

@@ -1,6 +1,5 @@
-//! What a server costs its process: descriptors, memory, processor time and
-//! threads. Each server here runs in a process of its own, which is this test
-//! program started once more.
+//! What a server costs its process: descriptors, memory, processor time and threads. Each server
+//! here runs in a process of its own: this test program, started once more.
 
 mod common;
 
@@ -21,8 +20,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const VARIABLE: &str = "REACTOR_TEST_SERVER";
 const READY: &str = "the server listens on ";
 
-/// Not a test but the server of the others, told by the environment how to
-/// be. It ends with its standard input.
+/// Not a test but the server of the other tests, told by the environment how to be. It ends when
+/// its standard input does.
 #[test]
 #[ignore = "the other tests run it in processes of their own"]
 fn server() {
@@ -154,7 +153,7 @@ impl Drop for Process {
     }
 }
 
-/// A number from `/stats`, asked for over a connection that is there.
+/// A number from `/stats`, over an open connection.
 fn stat(client: &mut Client, pointer: &str) -> u64 {
     let json: serde_json::Value = serde_json::from_slice(&client.get("/stats").body).expect("JSON");
     let number = json.pointer(pointer).and_then(serde_json::Value::as_u64);
@@ -198,8 +197,7 @@ fn running_out_of_descriptors_pauses_accepting_and_passes() {
         assert!(pauses < 100, "{pauses} pauses");
         assert!(stat(&mut first, "/connections/open") < 40);
 
-        // Each leaves once it has its answer, and those that waited get
-        // their turn.
+        // Each client leaves once it has its answer. Then those that waited get their turn.
         for client in &mut clients {
             client.send(request("GET", "/"));
             client.stream.set_nonblocking(true).expect("a live socket");
@@ -220,8 +218,8 @@ fn running_out_of_descriptors_pauses_accepting_and_passes() {
     }
 }
 
-/// With the number of connections left to the server, there are descriptors
-/// for telling the surplus so.
+/// Where the server chooses the limit on connections, it has descriptors left to tell clients
+/// beyond it.
 #[test]
 fn few_descriptors_mean_few_connections_and_a_503_for_the_rest() {
     let _bound = bounded(LIMIT);
@@ -281,7 +279,7 @@ fn thousands_of_slow_heads_cost_little_memory() {
     const CLIENTS: usize = 2_000;
     let server = Process::new("io=2 workers=2");
     let mut watch = server.client();
-    // Whatever is allocated once is there before the count begins.
+    // What is allocated only once is allocated before the count begins.
     let warm: Vec<Client> = (0..50).map(|_| server.client()).collect();
     until("the warm-up", || stat(&mut watch, "/connections/open") == 51);
     drop(warm);
@@ -313,7 +311,7 @@ fn readers_that_do_not_read_cost_bounded_memory() {
     let server = Process::new("io=2 workers=2");
     let mut watch = server.client();
     for (bytes, times, mib) in [
-        // A pre-rendered body is not copied, however often it is asked for.
+        // A pre-rendered body is not copied, however often clients ask for it.
         (request("GET", "/large").into_bytes(), 500, 1),
         // 64 may be under way at once, of 64 KiB each.
         (request("GET", "/made").into_bytes(), 5_000, 6),
@@ -324,12 +322,12 @@ fn readers_that_do_not_read_cost_bounded_memory() {
         let all = bytes.repeat(times);
         for client in &mut clients {
             client.stream.set_write_timeout(Some(Duration::from_millis(100))).expect("live");
-            // Until the server reads no more, or has read it all.
+            // Until the server reads no more, or has read everything.
             let _ = client.stream.write_all(&all);
         }
         let mut last = (0, Instant::now());
         until("the server to stop reading", || {
-            // The watching itself is a little traffic.
+            // Watching causes a little traffic itself.
             let received = stat(&mut watch, "/bytes/received");
             if received.abs_diff(last.0) > 10_000 {
                 last = (received, Instant::now());
@@ -352,7 +350,7 @@ fn the_socket_of_a_killed_server_is_replaced() {
     let mut killed = Process::new(&how);
     let connect = || {
         let stream = UnixStream::connect(&path).expect("a listener");
-        stream.set_read_timeout(Some(common::PATIENCE)).expect("a live socket");
+        stream.set_read_timeout(Some(common::ANSWER_LIMIT)).expect("a live socket");
         Client::over(stream)
     };
     assert_eq!(connect().get("/").status, 200);

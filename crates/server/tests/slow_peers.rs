@@ -15,8 +15,8 @@ use reactor_server::{Config, Server, Timeouts};
 
 const SHORT: Duration = Duration::from_millis(500);
 
-/// What the tests allow on top of a timeout: the wheel's 50 ms tick, and what
-/// a busy machine adds. The timeouts that are not meant are at least 10 s.
+/// What the tests allow on top of a timeout: the wheel's 50 ms tick, and delays of a busy machine.
+/// Timeouts that are not under test are at least 10 s.
 const SLACK: Duration = Duration::from_secs(8);
 
 fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
@@ -27,8 +27,7 @@ fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Server {
 
 #[track_caller]
 fn assert_about(timeout: Duration, took: Duration) {
-    // The loop reads its clock once a turn, so it may count from a little
-    // before.
+    // The loop reads its clock once a turn, so it may count from a little earlier.
     assert!(took + Duration::from_millis(10) >= timeout, "early: {took:?}");
     assert!(took < timeout + SLACK, "late: {took:?}");
 }
@@ -41,7 +40,7 @@ fn drip(stream: &mut TcpStream, bytes: impl IntoIterator<Item = u8>) {
             break;
         }
     }
-    stream.set_read_timeout(Some(common::PATIENCE)).expect("a live socket");
+    stream.set_read_timeout(Some(common::ANSWER_LIMIT)).expect("a live socket");
 }
 
 /// What a client does step by step, and the longest time between two steps.
@@ -51,8 +50,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// From the beginning of the step before to the end of this one is the longest
-    /// that a server may have waited between them.
+    /// From the beginning of the step before to the end of this one: the longest that a server may
+    /// have waited between them.
     fn step<T>(&mut self, step: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
         let done = step();
@@ -62,8 +61,8 @@ impl Pace {
     }
 }
 
-/// What `client` does must succeed with every two steps less than `pace` apart. On a
-/// machine that stalls it may itself come too late: then it is tried again.
+/// What `client` does must succeed, with less than `pace` between any two steps. On a machine that
+/// stalls, the client itself may come too late. Then it is tried again.
 #[track_caller]
 fn at_a_pace(pace: Duration, mut client: impl FnMut(&mut Pace) -> io::Result<()>) {
     for _ in 0..10 {
@@ -140,7 +139,7 @@ fn an_idle_connection_is_closed_without_a_word() {
     let _bound = alone(Duration::from_secs(60));
     let server = timeouts(|t| t.idle = SHORT);
     for path in ["/", "/inline"] {
-        // Each request starts the time anew: four come in more than it.
+        // Each request starts the time anew: four of them take longer than it.
         at_a_pace(SHORT * 9 / 10, |pace| {
             let mut client = Client::new(&server);
             for n in 0..4 {
@@ -167,7 +166,7 @@ fn a_body_without_progress_is_given_up() {
     let heads = [
         "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345",
         "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345",
-        // A target that takes no body has it read and dropped, no longer.
+        // The server reads and drops a body for a target that takes none, but no longer than this.
         "POST /nowhere HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n12345",
     ];
     for head in heads {
@@ -191,7 +190,7 @@ fn a_body_that_makes_progress_may_take_its_time() {
         t.body = SHORT;
         t.head = SHORT;
     });
-    // Seven hundred bytes a second, in the pieces of a very slow network.
+    // Seven hundred bytes a second, in pieces as on a very slow network.
     let body = pattern(15 * 50);
     let lengths = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 750\r\n\r\n";
     let chunked = "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -219,8 +218,8 @@ fn a_body_that_makes_progress_may_take_its_time() {
     }
 }
 
-/// Bodies are held in memory, of which there is so much: whoever sends a byte now
-/// and then must not keep it from others.
+/// Memory for bodies is limited. A client that sends a byte now and then must not keep it from
+/// others.
 #[test]
 fn a_body_that_trickles_is_given_up_though_it_never_pauses() {
     let _alone = alone(Duration::from_secs(60));
@@ -230,7 +229,7 @@ fn a_body_that_trickles_is_given_up_though_it_never_pauses() {
         let mut client = Client::new(&server);
         client.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\n{framing}\r\n\r\n"));
         let start = Instant::now();
-        // At most 50 bytes a second, a fifth of what is asked for.
+        // At most 50 bytes a second, a fifth of the required rate.
         let piece: &[u8] = if framing == CHUNKED { b"1\r\nx\r\n" } else { b"x" };
         drip(&mut client.stream, piece.iter().copied().cycle().take(900));
         assert_eq!(client.reply().status, 408);
@@ -241,7 +240,7 @@ fn a_body_that_trickles_is_given_up_though_it_never_pauses() {
 
 const CHUNKED: &str = "Transfer-Encoding: chunked";
 
-/// What came quickly at first is no credit for later.
+/// A fast beginning is no credit for later.
 #[test]
 fn a_body_that_began_quickly_may_not_pause_longer_for_it() {
     let _alone = alone(Duration::from_secs(60));
@@ -254,7 +253,7 @@ fn a_body_that_began_quickly_may_not_pause_longer_for_it() {
     assert_about(SHORT, start.elapsed());
 }
 
-/// While a handler works, no timeout runs, whatever else is short.
+/// While a handler works, no timeout runs, however short the others are.
 #[test]
 fn a_slow_handler_is_not_taken_for_a_slow_client() {
     let _bound = alone(Duration::from_secs(60));
@@ -303,7 +302,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_gets_everything_once_it_does
     until_stats(&server, "the server to run into the client's buffer", |s| {
         s.requests.total > 0 && s.bytes.sent > 0
     });
-    // It stops by itself, far from having answered all.
+    // The server stops by itself, long before it has answered everything.
     let stalled = settled(&server);
     assert!(stalled < REQUESTS as u64 / 2, "{stalled} requests taken");
 
@@ -320,8 +319,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_gets_everything_once_it_does
 fn a_client_that_pipelines_bodies_without_reading_gets_all_of_them_back_in_order() {
     let _bound = alone(Duration::from_secs(60));
     const SIZE: usize = 256 * 1024;
-    // Far more than the kernel's buffers on both sides and what may be under
-    // way.
+    // Far more than the kernel's buffers on both sides, and what may be at handlers.
     const REQUESTS: usize = 200;
     let server = start(Config { io_threads: 1, ..config(builtin()) });
     let client = lazy_reader(&server);
@@ -344,7 +342,7 @@ fn a_client_that_pipelines_bodies_without_reading_gets_all_of_them_back_in_order
     });
 }
 
-/// How many requests the server has taken, once that number stands still.
+/// How many requests the server has taken, once that number does not change any more.
 fn settled(server: &Server) -> u64 {
     let mut last = (u64::MAX, u64::MAX);
     let mut since = Instant::now();
@@ -377,14 +375,14 @@ fn a_client_that_takes_no_output_is_cut_off_after_the_write_timeout() {
         });
         assert_about(SHORT, start.elapsed());
         let mut rest = Vec::new();
-        // What had been sent can be read; then the stream ends, either way.
+        // What was sent before can be read. Then the stream ends, in either way.
         let _ = client.stream.read_to_end(&mut rest);
         assert!(rest.len() < 8 << 20, "{path}: it was all there");
     }
     until_stats(&server, "the end of all", |s| s.connections.open == 0);
 }
 
-/// Its requests are no reason to wait for it.
+/// The server does not wait for a client because of its further requests.
 #[test]
 fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
     let _alone = alone(Duration::from_secs(60));
@@ -394,14 +392,14 @@ fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
     let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
     let server = start(Config { io_threads: 1, timeouts, ..config(app) });
     let (mut client, mut other) = (lazy_reader(&server), Client::new(&server));
-    // One by one, until the kernel's buffers are full, but not ours: while these
-    // have room the client is read from.
+    // One by one, until the kernel's buffers are full but the server's are not. While these have
+    // room, the server reads from the client.
     let mut sent = 0;
     'asking: for asked in 1.. {
         client.send(request("GET", "/piece"));
         until_stats(&server, "the request to be taken", |s| s.requests.total == 2 * asked - 1);
-        // Behind that, so what left of the answer is counted, or will be in a moment:
-        // bytes are counted after they have left.
+        // After that, so that the sent bytes of the answer are counted, or will be in a moment.
+        // Bytes are counted after they were sent.
         let reply = other.get("/inline");
         sent += PIECE + reply.head.len() + reply.body.len();
         let mut looks = 0..10;
@@ -421,8 +419,8 @@ fn a_client_that_asks_on_and_takes_no_output_is_cut_off_as_well() {
     assert!(start.elapsed() < SHORT + SLACK, "{:?}", start.elapsed());
 }
 
-/// The kernel reports room in its send buffer of some MiB only when a third
-/// of it is free: what the peer takes in between is progress as well.
+/// The kernel reports room in its send buffer of some MiB only when a third of it is free. What the
+/// peer takes in between is progress as well.
 #[test]
 fn a_client_that_reads_slowly_but_steadily_is_served_to_the_end() {
     let _bound = alone(Duration::from_secs(60));
@@ -437,7 +435,7 @@ fn a_client_that_reads_slowly_but_steadily_is_served_to_the_end() {
         let start = Instant::now();
         let mut received = 0;
         while received < large.len() {
-            // After a while as fast as it comes.
+            // After a while the client reads as fast as it can.
             if start.elapsed() < SHORT * 4 {
                 thread::sleep(Duration::from_millis(20));
             }

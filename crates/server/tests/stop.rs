@@ -1,4 +1,4 @@
-//! Stopping: draining, forcing, and what becomes of requests meanwhile.
+//! Stopping by drain and by force, and what becomes of requests meanwhile.
 
 mod common;
 
@@ -16,7 +16,7 @@ use common::{
 };
 use reactor_server::{AcceptMode, Address, Config, Listen, Server, Stop, Timeouts};
 
-/// Far less than the drains that are not meant to be waited for.
+/// Far less than the drain timeouts that no test waits for.
 const SOON: Duration = Duration::from_secs(15);
 
 /// A server that drains closes a connection half a second after its last answer.
@@ -26,8 +26,8 @@ fn with_drain(drain: Duration, app: reactor_server::App) -> Config {
     Config { timeouts: Timeouts { drain, ..Timeouts::default() }, ..config(app) }
 }
 
-/// A server with one loop, whose only handler is at the latch, with the client
-/// that waits for it.
+/// A server with one loop, whose only handler is held by the latch, and the client that waits for
+/// its answer.
 fn holding(drain: Duration) -> (Server, Arc<Latch>, Client) {
     let latch = Latch::new();
     let mut app = builtin();
@@ -46,7 +46,7 @@ fn drain(server: &Server) {
     server.stop(Stop::Drain);
     until("the loop to drain", || {
         let sent = probe.stream.write_all(request("GET", "/inline").as_bytes());
-        // Had this been slow to ask again, the connection would be closed as idle.
+        // If this client had been slow to ask again, its connection would be closed as idle.
         sent.and_then(|()| probe.try_reply(false)).map_or(true, |reply| reply.closes())
     });
 }
@@ -93,7 +93,7 @@ fn drain_under_load(accept: AcceptMode) -> bool {
                 };
                 let mut asked = Instant::now();
                 loop {
-                    // Each is answered, until one answer says close.
+                    // Each request is answered, until an answer says close.
                     let sent = client.stream.write_all(&bytes);
                     let since_last = asked.elapsed();
                     asked = Instant::now();
@@ -130,8 +130,8 @@ fn drain_under_load(accept: AcceptMode) -> bool {
     true
 }
 
-/// Clients that connect all the time: whoever gets a connection through to
-/// the server gets an answer on it.
+/// Clients connect all the time. Every client whose connection reaches the server gets an answer on
+/// it.
 #[test]
 fn draining_answers_those_who_have_just_connected() {
     let _bound = alone(Duration::from_secs(60));
@@ -141,9 +141,8 @@ fn draining_answers_those_who_have_just_connected() {
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                // A connection that the kernel had not yet given to the
-                // server when it stopped listening is reset: no answer, and
-                // nothing that the server could do about it.
+                // A connection that the kernel had not yet given to the server when it stopped
+                // listening is reset. It gets no answer, and the server can do nothing about it.
                 let mut lost = 0;
                 while let Ok(mut client) = Client::connect(address) {
                     let sent = client.stream.write_all(request("GET", "/").as_bytes());
@@ -203,7 +202,7 @@ fn draining_answers_all_that_one_connection_had_pipelined() {
     client.ends();
 }
 
-/// A kept connection may send its next requests in the moment of the stop.
+/// A kept connection may send its next requests at the moment of the stop.
 #[test]
 fn draining_answers_what_a_kept_connection_sends_right_then() {
     let _bound = alone(Duration::from_secs(60));
@@ -296,9 +295,9 @@ fn past_the_drain_timeout_connections_are_cut_and_wait_returns() {
     assert_eq!(latch.inside(), 1, "the handler is still there");
 }
 
-/// A client that connected to a listener that nobody accepts from any more would
-/// wait until the stop has ended, only to be reset; and its waiting would keep
-/// the loop that still watches that listener awake.
+/// A client must not connect to a listener from which no thread accepts any more. It would wait
+/// until the stop has ended, only to be reset. Meanwhile it would keep the loop awake that still
+/// watches the listener.
 #[test]
 fn while_a_drain_goes_on_connecting_is_refused_and_wakes_nobody() {
     let _alone = alone(Duration::from_secs(60));
@@ -328,7 +327,7 @@ fn while_a_drain_goes_on_connecting_is_refused_and_wakes_nobody() {
                 assert!(!accepts(&server), "{}", server.address());
                 thread::sleep(Duration::from_millis(5));
             }
-            // Loops look after tasks and for closed connections a few times.
+            // The loops look after their tasks and closed connections a few times.
             let more = turns(&server) - before;
             assert!(more < 200, "{more} turns with nothing to do at {}", server.address());
             drop(opens);
@@ -379,7 +378,7 @@ fn a_forced_stop_cuts_a_drain_short() {
     }
 }
 
-/// Connections that are being handed from the acceptor to a loop included.
+/// Also connections that the acceptor is handing to a loop.
 #[test]
 fn a_forced_stop_leaves_no_connection_open() {
     let _bound = alone(Duration::from_secs(60));
@@ -396,10 +395,10 @@ fn a_forced_stop_leaves_no_connection_open() {
                         clients.push(client);
                         connected.fetch_add(1, Ordering::Relaxed);
                     }
-                    // Until then one may still be answered.
+                    // Until then the server may still answer one.
                     until("the stop", || stopped.load(Ordering::Acquire));
-                    // The server object is still there. One that the kernel had
-                    // not handed out may learn of the end by asking only.
+                    // The server object still exists. A client that the kernel had not handed out
+                    // may learn of the end only when it sends something.
                     for mut client in clients {
                         let _ = client.stream.write_all(request("GET", "/").as_bytes());
                         let error = client.try_reply(false).expect_err("closed");
@@ -455,11 +454,11 @@ fn dropping_a_server_stops_it() {
     assert!(Client::connect(address).is_err());
     let _ = kept.stream.shutdown(Shutdown::Write);
     assert!(kept.try_reply(false).is_err());
-    // And one that nobody ever talked to.
+    // And one on which no byte was sent.
     drop(start(config(builtin())));
 }
 
-/// The callback owns the last handle on the server.
+/// The callback owns the last handle of the server.
 #[test]
 fn a_server_may_be_dropped_by_its_own_callback() {
     let _bound = alone(Duration::from_secs(60));
@@ -475,7 +474,8 @@ fn a_server_may_be_dropped_by_its_own_callback() {
     until("the callback to end", || done.load(Ordering::SeqCst));
 }
 
-/// Clients that come and go faster than they are accepted fill the queue again and again.
+/// Clients come and go faster than the server accepts them, and fill the kernel's queue again and
+/// again.
 #[test]
 fn a_stop_ends_while_connections_keep_coming() {
     for accept in [AcceptMode::Acceptor, AcceptMode::PerLoop] {
@@ -503,7 +503,7 @@ fn a_stop_ends_while_connections_keep_coming() {
             .collect();
         until_stats(&server, "the flood", |stats| stats.connections.refused > 1000);
         server.stop(Stop::Drain);
-        // Would not return before the flood does.
+        // This would not return before the flood ends.
         server.wait();
         over.store(true, Ordering::Relaxed);
         let came: u64 = flooders.into_iter().map(|it| it.join().expect("a client")).sum();
@@ -524,7 +524,7 @@ fn a_forced_stop_cuts_short_what_a_drain_accepts() {
     server.wait();
 }
 
-/// shutdown(2) on a listener makes every further accept4 fail with EINVAL, as `ss -K` does.
+/// shutdown(2) on a listener makes every further accept4 fail with EINVAL; `ss -K` does that too.
 #[test]
 fn a_listener_that_fails_for_good_neither_spins_nor_holds_up_a_stop() {
     use nix::sys::socket::{Shutdown, SockaddrIn, getpeername, getsockname, shutdown};

@@ -1,4 +1,4 @@
-//! What of a running server can be changed, and what lanes are told of connections.
+//! What can be changed of a running server, and what lanes are told of connections.
 
 mod common;
 
@@ -144,7 +144,7 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
     hand.say(LaneReply::Cut(opened.connection));
     idle.ends();
     hand.connection(ConnectionChange::Closed);
-    // What comes for one that has gone is for nobody.
+    // Replies to a connection that is gone are dropped.
     hand.say(LaneReply::Cut(opened.connection));
 
     let mut busy = Client::new(&hand.server);
@@ -165,7 +165,7 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
     hand.say(LaneReply::Finish(opened.connection));
     quiet.ends();
 
-    // An answer that was given before the cut still goes out.
+    // An answer that was given before the cut is still sent.
     let mut answered = Client::new(&hand.server);
     let opened = hand.connection_opened();
     answered.send(request("GET", "/lane/a"));
@@ -179,7 +179,7 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
 }
 
 impl Hand {
-    /// The next that is opened, whatever else is told before it.
+    /// The next connection that is opened, whatever else is told before it.
     fn connection_opened(&self) -> Exchange {
         loop {
             if let LaneEvent::Connection(event) = self.event()

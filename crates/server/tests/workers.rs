@@ -14,11 +14,11 @@ use common::{
 };
 use reactor_server::{App, Config, Inline, Server, Target};
 
-/// How long eight handlers wait for each other. Workers that are woken one after
-/// the other come far sooner, even on a busy machine.
+/// How long eight handlers wait for each other. Workers that are woken one after the other come far
+/// sooner, even on a busy machine.
 const MEETING: Duration = Duration::from_secs(2);
 
-/// Where eight handlers wait until all of them are there.
+/// Eight handlers wait here until all of them have come.
 #[derive(Default)]
 struct Meeting {
     inside: Mutex<usize>,
@@ -26,7 +26,7 @@ struct Meeting {
 }
 
 impl Meeting {
-    /// A route whose handler answers its path, and 503 if it was left alone.
+    /// A route whose handler answers with its path, or with 503 if the others did not come.
     fn route(self: &Arc<Self>, app: &mut App, pattern: &str) {
         let meeting = Arc::clone(self);
         worker(app, pattern, move |request, response| {
@@ -45,13 +45,13 @@ impl Meeting {
         *waited.expect("no handler panics").0 >= 8
     }
 
-    /// To be called when all have been answered.
+    /// Called when all have been answered.
     fn reset(&self) {
         *self.inside.lock().expect("no handler panics") = 0;
     }
 }
 
-/// Eight workers whose `/slow/…` needs all of them at once.
+/// Eight workers; `/slow/…` needs all of them at once.
 fn eight_workers(io_threads: usize) -> (Server, Arc<Meeting>) {
     let meeting = Arc::<Meeting>::default();
     let mut app = builtin();
@@ -59,7 +59,7 @@ fn eight_workers(io_threads: usize) -> (Server, Arc<Meeting>) {
     (start(Config { io_threads, worker_threads: 8, ..config(app) }), meeting)
 }
 
-/// Lets the pool know that tasks are quick, which is the harder case for it.
+/// Makes the pool expect quick tasks, which is the harder case for it.
 fn be_quick(client: &mut Client) {
     for _ in 0..100 {
         assert_eq!(client.get("/healthz").status, 200);
@@ -114,7 +114,7 @@ fn slow_requests_run_side_by_side_while_their_loop_is_busy_with_others() {
     let (server, meeting) = eight_workers(1);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Keeps the only loop from ever finding nothing to do.
+        // So the only loop always has something to do.
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut busy = Client::new(&server);
@@ -126,7 +126,7 @@ fn slow_requests_run_side_by_side_while_their_loop_is_busy_with_others() {
                 }
             });
         }
-        // Ends the others also when this one fails.
+        // Ends the other threads also when this one fails.
         let _stop = StopAtEnd(&stop);
         let mut client = Client::new(&server);
         one_of_five(|| {
@@ -174,8 +174,8 @@ fn pipelined_answers_keep_their_order_whatever_each_takes() {
     }
 }
 
-/// Far more than may be under way at once, all of it in the kernel's buffers
-/// before the first answer is read.
+/// Far more than may be at handlers at once. All of it is in the kernel's buffers before the first
+/// answer is read.
 #[test]
 fn hundreds_of_requests_in_one_write_are_all_answered() {
     let _bound = alone(Duration::from_secs(20));
@@ -210,8 +210,8 @@ fn one_stuck_worker_does_not_delay_the_others_cheap_replies() {
     assert_eq!(held.reply().text(), "held");
 }
 
-/// The worker that takes the batch runs the cheap one first, then sticks: the
-/// cheap answer, which it has not announced yet, must go out all the same.
+/// The worker that takes the batch runs the cheap task first, then is stuck. It has not yet told
+/// the loop of the cheap task's answer, which must be sent all the same.
 #[test]
 fn a_cheap_request_just_before_a_stuck_one_is_answered() {
     let _bound = alone(Duration::from_secs(20));
@@ -232,8 +232,8 @@ fn a_cheap_request_just_before_a_stuck_one_is_answered() {
     assert_eq!(client.reply().text(), "held");
 }
 
-/// The same after the loop has had a long while to fall asleep, with the
-/// only worker stuck in an earlier task.
+/// The same after the loop had a long time to fall asleep, while the only worker was stuck in an
+/// earlier task.
 #[test]
 fn cheap_requests_between_two_stuck_ones_are_answered() {
     let _bound = alone(Duration::from_secs(60));
@@ -243,7 +243,7 @@ fn cheap_requests_between_two_stuck_ones_are_answered() {
     });
 }
 
-/// Returns how long their answers took from when the worker could run them.
+/// Returns how long their answers took, from when the worker could run them.
 fn cheap_ones_between_two_stuck() -> Duration {
     let (first, second) = (Latch::new(), Latch::new());
     let mut app = builtin();
@@ -254,7 +254,7 @@ fn cheap_ones_between_two_stuck() -> Duration {
     let mut client = Client::new(&server);
     client.send(request("GET", "/first"));
     first.until_inside(1);
-    // Enough cheap ones for the worker to forget how long the first took.
+    // Enough cheap tasks for the worker to forget how long the first one took.
     let mut others: Vec<Client> = (0..150).map(|_| Client::new(&server)).collect();
     for other in &mut others {
         other.send(request("GET", "/healthz"));
@@ -263,8 +263,8 @@ fn cheap_ones_between_two_stuck() -> Duration {
     let mut last = Client::new(&server);
     last.send(request("GET", "/second"));
     until_stats(&server, "the last one to be queued", |s| s.tasks.queue_depth == 151);
-    // The loop looks after its tasks 1 ms after the last, 2 ms after that, and so
-    // on: the next time is 2 s after the last.
+    // The loop looks after its tasks 1 ms after the last task, 2 ms after that, and so on. The next
+    // look is 2 s after the last.
     thread::sleep(Duration::from_millis(1_100));
 
     let start = Instant::now();
@@ -284,7 +284,7 @@ fn cheap_ones_between_two_stuck() -> Duration {
 fn a_panicking_handler_costs_its_request_a_500_and_nothing_else() {
     static QUIET: Once = Once::new();
     let _bound = alone(Duration::from_secs(20));
-    // The panics below are wanted; those of tests are still reported.
+    // The panics below are intended; those of tests are still reported.
     QUIET.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
@@ -321,7 +321,7 @@ fn a_panicking_handler_costs_its_request_a_500_and_nothing_else() {
     assert_eq!(stats.worker_threads.iter().map(|w| w.panics).sum::<u64>(), 21);
 }
 
-/// The threads of this process whose names begin so.
+/// How many threads of this process have a name with this prefix.
 fn threads(prefix: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("there is /proc");
     tasks

@@ -1,9 +1,8 @@
-//! The worker pool: who is parked, and tasks that come in.
+//! The worker pool: which workers are parked, and tasks that come in.
 
-/// The model, for the `Idle` of the module it is expanded in. Each producer
-/// brings one task. The worker that runs the last one stops the others; if a
-/// task stays in the queue while all workers sleep, nobody does, which loom
-/// reports as a deadlock.
+/// The model, for the `Idle` of the module that it is expanded in. Each producer brings one task.
+/// The worker that runs the last task stops the other workers. If a task stays in the queue while
+/// all workers sleep, no thread does that, and loom reports a deadlock.
 macro_rules! model {
     ($workers:expr, $producers:expr, $bound:expr) => {{
         use std::sync::atomic::{AtomicUsize, Ordering};

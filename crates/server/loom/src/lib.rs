@@ -5,12 +5,14 @@
 //! RUSTFLAGS="--cfg loom" cargo test --manifest-path crates/server/loom/Cargo.toml --release
 //! ```
 //!
-//! The files under test are the server's own, included by path; `ownership.rs` finds
-//! small stand-ins of loop, lane and epoll in `ownership_world.rs`. The models
-//! also run on copies with one line changed (`build.rs`), and must fail there:
-//! so they are known to be able to. One producer with one sleeper is checked
-//! completely; the larger ones up to a number of preemptions, because all
-//! their schedules would take hours.
+//! The files under test are the server's own, included by path. `ownership.rs` finds small
+//! stand-ins for loop, lane and epoll in `ownership_world.rs`.
+//!
+//! The models also run on copies with one line changed (`build.rs`), and must fail there. So each
+//! model is known to be able to fail.
+//!
+//! One producer with one sleeper is checked completely. Larger models are checked up to a number of
+//! preemptions, because all their schedules would take hours.
 #![cfg(all(test, loom))]
 
 #[path = "../../src/event_loop/wake_flag.rs"]
@@ -25,7 +27,7 @@ mod ownership;
 mod ownership_model;
 mod ownership_world;
 
-// What `ownership.rs` stands on, by the names that it has there.
+// What `ownership.rs` imports, under the same names.
 extern crate self as reactor_sys;
 use ownership_world::{Poller, Timer, block_signals, yield_now};
 
@@ -38,8 +40,8 @@ mod event_loop {
     pub(crate) use crate::ownership_world::{event_loop as turn, inbox, token};
 }
 
-/// Runs a model under every schedule with at most `preemptions` switches away
-/// from a thread that could have gone on; `None` is all there are.
+/// Runs a model under every schedule with at most `preemptions` switches away from a thread that
+/// could have gone on. `None` is every schedule.
 fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions;

@@ -1,7 +1,7 @@
 //! A loop's own thread, a lane's thread that asks for its ownership, and items that
 //! come in.
 
-/// What the lane's thread is like.
+/// What the lane's thread does.
 #[derive(Clone, Copy, PartialEq)]
 enum Lane {
     /// It drives when it may, and rests between.
@@ -12,8 +12,8 @@ enum Lane {
     Leaves,
 }
 
-/// The model, for the `Ownership` of the module it is expanded in. An item that nobody
-/// comes to leaves all threads asleep, which loom reports as a deadlock.
+/// The model, for the `Ownership` of the module that it is expanded in. If no thread takes an item,
+/// all threads sleep, and loom reports a deadlock.
 macro_rules! model {
     ($kind:expr, $items:expr, $bound:expr) => {{
         use std::sync::Arc;

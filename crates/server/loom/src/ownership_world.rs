@@ -1,6 +1,5 @@
-//! What `ownership.rs` stands on, as small as it can be: a loop that takes items out of
-//! its inbox and ends once it has had the last, and an epoll instance that is
-//! ready or not.
+//! Stand-ins for what `ownership.rs` imports, as small as can be: a loop and an epoll instance. The
+//! loop takes items out of its inbox, and ends after the last. The epoll instance is ready or not.
 
 use std::io;
 use std::time::Duration;
@@ -14,7 +13,7 @@ pub(crate) fn sleep(_: Duration) {
     yield_now();
 }
 
-/// An epoll instance and those who watch it.
+/// An epoll instance and the threads that watch it.
 pub(crate) struct Poller {
     state: Mutex<State>,
     changed: Condvar,
@@ -22,7 +21,7 @@ pub(crate) struct Poller {
 
 #[derive(Clone, Copy, Default)]
 struct State {
-    /// There is an event that nobody has taken.
+    /// There is an event that no thread has taken.
     ready: bool,
     /// The lane has been woken.
     woken: bool,
@@ -48,7 +47,7 @@ impl Poller {
         take(&mut state);
     }
 
-    /// Takes the events, once there are some where `waits`.
+    /// Takes the events. If `waits`, blocks until there are some.
     fn wait(&self, waits: bool) {
         self.until(|state| state.ready || !waits, |state| state.ready = false);
     }
@@ -179,13 +178,13 @@ pub(crate) mod event_loop {
     pub(crate) struct EventLoop {
         pub(crate) poller: Arc<Poller>,
         pub(crate) inbox: Arc<Inbox>,
-        /// Items that are yet to come. The last one begins a drain, which the loop's
-        /// own thread ends.
+        /// Items that are still to come. The last one begins a drain, which the loop's own thread
+        /// ends.
         pub(crate) missing: usize,
     }
 
     impl EventLoop {
-        /// In the order of the real one.
+        /// In the order of the real turn.
         pub(crate) fn turn(&mut self, wait: Wait) -> bool {
             if wait == Wait::Asleep && self.is_draining() {
                 self.poller.change(|state| state.ended = true);

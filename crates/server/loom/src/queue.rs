@@ -1,8 +1,7 @@
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
-/// A queue that is nothing but the number of its items. It orders as little
-/// as a queue may, so that the protocols cannot lean on what a real one does
-/// beyond that.
+/// A queue that is only the number of its items. It orders as little as a queue may, so that the
+/// protocols cannot rely on what a real queue does beyond that.
 #[derive(Default)]
 pub(crate) struct Queue {
     items: AtomicUsize,

@@ -1,8 +1,8 @@
 //! An I/O loop and the threads that fill its inbox.
 
-/// The model, for the `WakeFlag` of the module it is expanded in. The loop sleeps
-/// until it has had an item from each producer. A lost wake-up leaves it
-/// asleep for ever, which loom reports as a deadlock.
+/// The model, for the `WakeFlag` of the module that it is expanded in. The loop sleeps until it has
+/// had an item from each producer. A lost wake leaves it asleep for ever, and loom reports a
+/// deadlock.
 macro_rules! model {
     ($producers:expr, $items:expr, $bound:expr) => {{
         use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
-//! A small blocking client, and what the socket tests start their servers
-//! with.
+//! A small blocking client, and the servers that the socket tests start.
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod hand;
@@ -18,12 +17,12 @@ use reactor_server::{
 
 pub(crate) use hand::Hand;
 
-/// The longest that any one answer may take; far above what is expected, so
-/// that only a server that hangs meets it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that any one answer may take. It is far above what is expected, so that only a
+/// server that hangs reaches it.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Ends the whole test program with a message if the test that holds this
-/// takes longer than `limit`: a server that hangs must not hang the suite.
+/// Ends the whole test program with a message if the test that holds this takes longer than
+/// `limit`. A server that hangs must not hang the suite.
 #[must_use]
 pub(crate) fn bounded(limit: Duration) -> Bounded {
     let (alive, dropped) = mpsc::channel::<()>();
@@ -41,10 +40,10 @@ pub(crate) struct Bounded {
     _alive: Sender<()>,
 }
 
-/// Tests that measure time disturb each other: they run one after the other.
+/// Tests that measure time disturb each other. They run one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Waits for the other tests that hold this, then is [`bounded`].
+/// Waits for other tests that hold this, then is [`bounded`].
 #[must_use]
 pub(crate) fn alone(limit: Duration) -> Alone {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,8 +55,8 @@ pub(crate) struct Alone {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// For what a busy machine may spoil, and a defect always does: it must succeed
-/// in one of five attempts.
+/// For what a busy machine may spoil, and a defect always spoils. It must succeed in one of five
+/// attempts.
 #[track_caller]
 pub(crate) fn one_of_five(mut attempt: impl FnMut() -> Result<(), String>) {
     let mut failures = Vec::new();
@@ -72,7 +71,7 @@ pub(crate) fn one_of_five(mut attempt: impl FnMut() -> Result<(), String>) {
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for this: {what}");
+        assert!(start.elapsed() < ANSWER_LIMIT, "waited {ANSWER_LIMIT:?} for this: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -155,7 +154,7 @@ impl Latch {
         }
     }
 
-    /// Handlers that have come so far.
+    /// How many handlers have come so far.
     pub(crate) fn inside(&self) -> usize {
         self.inside.load(Ordering::SeqCst)
     }
@@ -171,7 +170,7 @@ impl Latch {
     }
 }
 
-/// Opens the latch also when the test fails, so that the server comes down.
+/// Opens the latch also when the test fails, so that the server can stop.
 pub(crate) struct OpenAtEnd(pub(crate) Arc<Latch>);
 
 impl Drop for OpenAtEnd {
@@ -184,7 +183,7 @@ impl Drop for OpenAtEnd {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// The status line and the fields with the empty line.
+    /// The status line, the fields and the empty line.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
@@ -207,10 +206,10 @@ impl Reply {
     }
 }
 
-/// A client on one connection that does only what it is told.
+/// A client with one connection. It does only what it is told.
 pub(crate) struct Client<S = TcpStream> {
     pub(crate) stream: S,
-    /// Received and not yet taken.
+    /// Bytes that were received and not yet taken.
     buf: Vec<u8>,
 }
 
@@ -220,10 +219,10 @@ impl Client<TcpStream> {
     }
 
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+        stream.set_write_timeout(Some(ANSWER_LIMIT))?;
         Ok(Self::over(stream))
     }
 }
@@ -243,7 +242,7 @@ impl<S: Read + Write> Client<S> {
         self.reply()
     }
 
-    /// The same where there may be none.
+    /// The same for a server that may give no answer.
     pub(crate) fn try_get(&mut self, path: &str) -> io::Result<()> {
         self.stream.write_all(request("GET", path).as_bytes())?;
         assert_eq!(self.try_reply(false)?.status, 200);
@@ -337,7 +336,7 @@ impl<S: Read + Write> Client<S> {
         Ok(std::mem::replace(&mut self.buf, rest))
     }
 
-    /// Takes what comes next, 64 KiB at most, and returns how much.
+    /// Reads what comes next, at most 64 KiB, and returns how much that was.
     pub(crate) fn more(&mut self) -> io::Result<usize> {
         let mut chunk = [0; 64 * 1024];
         loop {
@@ -347,14 +346,14 @@ impl<S: Read + Write> Client<S> {
                     self.buf.extend_from_slice(&chunk[..n]);
                     return Ok(n);
                 }
-                // A process that was stopped and goes on (signal(7)).
+                // The process was stopped and has continued (signal(7)).
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Reads on until this has come.
+    /// Reads until this text has come.
     #[track_caller]
     pub(crate) fn read_until(&mut self, text: &str) {
         while find(&self.buf, text.as_bytes()).is_none() {
@@ -362,7 +361,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Everything up to the end of the stream, which must be no reset.
+    /// Everything up to the end of the stream. The end must not be a reset.
     #[track_caller]
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = std::mem::take(&mut self.buf);
@@ -370,8 +369,7 @@ impl<S: Read + Write> Client<S> {
         String::from_utf8_lossy(&rest).into_owned()
     }
 
-    /// Reads on to the end of the stream; there must be nothing more before
-    /// it and no reset.
+    /// Reads to the end of the stream. No byte may come before it, and it must not be a reset.
     #[track_caller]
     pub(crate) fn ends(&mut self) {
         let mut rest = std::mem::take(&mut self.buf);
@@ -421,7 +419,7 @@ pub(crate) fn post_chunked(path: &str, body: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that show where they belong: no two stretches look alike.
+/// Bytes that show where they belong: no two parts are alike.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ len as u64;
     let mut bytes = Vec::with_capacity(len + 8);

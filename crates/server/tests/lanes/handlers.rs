@@ -1,5 +1,4 @@
-//! Handlers on a thread that is not the server's: what the JavaScript bridge
-//! stands on.
+//! Handlers on a thread that is not the server's, as the JavaScript bridge has them.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
@@ -33,13 +32,13 @@ struct Seen {
     window: AtomicUsize,
 }
 
-/// A server whose `/lane/*` is answered by a thread of the test, which does
-/// what a JavaScript thread would.
+/// A server whose `/lane/*` is answered by a thread of the test. The thread does what a JavaScript
+/// thread would do.
 struct Laned {
     server: Server,
     lane: Arc<Lane>,
     seen: Arc<Seen>,
-    /// The thread does nothing while this holds.
+    /// While this holds, the thread does nothing.
     paused: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -107,7 +106,7 @@ struct Handler {
     seen: Arc<Seen>,
     echoes: HashMap<Exchange, Echo>,
     downloads: HashMap<Exchange, Download>,
-    /// Answered when somebody asks for `/lane/release`.
+    /// Answered when a client asks for `/lane/release`.
     held: Vec<LaneTask>,
 }
 
@@ -304,7 +303,7 @@ fn a_lane_answers_like_any_handler() {
     client.send(request("HEAD", "/lane/head"));
     let head = client.reply_to_head();
     assert_eq!(head.field("content-length"), Some("10"));
-    // Nothing of it is left behind.
+    // Nothing of the request is left.
     assert_eq!(client.get("/lane/d").text(), "/lane/d");
     assert_eq!(laned.lane.in_flight(), 0);
 }
@@ -366,7 +365,7 @@ fn the_last_upload_of_a_connection_is_echoed_to_its_end() {
         let before = if chunked { "186a0\r\n" } else { "" };
         client.send(format!("POST /lane/echo {head}\r\n\r\n{before}"));
         client.send(vec![b'x'; 1000]);
-        // The answer begins before the rest is there.
+        // The answer begins before the rest of the body has come.
         until("the first part", || laned.seen.taken.swap(0, Ordering::Relaxed) > 0);
         thread::sleep(Duration::from_millis(50));
         client.send(vec![b'x'; 99_000]);
@@ -424,7 +423,7 @@ fn a_client_that_does_not_read_stops_the_upload_and_the_download() {
         let now = taken();
         std::mem::replace(&mut last, now) == now && now > 0
     });
-    // What is under way sits in socket buffers and windows.
+    // What is under way is in socket buffers and windows.
     assert!(taken() < 30_000_000, "took {} of an upload whose echo nobody reads", taken());
     assert_eq!(client.reply().body.len(), 50_000_000);
     sender.join().expect("the sender ends").expect("all is sent");
@@ -465,7 +464,7 @@ fn an_http_1_0_client_reads_a_stream_to_the_end_of_the_connection() {
     assert_eq!(body.len(), 300_000);
 }
 
-/// Its end is all that such a body has: an orderly one would say that it is whole.
+/// Such a body is delimited by its end alone. An orderly end would say that it is whole.
 #[test]
 fn an_http_1_0_client_does_not_take_a_part_of_a_stream_for_the_whole() {
     let _bounded = bounded(LIMIT);
@@ -516,7 +515,7 @@ fn a_lane_learns_of_clients_that_leave() {
 fn a_bad_chunk_ends_the_exchange() {
     let _bounded = bounded(LIMIT);
     let laned = Laned::new(64, |_| {});
-    // The response has begun: it can only be broken off.
+    // The response has begun, so the server can only break it off.
     let mut client = laned.client();
     client.send("POST /lane/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.send("5\r\nhello\r\n");
@@ -524,7 +523,7 @@ fn a_bad_chunk_ends_the_exchange() {
     client.send("zz\r\n");
     assert!(client.try_reply(false).is_err());
     until("the abort to arrive", || laned.seen.gone.load(Ordering::Relaxed) == 1);
-    // Nothing has been answered yet: 400.
+    // Nothing has been answered yet, so the answer is 400.
     let mut client = laned.client();
     client.send("POST /lane/never HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     until("the request", || laned.seen.requests.load(Ordering::Relaxed) == 2);
@@ -558,7 +557,7 @@ fn a_full_lane_stops_the_reading_and_loses_nothing() {
             client.send(request("GET", &format!("/lane/{n}")));
         }
     }
-    // The loops go on with what needs no lane.
+    // The loops still serve what needs no lane.
     assert_eq!(laned.client().get("/inline").text(), "inline");
     until("the lane to fill", || laned.lane.queued() >= 8);
     assert!(laned.lane.queued() <= 8 + 64, "{} queued", laned.lane.queued());
@@ -585,7 +584,7 @@ fn requests_of_a_lane_that_is_taken_away_get_503() {
     last.ends();
     assert_eq!(client.reply().status, 503);
     assert_eq!(client.reply().text(), "inline");
-    // A HEAD request's 503 has no body either, and one that closes is closed.
+    // The 503 to a HEAD request has no body either. A connection that was to close is closed.
     let mut heads = laned.client();
     heads.send(request("HEAD", "/lane/more"));
     assert_eq!(heads.reply_to_head().status, 503);
@@ -625,7 +624,7 @@ fn a_head_of_declared_length_waits_for_its_turn() {
     assert_eq!(client.get("/lane/after").text(), "/lane/after");
 }
 
-/// With no length and no chunks the end of the connection is the body's end.
+/// Without a length and without chunks, the end of the connection is the end of the body.
 #[test]
 fn an_http_1_0_stream_that_ended_before_its_turn_closes() {
     let _bounded = bounded(LIMIT);
@@ -745,7 +744,7 @@ fn routes_are_found_by_the_normal_form_of_the_path() {
     assert_eq!(client.get("/a/..").status, 200);
 }
 
-/// A server that cannot have its control socket is started again without.
+/// A server that could not make its control socket is started again without one.
 #[test]
 fn a_lane_of_a_server_that_did_not_start_serves_the_next() {
     let _bounded = bounded(LIMIT);

@@ -1,5 +1,5 @@
-//! Responses that break off and clients that leave: what the one still gets, and
-//! when the place of the other is free. The test plays the lane's thread.
+//! Responses that break off, and clients that leave: what the client still gets, and when its place
+//! is free. The test plays the lane's thread.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -13,7 +13,7 @@ use reactor_server::{
 use crate::common::{Client, Hand, bounded, reset, until, until_stats};
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long a client that has sent its last byte is kept where a test waits for that.
+/// How long a client is kept after its last byte, where a test waits for that.
 const SHORT: Duration = Duration::from_millis(200);
 
 /// A server that counts the requests at handlers.
@@ -28,7 +28,7 @@ fn hand_with_room(capacity: usize, change: impl FnOnce(&mut Config)) -> Hand {
     })
 }
 
-/// One whose clients have little time after their last byte.
+/// A server that keeps clients only briefly after their last byte.
 fn brief() -> Hand {
     hand(|config| config.timeouts.write = SHORT)
 }
@@ -43,8 +43,8 @@ impl Hand {
         self.say(LaneReply::Abort(exchange));
     }
 
-    /// The lane is told that the client has sent its last byte, then that it is gone;
-    /// nothing of its request is left.
+    /// The lane is told that the client has sent its last byte, then that it is gone. Nothing of
+    /// its request is left.
     #[track_caller]
     fn sees_it_leave(&mut self, task: LaneTask) {
         let exchange = task.exchange();
@@ -54,7 +54,7 @@ impl Hand {
                 let LaneEvent::Gone(which) = self.event() else { panic!("it is not gone") };
                 assert_eq!(which, exchange);
             }
-            // A reset, or a unix socket, says all at once.
+            // A reset, or the end of a unix socket, says both at once.
             LaneEvent::Gone(which) => assert_eq!(which, exchange),
             _ => panic!("another event"),
         }
@@ -71,7 +71,7 @@ impl Hand {
     }
 }
 
-/// All that comes until the connection ends, and how it ends.
+/// Everything that comes until the connection ends, and how it ends.
 fn all(stream: &mut impl Read) -> (String, std::io::Result<usize>) {
     let mut bytes = Vec::new();
     let end = stream.read_to_end(&mut bytes);
@@ -102,7 +102,7 @@ fn what_came_before_a_response_broke_off_is_sent() {
             client.send(head);
             let mut task = hand.task();
             let exchange = task.exchange();
-            // All of it comes to the loop at once.
+            // All of it reaches the loop at once.
             task.response().stream(length);
             task.response().body("first");
             task.seal();
@@ -113,7 +113,7 @@ fn what_came_before_a_response_broke_off_is_sent() {
             assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
             assert!(text.contains(body) && text.contains("second"), "{text}");
             assert!(!text.contains("\r\n0\r\n"), "it must not look whole: {text}");
-            // Only that tells it from a whole one.
+            // Only this tells it from a complete response.
             assert_eq!(end.is_err(), head == OLD && length.is_none(), "{head:?}: {end:?}");
             hand.is_empty();
         }
@@ -149,12 +149,12 @@ fn a_client_that_is_slow_gets_all_that_came_before_the_cut() {
             hand.chunk(exchange, &piece);
         }
         hand.abort(exchange);
-        // The kernel has taken some of it, and the loop has been told all.
+        // The kernel has taken some of it, and the loop has been told everything.
         until_stats(&hand.server, "the handler to be done", |s| s.handlers.in_flight == 0);
         let (text, _) = all(&mut client.stream);
         let there = text.bytes().filter(|&byte| byte == b'x').count();
         assert_eq!(there, 4 * piece.len());
-        // What had left before the next piece came was acknowledged.
+        // What was sent before the next piece came has been acknowledged.
         while let Some(event) = hand.lane.pop() {
             assert!(matches!(event, LaneEvent::Ack(..)), "only that");
         }
@@ -331,7 +331,7 @@ fn a_reset_frees_all_at_once() {
 #[test]
 fn a_client_that_half_closes_is_answered() {
     let _bounded = bounded(LIMIT);
-    // Of the second that it has, a machine that is busy leaves most.
+    // Even a busy machine leaves most of the second that it has.
     crate::common::one_of_five(|| {
         let mut hand = hand(|_| {});
         for input in [KEPT, LAST, OLD] {
@@ -361,7 +361,7 @@ fn a_download_to_a_client_that_half_closed_goes_on_while_it_gets_on() {
         client.stream.shutdown(Shutdown::Write).expect("a live socket");
         let task = hand.task();
         let exchange = hand.begin(task, None, "begin ");
-        // Far longer than a client has that gets nothing.
+        // Far longer than a client is kept that gets nothing.
         for _ in 0..20 {
             std::thread::sleep(SHORT / 4);
             hand.chunk(exchange, "more ");

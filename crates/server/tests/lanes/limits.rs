@@ -1,6 +1,5 @@
-//! The limits on handlers behind lanes: how long they may take and how many
-//! requests may be with them. The test itself plays the lane's thread, so it
-//! decides when a handler answers.
+//! The limits on handlers behind lanes: how long they may take, and how many requests may be at
+//! them. The test plays the lane's thread, so it decides when a handler answers.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use reactor_server::{Config, Exchange, LaneEvent, LaneReply, LaneTask, Server, StartError, Stop};
 
 use crate::common::{
-    Client, Hand, PATIENCE, Random, bounded, builtin, post, post_chunked, request, until,
+    ANSWER_LIMIT, Client, Hand, Random, bounded, builtin, post, post_chunked, request, until,
     until_stats,
 };
 
@@ -31,8 +30,8 @@ impl Hand {
         Self::new(|config| config.max_in_flight = Some(most))
     }
 
-    /// A connection's first requests go to handlers two at a time, because nobody knows
-    /// how large their answers are. A small one lets more follow.
+    /// A connection's first requests go to handlers two at a time, because the size of their
+    /// answers is not known yet. After a small answer more may follow.
     fn widen(&mut self, client: &mut Client) {
         client.send(request("GET", "/lane/small"));
         let task = self.next_task();
@@ -40,7 +39,7 @@ impl Hand {
         assert_eq!(client.reply().text(), "small");
     }
 
-    /// The next event must say that a request was answered in its place.
+    /// The next event must say that the loop has answered the request.
     #[track_caller]
     fn timed_out(&mut self, task: LaneTask) {
         let exchange = task.exchange();
@@ -49,7 +48,7 @@ impl Hand {
             LaneEvent::Gone(_) => panic!("the client has not gone"),
             _ => panic!("another event than that it was answered late"),
         }
-        // What a lane's thread does then.
+        // A lane's thread then does this.
         self.lane.answered(1);
         self.say(LaneReply::Response(task));
     }
@@ -77,7 +76,7 @@ fn the_loop_answers_for_a_handler_that_is_stuck() {
     let mut hand = Hand::with_timeout(SHORT);
     let mut client = hand.client();
     let begin = Instant::now();
-    // Nobody takes it: the thread is stuck.
+    // The thread is stuck and does not take it.
     let reply = client.get("/lane/stuck");
     is_late(&reply);
     assert!(!reply.closes());
@@ -110,7 +109,7 @@ fn a_late_answer_reaches_nobody() {
             hand.say(LaneReply::Chunk(exchange, b"later".to_vec()));
             hand.say(LaneReply::Pull(exchange, 5));
             hand.say(LaneReply::End(exchange));
-            // One that failed must not take the connection along either.
+            // A failed response must not end the connection either.
             hand.say(LaneReply::Abort(exchange));
         } else {
             hand.answer(late, "late");
@@ -156,7 +155,7 @@ fn a_response_that_has_begun_may_take_its_time() {
     let exchange = stream.exchange();
     hand.begin(stream, None, "begun,");
     let behind = hand.next_task();
-    // The one behind is late meanwhile, and waits for its turn.
+    // The request behind it gets late meanwhile, and waits for its turn.
     loop {
         match hand.event() {
             LaneEvent::TimedOut(which) => {
@@ -220,7 +219,7 @@ fn an_upload_under_way_ends_with_the_connection() {
         let reply = client.reply();
         is_late(&reply);
         assert!(reply.closes());
-        // What is still on its way is no further request.
+        // What still comes of the body is no further request.
         client.send("5\r\nGET /lane/smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
         client.ends();
         let exchange = task.exchange();
@@ -263,10 +262,10 @@ fn a_client_that_has_gone_is_not_answered() {
     let mut client = hand.client();
     client.send(request("GET", "/lane/gone"));
     let task = hand.next_task();
-    // With an answer to read, so that its end is a reset.
+    // The client has an answer to read, so that its end is a reset.
     client.send(request("GET", "/inline"));
     drop(client);
-    // A half-close first, as nobody can tell the two apart; nothing is written
+    // First a half-close, which the server cannot tell from an end. The server writes nothing
     // before the time is over, so the connection may live as long.
     let mut gone = false;
     while !gone {
@@ -281,7 +280,7 @@ fn a_client_that_has_gone_is_not_answered() {
     until_stats(&hand.server, "the connection closed", |stats| {
         stats.connections.open == 0 && stats.handlers.in_flight == 0
     });
-    // A connection in the same slot has none of its deadlines.
+    // A connection in the same slot inherits no deadline.
     let mut next = hand.client();
     next.send(request("GET", "/lane/next"));
     let task = hand.next_task();
@@ -298,7 +297,7 @@ fn a_reset_ends_the_wait() {
     let mut client = hand.client();
     client.send(request("GET", "/inline") + &request("GET", "/lane/gone"));
     let task = hand.next_task();
-    // The answer to the first is unread: closing resets.
+    // The first answer is unread, so that closing is a reset.
     until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
     drop(client);
     let LaneEvent::Gone(which) = hand.event() else { panic!("the client has gone") };
@@ -319,7 +318,7 @@ fn a_connection_in_the_place_of_another_has_its_own_time() {
     first.send(&both);
     let _task = hand.next_task();
     until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
-    // With something unread, so that it is a reset.
+    // With unread input, so that it is a reset.
     drop(first);
     until_stats(&hand.server, "the connection closed", |stats| stats.connections.open == 0);
     thread::sleep(TIME / 2);
@@ -342,7 +341,7 @@ fn a_thread_that_has_fallen_behind_gives_late_requests_back() {
         let task = hand.next_task();
         assert!(task.has_deadline());
         until("its time to be over", || task.is_late(Instant::now()));
-        // The wheel may not have come round yet: whoever is first answers.
+        // The wheel may not have come to it yet. Then the handler answers first.
         hand.lane.answered(1);
         hand.say(LaneReply::Late(task));
         is_late(&client.reply());
@@ -374,7 +373,7 @@ fn connections_that_a_full_lane_holds_back_are_answered_too() {
     }
     is_late(&first.reply());
     assert_eq!(hand.lane.queued(), 1);
-    // The others' were taken back; the first's is with the lane.
+    // The other requests were taken back. The first one is with the lane.
     until_stats(&hand.server, "places back", |stats| stats.handlers.in_flight == 1);
     assert_eq!(hand.server.stats().handlers.timed_out, 10);
 }
@@ -464,7 +463,7 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
     is_refused(&client.reply());
     assert_eq!(client.reply().text(), "inline");
 
-    // The lane hears nothing of what it was not given.
+    // The lane hears nothing of a request that it was not given.
     client.send(["/lane/1", "/lane/2", "/lane/3"].map(|p| request("GET", p)).concat());
     let (first, second) = (hand.next_task(), hand.next_task());
     client.stream.shutdown(std::net::Shutdown::Write).expect("half a close");
@@ -503,7 +502,7 @@ fn a_large_upload_too_many_is_not_read() {
         assert!(reply.closes());
         client.ends();
     }
-    // One that has come whole costs nobody its connection.
+    // A body that has come whole does not cost its connection.
     let mut client = hand.client();
     client.send(post_chunked("/lane/u", b"whole", 2));
     let reply = client.reply();
@@ -532,7 +531,7 @@ fn a_streaming_response_keeps_its_place_to_its_end() {
     assert_eq!(client.reply().text(), "begun");
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
 
-    // And to the end of its client.
+    // And until its client has gone.
     other.send(request("GET", "/lane/stream"));
     let task = hand.next_task();
     hand.begin(task, None, "begun");
@@ -554,7 +553,7 @@ fn a_request_without_a_lane_takes_no_place() {
     let task = hand.next_task();
     hand.server.set_lanes(&[None]);
     is_refused(&client.reply());
-    // Its thread gives it back as it goes.
+    // The lane's thread gives it back as it ends.
     hand.lane.answered(1);
     let mut replies = hand.server.lane_replies();
     replies.push(LaneReply::Response(task));
@@ -610,7 +609,7 @@ fn never_more_than_may_be_however_many_loops_ask() {
             Some(_) => panic!("no other event can come"),
             None => idle += 1,
         }
-        // Now and then, so that the places fill.
+        // Not at once, so that the places fill.
         if (idle > 50 || held.len() == MOST)
             && let Some(task) = held.pop()
         {
@@ -645,7 +644,7 @@ fn nothing_follows_a_late_answer_that_closes() {
     client.send("GET /lane/last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let task = hand.next_task();
     let mut all = String::new();
-    client.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    client.stream.set_read_timeout(Some(ANSWER_LIMIT)).expect("a timeout");
     client.stream.read_to_string(&mut all).expect("the end of the stream");
     assert!(all.starts_with("HTTP/1.1 503 "), "{all}");
     assert_eq!(all.matches("HTTP/1.1").count(), 1, "{all}");
@@ -656,8 +655,8 @@ fn nothing_follows_a_late_answer_that_closes() {
     });
 }
 
-/// Handlers that answer at any time around the limit, whole or in pieces: each
-/// answer is the request's own or the loop's, in the order of the requests.
+/// Handlers answer at any time around the limit, whole or in pieces. Each answer is the request's
+/// own or the loop's, in the order of the requests.
 #[test]
 fn whenever_handlers_answer_each_request_gets_its_own() {
     const CLIENTS: u64 = 6;
@@ -715,7 +714,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
                 let delay = Duration::from_millis(random.below(400) as u64);
                 open.push((now + delay, Work::Whole(task)));
             }
-            // It answers all the same, as a handler that does not listen.
+            // It answers all the same, as a handler does that ignores its signal.
             Some(LaneEvent::TimedOut(_) | LaneEvent::Ack(..) | LaneEvent::HalfClosed(_)) => {}
             Some(_) => panic!("nobody goes, and no body comes"),
             None => thread::sleep(Duration::from_millis(1)),
@@ -753,7 +752,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
     assert_eq!(hand.server.stats().handlers.timed_out, late);
 }
 
-/// What a handler has yet to do.
+/// What a handler still has to do.
 enum Work {
     Whole(LaneTask),
     Rest(Exchange, String),

@@ -1,5 +1,5 @@
-//! The death of a lane's thread, and its replacement: what becomes of requests in
-//! every state. The test itself is the thread: it takes events when it likes.
+//! The death of a lane's thread and its replacement: what becomes of requests in every state. The
+//! test plays the thread: it takes events when it likes.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::common::{Client, bounded, builtin, post, request, start, until, until
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A server with lanes that the test serves.
+/// A server whose lanes the test serves.
 struct Laned {
     server: Server,
     lanes: Vec<Arc<Lane>>,
@@ -67,19 +67,19 @@ impl Laned {
         self.replies.flush(&self.lanes[lane]);
     }
 
-    /// The thread of the one lane is gone, and nothing it had comes back.
+    /// The thread of the only lane ends, and nothing that it had comes back.
     fn kill(&mut self) {
         self.server.set_lanes(&[None]);
         self.lanes.clear();
     }
 
-    /// A new thread in the place of the one lane's.
+    /// A new thread takes the place of the only lane's.
     fn replace(&mut self) {
         self.lanes = vec![Lane::new(64, || {})];
         self.server.set_lanes(&[Some(Arc::clone(&self.lanes[0]))]);
     }
 
-    /// Every request that was handed over has been counted off.
+    /// No request counts as handed over any more.
     #[track_caller]
     fn nothing_is_left(&self) {
         until_stats(&self.server, "no request at handlers", |stats| stats.handlers.in_flight == 0);
@@ -138,14 +138,14 @@ fn a_request_at_its_handler_gets_503_and_the_next_thread_takes_the_next() {
     laned.replace();
     client.send(request("GET", "/lane/b"));
     let next = laned.take(0);
-    // What the dead thread still had in its hands reaches nobody.
+    // What the dead thread still had reaches no client.
     laned.answer(0, task, "late");
     laned.answer(0, next, "next");
     assert_eq!(client.reply().text(), "next");
     laned.nothing_is_left();
 }
 
-/// A thread takes the place of another without a moment between.
+/// A thread takes another's place at once.
 #[test]
 fn a_lane_that_is_replaced_at_once_has_died_too() {
     let _bounded = bounded(LIMIT);
@@ -175,7 +175,7 @@ fn an_answer_that_the_thread_gave_before_it_died_is_sent() {
         task.seal();
         laned.replies.push(LaneReply::Response(task));
     }
-    // Without a wake: the loop finds them together with the news of the death.
+    // Without a wake: the loop finds them together with the message that the lane is gone.
     laned.replies.hand_over();
     laned.kill();
     for client in &mut clients {
@@ -208,7 +208,7 @@ fn a_body_that_streams_in_gets_503_whatever_the_handler_has_read() {
         let reply = client.reply();
         assert_eq!(reply.status, 503, "{taken} bytes read");
         assert!(reply.closes(), "its body is not read on");
-        // The rest is taken, so that the answer is not lost in a reset.
+        // The server reads the rest, so that the answer is not lost in a reset.
         client.send(vec![b'x'; 100_000]);
         client.ends();
         drop(task);
@@ -282,7 +282,7 @@ fn a_response_that_has_not_reached_its_turn_gets_503_in_its_turn() {
     let done = laned.take(0);
     let _last = laned.take(0);
     laned.answer(0, done, "done");
-    // Begun, but behind the first, so nothing of it has been sent.
+    // Begun, but behind the first one, so that nothing of it has been sent.
     laned.begin(0, streams);
     std::thread::sleep(Duration::from_millis(50));
     laned.kill();
@@ -338,7 +338,7 @@ fn connections_without_open_requests_move_away_from_a_stuck_lane() {
     let _bounded = bounded(LIMIT);
     let mut laned = Laned::new(3, |_| {});
     let mut clients: Vec<Client> = (0..64).map(|_| laned.client()).collect();
-    // Every lane has had requests of all of them, and one is stuck in the next.
+    // Every lane has had requests of all clients, and one lane is stuck in its next.
     for round in 0..3 {
         for client in &mut clients {
             client.send(request("GET", "/lane/a"));
@@ -383,7 +383,7 @@ fn connections_without_open_requests_move_away_from_a_stuck_lane() {
     }
 }
 
-/// Its one route leads to this number.
+/// An application whose only route has this number.
 fn app(route: u32) -> App {
     let mut app = builtin();
     app.route(None, "/lane/*", Target::Lane(route)).expect("a new route");
@@ -410,10 +410,10 @@ fn a_swap_gives_each_request_either_the_old_routes_and_lanes_or_the_new_ones() {
     laned.answer(1, new, "new");
     assert_eq!(other.reply().text(), "new");
 
-    // A request behind one that an old lane has waits for its answer.
+    // A request waits for the answer before it if an old lane has that request.
     busy.send(post("/lane/next", b"body"));
     busy.send(request("GET", "/inline"));
-    // A body that had begun goes where its head went.
+    // A body that had begun goes to the lane that has its head.
     sending.send("56789");
     let old = laned.take(0);
     let upload = laned.take(0);
@@ -467,6 +467,7 @@ fn a_server_that_has_stopped_keeps_no_lane() {
     laned.server.swap(app(8), &[Some(Arc::clone(&laned.lanes[0]))]);
     let lane = Arc::downgrade(&laned.lanes[0]);
     drop(laned);
-    // Not in the inbox of a loop that is no more. The server's last thread may be going.
+    // The lane must not be in the inbox of a loop that has ended. The server's last thread may
+    // still be ending.
     until("the lane to go", || lane.upgrade().is_none());
 }
