@@ -13,23 +13,23 @@ import { print } from './print.js';
 import { TEXT } from './record.js';
 import type { Replies } from './replies.js';
 
-/** What the program gave to answer a failure with. */
+/** The program's `error` option: it makes the answer for a handler that failed. */
 export type ErrorHandler = (error: unknown, request: ReactorRequest) => unknown;
 
-/** What answers need of the bridge. */
+/** The bridge, as the answers use it. */
 export interface AnswerSender extends Sender {
-  /** The exchange is answered later than in the dispatch of its request. */
+  /** Notes that the exchange is answered after the dispatch of its request. */
   keep(exchange: Exchange): void;
 }
 
 const promiseThen = Promise.prototype.then;
 
-/** Makes replies of what handlers return and throw. */
+/** Turns what handlers return or throw into replies. */
 export class Answers {
   readonly #sender: AnswerSender;
   readonly #replies: Replies;
   readonly #onError: ErrorHandler | undefined;
-  /** Waiters that wait for nothing, to be used again. */
+  /** Idle waiters, kept for reuse. */
   readonly #waiters: Waiter[] = [];
 
   constructor(sender: AnswerSender, onError: ErrorHandler | undefined) {
@@ -48,12 +48,13 @@ export class Answers {
     this.#sender.keep(exchange);
     const waiter = this.#waiters.pop() ?? new Waiter(this);
     waiter.exchange = exchange;
-    // Not its own `then`: a waiter is used again, so it must be told once.
+    // The built-in `then`, not the value's own: a waiter is reused, so it must be called only once.
     promiseThen.call(promise, waiter.resolve, waiter.reject);
   }
 
   report(exchange: Exchange, error: unknown): void {
-    // What the abort of its signal did to the handler is no news.
+    // The client left: an error that its signal caused in the handler is expected, so it is not
+    // reported.
     if (exchange.isGone && isAbort(error, exchange)) {
       return;
     }
@@ -63,7 +64,7 @@ export class Answers {
       return;
     }
     try {
-      // For the program's log. What it answers comes too late.
+      // The error handler may log. Its answer is ignored, because the response is already over.
       const promise = promiseOf(onError(error, exchange.request as ReactorRequest));
       if (promise !== null) {
         promiseThen.call(promise, undefined, (second) => print(second, exchange));
@@ -111,14 +112,14 @@ export class Answers {
     this.answer(exchange, answer);
   }
 
-  /** Answers with what a handler's promise came to. */
+  /** Answers with the value that a handler's promise resolved to. */
   settle(waiter: Waiter, exchange: Exchange, answer: unknown): void {
     this.#waiters.push(waiter);
     this.#respond(exchange, answer);
     this.#sender.schedule();
   }
 
-  /** Answers for a handler's promise that was rejected. */
+  /** Answers for a handler's promise that rejected. */
   settleFailed(waiter: Waiter, exchange: Exchange, error: unknown): void {
     this.#waiters.push(waiter);
     this.fail(exchange, error);
@@ -185,7 +186,7 @@ export class Answers {
     try {
       return new Outgoing(this.#sender, exchange, status, fields, stream, length);
     } catch (error) {
-      // Its head cannot be sent; whoever feeds it must not go on for nobody.
+      // The head cannot be sent. The stream is cancelled, so that its producer stops.
       discard(stream, error);
       throw error;
     }
@@ -193,8 +194,7 @@ export class Answers {
 }
 
 /**
- * Waits for a handler's promise. It is used again for the next, so that waiting
- * makes no closures.
+ * Waits for one handler's promise at a time. Waiters are reused, so waiting allocates no closures.
  */
 class Waiter {
   exchange: Exchange | null = null;
@@ -206,7 +206,7 @@ class Waiter {
     this.reject = (error) => answers.settleFailed(this, this.#release(), error);
   }
 
-  /** Its exchange, which it lets go of. */
+  /** Gives up its exchange, and returns it. */
   #release(): Exchange {
     const { exchange } = this;
     this.exchange = null;
@@ -214,7 +214,7 @@ class Waiter {
   }
 }
 
-/** Nobody will read the content. */
+/** Cancels the content, which is not going to be read. */
 function discard(content: Content, reason: unknown): void {
   if (content instanceof ReadableStream) {
     scopeOf(content)(() => void content.cancel(reason).catch(() => {}));
@@ -222,9 +222,8 @@ function discard(content: Content, reason: unknown): void {
 }
 
 /**
- * A promise of Node's own for one of any kind; `null` for what is none. It never
- * throws: where the program's value does, when it is looked at, the promise is
- * rejected.
+ * Wraps any thenable in a promise of Node's; `null` for a value that is none. Never throws: if the
+ * value throws when it is looked at, the promise rejects.
  */
 function promiseOf(value: unknown): Promise<unknown> | null {
   if (typeof value !== 'object' || value === null) {
@@ -238,12 +237,15 @@ function promiseOf(value: unknown): Promise<unknown> | null {
   }
 }
 
-/** Whether what was thrown is a response of any class, as loaders of Remix and SvelteKit throw them. */
+/**
+ * Whether the thrown value is a response of any class, as loaders of Remix and SvelteKit throw
+ * them.
+ */
 function isAnswer(thrown: unknown): boolean {
   try {
     return isResponse(thrown) && !(thrown instanceof Error);
   } catch {
-    // A proxy of the program's own.
+    // A proxy of the program's own threw.
     return false;
   }
 }

@@ -1,11 +1,11 @@
 const RESOLVED = Promise.resolve();
 
-/** Promises that handlers want waited for before the server has stopped. */
+/** Promises that a stop of the server waits for, because handlers asked for it with `waitUntil`. */
 export class Background {
   #count = 0;
   readonly #onSettled: (() => void)[] = [];
 
-  /** @param onError gets what the promise is rejected with */
+  /** @param onError gets the reason if the promise rejects */
   add(promise: unknown, onError: (error: unknown) => void): void {
     this.#count++;
     Promise.resolve(promise)
@@ -17,7 +17,7 @@ export class Background {
     return this.#count === 0;
   }
 
-  /** Resolves when none is left. */
+  /** Resolves when all of them have settled. */
   settled(): Promise<void> {
     if (this.isEmpty) {
       return RESOLVED;

@@ -30,47 +30,46 @@ import {
 } from './record.js';
 import { Replies } from './replies.js';
 
-/** What a bridge is made of. */
+/** What a bridge is made with. */
 export interface BridgeOptions {
-  /** The handler of a route by its number in the request; `undefined` for one that is let go. */
+  /** The handler of the route with this number; `undefined` if it has been dropped. */
   find(route: number): HandlerEntry | undefined;
-  /** What the program gave to answer a failure with. */
+  /** Answers for handlers that fail. */
   readonly onError?: ErrorHandler | undefined;
-  /** Whose word about a request's origin is taken; without, nobody's. */
+  /** The trusted proxies, which may tell a request's origin; `null` for none. */
   readonly proxies?: Proxies | null;
   /**
-   * Takes every request as it is, in place of the handlers. It answers through
-   * the bridge as its {@link Sender}, and must not throw.
+   * Takes every request in place of the handlers. It answers through the bridge, as its {@link
+   * Sender}, and must not throw.
    */
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
-  /** Hears of connections, where the engine was asked to tell of them; must not throw. */
+  /** Told of connections, if the engine was asked to announce them; must not throw. */
   readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
 }
 
-/** More than nearly every request needs; limits on heads may allow larger ones. */
+/**
+ * Enough for nearly every request. Heads may be larger if the limits allow it; then the arrays
+ * grow.
+ */
 const EVENT_WORDS = 16 * 1024;
 const EVENT_BYTES = 256 * 1024;
 
-/**
- * Requests that are handled before timers and sockets of the program get their
- * turn.
- */
+/** Requests handled in a row before the program's timers and sockets get a turn. */
 const MOST_AT_A_TIME = 512;
 
-/** As the engine's own 503 has it. */
+/** The same as in the engine's own 503. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
 const RESOLVED = Promise.resolve();
 
 /**
- * The JavaScript end of a lane: takes events in batches, calls handlers, gives
- * replies back in batches.
+ * The JavaScript end of a lane: takes events in batches, calls handlers, and returns replies in
+ * batches.
  *
- * A handler that answers at once costs no promise, no closure and no call of
- * native code: its reply waits for the next turn. Where some handler of a batch
- * has not answered, the next turn waits until the microtasks are done. Most
- * `async` handlers have answered by then, their replies leave together, and what
- * they read of their requests was still in the arrays.
+ * A handler that answers at once costs no promise, no closure and no native call: its reply waits
+ * for the next turn. If a handler of a batch has not answered yet, the next turn waits until the
+ * microtasks are done. Most `async` handlers have answered by then. Their replies leave together,
+ * and what they read of their requests was still in the arrays.
  */
 export class Bridge implements Context, AnswerSender {
   host = 'localhost';
@@ -83,17 +82,17 @@ export class Bridge implements Context, AnswerSender {
   #events = new Uint32Array(EVENT_WORDS);
   #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
 
-  /** Exchanges that outlived the dispatch of their request, by number. */
+  /** Exchanges that outlive the dispatch of their request, by number. */
   readonly #open: (Exchange | undefined)[] = [];
-  /** The heads of the batch that is in the arrays. */
+  /** The heads of the current batch. */
   readonly #heads: Heads[] = [];
-  /** Its exchanges with a body in the arrays. */
+  /** The exchanges of the current batch whose whole body is in the arrays. */
   readonly #bodies: Exchange[] = [];
-  /** Streaming responses that have not begun. */
+  /** Streaming responses that have not sent their head. */
   readonly #starting: Starting[] = [];
-  /** Exchanges that have taken of their bodies since the last turn. */
+  /** Exchanges whose body has been read, in part, since the last turn. */
   readonly #credits: Exchange[] = [];
-  /** An exchange of this batch has not been answered. */
+  /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
   #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
@@ -101,12 +100,11 @@ export class Bridge implements Context, AnswerSender {
   #onFlushed: (() => void)[] = [];
   readonly #answers: Answers;
   readonly #background = new Background();
-  /** The address of the last client that has one in text, as bytes and as text. */
+  /** The last peer address that came as text; the next request often has the same. */
   #peer = '';
 
   /**
-   * Whatever schedules a turn, a turn is nobody's in particular: it must not run
-   * in the async context of the one request that happened to ask for it.
+   * A turn serves many requests. It must not run in the async context of the one that scheduled it.
    */
   readonly #context = new AsyncResource('ReactorLane');
   readonly #tick = () => this.#drain();
@@ -125,7 +123,7 @@ export class Bridge implements Context, AnswerSender {
     this.#answers = new Answers(this, options.onError);
   }
 
-  /** Events wait. The lane calls it, at most once until a turn has found nothing. */
+  /** Events are waiting. The lane calls this at most once until a turn has found nothing. */
   wake(): void {
     if (this.#state === 'resting') {
       this.#left = MOST_AT_A_TIME;
@@ -133,7 +131,7 @@ export class Bridge implements Context, AnswerSender {
     }
   }
 
-  /** The lane has been closed: no client is there any more, and nobody else will tell. */
+  /** The lane has been closed: every open exchange is aborted here, since no event will do it. */
   close(): void {
     for (const exchange of this.#open.splice(0)) {
       exchange?.runInAsyncScope(exchange.abort, exchange);
@@ -197,12 +195,12 @@ export class Bridge implements Context, AnswerSender {
     this.#background.add(promise, (error) => this.#answers.report(exchange, error));
   }
 
-  /** Resolves when no promise is left that a handler wants waited for. */
+  /** Resolves when no promise of `waitUntil` is pending. */
   settled(): Promise<void> {
     return this.#background.settled();
   }
 
-  /** Whether a handler wants something waited for. */
+  /** Whether a promise of `waitUntil` is pending. */
   get hasBackground(): boolean {
     return !this.#background.isEmpty;
   }
@@ -213,7 +211,7 @@ export class Bridge implements Context, AnswerSender {
       this.#takeTurns();
       isWhole = true;
     } finally {
-      // An error here is a defect of ours; it must not keep what waits from coming.
+      // This is a defect of the bridge. The events that still wait must be taken nevertheless.
       if (!isWhole) {
         this.#defer();
       }
@@ -252,7 +250,10 @@ export class Bridge implements Context, AnswerSender {
     this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
   }
 
-  /** A tick of its own would come before the microtasks that are queued; one from theirs, after. */
+  /**
+   * A `nextTick` from here would run before the queued microtasks. One from a microtask runs after
+   * them.
+   */
   #awaitMicrotasks(): void {
     RESOLVED.then(this.#afterMicrotasks);
   }
@@ -280,7 +281,7 @@ export class Bridge implements Context, AnswerSender {
     this.#hasPending = false;
 
     const { words, wordCount, bytes } = this.replies;
-    // Cleared first: replies that native code refuses must not be sent again.
+    // Cleared before the call: if native code throws, the same replies must not be sent again.
     this.replies.clear();
     const count = this.#lane.turn(this.#events, this.#bytes, words, wordCount, bytes);
     if (this.#onFlushed.length > 0) {
@@ -335,7 +336,7 @@ export class Bridge implements Context, AnswerSender {
     }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
-      // It may be asked again: there are other routes now.
+      // The routes were replaced too often since. A retry will be routed anew.
       const { id, isHead } = exchange;
       this.replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
       this.finish(exchange);
@@ -346,12 +347,13 @@ export class Bridge implements Context, AnswerSender {
     exchange.runInAsyncScope(this.#handle, this, exchange, request, entry);
   }
 
-  /** Runs in the request's own async context, and so does all that comes of it. */
+  /** Runs in the request's own async context, which all that the handler starts inherits. */
   #handle(exchange: Exchange, request: ReactorRequest, { handle }: HandlerEntry): void {
     let answer: unknown;
     try {
       const info = new ReactorInfo(request);
-      // A second time in the place where Workers and Hono have their execution context.
+      // `info` is passed twice: Workers and Hono expect their execution context as the third
+      // argument.
       answer = handle(request, info, info);
     } catch (error) {
       this.#answers.fail(exchange, error);
@@ -360,7 +362,7 @@ export class Bridge implements Context, AnswerSender {
     this.#answers.answer(exchange, answer);
   }
 
-  /** The heads of the requests from here on, as many as share one text. */
+  /** The heads from this request on, as many as may share one text. */
   #headsFrom(at: number, left: number): Heads {
     const events = this.#events;
     const heads = new Heads(events, this.#bytes, events[at + 2] as number);
@@ -379,7 +381,7 @@ export class Bridge implements Context, AnswerSender {
     return heads;
   }
 
-  /** Most requests come from the client, or the proxy, that the last came from. */
+  /** Most requests come from the same client, or proxy, as the one before. */
   #peerAt(at: number): string {
     const bytes = this.#bytes;
     const start = this.#events[at + 11] as number;
@@ -402,14 +404,14 @@ export class Bridge implements Context, AnswerSender {
       return;
     }
     if (kind === UNSENDABLE) {
-      // What can be checked here has been; the engine has the last word.
+      // The checks in TypeScript passed, but the engine checks every head again.
       const start = events[at + 2] as number;
       const why = this.#bytes.utf8Slice(start, start + (events[at + 3] as number));
       printUnsendable(new ReactorError('ERR_REACTOR_INVALID_RESPONSE', why));
       return;
     }
     const exchange = this.#open[events[at + 1] as number];
-    // It may have been answered while the event was on its way.
+    // The exchange was answered while the event was on its way.
     if (exchange === undefined) {
       return;
     }
@@ -440,7 +442,7 @@ export class Bridge implements Context, AnswerSender {
   }
 }
 
-/** To set the length of an array costs as much as a call into native code, also where it is empty. */
+/** Setting an array's length costs as much as a native call, even if the array is empty. */
 function empty(array: unknown[]): void {
   if (array.length > 0) {
     array.length = 0;

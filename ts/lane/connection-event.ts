@@ -1,9 +1,11 @@
 import type { ConnectionPlace } from './outgoing.js';
 import type { Bytes } from './record.js';
 
-/** What has become of a connection. */
+/** Something that happened to a connection. */
 export interface ConnectionEvent extends ConnectionPlace {
-  /** `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`; of a refused one only the client is known. */
+  /**
+   * `OPENED`, `CLOSED`, `INACTIVE` or `REFUSED`. Of a refused connection only the client is known.
+   */
   readonly kind: number;
   /** The client's; both `undefined` on a unix socket. */
   readonly address: string | undefined;

@@ -18,64 +18,64 @@ import {
   THREAD_SHIFT,
 } from './record.js';
 
-/** What an exchange needs of the bridge it came over. */
+/** The bridge, as its exchanges use it. */
 export interface Context {
-  /** What stands for the host where the client sent none. */
+  /** Stands for the host if the client sent none. */
   readonly host: string;
-  /** What the ids of the server's requests begin with. */
+  /** The prefix of the server's request ids. */
   readonly startId: string;
-  /** Whose word about a request's origin is taken; `null` for nobody's. */
+  /** The trusted proxies, which may tell a request's origin; `null` for none. */
   readonly proxies: Proxies | null;
-  /** Whether GET and HEAD may have bodies: in HTTP they may, in the standard's `Request` not. */
+  /** Whether GET and HEAD may have bodies. HTTP allows it, the standard's `Request` does not. */
   readonly takesAnyBody: boolean;
-  /** Tells the engine that `bytes` of the request's body have been taken. */
+  /** Tells the engine that `bytes` of the request's body have been read. */
   pull(exchange: Exchange, bytes: number): void;
-  /** Waits for a promise of a handler's before the server has stopped. */
+  /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
 }
 
-/** Get and Head: their requests have no body for the standard's `Request`. */
+/** Up to this method requests have no body, as the standard's `Request` wants it: GET and HEAD. */
 const LAST_BODILESS = METHODS.indexOf('HEAD');
 
 /**
- * One request and what becomes of it: everything that `Request` and its
- * companions read, while they themselves are empty shells.
+ * One request and its answer. `Request` and its companions are empty shells; they read everything
+ * from here.
  *
- * Made for every request, so it takes only numbers out of the record. Fields are
- * looked up in the record while it is there, and in the head's text afterwards.
+ * One is made for every request, so it takes only numbers out of the record. Fields are looked up
+ * in the record while the batch lasts, and in the head's text afterwards.
  *
- * As an async resource it is what `AsyncLocalStorage.enterWith` in a handler sets
- * its store on, which would otherwise be that of all requests in the batch.
+ * It is an async resource so that `AsyncLocalStorage.enterWith` in a handler affects this request
+ * only, not all requests of the batch.
  */
 export class Exchange extends AsyncResource implements RequestSource, BodyOwner {
   readonly context: Context;
-  /** Its number in the lane, to be used only while {@link isOpen}. */
+  /** Its number in the lane; to be used only while {@link isOpen}. */
   readonly id: number;
-  /** No reply has ended it, and the client is there. */
+  /** It has not been answered, and the client has not gone. */
   isOpen = true;
-  /** Before it was answered the client went away or hung up, or the engine answered. */
+  /** It ended before an answer: the client left or hung up, or the engine answered. */
   isGone = false;
-  /** Before it was answered the engine refused the rest of its body. */
+  /** Why the engine refused the rest of the body, if it did so before an answer. */
   refusal: RefusedBodyError | null = null;
-  /** The handler has failed; the error handler's answer shall not be asked for again. */
+  /** The handler failed. The error handler is not asked a second time. */
   hasFailed = false;
-  /** What the handler was given. */
+  /** The request object that the handler got. */
   request: ReactorRequest | null = null;
   /** The request's body; `null` where there is none. */
   readonly incoming: WholeIncoming | StreamedIncoming | null;
-  /** Bytes of the body that have been taken and not been reported. */
+  /** Bytes of the body that have been read and not yet reported to the engine. */
   credit = 0;
-  /** What to tell when bytes of the response have left. */
+  /** Called when the client has taken bytes of the response. */
   onAck: ((bytes: number) => void) | null = null;
-  /** What to tell when the client goes away. */
+  /** Called when the client goes away. */
   onGone: (() => void) | null = null;
-  /** What to tell when the client has sent its last byte, before that or with it. */
+  /** Called when the client has closed its sending side, before or together with `onGone`. */
   onHangUp: (() => void) | null = null;
   /** The client speaks HTTP/1.0. */
   readonly isHttp10: boolean;
 
   readonly #heads: Heads;
-  /** The place of the record in the events. */
+  /** The index of the record in the events. */
   readonly #at: number;
   readonly #head: number;
   readonly #method: number;
@@ -85,22 +85,20 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   readonly #hostLength: number;
   readonly #peer: number | string;
   readonly #port: number;
-  /** The I/O thread, the connection among its own, and the request among that one's. */
+  /** The I/O thread, the connection on that thread, and the request on that connection. */
   readonly #ioThread: number;
   readonly #connection: number;
   readonly #slot: number;
   readonly #sequence: number;
-  /** Offset and length of each route parameter; `null` without any. */
+  /** Offset and length of each route parameter; `null` if there is none. */
   readonly #spans: readonly number[] | null;
   #controller: AbortController | null = null;
-  /** The async context in which the program first asked for the signal. */
+  /** The async context of the program's first look at the signal. */
   #signalScope: Scope | null = null;
-  /** What {@link Proxies} make of it, once somebody has asked. */
+  /** The origin according to {@link Proxies}, once it has been asked for. */
   #origin: Origin | null = null;
 
-  /**
-   * @param peer the client's IPv4 address as a number, or its address as text
-   */
+  /** @param peer the client's IPv4 address as a number, or any address as text */
   constructor(context: Context, heads: Heads, at: number, peer: number | string) {
     super('ReactorRequest');
     const { events } = heads;
@@ -139,7 +137,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return METHODS[this.#method] ?? this.#unusualMethod();
   }
 
-  /** Whether the method is none of those that every server knows. */
+  /** Whether the method is none of {@link METHODS}. */
   get hasOtherMethod(): boolean {
     return this.#method >= METHODS.length;
   }
@@ -157,7 +155,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     if (origin === null) {
       return urlOf(host, target);
     }
-    // The engine lets only those proxies ask for one that are believed.
+    // The engine accepts an absolute `https:` target only from a trusted proxy.
     const isSecure = origin.scheme === 'https' || /^https:/i.test(target);
     return urlOf(origin.host ?? host, target, isSecure ? 'https' : 'http');
   }
@@ -168,7 +166,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return origin === null ? this.#peerAddress : origin.address;
   }
 
-  /** The client's port; `undefined` on a unix socket, and where no proxy tells. */
+  /** The client's port; `undefined` on a unix socket, and if the proxy does not tell it. */
   get remotePort(): number | undefined {
     const origin = this.#forwarded();
     return origin === null ? this.#peerPort : origin.port;
@@ -189,27 +187,30 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return this.#port === 0 ? undefined : this.#port;
   }
 
-  /** Tells its connection from all others of the server. */
+  /** Identifies the connection within the server. */
   get connectionKey(): number {
     return connectionKeyOf(this.#ioThread, this.#connection);
   }
 
-  /** What the engine finds its connection by: the I/O thread, a slot and a number there. */
+  /**
+   * Where the engine finds the connection: the I/O thread, the slot there, and the connection's
+   * number.
+   */
   get connectionPlace(): { ioThread: number; slot: number; number: number } {
     return { ioThread: this.#ioThread, slot: this.#slot, number: this.#connection };
   }
 
-  /** Bytes of the head; to be asked for in the turn in which it comes. */
+  /** Bytes of the head; valid only in the turn in which the request came. */
   get headLength(): number {
     return this.#heads.events[this.#at + 3] as number;
   }
 
-  /** Its place among the requests of its connection. */
+  /** The request's index on its connection. */
   get sequence(): number {
     return this.#sequence;
   }
 
-  /** What the access log calls the request. */
+  /** The id by which the access log names the request. */
   get requestId(): string {
     const parts = [this.#ioThread, this.#connection, this.#sequence];
     return `${this.context.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
@@ -225,7 +226,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return values;
   }
 
-  /** Made when somebody asks for it, as most requests need none. */
+  /** Made on demand: most handlers never look at it. */
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new GenuineAbortController();
@@ -278,7 +279,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return fields;
   }
 
-  /** Names and values in turn, as sent. */
+  /** Names and values in turn, spelled as the client sent them. */
   rawFields(): string[] {
     const { text, start } = this.#heads;
     const fields: string[] = [];
@@ -303,7 +304,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     this.context.waitUntil(this, promise);
   }
 
-  /** The request's bytes are about to go; a body that may yet be read is kept. */
+  /** The arrays are about to be reused. A body that may still be read is copied. */
   keepBody(): void {
     if (this.incoming instanceof WholeIncoming) {
       this.incoming.keep();
@@ -311,9 +312,8 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   }
 
   /**
-   * The client has sent its last byte. Nearly all that do so have gone, which is
-   * all that a handler can be told in time; but one may yet read its answer, and the
-   * engine gives it a second to be answered.
+   * The client has closed its sending side. Nearly always it has gone, so the signal aborts. But it
+   * may still read its answer, for which the engine allows one second.
    */
   hangUp(): void {
     this.isGone = true;
@@ -332,10 +332,9 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   }
 
   /**
-   * The engine has refused the rest of the body, and has answered with this status.
-   * The client is still there, so whoever waits for the body learns of it there and
-   * the signal stays as it is. A handler that waits for something else has only the
-   * signal to learn it from.
+   * The engine refused the rest of the body and answered with this status. A handler that waits for
+   * the body learns it from there, and the signal stays as it is. Any other handler learns it from
+   * the signal.
    */
   refuse(status: number): void {
     this.isOpen = false;
@@ -353,12 +352,12 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     this.onGone?.();
   }
 
-  /** What ended it before it was answered. */
+  /** Why it ended before it was answered. */
   get reason(): unknown {
     return this.refusal ?? this.signal.reason;
   }
 
-  /** The engine has answered in the handler's place. */
+  /** The engine has answered with 503, because the handler took too long. */
   timeOut(): void {
     this.isOpen = false;
     this.#controller ??= new GenuineAbortController();
@@ -379,7 +378,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     }
   }
 
-  /** Whoever listens does so in the context of the request, not of the lane. */
+  /** Listeners of the signal run in the request's async context, not the lane's. */
   #abort(reason: unknown): void {
     const controller = this.#controller;
     if (controller !== null) {
@@ -396,7 +395,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return this.#origin;
   }
 
-  /** The words behind the fields are parameters. */
+  /** The words after the fields are route parameters. */
   #fieldsEnd(): number {
     const count = this.#heads.events[this.#at + 7] as number;
     return this.#at + REQUEST_WORDS + 4 * count;
@@ -431,7 +430,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   }
 }
 
-/** A connection by its I/O thread and its number there. */
+/** A number for the connection with this number on this I/O thread. */
 export function connectionKeyOf(ioThread: number, number: number): number {
   return ioThread * 2 ** 32 + number;
 }
@@ -446,7 +445,7 @@ function spansOf(events: Uint32Array, at: number): number[] {
   return spans;
 }
 
-/** RFC 9110 §5.6.3. */
+/** Optional whitespace, RFC 9110 §5.6.3. */
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }

@@ -2,24 +2,23 @@ import zlib from 'node:zlib';
 import { ReactorError } from '../errors/errors.js';
 import { listOf } from '../fetch/hop-by-hop.js';
 
-/**
- * What the fields said that only the engine may send. Made once and used again
- * for the next response.
- */
+/** What the fields said that only the engine may send. One object, reused for each response. */
 export interface FieldNotes {
-  /** The connection is to be closed. */
+  /** The connection is to be closed after the response. */
   closes: boolean;
   /** The `content-length` that the program gave; -1 without one. */
   declared: number;
-  /** There is a `date`, which programs do not make: the fields came with a received message. */
+  /**
+   * There is a `date`. Programs do not set it, so the fields were copied from a received message.
+   */
   isReceived: boolean;
-  /** The last `content-encoding`, and where it was written; empty without one. */
+  /** The last `content-encoding`, and where its field lies; empty if there is none. */
   coding: string;
   codingStart: number;
   codingEnd: number;
 }
 
-/** For {@link writeFields}. */
+/** A record for {@link writeFields} to fill. */
 export function newNotes(): FieldNotes {
   return {
     closes: false,
@@ -31,7 +30,7 @@ export function newNotes(): FieldNotes {
   };
 }
 
-/** Bytes that {@link writeFields} takes at most. */
+/** An upper bound of the bytes that {@link writeFields} writes. */
 export function sizeOfFields(fields: readonly string[]): number {
   let size = 0;
   for (let i = 0; i < fields.length; i += 2) {
@@ -41,16 +40,13 @@ export function sizeOfFields(fields: readonly string[]): number {
 }
 
 /**
- * Writes fields as the engine reads them: length of the name, length of the
- * value, both in two bytes, name, value. Returns where they end. A field without a name
- * is the reason phrase.
+ * Writes fields as the engine reads them: length of the name, length of the value, both in two
+ * bytes, name, value. Returns the end. A field without a name is the reason phrase.
  *
- * Framing and connection belong to the engine: fields of these are left out and
- * noted.
+ * Fields of framing and connection belong to the engine: they are left out and noted.
  *
- * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a value that cannot
- * be sent. The standard's `Headers` lets control characters pass that HTTP does
- * not (RFC 9110 §5.5).
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a value that cannot be sent. The
+ * standard's `Headers` accepts control characters that HTTP forbids (RFC 9110 §5.5).
  */
 export function writeFields(
   bytes: Uint8Array,
@@ -83,7 +79,7 @@ export function writeFields(
     at += 4;
     for (let j = 0; j < nameLength; j++) {
       const code = name.charCodeAt(j);
-      // Above it, it would be cut to the byte of another character.
+      // A larger code would be cut to the byte of another character.
       if (code > 0x7f) {
         throw unsendable(name, 'has a name that is no token');
       }
@@ -109,10 +105,10 @@ export function writeFields(
 }
 
 /**
- * Takes out a `content-encoding` that was copied from a received message whose body has been
- * decoded since: no client could read the body. Returns where the fields end.
+ * Removes a `content-encoding` that was copied from a received message, if the body has been
+ * decoded since. The client could not read that body. Returns the new end of the fields.
  *
- * @param end where {@link writeFields} ended
+ * @param end as {@link writeFields} returned it
  */
 export function dropStaleCoding(
   bytes: Uint8Array,
@@ -130,8 +126,8 @@ export function dropStaleCoding(
 function isStale({ coding, declared, isReceived }: FieldNotes, body: string | Uint8Array): boolean {
   const isText = typeof body === 'string';
   const length = isText ? Buffer.byteLength(body) : body.length;
-  // What nobody has received is the program's own, and of the length that was received nothing
-  // has been decoded.
+  // Without a `date` or a length the program made the fields. A body that still has the received
+  // length has not been decoded.
   if ((!isReceived && declared < 0) || length === 0 || length === declared) {
     return false;
   }
@@ -141,7 +137,8 @@ function isStale({ coding, declared, isReceived }: FieldNotes, body: string | Ui
       return isText || body[0] !== 0x1f || body[1] !== 0x8b;
     case 'zstd':
       return isText || body[0] !== 0x28 || body[1] !== 0xb5;
-    // These have no mark: it is to be tried, where all speaks for it.
+    // Neither coding has a magic number. Decoding is tried, and only if the fields were surely
+    // received.
     case 'br':
       return isText || (isReceived && declared >= 0 && !decodes(body, unbrotli));
     case 'deflate':
@@ -161,11 +158,11 @@ const unbrotli: typeof zlib.inflateSync = (bytes, options) =>
 
 const inflateRaw: typeof zlib.inflateSync = (bytes, options) => zlib.inflateRawSync(bytes, options);
 
-/** Bytes that are looked at, and the most that they may become. */
+/** How many bytes are tried, and the most that they may decode to. */
 const TRIED = 4096;
 const MOST_TRIED = 1024 * 1024;
 
-/** Whether one of the decoders takes what the body begins with. */
+/** Whether one of the decoders accepts the beginning of the body. */
 function decodes(body: Uint8Array, ...decoders: (typeof zlib.inflateSync)[]): boolean {
   const { Z_SYNC_FLUSH: finishFlush } = zlib.constants;
   return decoders.some((decode) => {
@@ -193,7 +190,7 @@ function isOwn(name: string): boolean {
   }
 }
 
-/** How long the program says that the connection is kept; the engine sends it where it is. */
+/** A `keep-alive` that only tells a timeout. The engine sends it on connections that it keeps. */
 function isSpan(name: string, value: string): boolean {
   return name === 'keep-alive' && /^timeout=\d{1,9}(?:, *max=\d{1,9})?$/i.test(value);
 }

@@ -1,58 +1,57 @@
 import type { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 
-/** What answers requests, as the bridge calls it. */
+/** A handler, as the bridge calls it. */
 export type AnyHandler = (
   request: ReactorRequest,
   info: ReactorInfo,
   context?: ReactorInfo,
 ) => unknown;
 
-/** One handler, and the names of its pattern's parameters in their order. */
+/** One handler, and its pattern's parameter names in order. */
 export interface HandlerEntry {
   readonly handle: AnyHandler;
   readonly paramNames: readonly string[];
 }
 
-/** The number of what answers where no route does. */
+/** The number of the `fetch` handler, which answers if no route does. */
 export const FETCH = 0;
 
 /**
- * Generations of routes whose handlers are kept. A request was routed when its head
- * had come, and may wait for its body or its turn through several reloads.
+ * How many generations of routes keep their handlers. A request is routed when its head has come.
+ * It may then wait for its body or its turn through several reloads.
  */
 const MOST_GENERATIONS = 8;
 
-/** The handlers of the routes that were given at once, in the order of their numbers. */
+/** The handlers of routes that were given together, in the order of their numbers. */
 interface Generation {
-  /** The number of the first. */
+  /** The number of the first handler. */
   readonly first: number;
   readonly entries: readonly HandlerEntry[];
 }
 
 /**
- * The handlers by the numbers that the engine's routes lead to.
+ * Handlers by the number that a route of the engine carries.
  *
- * A number is not used again: when the routes are replaced, requests that were
- * routed before are still on their way, and must find the handlers they were
- * routed to.
+ * Numbers are not reused. After a reload, requests that were routed before are still on their way,
+ * and must find their handlers.
  */
 export class Handlers {
   #fetch: HandlerEntry | undefined;
   /** The newest first. */
   #generations: readonly Generation[] = [];
 
-  /** Whether there is a handler for what no route answers. */
+  /** Whether there is a `fetch` handler. */
   get hasFetch(): boolean {
     return this.#fetch !== undefined;
   }
 
-  /** The number that the next route will get. */
+  /** The number of the next route's handler. */
   get next(): number {
     const [newest] = this.#generations;
     return newest === undefined ? FETCH + 1 : newest.first + newest.entries.length;
   }
 
-  /** `undefined` where the route was replaced too many times since. */
+  /** The handler; `undefined` if its generation has been dropped. */
   find(route: number): HandlerEntry | undefined {
     if (route === FETCH) {
       return this.#fetch;
@@ -66,8 +65,8 @@ export class Handlers {
   }
 
   /**
-   * Handlers from now on; those of the routes are numbered from {@link next}.
-   * Returns what takes it back.
+   * Sets the handlers; those of the routes are numbered from {@link next}. Returns a function that
+   * undoes it.
    */
   replace(fetch: AnyHandler | undefined, routes: readonly HandlerEntry[]): () => void {
     const before = [this.#fetch, this.#generations] as const;

@@ -1,26 +1,25 @@
 import type { Bytes } from './record.js';
 
 /**
- * Bytes of text that one string may span. A request that is kept, or a piece of
- * its URL in somebody's cache, keeps the string alive; this bounds what for.
+ * The most text that one string may span. A program that keeps a request, or part of its URL, keeps
+ * the whole string alive.
  */
 const MOST_TEXT = 16 * 1024;
 
 /**
- * The heads of some requests that came in one batch, side by side, as text.
+ * The heads of some requests of one batch, side by side, as text.
  *
- * Cutting a string out of memory costs much the same for ten bytes and for ten
- * thousand, so the heads of a batch share one; each request then takes
- * substrings. It is cut when the first request wants text, and at the latest
- * before the arrays are used again: a handler may keep its request for longer.
+ * Making a string from memory costs about the same for ten bytes and for ten thousand. So the heads
+ * of a batch share one string, and each request takes substrings. The string is made when the first
+ * request wants text, at the latest before the arrays are reused.
  */
 export class Heads {
-  /** The arrays that the batch came in; to be read only while {@link isLive}. */
+  /** The arrays of the batch; to be read only while {@link isLive}. */
   readonly events: Uint32Array;
   readonly bytes: Bytes;
   /** Where the text begins in `bytes`. */
   readonly start: number;
-  /** Where it ends. */
+  /** Where the text ends. */
   end: number;
   #text: string | null = null;
   /** Whether the arrays still hold this batch. */
@@ -33,7 +32,7 @@ export class Heads {
     this.end = start;
   }
 
-  /** Takes in the head that ends there; false if the text would get too long. */
+  /** Adds the head that ends there; false if the text would get too long. */
   extend(end: number): boolean {
     if (end - this.start > MOST_TEXT && this.end > this.start) {
       return false;
@@ -49,7 +48,7 @@ export class Heads {
     return this.#text;
   }
 
-  /** To be called before the arrays are used again. */
+  /** Makes the text. To be called before the arrays are reused. */
   freeze(): void {
     void this.text;
     this.isLive = false;

@@ -14,22 +14,22 @@ import type { Heads } from './heads.js';
 
 /** The request that a body belongs to. */
 export interface BodyOwner {
-  /** It has not been answered, and the client is there. */
+  /** It has not been answered, and the client has not gone. */
   readonly isOpen: boolean;
-  /** Tells the engine that `bytes` of the body have been taken. */
+  /** Tells the engine that `bytes` of the body have been read. */
   pull(bytes: number): void;
 }
 
 /**
- * The body of a request that came whole. It stays where the engine put it until
- * somebody reads it, or until the arrays are wanted for the next batch.
+ * The body of a request that arrived whole. It stays in the engine's arrays until it is read, or
+ * until the arrays are reused.
  */
 export class WholeIncoming implements Body {
   readonly #owner: BodyOwner;
   readonly #heads: Heads;
   readonly #offset: number;
   readonly #length: number;
-  /** Once it is in memory of its own, or somebody asks after it is gone. */
+  /** The body in memory of its own; or, if it is gone, one that rejects. */
   #stored: Body | null = null;
   #isTaken = false;
   #isLost = false;
@@ -54,7 +54,7 @@ export class WholeIncoming implements Body {
       return this.#store().takeText();
     }
     this.#isTaken = true;
-    // Decoded where it lies.
+    // Decoded in place, without a copy.
     return decode(this.#heads.bytes, this.#offset, this.#offset + this.#length);
   }
 
@@ -74,7 +74,7 @@ export class WholeIncoming implements Body {
     return this.#store().clone();
   }
 
-  /** The arrays will be used again. */
+  /** The arrays are about to be reused. */
   keep(): void {
     if (this.#stored === null && !this.#isTaken && !this.#isLost) {
       if (this.#owner.isOpen) {
@@ -100,22 +100,22 @@ export class WholeIncoming implements Body {
 }
 
 /**
- * The body of a request that comes piece by piece. The engine sends no more than
- * 256 KiB beyond what has been taken.
+ * The body of a request that arrives in pieces. The engine sends at most 256 KiB more than has been
+ * read.
  */
 export class StreamedIncoming implements Body {
   readonly #owner: BodyOwner;
-  /** Pieces that have come. From `#first` on nobody has taken them. */
+  /** Pieces that have arrived. Those from `#first` on have not been read. */
   readonly #pieces: (Uint8Array<ArrayBuffer> | undefined)[] = [];
   #first = 0;
   #isComplete = false;
   #error: unknown = null;
-  /** Who waits for the next piece, or for the end. */
+  /** Wakes the reader that waits for the next piece or the end. */
   #onPiece: (() => void) | null = null;
-  /** Read without a stream. */
+  /** It has been read without a stream. */
   #isTaken = false;
   #isCancelled = false;
-  /** Once somebody has asked for the stream. */
+  /** The stream, once a program has asked for it. */
   #streamed: StreamedBody | null = null;
 
   constructor(owner: BodyOwner) {
@@ -157,9 +157,9 @@ export class StreamedIncoming implements Body {
   }
 
   /**
-   * The next piece, for somebody who wants no stream: `null` at the end,
-   * `undefined` where none has come; then `onPiece` is called once one has.
-   * @throws what broke the body off
+   * The next piece, for a reader without a stream: `null` at the end, `undefined` if none has
+   * arrived. In the last case `onPiece` is called when one arrives.
+   * @throws the reason, if the body broke off
    */
   takePiece(onPiece: () => void): Uint8Array<ArrayBuffer> | null | undefined {
     this.#isTaken = true;
@@ -180,17 +180,17 @@ export class StreamedIncoming implements Body {
     return undefined;
   }
 
-  /** All pieces have come, though somebody may yet have to take them. */
+  /** Whether all pieces have arrived. Some may still be unread. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
 
-  /** Somebody waits for the next piece, or for the end. */
+  /** Whether a reader waits for the next piece or the end. */
   get isAwaited(): boolean {
     return this.#onPiece !== null;
   }
 
-  /** A piece has come. */
+  /** A piece has arrived. */
   push(piece: Uint8Array<ArrayBuffer>): void {
     this.#pieces.push(piece);
     if (this.#isCancelled) {
@@ -199,13 +199,13 @@ export class StreamedIncoming implements Body {
     this.#onPiece?.();
   }
 
-  /** All pieces have come. */
+  /** The last piece has arrived. */
   complete(): void {
     this.#isComplete = true;
     this.#onPiece?.();
   }
 
-  /** No more will come. */
+  /** The body broke off. */
   fail(error: unknown): void {
     if (!this.#isComplete && this.#error === null) {
       this.#error = error;
@@ -223,14 +223,14 @@ export class StreamedIncoming implements Body {
         }),
       );
       if (this.#isTaken) {
-        // Whoever asks this late gets to see that it has been read.
+        // The body was read before its stream was asked for. The stream must look read too.
         void this.#streamed.stream.getReader().cancel();
       }
     }
     return this.#streamed;
   }
 
-  /** All pieces, for somebody who wants no stream. */
+  /** All pieces, for a reader without a stream. */
   async #collect(): Promise<Uint8Array<ArrayBuffer>> {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for (;;) {
@@ -247,7 +247,7 @@ export class StreamedIncoming implements Body {
     }
   }
 
-  /** Piece by piece; the rest is thrown away where the reader stops early. */
+  /** Piece by piece. If the reader stops early, the rest is dropped. */
   async *#iterate(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     try {
       for (;;) {
@@ -267,7 +267,7 @@ export class StreamedIncoming implements Body {
     }
   }
 
-  /** No piece is asked for before somebody reads: the engine shall feel who is slow. */
+  /** Runs only when the program reads: a slow reader must slow the client down. */
   async #pull(controller: ReadableByteStreamController): Promise<void> {
     for (;;) {
       const piece = this.#next();
@@ -291,7 +291,7 @@ export class StreamedIncoming implements Body {
     }
   }
 
-  /** The rest is taken and thrown away, so that the response can still be sent. */
+  /** The rest is read and dropped, so that the response can still be sent. */
   #cancel(): void {
     if (this.#isTaken) {
       return;
@@ -303,11 +303,11 @@ export class StreamedIncoming implements Body {
   #discard(): void {
     this.#isCancelled = true;
     while (this.#next() !== undefined) {
-      // Each is reported as taken.
+      // Each piece is reported to the engine as read.
     }
   }
 
-  /** Not `shift`: there may be as many pieces as bytes in the window, and it moves them all. */
+  /** `shift` would move all pieces, and a window may hold one per byte. */
   #next(): Uint8Array<ArrayBuffer> | undefined {
     const piece = this.#pieces[this.#first];
     if (piece !== undefined) {
@@ -331,7 +331,7 @@ export class StreamedIncoming implements Body {
   }
 }
 
-/** Somebody reads the body of a request that is over. */
+/** The error for reading the body of a request that is over. */
 export function answered(): TypeError {
   return new TypeError('the request was answered before its body had been read');
 }

@@ -9,48 +9,48 @@ import type { Replies } from './replies.js';
 
 /** A response of which nothing has been sent. */
 export interface Starting {
-  /** The program has no more to do at once: what there is shall be sent. */
+  /** The program has paused: sends the head, and the body so far. */
   begin(): void;
 }
 
-/** What a streaming response needs of the bridge. */
+/** The bridge, as a streaming response uses it. */
 export interface Sender {
   /** @param kind `CUT` or `FINISH` */
   endConnection(kind: number, place: ConnectionPlace): void;
   readonly replies: Replies;
-  /** Something is in {@link replies}. */
+  /** Plans a turn, which sends what is in {@link replies}. */
   schedule(): void;
-  /** Calls `begin` once the program has no more to do at once. */
+  /** Calls `begin` once the program has paused, in the next turn. */
   start(response: Starting): void;
   /** Resolves when the engine has taken what is in {@link replies}. */
   flushed(): Promise<void>;
-  /** No more replies will come for the exchange. */
+  /** The exchange gets no more replies. */
   finish(exchange: Exchange): void;
-  /** Nothing of the response has been sent, and it failed. */
+  /** The response failed before any of it was sent: an error is sent in its place. */
   fail(exchange: Exchange, error: unknown): void;
-  /** Part of the response has been sent, and it failed. */
+  /** The response failed after part of it was sent: the error is only reported. */
   report(exchange: Exchange, error: unknown): void;
 }
 
-/** What the engine finds a connection by. */
+/** How the engine finds a connection. */
 export interface ConnectionPlace {
   readonly ioThread: number;
   readonly slot: number;
   readonly number: number;
 }
 
-/** Bytes of one reply, so that one response leaves room for others. */
+/** The most bytes in one reply, so that one response leaves room for others. */
 const MOST_AT_ONCE = 64 * 1024;
 
-/** Bytes that may wait for {@link Outgoing.begin}. */
+/** The most bytes held back until {@link Outgoing.begin}. */
 const MOST_HELD = 64 * 1024;
 
 /**
  * One response whose body is a stream.
  *
- * Its head waits until the program has no more to do at once: what has come by
- * then goes with it, and a body that is complete by then is sent as a whole with
- * its length. After that each chunk goes as it comes.
+ * Its head waits until the program pauses, and takes along the chunks that came until then. A body
+ * that is complete by then is sent whole, with its length. After that each chunk is sent as it
+ * comes.
  */
 export class Outgoing implements Starting {
   readonly #sender: Sender;
@@ -58,22 +58,22 @@ export class Outgoing implements Starting {
   readonly #status: number;
   readonly #fields: Uint8Array;
   readonly #flags: number;
-  /** The length that the program or its body said; -1 without. */
+  /** The length according to the program or the body; -1 if unknown. */
   readonly #declared: number;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #held: Uint8Array[] = [];
   #heldLength = 0;
   #sent = 0;
-  /** Sent, and not yet taken by the client. */
+  /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
   #hasBegun = false;
   #isOver = false;
   #onRoom: (() => void) | null = null;
 
   /**
-   * @param length of the body, where it is known; -1 otherwise
+   * @param length of the body; -1 if unknown
    * @throws {ReactorError} for a field that cannot be sent
-   * @throws {TypeError} for a stream that somebody else reads
+   * @throws {TypeError} for a stream that already has a reader
    */
   constructor(
     sender: Sender,
@@ -130,7 +130,7 @@ export class Outgoing implements Starting {
     }
   }
 
-  /** Sends the head, with what there is of the body. */
+  /** Sends the head and the chunks held back. */
   begin(): void {
     if (this.#hasBegun || this.#isOver) {
       return;
@@ -139,7 +139,7 @@ export class Outgoing implements Starting {
     const first = concat(this.#held);
     this.#held = [];
     this.#underWay = first.length;
-    // The engine lets go of the request now.
+    // The engine drops the request after its answer, so an unread body is copied.
     this.#exchange.keepBody();
     this.#sender.replies.head(
       this.#exchange.id,
@@ -217,7 +217,7 @@ export class Outgoing implements Starting {
     this.#sender.report(this.#exchange, error);
   }
 
-  /** Nothing more is to be sent; the stream learns why. */
+  /** Sends nothing more, and cancels the stream with the reason. */
   #stop(reason: unknown): void {
     this.#isOver = true;
     this.#held = [];
@@ -234,8 +234,8 @@ export class Outgoing implements Starting {
 }
 
 /**
- * The bytes of a chunk. The standard knows only Uint8Array; frameworks that were
- * written for servers that take more also stream text.
+ * The bytes of a chunk. The standard allows only Uint8Array. Some frameworks also stream text,
+ * since other servers take it.
  */
 function bytesOf(chunk: unknown): Uint8Array {
   if (types.isUint8Array(chunk)) {

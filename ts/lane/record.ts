@@ -1,11 +1,12 @@
 import { JSON_TEXT, TEXT } from '../fetch/implied-type.js';
 
 /**
- * The words that cross between JavaScript and native code; the native side has
- * the same list, with what each means, in `crates/napi/src/lane/words.rs`.
+ * A lane is the channel that carries events to one handler thread and replies back. These are the
+ * words of its records. The native side has the same list, with what each means, in
+ * `crates/napi/src/lane/words.rs`.
  *
- * Every record begins with a word that holds its kind, and above the low eight
- * bits its length in words; then comes the id of the exchange.
+ * The first word of a record holds its kind in the low eight bits, and its length in words above
+ * them. The second is the id of the exchange.
  */
 
 /** Events, from native code. */
@@ -18,16 +19,16 @@ export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 export const UNSENDABLE = 8;
 
-/** Events of connections; their records have a form of their own. */
+/** Events of connections. Their records have a form of their own. */
 export const OPENED = 16;
 export const CLOSED = 17;
 export const INACTIVE = 18;
 export const REFUSED = 19;
 
-/** What a turn returns in the place of a number of events when not even one fits the arrays. */
+/** What a turn returns, in place of the number of events, if not even one fits the arrays. */
 export const TOO_SMALL = 2 ** 32 - 1;
 
-/** Words of a request before its fields, which have four words each. */
+/** Words of a request before its fields. Each field has four words. */
 export const REQUEST_WORDS = 20;
 
 /** Flags of a request. */
@@ -35,7 +36,7 @@ export const HTTP_1_0 = 1;
 export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
 export const PEER_IS_TEXT = 16;
-/** The bits of the flags from here on are the number of the I/O thread. */
+/** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
 
 /** Replies, to native code. */
@@ -46,23 +47,25 @@ export const END = 4;
 export const ABORT = 5;
 export const PULL = 6;
 
-/** A connection shall end, at once or behind its answers. */
+/** Replies that end a connection: at once, or after its answers. */
 export const CUT = 16;
 export const FINISH = 17;
 
-/** Flags of a response; `TEXT` and `JSON_TEXT` are content types that its fields leave out. */
+/**
+ * Flags of a response. `TEXT` and `JSON_TEXT` stand for a content type that its fields leave out.
+ */
 export { JSON_TEXT, TEXT };
 export const CLOSE = 2;
 export const DECLARED = 4;
-/** The client is asked to close the connection, which is kept. */
+/** The client is asked to close the connection; the server keeps it. */
 export const ASKS_TO_CLOSE = 256;
-/** What the body of GET's answer would be long is unknown: an answer to HEAD says nothing of it. */
+/** The length of GET's body is unknown, so an answer to HEAD does not tell it. */
 export const NO_LENGTH = 16;
 
-/** Bytes of a streaming response that may be on their way before the client has taken some. */
+/** Bytes of a streaming response that may be sent before the client has taken any. */
 export const WINDOW = 256 * 1024;
 
-/** Methods by their number in a request; a greater one is to be read from the head. */
+/** Methods by their number in a request. For a larger number the method is in the head. */
 export const METHODS = [
   'GET',
   'HEAD',
@@ -78,9 +81,9 @@ export const METHODS = [
 /** The native end of a lane. */
 export interface Lane {
   /**
-   * Takes the replies, then fills the events with what waits. Returns their
-   * number; 0 means that nothing waits and that the lane will wake us, and
-   * {@link TOO_SMALL} that the next event needs larger arrays.
+   * Takes the replies, then fills the events with what waits. Returns the number of events. 0 means
+   * that nothing waits and that the lane will wake the bridge. {@link TOO_SMALL} means that the
+   * next event needs larger arrays.
    */
   turn(
     events: Uint32Array,
@@ -89,7 +92,7 @@ export interface Lane {
     replyWords: number,
     replyBytes: Uint8Array,
   ): number;
-  /** One reply that does not fit the shared arrays, before any that is still in them. */
+  /** Sends one reply that does not fit the shared arrays, ahead of those that are still in them. */
   send(
     kind: number,
     id: number,
@@ -102,7 +105,9 @@ export interface Lane {
   ): void;
 }
 
-/** A Buffer with the methods that Node has for one encoding each; `toString` chooses first. */
+/**
+ * A Buffer with Node's methods for one encoding each, which `toString` would have to choose from.
+ */
 export type Bytes = Buffer<ArrayBuffer> & {
   latin1Slice(start: number, end: number): string;
   utf8Slice(start: number, end: number): string;

@@ -14,23 +14,26 @@ import {
 const WORDS = 16 * 1024;
 const BYTES = 256 * 1024;
 
-/** Longest text that is written here a character at a time: a native call costs as much. */
+/**
+ * Up to this length text is written here, character by character. Beyond it a native call is
+ * cheaper.
+ */
 const SHORT_TEXT = 96;
 
-/** Most bytes that a character of a string becomes in UTF-8. */
+/** The most UTF-8 bytes for one UTF-16 code unit. */
 const WIDEST = 3;
 
 const NO_BYTES = new Uint8Array();
 
-/** Longest text that is kept beside its bytes, in case that it is sent again. */
+/** The longest text whose bytes are kept, in case it is sent again. */
 const KEPT_TEXT = 4 * 1024 * 1024;
 
-/** Batches after which a text that was not sent again is let go. */
+/** A kept text is dropped after this many batches without use. */
 const KEPT_BATCHES = 64;
 
 /**
- * The replies of a batch, in the two arrays that the engine reads. Nothing is
- * allocated for a reply unless it is large.
+ * The replies of a batch, in the two arrays that the engine reads. A reply allocates nothing unless
+ * it is large.
  */
 export class Replies {
   words = new Uint32Array(WORDS);
@@ -39,7 +42,7 @@ export class Replies {
   readonly #lane: Lane;
   readonly #notes = newNotes();
   #byteCount = 0;
-  /** The last large text, and its bytes: programs often send the same to many. */
+  /** The last large text and its bytes: programs often send the same text to many clients. */
   #largeText = '';
   #largeBytes: Uint8Array = NO_BYTES;
   #batchesKept = 0;
@@ -48,7 +51,7 @@ export class Replies {
     this.#lane = lane;
   }
 
-  /** The engine has taken them. */
+  /** The engine has taken the replies. */
   clear(): void {
     this.wordCount = 0;
     this.#byteCount = 0;
@@ -58,7 +61,7 @@ export class Replies {
     }
   }
 
-  /** Whether so many bytes still fit. */
+  /** Whether `length` more bytes fit. */
   hasRoom(length: number): boolean {
     return this.#byteCount + length <= BYTES;
   }
@@ -66,8 +69,8 @@ export class Replies {
   /**
    * A whole response.
    *
-   * @param isHead HEAD was asked: without a body, a `content-length` that the
-   * program gives is that of GET's
+   * @param isHead the request is HEAD; without a body, the program's `content-length` is that of
+   * GET's answer
    * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a field that cannot be sent.
    */
   response(
@@ -118,7 +121,7 @@ export class Replies {
     this.#place(at, status, allFlags, start, bodyStart, end);
   }
 
-  /** A whole response whose fields have been written already. */
+  /** A whole response whose fields are encoded already. */
   whole(id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array): void {
     if (!this.hasRoom(fields.length + body.length)) {
       this.#lane.send(RESPONSE, id, status, flags, fields, body, 0, 0);
@@ -131,10 +134,10 @@ export class Replies {
   }
 
   /**
-   * The beginning of a streaming response, with its first bytes.
+   * The head of a streaming response, with its first bytes.
    *
    * @param fields as {@link writeFields} writes them
-   * @param declared the length of the whole body; -1 where nobody knows
+   * @param declared the length of the whole body; -1 if unknown
    */
   head(
     id: number,
@@ -159,7 +162,7 @@ export class Replies {
     this.words[at + 9] = high;
   }
 
-  /** The next bytes of a streaming response; there must be {@link hasRoom}. */
+  /** The next bytes of a streaming response; the caller has checked {@link hasRoom}. */
   chunk(id: number, data: Uint8Array): void {
     const start = this.#put(data);
     const at = this.#record(CHUNK, id, 4);
@@ -167,13 +170,13 @@ export class Replies {
     this.words[at + 3] = data.length;
   }
 
-  /** A reply with no more than a number. */
+  /** A reply that carries only one number. */
   plain(kind: number, id: number, value: number): void {
     const at = this.#record(kind, id, 3);
     this.words[at + 2] = value;
   }
 
-  /** That a connection shall end. */
+  /** Tells the engine to end a connection. */
   endConnection(kind: number, ioThread: number, slot: number, number: number): void {
     const at = this.#record(kind, ioThread, 4);
     this.words[at + 2] = slot;
@@ -181,8 +184,8 @@ export class Replies {
   }
 
   /**
-   * A response that does not fit, at once and in memory of its own. It may
-   * overtake what waits in the arrays, where nothing of the same response is.
+   * Sends a response that does not fit, at once and in memory of its own. It may overtake the
+   * replies in the arrays, none of which belongs to the same response.
    */
   #large(
     id: number,
@@ -211,7 +214,7 @@ export class Replies {
     return this.#largeBytes;
   }
 
-  /** The words that a whole response and the head of a streaming one have in common. */
+  /** Writes the words that a whole response and the head of a streaming one share. */
   #place(
     at: number,
     status: number,
