@@ -1,4 +1,4 @@
-/** The family of an IP address, with the names that Node has for it. */
+/** The family of an IP address, named as in Node. */
 export function familyOf(address: string): 'IPv4' | 'IPv6';
 export function familyOf(address: string | undefined): 'IPv4' | 'IPv6' | undefined;
 export function familyOf(address: string | undefined): 'IPv4' | 'IPv6' | undefined {

@@ -7,7 +7,7 @@ import { boundaryOf, parseForm } from './multipart.js';
 export interface BodyMethods {
   text(): Promise<string>;
   json(): Promise<unknown>;
-  /** Node 26 is the first that has it. */
+  /** Node itself has it from version 26 on. */
   textStream(): ReadableStream<string>;
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
   arrayBuffer(): Promise<ArrayBuffer>;
@@ -15,15 +15,15 @@ export interface BodyMethods {
   formData(): Promise<FormData>;
 }
 
-/** What has a body: a request or a response. */
+/** A request or a response. */
 interface Message {
   readonly headers: { get(name: string): string | null };
 }
 
 /**
  * Gives a class the methods, on its own prototype as the standard has them.
- * @param bodyOf the body of an instance, `null` where it has none
- * @throws {TypeError} (each method) for what is no instance, as `bodyOf` does
+ * @param bodyOf returns the body of an instance, or `null`; throws a TypeError for any other value,
+ * and so does each method
  */
 export function addBodyMethods<T extends Message>(
   prototype: T,
@@ -92,10 +92,10 @@ async function formOf(body: Body | null, type: string | null): Promise<FormData>
     : parseForm(body?.takePieces() ?? [], boundary);
 }
 
-/** Node's types let it take buffers of every kind, and so no stream of bytes. */
+/** Node's types allow buffers of every kind here, and so no stream of bytes. */
 type TextDecoding = ReadableWritablePair<string, Uint8Array>;
 
-/** What is wrong with a body rejects the promise; it does not throw at the caller. */
+/** Errors of the body reject the promise; they are not thrown at the caller. */
 function settled<T>(take: () => T | Promise<T>): Promise<T> {
   try {
     return Promise.resolve(take());

@@ -1,6 +1,6 @@
 import { Blob } from 'node:buffer';
 import { Readable } from 'node:stream';
-// Not the globals: a program may have others in their place, and ours must be Node's.
+// From the modules, not the globals, which the program may have replaced.
 import { ReadableStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
@@ -12,33 +12,33 @@ import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.j
 
 /** The body of a request or a response, which can be read once. */
 export interface Body {
-  /** Has been read, at least in part. */
+  /** Whether it has been read, at least in part. */
   readonly isUsed: boolean;
-  /** As a stream, made when somebody asks for it. */
+  /** The body as a stream, made on demand. */
   readonly stream: ReadableStream<Uint8Array>;
   /**
-   * All of it; at once where it is at hand.
-   * @throws {TypeError} where it has been read, or is being read.
+   * The whole body, as a value if it is in memory.
+   * @throws {TypeError} if it has been read, or is being read.
    */
   takeText(): string | Promise<string>;
-  /** As {@link takeText}; what it gives is the caller's to keep and to change. */
+  /** Like {@link takeText}. The caller may keep and change the bytes. */
   takeBytes(): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
-  /** As {@link takeBytes}, in the pieces that it comes in. */
+  /** Like {@link takeBytes}, in the pieces in which the body arrives. */
   takePieces(): Pieces;
-  /** A body with the same content, to be read apart. */
+  /** A second body with the same content, to be read independently. */
   clone(): Body;
 }
 
-/** What is to be sent. */
+/** The content of a body that is to be sent. */
 export type Content = string | Uint8Array | Blob | ReadableStream<Uint8Array> | null;
 
-/** A body that is at hand. */
+/** A body in memory. */
 export class StoredBody implements Body {
   readonly #content: string | Uint8Array | Blob;
   #stream: ReadableStream<Uint8Array> | null = null;
   #isTaken = false;
 
-  /** @param content bytes that nobody else changes */
+  /** @param content bytes that nothing else changes */
   constructor(content: string | Uint8Array | Blob) {
     this.#content = content;
   }
@@ -80,7 +80,7 @@ export class StoredBody implements Body {
     return types.isUint8Array(content) ? [content] : piecesOf(content.stream());
   }
 
-  /** For sending. */
+  /** The content, to be sent. */
   take(): string | Uint8Array | Blob {
     return this.#take();
   }
@@ -94,7 +94,7 @@ export class StoredBody implements Body {
     refuseUnusable(this.isUsed, this.#stream);
     this.#isTaken = true;
     if (this.#stream !== null) {
-      // Whoever holds the stream sees that it is spent.
+      // The program may hold the stream, so it must look read.
       void spend(this.#stream);
     }
     return this.#content;
@@ -131,7 +131,7 @@ export class StreamedBody implements Body {
     return piecesOf(this.#stream);
   }
 
-  /** For sending. */
+  /** The stream, to be sent. */
   take(): ReadableStream<Uint8Array> {
     refuseUnusable(this.isUsed, this.#stream);
     return this.#stream;
@@ -150,8 +150,7 @@ export class StreamedBody implements Body {
 }
 
 /**
- * The body that the standard makes of what a program gave, and the
- * `content-type` that comes with it (Fetch standard, "extract a body").
+ * The body and the `content-type` of a value, according to the Fetch standard, "extract a body".
  */
 export function extract(
   given: unknown,
@@ -176,7 +175,7 @@ export function extract(
       return [new StoredBody(copyOf(wholeOf(given))), null];
     }
     if (isReadByNode(given)) {
-      // Rare and intricate: Node knows how.
+      // A rare and intricate case that Node's own class handles.
       const genuine = new GenuineResponse(given as FormData);
       const type = genuine.headers.get('content-type');
       const stream = guarded(genuine.body as ReadableStream<Uint8Array>);
@@ -201,21 +200,19 @@ export function extract(
   return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];
 }
 
-/** UTF-8 as the standard decodes it: without a byte order mark. */
+/** Decodes UTF-8 as the standard does, without a byte order mark. */
 export function decode(bytes: Uint8Array, start = 0, end = bytes.length): string {
   const text = utf8Slice.call(bytes, start, end);
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
-/** Whether somebody has read from the stream. */
+/** Whether the stream has been read from or cancelled. */
 export function isDisturbed(stream: ReadableStream): boolean {
-  // Node's types know only its own streams here; its documentation, both.
+  // Node's types allow only its own streams here; its documentation allows both kinds.
   return Readable.isDisturbed(stream as never);
 }
 
-/**
- * @throws {TypeError} where the body has been read, or a reader has its stream.
- */
+/** @throws {TypeError} if the body has been read, or its stream has a reader. */
 export function refuseUnusable(isUsed: boolean, stream: ReadableStream | null): void {
   if (isUsed) {
     throw new TypeError('Body is unusable: Body has already been read');
@@ -232,19 +229,19 @@ export function spentBody(): StoredBody {
   return body;
 }
 
-/** A stream that gives nothing but an error. */
+/** A stream that fails with this error. */
 export function brokenStream(error: unknown): ReadableStream<Uint8Array> {
   return new ReadableStream({ type: 'bytes', start: (controller) => controller.error(error) });
 }
 
-/** A stream that has been read to its end by somebody. */
+/** A stream that has been read to its end. */
 function spentStream(): ReadableStream<Uint8Array> {
   const stream = streamOf('');
   void spend(stream);
   return stream;
 }
 
-/** Everything a stream still has, in one piece. */
+/** Reads the rest of a stream, into one piece. */
 export async function readAll(stream: ReadableStream): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   const reader = stream.getReader();
@@ -262,7 +259,10 @@ export async function readAll(stream: ReadableStream): Promise<Uint8Array<ArrayB
   }
 }
 
-/** What a stream still has. It counts as read from now on; whoever stops early cancels it. */
+/**
+ * Reads the rest of a stream, piece by piece. The stream counts as read at once. Stopping early
+ * cancels it.
+ */
 function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   const reader = stream.getReader();
   let first: ReturnType<typeof reader.read> | null = reader.read();
@@ -282,7 +282,7 @@ function piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array>
   };
 }
 
-/** In memory of its own, also where there is but one. */
+/** Joins chunks in new memory, even if there is only one. */
 export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (const chunk of chunks) {
@@ -297,7 +297,7 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** Works on any bytes, and is the fastest way that Node has. */
+/** Node's fastest decoder. It works on any Uint8Array. */
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(start: number, end: number): string;
 };
@@ -310,17 +310,18 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
   return ENCODER.encode(text);
 }
 
-/** What comes out when the text is encoded and decoded: no lone surrogates, no mark. */
+/**
+ * The text as it would be after encoding and decoding: without lone surrogates and without a mark.
+ */
 function wellFormed(text: string): string {
   const sound = /\p{Surrogate}/u.test(text) ? decode(encode(text)) : text;
   return sound.charCodeAt(0) === BYTE_ORDER_MARK ? sound.slice(1) : sound;
 }
 
 /**
- * A copy: the caller may go on writing to its bytes. Of memory that has been
- * transferred it is empty.
- * @throws {TypeError} for memory that is shared or may be resized, which the
- * standard does not take (Web IDL, "buffer source types").
+ * A copy, since the caller may go on writing to its bytes. Transferred memory gives an empty one.
+ * @throws {TypeError} for shared or resizable memory, which the standard refuses (Web IDL, "buffer
+ * source types").
  */
 function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   if (!types.isArrayBuffer(buffer) || isResizable(buffer)) {
@@ -336,7 +337,7 @@ function wholeOf(buffer: ArrayBufferLike): ArrayBufferView {
   return { buffer, byteOffset: 0, byteLength: buffer.byteLength };
 }
 
-/** Since ES2024. */
+/** The property exists since ES2024. */
 function isResizable(buffer: ArrayBuffer): boolean {
   return (buffer as { resizable?: boolean }).resizable === true;
 }
@@ -348,7 +349,7 @@ function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Arra
   return new ReadableStream({
     type: 'bytes',
     pull(controller) {
-      // A byte stream takes the memory of what it is given, so it gets a copy.
+      // A byte stream transfers the memory of its chunks, so it gets a copy.
       const bytes = typeof content === 'string' ? encode(content) : new Uint8Array(content);
       if (bytes.length > 0) {
         controller.enqueue(bytes);
@@ -359,7 +360,7 @@ function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Arra
   });
 }
 
-/** Reads a stream for nobody, so that it is locked and disturbed. */
+/** Locks and cancels a stream, so that it looks read. */
 async function spend(stream: ReadableStream): Promise<void> {
   const reader = stream.getReader();
   await reader.cancel();

@@ -1,33 +1,33 @@
 import zlib from 'node:zlib';
 import { endToEnd, type Field, listOf } from './hop-by-hop.js';
 
-/** What is known of a body that `fetch` gave, and of the fields that came with it. */
+/** Facts about a body that came from `fetch`, and about the fields that came with it. */
 export interface Fetched {
-  /** `fetch` has decoded the body, so that its fields tell of other bytes. */
+  /** `fetch` has decoded the body, so its fields describe other bytes. */
   readonly isDecoded: boolean;
   readonly coding: string | null;
   readonly length: string | null;
 }
 
-/** By the stream of a body, and by the headers that came with it. */
+/** By the body's stream, and by the headers that came with it. */
 const FETCHED = new WeakMap<object, Fetched>();
 
-/** A response as `fetch` gives it, or another implementation's. */
+/** A response of `fetch`, Node's or another implementation's. */
 interface FetchedResponse {
   readonly url: string;
   readonly body: unknown;
   readonly headers: { get(name: string): string | null };
 }
 
-/** What is known of the response that these headers came with. */
+/** The facts about the response that these headers came with. */
 export function fetchedWith(headers: object): Fetched | null {
   return FETCHED.get(headers) ?? fetchedUnseen(headers as Partial<Headers>);
 }
 
 /**
- * The same for headers of a `fetch` that was kept from before ours took its place, or
- * of another copy of undici. A program cannot make headers that cannot be changed, but
- * for those of a redirect, which have no coding.
+ * The same for headers of a `fetch` that was kept from before this package's took its place, or of
+ * another copy of undici. Their headers cannot be changed. A program cannot make such headers,
+ * except by a redirect, which has no coding.
  */
 function fetchedUnseen(headers: Partial<Headers>): Fetched | null {
   if (typeof headers.get !== 'function' || typeof headers.delete !== 'function') {
@@ -46,9 +46,8 @@ function fetchedUnseen(headers: Partial<Headers>): Fetched | null {
 }
 
 /**
- * Remembers what `fetch` gave, for the response that the program will make of its
- * parts: those of the standard have a `content-encoding` and a `content-length`
- * that their decoded body has no more.
+ * Notes a response of `fetch`, because the program may make another response of its parts. The
+ * `content-encoding` and `content-length` among those do not fit the decoded body.
  */
 export function noteFetched<R extends Response>(response: R): R {
   const fetched = note(response);
@@ -59,7 +58,7 @@ export function noteFetched<R extends Response>(response: R): R {
       writable: true,
       value: () => {
         const copy = clone();
-        // Both have a new stream.
+        // Both bodies have a new stream.
         noteParts(response, fetched);
         noteParts(copy, fetched);
         return copy;
@@ -70,10 +69,10 @@ export function noteFetched<R extends Response>(response: R): R {
 }
 
 /**
- * The same for a response that came from a `fetch` that is not ours, if that is what
- * the program makes another response like.
+ * The same for a response of a foreign `fetch`, if the program passes it as the init of its own
+ * response.
  *
- * @param init what a response is made with
+ * @param init the second argument of `new Response`
  * @param headers those of `init`
  */
 export function noteIfFetched(init: object, headers: unknown): void {
@@ -89,7 +88,7 @@ export function noteIfFetched(init: object, headers: unknown): void {
 }
 
 function note(response: FetchedResponse): Fetched | null {
-  // HEAD's and 304's: the fields are those of the answer to GET.
+  // Answers to HEAD, and 304s, have the fields of GET's answer.
   if (response.url === '' || typeof response.body !== 'object' || response.body === null) {
     return null;
   }
@@ -108,16 +107,19 @@ function noteParts({ body, headers }: FetchedResponse, fetched: Fetched): void {
   FETCHED.set(headers, fetched);
 }
 
-/** The fields that a program may have taken over without a thought, and whether it has. */
+/**
+ * Flags of the fields that a program often copies from a response of `fetch`. A set flag means that
+ * the program has set the field itself.
+ */
 export const CODING = 1;
 export const LENGTH = 2;
 export const CONNECTION = 4;
 
 /**
- * The fields of a response whose headers were copied from those that `fetch` gave,
- * without those that are true of the received message only.
+ * The fields of a response whose headers were copied from those of `fetch`, without the fields that
+ * describe only the received message.
  *
- * @param own the flags of those that the program has set itself since
+ * @param own flags of the fields that the program has set itself since
  */
 export function withoutStale(
   fields: readonly string[],
@@ -129,7 +131,7 @@ export function withoutStale(
   if ((own & CONNECTION) === 0) {
     kept = endToEnd(kept);
   }
-  // Of another stream than the one that came nobody knows the length.
+  // The program sends another stream, whose length is unknown.
   const isOther = typeof content === 'object' && content !== null && !FETCHED.has(content);
   const drops = (name: string) =>
     (name === 'content-encoding' && isDecoded && (own & CODING) === 0) ||
@@ -138,13 +140,13 @@ export function withoutStale(
 }
 
 /**
- * The fields of a response with this body, whatever they were made from: without a
- * coding that `fetch` has taken off the body, and the length it had in that coding.
+ * The fields of a response with this body, without a coding that has been removed from the body,
+ * and without the length in that coding.
  */
 export function asDecoded(fields: string[], stream: object): string[] {
   const codings = TAKEN_OFF.get(stream);
   if (codings !== undefined) {
-    // The length is that of what went into the decoder, or nobody needs it.
+    // It is the length before decoding, or not needed.
     return pairsOf(fields)
       .filter(
         ([name, value]) =>
@@ -173,7 +175,7 @@ function pairsOf(fields: readonly string[]): Field[] {
   return pairs;
 }
 
-/** Node's decoders, and the codings that each takes off. */
+/** Node's decoders, and the codings that each removes. */
 const DECODERS = [
   [zlib.Gunzip, ['gzip', 'x-gzip']],
   [zlib.Unzip, ['gzip', 'x-gzip', 'deflate']],
@@ -183,12 +185,12 @@ const DECODERS = [
   [(zlib as { ZstdDecompress?: unknown }).ZstdDecompress, ['zstd']],
 ] as unknown as readonly (readonly [(new () => object) | undefined, readonly string[]])[];
 
-/** What has been taken off a body, by its stream. */
+/** The codings that have been removed from a body, by its stream. */
 const TAKEN_OFF = new WeakMap<object, readonly string[]>();
 
 /**
- * Remembers what a decoder of Node's has taken off what `stream` gives. Clients that are
- * made of `node:http`, such as node-fetch and axios, give one as the body.
+ * Notes which coding a decoder of Node's has removed from `stream`. Clients built on `node:http`,
+ * such as node-fetch and axios, give a decoder as the body.
  */
 export function noteDecoder(source: object, stream: object): void {
   const { readable } = source as { readable?: unknown };
@@ -201,7 +203,7 @@ export function noteDecoder(source: object, stream: object): void {
   }
 }
 
-/** The same for a stream that gives what another gives. */
+/** Notes the same for a stream that was made from another. */
 export function handOnDecoder(from: object, to: object): void {
   const codings = TAKEN_OFF.get(from);
   if (codings !== undefined) {
@@ -209,7 +211,9 @@ export function handOnDecoder(from: object, to: object): void {
   }
 }
 
-/** The codings that Node's `fetch` decodes, which it does only where it knows all of a body. */
+/**
+ * The codings that Node's `fetch` decodes. It decodes a body only if it knows all codings of it.
+ */
 const DECODABLE = ['br', 'deflate', 'gzip', 'x-gzip', ...(decodesZstd() ? ['zstd'] : [])];
 
 /** Whether `fetch` decodes a body with this `content-encoding`. */
@@ -217,7 +221,7 @@ export function isDecodable(codings: string | null): boolean {
   return Boolean(codings) && listOf(codings as string).every((name) => DECODABLE.includes(name));
 }
 
-/** Since undici 7.11, where Node's zlib has it. */
+/** Undici does since 7.11, if Node's zlib does. */
 function decodesZstd(): boolean {
   const [major = 0, minor = 0] = (process.versions.undici ?? '').split('.').map(Number);
   return 'createZstdDecompress' in zlib && (major > 7 || (major === 7 && minor >= 11));

@@ -2,11 +2,11 @@ import { types } from 'node:util';
 import { fieldValue, lowerName } from './field.js';
 import { GenuineHeaders } from './genuine.js';
 
-/** Header fields that are read where they lie, as long as they are there and nobody changes them. */
+/** Header fields that are read where they lie, while they are there and unchanged. */
 export interface FieldSource {
-  /** Whether one field is found without taking all apart. */
+  /** Whether one field can be found without taking all apart. */
   readonly isLive: boolean;
-  /** The values of the field of this lower-case name, joined; `null` without any. */
+  /** The values of this field, joined; `null` if there is none. The name is in lower case. */
   field(name: string): string | null;
   hasField(name: string): boolean;
   /** All fields in the order sent: lower-case name, value, name, value … */
@@ -14,8 +14,8 @@ export interface FieldSource {
 }
 
 /**
- * Other implementations' headers join their cookies where they are walked through,
- * which no client can take apart.
+ * Other implementations' headers join cookies in iteration. No client can take these apart, so the
+ * cookies are asked for one by one.
  */
 export function withCookies(list: string[], init: object): string[] {
   const { getSetCookie } = init as { getSetCookie?: unknown };
@@ -36,7 +36,7 @@ export function withCookies(list: string[], init: object): string[] {
   return [...others, ...cookies.flatMap((value) => [name, fieldValue(name, value)])];
 }
 
-/** A list of pairs, or an object (Web IDL, "HeadersInit"). */
+/** Whether it is a list of pairs, or else an object (Web IDL, "HeadersInit"). */
 export function isIterable(init: object): init is Iterable<unknown> {
   const iterate = (init as Partial<Iterable<unknown>>)[Symbol.iterator];
   return iterate !== undefined && iterate !== null;
@@ -45,7 +45,7 @@ export function isIterable(init: object): init is Iterable<unknown> {
 export function listOfRecord(record: Readonly<Record<string, unknown>>): string[] {
   const list: string[] = [];
   if (types.isProxy(record)) {
-    // Asked once for its keys, as the standard does; that is slow.
+    // A proxy is asked once for its keys, as the standard wants it. That is slow.
     for (const name of Reflect.ownKeys(record)) {
       if (Reflect.getOwnPropertyDescriptor(record, name)?.enumerable === true) {
         const key = lowerName(name);
@@ -85,15 +85,14 @@ export function listOfPairs(pairs: Iterable<unknown>): string[] {
 }
 
 /**
- * What stands between the values of one name. A comma would become part of a
- * cookie's value; proxies that come from HTTP/2 send several fields of them
- * (RFC 9113 §8.2.3).
+ * The text between the values of one name. In cookies a comma would become part of a value. Proxies
+ * that speak HTTP/2 send several `cookie` fields (RFC 9113 §8.2.3).
  */
 export function separatorOf(name: string): string {
   return name === 'cookie' ? '; ' : ', ';
 }
 
-/** The place of the first field of this name; -1 without any. */
+/** The index of the first field of this name; -1 if there is none. */
 export function indexOf(list: string[], name: string): number {
   for (let i = 0; i < list.length; i += 2) {
     if (list[i] === name) {
@@ -103,7 +102,7 @@ export function indexOf(list: string[], name: string): number {
   return -1;
 }
 
-/** The values of the fields of this name, joined; `null` without any. */
+/** The values of the fields of this name, joined; `null` if there is none. */
 export function joined(list: string[], name: string): string | null {
   const first = indexOf(list, name);
   if (first < 0) {
@@ -118,10 +117,10 @@ export function joined(list: string[], name: string): string | null {
   return value;
 }
 
-/** As many as a simple sort is the quickest for; a request seldom has more. */
+/** Up to this many fields an insertion sort is fastest. Requests seldom have more. */
 const FEW = 32;
 
-/** By name, and joined by name; cookies cannot be joined and stay apart. */
+/** Sorted by name, and joined by name. Cookies stay apart, since they cannot be joined. */
 export function sorted(list: string[]): string[] {
   const ordered = list.length > 2 * FEW ? sortedMany(list) : sortedFew(list);
   const result: string[] = [];

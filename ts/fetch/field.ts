@@ -1,13 +1,13 @@
-/** Checked lower-case names by how programs spell them; they spell few. */
+/** Checked lower-case names, by their spelling in the program, of which there are few. */
 const NAMES = new Map<unknown, string>();
 const MOST_NAMES = 1024;
 
-/** RFC 9110 §5.6.2. */
+/** The syntax of a field name, RFC 9110 §5.6.2. */
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * The lower-case form of a field name.
- * @throws {TypeError} where it is no token.
+ * @throws {TypeError} if it is no token.
  */
 export function lowerName(name: unknown): string {
   return NAMES.get(name) ?? learnName(name);
@@ -22,7 +22,7 @@ function learnName(name: unknown): string {
     throw new TypeError(`${JSON.stringify(text)} is no header name`);
   }
   const lower = text.toLowerCase();
-  // A program may pass on names that clients made up; they must not fill the memory.
+  // Bounded, because a program may pass on names that clients made up.
   if (typeof name === 'string' && NAMES.size < MOST_NAMES) {
     NAMES.set(name, lower);
   }
@@ -30,9 +30,8 @@ function learnName(name: unknown): string {
 }
 
 /**
- * The value as the standard normalises it: without blanks and line ends around
- * it.
- * @throws {TypeError} where it cannot be sent.
+ * The value as the standard normalizes it: without blanks and line ends around it.
+ * @throws {TypeError} if it cannot be sent.
  */
 export function fieldValue(name: string, value: unknown): string {
   const text = typeof value === 'string' ? value : `${value}`;
@@ -55,8 +54,8 @@ function unusualValue(name: string, text: string): string {
 }
 
 /**
- * The part from `start` to `end` without what is blank at its ends. A regular
- * expression would take quadratic time for a client that sends many blanks.
+ * The text from `start` to `end`, without blanks at both ends. A regular expression could take
+ * quadratic time on many blanks.
  */
 export function trimmed(
   text: string,
@@ -75,7 +74,7 @@ export function trimmed(
   return text.substring(from, to);
 }
 
-/** What the Fetch standard strips, §2.2 "normalize". */
+/** As the Fetch standard normalizes a value, §2.2. */
 function isBlankOrLineEnd(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }

@@ -13,14 +13,14 @@ import { endToEnd, type Field } from './hop-by-hop.js';
 import { isLike } from './likes.js';
 import { streamFrom } from './streams.js';
 
-/** The parts of a response that is not of our class. */
+/** The parts of a response that is not this package's. */
 export interface Parts {
   readonly status: number;
   readonly fields: string[];
   readonly content: Content;
 }
 
-/** What a response of any implementation has. */
+/** The members that a response of any implementation has. */
 interface ForeignResponse {
   readonly status: number;
   readonly headers: ForeignHeaders;
@@ -31,24 +31,24 @@ interface ForeignResponse {
   readonly arrayBuffer?: unknown;
 }
 
-/** The ways in which implementations tell their fields. */
+/** The ways in which implementations expose their fields. */
 interface ForeignHeaders extends Partial<Iterable<unknown>> {
   entries?: unknown;
   forEach?: unknown;
-  /** The standard's, for what cannot be joined. */
+  /** The standard's method for cookies, which cannot be joined. */
   getSetCookie?: unknown;
-  /** node-fetch's: lists of values by name. */
+  /** node-fetch's method: lists of values by name. */
   raw?: unknown;
-  /** What there was before `getSetCookie`. */
+  /** The method before `getSetCookie`. */
   getAll?: unknown;
 }
 
 /**
- * The parts of a `Response` of any implementation: Node's own, one of another copy
- * of undici, or one that only does the same, such as node-fetch's and
- * `@whatwg-node/fetch`'s. They have no class in common.
+ * The parts of a `Response` of any implementation: Node's own, another copy of undici's, or one
+ * that only behaves like it. Examples are node-fetch's and `@whatwg-node/fetch`'s. They have no
+ * class in common.
  *
- * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for what is none, or cannot be sent
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` if it is no response, or cannot be sent
  * @throws {TypeError} for a field that the standard's `Headers` would refuse
  */
 export function asParts(answer: unknown): Parts {
@@ -65,8 +65,8 @@ export function asParts(answer: unknown): Parts {
       `the status of a response must be 200 to 599, got ${status}`,
     );
   }
-  // Some classes add the body's `content-type` when the headers are looked at, others
-  // when the body is. What they have in the end is there once both have been.
+  // Some classes add the body's `content-type` when `headers` is read, others when `body` is. After
+  // reading both the fields are complete.
   void answer.headers;
   const content = contentOf(answer);
   const all = fieldsFrom(answer.headers);
@@ -74,7 +74,7 @@ export function asParts(answer: unknown): Parts {
   if (!answer.url) {
     return { status, fields: [...phrase, ...all.flat()], content };
   }
-  // What `fetch` has decoded still has the fields of what came.
+  // `fetch` decodes the body but keeps the fields of the encoded one.
   const isDecoded = content !== null && isDecodable(joinedValue(all, 'content-encoding'));
   const fields = endToEnd(all).filter(
     ([name]) => !(isDecoded && (name === 'content-encoding' || name === 'content-length')),
@@ -82,12 +82,12 @@ export function asParts(answer: unknown): Parts {
   return { status, fields: [...phrase, ...fields.flat()], content };
 }
 
-/** The reason phrase, as `writeFields` has it, which also checks it. */
+/** The reason phrase as a field without a name, which `writeFields` checks. */
 function phraseOf({ statusText }: ForeignResponse): string[] {
   return typeof statusText === 'string' && statusText !== '' ? ['', statusText] : [];
 }
 
-/** Whether it is a response, of whatever class. */
+/** Whether it is a response of any class. */
 export function isResponse(value: unknown): value is ForeignResponse {
   if (typeof value !== 'object' || value === null) {
     return false;
@@ -101,7 +101,7 @@ export function isResponse(value: unknown): value is ForeignResponse {
   );
 }
 
-/** What is to be sent of the body, in whatever the implementation keeps it. */
+/** The content to send, in the form in which the implementation keeps the body. */
 function contentOf(answer: ForeignResponse): Content {
   const { body, status } = answer;
   const stream = typeof body === 'object' && body !== null ? streamFrom(body) : null;
@@ -109,7 +109,7 @@ function contentOf(answer: ForeignResponse): Content {
     Boolean(answer.bodyUsed) || (stream !== null && isDisturbed(body as ReadableStream)),
     body as ReadableStream | null,
   );
-  // RFC 9110 §6.4.1. Not every implementation refuses to make one of these with a body.
+  // RFC 9110 §6.4.1: no body. Some implementations allow one nevertheless.
   if (status === 204 || status === 205 || status === 304) {
     stream?.cancel().catch(() => {});
     return null;
@@ -144,7 +144,7 @@ function isContent(body: unknown): boolean {
   );
 }
 
-/** Of one that has no streams: some that are written for browsers, or for tests. */
+/** A stream for a response without streams, as some are that were written for browsers or tests. */
 function streamOfAll(answer: ForeignResponse): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {
@@ -162,8 +162,8 @@ function streamOfAll(answer: ForeignResponse): ReadableStream<Uint8Array> {
 }
 
 /**
- * The fields of headers of any implementation, checked as the standard's `Headers`
- * checks them: what is no name or no value must not be cut to one.
+ * The fields of headers of any implementation, checked as the standard's `Headers` checks them.
+ * Otherwise an invalid name or value would be cut to a valid one.
  */
 function fieldsFrom(headers: ForeignHeaders): Field[] {
   if (headers instanceof GenuineHeaders || isReactorHeaders(headers)) {
@@ -213,7 +213,7 @@ function eachField(headers: ForeignHeaders, add: (name: unknown, value: unknown)
   }
 }
 
-/** The cookies one by one, where iteration may have joined them; `null` where it has not. */
+/** The cookies one by one, if iteration may have joined them; `null` if it has not. */
 function cookiesOf(headers: ForeignHeaders, fields: readonly Field[]): unknown[] | null {
   const shown = fields.filter(([name]) => name === 'set-cookie');
   const { getSetCookie, raw, getAll } = headers;
@@ -228,7 +228,8 @@ function cookiesOf(headers: ForeignHeaders, fields: readonly Field[]): unknown[]
   if (Array.isArray(told) && told.length > 0) {
     return told;
   }
-  // A value has no comma (RFC 6265 §4.1.1); the date in `Expires` has one, and no "=" after it.
+  // A cookie's value has no comma (RFC 6265 §4.1.1). The date in `Expires` has one, without a "="
+  // after it.
   return shown.length === 1 ? (shown[0] as Field)[1].split(/, *(?=[^\s;,=]+=)/) : null;
 }
 

@@ -3,17 +3,16 @@ import { runInThisContext } from 'node:vm';
 type Globals = typeof globalThis;
 
 /**
- * A test runner may load this in a context of its own (`node:vm`), which may lack
- * some of Node's globals. Those of the main context are always there.
+ * A test runner may load this module in a context of its own (`node:vm`), which may lack some of
+ * Node's globals. The main context has all of them.
  */
 function global<K extends keyof Globals>(name: K): Globals[K] {
   return globalThis[name] ?? (runInThisContext('globalThis') as Globals)[name];
 }
 
 /**
- * The classes that Node itself has, taken before anything replaces the globals.
- * Ours stand in front of them on the prototype chain, so that an instance of
- * ours is an instance of theirs.
+ * Node's own classes, taken before anything replaces the globals. This package's classes stand in
+ * front of them on the prototype chain, so their instances are instances of both.
  */
 export const GenuineHeaders = global('Headers');
 /** Node's own `Request`. */
@@ -31,7 +30,7 @@ export const GenuineAbortSignal = global('AbortSignal');
 /** Node's own `DOMException`. */
 export const GenuineDOMException = global('DOMException');
 
-/** Whether it is an `AbortSignal`, of Node or of what a test runner has in its place. */
+/** Whether it is an `AbortSignal`, of Node or of a test runner. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (value instanceof GenuineAbortSignal) {
     return true;
@@ -44,9 +43,9 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
 const ordinaryHasInstance = Function.prototype[Symbol.hasInstance];
 
 /**
- * What `value instanceof ours` answers where `ours` takes the place of
- * `genuine`: true for instances of both, so that what Node's `fetch` returns
- * passes too. A subclass of ours checks as any class does.
+ * The answer to `value instanceof ours`, where `ours` replaces `genuine`. It is true for instances
+ * of both, such as a response of Node's `fetch`. For a subclass of `ours` the check is the ordinary
+ * one.
  */
 export function isInstance(
   value: unknown,
@@ -57,15 +56,15 @@ export function isInstance(
   return ordinaryHasInstance.call(asked === ours ? genuine : asked, value);
 }
 
-/** A class, for its prototype and name. */
+/** The part of a class that is needed here. */
 interface Class {
   readonly name: string;
   readonly prototype: object;
 }
 
 /**
- * Makes `ours` a class that programs cannot tell from `genuine`: the same name,
- * the same members that can be listed, and instances that are instances of both.
+ * Makes `ours` look like `genuine` to programs: the same name, the same enumerable members, and
+ * instances of both classes.
  */
 export function standIn(ours: Class, genuine: Class): void {
   Object.setPrototypeOf(ours.prototype, genuine.prototype);

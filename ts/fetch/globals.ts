@@ -5,23 +5,20 @@ import { endToEnd } from './hop-by-hop.js';
 import { genuineInit, genuineRequest, ReactorRequest, requestBehind } from './request.js';
 import { ReactorResponse } from './response.js';
 
-/**
- * The standard's `Response`, quick to make. What {@link serve} puts in the place
- * of the global one.
- */
+/** The standard's `Response`, made fast. {@link serve} replaces the global one by it. */
 export const Response = ReactorResponse as unknown as typeof globalThis.Response;
 export type Response = globalThis.Response;
 
-/** The standard's `Headers`, quick to make. */
+/** The standard's `Headers`, made fast. */
 export const Headers = ReactorHeaders as unknown as typeof globalThis.Headers;
 export type Headers = globalThis.Headers;
 
-/** What `Request` and `fetch` are called with. */
+/** The arguments of `Request` and `fetch`. */
 type Arguments = readonly [input?: unknown, init?: RequestInit | undefined, ...rest: unknown[]];
 
 /**
- * Node's own `Request`, which besides takes the request of a handler to make
- * another from. Node's looks into private parts that ours does not have.
+ * Node's own `Request`. It also accepts a handler's request as its input. Node's class alone would
+ * look for private parts that such a request lacks.
  */
 export const Request: typeof globalThis.Request = new Proxy(GenuineRequest, {
   construct(genuine, given: Arguments, target) {
@@ -31,20 +28,21 @@ export const Request: typeof globalThis.Request = new Proxy(GenuineRequest, {
 
 export type Request = globalThis.Request;
 
-// What makes another of the same kind is not what made this one.
+// Code that makes another request by `request.constructor` gets a class that programs can
+// construct.
 Object.defineProperty(ReactorRequest.prototype, 'constructor', {
   value: Request,
   writable: true,
   configurable: true,
 });
 
-/** Node's own `fetch`, which besides takes the request of a handler to pass on. */
+/** Node's own `fetch`. It also accepts a handler's request as its input. */
 export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
   apply(genuine, self, given: Arguments) {
     try {
       return Reflect.apply(genuine, self, passable(given)).then(noteFetched);
     } catch (error) {
-      // It has no errors but rejections.
+      // `fetch` never throws; it rejects.
       return Promise.reject(error);
     }
   },
@@ -53,16 +51,15 @@ export const fetch: typeof globalThis.fetch = new Proxy(genuineFetch, {
 /**
  * Puts the quick classes in the place of the global ones.
  *
- * A handler is written with the global `Response`, and its author expects what a
- * server promises without importing another: Node's takes several times as long
- * to make as everything else in a small request together. Both kinds are
- * instances of both classes, so a program cannot tell, whichever it got hold of.
+ * Handlers are written with the global `Response`, and should be fast without importing another.
+ * Node's takes several times as long to make as everything else in a small request. Objects of both
+ * kinds are instances of both classes, so programs need not care which they have.
  *
- * A global that somebody else has replaced already stays as it is.
+ * A global that the program has already replaced stays as it is.
  *
- * Returns what releases them: once everybody who installed them has done so, those are put
- * back that were there before, but for what somebody has replaced since. Classes that a
- * program has taken by then go on working, for both kinds mix.
+ * Returns a function that releases them. When every user has released them, the former globals come
+ * back, except those that the program has replaced since. Quick classes that a program still holds
+ * go on working.
  */
 export function installGlobals(): () => void {
   for (const [name, genuine, ours] of PAIRS) {
@@ -84,7 +81,7 @@ export function installGlobals(): () => void {
   };
 }
 
-/** Those who have installed the quick classes and not released them. */
+/** How many have installed the quick classes and not released them. */
 let users = 0;
 
 const PAIRS = [
@@ -94,7 +91,7 @@ const PAIRS = [
   ['fetch', genuineFetch, fetch],
 ] as const;
 
-/** Puts one in the place of the other, where that is what is there. */
+/** Replaces a global, if its current value is `before`. */
 function replace(name: string, before: unknown, after: unknown): void {
   const property = Object.getOwnPropertyDescriptor(globalThis, name);
   const current = (globalThis as Record<string, unknown>)[name];
@@ -111,8 +108,8 @@ function replace(name: string, before: unknown, after: unknown): void {
 }
 
 /**
- * The same for Node's own, which looks into private parts of a request and sends
- * no fields that were for the connection it came over.
+ * Arguments that Node's own `Request` and `fetch` understand. They look into private parts of a
+ * request. Fields that belonged to the incoming connection are left out.
  */
 function passable(given: Arguments): Arguments {
   const [input, init] = given;

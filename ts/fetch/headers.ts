@@ -18,16 +18,16 @@ import { GenuineHeaders, isInstance, standIn } from './genuine.js';
 
 type HeadersInit = Iterable<readonly [string, string]> | Readonly<Record<string, string>>;
 
-/** The fields of one message as one flat list: lower-case name, value, name, value … */
+/** All fields as one flat list: lower-case name, value, name, value … */
 let fieldsOf: (headers: ReactorHeaders) => string[];
-/** The fields to send with this content. */
+/** The fields to send together with this content. */
 let fieldsToSend: (headers: ReactorHeaders, content: Content) => string[];
 let makeImmutable: (headers: ReactorHeaders) => void;
-/** A copy that can be changed just where the original can. */
+/** A copy that is immutable if the original is. */
 let copyWithGuard: (headers: ReactorHeaders) => ReactorHeaders;
 let fromSource: (source: FieldSource) => ReactorHeaders;
 let isReactorHeaders: (value: object) => value is ReactorHeaders;
-/** Whether they came with a request, whatever the program has made of them. */
+/** Whether they are a request's headers, even if the program has changed them. */
 let isReceived: (headers: ReactorHeaders) => boolean;
 
 export {
@@ -40,24 +40,23 @@ export {
   makeImmutable,
 };
 
-/** The list of all that have no fields of their own yet; nobody may write to it. */
+/** Shared by all headers that have no fields of their own yet; never written to. */
 const NONE: string[] = [];
 
 /**
- * The standard's `Headers`. A request's reads its fields from the head as it
- * came in and makes a list of them only for what needs one; `get` and `has` do
- * not.
+ * The standard's `Headers`. A request's headers read from the request's head. They build a list
+ * only for operations that need one, which `get` and `has` do not.
  */
 export class ReactorHeaders {
   #list: string[] = NONE;
-  /** Where the fields are until there is a list. */
+  /** Where the fields are until the list is built. */
   #source: FieldSource | null = null;
-  /** As iteration shows it: sorted, and joined by name. Emptied by every change. */
+  /** In the order of iteration: sorted and joined by name. Every change discards it. */
   #sorted: string[] | null = null;
   #isImmutable = false;
-  /** What they were copied from, if `fetch` gave it. */
+  /** Facts about the headers that these were copied from, if those came from `fetch`. */
   #fetched: Fetched | null = null;
-  /** The flags of the fields that the program has changed since. */
+  /** Flags of the fields that the program has set since. */
   #own = 0;
 
   static {
@@ -82,7 +81,7 @@ export class ReactorHeaders {
     };
     isReactorHeaders = (value): value is ReactorHeaders => #list in value;
     isReceived = (headers) => headers.#source !== null;
-    // One function under two names (Web IDL, "iterable declarations").
+    // The same function under two names (Web IDL, "iterable declarations").
     Object.defineProperty(ReactorHeaders.prototype, Symbol.iterator, {
       value: ReactorHeaders.prototype.entries,
       writable: true,
@@ -179,7 +178,7 @@ export class ReactorHeaders {
     if (typeof callback !== 'function') {
       throw new TypeError('Headers.forEach: the callback is not a function');
     }
-    // Not a copy: the callback may change what it walks over.
+    // Asked anew at each step: the callback may change the headers.
     for (let i = 0; i < this.#sort().length; i += 2) {
       const sorted = this.#sort();
       callback.call(thisArg, sorted[i + 1] as string, sorted[i] as string, this);
@@ -215,12 +214,12 @@ export class ReactorHeaders {
     return new HeadersIterator(() => this.#sort(), kind);
   }
 
-  /** The source while it is quicker to ask than to make a list of. */
+  /** The source, while asking it is faster than building the list. */
   #liveSource(): FieldSource | null {
     return this.#list === NONE && this.#source?.isLive === true ? this.#source : null;
   }
 
-  /** The fields, to be read. */
+  /** The list of fields, for reading. */
   #fill(): string[] {
     if (this.#list === NONE && this.#source !== null) {
       this.#list = this.#source.fields();
@@ -265,7 +264,7 @@ function flagOf(name: string): number {
 
 type IteratorKind = 'keys' | 'values' | 'entries';
 
-/** Walks over the fields as they are at each step, not as they were at the first. */
+/** Iterates over the fields as they are at each step, not as they were at the first. */
 class HeadersIterator<T> implements IterableIterator<T> {
   readonly #fields: () => string[];
   readonly #kind: IteratorKind;

@@ -1,7 +1,6 @@
 /**
- * Fields that are about one connection and not about the message (RFC 9110
- * §7.6.1), and `expect`, which the engine has answered. Node's `fetch` refuses
- * most of them.
+ * The hop-by-hop fields (RFC 9110 §7.6.1), which describe one connection and not the message.
+ * `expect` is among them, because the engine has answered it. Node's `fetch` refuses most of these.
  */
 const HOP_BY_HOP: readonly string[] = [
   'connection',
@@ -16,7 +15,9 @@ const HOP_BY_HOP: readonly string[] = [
 
 export type Field = [name: string, value: string];
 
-/** The fields of a message that go on with it to the next hop; names are in lower case. */
+/**
+ * The end-to-end fields of a message, which go on with it to the next hop. Names are in lower case.
+ */
 export function endToEnd(fields: Iterable<Field>): Field[] {
   const all = [...fields];
   const named = all.flatMap(([name, value]) => (name === 'connection' ? listOf(value) : []));

@@ -16,19 +16,19 @@ interface BlobLike {
 /** A `FormData` of any implementation. */
 type FormLike = Iterable<readonly [name: unknown, value: unknown]>;
 
-/** npm's form-data, which is a stream of Node's first kind and has no entries. */
+/** npm's form-data: a stream of Node's first kind, without entries. */
 interface FormStream {
   pipe(to: PassThrough): unknown;
   getHeaders(): Readonly<Record<string, unknown>>;
   on(event: 'error', call: (error: Error) => void): unknown;
 }
 
-/** What there is to send, and the `content-type` that comes with it. */
+/** The content to send, and the `content-type` that goes with it. */
 type Like = readonly [content: ReadableStream<Uint8Array> | string, type: string | null];
 
 /**
- * Whether it is called what another implementation calls its `FormData`, `Blob` or `File`,
- * or has all that a `FormData` has.
+ * Whether it has the name that another implementation gives its `FormData`, `Blob` or `File`, or
+ * all methods of a `FormData`.
  */
 export function isLike(given: object): boolean {
   const tag = tagOf(given);
@@ -36,9 +36,9 @@ export function isLike(given: object): boolean {
 }
 
 /**
- * Whether Node's own `Response` can read one. Up to Node 22 it takes others' by what they are
- * called, and never comes to an end where a file, or the whole, has no `stream`, as in the DOM
- * of some test runners.
+ * Whether Node's own `Response` can read it. Up to Node 22 that class recognizes foreign objects by
+ * name. It then never ends if a file, or the whole, has no `stream`, as in the DOM of some test
+ * runners.
  */
 export function isReadByNode(given: object): boolean {
   const tag = tagOf(given);
@@ -52,8 +52,8 @@ export function isReadByNode(given: object): boolean {
 }
 
 /**
- * The body of a `FormData`, `Blob` or `URLSearchParams` of another implementation that
- * {@link isReadByNode} is not true of; `null` for what is none.
+ * The body of a foreign `FormData`, `Blob` or `URLSearchParams` for which {@link isReadByNode} is
+ * false; `null` for anything else.
  */
 export function likeBody(given: object): Like | null {
   if (isForm(given)) {
@@ -90,7 +90,7 @@ function isForm(given: object): given is FormLike {
     sort,
   } = given as Record<PropertyKey, unknown>;
   const hasAll = [iterate, append, getAll].every((method) => typeof method === 'function');
-  // A URLSearchParams has these too, and can be sorted.
+  // A URLSearchParams has these methods too, and also `sort`.
   return hasAll && typeof sort !== 'function' && !('getSetCookie' in given);
 }
 
@@ -123,7 +123,7 @@ async function* bytesOf(blob: BlobLike): AsyncGenerator<Uint8Array> {
   yield new Uint8Array((await blob.arrayBuffer()) as ArrayBuffer);
 }
 
-/** As RFC 7578 and the HTML standard write a form. */
+/** The parts of a form, as RFC 7578 and the HTML standard write them. */
 async function* partsOf(form: FormLike, boundary: string): AsyncGenerator<Uint8Array> {
   for (const [name, value] of form) {
     const head = `--${boundary}\r\nContent-Disposition: form-data; name="${quoted(name)}"`;

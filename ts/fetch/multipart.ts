@@ -3,22 +3,25 @@ import { MIMEType, TextDecoder, types } from 'node:util';
 import { packageRoot, requireThere } from '../binding/place.js';
 import { GenuineFormData } from './genuine.js';
 
-/** The bytes of a body, in the pieces that they came in. */
+/** The bytes of a body, in the pieces in which they arrive. */
 export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** RFC 2046 §5.1.1 allows 70; the parser throws for more than 256, with the dashes and the line end. */
+/**
+ * RFC 2046 §5.1.1 allows 70 bytes. The parser throws above 256, which includes the dashes and the
+ * line end.
+ */
 const LONGEST_BOUNDARY = 200;
 
-/** Of one form. A part costs far more to take apart than to send. */
+/** The most parts of one form. Parsing a part costs far more than sending one. */
 const MOST_PARTS = 4096;
 
-/** Bytes of one part's header. */
+/** The most bytes of one part's header. */
 const MOST_HEADER = 16 * 1024;
 
-/** Fields of one part's header. */
+/** The most fields of one part's header. */
 const MOST_HEADER_FIELDS = 32;
 
-/** The fields of a part's header by lower-case name; each character is a byte. */
+/** The fields of a part's header, by lower-case name. Each character stands for a byte. */
 type PartHeader = Readonly<Record<string, readonly string[] | undefined>>;
 
 /** One part of a form. */
@@ -31,11 +34,11 @@ interface Part {
 
 interface Disposition {
   readonly name: string;
-  /** A part with one is a file. */
+  /** Set for a file only. */
   readonly filename: string | null;
 }
 
-/** What this needs of the parser's streams. */
+/** The part of the parser's streams that is needed here. */
 interface PartStream {
   on(event: 'header', listener: (header: PartHeader) => void): this;
   on(event: 'data', listener: (chunk: Uint8Array) => void): this;
@@ -43,9 +46,8 @@ interface PartStream {
 }
 
 /**
- * The boundary that a `content-type` names for its form; `null` where it is not that
- * of a form in parts.
- * @throws {TypeError} where it names none
+ * The boundary in a `content-type`; `null` if that is no form in parts.
+ * @throws {TypeError} if it names no boundary
  */
 export function boundaryOf(contentType: string | null): string | null {
   const type = mimeTypeOf(contentType);
@@ -62,13 +64,13 @@ export function boundaryOf(contentType: string | null): string | null {
 type Parser = Pick<typeof import('@fastify/busboy'), 'Dicer'>;
 
 /**
- * Few programs take forms, and only they shall load this. In a bundle that is an ES module and
- * has no `require` the bundled one fails; then it is the installed one.
+ * Loaded on demand, since few programs read forms. A bundle that is an ES module has no `require`,
+ * so the bundled parser fails; then the installed one is used.
  */
 async function loadParser(): Promise<Parser> {
   try {
     const parser = (await import('@fastify/busboy')) as unknown as Parser & { default?: Parser };
-    // A bundle in chunks may have what CommonJS exports only as the default.
+    // A bundle in chunks may have a CommonJS module's exports only as the default.
     return parser.Dicer === undefined ? (parser.default as Parser) : parser;
   } catch {
     return requireThere(packageRoot())('@fastify/busboy');
@@ -76,12 +78,12 @@ async function loadParser(): Promise<Parser> {
 }
 
 /**
- * A form in parts, as RFC 7578 has it and RFC 2046 below it. What browsers write
- * otherwise is read as they mean it (HTML standard, "multipart form data").
+ * Reads a form in parts, according to RFC 7578 and RFC 2046. Where browsers deviate, it follows the
+ * HTML standard, "multipart form data".
  *
- * Node's own parser takes only what browsers write, up to Node 22.
+ * Node's own parser accepts only the browsers' form, up to Node 22.
  *
- * @throws {TypeError} for what is no form, does not end, or has more than 4096 parts
+ * @throws {TypeError} if it is no form, does not end, or has more than 4096 parts
  */
 export async function parseForm(pieces: Pieces, boundary: string): Promise<FormData> {
   const { Dicer } = await loadParser();
@@ -93,7 +95,8 @@ export async function parseForm(pieces: Pieces, boundary: string): Promise<FormD
     boundary,
     maxHeaderPairs: MOST_HEADER_FIELDS,
     maxHeaderSize: MOST_HEADER,
-    // All is kept anyway. A part that is full stops the parser, which may then not go on.
+    // Everything is kept in memory anyway. A full part would stop the parser, which might not go
+    // on.
     partHwm: Number.MAX_SAFE_INTEGER,
   };
   const parser = new Dicer(config);
@@ -121,7 +124,7 @@ export async function parseForm(pieces: Pieces, boundary: string): Promise<FormD
         }
       })
       .on('data', (chunk) => part.chunks.push(chunk))
-      // The parser has the same error.
+      // The parser reports the same error.
       .on('error', () => {});
   });
   for await (const piece of pieces) {
@@ -144,8 +147,8 @@ export async function parseForm(pieces: Pieces, boundary: string): Promise<FormD
 }
 
 /**
- * Blanks behind a boundary are no part of the header (RFC 2046 §5.1.1), for which the
- * parser takes them. If a later version of it has no such property, it knows better.
+ * Skips blanks after a boundary. They are not part of the header (RFC 2046 §5.1.1), but the parser
+ * takes them for it. A later version of the parser may lack the property; then nothing is done.
  */
 function skipPadding({ _hparser: header }: PaddingTaker): void {
   if (header === undefined) {
@@ -154,7 +157,7 @@ function skipPadding({ _hparser: header }: PaddingTaker): void {
   const { push } = header;
   header.push = (data) => {
     let padding = 0;
-    // The first that it keeps is the line end behind the boundary.
+    // The first byte that the parser keeps is the line end after the boundary.
     while (header.buffer === '' && (data[padding] === 0x20 || data[padding] === 0x09)) {
       padding++;
     }
@@ -163,15 +166,15 @@ function skipPadding({ _hparser: header }: PaddingTaker): void {
   };
 }
 
-/** What a parser has of its own. */
+/** Internals of the parser. */
 interface PaddingTaker {
   readonly _hparser?: PartHeaderParser;
 }
 
-/** Of that, what takes a part's header. */
+/** The part of the parser that reads a part's header. */
 interface PartHeaderParser {
   readonly buffer: string;
-  /** Returns how many bytes were the header's, once it is complete. */
+  /** Returns how many bytes belonged to the header, once it is complete. */
   push(data: Uint8Array): number | undefined;
 }
 
@@ -200,7 +203,10 @@ function readHeader(part: Part, header: PartHeader): void {
   part.encoding = header['content-transfer-encoding']?.[0]?.trim().toLowerCase() ?? '';
 }
 
-/** RFC 9110 §5.6.6, with the blanks that RFC 5322 allows, and RFC 8187 for `filename*`. */
+/**
+ * Reads a `content-disposition`: RFC 9110 §5.6.6 with the blanks that RFC 5322 allows, and RFC 8187
+ * for `filename*`.
+ */
 function dispositionOf(text: string): Disposition {
   const [kind = ''] = /^[^;]*/.exec(text) ?? [];
   if (kind.trim().toLowerCase() !== 'form-data') {
@@ -233,9 +239,9 @@ function dispositionOf(text: string): Disposition {
 }
 
 /**
- * The ways to write a parameter, with what is before it. A string whose quotes are
- * escaped comes first; browsers escape with percent signs, and leave a backslash at
- * its end as it is. Then what is no string, and what is nothing.
+ * The forms of a parameter, each with what precedes it. First a quoted string with escaped quotes.
+ * Then the browsers' form: they escape with percent signs, and leave a backslash at the end as it
+ * is. Then a token, and an empty value.
  */
 const PARAMETERS = [
   /\s*;\s*([^\s;="]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?=;|$)/sy,
@@ -255,7 +261,7 @@ function firstAt(patterns: readonly RegExp[], text: string, at: number): RegExpE
   return null;
 }
 
-/** What browsers and others have done to a name for the quotes around it. */
+/** Undoes the escapes that browsers and other clients apply to a name in quotes. */
 function unescaped(latin1: string): string {
   return Buffer.from(latin1, 'latin1')
     .toString()
@@ -265,7 +271,7 @@ function unescaped(latin1: string): string {
     .replaceAll('%22', '"');
 }
 
-/** RFC 8187 §3.2; `null` for what is none. */
+/** Decodes RFC 8187 §3.2; `null` if it is invalid. */
 function extended(value: string | undefined): string | null {
   const match = /^(utf-8|iso-8859-1)'[^']*'((?:[^%]|%[\da-f]{2})*)$/i.exec(value ?? '');
   if (match === null) {
@@ -278,13 +284,15 @@ function extended(value: string | undefined): string | null {
   return charset.toLowerCase() === 'utf-8' ? Buffer.from(latin1, 'latin1').toString() : latin1;
 }
 
-/** RFC 7578 §4.6: a field of this name says what the others are written in. */
+/** RFC 7578 §4.6: the field `_charset_` names the charset of the other fields. */
 function defaultCharset(parts: readonly Part[]): string {
   const part = parts.find(({ disposition }) => disposition?.name === '_charset_');
   return part === undefined ? 'utf-8' : Buffer.concat(part.chunks).toString('latin1');
 }
 
-/** A mark at the beginning stays (Fetch standard, "package data": decoded without a mark). */
+/**
+ * A leading byte order mark is kept (Fetch standard, "package data": decoded without removing it).
+ */
 function decoderFor(label: string): TextDecoder {
   try {
     return new TextDecoder(label.trim(), { ignoreBOM: true });
@@ -305,7 +313,7 @@ function mimeTypeOf(text: string | null): MIMEType | null {
   }
 }
 
-/** The message is Node's, which frameworks show; why is its cause. */
+/** The message is Node's, since frameworks show it. The reason is its cause. */
 function malformed(why: string | Error): TypeError {
   const cause = typeof why === 'string' ? new Error(`the form cannot be read: ${why}`) : why;
   return new TypeError('Failed to parse body as FormData.', { cause });

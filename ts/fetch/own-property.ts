@@ -1,6 +1,6 @@
 /**
- * Sets a property of the object itself. An assignment would call a setter on the way, and
- * `__proto__` is one; a proxy around the object passes this on.
+ * Sets a property on the object itself. An assignment could call an inherited setter, such as
+ * `__proto__`. A proxy around the object passes this on.
  */
 export function setOwn(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, {

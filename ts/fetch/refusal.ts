@@ -13,11 +13,11 @@ const BROKEN: readonly [code: ReactorErrorCode, text: string] = [
 ];
 
 /**
- * Why a request's body cannot be read to its end although the client is there: the
- * engine has refused the rest of it, and has answered.
+ * Why the rest of a request's body cannot be read although the client is there: the engine has
+ * refused it, and has answered.
  */
 export class RefusedBodyError extends ReactorError {
-  /** The status that the client was answered with. */
+  /** The status of the engine's answer. */
   readonly status: number;
 
   constructor(status: number) {

@@ -12,7 +12,7 @@ import { setOwn } from './own-property.js';
 
 const SELF = Symbol('request');
 
-/** Where a request's parts come from, each worked out when somebody asks for it. */
+/** Where a request gets its parts from, each on demand. */
 export interface RequestSource extends FieldSource {
   readonly method: string;
   readonly url: string;
@@ -20,14 +20,14 @@ export interface RequestSource extends FieldSource {
   readonly params: readonly string[];
   /** The client's address; `undefined` on a unix socket. */
   readonly remoteAddress: string | undefined;
-  /** The client's port; `undefined` on a unix socket, and where no proxy tells. */
+  /** The client's port; `undefined` on a unix socket, and if the proxy does not tell it. */
   readonly remotePort: number | undefined;
-  /** What the access log calls the request. */
+  /** The id by which the access log names the request. */
   readonly requestId: string;
   readonly signal: AbortSignal;
   /** The request's body; `null` where there is none. */
   readonly incoming: Body | null;
-  /** Makes a stop wait for a promise of the handler's. */
+  /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(promise: unknown): void;
 }
 
@@ -36,23 +36,21 @@ let sourceOf: (request: ReactorRequest) => RequestSource;
 
 export { isReactorRequest };
 
-/** What {@link addBodyMethods} gives the class. */
+/** The methods that {@link addBodyMethods} gives the class. */
 export interface ReactorRequest extends BodyMethods {}
 
 /**
- * The standard's `Request` as a server has it. It holds nothing itself: what a
- * handler looks at is worked out then, and what it does not look at costs
- * nothing.
+ * The standard's `Request`, as handlers get it. It holds nothing itself: each part is worked out
+ * when the handler looks at it, and costs nothing otherwise.
  *
- * Programs do not construct it. Their `new Request(…)` is Node's own, see
- * `globals.ts`.
+ * Programs do not construct it. Their `new Request(…)` makes one of Node's own, see `globals.ts`.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the class gives itself the methods
 export class ReactorRequest {
   readonly #source: RequestSource;
   #headers: ReactorHeaders | null = null;
   #url: string | null = null;
-  /** `undefined` until somebody looks: then it is the source's. */
+  /** `undefined` until the body is looked at; then the source's body. */
   #body: Body | null | undefined = undefined;
   #signal: AbortSignal | null = null;
   #params: Readonly<Record<string, string>> | null = null;
@@ -97,27 +95,27 @@ export class ReactorRequest {
     return this.#params;
   }
 
-  /** Some routers note here what they find; some do so through a proxy around it. */
+  /** Some routers store here what they find, some through a proxy around the request. */
   set params(value: Readonly<Record<string, string>>) {
     setOwn(this, 'params', value);
   }
 
-  /** Itself, also where a proxy is asked that answers for it. */
+  /** The request itself, even if a proxy around it is asked. */
   get [SELF](): unknown {
     return this;
   }
 
-  /** The client's address, as srvx and h3 have it. */
+  /** The client's address, under the name that srvx and h3 use. */
   get ip(): string | undefined {
     return this.#source.remoteAddress;
   }
 
-  /** Middleware notes here what it takes for it. */
+  /** Middleware may store another address here. */
   set ip(value: string | undefined) {
     setOwn(this, 'ip', value);
   }
 
-  /** A function that may be taken out: srvx's is one. */
+  /** A function that works without its object, as srvx's does. */
   get waitUntil(): (promise: unknown) => void {
     return waitUntilOf(this.#source);
   }
@@ -134,7 +132,7 @@ export class ReactorRequest {
     return this.#wholeBody()?.isUsed ?? false;
   }
 
-  /** Aborts when the client goes away before it has its answer, or is told to wait no longer. */
+  /** Aborts when the client leaves before it has its answer, or when the answer takes too long. */
   get signal(): AbortSignal {
     return this.#signal ?? this.#source.signal;
   }
@@ -187,7 +185,7 @@ export class ReactorRequest {
     return '';
   }
 
-  /** What undici calls it; it has no other meaning. */
+  /** A member that undici has; it means nothing. */
   get attribute(): undefined {
     return undefined;
   }
@@ -198,7 +196,8 @@ export class ReactorRequest {
     clone.#body = body?.clone() ?? null;
     clone.#headers = new ReactorHeaders(this.headers);
     clone.#url = this.#url;
-    // Its own, that follows: who listens to one need not listen to the other.
+    // The clone has a signal of its own, which follows this one: listeners of the two are
+    // independent.
     clone.#signal = GenuineAbortSignal.any([this.signal]);
     return clone;
   }
@@ -217,8 +216,8 @@ export class ReactorRequest {
 }
 
 /**
- * The request of ours that a value is, or is a proxy around, as itty-router and
- * h3 give them to handlers; `undefined` for anything else.
+ * The handler's request behind a value: the value itself, or the target of a proxy as itty-router
+ * and h3 make them. `undefined` for anything else.
  */
 export function requestBehind(value: unknown): ReactorRequest | undefined {
   if (isReactorRequest(value)) {
@@ -229,13 +228,13 @@ export function requestBehind(value: unknown): ReactorRequest | undefined {
 }
 
 /**
- * Node's own `Request` with the content of ours, for what takes no other. The
- * body passes over, as it does in `new Request(request)`.
+ * One of Node's own requests with the content of this one, for code that accepts no other. It takes
+ * over the body, as `new Request(request)` does.
  */
 export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): Request {
   const init = genuineInit(request);
   if (hasOtherBody) {
-    // The length would be that of the body which stays behind.
+    // That length belongs to the old body.
     const headers = init.headers.filter(([name]) => name !== 'content-length');
     return new GenuineRequest(request.url, { ...init, headers, body: null });
   }
@@ -245,14 +244,13 @@ export function genuineRequest(request: ReactorRequest, hasOtherBody: boolean): 
   return new GenuineRequest(request.url, { ...init, body: request.body });
 }
 
-/** Node's own for each of ours that Node's own class has been given. */
+/** The counterpart of each request that has been passed to Node's own class. */
 const GENUINE = new WeakMap<ReactorRequest, Request>();
 
 /**
- * Node's own class keeps the parts of a `Request` under symbols up to Node 22, and
- * takes those of whatever it is made from: `new Request(request)` where `Request` is
- * one kept from before `serve`, or a class derived from it. Newer ones keep them
- * where nobody else can put any.
+ * Up to Node 22, `Request` keeps its parts under symbols, and takes those of its input. A handler's
+ * request may be such an input, of a `Request` kept from before `serve` or of a derived class. So
+ * these symbols lead to a counterpart's parts. Later versions keep the parts out of reach.
  */
 function lendParts(): void {
   for (const key of Object.getOwnPropertySymbols(new GenuineRequest('http://localhost/'))) {
@@ -282,13 +280,16 @@ function counterpart(request: ReactorRequest): Request {
 
 lendParts();
 
-/** What Node's own `Request` takes over from ours, or from a proxy around it, but for the body. */
+/**
+ * The init from which Node's own `Request` gets everything but the body. The argument may be a
+ * proxy around a handler's request.
+ */
 export function genuineInit({ method, headers, signal }: ReactorRequest) {
   const fields = endToEnd(new ReactorHeaders(headers));
   return { method, headers: fields, signal, duplex: 'half' } as const;
 }
 
-/** The address that a request came from, as Bun tells it; `null` on a unix socket. */
+/** The address that a request came from, in Bun's form; `null` on a unix socket. */
 export function addressOf(request: ReactorRequest): PeerAddress | null {
   const { remoteAddress: address, remotePort: port } = sourceOf(request);
   if (address === undefined) {
@@ -297,14 +298,13 @@ export function addressOf(request: ReactorRequest): PeerAddress | null {
   return { address, family: familyOf(address), port: port ?? 0 };
 }
 
-/** Not bound to what it is called on: programs take it out of the request, or wrap that. */
+/** An unbound function: programs take it out of the request, or wrap the request. */
 function waitUntilOf(source: RequestSource): (promise: unknown) => void {
   return (promise) => source.waitUntil(promise);
 }
 
 /**
- * What a handler learns besides the request. Made for every request, and empty
- * like it.
+ * The second argument of a handler. One is made for every request, and is as empty as the request.
  */
 export class ReactorInfo {
   readonly #request: ReactorRequest;
@@ -325,7 +325,7 @@ export class ReactorInfo {
     return sourceOf(this.#request).requestId;
   }
 
-  /** As Deno has it. */
+  /** The address in Deno's form. */
   get remoteAddr(): DenoAddress {
     const { remoteAddress: hostname, remotePort: port } = this;
     return hostname === undefined
@@ -333,14 +333,14 @@ export class ReactorInfo {
       : { transport: 'tcp', hostname, port: port ?? 0 };
   }
 
-  /** What frameworks for @hono/node-server look into for the address. */
+  /** Where frameworks for @hono/node-server look for the address. */
   get incoming(): { readonly socket: NodeAddress } {
     const { remoteAddress, remotePort } = this;
     const remoteFamily = familyOf(remoteAddress);
     return { socket: { remoteAddress, remotePort, remoteFamily } };
   }
 
-  /** As Bun's server has it, which handlers get there in this place. */
+  /** Under the name that it has on Bun's server, which Bun passes in this place. */
   get requestIP(): (request: Request) => PeerAddress | null {
     return (request) => {
       const asked = requestBehind(request);
@@ -348,7 +348,7 @@ export class ReactorInfo {
     };
   }
 
-  /** As an execution context of Cloudflare's has it, which Hono and others take. */
+  /** As on Cloudflare's execution context, which Hono and others expect. */
   get waitUntil(): (promise: unknown) => void {
     return waitUntilOf(sourceOf(this.#request));
   }
@@ -357,7 +357,7 @@ export class ReactorInfo {
     setOwn(this, 'waitUntil', value);
   }
 
-  /** There is no origin behind the server to pass a request on to. */
+  /** No-op: there is no origin behind the server that could answer instead. */
   passThroughOnException(): void {}
 
   get props(): Readonly<Record<string, unknown>> {
@@ -368,14 +368,14 @@ export class ReactorInfo {
     return this.#request.params;
   }
 
-  /** h3 takes this for its context, and notes there what its own routes find. */
+  /** h3 uses this object as its context, and stores the parameters of its own routes here. */
   set params(value: Readonly<Record<string, string>>) {
     setOwn(this, 'params', value);
   }
 
   toJSON(): Record<string, unknown> {
     const { remoteAddress, remotePort, requestId, params } = this;
-    // What frameworks have noted here is its own.
+    // Frameworks may have added properties of their own.
     return Object.assign({}, { remoteAddress, remotePort, requestId, params }, this as object);
   }
 
@@ -388,11 +388,11 @@ function paramsOf(names: readonly string[], values: readonly string[]): Record<s
   const params: Record<string, string> = {};
   for (let i = 0; i < names.length; i++) {
     const value = values[i] ?? '';
-    // It takes what is no valid escape as it is, and never throws.
+    // Invalid escapes stay as they are; it never throws.
     const text = value.includes('%') ? unescapePercent(value) : value;
     const name = names[i] as string;
     if (name === '__proto__') {
-      // An assignment would set the prototype, or nothing.
+      // An assignment to `__proto__` would set the prototype, or do nothing.
       setOwn(params, name, text);
     } else {
       params[name] = text;

@@ -13,56 +13,58 @@ import { GenuineResponse, isInstance, standIn } from './genuine.js';
 import { copyWithGuard, fieldsToSend, makeImmutable, ReactorHeaders } from './headers.js';
 import { JSON_TEXT, TEXT } from './implied-type.js';
 
-/** How a response differs from the ordinary 200. */
+/** The init of a response. */
 export interface ResponseInit {
   status?: number | undefined;
   statusText?: string | undefined;
   headers?: ConstructorParameters<typeof ReactorHeaders>[0];
 }
 
-/** What a response can be made of. */
+/** The body argument of a response. */
 export type ResponseBody = ConstructorParameters<typeof GenuineResponse>[0];
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 const TEXT_TYPE = 'text/plain;charset=UTF-8';
 
-/** The types that a body may imply, by the flag that tells the engine to send them. */
+/** The implied types, by the flag that makes the engine send them. */
 const TYPES: Readonly<Record<number, string>> = {
   [TEXT]: TEXT_TYPE,
   [JSON_TEXT]: 'application/json',
 };
 
 let isReactorResponse: (value: object) => value is ReactorResponse;
-/** The fields to send with the content that {@link takeContent} gave; `null` for none. */
+/** The fields to send with the content from {@link takeContent}; `null` for none. */
 let responseFields: (response: ReactorResponse, content: Content) => string[] | null;
-/** The flag of the body's type, which {@link responseFields} leaves out; 0 without. */
+/** The flag of the implied type, which {@link responseFields} leaves out; 0 if there is none. */
 let impliedType: (response: ReactorResponse) => number;
 /**
- * The body for sending; it counts as read from then on.
- * @throws {TypeError} where it has been read before.
+ * The content to send. The body counts as read from then on.
+ * @throws {TypeError} if it has been read before.
  */
 let takeContent: (response: ReactorResponse) => Content;
-/** The body where it is text that nobody has looked at, or there is none; it stays. */
+/**
+ * The body if it is text that has not been looked at, or empty if there is none. It stays unread.
+ */
 let storedText: (response: ReactorResponse) => string | undefined;
 
 export { impliedType, isReactorResponse, responseFields, storedText, takeContent };
 
-/** What {@link addBodyMethods} gives the class. */
+/** The methods that {@link addBodyMethods} gives the class. */
 export interface ReactorResponse extends BodyMethods {}
 
 /**
- * The standard's `Response`, made for being sent: its parts stay as they were
- * given until somebody looks at them. Node's own takes microseconds to make,
- * several times what everything else in a small request costs.
+ * The standard's `Response`, made for sending: its parts stay as they were given until the program
+ * looks at them. Node's own takes microseconds to make, several times what the rest of a small
+ * request costs.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the class gives itself the methods
 export class ReactorResponse {
   #status = 200;
-  /** A plain string stays one until something needs a body's methods. */
+  /** A string stays a string until a body's methods are needed. */
   #body: string | StoredBody | StreamedBody | null = null;
   #headers: ReactorHeaders | null = null;
-  /** The flag of the body's type where that is one of {@link TYPES} and not among the headers. */
+  /** The flag of the body's type, if it is one of {@link TYPES} and the headers do not have it. */
   #implied = 0;
   #statusText = '';
   #type: 'default' | 'error' = 'default';
@@ -210,12 +212,12 @@ export class ReactorResponse {
     return `Response ${inspect(shown, options)}`;
   }
 
-  /** @param type what the body's nature says, if it is not that of text */
+  /** @param type the `content-type` of the body, unless it is an implied one */
   #begin(init: ResponseInit, type: string | null): void {
     if (typeof init !== 'object' && typeof init !== 'function') {
       throw new TypeError('Response: the second argument must be an object');
     }
-    // In the order in which Web IDL reads a dictionary.
+    // Read in the order of a Web IDL dictionary.
     const { headers, status, statusText } = init;
     if (headers !== undefined) {
       noteIfFetched(init, headers);
@@ -251,19 +253,19 @@ export class ReactorResponse {
   }
 }
 
-/** The body of every response that was a string and has been sent. */
+/** The body of every sent response whose body was a string. */
 const SPENT = spentBody();
 
 /**
- * An absolute URL in its usual form, or a reference that the client resolves against the
- * request's URL (RFC 9110 §10.2.2): a server has no URL of its own to do that with.
+ * An absolute URL, normalized, or a relative reference. The client resolves the latter against the
+ * request's URL (RFC 9110 §10.2.2); the server has no URL to do so.
  */
 function locationOf(url: string | URL): string {
   const text = `${url}`;
   try {
     return new URL(text).href;
   } catch {
-    // As the URL standard reads it: no blanks around it, no line ends and tabs in it.
+    // As a URL parser does: blanks around it are cut, line ends and tabs removed.
     const reference = text.replace(/^[\0-\x20]+|[\0-\x20]+$|[\t\r\n]+/g, '');
     if (
       url === undefined ||
@@ -283,7 +285,7 @@ function toShort(value: unknown): number {
   return Number.isFinite(number) ? ((number % 65_536) + 65_536) % 65_536 : 0;
 }
 
-/** RFC 9112 §4; with `obs-text`. */
+/** The syntax of a reason phrase with `obs-text`, RFC 9112 §4. */
 function reasonPhrase(value: unknown): string {
   const text = `${value}`;
   if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) {

@@ -3,21 +3,21 @@ import { ReadableStream } from 'node:stream/web';
 
 import { noteDecoder } from './fetched.js';
 
-/** Calls a function in the async context in which this was made. */
+/** Calls a function in the async context in which this scope was made. */
 export type Scope = (call: () => void) => void;
 
-/** The context in which the program gave a stream to a body. */
+/** The async context in which the program gave a stream to a body. */
 const SCOPES = new WeakMap<ReadableStream, Scope>();
 
 /**
- * Remembers the async context that a program gives a stream in: `pull` and `cancel`
- * are the program's too, and are called long after it has returned.
+ * Notes the async context in which the program gave the stream. Its `pull` and `cancel` are the
+ * program's code, but are called long after the program has returned.
  */
 export function rememberScope(stream: ReadableStream): void {
   SCOPES.set(stream, AsyncLocalStorage.snapshot());
 }
 
-/** The same context for a stream that was made from the first. */
+/** Notes the same context for a stream that was made from another. */
 export function handOnScope(from: ReadableStream, to: ReadableStream): void {
   const scope = SCOPES.get(from);
   if (scope !== undefined) {
@@ -25,12 +25,12 @@ export function handOnScope(from: ReadableStream, to: ReadableStream): void {
   }
 }
 
-/** Where to call what calls the program's part of a stream. */
+/** The scope in which to call a stream's methods, which run the program's code. */
 export function scopeOf(stream: ReadableStream): Scope {
   return SCOPES.get(stream) ?? ((call) => call());
 }
 
-/** What this takes of a stream: a reader of the standard's, or what does the same. */
+/** The part of a stream's reader that is needed here. */
 interface Reader {
   read(): PromiseLike<ReadResult> | ReadResult;
   cancel(reason: unknown): unknown;
@@ -38,7 +38,7 @@ interface Reader {
 
 type ReadResult = { readonly done?: boolean | undefined; readonly value?: unknown };
 
-/** What other implementations and Node's own streams may have. */
+/** Members that foreign streams and Node's streams may have. */
 interface Source extends Partial<AsyncIterable<unknown>> {
   getReader?: unknown;
   pipe?: unknown;
@@ -47,10 +47,10 @@ interface Source extends Partial<AsyncIterable<unknown>> {
 }
 
 /**
- * A stream of Node's own that gives what `source` does: another implementation's
- * stream, a `Readable`, or any async iterable; `null` for what is none.
+ * One of Node's web streams with the content of `source`: another implementation's stream, a
+ * `Readable`, or any async iterable. `null` for anything else.
  *
- * Nothing is read from it before somebody reads this.
+ * It reads nothing from `source` before it is read itself.
  */
 export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
   if (source instanceof ReadableStream) {
@@ -84,11 +84,11 @@ export function streamFrom(source: object): ReadableStream<Uint8Array> | null {
 }
 
 /**
- * The same as a stream of bytes, from what else a body may be made of in Node: text,
- * arrays and memory among the chunks are bytes in it.
+ * The same as a stream of bytes, of anything that Node accepts as a body. Chunks may be text,
+ * arrays or any memory.
  *
- * Node's own `Response` would do it too, but throws where nobody can catch it if the
- * stream is cancelled while its last chunk is asked for.
+ * Node's own `Response` could do it, but throws an uncatchable error if the stream is cancelled
+ * while it asks for the last chunk.
  */
 export function byteStreamFrom(source: object): ReadableStream<Uint8Array> | null {
   const open = openerOf(source);
@@ -101,8 +101,8 @@ export function byteStreamFrom(source: object): ReadableStream<Uint8Array> | nul
 }
 
 /**
- * The stream of a form's bytes, which Node makes. It is cancelled only when it has given
- * what it was asked for, for the same reason.
+ * Wraps the stream that Node makes of a form. For the same reason it is cancelled only between two
+ * chunks.
  */
 export function guarded(stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   return bytesOfReader(() => {
@@ -135,7 +135,7 @@ function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
           controller.byobRequest?.respond(0);
           return;
         }
-        // A copy: a byte stream takes the memory of what it is given.
+        // A byte stream transfers the memory of its chunks, so it gets a copy.
         const bytes = new Uint8Array(memoryOf(value));
         if (bytes.length > 0) {
           controller.enqueue(bytes);
@@ -156,7 +156,7 @@ function memoryOf(chunk: unknown): Uint8Array {
     : Buffer.from(chunk as string);
 }
 
-/** Whether it is one of Node's streams, or works as one. */
+/** Whether it is one of Node's streams, or behaves like one. */
 function isNodeStream(
   source: Source,
 ): source is Source & { on(event: string, call: () => void): void; destroy(): void } {
@@ -174,9 +174,9 @@ function openerOf(source: Source): (() => Reader) | null {
   }
   const isNodes = isNodeStream(source);
   if (isNodes) {
-    // Node ends the process at the 'error' of a stream that has no listener for it, and
-    // this one has none before it is read: not while its response is on the way, nor
-    // where HEAD was asked or the client has left. Who reads it gets the error.
+    // An 'error' without a listener would end the process. Until the stream is read it has none:
+    // while the response is on its way, for HEAD, or after the client has left. The reader gets the
+    // error anyway.
     source.on('error', () => {});
   }
   return () => {
@@ -184,8 +184,8 @@ function openerOf(source: Source): (() => Reader) | null {
     return {
       read: () => iterator.next(),
       async cancel() {
-        // Its iterator is a generator. One that nobody has begun does not get as far as
-        // its own clean-up, and one that waits for data hears of nothing before it has some.
+        // The iterator is a generator. If it has not begun, its clean-up does not run. If it waits
+        // for data, it does not hear of the cancellation.
         if (isNodes) {
           source.destroy();
         }

@@ -1,26 +1,26 @@
-/** What a byte of a request target means for the question whether a URL parser would keep it. */
+/** Kinds of bytes in a request target: whether a URL parser would keep them. */
 const PLAIN = 0;
 const SLASH = 1;
 const QUERY = 2;
-/** Kept in a query, not in a path. */
+/** Kept in a query, but not in a path. */
 const QUERY_ONLY = 3;
-/** For the parser to judge. */
+/** Left to the URL parser. */
 const UNUSUAL = 4;
 
-/** By code; the parser percent-encodes or rewrites what is unusual (URL standard, §1.3). */
+/** By code. The parser percent-encodes or rewrites the unusual ones (URL standard, §1.3). */
 const KINDS = new Uint8Array(256).fill(UNUSUAL);
 for (let code = 0x21; code <= 0x7e; code++) {
   const char = String.fromCharCode(code);
   KINDS[code] = '"#<>\''.includes(char) ? UNUSUAL : '\\^`{|}'.includes(char) ? QUERY_ONLY : PLAIN;
 }
-// A single quote is encoded in a query only, but too rare to be worth a kind.
+// A single quote is encoded only in a query. It is too rare to deserve a kind.
 KINDS[0x2f] = SLASH;
 KINDS[0x3f] = QUERY;
 
 const DOT = 0x2e;
 const PERCENT = 0x25;
 
-/** Origins by scheme and host as a client sent it; a server has few. */
+/** Origins by scheme and host as the client sent it. A server sees few. */
 const ORIGINS = new Map<string, string>();
 const MOST_ORIGINS = 64;
 let lastScheme = '';
@@ -28,12 +28,12 @@ let lastHost = '';
 let lastOrigin = '';
 
 /**
- * The URL that a request asks for, as the URL standard writes it.
+ * The URL of a request, as the URL standard writes it.
  *
- * Almost every target is written so already, which one look at each character
- * tells; only the others cost a URL parser.
+ * Nearly every target is in that form already, which one pass over its characters shows. Only the
+ * others need a URL parser.
  *
- * @param host the effective host, or a stand-in where the client sent none
+ * @param host the effective host, or a substitute if the client sent none
  */
 export function urlOf(host: string, target: string, scheme: 'http' | 'https' = 'http'): string {
   const isLast = host === lastHost && scheme === lastScheme;
@@ -45,7 +45,7 @@ function originOf(scheme: string, host: string): string {
   const given = `${scheme}://${host}`;
   let origin = ORIGINS.get(given);
   if (origin === undefined) {
-    // A host may be well-formed and yet none for a URL: `%zz`.
+    // A host may be valid in HTTP but not in a URL, such as `%zz`.
     origin = URL.canParse(given) ? new URL(given).origin : `${scheme}://invalid`;
     if (ORIGINS.size < MOST_ORIGINS) {
       ORIGINS.set(given, origin);
@@ -57,7 +57,7 @@ function originOf(scheme: string, host: string): string {
   return origin;
 }
 
-/** Whether a URL parser would leave the target as it is. */
+/** Whether a URL parser would leave the target unchanged. */
 function isNormal(target: string): boolean {
   const length = target.length;
   if (target.charCodeAt(0) !== 0x2f) {
@@ -91,7 +91,7 @@ function isNormalQuery(target: string, from: number): boolean {
   return true;
 }
 
-/** Whether the segment begins like `.` or `..`, each dot as itself or as `%2e`. */
+/** Whether the segment is `.` or `..`, with each dot as itself or as `%2e`. */
 function mayBeDots(target: string, at: number): boolean {
   let i = at;
   for (let dots = 0; dots < 2; dots++) {
@@ -108,13 +108,13 @@ function mayBeDots(target: string, at: number): boolean {
 }
 
 function parsed(origin: string, target: string): string {
-  // `OPTIONS *` asks for no path, but a URL has one.
+  // `OPTIONS *` has no path, but a URL needs one.
   const path = target.startsWith('/') ? target : target === '*' ? '/*' : pathOf(target);
   const url = origin + path;
   return URL.canParse(url) ? new URL(url).href : `${origin}/`;
 }
 
-/** What follows the authority of an absolute-form target; of CONNECT's authority-form nothing. */
+/** The path of an absolute-form target; `/` for CONNECT's authority-form. */
 function pathOf(target: string): string {
   const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*(.*)$/is.exec(target)?.[1] ?? '';
   return path.startsWith('/') ? path : `/${path}`;
