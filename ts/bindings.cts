@@ -1,17 +1,17 @@
 /**
  * The native bindings by target. Every name is written out, because bundlers (esbuild, rollup,
- * webpack) and tracers (`@vercel/nft`) read the source and follow only those. Each `require` has
- * a `try` of its own: they take that for a package that may be missing.
+ * webpack) and tracers (`@vercel/nft`) follow only literal names. Each `require` has a `try` of its
+ * own, which tells them that the package may be missing.
  *
- * CommonJS in both builds, because an ES module has no `require` that they follow.
+ * It is CommonJS in both builds, because an ES module has no `require` that they follow.
  */
 
 interface Binding {
-  /** Where a checkout's own build is. Fails in a bundle that is an ES module. */
+  /** The path of a checkout's own build. Throws in a bundle that is an ES module. */
   local(): string;
   /** The manifest of the platform's package. */
   manifest(): Attempt;
-  /** What the package brings. */
+  /** The binding that the package exports. */
   binding(): Attempt;
 }
 

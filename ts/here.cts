@@ -1,4 +1,4 @@
-/** What here.ts is, for the CommonJS build, where `import.meta` is an error. */
+/** The counterpart of here.ts in the CommonJS build, where `import.meta` is an error. */
 const url: typeof import('node:url') = require('node:url');
 
 const { href } = url.pathToFileURL(__filename);
@@ -7,7 +7,7 @@ const { href } = url.pathToFileURL(__filename);
 export = {
   here: href,
 
-  /** Threads are ES modules, so that it is the other build's; or the file beside a bundle. */
+  /** Threads are ES modules, so the file is in the other build, or beside a bundle. */
   threadFile(): URL {
     try {
       return url.pathToFileURL(require.resolve('../dist/thread.js'));
@@ -17,8 +17,8 @@ export = {
   },
 
   /**
-   * For tracers only: on Node 20 `@vercel/nft` does not know the condition "module-sync", by
-   * which later releases of Node 20 load the other build in the place of this one.
+   * For tracers only. On Node 20 `@vercel/nft` does not know the condition "module-sync", by which
+   * later releases of Node 20 load the other build.
    */
   otherBuild(): string[] {
     try {

@@ -1,16 +1,19 @@
 import { pathToFileURL } from 'node:url';
 
-/** esbuild's CommonJS bundles have none. */
+/** Undefined in CommonJS bundles of esbuild. */
 const url: string | undefined = import.meta.url;
 
-/** The URL of this file, or of the bundle that it has become part of. */
+/** The URL of this file, or of the bundle that contains it. */
 export const here: string = url ?? pathToFileURL(__filename).href;
 
-/** The file that a JavaScript thread begins with, written as bundlers and tracers look for it. */
+/**
+ * The file that a JavaScript thread starts with, written in the form that bundlers and tracers
+ * find.
+ */
 export function threadFile(): URL {
   if (url === undefined) {
     return new URL('./thread.js', here);
   }
-  // To webpack it is an asset, which its minifier takes for a script and refuses.
+  // webpack would take it for an asset, which its minifier reads as a script and refuses.
   return new URL(/* webpackIgnore: true */ './thread.js', import.meta.url);
 }

@@ -1,7 +1,7 @@
 /**
- * Puts the quick classes in the place of the global ones, as {@link serve} does
- * when it starts, but at once: for modules that derive classes of their own from
- * `Response` as they are loaded, and so before anybody can call `serve`.
+ * Puts the quick classes in the place of the global ones at once, not only when {@link serve}
+ * starts. It is for modules that derive classes from `Response` while they load, which is before
+ * a program can call `serve`.
  *
  * @example
  * import 'reactor-rs/register'; // before the framework

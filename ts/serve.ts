@@ -21,14 +21,16 @@ import type { Server } from './types/server.js';
 /**
  * Starts a server and resolves once it listens.
  *
- * @throws {ReactorError} (as a rejection; the reason of `signal` comes as it is)
- * `ERR_REACTOR_INVALID_OPTION`,
- * `ERR_REACTOR_UNKNOWN_OPTION` and `ERR_REACTOR_INVALID_ROUTE` for what was
- * asked; `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`,
- * `ERR_REACTOR_PERMISSION`, `ERR_REACTOR_HOST_NOT_FOUND`,
- * `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and `ERR_REACTOR_START` for what the
- * system refused; `ERR_REACTOR_MODULE` for a `module` that cannot be served;
- * `ERR_REACTOR_PLATFORM` and `ERR_REACTOR_BINDING` where there is no native binding.
+ * @throws {ReactorError} (as a rejection) with one of these codes. If `signal` aborts, the
+ * rejection is its reason.
+ *
+ * - `ERR_REACTOR_INVALID_OPTION`, `ERR_REACTOR_UNKNOWN_OPTION` and `ERR_REACTOR_INVALID_ROUTE`:
+ *   an option or route is wrong
+ * - `ERR_REACTOR_ADDRESS_IN_USE`, `ERR_REACTOR_ADDRESS_NOT_AVAILABLE`, `ERR_REACTOR_PERMISSION`,
+ *   `ERR_REACTOR_HOST_NOT_FOUND`, `ERR_REACTOR_SOCKET_PATH`, `ERR_REACTOR_LOG` and
+ *   `ERR_REACTOR_START`: the system refused it
+ * - `ERR_REACTOR_MODULE`: the `module` cannot be served
+ * - `ERR_REACTOR_PLATFORM` and `ERR_REACTOR_BINDING`: there is no native binding
  *
  * @example
  * const server = await serve({
@@ -44,8 +46,8 @@ export async function serve<const Path extends string>(
 ): Promise<Server>;
 
 /**
- * Starts a server and calls a function once it listens, as `serve` of @hono/node-server does;
- * the same as {@link ServeOptions.onListen}.
+ * Starts a server and calls a function once it listens, as `serve` of @hono/node-server does.
+ * The function is the same as {@link ServeOptions.onListen}.
  *
  * @example
  * await serve({ fetch: app.fetch, port: 3000 }, ({ port }) => console.log(`on port ${port}`));
@@ -56,8 +58,8 @@ export async function serve<const Path extends string>(
 ): Promise<Server>;
 
 /**
- * Starts a server whose requests a handler answers, or an application that has
- * one as its `fetch`, such as those of Hono, h3 and Elysia.
+ * Starts a server with a handler, or with an application whose `fetch` is one, such as those of
+ * Hono, h3 and Elysia.
  *
  * @example
  * const server = await serve(() => new Response('Hello!'), { port: 3000 });
@@ -84,7 +86,7 @@ export async function serve(
   onListen: (address: ListenAddress) => void,
 ): Promise<Server>;
 
-/** Starts a server whose requests a handler answers, as `Deno.serve` takes the two. */
+/** Starts a server with options and a handler, in the order of `Deno.serve`. */
 export async function serve(
   options: Omit<ServeOptions<never>, 'fetch' | 'routes'>,
   handler: Handler<Pathless>,
@@ -103,7 +105,7 @@ export async function serve(...given: unknown[]): Promise<Server> {
   return listening(await start(resolved).catch(rethrow), resolved);
 }
 
-/** The server, once the program has been told, with what stops it from now on. */
+/** Tells the program that the server listens, and connects the signals that stop it. */
 async function listening(
   server: RunningServer,
   { signal, onListen, gracefulShutdown }: ResolvedOptions,
@@ -124,7 +126,7 @@ async function listening(
   return server;
 }
 
-/** Where a server listens, as the callbacks of Node, Deno and @hono/node-server tell it. */
+/** Where a server listens, in the form of Node, Deno and @hono/node-server. */
 function listenAddress({ hostname, port, unix }: Server): ListenAddress {
   return hostname === undefined || port === undefined
     ? { transport: 'unix', path: unix as string }
@@ -142,8 +144,8 @@ async function start(options: ResolvedOptions): Promise<RunningServer> {
 /**
  * Starts the engine with handlers on this thread.
  *
- * @param hooks what stands in the place of the handlers; see {@link BridgeOptions}
- * @param bound what it shall listen on, where that is bound already
+ * @param hooks replace the handlers; see {@link BridgeOptions}
+ * @param bound the listening socket, if it is bound already
  */
 export async function startEngine(
   options: ResolvedOptions,
@@ -172,7 +174,7 @@ export async function startEngine(
   if (options.drives) {
     lane.drive(native, () => bridge.wake());
   }
-  // Requests that came before nobody has announced.
+  // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
   const drainMs = options.native.timeouts.drain;
   const server = new RunningServer(native, control, runtime, drainMs);

@@ -1,5 +1,5 @@
-// Where a JavaScript thread of a server begins: loads the module, makes a lane, and
-// answers once the main thread has put the lane into its server.
+// The entry point of a JavaScript thread. It loads the module, makes a lane, and answers requests
+// once the main thread has put the lane into the server.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { binding, useBinding } from './binding/binding.js';
@@ -20,8 +20,8 @@ const handlers = new Handlers();
 let bridge: Bridge | undefined;
 const lane = new (binding().NativeLane)(() => bridge?.wake());
 
-// Whatever ends the thread, no further request comes to it, and handlers may let go
-// of what outlives it. Where this is not called, Node's teardown drops the lane.
+// However the thread ends, it gets no further request, and handlers can release what outlives the
+// thread. If this does not run, Node's teardown drops the lane.
 process.once('exit', () => {
   lane.close();
   bridge?.close();
@@ -99,7 +99,7 @@ function refusal(thrown: unknown): Refused {
   };
 }
 
-/** What of a value can go to another thread. */
+/** A form of the value that can be sent to another thread. */
 function portable(value: unknown): unknown {
   try {
     return structuredClone(value);

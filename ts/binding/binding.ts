@@ -22,17 +22,17 @@ export type {
   NativeTuning,
 } from '../../index.js';
 
-/** What brings a platform's package; its name is this and the target's. */
+/** The platform's package is called this plus the target. */
 const PACKAGE_PREFIX = '@reactor-rs/binding-';
 
 let loaded: typeof Native | undefined;
 
 /**
- * The native binding, loaded by the first call: so this package can be imported
- * where there is none. This is the only file that loads it.
+ * The native binding, loaded on the first call, so that the package can be imported on any
+ * platform. Only this file loads it.
  *
- * In a checkout it is the one that was built there, elsewhere that of the
- * platform's package, which must have the version of this one.
+ * In a checkout it is the binding that was built there. Elsewhere it is that of the platform's
+ * package, which must have the same version.
  *
  * @throws {ReactorError} `ERR_REACTOR_PLATFORM`, `ERR_REACTOR_BINDING`.
  */
@@ -42,8 +42,8 @@ export function binding(): typeof Native {
 }
 
 /**
- * The file of the binding, if it is one: a bundler may have copied it. A thread has to load
- * the same, or the server does not know what it makes.
+ * The binding's file, if there is one; a bundler may have copied it. Threads must load the same
+ * file, or the server would not know their lanes.
  */
 export function bindingFile(): string | undefined {
   const native = binding();
@@ -51,7 +51,7 @@ export function bindingFile(): string | undefined {
   return modules.find((module) => module?.exports === native)?.filename;
 }
 
-/** Loads the binding from that file, in a thread. */
+/** Loads the binding from this file, on a thread. */
 export function useBinding(file: string | undefined): void {
   if (file !== undefined) {
     loaded = open(requireHere, file);
@@ -86,8 +86,8 @@ type Way = (typeof bindings)[string];
 type Attempt = ReturnType<Way['binding']>;
 
 /**
- * The binding that a platform's package brings; or the package's version, where that is
- * another one; or nothing, where no package is found in any of these ways.
+ * The binding from a platform's package. If the package has another version, that version; if no
+ * way finds the package, nothing.
  */
 function fromPackage(
   name: string,
@@ -118,15 +118,15 @@ function fromPackage(
 }
 
 /**
- * Whether another way may find it: the package is not where this `require` looks, or there is
- * no `require`, as in a bundle that is an ES module. Those errors have no code.
+ * Whether another way may find it: this `require` does not find the package, or there is no
+ * `require`, as in a bundle that is an ES module. Errors of the latter kind have no code.
  */
 function isNotHere(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === undefined || code === 'MODULE_NOT_FOUND';
 }
 
-/** What a bundle cannot do with the names that are written out. */
+/** The way by a computed name, which a bundler cannot follow. */
 function byName(require: NodeJS.Require, name: string): Pick<Way, 'manifest' | 'binding'> {
   const attempt = (id: string): Attempt => {
     try {
@@ -138,7 +138,7 @@ function byName(require: NodeJS.Require, name: string): Pick<Way, 'manifest' | '
   return { manifest: () => attempt(`${name}/package.json`), binding: () => attempt(name) };
 }
 
-/** Where a checkout's own build is; a bundle looks beside its folder too. */
+/** The path of a checkout's own build. A bundle also looks beside its folder. */
 function localFile(
   beside: () => string,
   root: string | undefined,
@@ -155,11 +155,11 @@ function localFile(
   return root === undefined ? undefined : join(root, `reactor-rs.${target}.node`);
 }
 
-/** Why a platform's package may not be there, and how to get it. */
+/** Why a platform's package may be missing, and how to get it. */
 const MISSING =
   'which is not installed; --omit=optional or --no-optional leaves it out, and so does a lock file or a node_modules folder from another platform; "npm install --include=optional" gets it, in the latter cases once node_modules and the lock file have been removed';
 
-/** @param id the path of a binding, or the name of a package that is one */
+/** @param id the path of a binding, or the name of its package */
 function open(require: NodeJS.Require, id: string): typeof Native {
   try {
     return require(id) as typeof Native;

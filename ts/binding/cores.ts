@@ -2,15 +2,15 @@ import { availableParallelism } from 'node:os';
 import { binding } from './binding.js';
 
 /**
- * Cores that this process may use: by its affinity, and by the CPU time that its control
- * group and those around it may have. Node counts the latter in part.
+ * How many cores this process may use, by its affinity and by the CPU limits of its control groups.
+ * Node considers the latter only in part.
  */
 export function cores(): number {
   const most = availableParallelism();
   try {
     return Math.min(most, binding().availableCores());
   } catch {
-    // Where there is no binding, a server says so when it is started.
+    // Without a binding, starting a server tells what is wrong.
     return most;
   }
 }

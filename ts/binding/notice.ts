@@ -1,8 +1,8 @@
 import { here, isSupported, unsupported } from './platform.js';
 
 /**
- * Says once, where there can be no server, what is supported. A warning and no
- * error: programs are written and type-checked on machines that do not serve.
+ * Warns once, on a platform that is not supported. It is no error, since programs are also written
+ * and type-checked on machines that do not serve.
  */
 if (!isSupported(here)) {
   process.emitWarning(unsupported(here), { code: 'ERR_REACTOR_PLATFORM' });

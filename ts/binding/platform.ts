@@ -1,16 +1,16 @@
 import { ReactorError } from '../errors/errors.js';
 
-/** What decides which native binding fits. */
+/** The facts that decide which native binding fits. */
 export interface Platform {
   /** As `process.platform`. */
   readonly os: string;
   /** As `process.arch`. */
   readonly cpu: string;
-  /** The C library; asked for on Linux only, because the answer takes milliseconds. */
+  /** The C library. It is asked for on Linux only, since the answer takes milliseconds. */
   readonly libc: () => 'gnu' | 'musl';
 }
 
-/** Those with a package of their own in `npm/`. */
+/** Targets that have a package in `npm/`. */
 const TARGETS: readonly string[] = [
   'linux-x64-gnu',
   'linux-arm64-gnu',
@@ -23,19 +23,19 @@ const SUPPORTED = 'reactor-rs runs on Linux, x64 and arm64, with glibc 2.17 or n
 /** The platform of this process. */
 export const here: Platform = { os: process.platform, cpu: process.arch, libc };
 
-/** Whether there can be a binding; does not look at the C library. */
+/** Whether there can be a binding. The C library is not considered. */
 export function isSupported({ os, cpu }: Platform): boolean {
   return os === 'linux' && (cpu === 'x64' || cpu === 'arm64');
 }
 
-/** What is supported, and that this is not, in one line. */
+/** One line: what is supported, and what this platform is. */
 export function unsupported({ os, cpu }: Platform): string {
   return `${SUPPORTED}; this is ${os} ${cpu}, where it can be imported but not serve`;
 }
 
 /**
  * The name of the platform's binding, such as `linux-x64-gnu`.
- * @throws {ReactorError} `ERR_REACTOR_PLATFORM` where there is none.
+ * @throws {ReactorError} `ERR_REACTOR_PLATFORM` if there is none.
  */
 export function targetOf(platform: Platform): string {
   if (isSupported(platform)) {
@@ -47,10 +47,10 @@ export function targetOf(platform: Platform): string {
   throw new ReactorError('ERR_REACTOR_PLATFORM', unsupported(platform));
 }
 
-/** Which C library this Node runs on, by its own word. */
+/** The C library that this Node reports. */
 function libc(): 'gnu' | 'musl' {
-  // Naming the peers of open sockets may wait for a DNS server. Node 20 knows no
-  // such setting, and then ignores it.
+  // The report would resolve the peers of open sockets, which may wait for a DNS server. Node 20
+  // has no such setting and ignores it.
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean };
   const { excludeNetwork = false } = report;
   report.excludeNetwork = true;

@@ -1,2 +1,2 @@
-/** That of package.json, which a bundle does not have at hand. A test compares them. */
+/** The version in package.json, which a bundle cannot read. A test compares them. */
 export const VERSION = '0.1.0';

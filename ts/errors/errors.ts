@@ -1,4 +1,4 @@
-/** Every code an error of this package can carry. Codes are stable; messages are not. */
+/** Every code that an error of this package can have. Codes are stable; messages are not. */
 export const ERROR_CODES = {
   ERR_REACTOR_INVALID_OPTION:
     'An option has the wrong type, is out of range or contradicts another.',
@@ -30,7 +30,7 @@ export const ERROR_CODES = {
 /** A stable error code, see {@link ERROR_CODES}. */
 export type ReactorErrorCode = keyof typeof ERROR_CODES;
 
-/** What every failure of this package is: one clear line, and a stable `code`. */
+/** Every failure of this package: one clear line, and a stable `code`. */
 export class ReactorError extends Error {
   /** Stable, for programs. */
   readonly code: ReactorErrorCode;
@@ -41,14 +41,14 @@ export class ReactorError extends Error {
   }
 
   static {
-    // On the prototype, so that it is no own property of every error.
+    // On the prototype, so that not every error has it as an own property.
     Object.defineProperty(ReactorError.prototype, 'name', { value: 'ReactorError' });
   }
 }
 
 /**
- * The ReactorError for something the native binding threw. What it throws on
- * purpose has a code of ours; anything else is a defect and passes unchanged.
+ * The ReactorError for an error of the native binding. Expected errors have a code of this package.
+ * Any other is a defect, and is returned unchanged.
  */
 export function fromNative(error: unknown): unknown {
   if (error instanceof Error && 'code' in error && isCode(error.code)) {

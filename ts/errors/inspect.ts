@@ -12,7 +12,7 @@ function inspected(value: unknown): string {
   try {
     return inspectInFull(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
   } catch {
-    // The program's own inspection threw; it is not what the message is about.
+    // The value's own inspection threw. The message is about something else.
     return `a value of type ${typeof value} that cannot be shown`;
   }
 }

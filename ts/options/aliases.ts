@@ -1,12 +1,12 @@
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
 
-/** An option as another server calls it, that means exactly what one or more of ours do. */
+/** An option under another server's name. It means exactly what one or more options here do. */
 interface Alias {
   readonly options: readonly string[];
-  /** Completes "must be …", where that is not the option's own rule. */
+  /** Completes "must be …", if it is not the allowed values of the option itself. */
   readonly allowed?: string;
-  /** Our value for theirs; `undefined` where theirs is wrong. */
+  /** Converts the value; `undefined` if it is wrong. */
   readonly value?: (given: unknown) => unknown;
 }
 
@@ -27,7 +27,7 @@ const ALIASES: Readonly<Record<string, Alias>> = {
     value: (given) => (typeof given === 'object' && given !== null ? given : undefined),
   },
   maxRequestBodySize: { options: ['limits.body'] },
-  // A connection on which nothing moves, in whatever direction it should.
+  // Neither side sends anything on the connection.
   idleTimeout: {
     options: ['timeouts.keepAlive', 'timeouts.body', 'timeouts.write'],
     allowed: `a number of seconds from 0 to ${DAY_S}, where 0 is a day`,
@@ -40,13 +40,13 @@ const ALIASES: Readonly<Record<string, Alias>> = {
   overrideGlobalObjects: { options: ['globals'] },
 };
 
-/** Names that are taken in the place of one of ours. */
+/** The names of all aliases. */
 export const ALIAS_NAMES: readonly string[] = Object.keys(ALIASES);
 
 /**
- * Options with ours in the place of what others call them.
- * @param check refuses a value for an option of ours, and calls it by the name it was given under
- * @throws {ReactorError} where both names are given.
+ * The options, with each alias replaced by the option that it means.
+ * @param check refuses a wrong value, and names the alias that the user wrote
+ * @throws {ReactorError} if both names are given.
  */
 export function withoutAliases(
   given: Readonly<Record<string, unknown>>,
@@ -78,7 +78,7 @@ export function withoutAliases(
   return options;
 }
 
-/** @param isMany the alias says several things at once, and one that is said by itself wins */
+/** @param isMany the alias sets several options; one that is given by its own name wins */
 function set(
   options: Record<string, unknown>,
   option: string,
@@ -96,7 +96,7 @@ function set(
     return;
   }
   if (before !== undefined && (typeof before !== 'object' || before === null)) {
-    // It is refused under its own name.
+    // A wrong value is refused later, under the option's own name.
     return;
   }
   const nested = { ...(before as Record<string, unknown> | undefined) };

@@ -7,18 +7,18 @@ import { refuseClass, refuseForeignApplication } from './foreign-applications.js
 import { adviceOn } from './foreign-names.js';
 import { closest } from './names.js';
 
-/** Something that answers requests, whatever else it may have and do. */
+/** An object that answers requests with its `fetch`. */
 export interface Application {
   fetch(request: Request, info?: unknown, context?: unknown): Response | Promise<Response>;
 }
 
 /**
- * The options that `serve` was given, in any of its forms: ours, those of Deno
- * (`serve({ port }, handler)`), @hono/node-server (`serve({ fetch }, onListen)`) and a port
+ * Turns the arguments of `serve` into options. There are four forms: this package's, Deno's
+ * (`serve({ port }, handler)`), @hono/node-server's (`serve({ fetch }, onListen)`), and a port
  * alone (`serve(handler, 3000)`).
  *
- * @param names of options that there are
- * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` where it is not clear what is meant.
+ * @param names of all options
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` if the arguments are ambiguous.
  */
 export function optionsOf(
   [first, second, third]: readonly unknown[],
@@ -54,7 +54,7 @@ export function optionsOf(
       `the first argument must be a handler, an application with "fetch" or options, got ${inspect(first)}`,
     );
   }
-  // What is neither is refused with the options, which name themselves.
+  // Anything else is refused when the options are checked, with a message that names it.
   const options = application ?? (first as Record<string, unknown>);
   if (second === undefined && third === undefined) {
     return options as ServeOptions;
@@ -75,7 +75,7 @@ export function optionsOf(
   return (third === undefined ? merged : withCallback(merged, third)) as ServeOptions;
 }
 
-/** What the first argument says besides, where it is no handler and no instance of a class. */
+/** The options in the first argument, unless that is a handler or an instance of a class. */
 function ownOptions(
   first: unknown,
   options: Record<string, unknown>,
@@ -88,7 +88,8 @@ function ownOptions(
   const fetch = typeof first === 'function' ? handler : handler.bind(first);
   const rest: Record<string, unknown> = { fetch };
   for (const [name, value] of Object.entries(options)) {
-    // An application may have members of its own; one that looks like an option is meant as one.
+    // An application may have members of its own. A member that looks like an option is meant as
+    // one.
     const isOption =
       names.includes(name) ||
       ALIAS_NAMES.includes(name) ||
@@ -101,7 +102,7 @@ function ownOptions(
   return rest;
 }
 
-/** Options that have been given beside a handler or an application, which win. */
+/** Adds the options of the second argument, which win. */
 function withMore(
   rest: Record<string, unknown>,
   second: unknown,
@@ -128,8 +129,8 @@ function withMore(
 }
 
 /**
- * `fetch: app.nope` is most likely a slip, and the built-in application would answer in the
- * place of what was meant.
+ * Refuses an undefined `fetch`. `fetch: app.nope` is most likely a slip, and the built-in
+ * application would answer instead.
  */
 export function refuseMissingFetch(options: Record<string, unknown>): void {
   if (Object.hasOwn(options, 'fetch') && options.fetch === undefined) {
@@ -139,7 +140,7 @@ export function refuseMissingFetch(options: Record<string, unknown>): void {
   }
 }
 
-/** A function after options: a handler where there is none, else called when the server listens. */
+/** A function after options: the handler if there is none yet, else the `onListen` callback. */
 function withFunction(options: Record<string, unknown>, given: unknown): ServeOptions {
   if (handlerOf(options) !== undefined || options.module !== undefined) {
     return withCallback(options, given) as ServeOptions;
@@ -170,7 +171,10 @@ function handlerOf(
   return typeof handler === 'function' ? (handler as (...given: unknown[]) => unknown) : undefined;
 }
 
-/** A promise of whatever realm: people forget that a module is loaded, or an application built, later. */
+/**
+ * A promise of any realm. People forget that a module loads, or an application is built,
+ * asynchronously.
+ */
 export function isThenable(value: unknown): boolean {
   // A module's namespace may export a "then" of its own.
   return isObject(value) && !types.isModuleNamespaceObject(value) && 'then' in value
@@ -190,13 +194,10 @@ function mistaken(message: string): ReactorError {
   return new ReactorError('ERR_REACTOR_INVALID_OPTION', message);
 }
 
-/**
- * The options that a handler, an application or options stand for; `undefined`
- * for what is none of them.
- */
+/** The options that a handler, an application or options mean; `undefined` for anything else. */
 export function applicationOptions(given: unknown): Record<string, unknown> | undefined {
   if (typeof given === 'function') {
-    // Some frameworks' applications are functions that have one.
+    // The applications of some frameworks are functions with a `fetch`.
     const { fetch } = given as Partial<Application>;
     return { fetch: typeof fetch === 'function' ? fetch.bind(given as unknown) : given };
   }
@@ -210,7 +211,10 @@ export function applicationOptions(given: unknown): Record<string, unknown> | un
   return typeof fetch === 'function' ? { fetch: fetch.bind(given) } : undefined;
 }
 
-/** An application is one; options and routes are plain objects, of whatever realm. */
+/**
+ * Whether it is an instance of a class, as applications are. Options and routes are plain objects,
+ * of any realm.
+ */
 export function isInstanceOfClass(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype !== null && Object.getPrototypeOf(prototype) !== null;

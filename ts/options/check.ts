@@ -20,8 +20,8 @@ export function signalAt({ signal }: Record<string, unknown>): AbortSignal | und
 }
 
 /**
- * Refuses names that are not `known`, with the one that was meant.
- * @param everywhere names that may be meant in other places, whole; for options of `serve`
+ * Refuses unknown names, and says which name was meant.
+ * @param everywhere whole names from other places that may be meant; for options of `serve`
  */
 export function refuseUnknown(
   given: Record<string, unknown>,
@@ -39,7 +39,7 @@ export function refuseUnknown(
   }
 }
 
-/** `value` as an object, or an error that names it `label`. */
+/** The value as an object. The error for any other value names it by `label`. */
 export function asObject(
   label: string,
   value: unknown,
@@ -51,7 +51,7 @@ export function asObject(
   return value as Record<string, unknown>;
 }
 
-/** The value, or the rule's default where there is none. */
+/** The value if the rule accepts it; the rule's default if there is none. */
 export function checked<T>(rule: Rule<T>, label: string, value: unknown): T {
   if (value === undefined) {
     return rule.fallback();
@@ -63,8 +63,8 @@ export function checked<T>(rule: Rule<T>, label: string, value: unknown): T {
 }
 
 /**
- * The checked value that a command line or environment variable spells.
- * @param label what the user wrote it as, for the error
+ * The value that a command line or environment variable spells, if the rule accepts it.
+ * @param label how the error names it, as the user wrote it
  */
 export function parsed<T>(rule: Rule<T>, label: string, spelled: string): T {
   const value = rule.fromText(spelled);
@@ -74,7 +74,7 @@ export function parsed<T>(rule: Rule<T>, label: string, spelled: string): T {
   return value;
 }
 
-/** The error for a value that is not as `allowed`. */
+/** The error for a value that is not allowed. */
 export function invalid(label: string, allowed: string, value: unknown): ReactorError {
   return new ReactorError(
     'ERR_REACTOR_INVALID_OPTION',

@@ -2,10 +2,10 @@ import { ReactorError } from '../errors/errors.js';
 
 const CREATE = 'import { createServer } from "reactor-rs/node"';
 
-/** What a value may be that answers requests in a way that is not ours. */
+/** An application or server that answers requests in another way than `fetch`. */
 interface Kind {
   readonly name: string;
-  /** What to write in its place. */
+  /** What to write instead. */
   readonly advice: string;
   readonly is: (value: Members) => boolean;
 }
@@ -15,7 +15,7 @@ type Members = Readonly<Record<string, unknown>>;
 const has = (value: Members, ...names: string[]) =>
   names.every((name) => typeof value[name] === 'function');
 
-/** The most telling first. */
+/** The most specific first. */
 const KINDS: readonly Kind[] = [
   {
     name: 'a NestJS application',
@@ -65,8 +65,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * Refuses an application or server of a framework that is made for `node:http`, which has
- * no `fetch`, and says what to write.
+ * Refuses an application or server that is made for `node:http` and has no `fetch`, and says what
+ * to write.
  * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`.
  */
 export function refuseForeignApplication(label: string, value: unknown): void {
@@ -84,7 +84,7 @@ export function refuseForeignApplication(label: string, value: unknown): void {
 }
 
 /**
- * Refuses a handler that is an application for `node:http`, or a function for it.
+ * Refuses a handler that is an application or a function for `node:http`.
  * @throws {ReactorError} as {@link refuseForeignApplication}.
  */
 export function refuseNodeHandler(label: string, handler: unknown): void {
@@ -99,7 +99,8 @@ export function refuseNodeHandler(label: string, handler: unknown): void {
 }
 
 /**
- * Refuses a class in the place of its instance: called without `new` it throws, for every request.
+ * Refuses a class in the place of its instance: called without `new` it would throw for every
+ * request.
  * @throws {ReactorError} as {@link refuseForeignApplication}.
  */
 export function refuseClass(label: string, value: unknown): void {
@@ -119,17 +120,17 @@ interface Application {
   readonly fetch: unknown;
 }
 
-/** The names of the first two parameters of a function. */
+/** Matches the names of a function's first two parameters. */
 const PARAMETERS =
   /^(?:async\s+)?(?:function\b\s*\*?\s*[\w$]*|[\w$]+)?\s*\(\s*([\w$]+)\s*,\s*([\w$]+)\s*(?:,[^)]*)?\)/;
 
-/** What handlers for node:http do with their second argument. */
+/** The methods that handlers for node:http call on their second argument. */
 const OF_RESPONSES =
   'end|write|writeHead|setHeader|appendHeader|flushHeaders|send|json|status|sendStatus|redirect|pipe';
 
 /**
- * Whether a function takes `(req, res)`: it uses the second as a response of Node's. A
- * handler of ours has two parameters too, so their number says nothing.
+ * Whether a function takes `(req, res)`: it calls methods of a response on the second parameter.
+ * Handlers of this package may have two parameters too, so the number says nothing.
  */
 function isNodeHandler(handler: object): boolean {
   const source = Function.prototype.toString.call(handler);
@@ -141,6 +142,7 @@ function isNodeHandler(handler: object): boolean {
   if (new RegExp(`(?<![\\w$.])${name}\\s*\\??\\.\\s*(?:${OF_RESPONSES})\\s*\\(`).test(source)) {
     return true;
   }
-  // Those that pass both on. Who makes a Response means ours, whatever the names.
+  // A function may only pass both on. One that makes a Response is a handler of this package,
+  // whatever its names.
   return first === 'req' && second === 'res' && !/\bResponse\b/.test(source);
 }

@@ -1,15 +1,15 @@
-/** What stands for an option of another server here. */
+/** Advice for an option of another server. */
 interface Foreign {
   /** The rest of a sentence that begins with the option's name. */
   readonly advice: string;
-  /** Values that ask for what is so here anyhow. */
+  /** Values that ask for what is the case anyway. */
   readonly harmless?: readonly unknown[];
 }
 
 /**
- * Options of other servers that mean nothing here, and where their meaning lives: Bun's,
- * Deno's, srvx's, those of @hono/node-server, Fastify, uWebSockets.js, Node and what
- * people guess. Those that mean exactly what one of ours does are taken, see `aliases.ts`.
+ * Options of other servers that do not exist here, with where their meaning lives. They are Bun's,
+ * Deno's, srvx's, @hono/node-server's, Fastify's, uWebSockets.js's, Node's, and common guesses.
+ * Names that mean exactly the same as an option here are accepted, see `aliases.ts`.
  */
 const FOREIGN: Readonly<Record<string, Foreign>> = {
   // Address.
@@ -186,25 +186,27 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...called('globals', ['polyfill', 'patchGlobals']),
 };
 
-/** By their names as {@link plain} has them. */
+/** By their names as {@link plain} writes them. */
 const BY_PLAIN_NAME = new Map(
   Object.entries(FOREIGN).map(([name, foreign]) => [plain(name), foreign]),
 );
 
-/** A name without what differs from style to style: `body_limit` and `bodylimit` are `bodyLimit`. */
+/**
+ * A name without differences of style: `body_limit` and `bodylimit` are the same as `bodyLimit`.
+ */
 export function plain(name: string): string {
   return name.toLowerCase().replace(/[-_ ]/g, '');
 }
 
-/** All of them, for names that are nearly one. */
+/** All of the names, to find the one that a misspelled name means. */
 export const FOREIGN_NAMES: readonly string[] = Object.keys(FOREIGN);
 
-/** Where the meaning of another server's option lives; `undefined` for a name of nobody's. */
+/** Where the meaning of another server's option lives; `undefined` for an unknown name. */
 export function adviceOn(name: string): string | undefined {
   return BY_PLAIN_NAME.get(plain(name))?.advice;
 }
 
-/** Whether another server's option asks for nothing that would not be so without. */
+/** Whether another server's option asks for what is the case anyway. */
 export function isHarmless(name: string, value: unknown): boolean {
   if (!Object.hasOwn(FOREIGN, name)) {
     return false;

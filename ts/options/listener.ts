@@ -1,11 +1,11 @@
 import type { NativeListen } from '../binding/binding.js';
 
-/** Where a listener that names no host listens: nobody else's business. */
+/** The default host of a listener: only this machine can reach it. */
 const LOOPBACK = '127.0.0.1';
 
 /**
- * A listener in short: a port, `host:port`, `[::1]:port`, `unix:` and a path, or
- * anything with a slash, which is a path. `undefined` for anything else.
+ * Reads the short form of a listener: a port, `host:port`, `[::1]:port`, `unix:` and a path, or a
+ * path with a slash. `undefined` for anything else.
  */
 export function parseListener(given: unknown): NativeListen | undefined {
   if (typeof given === 'number') {
@@ -20,7 +20,7 @@ export function parseListener(given: unknown): NativeListen | undefined {
   if (path !== undefined) {
     return path === '' ? undefined : { unix: path, hostname: LOOPBACK, port: 0 };
   }
-  // An IPv6 address must be in brackets, or its end would look like a port.
+  // An IPv6 address must be in brackets, since its end looks like a port.
   const parts = /^(?:(?<host>[^\s[\]:]{1,255}|\[[\da-fA-F:.]{2,45}\]):)?(?<port>\d{1,5})$/.exec(
     given,
   );

@@ -5,8 +5,8 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /**
  * What an unknown name most likely means, as the end of an error message.
- * @param prefix what stands before all these names, such as `limits.`
- * @param elsewhere names that are known in other places, whole; only for options of `serve`
+ * @param prefix that the names share, such as `limits.`
+ * @param elsewhere whole names that exist in other places; only for options of `serve`
  */
 export function adviceFor(
   name: string,
@@ -34,7 +34,7 @@ export function adviceFor(
   if (nested.length > 0) {
     return `; did you mean ${nested.map((other) => JSON.stringify(other)).join(' or ')}?`;
   }
-  // Short names have neighbours that mean something else.
+  // Short names resemble too many others.
   const alike = elsewhere && name.length > 6 ? closest(name, FOREIGN_NAMES) : undefined;
   if (alike !== undefined) {
     return `; if you mean "${alike}": ${adviceOn(alike)}`;
@@ -43,9 +43,8 @@ export function adviceFor(
 }
 
 /**
- * The known name that a misspelled one most likely means; `undefined` when none is near.
- * Short names have many neighbours that mean something else, so they may have one slip
- * only.
+ * The known name that a misspelled one most likely means; `undefined` if none is close. Short names
+ * resemble many others, so they may have only one slip.
  */
 export function closest(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
@@ -61,19 +60,19 @@ export function closest(name: string, known: readonly string[]): string | undefi
   return best ?? namesakes(name, known)[0];
 }
 
-/** How many slips a name of this length may have: more is another word. */
+/** How many slips a name of this length may have. With more it is another word. */
 function slips(length: number): number {
   return length <= 5 ? 1 : length <= 10 ? 2 : 3;
 }
 
-/** Known names whose last part, or all of whose words, the name shares. */
+/** Known names that end like the name, or share all its words. */
 function namesakes(name: string, known: readonly string[]): string[] {
   const words = wordsOf(name);
   const same = known.filter((other) => lastPart(other).toLowerCase() === name.toLowerCase());
   if (same.length > 0) {
     return same;
   }
-  // One that says all that the other says, and more: "maxBodyMemory", "headTimeoutMs".
+  // A name that says all that the other says, and more: "maxBodyMemory", "headTimeoutMs".
   return known.filter((other) => {
     const theirs = wordsOf(other);
     const shared = theirs.filter((word) => words.includes(word)).length;
@@ -85,13 +84,17 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-/** The words of a name in camel case, singular: `timeouts.keepAlive` is timeout, keep, alive. */
+/**
+ * The words of a name in camel case, in the singular: `timeouts.keepAlive` is timeout, keep, alive.
+ */
 function wordsOf(name: string): string[] {
   const words = name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? [];
   return words.map((word) => word.toLowerCase().replace(/s$/, ''));
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours from one to the other. */
+/**
+ * How many insertions, deletions, replacements and swaps of neighbours lead from one to the other.
+ */
 function edits(from: string, to: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: to.length + 1 }, (_, i) => i);

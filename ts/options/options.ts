@@ -30,17 +30,17 @@ import {
   valueAt,
 } from './table.js';
 
-/** Handlers, checked. */
+/** Checked handlers. */
 export interface ResolvedHandlers extends ResolvedRoutes {
   readonly fetch: AnyHandler | undefined;
 }
 
-/** Options, checked and with their defaults. */
+/** Checked options, with their defaults. */
 export interface ResolvedOptions extends ResolvedHandlers {
   readonly native: NativeOptions;
   readonly error: BridgeOptions['onError'];
   readonly globals: boolean;
-  /** The JavaScript thread may drive the I/O loop. */
+  /** Whether the JavaScript thread may drive the I/O loop. */
   readonly drives: boolean;
   readonly proxies: Proxies | null;
   readonly signal: AbortSignal | undefined;
@@ -51,12 +51,12 @@ export interface ResolvedOptions extends ResolvedHandlers {
 
 /** How a server stops by itself when a signal comes. */
 export interface ResolvedShutdown {
-  /** Milliseconds that requests under way have; by default `timeouts.drain`. */
+  /** Milliseconds that requests under way may take; by default `timeouts.drain`. */
   readonly timeout: number;
 }
 
 /**
- * Checks what a user gave to `serve` and fills in the defaults.
+ * Checks the options of `serve` and fills in the defaults.
  * @param elsewhere the routes of handlers that run on threads of their own
  * @throws {ReactorError} names the first option that is wrong.
  */
@@ -114,8 +114,7 @@ export function resolveOptions(
     backlog: get('backlog'),
     queue: get('queue'),
     ...(maxConnections === undefined ? {} : { maxConnections }),
-    // The engine gives each I/O thread an equal share, and the largest body that
-    // the limit allows must fit in one.
+    // Each I/O thread gets an equal share, and the largest allowed body must fit in one share.
     bodyMemory:
       get('bodyMemory') ??
       Math.max(BODY_MEMORY, (get('limits.body') ?? COLLECTED_BODY) * ioThreads),
@@ -145,7 +144,7 @@ export function resolveOptions(
     throw invalid('option "globals"', 'true or false', globals);
   }
   const error = (functionAt(options, 'error') as BridgeOptions['onError'])?.bind(options);
-  // Threads that were asked for by number are threads of their own.
+  // A number of I/O threads asks for separate threads.
   const drives = elsewhere === undefined && get('ioThreads') === 'auto' && ioThreads === 1;
   const signal = signalAt(options);
   return {
@@ -162,17 +161,19 @@ export function resolveOptions(
   };
 }
 
-/** The option, else the variable, else the default. */
+/** The port from the option, the environment variable or the default, in this order. */
 function portFrom(options: Record<string, unknown>, value: number | string): number {
   const { PORT } = process.env;
-  // `PORT= command` is how a shell unsets a variable for one command.
+  // `PORT= command` unsets the variable for one command in a shell.
   if (options.port !== undefined || options.unix !== undefined || !PORT) {
     return Number(value);
   }
   return parseOption('port', 'the environment variable PORT', PORT) as number;
 }
 
-/** Time for a signal's stop is time for every stop, where nothing else is said of those. */
+/**
+ * The drain time of a stop. If it is not given, that of `gracefulShutdown` counts for every stop.
+ */
 function drainOf(
   options: Record<string, unknown>,
   drain: number,
@@ -203,15 +204,15 @@ function shutdownOf(given: unknown, drain: number): ResolvedShutdown | undefined
       );
     }
   }
-  // What is cut off is cut off at once, so there is nothing to wait for after that.
+  // `forceTimeout` has no effect: what is cut off is cut off at once.
   const { gracefulTimeout } = options as { gracefulTimeout?: number };
   return { timeout: gracefulTimeout === undefined ? drain : Math.ceil(gracefulTimeout * 1000) };
 }
 
 /**
- * The same options with every short form spelled out: an access log that is given
- * as a path, names of other servers for options that are here too, and options of theirs
- * that ask for nothing.
+ * The options with every short form spelled out: a path as the access log becomes an object, and
+ * aliases become the options that they mean. Other servers' options that ask for nothing are
+ * removed.
  */
 export function spellOut(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const options = withoutAliases(given, checkAs);
@@ -227,18 +228,18 @@ export function spellOut(given: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /**
- * Options with the bodies of their routes read, which takes a while for a `Response` that
- * is not ours, and for a `Blob`.
+ * The options with the bodies of their routes read. This takes time for a `Blob`, and for a
+ * `Response` that is not this package's.
  */
 export async function readOptions(given: ServeOptions): Promise<ServeOptions> {
   const options = spellOut(asObject('options', given));
-  // One that is not there says that the built-in application answers.
+  // Undefined routes mean that the built-in application answers.
   return options.routes === undefined
     ? options
     : { ...options, routes: (await readRoutes(options.routes)) as ServeOptions['routes'] };
 }
 
-/** Refuses a value for an option that goes by another name, which `label` says. */
+/** Refuses a wrong value for an alias; `label` is how the user wrote it. */
 function checkAs(option: string, label: string, value: unknown): void {
   const rule: Rule<unknown> | undefined = Object.hasOwn(RULES, option)
     ? RULES[option as OptionName]
@@ -252,7 +253,7 @@ function checkAs(option: string, label: string, value: unknown): void {
 }
 
 /**
- * Whoever names one kind of address does not want the module's other kind: takes it out.
+ * Removes the module's address if an address of the other kind was given beside the module.
  * @param isNamed whether an option was given beside the module
  */
 export function dropOtherAddress(
@@ -272,7 +273,7 @@ export function dropOtherAddress(
   }
 }
 
-/** Permissions as a number; those of a socket without a file are a mistake. */
+/** The permissions as a number. They are a mistake for a socket without a file. */
 function modeOf(mode: number | string | undefined, unix: string | undefined): number | undefined {
   if (mode === undefined) {
     return undefined;
@@ -300,7 +301,7 @@ function accessLogOf(
   return file === '-' ? { format } : { file, format };
 }
 
-/** Checks what a user gave to `server.stop`. */
+/** Checks the argument of `server.stop`. */
 export function resolveStop(given: StopOptions | boolean): { force: boolean } {
   // Bun's and srvx's `stop(closeActiveConnections)`.
   const options = typeof given === 'boolean' ? { force: given } : asObject('options', given);
@@ -313,9 +314,9 @@ export function resolveStop(given: StopOptions | boolean): { force: boolean } {
 }
 
 /**
- * Checks what a user gave to `server.reload`.
- * @param hasFetch the server has a handler for what no route answers
- * @param firstNumber of the handlers of routes
+ * Checks the argument of `server.reload`.
+ * @param hasFetch whether the server has a `fetch` handler
+ * @param firstNumber the number of the first route's handler
  */
 export function resolveReload(
   given: ReloadOptions,
@@ -335,7 +336,7 @@ export function resolveHandlers(
 ): ResolvedHandlers {
   refuseNodeHandler('option "fetch"', options.fetch);
   const given = functionAt(options, 'fetch') as AnyHandler | undefined;
-  // A method may want its object.
+  // Bound, because a method may use its object.
   const fetch = given?.bind(options);
   const resolved = resolveRoutes(options.routes, hasFetch || fetch !== undefined, firstNumber);
   return { ...resolved, fetch };

@@ -14,10 +14,10 @@ import { refuseNodeHandler } from './foreign-applications.js';
 
 const RESPONSE_KEYS = ['status', 'statusText', 'headers', 'body'];
 
-/** Framing and connection fields belong to the server: two sources would contradict each other. */
+/** Fields of framing and connection. Only the server sends them, so that there is one source. */
 const OWN_FIELDS = ['connection', 'content-length', 'date', 'keep-alive', 'transfer-encoding'];
 
-/** Routes as the engine takes them, and the handlers that they lead to. */
+/** Routes as the engine takes them, with their handlers. */
 export interface ResolvedRoutes {
   /** `undefined` for the built-in application. */
   readonly routes: NativeRoute[] | undefined;
@@ -26,12 +26,11 @@ export interface ResolvedRoutes {
 }
 
 /**
- * Checks the `routes` option and renders it for the engine. Patterns themselves
- * are checked by the engine, which knows them all.
+ * Checks the `routes` option and renders it for the engine, which checks the patterns themselves.
  *
- * @param hasFetch a handler takes every request that no route answers, also on
- * the path of a route that does not have its method
- * @param firstNumber of the handlers among them
+ * @param hasFetch there is a `fetch` handler; it also answers methods that a route's path does not
+ * have
+ * @param firstNumber the number of the first handler
  * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path.
  */
 export function resolveRoutes(
@@ -52,14 +51,14 @@ export function resolveRoutes(
   const add = (entry: HandlerEntry) => firstNumber + entries.push(entry) - 1;
   const patterns = new Set<string>();
   const routes = Object.entries(given).flatMap(([written, route]) => {
-    // What frameworks' routers call every path.
+    // Routers of frameworks write every path so.
     const pattern = written === '*' ? CATCH_ALL.pattern : written;
     if (patterns.has(pattern)) {
       throw bad(`route "${written}"`, `is the route "${pattern}", which is there too`, route);
     }
     patterns.add(pattern);
     const resolved = resolveRoute(written, pattern, route, add);
-    // The engine would answer 405.
+    // Without this the engine would answer 405.
     const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
     return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
   });
@@ -69,7 +68,7 @@ export function resolveRoutes(
   return { routes: hasFetch ? routes : routes.map(withoutFallThrough), entries };
 }
 
-/** A route that falls through to a `fetch` that is not there, as if it were no route. */
+/** A route that falls through to a missing `fetch` answers as if there were no route. */
 function withoutFallThrough(route: NativeRoute): NativeRoute {
   return route.handler === FETCH ? { ...NOT_FOUND, ...placeOf(route) } : route;
 }
@@ -80,7 +79,7 @@ function placeOf({ pattern, method }: NativeRoute): Pick<NativeRoute, 'pattern' 
 
 const CATCH_ALL = handlerRoute('/*', FETCH);
 
-/** What the engine answers where there is no route. */
+/** The engine's answer if there is no route. */
 const NOT_FOUND = {
   status: 404,
   fields: [{ name: 'content-type', value: Buffer.from('text/plain') }],
@@ -146,7 +145,7 @@ function resolveRoute(
   });
 }
 
-/** The names of a pattern's parameters in their order; a wildcard's is `*`. */
+/** The names of a pattern's parameters, in order; a wildcard's is `*`. */
 function paramsIn(pattern: string): string[] {
   return pattern
     .split('/')
@@ -197,7 +196,7 @@ function render(label: string, response: unknown): Rendered {
     status: status as number,
     phrase: Buffer.from(statusText, 'latin1'),
     fields,
-    // A copy: the caller may go on writing to its bytes while we start.
+    // A copy, since the caller may go on writing to its bytes.
     body: typeof body === 'string' ? Buffer.from(body) : Uint8Array.from(body),
   };
 }
@@ -225,7 +224,7 @@ function renderFields(label: string, headers: unknown): NativeField[] {
   });
 }
 
-/** RFC 9112 §4. */
+/** The syntax of a reason phrase, RFC 9112 §4. */
 function isPhrase(text: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
 }
@@ -235,12 +234,15 @@ export function isFieldValue(value: string): boolean {
   return /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/.test(value);
 }
 
-/** An object with only keys of a response; an empty one is an empty 200. */
+/** Whether all keys of the object are those of a response. An empty object is an empty 200. */
 function isResponse(value: unknown): boolean {
   return isPlainObject(value) && Object.keys(value).every((key) => RESPONSE_KEYS.includes(key));
 }
 
-/** A plain object: of a promise, a `Map` or a `Response` there is nothing to list. */
+/**
+ * Whether it is a plain object. The entries of a promise, a `Map` or a `Response` would mean
+ * nothing.
+ */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === 'object' &&
@@ -255,9 +257,8 @@ export function isBytes(value: unknown): value is Uint8Array {
 }
 
 /**
- * Routes with what is in each `Response` and `Blob` in its place, for {@link resolveRoutes};
- * a promise where a body must be read first. Each is read once, and may still be read by
- * the program.
+ * The routes with each `Response` and `Blob` replaced by its content, for {@link resolveRoutes}; a
+ * promise if a body must be read first. Each is read once, and the program may still read it.
  * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, names the path; also as a rejection.
  */
 export function readRoutes(given: unknown): unknown {
@@ -265,7 +266,7 @@ export function readRoutes(given: unknown): unknown {
     return given;
   }
   const pending: Promise<void>[] = [];
-  /** One object may answer several routes, and its body is read once. */
+  /** One object may answer several routes. Its body is read only once. */
   const read = new Map<object, unknown>();
   const readInto = (into: Record<string, unknown>, key: string, value: unknown, label: string) => {
     const set = (of: unknown) => setOwn(into, key, of);
@@ -297,7 +298,9 @@ export function readRoutes(given: unknown): unknown {
   return pending.length === 0 ? routes : Promise.all(pending).then(() => routes);
 }
 
-/** Its status, headers and body as {@link render} takes them; a promise where they are not there yet. */
+/**
+ * Status, headers and body as {@link render} takes them; a promise if the body must be read first.
+ */
 function readStatic(label: string, value: Blob | Response): unknown {
   if (isBlob(value)) {
     const headers = value.type === '' ? {} : { 'content-type': value.type };
@@ -317,7 +320,7 @@ function readStatic(label: string, value: Blob | Response): unknown {
   if (body !== undefined) {
     return { status, statusText, headers, body };
   }
-  // A copy is read, so that the program may use its own again.
+  // A clone is read, so that the program may still read its own.
   return settled(value.clone().arrayBuffer()).then(
     (bytes) => ({ status, statusText, headers, body: new Uint8Array(bytes) }),
     (cause) => {
@@ -330,22 +333,22 @@ function readStatic(label: string, value: Blob | Response): unknown {
   );
 }
 
-/** A promise of Node's own: those of other implementations may do less. */
+/** A promise of Node's own, since a foreign one may have fewer methods. */
 function settled<T>(promise: PromiseLike<T>): Promise<T> {
   return Promise.resolve(promise);
 }
 
-/** The body of a response of ours that is a string, or has none: it needs no waiting. */
+/** The body of one of this package's responses, if it is a string or there is none. */
 function textOf(response: object): string | undefined {
   return isReactorResponse(response) ? storedText(response) : undefined;
 }
 
-/** Fields in the form of the `headers` of a route; those that the engine writes are left to it. */
+/** The fields in the form of a route's `headers`, without those that the engine writes. */
 function headersOf(fields: readonly string[]): Record<string, string[]> {
   const headers: Record<string, string[]> = {};
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
-    // One without a name is the reason phrase.
+    // A field without a name is the reason phrase.
     if (name !== '' && !OWN_FIELDS.includes(name.toLowerCase())) {
       const values = Object.hasOwn(headers, name) ? (headers[name] as string[]) : [];
       setOwn(headers, name, [...values, fields[i + 1] as string]);
@@ -376,17 +379,20 @@ function isResponseLike(value: unknown): value is Response {
   );
 }
 
-/** Promises are what people give who have called the handler. */
+/** Refuses a promise: the user has most likely called the handler. */
 function refuseUnread(label: string, value: unknown): void {
   if (isThenable(value)) {
     throw bad(label, 'has a promise: await it, or give a function that returns it', value);
   }
 }
 
-/** What routers call every method; HTTP has none of these. */
+/** Routers' words for every method. They are no methods of HTTP. */
 const EVERY_METHOD = ['*', 'ALL', 'ANY'];
 
-/** Routers of others mount applications; a module may have been given whole. */
+/**
+ * Refuses an application. Other routers mount them, and a whole module may have been given by
+ * mistake.
+ */
 function refuseApplication(label: string, value: unknown): void {
   const isObject = typeof value === 'object' && value !== null;
   if (isObject && 'fetch' in value && typeof value.fetch === 'function') {

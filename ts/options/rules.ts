@@ -2,21 +2,21 @@ import { Proxies, TRUST_PROXY } from '../proxy/proxies.js';
 import type { ThreadCount, TrustProxy } from '../types/options.js';
 import { parseListener } from './listener.js';
 
-/** One option: its default, and what it accepts. */
+/** The rule of one option: its default, and the values it accepts. */
 export interface Rule<T> {
-  /** The default, computed late: it may depend on the machine. */
+  /** The default, computed late because it may depend on the machine. */
   readonly fallback: () => T;
   /** Completes the sentence "must be …". */
   readonly allowed: string;
   readonly accepts: (value: unknown) => value is T;
-  /** The value a command line or environment variable means; unchecked. */
+  /** The value that a command line or environment variable spells; not checked yet. */
   readonly fromText: (text: string) => unknown;
 }
 
-/** The longest time that an option takes. */
+/** The longest time of any option. */
 export const DAY_MS = 86_400_000;
 
-/** Whole numbers of a range. */
+/** Whole numbers in a range. */
 export function integer(min: number, max: number): Rule<number>;
 export function integer(min: number, max: number, fallback: number): Rule<number>;
 export function integer(min: number, max: number, fallback = min): Rule<number> {
@@ -54,7 +54,7 @@ export function threads(
   };
 }
 
-/** Strings of a pattern; `what` completes "must be …". */
+/** Strings that match a pattern; `what` completes "must be …". */
 export function text(what: string, pattern: RegExp, fallback = ''): Rule<string> {
   return {
     fallback: () => fallback,
@@ -75,7 +75,7 @@ export function boolean(fallback: boolean): Rule<boolean> {
   };
 }
 
-/** A path, or an abstract name after a zero byte, for which `@` stands on a command line. */
+/** A path, or an abstract name after a zero byte. On a command line `@` stands for that byte. */
 export function unixSocket(): Rule<string> {
   return {
     ...text('the path of a unix socket', /^\0?[^\0]+$/),
@@ -83,7 +83,10 @@ export function unixSocket(): Rule<string> {
   };
 }
 
-/** A number such as 660 has lost its `0o`, and is above 0o777. */
+/**
+ * Permissions. The number 660 is a `0o660` whose `0o` was forgotten; it is refused, since it is
+ * above 0o777.
+ */
 export function unixMode(): Rule<number | string> {
   const number = integer(0, 0o777);
   return {

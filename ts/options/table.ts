@@ -18,19 +18,19 @@ import {
   unixSocket,
 } from './rules.js';
 
-/** Enough for a few large uploads, and no danger on a small machine. */
+/** Enough for a few large uploads, and safe on a small machine. */
 export const BODY_MEMORY = 256 * 1024 * 1024;
 
-/** The default of `limits.body` where bodies are collected in memory. */
+/** The default of `limits.body` if the engine collects bodies in memory. */
 export const COLLECTED_BODY = 16 * 1024 * 1024;
 
-/** The same where a JavaScript handler takes them as they come. */
+/** The default of `limits.body` if a JavaScript handler reads bodies as they arrive. */
 export const STREAMED_BODY = 128 * 1024 * 1024;
 
-/** Every option, its default and its range. Nested ones are named with a dot. */
+/** Every option, its default and its range. Names of nested options have a dot. */
 export const RULES = {
   port: port(8080),
-  // An IPv6 address has two colons at least; after one comes a port.
+  // An IPv6 address has at least two colons. After a single one would come a port.
   hostname: text('a host name or IP address', /^(?![^:]*:[^:]*$)[^\s/[\]]{1,255}$/, '::'),
   unix: optional(unixSocket()),
   unixMode: optional(unixMode()),
@@ -62,19 +62,19 @@ export const RULES = {
   control: control(),
 };
 
-/** What may stand for an object, where that is not the object alone. */
+/** Completes "must be …" for options that are not only an object. */
 const OBJECT_OR: Readonly<Record<string, string>> = {
   accessLog: 'a path, "-" for standard output, or an object with "file" and "format"',
 };
 
-/** The name of an option that the command line can set too. */
+/** The name of an option that the command line has too. */
 export type OptionName = keyof typeof RULES;
 
 export type ValueOf<K extends OptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
 
-/** Names of options with a rule, in nested objects too. */
+/** Names of options with a rule, nested ones included. */
 export const OPTION_NAMES = Object.keys(RULES) as OptionName[];
-/** Names at the top, to tell unknown ones. */
+/** Names at the top level, to find unknown ones. */
 export const TOP_NAMES = [
   'fetch',
   'error',
@@ -89,23 +89,23 @@ export const TOP_NAMES = [
   ...new Set(OPTION_NAMES.map((name) => name.split('.')[0] as string)),
 ];
 
-/** Names of every option of `serve`, those in nested objects too. */
+/** Names of all options of `serve`, nested ones included. */
 export const EVERYWHERE: readonly string[] = [...new Set([...TOP_NAMES, ...OPTION_NAMES])];
 
 /**
- * The checked value of `name` as a command line or environment variable spells
- * it. `label` is what the user wrote it as, for the error.
+ * The checked value of an option, as a command line or environment variable spells it. `label` is
+ * how the user wrote its name.
  */
 export function parseOption(name: OptionName, label: string, spelled: string): unknown {
   return parsed<unknown>(RULES[name], label, spelled);
 }
 
-/** The default of `name`, for help texts. */
+/** The default of an option, for help texts. */
 export function defaultOf<K extends OptionName>(name: K): ValueOf<K> {
   return RULES[name].fallback() as ValueOf<K>;
 }
 
-/** What `name` accepts, for help texts. */
+/** What an option accepts, for help texts. */
 export function allowedFor(name: OptionName): string {
   return RULES[name].allowed;
 }
@@ -114,7 +114,7 @@ export function resolve(name: OptionName, value: unknown): unknown {
   return checked<unknown>(RULES[name], `option "${name}"`, value);
 }
 
-/** The value given for a name with or without a dot; `undefined` where none is. */
+/** The given value of an option, whose name may have a dot; `undefined` if it was not given. */
 export function valueAt(options: Record<string, unknown>, name: OptionName): unknown {
   const [outer, inner] = name.split('.') as [string, string?];
   const value = options[outer];

@@ -1,33 +1,31 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import type { FieldSource } from '../fetch/field-list.js';
 
-/** More proxies than this no request goes through; it bounds the work for one. */
+/** The most proxies that are followed; it bounds the work for one request. */
 export const MOST_HOPS = 32;
 
-/** A client or proxy, as the proxy behind it saw it. */
+/** A client or proxy, as the next proxy saw it. */
 export interface Node {
   readonly address: string;
-  /** `undefined` where it was not told. */
+  /** `undefined` if the proxy did not tell it. */
   readonly port: number | undefined;
 }
 
 /**
- * What proxies say about a request. The first of each list is what the nearest
- * proxy says: each adds its own at the end of the field, so the lists are read
- * from there, and what a client has put at the beginning comes last.
+ * What proxies say about a request. Each proxy appends to the fields, so they are read from the
+ * end. In each list the nearest proxy's word comes first, and a client's own comes last.
  */
 export interface Forwarded {
-  /** Whom it came from. */
+  /** The node that each proxy got the request from. */
   readonly nodes: readonly string[];
-  /** How it was asked for: the scheme and the host at one hop. */
+  /** The scheme and the host that the proxy at this hop was asked for. */
   scheme(hop: number): string | undefined;
   host(hop: number): string | undefined;
 }
 
 /**
- * What the fields of a request say. Where there is any of the `X-Forwarded-`
- * fields, `Forwarded` (RFC 7239) does not count: a proxy writes one kind, and
- * nearly all that write these pass on what a client sends as the other.
+ * Reads the fields of a request. If there is any `X-Forwarded-` field, `Forwarded` (RFC 7239) is
+ * ignored. A proxy writes one kind, and most that write the former pass on a client's `Forwarded`.
  */
 export function forwardedOf(fields: FieldSource): Forwarded {
   const client = fields.field('x-forwarded-for');
@@ -41,9 +39,8 @@ export function forwardedOf(fields: FieldSource): Forwarded {
 }
 
 /**
- * The address and port of a node: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
- * `[2001:db8::1]:80`. `null` for what tells none: `unknown`, `_hidden`, and what
- * is no address.
+ * Reads the address and port of a node: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
+ * `[2001:db8::1]:80`. `null` if it tells no address: `unknown`, `_hidden`, or invalid text.
  */
 export function nodeOf(text: string): Node | null {
   if (text.length > LONGEST_NODE) {
@@ -65,22 +62,19 @@ export function nodeOf(text: string): Node | null {
     : null;
 }
 
-/**
- * An IPv6 address in the one form that RFC 5952 gives it; an IPv4 address that
- * is written as one, as IPv4.
- */
+/** An IPv6 address in RFC 5952's canonical form. A mapped IPv4 address becomes IPv4. */
 export function canonical(address: string): string {
   const { address: text } = new SocketAddress({ address, family: 'ipv6' });
   return text.startsWith('::ffff:') && text.includes('.') ? text.slice('::ffff:'.length) : text;
 }
 
-/** An address of 45 characters, brackets and a port. */
+/** An address has at most 45 characters; brackets and a port are added. */
 const LONGEST_NODE = 64;
 
-/** RFC 7239 §6; a port may be obfuscated though the address is not. */
+/** RFC 7239 §6. The port may be obfuscated even if the address is not. */
 const NODE = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(\d{1,5}|_[\w.-]+))?$/i;
 
-/** Without the zone that Node would accept. */
+/** Without a zone, which Node would accept. */
 const BARE_IPV6 = /^[0-9a-f:.]+$/i;
 
 /** The `X-Forwarded-` fields. */
@@ -104,12 +98,15 @@ class Lists implements Forwarded {
   }
 }
 
-/** Most proxies set these fields once and for all behind them, and add nothing to them. */
+/**
+ * Most proxies set these fields for all proxies behind them, which add nothing. So the last item
+ * counts for all further hops.
+ */
 function at(items: readonly string[], hop: number): string | undefined {
   return items[Math.min(hop, items.length - 1)];
 }
 
-/** The parameters of one element of `Forwarded` that matter here. */
+/** The parameters of an element of `Forwarded` that are used here. */
 interface Element {
   for: string;
   proto?: string;
@@ -136,14 +133,14 @@ class Elements implements Forwarded {
 
 const NOTHING: Forwarded = new Elements([]);
 
-/** The items of a list without quotes, the last first. */
+/** The items of a list without quoted strings, the last one first. */
 function itemsOf(list: string | null): string[] {
   const items: string[] = [];
   let end = list?.length ?? 0;
   while (list !== null && end > 0 && items.length < MOST_HOPS) {
     const comma = list.lastIndexOf(',', end - 1);
     const item = list.slice(comma + 1, end).trim();
-    // RFC 9110 §5.6.1: empty ones do not count.
+    // RFC 9110 §5.6.1: empty items do not count.
     if (item !== '') {
       items.push(item);
     }
@@ -157,9 +154,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * The elements of `Forwarded`, the last first. Read from the end also in quotes,
- * so that a quote which a client has left open swallows nothing that a proxy has
- * written.
+ * The elements of `Forwarded`, the last one first. Quotes are also matched from the end: a quote
+ * that a client left open must not swallow a proxy's element.
  */
 function elementsOf(list: string): Element[] {
   const elements: Element[] = [];
@@ -172,7 +168,7 @@ function elementsOf(list: string): Element[] {
       while (first > 0 && list.charCodeAt(first - 1) === BACKSLASH) {
         first--;
       }
-      // After an odd number of backslashes it is part of what is quoted.
+      // After an odd number of backslashes the quote is escaped.
       if ((i - first) % 2 === 0) {
         isQuoted = !isQuoted;
       }
@@ -188,10 +184,7 @@ function elementsOf(list: string): Element[] {
   return elements;
 }
 
-/**
- * One pair of an element. Values that only a quoted string may have, such as
- * `192.0.2.1:80`, come without quotes too.
- */
+/** One pair of an element. Values such as `192.0.2.1:80` need quotes, but are accepted without. */
 const PAIR =
   /[ \t]*(?:([!#$%&'*+.^_`|~0-9a-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^";, \t]*))[ \t]*)?(?:;|$)/iy;
 
@@ -202,7 +195,7 @@ function elementOf(text: string): Element {
   while (PAIR.lastIndex < text.length) {
     const match = PAIR.exec(text);
     const name = match?.[1]?.toLowerCase();
-    // RFC 7239 §4: no parameter comes twice.
+    // RFC 7239 §4: no parameter occurs twice.
     if (match === null || (name !== undefined && seen.has(name))) {
       return { for: '' };
     }

@@ -3,30 +3,27 @@ import type { FieldSource } from '../fetch/field-list.js';
 import type { TrustProxy } from '../types/options.js';
 import { canonical, forwardedOf, MOST_HOPS, nodeOf } from './forwarded.js';
 
-/** Whom a request came from and what it asked for, before any trusted proxy. */
+/** Where a request came from, and what it asked for, before any trusted proxy. */
 export interface Origin {
   /** `undefined` on a unix socket. */
   readonly address: string | undefined;
   readonly port: number | undefined;
   readonly scheme: 'http' | 'https';
-  /** `null` where it is the one that the request itself names. */
+  /** `null` if the request's own host counts. */
   readonly host: string | null;
 }
 
-/** What the option takes, to complete the sentence "must be …". */
+/** The allowed values of the option; completes "must be …". */
 export const TRUST_PROXY = `true, false, a number of proxies from 0 to ${MOST_HOPS}, or IP addresses, CIDR ranges and the names "loopback", "private" and "unix"`;
 
 /**
- * The proxies that are believed what they say about where a request came from.
+ * The trusted proxies, whose word about a request's origin is taken.
  *
- * The chain is followed from the server on, and ends at the first address that
- * is not trusted: whatever that one says, anybody could have said.
+ * The chain of addresses is followed from the server on. It ends at the first address that is not
+ * trusted, because that sender may lie.
  */
 export class Proxies {
-  /**
-   * The peers that are believed, for the engine: `*` for all, `unix`, and ranges as
-   * `address/bits`.
-   */
+  /** The trusted peers in the engine's form: `*` for all, `unix`, and ranges as `address/bits`. */
   readonly peers: readonly string[];
   readonly #trusts: (address: string | undefined, hop: number) => boolean;
   #lastPeer: string | undefined = undefined;
@@ -42,8 +39,8 @@ export class Proxies {
   }
 
   /**
-   * @throws {RangeError} for a value that {@link TRUST_PROXY} does not allow; `null` means
-   * that nobody is trusted
+   * `null` if no proxy is trusted.
+   * @throws {RangeError} for a value that {@link TRUST_PROXY} does not allow
    */
   static from(value: TrustProxy): Proxies | null {
     if (typeof value === 'boolean') {
@@ -53,7 +50,7 @@ export class Proxies {
       if (!Number.isInteger(value) || value < 0 || value > MOST_HOPS) {
         throw new RangeError(`${value} is no number of proxies`);
       }
-      // The other end of a unix socket is the first proxy, though it has no address.
+      // The peer on a unix socket counts as the first proxy, though it has no address.
       return value === 0
         ? null
         : new Proxies(['*'], (address, hop) => hop < value && (hop === 0 || address !== undefined));
@@ -76,7 +73,7 @@ export class Proxies {
     for (const [index, text] of forwarded.nodes.entries()) {
       hop = index;
       const node = nodeOf(text);
-      // Where the chain cannot be followed, its last known link is the answer.
+      // The chain breaks off here. Its last known address is the answer.
       if (node === null) {
         break;
       }
@@ -90,7 +87,7 @@ export class Proxies {
     return { ...client, scheme, host: host !== undefined && isHost(host) ? host : null };
   }
 
-  /** Requests come in runs from the same proxy. */
+  /** Remembers the last peer: requests often come in runs from one proxy. */
   #trustsPeer(address: string | undefined): boolean {
     if (address !== this.#lastPeer) {
       this.#lastPeer = address;
@@ -113,7 +110,7 @@ function listed(
   make: (peers: readonly string[], trusts: (address: string | undefined) => boolean) => Proxies,
 ): Proxies {
   const peers: string[] = [];
-  // Apart: in one list, `::/0` would take in IPv4 too.
+  // Two lists: in a single one `::/0` would include IPv4.
   const ipv4 = new BlockList();
   const ipv6 = new BlockList();
   let hasUnix = false;
@@ -148,7 +145,7 @@ function listed(
   });
 }
 
-/** Bits by which IPv4 addresses are longer where they are written as IPv6. */
+/** How many bits longer an IPv4 address is in its IPv6 form. */
 const MAPPED_BITS = 96;
 
 function parseRange(range: string): readonly [address: string, prefix: number] {
@@ -167,7 +164,7 @@ function parseRange(range: string): readonly [address: string, prefix: number] {
   return [address, prefix];
 }
 
-/** A name or address and a port; nothing that would be another part of a URL. */
+/** Whether it is a name or address with an optional port, and no other part of a URL. */
 function isHost(text: string): boolean {
   return (
     /^(?:\[[0-9a-f:.]{2,45}\]|[\w.-]{1,253})(?::\d{1,5})?$/i.test(text) &&
