@@ -1,6 +1,6 @@
-//! The reactor: an acceptor thread hands connections to I/O loops, each with
-//! its own epoll instance; requests go through a bounded queue to worker
-//! threads and their responses back to the loop that owns the connection.
+//! The engine. An acceptor thread hands connections to I/O loops, each with its own epoll instance.
+//! Requests go through a bounded queue to worker threads, or through lanes to JavaScript threads.
+//! Their responses go back to the loop that owns the connection.
 //!
 //! ```no_run
 //! use reactor_server::{App, Config, Server};
