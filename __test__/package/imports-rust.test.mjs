@@ -194,9 +194,13 @@ test('the rows have the modules that there are', (t) => {
 });
 
 test('the map begins at the top', (t) => {
-  const crate = { rows: rowsOf('low, lower', 'high') };
-  t.is(
-    mapOf(crate),
-    '| modules | hold |\n| --- | --- |\n| `high` | something |\n| `low`, `lower` | something |',
-  );
+  const crate = { rows: rowsOf('low, lower', 'a/one', 'a/two, a/three, b', 'high') };
+  t.deepEqual(mapOf(crate).split('\n'), [
+    '| modules | hold |',
+    '| --- | --- |',
+    '| `high` | something |',
+    '| `a/{two, three}`, `b` | something |',
+    '| `a/one` | something |',
+    '| `low`, `lower` | something |',
+  ]);
 });

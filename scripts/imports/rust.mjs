@@ -124,11 +124,26 @@ export const PROTO = {
 
 /** The map of a crate as Markdown: one line a row, from the top of the crate to its ground. */
 export function mapOf({ rows }) {
-  const shown = rows.map(({ modules, holds }) => {
-    const names = modules.map((name) => `\`${name}\``).join(', ');
-    return `| ${names} | ${holds} |`;
-  });
+  const shown = rows.map(({ modules, holds }) => `| ${shownModules(modules)} | ${holds} |`);
   return ['| modules | hold |', '| --- | --- |', ...shown.reverse()].join('\n');
+}
+
+/** `a/{b, c}` for those of one folder. */
+function shownModules(modules) {
+  const folders = new Map();
+  for (const path of modules) {
+    const at = path.lastIndexOf('/');
+    const folder = path.slice(0, at + 1);
+    folders.set(folder, [...(folders.get(folder) ?? []), path.slice(at + 1)]);
+  }
+  return [...folders]
+    .map(([folder, names]) =>
+      names.length > 1 && folder !== ''
+        ? `${folder}{${names.join(', ')}}`
+        : folder + names.join('`, `'),
+    )
+    .map((shown) => `\`${shown}\``)
+    .join(', ');
 }
 
 /**
