@@ -3,7 +3,7 @@ import { fromNative } from '../errors/errors.js';
 import { type ResolvedBench, resolveBench } from './options.js';
 import type { BenchOptions, BenchProgress, BenchResult } from './types.js';
 
-/** Between two calls of `onProgress`. */
+/** Milliseconds between two calls of `onProgress`. */
 const PROGRESS_MS = 500;
 
 /**
@@ -29,7 +29,7 @@ export async function bench(url: string | URL, options: BenchOptions = {}): Prom
   const run = await startBench(resolved);
   const onAbort = () => run.stop();
   signal?.addEventListener('abort', onAbort);
-  // It may have been aborted while the server was looked up.
+  // It may have aborted during the name lookup.
   if (signal?.aborted) {
     run.stop();
   }
@@ -46,14 +46,14 @@ export async function bench(url: string | URL, options: BenchOptions = {}): Prom
 
 /** A run under way. */
 export interface BenchRun {
-  /** Resolves when it has ended. */
+  /** Resolves when the run has ended. */
   readonly result: Promise<BenchResult>;
   progress(): BenchProgress;
-  /** Ends it now; `result` has what was counted. */
+  /** Ends the run now; `result` has what was counted until then. */
   stop(): void;
 }
 
-/** Starts what `resolveBench` has checked. */
+/** Starts a run with checked options. */
 export async function startBench({ url, native, settings }: ResolvedBench): Promise<BenchRun> {
   let run: NativeBench;
   try {

@@ -7,7 +7,7 @@ import { isBytes, isFieldValue } from '../options/routes.js';
 import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
 import type { BenchOptions, BenchSettings } from './types.js';
 
-/** The native client keeps whole copies of the request. */
+/** Bounded, because the native client keeps whole copies of the request. */
 const MAX_BODY = 64 * 1024 * 1024;
 
 const DEFAULT_DURATION_MS = 10_000;
@@ -31,7 +31,7 @@ const RULES = {
   unix: optional(unixSocket()),
 };
 
-/** The name of an option that a flag can set. */
+/** The name of an option that has a flag. */
 export type BenchOptionName = keyof typeof RULES;
 
 type ValueOf<K extends BenchOptionName> = (typeof RULES)[K] extends Rule<infer T> ? T : never;
@@ -46,11 +46,11 @@ const NAMES = [
   'onProgress',
 ];
 
-/** Where requests go, and how errors call the argument. */
+/** Completes "must be …" for the URL. */
 const URL_ALLOWED =
   'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
 
-/** What a user gave to `bench`, checked. */
+/** Checked options of `bench`. */
 export interface ResolvedBench {
   readonly url: string;
   readonly native: NativeBenchOptions;
@@ -60,8 +60,8 @@ export interface ResolvedBench {
 }
 
 /**
- * Checks what a user gave to `bench` and fills in the defaults. `label` says how
- * the user wrote an option.
+ * Checks the options of `bench` and fills in the defaults. `label` tells how the user wrote an
+ * option.
  * @throws {ReactorError} names the first option that is wrong.
  */
 export function resolveBench(
@@ -148,14 +148,14 @@ export function resolveBench(
 }
 
 /**
- * The checked value of `name` as a flag spells it.
+ * The checked value of an option, as a flag spells it.
  * @throws {ReactorError} names the flag, and what it accepts.
  */
 export function parseBenchOption(name: BenchOptionName, label: string, spelled: string): unknown {
   return parsed<unknown>(RULES[name], label, spelled);
 }
 
-/** One line `Name: value` as a flag spells it. */
+/** Splits a line `Name: value` of a flag. */
 export function parseHeader(label: string, line: string): [name: string, value: string] {
   const [, name, value] = /^([^:]+):[ \t]*(.*?)[ \t]*$/s.exec(line) ?? [];
   if (name === undefined || value === undefined || !TOKEN.test(name) || !isFieldValue(value)) {
@@ -164,7 +164,7 @@ export function parseHeader(label: string, line: string): [name: string, value: 
   return [name, value];
 }
 
-/** `localhost:8080/path` is taken for `http://localhost:8080/path`. */
+/** Accepts `localhost:8080/path` for `http://localhost:8080/path`. */
 function parseUrl(given: unknown): URL {
   let text = given instanceof URL ? given.href : given;
   if (typeof text === 'string') {
@@ -182,8 +182,8 @@ function parseUrl(given: unknown): URL {
 }
 
 /**
- * A host with or without port and path: no scheme, no user name, and not only a number, which
- * is a port more likely than an address.
+ * A host with optional port and path, without scheme and user name. A number alone is more likely a
+ * port than an address.
  */
 const BARE = /^(?!\d+$)(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?:[/?#]|$)/i;
 
@@ -204,7 +204,7 @@ function fields(label: string, given: unknown): NativeField[] {
   );
 }
 
-/** A copy: the caller may go on writing to its bytes while we start. */
+/** A copy, since the caller may go on writing to its bytes. */
 function bytes(label: string, given: unknown): Uint8Array | undefined {
   if (given === undefined) {
     return undefined;
@@ -219,7 +219,7 @@ function bytes(label: string, given: unknown): Uint8Array | undefined {
   return copy;
 }
 
-/** Milliseconds; on a command line also with a unit, and seconds without one. */
+/** Milliseconds. On a command line a unit is possible; without one it is seconds. */
 function duration(min: number, fallback = min): Rule<number> {
   const units: Record<string, number> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000 };
   return {

@@ -2,17 +2,18 @@ import { accessSync, constants, existsSync, lstatSync, mkdirSync, readdirSync } 
 import { join } from 'node:path';
 import { binding } from '../binding/binding.js';
 
-/** The longest path that a unix socket can have (unix(7), sun_path). */
+/** The longest path of a unix socket (unix(7), sun_path). */
 const MAX_PATH_BYTES = 107;
 
 const SOCKET = /^(\d+)(-\d+)?\.sock$/;
 
-/** Names that this thread has tried. */
+/** How many names this thread has tried. */
 let count = 0;
 
 /**
- * A path for a further server's control socket in this user's runtime folder, which
- * is made if it is not there; `undefined` where none can be had, which is said. Sockets that dead servers left behind are removed.
+ * A path for a new server's control socket in this user's runtime folder, which is made if it is
+ * missing. `undefined`, with a warning, if there is no usable folder. Sockets of dead servers are
+ * removed.
  */
 export async function newControlPath(): Promise<string | undefined> {
   const folder = runtimeFolders().find(isOurs);
@@ -27,7 +28,7 @@ export async function newControlPath(): Promise<string | undefined> {
     return undefined;
   }
   socketsIn(folder).forEach(isAlive);
-  // Other threads, and processes of other containers, may have this number too.
+  // Other threads may have used this name, and a process of another container may have this id.
   let path: string;
   do {
     count++;
@@ -40,20 +41,20 @@ export async function newControlPath(): Promise<string | undefined> {
   return path;
 }
 
-/** Says why a server that was to have a control socket goes without. */
+/** Warns why a server has no control socket. */
 export function warnOfControl(why: string): void {
   console.error(`reactor-rs: no control socket: ${why}`);
 }
 
-/** The control sockets of this user's servers; those of dead ones are removed. */
+/** The control sockets of this user's servers. Those of dead servers are removed. */
 export async function controlPaths(): Promise<string[]> {
   const paths = runtimeFolders().filter(isUsable).flatMap(socketsIn);
   return paths.filter(isAlive);
 }
 
 /**
- * Where control sockets may be, the best place first. Servers that the system starts
- * have no `XDG_RUNTIME_DIR`, those that a user starts have one: both are looked for.
+ * Folders for control sockets, the best first. Servers started by the system have no
+ * `XDG_RUNTIME_DIR`, servers started by a user have one, so both places are searched.
  */
 function runtimeFolders(): string[] {
   const { REACTOR_RUNTIME_DIR: own, XDG_RUNTIME_DIR: runtime } = process.env;
@@ -66,7 +67,10 @@ function runtimeFolders(): string[] {
   ];
 }
 
-/** Where control sockets are looked for, for a message; and why not, where that was named. */
+/**
+ * The folders that were searched, for a message. If REACTOR_RUNTIME_DIR names an unusable one, it
+ * also says why.
+ */
 export function lookedIn(): string {
   const { REACTOR_RUNTIME_DIR: own } = process.env;
   const why = own ? refusalOf(own) : undefined;
@@ -79,7 +83,7 @@ function socketsIn(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** Makes a folder if it is not there. False where it is of no use. */
+/** Makes the folder if it is missing. False if it cannot be used. */
 function isOurs(folder: string): boolean {
   try {
     mkdirSync(folder, { mode: 0o700 });
@@ -96,9 +100,9 @@ function isUsable(folder: string): boolean {
 }
 
 /**
- * Why a folder is not used. Nobody else may put anything in: /tmp belongs to everybody,
- * and who comes first may have made a folder or a link of this name. Others may look in,
- * since the sockets are for their user alone.
+ * Why a folder cannot be used; `undefined` if it can. Only this user may write to it. In /tmp
+ * another user may have made a folder or link of this name first. Others may list the folder,
+ * because the sockets themselves admit only their user.
  */
 function refusalOf(folder: string): string | undefined {
   try {
@@ -121,8 +125,8 @@ function refusalOf(folder: string): string | undefined {
 }
 
 /**
- * False if nobody listens on a socket any more; then it is removed. Not by the process's
- * number: another container may have another count.
+ * Whether a server listens on the socket; if not, it is removed. The process id tells nothing:
+ * other containers count their own.
  */
 function isAlive(path: string): boolean {
   return binding().isSocketAlive(path);

@@ -5,7 +5,7 @@ import type { NativeServer } from '../binding/binding.js';
 import { Request as AnyRequest } from '../fetch/globals.js';
 import { ReactorResponse } from '../fetch/response.js';
 
-/** Fields of a request that the connection has of its own. */
+/** Fields that the new connection sets itself. */
 const OF_CONNECTION: readonly string[] = [
   'connection',
   'content-length',
@@ -16,13 +16,12 @@ const OF_CONNECTION: readonly string[] = [
   'upgrade',
 ];
 
-/** Status codes whose responses have no body for the standard's `Response`. */
+/** Statuses whose responses have no body in the standard's `Response`. */
 const BODILESS: readonly number[] = [101, 103, 204, 205, 304];
 
 /**
- * Asks a server in its own process, past its listener, over a pair of sockets that only the two
- * of them have. So everything answers that would answer a client: routes, handlers on whatever
- * thread, limits and error handlers.
+ * Sends a request to a server of this process over a private pair of sockets, past its listener. It
+ * is answered as a client's would be: by routes, handlers on any thread, limits and error handlers.
  */
 export async function askInProcess(
   native: NativeServer,
@@ -34,7 +33,7 @@ export async function askInProcess(
   const request = new AnyRequest(isText ? new URL(input, base) : input, init);
   request.signal.throwIfAborted();
   const url = new URL(request.url);
-  // As one piece: its length is known then, as that of what `fetch` sends nearly always is.
+  // Sent in one piece, so that its length is known, as it is for nearly every request of `fetch`.
   const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
   const headers: Record<string, string | string[]> = { host: url.host };
   for (const [name, value] of request.headers) {

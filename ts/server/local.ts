@@ -7,16 +7,19 @@ import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
 import type { LaneStats } from '../types/stats.js';
 import type { LanePlace, Runtime } from './server.js';
 
-/** Handlers on the thread that called `serve`. */
+/** Runs handlers on the thread that called `serve`. */
 export class Local implements Runtime {
   readonly #handlers: Handlers;
   readonly #lane: NativeLane;
-  /** None once the server has stopped: a program may keep that, and a bridge is large. */
+  /** `null` once the server has stopped: a program may keep the server, and a bridge is large. */
   #bridge: Bridge | null;
 
   readonly #releaseGlobals: () => void;
 
-  /** @param releaseGlobals puts the global classes back, where no other server wants ours */
+  /**
+   * @param releaseGlobals puts the global classes back, unless another server still uses the quick
+   * ones
+   */
   constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge, releaseGlobals: () => void) {
     this.#handlers = handlers;
     this.#lane = lane;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { URLAsText } from '../types/addresses.js';
 
-/** What programs do with a URL that is text. */
+/** Methods of text that programs call on a URL. */
 const AS_TEXT = [
   'at',
   'charAt',
@@ -22,8 +22,8 @@ const AS_TEXT = [
 ] as const satisfies readonly (keyof URLAsText)[];
 
 /**
- * A server's URL: a `URL`, as Bun has it, that also answers as the text which it was and which
- * srvx has. `${url}`, `url + 'path'` and `JSON.stringify` give text too, as with every `URL`.
+ * A server's URL. It is a `URL`, as Bun has it, with the methods of the text that srvx has.
+ * `${url}`, `url + 'path'` and `JSON.stringify` give text, as with every `URL`.
  */
 class ServerURL extends URL {
   [inspect.custom](): string {
@@ -31,7 +31,7 @@ class ServerURL extends URL {
   }
 }
 
-/** @param text absolute */
+/** @param text an absolute URL */
 export function serverUrl(text: string): URL & URLAsText {
   const url: URL = new ServerURL(text);
   return url as URL & URLAsText;

@@ -13,35 +13,35 @@ import { newControlPath, warnOfControl } from './control.js';
 import { askInProcess } from './in-process.js';
 import { serverUrl } from './server-url.js';
 
-/** A lane as the engine tells of it: by its place. */
+/** A lane in the engine's statistics, identified by its place. */
 export type LanePlace = Omit<LaneStats, 'thread'> & { readonly lane: number };
 
-/** Where a server's handlers run. */
+/** What runs a server's handlers. */
 export interface Runtime {
-  /** Other handlers and routes from now on; throws or rejects, and the old ones stay. */
+  /** Replaces handlers and routes. If it throws or rejects, the old ones stay. */
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void | Promise<void>;
-  /** The server begins to stop, or is hurried. */
+  /** The server begins to stop; with `force`, at once. */
   stopping(force: boolean): void;
-  /** It has stopped, and no request is under way. */
+  /** The server has stopped, and no request is under way. */
   stopped(): void | Promise<void>;
-  /** Resolves when nothing is left that a handler wants waited for. */
+  /** Resolves when no promise of `waitUntil` is pending. */
   settled(): Promise<void>;
-  /** The threads behind the engine's lanes. */
+  /** Statistics of the lanes, with their threads. */
   lanes(places: readonly LanePlace[]): LaneStats[];
 }
 
-/** The engine, and the path of its control socket. */
+/** The running engine, and the path of its control socket. */
 interface Started {
   readonly native: NativeServer;
   readonly control: string | undefined;
 }
 
-/** A name that is free may be taken by others a few times before we have it. */
+/** Another server may take a free name first. This is how many names are tried. */
 const MOST_NAMES = 10;
 
 /**
  * Starts the engine with these lanes.
- * @param bound what it shall listen on, where that is bound already
+ * @param bound the listening socket, if it is bound already
  */
 export async function startNative(
   options: ResolvedOptions,
@@ -55,7 +55,7 @@ export async function startNative(
   if (options.control !== true) {
     return start(options.control || undefined);
   }
-  // Nobody asked for this path, so a server that cannot have it is started all the same.
+  // The user did not choose this path. Without it the server starts too.
   for (let names = 1; ; names++) {
     const control = await newControlPath().catch(({ message }) => {
       warnOfControl(message);
@@ -76,13 +76,13 @@ export async function startNative(
   }
 }
 
-/** What clients call the server, where they do not say it themselves; `undefined` for a unix socket. */
+/** The host for requests that name none; `undefined` for a unix socket. */
 export function hostOf(native: NativeServer): string | undefined {
   const { hostname, port } = native.address();
   return hostname === undefined ? undefined : authorityOf(hostname, port);
 }
 
-/** The longest delay a timer takes, 24.8 days. */
+/** The longest delay of a timer, 24.8 days. */
 const FOREVER_MS = 2 ** 31 - 1;
 
 export class RunningServer implements Server {
@@ -94,20 +94,20 @@ export class RunningServer implements Server {
 
   readonly #native: NativeServer;
   readonly #runtime: Runtime;
-  /** Native threads do not count for Node's event loop; a timer holds it open. */
+  /** Native threads do not keep Node's event loop alive, so a timer does. */
   readonly #keepAlive: NodeJS.Timeout;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
   #forgetSignal = () => {};
   readonly #url: string;
   readonly #drainMs: number;
-  /** The stop that is under way, or over. */
+  /** The stop that is under way, or finished. */
   #stopping: Promise<void> | null = null;
-  /** Ends the wait for what handlers want waited for. */
+  /** Ends the wait for promises of `waitUntil`. */
   #hurry = () => {};
   readonly #hurried: Promise<void>;
   readonly finished: Promise<void>;
   #finish: (value: Promise<void>) => void = () => {};
-  /** Reloads that have been asked for. */
+  /** How many reloads have been asked for. */
   #reloads = 0;
 
   constructor(
@@ -131,7 +131,7 @@ export class RunningServer implements Server {
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    // Whoever stops it is told; others need not look.
+    // The caller of `stop` gets the rejection. `finished` alone must not make it an unhandled one.
     this.finished.catch(() => {});
     const metrics = native.metricsAddress();
     if (metrics !== null) {
@@ -140,7 +140,7 @@ export class RunningServer implements Server {
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
   }
 
-  /** A new one each time: programs change theirs. */
+  /** A new one each time, since programs may change it. */
   get url(): URL & URLAsText {
     return serverUrl(this.#url);
   }
@@ -196,7 +196,7 @@ export class RunningServer implements Server {
   reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
   reload(options: ReloadModuleOptions): Promise<void>;
   reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
-    // With a module it is a promise, whatever comes of it.
+    // With a module it returns a promise, even for wrong arguments.
     const isModule = typeof options === 'object' && options !== null && 'module' in options;
     if (isModule) {
       return Promise.resolve().then(() => this.#reload(options));
@@ -208,7 +208,7 @@ export class RunningServer implements Server {
       return this.#reload(routes === undefined ? options : { ...options, routes: read as Routes });
     }
     return read.then((routes: Routes) => {
-      // One that was asked for later holds.
+      // A later reload wins.
       if (reload === this.#reloads) {
         return this.#reload({ ...options, routes });
       }
@@ -252,7 +252,7 @@ export class RunningServer implements Server {
     await Promise.all([stopped, this.#stopping]);
   }
 
-  /** What follows once the engine has stopped. */
+  /** Cleans up once the engine has stopped. */
   async #whenStopped(stopped: Promise<void>): Promise<void> {
     const until = performance.now() + this.#drainMs;
     await stopped;
@@ -263,12 +263,15 @@ export class RunningServer implements Server {
     clearInterval(this.#keepAlive);
   }
 
-  /** Signals stop it also while JavaScript is stuck; for a process that is its alone. */
+  /**
+   * Lets signals stop the engine even while JavaScript is stuck. Only for a process that does
+   * nothing else.
+   */
   guardSignals(drainMs: number): void {
     this.#native.guardSignals(drainMs);
   }
 
-  /** Waits for what handlers want waited for, up to so many milliseconds. */
+  /** Waits for promises of `waitUntil`, at most this many milliseconds. */
   async #settle(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
@@ -282,7 +285,7 @@ export class RunningServer implements Server {
     const isStopped = this.#state === 'stopped';
     const stopped = this.stop(given === true);
     if (typeof given === 'function') {
-      // As node:http has it.
+      // The same error as in node:http.
       const error = isStopped ? serverNotRunning() : undefined;
       stopped.then(() => given(error), given);
     }
@@ -301,7 +304,7 @@ export class RunningServer implements Server {
   stopOn(signal: AbortSignal): void {
     const stop = () => void this.stop();
     signal.addEventListener('abort', stop, { once: true });
-    // A signal may outlive many servers.
+    // The signal may outlive many servers, so the listener is removed.
     this.#forgetSignal = () => signal.removeEventListener('abort', stop);
   }
 
@@ -332,16 +335,16 @@ function urlOf(address: { hostname?: string; port?: number; unix?: string }): st
   return `http://${authorityOf(hostname, port)}/`;
 }
 
-/** A path with what would end it in a URL written out. */
+/** The URL of a path; characters that would end the path are escaped. */
 function unixUrl(path: string): string {
-  // An abstract name as ss and socat write it.
+  // `@` marks an abstract name, as in ss and socat.
   const name = path.replace(/^\0/, '@');
   return new URL(`unix:${name.replace(/[%?#]/g, encodeURIComponent)}`).href;
 }
 
-/** How a client names the address. */
+/** The address as a client writes it in a URL. */
 function authorityOf(hostname: string, port: number | undefined): string {
-  // A wildcard address is no address to connect to.
+  // A client cannot connect to a wildcard address.
   const isAny = hostname === '::' || hostname === '0.0.0.0';
   const host = isAny ? 'localhost' : hostname.includes(':') ? `[${hostname}]` : hostname;
   return `${host}:${port}`;

@@ -7,20 +7,20 @@ type Signal = 'SIGINT' | 'SIGTERM';
 const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM'];
 
 /**
- * A terminal and npm both deliver one Ctrl-C to the same process, milliseconds
- * apart; nobody presses it twice that fast.
+ * A terminal and npm both deliver one Ctrl-C to the same process, some milliseconds apart. Two
+ * presses are never that close.
  */
 export const SAME_SIGNAL_MS = 250;
 
-/** Servers that a signal stops, and how long each waits for its requests, in milliseconds. */
+/** The servers that a signal stops, with the time in milliseconds that each gives its requests. */
 const servers = new Map<Server, number>();
 let firstAt: number | undefined;
 let forcedBy: Signal | undefined;
 
 /**
- * Stops the server when SIGINT or SIGTERM comes: it finishes what is under way, and a second
- * signal cuts that off. Then the process ends, with 0 or, after the second, with 128 plus the
- * signal's number; where the program listens for the signal itself, it ends the process.
+ * Stops the server on SIGINT or SIGTERM. Requests under way may finish; a second signal cuts them
+ * off. Then the process ends with 0, or with 128 plus the signal's number after a second signal. A
+ * program that listens for the signal itself must end the process.
  */
 export function stopOnSignals(server: Server, { timeout }: ResolvedShutdown): void {
   if (servers.size === 0) {
@@ -29,7 +29,7 @@ export function stopOnSignals(server: Server, { timeout }: ResolvedShutdown): vo
     }
   }
   servers.set(server, timeout);
-  // However it comes to stop.
+  // The reason of the stop does not matter.
   server.finished.then(
     () => forget(server),
     () => forget(server),
@@ -49,7 +49,7 @@ function onSignal(signal: Signal): void {
   const now = performance.now();
   if (firstAt === undefined) {
     firstAt = now;
-    // The process ends when the last server has stopped; a timer of ours shall not keep it.
+    // The process ends when the last server has stopped. No timer here may delay that.
     void stopAll(signal);
   } else if (forcedBy === undefined && now - firstAt > SAME_SIGNAL_MS) {
     forcedBy = signal;
@@ -80,12 +80,12 @@ async function stopWithin(server: Server, timeout: number): Promise<void> {
   }
 }
 
-/** Resolves once all that was written is out: `process.exit` does not wait for it. */
+/** Resolves once all output is written, which `process.exit` does not wait for. */
 export async function flushed(): Promise<void> {
   await Promise.all([process.stdout, process.stderr].map(written));
 }
 
-/** Resolves once all that was written to a stream is out, or nobody reads it any more. */
+/** Resolves once all output of the stream is written, or its reader is gone. */
 function written(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     stream.write('', () => resolve());

@@ -5,37 +5,40 @@ import { JsThread } from './js-thread.js';
 import type { Attach, Loaded, ThreadData } from './messages.js';
 import type { ResolvedThreads } from './options.js';
 
-/** A thread that has lived this long is replaced at once when it dies. */
+/** A thread that lived this long is replaced at once when it dies. */
 const OLD_MS = 10_000;
 
-/** The pause before a replacement for a thread that died young; it doubles up to the last. */
+/**
+ * The pause before a thread that died young is replaced. It doubles with each death, up to the last
+ * value.
+ */
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 5000;
 
-/** A place for a thread. */
+/** The place of one thread. */
 export interface Slot {
-  /** From 1. */
+  /** Counts from 1. */
   readonly number: number;
-  /** Its place among the engine's lanes. */
+  /** The index among the engine's lanes. */
   readonly place: number;
   thread: JsThread | null;
-  /** The number of its lane, while it takes requests. */
+  /** The id of its lane, while it takes requests. */
   lane: number | null;
-  /** Threads that died young here, one after the other. */
+  /** How many threads in a row died young here. */
   deaths: number;
 }
 
-/** The threads that run one module as it was when they were started. */
+/** The threads of one version of a module: as it was when they were started. */
 export class Generation {
   readonly slots: Slot[] = [];
   readonly #options: ResolvedThreads;
   readonly #data: ThreadData;
-  /** Called when a slot's lane has come or gone. */
+  /** Called when the lane of a slot has changed. */
   readonly #onChange: () => void;
-  /** The routes that the first thread reported, which all have. */
+  /** The routes that the first thread reported; the others must have the same. */
   #signature = '';
   #attach: Attach | null = null;
-  /** No thread is replaced any more. */
+  /** Dead threads are no longer replaced. */
   isEnding = false;
 
   constructor(options: ResolvedThreads, onChange: () => void) {
@@ -46,8 +49,8 @@ export class Generation {
   }
 
   /**
-   * Starts the first thread, to its report.
-   * @param place of the engine's lanes
+   * Starts the first thread; resolves to its report.
+   * @param place the index among the engine's lanes
    */
   async launchFirst(place: number): Promise<Loaded> {
     const slot = this.#addSlot(place);
@@ -57,7 +60,7 @@ export class Generation {
     return report;
   }
 
-  /** Starts one more for each of these places, to their reports. */
+  /** Starts a thread for each of these places; resolves once all have reported. */
   async launchRest(places: readonly number[]): Promise<void> {
     const slots = places.map((place) => this.#addSlot(place));
     for (const slot of slots) {
@@ -66,7 +69,7 @@ export class Generation {
     await Promise.all(slots.map((slot) => this.#join(slot)));
   }
 
-  /** Their lanes are in the server: they answer, and are replaced from now on. */
+  /** The server has their lanes: the threads may answer, and dead ones are replaced from now on. */
   attach(message: Attach): void {
     this.#attach = message;
     for (const slot of this.slots) {
@@ -76,18 +79,18 @@ export class Generation {
     }
   }
 
-  /** Ends every thread there is. */
+  /** Ends all threads. */
   async end(force: boolean): Promise<void> {
     this.isEnding = true;
     await Promise.all(this.slots.map(({ thread }) => thread?.end(force)));
   }
 
-  /** Resolves when nothing is left that a handler wants waited for. */
+  /** Resolves when no promise of `waitUntil` is pending. */
   async settled(): Promise<void> {
     await Promise.all(this.slots.map(({ thread, lane }) => lane !== null && thread?.settled()));
   }
 
-  /** Terminates every thread there is. */
+  /** Terminates all threads. */
   kill(): void {
     this.isEnding = true;
     for (const { thread } of this.slots) {
@@ -95,7 +98,7 @@ export class Generation {
     }
   }
 
-  /** No thread comes any more; those that answer stay. */
+  /** Starts no more threads; those that run go on answering. */
   retire(): void {
     this.isEnding = true;
     for (const { thread, lane } of this.slots) {
@@ -118,14 +121,14 @@ export class Generation {
     return thread;
   }
 
-  /** Only the server keeps the process alive. */
+  /** Replaces the thread when it dies. Only the server keeps the process alive. */
   #watch(slot: Slot, thread: JsThread): void {
     thread.unref();
-    // It may have ended already.
+    // It may have ended before.
     void thread.ended.then((reason) => this.#died(slot, thread, reason));
   }
 
-  /** Waits for a slot's thread to have loaded its module. */
+  /** Waits until the slot's thread has loaded its module. */
   async #join(slot: Slot): Promise<void> {
     const { lane, routes } = await (slot.thread as JsThread).loaded;
     if (signatureOf(routes) !== this.#signature) {
@@ -170,20 +173,20 @@ export class Generation {
     this.#join(slot).then(
       () => {
         if (this.isEnding) {
-          // The engine would take its lane for a new one, and give it new requests.
+          // The engine would take its lane for a new one, and give it requests.
           thread.kill();
           return;
         }
         this.#onChange();
         thread.attach(this.#attach as Attach);
       },
-      // Says nothing where the thread has ended by itself: then that is the reason.
+      // No-op if the thread already exited; its exit reason is reported instead.
       (error) => thread.kill(error),
     );
   }
 }
 
-/** Milliseconds until the place of a thread that died is taken. */
+/** Milliseconds until a dead thread is replaced. */
 function pauseAfter(slot: Slot, { startedAt }: JsThread): number {
   if (performance.now() - startedAt >= OLD_MS) {
     slot.deaths = 0;
@@ -193,7 +196,7 @@ function pauseAfter(slot: Slot, { startedAt }: JsThread): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (slot.deaths - 1), LAST_PAUSE_MS);
 }
 
-/** What must be the same in all threads: where each number leads. */
+/** A text that must be the same in all threads: which route has which number. */
 function signatureOf(routes: readonly NativeRoute[] | undefined): string {
   const places = routes?.map(({ pattern, method, handler }) => [pattern, method, handler]);
   return JSON.stringify(places ?? null);

@@ -8,23 +8,23 @@ import { ReactorError } from '../errors/errors.js';
 import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
 import { UNSETTLED, unsettled } from './module.js';
 
-/** How long a thread that has been told to end may take before it is terminated. */
+/** How long a thread may take to end before it is terminated. */
 const END_MS = 500;
 
 /**
- * How long a terminated one is waited for. JavaScript ends at once; a thread inside a
- * system call, such as `execSync`, only after it, and is left behind.
+ * How long a terminated thread is awaited. JavaScript stops at once. A thread inside a system call,
+ * such as `execSync`, stops only after it, and is left behind.
  */
 const TERMINATE_MS = 1000;
 
 /**
- * The file that a thread begins with: the installed package's, or for a bundle without that
- * the one beside it. Threads are ES modules, also where this file is the CommonJS build's.
+ * The file that threads start with: the installed package's, or the one beside a bundle. It is an
+ * ES module, even if this file is the CommonJS build's.
  */
 function findThread(): URL {
   const root = packageRoot();
   const file = root === undefined ? threadFile() : pathToFileURL(join(root, 'dist/thread.js'));
-  // A bundler may have been told of another extension.
+  // The bundler may have been configured for another extension.
   const names = [file, new URL('./thread.mjs', file)];
   const found = names.find((name) => existsSync(name));
   if (found !== undefined) {
@@ -37,26 +37,26 @@ function findThread(): URL {
 }
 
 /**
- * What a thread begins with. A process that was given its program as text, and told that it
- * is a module, starts no worker from a file: it takes `--input-type` for the file's.
+ * What a thread starts with. A process whose program came as text with `--input-type=module` cannot
+ * start a worker from a file, since Node applies that flag to the file.
  */
 function entryOf(file: URL): URL | string {
   const flags = [...process.execArgv, process.env.NODE_OPTIONS].join(' ');
   return /--input-type/.test(flags) ? `import(${JSON.stringify(file.href)})` : file;
 }
 
-/** One JavaScript thread, from its start to its end, as the main thread sees it. */
+/** One JavaScript thread from start to end, seen from the main thread. */
 export class JsThread {
   readonly startedAt = performance.now();
-  /** What it reports once it has loaded its module; rejected where it does not come to that. */
+  /** Resolves to its report once it has loaded its module; rejects if it cannot. */
   readonly loaded: Promise<Loaded>;
-  /** Resolves when it has ended: with the reason, or with `undefined` where it was told to. */
+  /** Resolves when it has ended: to the reason, or to `undefined` if it was told to end. */
   readonly ended: Promise<unknown>;
   readonly #worker: Worker;
   #reason: unknown;
   #isTold = false;
 
-  /** @param number from 1 */
+  /** @param number counts from 1 */
   constructor(number: number, data: ThreadData, limits: ResourceLimits | undefined) {
     const entry = entryOf(findThread());
     const worker = new Worker(entry, {
@@ -97,21 +97,21 @@ export class JsThread {
       });
       void this.ended.then((reason) => reject(asModuleError(name, reason)));
     });
-    // Whether anybody waits for it or not.
+    // A rejection is no unhandled one if the caller does not wait.
     this.loaded.catch(() => {});
   }
 
-  /** Its lane is in the server: it may answer. */
+  /** The server has its lane: the thread may answer. */
   attach(message: Attach): void {
     this.#send(message);
   }
 
-  /** It does not keep the process alive. */
+  /** Does not keep the process alive. */
   unref(): void {
     this.#worker.unref();
   }
 
-  /** Terminates it; `reason` is what {@link ended} says. */
+  /** Terminates it; {@link ended} resolves to `reason`. */
   kill(reason?: unknown): void {
     this.#isTold = true;
     this.#reason ??= reason;
@@ -119,8 +119,7 @@ export class JsThread {
   }
 
   /**
-   * Ends it: its `exit` handlers run, unless `force` says that there is no time or it does
-   * not come to it.
+   * Ends it after its `exit` handlers. With `force`, or if that takes too long, it is terminated.
    */
   async end(force: boolean): Promise<void> {
     this.#isTold = true;
@@ -133,8 +132,8 @@ export class JsThread {
   }
 
   /**
-   * Resolves when nothing is left that its handlers want waited for, when it has ended, and
-   * where it does not come to say so.
+   * Resolves when no promise of its handlers' `waitUntil` is pending, when it has ended, or when it
+   * does not answer.
    */
   async settled(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
@@ -167,12 +166,12 @@ export class JsThread {
   }
 }
 
-/** Whether a thread ended since nothing could settle what it awaits. */
+/** Whether a thread ended because nothing was left that could settle its top-level await. */
 function isUnsettled(reason: unknown): boolean {
   return reason instanceof ReactorError && reason.cause === UNSETTLED;
 }
 
-/** Why a thread ended before it had loaded its module. */
+/** The error for a thread that ended before it had loaded its module. */
 function asModuleError(name: string, reason: unknown): ReactorError {
   if (reason instanceof ReactorError && reason.code !== 'ERR_REACTOR_THREAD') {
     return reason;

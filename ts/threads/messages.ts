@@ -3,22 +3,22 @@ import type { ReactorErrorCode } from '../errors/errors.js';
 import type { TrustProxy } from '../types/options.js';
 import type { Module } from './module.js';
 
-/** What a JavaScript thread is started with. */
+/** The data that a JavaScript thread is started with. */
 export interface ThreadData {
   readonly module: Module;
   /** The file of the server's native binding. */
   readonly binding: string | undefined;
   readonly globals: boolean | undefined;
-  /** Routes without handlers, which win over the module's. */
+  /** Routes without handlers, given to `serve`; they win over the module's. */
   readonly routes: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The thread has loaded its module, and has a lane. */
+/** The thread has loaded its module and made a lane. */
 export interface Loaded {
   readonly type: 'loaded';
-  /** The number of its lane. */
+  /** The id of its lane. */
   readonly lane: number;
-  /** What the module says besides handlers. */
+  /** The module's options other than handlers. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly routes: NativeRoute[] | undefined;
 }
@@ -31,28 +31,28 @@ export interface Refused {
   readonly cause: unknown;
 }
 
-/** Whether a handler of the thread's wants something waited for. */
+/** Whether promises of `waitUntil` are pending on the thread. */
 export interface Settled {
   readonly type: 'settled' | 'waiting';
 }
 
 export type FromThread = Loaded | Refused | Settled;
 
-/** The thread's lane is in a server: answer. */
+/** The server has the thread's lane: it may answer from now on. */
 export interface Attach {
   readonly type: 'attach';
   readonly host: string | undefined;
-  /** What the ids of the server's requests begin with. */
+  /** The prefix of the server's request ids. */
   readonly startId: string;
   readonly trustProxy: TrustProxy;
 }
 
-/** The server has stopped: end. */
+/** The server has stopped: the thread shall end. */
 export interface End {
   readonly type: 'end';
 }
 
-/** Tell what handlers want waited for. */
+/** Asks the thread to report when its promises of `waitUntil` have settled. */
 export interface Settle {
   readonly type: 'settle';
 }

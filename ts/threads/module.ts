@@ -12,15 +12,15 @@ import { placeOfSyntaxError } from './syntax-error.js';
 
 /** A module with handlers. */
 export interface Module {
-  /** As the user wrote it. */
+  /** Its name, as the user wrote it. */
   readonly name: string;
-  /** The whole path. */
+  /** Its absolute path. */
   readonly file: string;
 }
 
 /**
- * The module that a path, relative to the working directory, or a `file:` URL names.
- * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` where there is no such file.
+ * Finds the module. A path is relative to the working directory; a `file:` URL is possible too.
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` if there is no such file.
  */
 export async function findModule(target: string | URL): Promise<Module> {
   const given = String(target);
@@ -35,18 +35,17 @@ export async function findModule(target: string | URL): Promise<Module> {
 }
 
 /**
- * The options that a module asks for: those it exports by default, or the
- * handler or application that it exports.
- * @param globals whether the quick classes are there before it runs; without, the
- * module may say that it does not want them
- * @throws {ReactorError} `ERR_REACTOR_MODULE` where it is of no use.
+ * Loads a module and returns its options: those that it exports by default, or those that its
+ * exported handler or application means.
+ * @param globals whether the quick classes are installed before it runs; if undefined, the module's
+ * own option decides
+ * @throws {ReactorError} `ERR_REACTOR_MODULE` if it cannot be served.
  */
 export async function loadModule(
   { name, file }: Module,
   globals?: unknown,
 ): Promise<Record<string, unknown>> {
-  // Before the module runs, so that classes it derives and objects it makes then
-  // are quick too.
+  // Installed first, so that the module's own classes and objects are quick ones too.
   const restoreGlobals = globals === false ? () => {} : installGlobals();
   const loaded = await load(name, file);
   const exported = defaultOf(loaded);
@@ -66,8 +65,8 @@ export async function loadModule(
 }
 
 /**
- * What a module exports by default. What compilers make of `export default` for CommonJS is
- * a property `default` of `module.exports`, and a second one where another has wrapped that.
+ * The default export. Compilers turn `export default` into a property `default` of
+ * `module.exports`. Another wrapper may add a second one.
  */
 function defaultOf(loaded: { readonly default?: unknown }): unknown {
   let exported = loaded.default;
@@ -79,7 +78,7 @@ function defaultOf(loaded: { readonly default?: unknown }): unknown {
 
 const MOST_WRAPPED = 3;
 
-/** No option and no application is called `default`. */
+/** Whether it only wraps a default export. No option and no application is called `default`. */
 function isWrapper(value: unknown): value is { readonly default: unknown } {
   return (
     typeof value === 'object' &&
@@ -89,7 +88,7 @@ function isWrapper(value: unknown): value is { readonly default: unknown } {
   );
 }
 
-/** What to write where a module has a handler, and not as its default export. */
+/** Advice for a module that has a handler, but not as its default export. */
 function hintAt(exported: unknown, loaded: Readonly<Record<string, unknown>>): string {
   if (isThenable(exported)) {
     return '; it is a promise: write "export default await …"';
@@ -104,11 +103,11 @@ function hintAt(exported: unknown, loaded: Readonly<Record<string, unknown>>): s
   return name === undefined ? '' : `; it exports "${name}" by name: write "export default ${name}"`;
 }
 
-/** What a thread ends with when a top-level await never settles. */
+/** The exit code of a thread whose top-level await never settles. */
 export const UNSETTLED = 13;
 
 async function load(name: string, file: string): Promise<Record<string, unknown>> {
-  // Where nothing is left to do, Node ends and says nothing, for the import is ours.
+  // If nothing is left to do, Node ends without a message, because this file did the import.
   let isIdle = false;
   const onIdle = () => {
     isIdle = true;
@@ -124,7 +123,7 @@ async function load(name: string, file: string): Promise<Record<string, unknown>
     process.once('exit', onExit);
   }
   try {
-    // The file is known when the program runs: a bundler is to leave it alone.
+    // The file is known only at run time, so a bundler must leave the import alone.
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ pathToFileURL(file).href);
   } catch (cause) {
     if (isUnknownExtension(cause) && /\.[cm]?tsx?$/.test(file)) {
@@ -142,7 +141,7 @@ async function load(name: string, file: string): Promise<Record<string, unknown>
   }
 }
 
-/** Why nothing was left to do while a module was loaded. */
+/** The message for a module that never finishes loading. */
 export function unsettled(name: string): string {
   return `cannot serve "${name}": a top-level await in it, or in a module that it imports, never settles`;
 }
@@ -152,7 +151,7 @@ async function reasonOf(file: string, cause: unknown): Promise<string> {
     return `it threw ${inspect(cause)}`;
   }
   const stack = String(cause.stack ?? cause.message);
-  // Node keeps the place of a syntax error in an ES module for itself.
+  // Node does not tell where a syntax error in an ES module is.
   const isPlaced = !(cause instanceof SyntaxError) || !/^SyntaxError\b/.test(stack);
   return (isPlaced ? undefined : await placeOfSyntaxError(file)) ?? stack;
 }

@@ -17,21 +17,21 @@ import { EVERYWHERE, TOP_NAMES } from '../options/table.js';
 import type { ServeOptions } from '../types/options.js';
 import { findModule, type Module } from './module.js';
 
-/** Options that say where JavaScript threads come from; the rest is for the server. */
+/** The options about JavaScript threads; the other options are the server's. */
 export interface ResolvedThreads {
   readonly module: Module;
   readonly onError: ((error: unknown, thread: number) => void) | undefined;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly globals: boolean | undefined;
   readonly routes: Readonly<Record<string, unknown>> | undefined;
-  /** What was given besides, which wins over what the module says. */
+  /** The other options of `serve`, which win over the module's. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Options whose value is an object of options. */
+/** Options that are objects of options. */
 const NESTED = ['limits', 'timeouts', 'accessLog'];
 
-/** What a module may not say of itself: its threads run already, or could not. */
+/** Options that a module cannot export: its threads run already, or could not be started by it. */
 const NOT_IN_MODULES: Readonly<Record<string, string>> = {
   module: 'a module has its handlers itself',
   signal: 'an AbortSignal of one thread cannot stop the server; give it to "serve"',
@@ -40,7 +40,7 @@ const NOT_IN_MODULES: Readonly<Record<string, string>> = {
   resourceLimits: 'threads have them before they load the module; give them to "serve"',
 };
 
-/** Options that say something only of JavaScript threads. */
+/** Options that concern only JavaScript threads. */
 const OF_THREADS = ['module', 'jsThreads', 'onThreadError', 'resourceLimits'] as const;
 
 /** Whether these options ask for JavaScript threads. */
@@ -50,7 +50,7 @@ export function isThreaded(options: unknown): options is ServeOptions {
 }
 
 /**
- * Checks what was given to `serve` together with `module` or `jsThreads`.
+ * Checks the options of `serve` with `module` or `jsThreads`.
  * @throws {ReactorError} names the first option that is wrong.
  */
 export async function resolveThreads(given: ServeOptions): Promise<ResolvedThreads> {
@@ -73,7 +73,7 @@ export async function resolveThreads(given: ServeOptions): Promise<ResolvedThrea
   if (resolveRoutes(routes, false, FETCH + 1).entries.length > 0) {
     throw withModule('option "routes" with a function');
   }
-  // Before a thread starts, and as if the module said nothing.
+  // Checked before a thread starts, as if the module had no options.
   signalAt({ signal });
   resolveOptions({ ...settings, globals } as ServeOptions, { routes: [] });
   return {
@@ -96,8 +96,8 @@ function checkTarget(module: unknown): string | URL {
 }
 
 /**
- * The module that `server.reload` was given.
- * @throws {ReactorError} where it was given something else, or none.
+ * The module in the argument of `server.reload`.
+ * @throws {ReactorError} if there is none, or something else.
  */
 export function moduleTarget(given: unknown): string | URL {
   const options = asObject('options', given);
@@ -138,15 +138,17 @@ function limitsOf(given: unknown): ResourceLimits | undefined {
   return limits;
 }
 
-/** A module's options, taken apart: what stays in its thread, and what may leave it. */
+/**
+ * A module's options: the handlers stay on its thread, the settings are sent to the main thread.
+ */
 export interface ResolvedModule extends ResolvedHandlers {
   readonly error: BridgeOptions['onError'];
   readonly settings: Record<string, unknown>;
 }
 
 /**
- * Checks what a module exports, on its thread.
- * @param given routes without handlers that win over the module's
+ * Checks the exports of a module, on its thread.
+ * @param given routes without handlers, which win over the module's
  * @throws {ReactorError} names the first option that is wrong.
  */
 export function resolveModule(
@@ -185,7 +187,7 @@ function merged(routes: unknown, given: Readonly<Record<string, unknown>>): unkn
   return isPlainObject(routes) ? { ...routes, ...given } : (routes ?? given);
 }
 
-/** What the module says, under what was given. */
+/** The module's options, overridden by those given to `serve`. */
 export function mergeSettings(
   module: Readonly<Record<string, unknown>>,
   given: Readonly<Record<string, unknown>>,

@@ -5,8 +5,8 @@ import { pathToFileURL } from 'node:url';
 const SEARCH_MS = 10_000;
 
 /**
- * Parses a module and what it imports, one after the other, and runs nothing. Of the first
- * that is no JavaScript, Node prints file, line and source as the process ends.
+ * A program that parses a module and its imports, one after the other, without running them. For
+ * the first syntax error Node prints file, line and source as the process ends.
  */
 const SEARCH = String.raw`
 const { readFile } = await import('node:fs/promises');
@@ -41,7 +41,7 @@ for (const url of queue) {
   try {
     module = new SourceTextModule(source, { identifier: url });
   } catch (error) {
-    // A CommonJS file may be no module.
+    // A CommonJS file may not parse as a module.
     if (/\bimport\b|\bexport\b/.test(source) || path.endsWith('.mjs')) process.nextTick(() => { throw error; });
     else continue;
     break;
@@ -58,9 +58,9 @@ for (const url of queue) {
 `;
 
 /**
- * Where the syntax error is that keeps a module from being loaded, as Node shows it for a
- * program: file, line and source. Importing tells only what it is.
- * @returns `undefined` where it is not found.
+ * Finds the syntax error that keeps a module from loading, and returns file, line and source as
+ * Node prints them for a program. An import alone tells only the error.
+ * @returns `undefined` if it is not found.
  */
 export function placeOfSyntaxError(file: string): Promise<string | undefined> {
   const flags = ['--no-warnings', '--experimental-vm-modules', '--input-type=module'];
@@ -81,7 +81,7 @@ export function placeOfSyntaxError(file: string): Promise<string | undefined> {
   });
 }
 
-/** File, line, source and error, without the stack of the search. */
+/** Takes file, line, source and error out of the output, without the stack. */
 function placeIn(said: string): string | undefined {
   const [place] = /^(?:file:\/\/|\/)\S.*:\d+\n[\s\S]*?^SyntaxError.*$/m.exec(said) ?? [];
   return place;

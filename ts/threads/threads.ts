@@ -18,21 +18,21 @@ import type { Attach } from './messages.js';
 import { findModule } from './module.js';
 import { mergeSettings, moduleTarget, type ResolvedThreads, resolveThreads } from './options.js';
 
-/** The most threads that `'auto'` is. */
+/** The most threads for `'auto'`. */
 const MOST = 64;
 
-/** How often the threads before a reload are looked after. */
+/** How often the threads from before a reload are checked. */
 const LOOK_MS = 50;
 
-/** They stay at least this long, for bodies that were on their way when it came. */
+/** How long they stay at least, because bodies may be on their way to them. */
 const STAY_MS = 1000;
 
-/** Generations that may still finish what they have. */
+/** How many old generations may finish their requests at a time. */
 const MOST_EARLIER = 2;
 
 const NONE: LatencyStats = { count: 0, p50Ns: 0, p90Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
 
-/** A place whose thread is not there. */
+/** Statistics of a slot without a thread. */
 const EMPTY = {
   state: 'starting',
   inFlight: 0,
@@ -42,10 +42,9 @@ const EMPTY = {
 } as const;
 
 /**
- * Starts the threads of a module and the server before them.
+ * Starts the threads of a module, then the server.
  *
- * @param settle the server's options, from what the module says; by default what was
- * given wins over that
+ * @param settle makes the server's options of the module's; by default those given to `serve` win
  */
 export async function serveModule(
   given: ServeOptions,
@@ -70,15 +69,15 @@ function countOf(given: ThreadCount = 1): number {
 class Threads implements Runtime {
   readonly #options: ResolvedThreads;
   #current: Generation;
-  /** Those before a reload, that finish what they have. */
+  /** The generations from before a reload, which finish their requests. */
   readonly #earlier = new Map<Generation, Promise<void>>();
   #native: NativeServer | null = null;
   #attach: Attach = { type: 'attach', host: undefined, startId: '', trustProxy: false };
   #drainMs = 0;
   #isStopping = false;
-  /** What a reload is loading. */
+  /** The generation that a reload is loading. */
   #next: Generation | null = null;
-  /** One reload after the other. */
+  /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(options: ResolvedThreads) {
@@ -88,7 +87,7 @@ class Threads implements Runtime {
 
   /** Starts the threads and the server. */
   async start(merge: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>) {
-    // The others only once the first has shown what the module is.
+    // The others start once the first has reported what the module exports.
     const report = await this.#current.launchFirst(0);
     const options = merge(report.settings) as ServeOptions;
     const resolved = resolveOptions(options, report);
@@ -146,7 +145,7 @@ class Threads implements Runtime {
     });
   }
 
-  /** Ends every thread there is. */
+  /** Ends all threads. */
   async end(force: boolean): Promise<void> {
     this.#isStopping = true;
     await Promise.all(this.#all().map((generation) => generation.end(force)));
@@ -156,7 +155,7 @@ class Threads implements Runtime {
     return [this.#current, ...this.#earlier.keys()];
   }
 
-  /** The lanes' numbers, each in its place. */
+  /** The ids of the lanes, by place. */
   #places(generations = this.#all()): (number | null)[] {
     const places: (number | null)[] = [];
     for (const { place, lane } of generations.flatMap(({ slots }) => slots)) {
@@ -165,18 +164,18 @@ class Threads implements Runtime {
     return Array.from(places, (lane) => lane ?? null);
   }
 
-  /** Tells the engine which lanes there are. */
+  /** Tells the engine the current lanes. */
   #place(): void {
     this.#native?.setLanes(this.#places());
   }
 
-  /** Other threads with this module take the place of those that there are. */
+  /** Replaces the threads by others with this module. */
   async #swap(native: NativeServer, target: string | URL): Promise<void> {
     if (this.#earlier.size >= MOST_EARLIER) {
       await Promise.race(this.#earlier.values());
     }
     const module = await findModule(target);
-    // A stop ends what #next is from here on; what would come later it does not know.
+    // A stop ends `#next` from here on. Before it is set, a stop must be noticed here.
     this.#refuseIfStopping();
     const next = new Generation({ ...this.#options, module }, () => this.#place());
     this.#next = next;
@@ -205,7 +204,7 @@ class Threads implements Runtime {
     }
   }
 
-  /** Places that no lane has. */
+  /** Places without a lane. */
   #freePlaces(count: number): number[] {
     const taken = new Set(this.#all().flatMap(({ slots }) => slots.map(({ place }) => place)));
     const places: number[] = [];
@@ -217,7 +216,7 @@ class Threads implements Runtime {
     return places;
   }
 
-  /** Ends threads once they have answered what they had, or a drain's time is over. */
+  /** Ends threads once they have answered their requests, at the latest after the drain time. */
   async #retire(native: NativeServer, generation: Generation): Promise<void> {
     generation.retire();
     const since = performance.now();
@@ -229,7 +228,7 @@ class Threads implements Runtime {
     const left = Math.max(this.#drainMs - lived(), 0);
     await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
     if (!this.#isStopping) {
-      // What they still have gets 503 or is broken off.
+      // The engine answers their open requests with 503, or breaks them off.
       this.#earlier.delete(generation);
       this.#place();
       await generation.end(false);
@@ -241,7 +240,7 @@ function stoppedError(): ReactorError {
   return new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
 }
 
-/** Requests that these threads have and have not answered. */
+/** How many requests these threads have not answered. */
 function inFlight(native: NativeServer, { slots }: Generation): number {
   const { lanes } = JSON.parse(native.stats()) as { lanes: LanePlace[] };
   const own = lanes.filter(({ lane }) => slots.some(({ place }) => place === lane));
