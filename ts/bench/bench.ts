@@ -7,16 +7,18 @@ import type { BenchOptions, BenchProgress, BenchResult } from './types.js';
 const PROGRESS_MS = 500;
 
 /**
- * Loads an HTTP server and resolves to what came of it. The client is native and
- * runs on threads of its own; JavaScript is not involved until it ends.
+ * Loads an HTTP server and resolves to the result. The client is native and runs on threads of
+ * its own; JavaScript is not involved until it ends.
  *
  * Failed requests are counted, not thrown.
  *
  * @param url `http://` only; the whole of it is the request
- * @throws {ReactorError} (as a rejection) `ERR_REACTOR_INVALID_OPTION` and
- * `ERR_REACTOR_UNKNOWN_OPTION` for what was asked, `ERR_REACTOR_HOST_NOT_FOUND`
- * and `ERR_REACTOR_CONNECT` when there is no server at the start,
- * `ERR_REACTOR_BENCH` for what the system refused. With `signal`, its reason.
+ * @throws {ReactorError} (as a rejection) with one of these codes. If `signal` aborts, the
+ * rejection is its reason.
+ *
+ * - `ERR_REACTOR_INVALID_OPTION` and `ERR_REACTOR_UNKNOWN_OPTION`: an option is wrong
+ * - `ERR_REACTOR_HOST_NOT_FOUND` and `ERR_REACTOR_CONNECT`: there is no server at the start
+ * - `ERR_REACTOR_BENCH`: the system refused it
  *
  * @example
  * const { rate, latency } = await bench('http://127.0.0.1:8080/', { duration: 2000 });

@@ -1,13 +1,13 @@
 import type { BenchLatency, BenchProgress, BenchResult } from '../bench/types.js';
 import { count, size } from './output.js';
 
-/** Characters of the longest bar. */
+/** The length of the longest bar, in characters. */
 const BAR = 40;
 
-/** The client thread is close to what one core can do. */
+/** The share of a core above which a client thread may be the bottleneck. */
 const BUSY = 0.95;
 
-/** The run so far on one line. The rate is that since `last`. */
+/** The run so far on one line. The rate is since `last`. */
 export function renderProgress(progress: BenchProgress, last: BenchProgress | undefined): string {
   const seconds = (progress.elapsedMs - (last?.elapsedMs ?? 0)) / 1000;
   const rate = seconds > 0 ? (progress.requests - (last?.requests ?? 0)) / seconds : 0;
@@ -21,7 +21,7 @@ export function renderProgress(progress: BenchProgress, last: BenchProgress | un
   ].join('  ');
 }
 
-/** The result for people. */
+/** The result as text for people. */
 export function renderReport(result: BenchResult): string {
   const { settings, requests, succeeded, errors, bytes, latency } = result;
   const lines = [
@@ -95,7 +95,7 @@ function percentiles(latency: BenchLatency): string[] {
 function histogram({ histogram: buckets, latency }: BenchResult): string[] {
   const most = Math.max(...buckets.map((bucket) => bucket.count));
   return buckets.map(({ upToNs, count: n }) => {
-    // What there is shows, however little.
+    // At least one character, if anything was counted.
     const bar = n === 0 ? '' : '█'.repeat(Math.max(1, Math.round((n / most) * BAR)));
     return `  ≤ ${time(upToNs).padStart(9)} ${share(n, latency.count).padStart(8)} ${bar}`.trimEnd();
   });
@@ -109,7 +109,7 @@ function advice({ clientLoad, settings }: BenchResult): string[] {
   return ['', `The client may be the bottleneck: ${busy}. Try -t ${settings.threads + 1} or more.`];
 }
 
-/** Nanoseconds with three digits or so. */
+/** A time with about three digits. */
 function time(ns: number): string {
   const units: [string, number][] = [
     ['s', 1e9],

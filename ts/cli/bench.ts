@@ -107,7 +107,7 @@ const MAX_ERRORS = new Option(
 );
 const JSON_OUTPUT = new Option('--json', 'print the result as JSON on stdout');
 
-/** The values of the flags that are no plain option. */
+/** The values of flags that are not simply an option. */
 interface BenchFlags {
   header?: string[];
   body?: string;
@@ -144,7 +144,7 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
     });
 }
 
-/** Loads the server to the exit code. */
+/** Loads the server; resolves to the exit code. */
 async function benchCommand(
   resolved: ResolvedBench,
   limit: ErrorLimit,
@@ -181,7 +181,7 @@ async function benchCommand(
   return 0;
 }
 
-/** A line on the terminal that is written over twice a second. */
+/** A line on the terminal, rewritten twice a second. */
 function showProgress(run: BenchRun): { end(): void } {
   if (process.stderr.isTTY !== true) {
     return { end() {} };
@@ -200,7 +200,7 @@ function showProgress(run: BenchRun): { end(): void } {
   };
 }
 
-/** How much failure is still success. */
+/** How many failed requests still count as success. */
 interface ErrorLimit {
   readonly spelled: string;
   isPassed(errors: number, requests: number): boolean;
@@ -264,7 +264,7 @@ const LABELS: ReadonlyMap<string, string> = new Map([
   ['expectBody', spelling(EXPECT_BODY)],
 ]);
 
-/** An option as the user wrote it. */
+/** The option as the user wrote it. */
 function labelOf(option: string): string {
   return LABELS.get(option) ?? `option "${option}"`;
 }

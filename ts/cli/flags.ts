@@ -11,7 +11,7 @@ export interface Flag {
   readonly option: OptionName;
   readonly text: string;
   readonly group: string;
-  /** Where it differs from the API's. */
+  /** Set if the command line's default differs from the API's. */
   readonly fallback?: string;
 }
 
@@ -255,10 +255,10 @@ export function addFlags(command: Command): void {
 }
 
 /**
- * The options these flags and this environment ask for, in the shape `serve`
- * takes: flag over environment variable over what the module said, over default.
- * @param module `undefined` while there is one that has not been loaded: then nothing is
- * asked for that it may still say
+ * The options of `serve` that the flags and the environment mean. A flag wins over an environment
+ * variable, that over the module's option, and that over the default.
+ * @param module the module's options; `undefined` if it has not been loaded yet, which leaves out
+ * what it may decide
  * @throws {ReactorError} names the flag or variable, and what it accepts.
  */
 export function readFlags(
@@ -288,7 +288,7 @@ export function readFlags(
   return options;
 }
 
-/** The flag or variable that an option was given with, as the user wrote it. */
+/** The flag or variable that set an option, as the user wrote it. */
 export function labelOf(
   option: OptionName,
   given: Readonly<Record<string, unknown>>,
@@ -298,7 +298,7 @@ export function labelOf(
   return flag && sourceOf(flag, given, env)?.label;
 }
 
-/** A socket path and a TCP address exclude each other; a flag beats a variable here too. */
+/** A socket path and a TCP address exclude each other. A flag beats a variable here too. */
 function settleAddress(
   options: Record<string, unknown>,
   labels: ReadonlyMap<string, { label: string; isFlag: boolean }>,
@@ -317,7 +317,7 @@ function settleAddress(
     }
     delete options[tcp.isFlag ? 'unix' : name];
   }
-  // What goes with the other kind of address alone says nothing in the environment.
+  // A variable that only goes with the other kind of address is ignored.
   for (const [name, isOther] of [
     ['unixMode', options.unix === undefined],
     ['ipv6Only', options.unix !== undefined],
@@ -328,7 +328,7 @@ function settleAddress(
   }
 }
 
-/** A format alone is a mistake on the command line, and nothing in the environment. */
+/** A log format without a log is a mistake on the command line, but ignored in the environment. */
 function settleLog(
   options: Record<string, unknown>,
   labels: ReadonlyMap<string, { label: string; isFlag: boolean }>,
@@ -358,7 +358,7 @@ function sourceOf(
     const label = [option.short, option.long].filter(Boolean).join('/');
     return { label, spelled: String(value), isFlag: true };
   }
-  // `PORT= command` is how a shell unsets a variable for one command.
+  // `PORT= command` unsets the variable for one command in a shell.
   const variable = env[flag.env];
   return variable ? { label: flag.env, spelled: variable, isFlag: false } : undefined;
 }
@@ -373,7 +373,7 @@ function assign(options: Record<string, unknown>, name: string, value: unknown):
   options[outer] = { ...(options[outer] as object | undefined), [inner]: value };
 }
 
-/** The range in short; names and paths need none. */
+/** The range of an option in short. Names and paths have none. */
 function range(name: OptionName): string {
   return allowedFor(name)
     .replace(/^an integer from /, '')

@@ -10,10 +10,10 @@ import { fail } from './output.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
 import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
 
-/** The command line asked for something that does not exist. */
+/** The exit code for a wrong command line. */
 const USAGE_ERROR = 2;
 
-/** Runs the command line, `argv` without node and script, to its exit code. */
+/** Runs the command line; resolves to the exit code. `argv` is without node and script. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = buildProgram((run) => {
@@ -44,7 +44,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .exitOverride()
-    // Errors are printed by main(), on one line.
+    // main() prints errors, on one line.
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', MAIN_EXAMPLES.trimEnd());
 
@@ -62,7 +62,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
     .action(async (module: string | undefined, flags: Record<string, unknown>) => {
-      // Mistakes first: a module may do things when it is loaded.
+      // Mistakes are reported first, because loading the module may have effects.
       const { jsThreads } = readFlags(flags, process.env, undefined);
       if (jsThreads !== undefined && module === undefined) {
         throw new ReactorError(
@@ -108,8 +108,8 @@ function buildProgram(done: (exitCode: number) => void): Command {
 }
 
 /**
- * An error about the address, with the variable that it came from: shells and conda export
- * HOST for ends of their own.
+ * An error about the address, with the variable that set it: shells and conda export HOST for other
+ * purposes.
  */
 function withHostSource(error: unknown, label: string | undefined): unknown {
   const isAboutHost =
@@ -126,7 +126,7 @@ function withHostSource(error: unknown, label: string | undefined): unknown {
   );
 }
 
-/** What the user typed was wrong, not what the system answered. */
+/** Whether the user typed something wrong, as opposed to an error of the system. */
 function isUsage(error: ReactorError): boolean {
   return (
     error.code === 'ERR_REACTOR_INVALID_OPTION' ||
@@ -135,7 +135,7 @@ function isUsage(error: ReactorError): boolean {
   );
 }
 
-/** Commander's message without its prefix; it puts suggestions on a second line. */
+/** Commander's message without its prefix, on one line. Commander puts suggestions on a second. */
 function oneLine(message: string): string {
   return message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
 }

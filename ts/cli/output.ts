@@ -9,7 +9,7 @@ const CODES: Record<Style, readonly [number, number]> = {
   cyan: [36, 39],
 };
 
-/** `text` in a style, where stderr is a terminal that shows colours and NO_COLOR is not set. */
+/** Styles `text`, if stderr is a terminal with colours and NO_COLOR is not set. */
 export function paint(style: Style, text: string): string {
   if (!hasColours(process.stderr)) {
     return text;
@@ -18,20 +18,20 @@ export function paint(style: Style, text: string): string {
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
-/** One line on stderr. */
+/** Prints one line on stderr. */
 export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Says what went wrong and returns the exit code. */
+/** Prints what went wrong and returns the exit code. */
 export function fail(exitCode: number, message: string): number {
   say(`${paint('red', 'reactor-rs:')} ${message}`);
   return exitCode;
 }
 
 /**
- * `text` without what moves a terminal's cursor or its reading direction: control characters
- * (C0, DEL, C1), line separators, and Unicode's bidirectional controls.
+ * Removes characters that move a terminal's cursor or change its reading direction. These are
+ * control characters (C0, DEL, C1), line separators, and Unicode's bidirectional controls.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -70,9 +70,8 @@ export function span(ms: number): string {
 }
 
 /**
- * Whether to colour what goes to a stream. NO_COLOR takes colours away unless it is empty
- * (https://no-color.org), FORCE_COLOR gives them where there is no terminal, and the first
- * wins over the second.
+ * Whether to colour the output of a stream. NO_COLOR turns colours off unless it is empty
+ * (https://no-color.org). FORCE_COLOR turns them on without a terminal. NO_COLOR wins.
  */
 export function hasColours(stream: WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR, ...env } = process.env;
@@ -82,6 +81,6 @@ export function hasColours(stream: WriteStream): boolean {
   if (FORCE_COLOR !== undefined) {
     return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
   }
-  // Node takes an empty NO_COLOR for one that says no.
+  // Node would take an empty NO_COLOR for a set one.
   return stream.isTTY === true && stream.getColorDepth(env) > 1;
 }

@@ -2,12 +2,12 @@ import { flushed } from '../server/shutdown.js';
 import { main } from './main.js';
 
 /**
- * Runs the command line, `argv` without node and script, as what this process is for: ends
- * it with the exit code, whatever a served module still holds open.
+ * Runs the command line and ends the process with its exit code, even if a served module would keep
+ * it alive. `argv` is without node and script.
  */
 export async function runProcess(argv: readonly string[]): Promise<never> {
-  // Whoever read our output may leave, as `head` does: that must neither print a
-  // stack trace nor end a server that is running.
+  // The reader of the output may leave, as `head` does. That must neither print a stack trace nor
+  // end a running server.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') {

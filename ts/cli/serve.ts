@@ -8,28 +8,28 @@ import type { ThreadCount } from '../types/options.js';
 import type { Server } from '../types/server.js';
 import { count, paint, say, size, span } from './output.js';
 
-/** How `serve` talks. */
+/** The flags about the output of `serve`. */
 export interface ServeFlags {
-  /** No banner, no summary. */
+  /** Prints no banner and no summary. */
   quiet?: boolean;
-  /** One line of JSON on stdout in place of the banner. */
+  /** Prints one line of JSON on stdout in place of the banner. */
   json?: boolean;
 }
 
-/** Serves until a signal comes, to the exit code. */
+/** Serves until a signal comes; resolves to the exit code. */
 export async function serveCommand(
   options: Record<string, unknown>,
   flags: ServeFlags,
 ): Promise<number> {
-  // The command stops the server at a signal, whatever the module asks for.
+  // The command stops the server on a signal, so the module's own option is not needed.
   const { gracefulShutdown: _, ...read } = await readOptions(options);
   const resolved = resolveOptions(read);
   return untilSignal(await serve(read), resolved, undefined, flags);
 }
 
 /**
- * Serves a module on JavaScript threads until a signal comes, to the exit code.
- * @param settle the server's options, from what the module says
+ * Serves a module on JavaScript threads until a signal comes; resolves to the exit code.
+ * @param settle makes the server's options of the module's
  */
 export async function serveModuleCommand(
   module: string,
@@ -49,12 +49,12 @@ async function untilSignal(
 ): Promise<number> {
   const { ioThreads, workerThreads, accessLog } = native;
   const stopped = untilStopped(server, signal, flags);
-  // After Node has its handlers in place: they are called on.
+  // Installed after Node's handlers, which it calls.
   (server as RunningServer).guardSignals(native.timeouts.drain);
   if (accessLog?.file !== undefined) {
     reopenOnSignal(server);
   }
-  // After the signal handlers are there: whoever reads this may send one.
+  // Printed after the signal handlers are installed: the reader may send a signal at once.
   announce(server, { ioThreads, workerThreads, jsThreads }, native.routes === undefined, flags);
   const forcedBy = await stopped;
   if (!flags.quiet) {
@@ -76,7 +76,7 @@ function announce(
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads, jsThreads } = threads;
-    // They run the built-in application alone.
+    // The workers run only the built-in application.
     const workers = hasWorkers ? `, ${count(workerThreads, 'worker')}` : '';
     const loops = count(ioThreads, 'I/O thread');
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
@@ -89,7 +89,7 @@ function announce(
   }
 }
 
-/** SIGUSR1, as log rotation sends it, opens the access log anew. */
+/** SIGUSR1, which log rotation sends, reopens the access log. */
 function reopenOnSignal(server: Server): void {
   process.on('SIGUSR1', () => {
     try {
@@ -101,8 +101,8 @@ function reopenOnSignal(server: Server): void {
 }
 
 /**
- * Drains at the first signal and forces at the second, which it names. The
- * module's own signal, an AbortSignal, stops the server too.
+ * Drains on the first signal, and cuts off on the second, which it returns. The module's own
+ * AbortSignal stops the server too.
  */
 async function untilStopped(
   server: Server,
@@ -116,8 +116,8 @@ async function untilStopped(
     const stop = (force: boolean) => {
       server.stop({ force }).then(soon, reject);
     };
-    // The engine hears of a second signal itself, and may have stopped before it comes here:
-    // then it is in the next turn of the event loop.
+    // The engine also gets a second signal, and may have stopped before the signal arrives here. It
+    // then arrives in the next turn of the event loop.
     const soon = () => setImmediate(() => setImmediate(finish));
     const finish = () => {
       process.off('SIGINT', onSignal);

@@ -1,4 +1,4 @@
-/** What follows the options of `reactor-rs --help`. */
+/** The text after the options of `reactor-rs --help`. */
 export const MAIN_EXAMPLES = `
 Examples:
   reactor-rs serve                       port 8080, 4 I/O threads, 8 workers
@@ -8,7 +8,7 @@ Examples:
   reactor-rs bench localhost:8080        load a server for ten seconds
 `;
 
-/** What follows the options of `reactor-rs serve --help`. */
+/** The text after the options of `reactor-rs serve --help`. */
 export const SERVE_EXAMPLES = `
 A flag wins over its environment variable, a variable over what the module says,
 that over the default.
@@ -39,7 +39,7 @@ Examples:
   reactor-rs serve --json | jq .url      for programs
 `;
 
-/** What follows the options of `reactor-rs monitor --help`. */
+/** The text after the options of `reactor-rs monitor --help`. */
 export const MONITOR_EXAMPLES = `
 The monitor finds the servers of this user that have a control socket. Each server
 that was started with "reactor-rs serve" has one. Keys: q quits, p or space pauses,
@@ -58,7 +58,7 @@ Examples:
   reactor-rs monitor --json | jq .requests.total
 `;
 
-/** What follows the options of `reactor-rs bench --help`. */
+/** The text after the options of `reactor-rs bench --help`. */
 export const BENCH_EXAMPLES = `
 Without -R every connection sends its next request when an answer has come: that
 finds the highest rate. With -R requests go out evenly at that rate, and a latency

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 
-/** An error as Node itself makes it: programs look at its `code`. */
+/** An error as Node makes it: programs check its `code`. */
 export function nodeError(code: string, message: string, details: object = {}): Error {
   return Object.assign(new Error(message), { code }, details);
 }
 
-/** An error about an argument, in Node's words. */
+/** An error about an argument, with Node's message. */
 export function argumentError(
   Class: ErrorConstructor,
   code: string,
@@ -18,7 +18,7 @@ export function argumentError(
   return Object.assign(new Class(`${what} Received ${shown}`), { code });
 }
 
-/** What a request is destroyed with when its client goes away. */
+/** The error that destroys a request whose client has left. */
 export function connectionReset(): Error {
   return nodeError('ECONNRESET', 'aborted');
 }
@@ -26,9 +26,8 @@ export function connectionReset(): Error {
 const warned = new Set<string>();
 
 /**
- * Says once that the program uses something that `node:http` has and this server
- * does not. A warning and no error: frameworks and libraries touch such things
- * without needing them.
+ * Warns once that the program uses something that `node:http` has and this server does not. It is
+ * no error, since frameworks and libraries often touch such things without needing them.
  */
 export function warnUnsupported(topic: string, message: string): void {
   if (warned.has(topic)) {

@@ -1,19 +1,19 @@
 import http from 'node:http';
 
-/** Where the class that `register` has put in the place of Node's keeps Node's. */
+/** The symbol under which a replacement of Node's class keeps the original. */
 const GENUINE = Symbol.for('reactor-rs.node.genuine');
 
 type Replaced = typeof http.Server & { [GENUINE]?: typeof http.Server };
 
-/** Node's own class, whatever `http.Server` is by now. */
+/** Node's own class, even if `http.Server` has been replaced. */
 export const NodeServer: typeof http.Server = (http.Server as Replaced)[GENUINE] ?? http.Server;
 
-/** Whether `register` has been there, in this build of the package or in another. */
+/** Whether `http.Server` has been replaced, by this build of the package or another. */
 export function isReplaced(): boolean {
   return GENUINE in http.Server;
 }
 
-/** Notes in what takes the place of Node's class where that is. */
+/** Stores Node's class in its replacement. */
 export function keepGenuine(replacement: object): void {
   Object.defineProperty(replacement, GENUINE, { value: NodeServer });
 }

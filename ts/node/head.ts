@@ -2,21 +2,21 @@ import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
 import { sizeOfFields } from '../lane/fields.js';
 
-/** A response's head, as far as the engine leaves it to the program. */
+/** The part of a response's head that the engine leaves to the program. */
 export interface Head {
   /** Names and values in turn. */
   readonly fields: string[];
-  /** The `content-length`; -1 without. */
+  /** The `content-length`; -1 if there is none. */
   readonly declared: number;
 }
 
-/** Longest name and longest value that a record of the lane can tell. */
+/** The longest name or value that fits a record of the lane. */
 const MOST = 0xffff;
 
-/** Where the phrase begins in `HTTP/1.1 200 OK`. */
+/** Where the reason phrase begins in `HTTP/1.1 200 OK`. */
 const PHRASE = 13;
 
-/** Phrases that the engine sends by itself; every other is told. */
+/** Phrases that the engine sends by itself. All others are passed to it. */
 const PHRASES: Readonly<Record<string, string>> = {
   200: 'OK',
   201: 'Created',
@@ -33,9 +33,9 @@ const PHRASES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The value of a `Content-Disposition` as the program gave it. Node takes its Latin-1
- * for UTF-8 where the length of the body is known, so that the bytes come out right
- * when it sends them as UTF-8, with a body that is a string.
+ * The value of `Content-Disposition` as the program gave it. If the length of the body is known,
+ * Node reads the value's Latin-1 as UTF-8. It does so because it sends head and text body together
+ * as UTF-8.
  */
 function dispositionOf(headers: unknown, made: string): string {
   const entries = Array.isArray(headers)
@@ -45,7 +45,7 @@ function dispositionOf(headers: unknown, made: string): string {
     : Object.entries(headers ?? {});
   for (const [name, value] of entries) {
     if (isDisposition(name)) {
-      // What `setHeader` keeps is the name as it was spelled, and the value.
+      // `setHeader` stores the name as it was spelled, and the value.
       const isKept = Array.isArray(value) && !Array.isArray(headers) && isDisposition(value[0]);
       const given = isKept ? value[1] : value;
       return typeof given === 'string' ? given : made;
@@ -61,13 +61,12 @@ function isDisposition(name: unknown): boolean {
 const DISPOSITION = 'content-disposition';
 
 /**
- * Takes apart the head that Node has made. Node has checked and ordered the
- * fields, so nothing of that is done again here; but framing, connection and date
- * belong to the engine.
+ * Splits the head that Node has made. Node has checked and ordered the fields, so that is not
+ * repeated here. Framing, connection and date belong to the engine.
  *
- * @param headers what it was made of
- * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a framing that cannot
- * be sent, or a field that is too long.
+ * @param headers what Node made the head of
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for framing that cannot be sent, or a field
+ * that is too long.
  */
 export function takeApart(text: string, headers?: unknown): Head {
   const fields: string[] = [];
@@ -107,7 +106,7 @@ export function takeApart(text: string, headers?: unknown): Head {
   return { fields, declared };
 }
 
-/** The name in lower case of a field that is not as it seems; '' of another. */
+/** The lower-case name of a field that needs special treatment; '' for any other. */
 function ownName(name: string): string {
   switch (name.length) {
     case 4:
@@ -139,7 +138,7 @@ function lengthOf(value: string, before: number): number {
   return length;
 }
 
-/** `identity` was once how a program asked for no coding. */
+/** Refuses unknown codings. `identity` is an old way to ask for none. */
 function refuseCoding(value: string): void {
   if (!/^(?:chunked|identity)$/i.test(value)) {
     throw unsendable(`a Transfer-Encoding that is not "chunked", got ${inspect(value)}`);

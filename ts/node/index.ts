@@ -1,61 +1,57 @@
 /**
- * `http.createServer` over this engine: for Express, Fastify (through its
- * `serverFactory`), Koa and every other `(req, res)` handler.
+ * `http.createServer` over this engine: for Express, Fastify (through its `serverFactory`), Koa and
+ * every other `(req, res)` handler.
  *
- * Requests and responses are Node's own `IncomingMessage` and `ServerResponse`;
- * only what stands for their socket is ours. So they behave as they do in Node, to
- * the codes of their errors and the order of their events, except for what
- * follows. What a program might depend on gives a warning with the code
- * `ERR_REACTOR_UNSUPPORTED` once; the rest is said here only.
+ * Requests and responses are Node's own `IncomingMessage` and `ServerResponse`; only their socket
+ * is another. So they behave as in Node, to the codes of their errors and the order of their
+ * events, except for what follows. Differences that a program might depend on give a warning once,
+ * with the code `ERR_REACTOR_UNSUPPORTED`. The others are only documented here.
  *
  * Not there:
  *
- * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is a request; a
- *   listener for 'upgrade' or 'connect' gets a warning. CONNECT is answered with
- *   501 and `OPTIONS *` with 204, without a handler.
+ * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is an ordinary request; a listener
+ *   for 'upgrade' or 'connect' gets a warning. CONNECT is answered with 501 and `OPTIONS *` with
+ *   204, without a handler.
  * - TLS, and `cluster` sharing one port.
- * - Trailers: those of a request are checked and dropped, those of a response
- *   (`addTrailers`) not sent, with a warning.
- * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a
- *   warning. The engine itself sends `100 Continue`, at once and also where
- *   'checkContinue' has a listener; `writeContinue` does nothing. An `Expect` of
- *   another kind is answered with 417 and there is no 'checkExpectation'.
+ * - Trailers: those of a request are checked and dropped, those of a response (`addTrailers`) not
+ *   sent, with a warning.
+ * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a warning. The
+ *   engine itself sends `100 Continue`, at once, even if 'checkContinue' has a listener;
+ *   `writeContinue` does nothing. An `Expect` of another kind is answered with 417 and there is no
+ *   'checkExpectation'.
  * - 'clientError': the engine answers malformed and late requests itself.
  *
  * Different:
  *
- * - `req.socket` is no `net.Socket`. It has addresses, `destroy`, `end`, `setTimeout`
- *   and the events 'close', 'error' and 'timeout'. Where the server has a listener for
- *   'connection' it is the socket of that event, for all requests of the connection
- *   that do not overlap. Elsewhere it belongs to one request: the next has another, and
- *   to end or destroy it after its response ends the connection behind what has been
- *   answered. `req.complete` may be true a moment earlier.
- * - `listen` in the same turn as `close` is possible as in Node, but 'close' comes also
- *   while the server listens again.
- * - A connection that the program brings (`server.emit('connection', socket)`) is
- *   served by Node's own parser.
+ * - `req.socket` is no `net.Socket`. It has addresses, `destroy`, `end`, `setTimeout` and the
+ *   events 'close', 'error' and 'timeout'. If the server has a listener for 'connection', it is the
+ *   socket of that event, for all requests of the connection that do not overlap. Otherwise it
+ *   belongs to one request, and the next has another. Ending or destroying it after its response
+ *   closes the connection after its answers. `req.complete` may be true a moment earlier.
+ * - `listen` in the same turn as `close` is possible as in Node, but 'close' comes also while the
+ *   server listens again.
+ * - A connection that the program brings (`server.emit('connection', socket)`) is served by Node's
+ *   own parser.
  * - With `maxRequestsPerSocket` the connection ends with the 503.
- * - A request with more fields than `maxHeadersCount` is answered with 431; Node drops
- *   those that are too many.
+ * - A request with more fields than `maxHeadersCount` is answered with 431; Node drops the excess
+ *   fields.
  * - `listen({ fd })` listens on a copy of the descriptor, which itself stays open.
- * - `Date` is the engine's: `sendDate = false` and a date of the program have no effect.
- *   204 and 304 have no `Content-Length`. An answer to HEAD has the `Content-Length`
- *   that GET would have, or `Transfer-Encoding: chunked` where that is not known; a
- *   response whose `Content-Length` and `Transfer-Encoding` have both been removed
- *   is chunked.
- * - A body that is not of the length that its `Content-Length` says is never sent
- *   as if it were: where nothing has gone, the answer is a 500, else the connection
- *   is cut; and it is reported on stderr. `strictContentLength` throws as in Node.
- * - `Transfer-Encoding` other than `chunked`, a `Content-Length` that is no number
- *   and a name or value of more than 65535 bytes throw
- *   `ERR_REACTOR_INVALID_RESPONSE`; a `writeHead` with 1xx throws
- *   `ERR_HTTP_INVALID_STATUS_CODE`.
+ * - `Date` is the engine's: `sendDate = false` and a date of the program have no effect. 204 and
+ *   304 have no `Content-Length`. An answer to HEAD has the `Content-Length` that GET would have.
+ *   If that is not known, it has `Transfer-Encoding: chunked`. A response from which the program
+ *   has removed both `Content-Length` and `Transfer-Encoding` is chunked.
+ * - A body whose length differs from its `Content-Length` is never sent as if it were complete. If
+ *   nothing has been sent, the answer is a 500, else the connection is cut; in both cases stderr
+ *   tells it. `strictContentLength` throws as in Node.
+ * - These throw `ERR_REACTOR_INVALID_RESPONSE`: a `Transfer-Encoding` other than `chunked`, a
+ *   `Content-Length` that is no number, and a name or value of more than 65535 bytes. A `writeHead`
+ *   with 1xx throws `ERR_HTTP_INVALID_STATUS_CODE`.
  * - `write` asks to wait from 256 KiB on, not from 16.
- * - A response that is finished before its request has come in whole ends the
- *   connection; whoever still reads the request gets 'aborted' and ECONNRESET.
- * - Bodies have a limit of 4 GiB (`limits.body`), heads of 16 KiB and 2000 fields
- *   (`limits`, `maxHeaderSize`, `maxHeadersCount`), and a peer that takes or sends
- *   nothing for 30 s is cut off (`timeouts`). An idle connection is kept for 75 s.
+ * - A response that is finished before its request has arrived ends the connection. A program that
+ *   still reads the request gets 'aborted' and ECONNRESET.
+ * - Bodies have a limit of 4 GiB (`limits.body`), heads of 16 KiB and 2000 fields (`limits`,
+ *   `maxHeaderSize`, `maxHeadersCount`). A peer that takes or sends nothing for 30 s is cut off
+ *   (`timeouts`). An idle connection is kept for 75 s.
  *
  * @module
  */
@@ -88,7 +84,9 @@ export { Server };
  */
 export function createServer(listener?: http.RequestListener): Server;
 
-/** @param options the engine's and those of `http.createServer`, see {@link ServerOptions} */
+/**
+ * @param options the engine's options and those of `http.createServer`, see {@link ServerOptions}
+ */
 export function createServer<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
   Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,

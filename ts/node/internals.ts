@@ -2,53 +2,52 @@ import { IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http';
 import { ReactorError } from '../errors/errors.js';
 
 /**
- * What this adapter needs of Node's classes beyond what is documented. All of it
- * has been there since long before Node 20; where a later Node lacks some, it is
- * said at once and not by a response that goes wrong.
+ * Undocumented members of Node's classes that this adapter needs. All of them are much older than
+ * Node 20. If a later Node lacks one, loading this file fails, so that no response goes wrong.
  */
 export interface NodeOutgoing extends ServerResponse {
-  /** The head as text; truthy once it cannot be changed any more. */
+  /** The head as text. Once it is set, the head cannot be changed. */
   _header: string | null;
-  /** False makes the first write send `_header` before it. */
+  /** If false, the first write sends `_header` before its data. */
   _headerSent: boolean;
-  /** The response is the last on its connection. */
+  /** The connection closes after this response. */
   _last: boolean;
-  /** The client shall close the connection: `maxRequestsPerSocket`. */
+  /** The client is asked to close the connection, because of `maxRequestsPerSocket`. */
   maxRequestsOnConnectionReached: boolean;
-  /** False for HEAD and for the statuses that have none. */
+  /** False for HEAD and for statuses without a body. */
   _hasBody: boolean;
-  /** What `end` says the length is, or a field did. */
+  /** The length of the body according to `end` or a field. */
   _contentLength: number | null;
-  /** Milliseconds that the head says the connection is kept for; 0 says nothing. */
+  /** Milliseconds for `Keep-Alive: timeout=N` in the head; 0 for none. */
   _keepAliveTimeout: number;
-  /** What `addTrailers` was given. */
+  /** The argument of `addTrailers`. */
   _trailer: string;
   _sent100: boolean;
   _closed: boolean;
-  /** Makes `_header` of the status line and the fields, and decides the framing. */
+  /** Makes `_header` from the status line and the fields, and decides the framing. */
   _storeHeader(statusLine: string, headers: unknown): void;
-  /** Everything has been written; called by `end`. */
+  /** Called by `end` once everything has been written. */
   _finish(): void;
   [key: symbol]: unknown;
 }
 
-/** The same of a request. */
+/** The same for requests. */
 export interface NodeIncoming extends IncomingMessage {
   joinDuplicateHeaders: boolean;
   upgrade: boolean;
-  /** Somebody has begun to read it. */
+  /** Whether the program has begun to read it. */
   readonly _consuming: boolean;
-  /** Nobody will read it. */
+  /** Whether the request will not be read. */
   readonly _dumped: boolean;
   readonly _readableState: { readonly resumeScheduled: boolean };
-  /** Sets `rawHeaders`, and what `headers` is made of. */
+  /** Sets `rawHeaders`, and the source of `headers`. */
   _addHeaderLines(lines: readonly string[], count: number): void;
   _dump(): void;
 }
 
 const sample = new ServerResponse(new IncomingMessage(null as never)) as NodeOutgoing;
 
-/** Set by a `write` that asks its caller to wait; whoever emits 'drain' takes it back. */
+/** Set by a `write` that returns false, and reset by the emitter of 'drain'. */
 export const needDrain: symbol = symbolOf(sample, 'kNeedDrain');
 
 for (const [owner, name] of [
@@ -65,7 +64,7 @@ for (const [owner, name] of [
   }
 }
 
-/** Node's own methods, for the ones that stand in front of them. */
+/** Node's own methods, for the replacements that call them. */
 export const { _storeHeader: storeHeader } = OutgoingMessage.prototype as unknown as Pick<
   NodeOutgoing,
   '_storeHeader'
@@ -75,7 +74,7 @@ export const { _finish: finish } = ServerResponse.prototype as unknown as Pick<
   '_finish'
 >;
 
-/** The own property of Node's that is named by a symbol it does not export. */
+/** A symbol-named property of Node's whose symbol is not exported. */
 export function symbolOf(owner: object, description: string): symbol {
   const found = Object.getOwnPropertySymbols(owner).find(
     (symbol) => symbol.description === description,

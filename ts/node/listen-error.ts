@@ -8,7 +8,7 @@ export function isInUse(error: unknown): boolean {
   return (fromNative(error) as NodeJS.ErrnoException).code === 'ERR_REACTOR_ADDRESS_IN_USE';
 }
 
-/** Codes that programs of Node's know. */
+/** The codes that programs for Node expect. */
 const SYSTEM_CODES: Readonly<Record<string, string>> = {
   ERR_REACTOR_ADDRESS_IN_USE: 'EADDRINUSE',
   ERR_REACTOR_ADDRESS_NOT_AVAILABLE: 'EADDRNOTAVAIL',
@@ -17,7 +17,7 @@ const SYSTEM_CODES: Readonly<Record<string, string>> = {
   ERR_REACTOR_DESCRIPTOR: 'EINVAL',
 };
 
-/** The error that Node has for it, with the engine's as its cause. */
+/** Node's error for it, with the engine's error as its cause. */
 export function listenError(error: unknown, where: Where): unknown {
   const code = error instanceof ReactorError ? codeOf(error, where) : undefined;
   if (code === undefined) {
@@ -34,7 +34,7 @@ export function listenError(error: unknown, where: Where): unknown {
     return nodeError(code, `listen ${code}: ${message}`, { address: null, ...details });
   }
   const address = where.unix ?? where.hostname ?? '::';
-  // What has no port has -1, and 0 is none that was asked for.
+  // Node reports -1 if there is no port, and nothing for port 0.
   const port = where.unix !== undefined ? { port: -1 } : where.port ? { port: where.port } : {};
   return nodeError(code, `listen ${code}: ${message}`, { ...details, address, ...port });
 }
@@ -43,7 +43,7 @@ function codeOf({ code }: ReactorError, { unix }: Where): string | undefined {
   if (code !== 'ERR_REACTOR_SOCKET_PATH' || unix === undefined) {
     return SYSTEM_CODES[code];
   }
-  // libuv says EACCES of a folder that is not there, and EINVAL of a path that is too long.
+  // libuv reports EACCES for a missing folder, and EINVAL for a path that is too long.
   return existsSync(unix)
     ? 'EADDRINUSE'
     : Buffer.byteLength(unix) > MOST_PATH
@@ -51,10 +51,10 @@ function codeOf({ code }: ReactorError, { unix }: Where): string | undefined {
       : 'EACCES';
 }
 
-/** Bytes of a unix socket's path: `sun_path`, with its end. */
+/** The longest path of a unix socket: `sun_path` without its final zero. */
 const MOST_PATH = 107;
 
-/** libuv's own, which is no number of the system's. */
+/** libuv's own number; the system has none. */
 const EAI_NONAME = -3008;
 
 function errnoOf(code: string): number | undefined {

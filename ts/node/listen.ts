@@ -2,23 +2,23 @@ import { inspect } from 'node:util';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { argumentError } from './errors.js';
 
-/** Where to listen, as `listen` was told. */
+/** Where to listen, according to the arguments of `listen`. */
 export interface Where {
   readonly port?: number;
   readonly hostname?: string;
   readonly unix?: string;
-  /** Permissions that the socket's file has besides those that the umask leaves. */
+  /** Permissions of the socket's file beyond those that the umask leaves. */
   readonly unixModeAdds?: number;
   readonly ipv6Only?: boolean;
-  /** A descriptor that the process has. */
+  /** A descriptor of this process. */
   readonly fd?: number;
   readonly backlog?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Reads the arguments of `server.listen` in all the forms that Node documents, and
- * refuses what Node refuses. Of a handle it is the descriptor that counts.
+ * Reads the arguments of `server.listen` in all forms that Node documents, and refuses what Node
+ * refuses. Of a handle only the descriptor counts.
  */
 export function readListenArguments(given: readonly unknown[]): {
   where: Where;
@@ -32,7 +32,7 @@ export function readListenArguments(given: readonly unknown[]): {
     return { where: fromOptions(first as Record<string, unknown>), callback };
   }
   if (typeof first === 'string' && !isPort(first)) {
-    // Node's reading of what is neither a port nor a path.
+    // Node's interpretation of text that is neither a port nor a path.
     const where = first.trim() === '' ? { port: portOf(first) } : { unix: first };
     return { where: withBacklog(where, second), callback };
   }
@@ -44,7 +44,7 @@ export function readListenArguments(given: readonly unknown[]): {
   return { where: withBacklog({ port, ...hostname }, backlogOf(second) ?? third), callback };
 }
 
-/** `listen(0, 10)`: a number in the place of the host is the backlog. */
+/** `listen(0, 10)`: a number in the host's position is the backlog. */
 function backlogOf(second: unknown): number | undefined {
   return typeof second === 'string' && isPort(second)
     ? Number(second)
@@ -60,7 +60,7 @@ function fromOptions(options: Record<string, unknown>): Where {
   if (fd !== undefined) {
     return withBacklog({ fd, ...asked }, backlog);
   }
-  // A port that is there and undefined, or null, is any; and a port wins over a path.
+  // A port that is present but undefined or null is any port. A port wins over a path.
   const hasPort = port === undefined || port === null ? port === null || 'port' in options : true;
   if (hasPort) {
     if (port !== undefined && port !== null && !isPortLike(port)) {
@@ -89,7 +89,7 @@ function isPortLike(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'string';
 }
 
-/** As libuv's uv_pipe_chmod: reading and writing, each for everybody. */
+/** As libuv's uv_pipe_chmod does: read and write permission, each for everyone. */
 function modeOf({ readableAll, writableAll }: Record<string, unknown>): { unixModeAdds?: number } {
   const mode = (readableAll === true ? 0o444 : 0) | (writableAll === true ? 0o222 : 0);
   return mode === 0 ? {} : { unixModeAdds: mode };
@@ -110,14 +110,14 @@ function signalOf(signal: unknown): { signal?: AbortSignal } {
   return { signal };
 }
 
-/** The descriptor of `{ fd }`, and of a handle, a server or a socket of Node's. */
+/** The descriptor in `{ fd }`, or that of a handle, server or socket of Node's. */
 function descriptorOf(options: Record<string, unknown>): number | undefined {
   const handle = (options._handle ?? options) as { fd?: unknown };
   const { fd } = handle;
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
-/** A number in a string is a port too: it is what `process.env.PORT` is. */
+/** A number as text is a port too, as in `process.env.PORT`. */
 function isPort(text: string): boolean {
   return text.trim() !== '' && Number(text) >= 0;
 }

@@ -11,21 +11,21 @@ import type { ExchangeSocket } from './socket.js';
 const onStart = diagnostics.channel('http.server.request.start');
 const onResponseFinish = diagnostics.channel('http.server.response.finish');
 
-/** The classes of a server's requests and responses, and what it makes them with. */
+/** The classes of a server's requests and responses, and their options. */
 export interface MessageOptions {
   readonly IncomingMessage: typeof IncomingMessage;
-  /** Its second argument is missing in the types. */
+  /** Node's types lack the second argument. */
   readonly ServerResponse: new (
     req: IncomingMessage,
     options: object,
   ) => NodeOutgoing;
   readonly joinDuplicateHeaders: boolean;
   readonly rejectNonStandardBodyWrites: boolean;
-  /** Node's symbol for the fields that are joined, and which they are. */
+  /** Node's symbol for the names of fields that must be unique, and these names. */
   readonly uniqueHeaders: readonly [symbol, unknown] | null;
 }
 
-/** The request of an exchange: Node's own class, fed by a socket that is none. */
+/** The request of an exchange: Node's own class over an {@link ExchangeSocket}. */
 export function makeRequest(
   exchange: Exchange,
   socket: ExchangeSocket,
@@ -46,12 +46,12 @@ export function makeRequest(
 }
 
 /**
- * The response of an exchange: Node's own class, which checks, orders and decides
- * all that a program can tell.
+ * The response of an exchange: Node's own class, which checks and orders everything that a program
+ * can observe.
  *
- * Two methods of it stand on the object itself, so that they are there still when
- * a framework has put another prototype under it: where the head has been decided,
- * and where all has been written.
+ * Two of its methods are replaced: the one that decides the head, and the one that is called at the
+ * end. The replacements are on the object itself. So they survive when a framework changes the
+ * object's prototype.
  */
 export function makeResponse(
   req: NodeIncoming,
@@ -61,9 +61,9 @@ export function makeResponse(
   const { rejectNonStandardBodyWrites } = options;
   const highWaterMark = socket.writableHighWaterMark;
   const res = new options.ServerResponse(req, { highWaterMark, rejectNonStandardBodyWrites });
-  // Whether HTTP/1.0 keeps its connection is known to the engine.
+  // The engine decides whether an HTTP/1.0 connection is kept.
   res.shouldKeepAlive = true;
-  // So that the head says it (Keep-Alive: timeout=N), as Node's does.
+  // For `Keep-Alive: timeout=N` in the head, as Node sends it.
   res._keepAliveTimeout = socket.server.keepAliveTimeout;
   if (options.uniqueHeaders !== null) {
     const [symbol, names] = options.uniqueHeaders;
@@ -76,7 +76,7 @@ export function makeResponse(
   return res;
 }
 
-/** Tells whoever watches Node's servers, such as an APM. */
+/** Tells subscribers of Node's diagnostics channels, such as an APM. */
 export function announceStart(req: NodeIncoming, res: NodeOutgoing, server: Server): void {
   if (onStart.hasSubscribers) {
     onStart.publish({ request: req, response: res, socket: req.socket, server });
@@ -86,7 +86,7 @@ export function announceStart(req: NodeIncoming, res: NodeOutgoing, server: Serv
 function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): void {
   storeHeader.call(this, statusLine, headers);
   const text = this._header as string;
-  // From here on nobody adds anything: neither the head nor a chunk's length.
+  // From here on Node adds nothing more, neither the head nor the length of a chunk.
   this._headerSent = true;
   this.chunkedEncoding = false;
   const socket = this.socket as unknown as ExchangeSocket | null;
@@ -95,20 +95,20 @@ function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): v
   }
   try {
     const { fields, declared } = takeApart(text, headers);
-    // `end` has told the length also where the answer to HEAD does not say it.
+    // `end` sets the length even if the head of the answer to HEAD does not tell it.
     const isKnown = declared < 0 && this.req.method === 'HEAD' && (this._contentLength ?? 0) > 0;
     const length = isKnown ? (this._contentLength as number) : declared;
     const flags = this._last ? CLOSE : this.maxRequestsOnConnectionReached ? ASKS_TO_CLOSE : 0;
     socket.setHead(finalStatus(this.statusCode), { fields, declared: length }, flags);
   } catch (error) {
-    // So that the program can still answer with the error.
+    // The program can still answer with another response.
     this._header = null;
     this._headerSent = false;
     throw error;
   }
 }
 
-/** As Node's `ERR_HTTP_INVALID_STATUS_CODE`, for what would be no answer to a request. */
+/** Refuses an interim status, with Node's `ERR_HTTP_INVALID_STATUS_CODE`. */
 function finalStatus(status: number): number {
   if (status < 200) {
     throw Object.assign(new RangeError(`Invalid status code: ${status}`), {
@@ -126,7 +126,7 @@ function finishBody(this: NodeOutgoing): void {
   finish.call(this);
 }
 
-/** What Node's server does on a response's 'finish', in the same order. */
+/** The same as Node's server does on a response's 'finish', in the same order. */
 function afterFinish(this: NodeOutgoing): void {
   const socket = this.socket as unknown as ExchangeSocket;
   const req = this.req as NodeIncoming;
@@ -137,7 +137,7 @@ function afterFinish(this: NodeOutgoing): void {
   socket.release();
   if (!req._consuming && !req._readableState.resumeScheduled) {
     req._dump();
-    // From Node 26 on it takes a request that has come whole for one that has been read.
+    // From Node 26 on, a request that has arrived whole counts as read.
     req.resume();
   }
   this.detachSocket(socket as unknown as Socket);

@@ -8,7 +8,7 @@ import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';
 import { headLimit, type Interests, type Tunables, tuned } from './tunables.js';
 
-/** The options of {@link ServeOptions} that a server with a `(req, res)` handler has too. */
+/** The options of {@link ServeOptions} that a server with a `(req, res)` handler also has. */
 export type EngineOptions = Pick<
   ServeOptions,
   | 'ioThreads'
@@ -23,23 +23,22 @@ export type EngineOptions = Pick<
 >;
 
 /**
- * What `createServer` takes: the engine's options and those of Node's
- * `http.createServer`, in one object. Of Node's,
+ * The options of `createServer`: the engine's and those of Node's `http.createServer`, in one
+ * object. Node's options work as follows.
  *
- * - `IncomingMessage`, `ServerResponse`, `joinDuplicateHeaders`, `uniqueHeaders`
- *   and `rejectNonStandardBodyWrites` mean what they mean there;
- * - `maxHeaderSize` is `limits.head` (at most 1 MiB; the default is
- *   `http.maxHeaderSize`, and so `--max-http-header-size`), `headersTimeout` is
- *   `timeouts.head` and `keepAliveTimeout` is `timeouts.keepAlive`; `requestTimeout`
- *   is for a whole request to arrive, 300 s by default. 0 is no limit, or a day;
- * - `connectionsCheckingInterval`, `highWaterMark`, `noDelay` and
- *   `keepAliveInitialDelay` have no effect: the engine's timers are exact, its windows
- *   are its own, and TCP_NODELAY is always set;
+ * - `IncomingMessage`, `ServerResponse`, `joinDuplicateHeaders`, `uniqueHeaders` and
+ *   `rejectNonStandardBodyWrites` mean the same as in Node.
+ * - `maxHeaderSize` is `limits.head`. It is at most 1 MiB; the default is `http.maxHeaderSize`, and
+ *   so `--max-http-header-size`.
+ * - `headersTimeout` is `timeouts.head` and `keepAliveTimeout` is `timeouts.keepAlive`.
+ *   `requestTimeout` is the time for a whole request to arrive, by default 300 s. 0 is no limit, or
+ *   a day.
+ * - `connectionsCheckingInterval`, `highWaterMark`, `noDelay` and `keepAliveInitialDelay` have no
+ *   effect. The engine's timers are exact, its windows are its own, and TCP_NODELAY is always set.
  * - `insecureHTTPParser: true`, `requireHostHeader: false`, `keepAlive: true` and
- *   `shouldUpgradeCallback` give a warning: the engine does not do what they ask.
+ *   `shouldUpgradeCallback` give a warning, because the engine does not do what they ask.
  *
- * A wrong value of one of these is the error that it is in Node. As in Node a name
- * that is no option is ignored.
+ * Wrong values give the same errors as in Node, and unknown names are ignored as in Node.
  */
 export interface ServerOptions<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
@@ -59,7 +58,7 @@ const ENGINE_NAMES = [
   'timeouts',
 ] as const satisfies readonly (keyof EngineOptions)[];
 
-/** Options of Node's own, which are no slips of the engine's names. */
+/** Names of Node's options, which are no misspelled options of the engine. */
 const NODE_NAMES: readonly string[] = [
   'IncomingMessage',
   'ServerResponse',
@@ -81,7 +80,9 @@ const NODE_NAMES: readonly string[] = [
   'uniqueHeaders',
 ];
 
-/** Options of Node's with the values that ask for nothing, and what there is in their place. */
+/**
+ * Options of Node's without effect here: the value that asks for nothing, and why there is no more.
+ */
 const MISSING: Readonly<Record<string, readonly [harmless: unknown, why: string]>> = {
   insecureHTTPParser: [false, 'the parser is strict, there is no other'],
   requireHostHeader: [true, 'a request of HTTP/1.1 without Host is always refused'],
@@ -89,12 +90,12 @@ const MISSING: Readonly<Record<string, readonly [harmless: unknown, why: string]
   shouldUpgradeCallback: [undefined, 'connections cannot be upgraded'],
 };
 
-/** Node has no limit on bodies; this is the most that the engine has. */
+/** Node has no limit for bodies. This is the engine's highest. */
 const MOST_BODY = 2 ** 32;
 
 /**
- * Takes the engine's options out of what `createServer` was given. The rest is for
- * Node's own constructor, which checks what it knows and ignores what it does not.
+ * Separates the engine's options from the rest. The rest is for Node's constructor, which checks
+ * what it knows and ignores what it does not.
  */
 export function splitOptions(given: ServerOptions): {
   engine: EngineOptions;
@@ -109,7 +110,7 @@ export function splitOptions(given: ServerOptions): {
   return { engine, node: node as http.ServerOptions };
 }
 
-/** Says which options mean nothing here, though they mean something in Node. */
+/** Warns of options that have an effect in Node but none here. */
 export function warnOfOptions(node: object): void {
   for (const [name, [harmless, why]] of Object.entries(MISSING)) {
     const value = (node as Record<string, unknown>)[name];
@@ -118,7 +119,7 @@ export function warnOfOptions(node: object): void {
     }
   }
   for (const name of Object.keys(node)) {
-    // Of one that is nobody's it is likely meant, where it is nearly spelled so.
+    // An unknown name that is close to an engine's option is most likely a slip.
     const meant = closest(name, [...ENGINE_NAMES]);
     if (meant !== undefined && !NODE_NAMES.includes(name)) {
       warnUnsupported(name, `option "${name}" is ignored; did you mean "${meant}"?`);
@@ -146,14 +147,14 @@ export function engineOptions(
     ...(backlog === undefined ? {} : { backlog }),
     bodyMemory: given.bodyMemory ?? BODY_MEMORY,
     limits: {
-      // A long target is a matter of the whole head in Node.
+      // Node limits the target only with the whole head.
       requestLine: Math.max(head, 64),
       body: MOST_BODY,
       ...limits,
       head,
     },
     timeouts: {
-      // Node's `close` waits for as long as requests take.
+      // Node's `close` waits as long as requests take.
       drain: DAY_MS,
       ...timeouts,
     },
@@ -165,7 +166,7 @@ export function engineOptions(
   const { maxConnections: _, ...tuning } = tuned(resolved.native, given, now, interests);
   const inherited = fd === undefined ? {} : { fd };
   const mode = unixModeAdds === undefined ? {} : { unixModeAdds };
-  // As in Node a handler hears of a request when its head has come.
+  // As in Node, a handler gets a request when its head has come.
   const streamSmallBodies = true;
   return {
     ...resolved,

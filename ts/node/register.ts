@@ -1,13 +1,16 @@
 /**
- * Puts this server under every program that makes one with `http.createServer` or
- * `http.Server`, also in libraries, without a change to it. `https`, `http2` and clients
- * stay as they are.
+ * Puts this server in the place of `http.createServer` and `http.Server` in a whole program,
+ * libraries included, without changing it. `https`, `http2` and clients stay Node's own.
  *
- * A server stays Node's own, with a warning that says why, where it needs what the engine
- * does not have: a listener for 'upgrade', 'connect' or 'checkExpectation' that is there
- * by the end of the turn in which `listen` was called, the options `insecureHTTPParser`
- * and `requireHostHeader: false`, heads of more than 1 MiB, or a worker of `cluster`.
- * Where there is no native binding, all servers stay Node's own.
+ * A server stays Node's own, with a warning, if it needs something that the engine does not have:
+ *
+ * - a listener for 'upgrade', 'connect' or 'checkExpectation' that is there by the end of the turn
+ *   of `listen`
+ * - the options `insecureHTTPParser` and `requireHostHeader: false`
+ * - heads of more than 1 MiB
+ * - a worker of `cluster`.
+ *
+ * Without a native binding all servers stay Node's own.
  *
  * @example
  * node --import reactor-rs/node/register server.js
@@ -27,7 +30,7 @@ import type { ServerOptions } from './options.js';
 import { Server } from './server.js';
 import { MOST_HEAD } from './tunables.js';
 
-/** A server of a program that does not know of this one. */
+/** A server in a program that was written for node:http. */
 class RegisteredServer extends Server {
   readonly #options: http.ServerOptions;
 
@@ -58,10 +61,10 @@ class RegisteredServer extends Server {
   }
 }
 
-/** `http.Server` is a function: it is called with `new` and without, and derived from. */
+/** `http.Server` is a function: programs call it with and without `new`, and derive from it. */
 function Replacement(this: unknown, ...given: unknown[]): unknown {
   if (new.target === undefined && this instanceof NodeServer) {
-    // `http.Server.call(this)`: the object is there, and can only become Node's own.
+    // `http.Server.call(this)`: the object exists already, so it can only become Node's own.
     Reflect.apply(NodeServer as unknown as (...given: unknown[]) => void, this, given);
     becomeNode(this);
     return undefined;
@@ -71,7 +74,7 @@ function Replacement(this: unknown, ...given: unknown[]): unknown {
   return Reflect.construct(RegisteredServer, args, new.target ?? Replacement);
 }
 
-/** Gives an object of an old-style subclass Node's methods in the place of ours. */
+/** Gives an object of an old-style subclass Node's methods in place of this package's. */
 function becomeNode(server: object): void {
   for (const name of Object.getOwnPropertyNames(Server.prototype)) {
     const ours = Object.getOwnPropertyDescriptor(Server.prototype, name)?.value;
@@ -97,7 +100,7 @@ function install(): void {
   Object.setPrototypeOf(Replacement, NodeServer);
   Object.defineProperty(Replacement, 'name', { value: 'Server' });
   Object.defineProperty(Replacement, Symbol.hasInstance, {
-    // Servers from before are servers too.
+    // Servers made before the replacement are instances too.
     value(this: unknown, value: unknown) {
       return this === Replacement
         ? value instanceof NodeServer

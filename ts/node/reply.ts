@@ -6,10 +6,10 @@ import type { Sender, Starting } from '../lane/outgoing.js';
 import { ABORT, END, NO_LENGTH, WINDOW } from '../lane/record.js';
 import type { Head } from './head.js';
 
-/** What a write calls when its bytes are with the engine. */
+/** The callback of a write, called when the engine has the bytes. */
 export type Written = (error?: Error | null) => void;
 
-/** Bytes of one reply, so that one response leaves room for others. */
+/** The most bytes in one reply, so that one response leaves room for others. */
 const MOST_AT_ONCE = 64 * 1024;
 
 const NO_BYTES = new Uint8Array();
@@ -17,35 +17,35 @@ const NO_BYTES = new Uint8Array();
 /**
  * The response to one exchange, on its way to the engine.
  *
- * What the program writes waits until it has no more to do at once. A response
- * that has been ended by then goes as a whole; otherwise its head goes with what
- * there is, and after that each piece as it comes, as far as the client keeps up.
+ * Output waits until the program pauses. If the response has ended by then, it is sent whole.
+ * Otherwise its head is sent with the output so far, and then each piece as it comes, as fast as
+ * the client takes them.
  */
 export class Reply implements Starting {
   readonly #sender: Sender;
   readonly #exchange: Exchange;
-  /** Called when the program may write again after it was told to wait. */
+  /** Called when the program may write again after `write` returned false. */
   readonly #onDrain: () => void;
   #state: 'empty' | 'held' | 'streaming' | 'over' = 'empty';
   #status = 0;
   #head: Head | null = null;
   #flags = 0;
-  /** Written and not with the engine. */
+  /** Pieces that the engine does not have yet. */
   #pieces: (string | Uint8Array)[] = [];
-  /** The first of them, and how much of it has gone. */
+  /** The index of the first such piece, and how much of it has been sent. */
   #first = 0;
   #offset = 0;
-  /** Bytes of them that have not gone. */
+  /** Bytes of these pieces that have not been sent. */
   #waiting = 0;
-  /** Bytes of the whole body so far. */
+  /** Bytes of the body so far. */
   #total = 0;
-  /** Sent, and not yet taken by the client. */
+  /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
   #mustDrain = false;
   #isStarting = false;
   #isEnding = false;
   #isFlushing = false;
-  /** Called once all that is waiting has gone. */
+  /** Called once all pieces have been sent. */
   #callbacks: Written[] = [];
 
   constructor(sender: Sender, exchange: Exchange, onDrain: () => void) {
@@ -54,19 +54,19 @@ export class Reply implements Starting {
     this.#onDrain = onDrain;
   }
 
-  /** Bytes that have been written and are not with the engine. */
+  /** Bytes written that the engine does not have yet. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Bytes that have been written. */
+  /** Bytes written. */
   get total(): number {
     return this.#total;
   }
 
   /**
-   * The program has decided on the head.
-   * @param flags `CLOSE` or `ASKS_TO_CLOSE`, or 0
+   * The program has decided the head.
+   * @param flags `CLOSE`, `ASKS_TO_CLOSE` or 0
    */
   setHead(status: number, head: Head, flags: number): void {
     if (this.#state === 'empty') {
@@ -77,7 +77,7 @@ export class Reply implements Starting {
     }
   }
 
-  /** There is no head yet: what is written is no part of the response. */
+  /** Whether there is no head yet. Then a write is not part of the response. */
   get isEmpty(): boolean {
     return this.#state === 'empty';
   }
@@ -107,7 +107,7 @@ export class Reply implements Starting {
     return !this.#mustDrain;
   }
 
-  /** All has been written. */
+  /** The program has written everything. */
   end(): void {
     if (this.#state === 'held') {
       this.#whole();
@@ -118,8 +118,8 @@ export class Reply implements Starting {
   }
 
   /**
-   * Breaks the response off, and with it the connection. What was written before is
-   * sent, as far as there is room for it.
+   * Breaks off the response, and with it the connection. What was written before is sent, as far as
+   * there is room.
    */
   abort(): void {
     if (this.#state === 'over') {
@@ -150,7 +150,7 @@ export class Reply implements Starting {
     const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
     const encoded = bytes.subarray(0, writeFields(bytes, 0, fields, notes));
     const exchange = this.#exchange;
-    // The engine lets go of the request now.
+    // The engine drops the request after its answer, so an unread body is copied.
     exchange.keepBody();
     this.#sender.replies.head(exchange.id, this.#status, this.#flags, encoded, NO_BYTES, declared);
     exchange.onAck = (taken) => {
@@ -164,13 +164,13 @@ export class Reply implements Starting {
     this.#pump();
   }
 
-  /** A response of which nothing has gone and nothing more will come. */
+  /** Sends a complete response of which nothing has been sent. */
   #whole(): void {
     const exchange = this.#exchange;
     const { fields, declared } = this.#head as Head;
     const hasBody = !exchange.isHead && this.#status !== 204 && this.#status !== 304;
     if (exchange.isHead || (hasBody && declared < 0)) {
-      // Not even a length of zero may be said of what nobody knows.
+      // The length is unknown, so not even zero may be declared.
       this.begin();
       this.end();
       return;
@@ -197,7 +197,7 @@ export class Reply implements Starting {
     this.#settle(null);
   }
 
-  /** Sends what the client has room for. */
+  /** Sends as much as the client has room for. */
   #pump(): void {
     if (this.#state !== 'streaming' || this.#isFlushing) {
       return;
@@ -229,7 +229,7 @@ export class Reply implements Starting {
     this.#settle(null);
   }
 
-  /** Whether all that has been written could be sent. */
+  /** Sends the pieces. Returns whether all of them could be sent. */
   #sendPieces(): boolean {
     const { replies } = this.#sender;
     while (this.#first < this.#pieces.length) {
@@ -268,12 +268,12 @@ export class Reply implements Starting {
       return piece;
     }
     const bytes = Buffer.from(piece);
-    // It may have to wait in the middle of it.
+    // Kept as bytes, since sending may pause in the middle of the piece.
     this.#pieces[index] = bytes;
     return bytes;
   }
 
-  /** The body is not of the length that the head, which has gone, says. */
+  /** Breaks off a body whose length differs from the one in the sent head. */
   #breakOff(): void {
     const error = this.#wrongLength();
     this.abort();
@@ -288,7 +288,7 @@ export class Reply implements Starting {
     );
   }
 
-  /** Tells those who wrote, though not before they have returned. */
+  /** Calls the writers' callbacks, in the next tick. */
   #settle(error: Error | null | (() => Error)): void {
     if (this.#callbacks.length > 0) {
       const callbacks = this.#callbacks;

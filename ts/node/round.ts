@@ -22,16 +22,16 @@ type Running = Awaited<ReturnType<typeof startEngine>>;
 /** From a `listen` to the end of the `close` behind it. */
 export class Round {
   readonly where: Where;
-  /** What the kernel listens on while it is starting. */
+  /** The bound socket, until the engine has started. */
   bound: NativeBound | null = null;
   running: Running | null = null;
   isListening = false;
-  /** The program has closed it. */
+  /** The program has called `close`. */
   isClosed = false;
   readonly #server: http.Server & SocketServer;
   readonly #messages: MessageOptions;
   readonly #tunables: Tunables;
-  /** Sockets by connection, where the program listens for connections. */
+  /** Sockets by connection, if the program listens for 'connection'. */
   readonly #connections = new Map<number, ExchangeSocket>();
 
   constructor(
@@ -55,7 +55,7 @@ export class Round {
   /** Lets the program answer a request. */
   take(exchange: Exchange, sender: Sender): void {
     if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
-      // Node's parser knows a list, and ends the connection at any other.
+      // Node's parser knows a list of methods, and closes the connection for any other.
       const { replies } = sender;
       replies.response(exchange.id, 400, TEXT | CLOSE, null, UNKNOWN_METHOD, false);
       sender.finish(exchange);
@@ -70,7 +70,8 @@ export class Round {
       req = makeRequest(exchange, socket, this.#messages);
       res = makeResponse(req, socket, this.#messages);
     } catch (error) {
-      // A class of the program's own threw; the other requests shall be heard.
+      // The program's own class threw. The other requests of the batch must be handled
+      // nevertheless.
       this.#server.sockets.delete(socket);
       sender.fail(exchange, error);
       return;
@@ -93,12 +94,12 @@ export class Round {
         /(?:^|\W)100-continue(?:$|\W)/i.test(req.headers.expect ?? '');
       this.#server.emit(isExpecting ? 'checkContinue' : 'request', req, res);
     } catch (error) {
-      // Uncaught, as in Node; but the other requests of the batch shall be heard.
+      // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
       process.nextTick(rethrow, error);
     }
   }
 
-  /** The connections are no more. */
+  /** All connections are closed. */
   disconnect(): void {
     const sockets = [...this.#connections.values()];
     this.#connections.clear();
@@ -107,7 +108,9 @@ export class Round {
     }
   }
 
-  /** That of its connection, where that has one and it is not at an earlier exchange. */
+  /**
+   * The socket of its connection, if there is one and no earlier exchange uses it; else a new one.
+   */
   #socketOf(exchange: Exchange): ExchangeSocket {
     const held =
       this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
@@ -116,7 +119,7 @@ export class Round {
       : held;
   }
 
-  /** As in Node the limit counts for HTTP/1.1 only. */
+  /** As in Node, the limit counts only for HTTP/1.1. */
   #isRequestTooMany({ sequence, isHttp10 }: Exchange, res: NodeOutgoing): boolean {
     const { maxRequestsPerSocket: most } = this.#tunables;
     if (isHttp10 || typeof most !== 'number' || !(most > 0)) {
@@ -126,7 +129,7 @@ export class Round {
     return most < sequence + 1;
   }
 
-  /** The engine tells of a connection. */
+  /** Handles an event of a connection. */
   connection(event: ConnectionEvent, bridge: Bridge): void {
     const { kind, address: remoteAddress, port: remotePort } = event;
     const key = connectionKeyOf(event.ioThread, event.number);
@@ -158,7 +161,7 @@ export class Round {
         socket?.inactive();
       }
     } catch (error) {
-      // Uncaught, as in Node; but what else there is to tell shall be told.
+      // Uncaught, as in Node. The other events must be handled nevertheless.
       process.nextTick(rethrow, error);
     }
   }

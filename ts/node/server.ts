@@ -27,9 +27,9 @@ import { ExchangeSocket, type SocketServer } from './socket.js';
 import { type Interests, initialTunables, TUNABLES, type Tunables, tuned } from './tunables.js';
 
 /**
- * Events of Node's that never come and that a program may depend on. Of
- * 'clientError' and 'dropRequest' nothing is said: frameworks listen for them only
- * to answer in ways in which the engine answers by itself.
+ * Events of Node's that never come, though a program may depend on them. 'clientError' and
+ * 'dropRequest' are not among them. Frameworks listen for those only to give answers that the
+ * engine gives by itself.
  */
 const ABSENT_EVENTS: Readonly<Record<string, string>> = {
   upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
@@ -38,45 +38,43 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * An `http.Server` whose connections, and all of HTTP, are the engine's.
+ * An `http.Server` whose connections and protocol are the engine's.
  *
- * It is one by its class too, and has Node's properties and events. See the
- * module's description for what it does not do.
+ * It is an instance of Node's class, with Node's properties and events. The module's description
+ * says what it does not do.
  */
 export class Server extends NodeServer implements SocketServer {
-  /** The sockets whose exchange is not over. */
+  /** The sockets of exchanges that are not over. */
   readonly sockets: Set<ExchangeSocket> = new Set();
   readonly #engine: EngineOptions;
   readonly #node: http.ServerOptions;
   readonly #messages: MessageOptions;
   readonly #tunables: Tunables;
-  /** What serves a connection that the program brings itself. */
+  /** Serves a connection that the program brings itself. */
   readonly #serveForeign: (socket: unknown) => void;
-  /** What `listen` has begun and `close` has not ended. */
+  /** The current round: from `listen` to `close`. */
   #round: Round | null = null;
-  /** What `close` has ended and is not over. */
+  /** Rounds that have been closed and are not over. */
   readonly #leaving = new Set<Round>();
   #isReferenced = true;
-  /** It serves with node:http's own engine; all that is ours is out of the way. */
+  /** The server works as node:http's own, and the engine is not used. */
   #isNode = false;
-  /** It does not, and will not before it has been closed. */
+  /** The engine is used, and Node's own is no longer possible until the next `close`. */
   #isDecided = false;
-  /** Node's own listeners and properties, for that. */
+  /** Node's own listeners and properties, for a server that becomes Node's own. */
   readonly #nodes: {
     readonly connection: readonly Listener[];
     readonly listening: readonly Listener[];
     readonly tunables: Readonly<Record<string, unknown>>;
   };
 
-  /**
-   * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, and as Node's own.
-   */
+  /** @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`; for Node's options, Node's own errors. */
   constructor(options: ServerOptions, listener?: http.RequestListener) {
     const { engine, node } = splitOptions(options);
-    // What is no object is for Node's own to refuse.
+    // Node's constructor refuses what is no object.
     super(typeof options === 'object' ? node : options, listener);
     warnOfOptions(node);
-    // A property to its types, and an accessor in Node.
+    // A property according to Node's types, but an accessor in fact.
     Object.defineProperty(this, 'listening', {
       get: () => this.#round?.isListening || this.#round?.bound != null,
       configurable: true,
@@ -91,7 +89,7 @@ export class Server extends NodeServer implements SocketServer {
       listening: super.listeners('listening') as Listener[],
       tunables: nodes,
     };
-    // Node's own would set up timers and parsers.
+    // Node's own listeners would set up timers and parsers.
     super.removeAllListeners('listening');
     super.removeAllListeners('connection');
     this.#serveForeign = (socket) => {
@@ -123,11 +121,11 @@ export class Server extends NodeServer implements SocketServer {
       rejectNonStandardBodyWrites: node.rejectNonStandardBodyWrites ?? false,
       uniqueHeaders: node.uniqueHeaders == null ? null : uniqueHeadersOf(this),
     };
-    // What is wrong shall be said here and not when it listens.
+    // Wrong options must be reported here, not by `listen`.
     this.#options({ port: 0 });
     const retune = (event: string | symbol) => {
       if (event === 'connection' || event === 'timeout' || event === 'drop') {
-        // When it is there, or is no more.
+        // After the listener has been added or removed.
         process.nextTick(() => this.#retune());
       }
     };
@@ -143,9 +141,9 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /**
-   * Starts to listen, and emits 'listening' when it serves. As in Node the
-   * {@link address} is known at once, unless a host name has to be resolved. The
-   * forms are Node's; of a handle it is the descriptor that counts.
+   * Starts to listen, and emits 'listening' when it serves. As in Node the {@link address} is known
+   * at once, unless a host name must be resolved. The forms are Node's; of a handle only the
+   * descriptor counts.
    */
   override listen(
     port?: number,
@@ -195,14 +193,14 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /**
-   * Why this server has to be Node's own, where it may: then its listeners and options
-   * ask for something that the engine does not have. By default it may not.
+   * Why this server must be Node's own: its listeners or options need what the engine does not
+   * have. `undefined` if it need not, as always for this class.
    */
   protected whyNode(): string | undefined {
     return undefined;
   }
 
-  /** Whether {@link whyNode} may have something to say. */
+  /** Whether {@link whyNode} can return a reason. */
   protected get mayBecomeNode(): boolean {
     return false;
   }
@@ -224,8 +222,8 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   /**
-   * Listens no more, and emits 'close' when the last request under way has been
-   * answered. Idle connections are closed at once.
+   * Stops listening, and emits 'close' when the last request under way has been answered. Idle
+   * connections are closed at once.
    */
   override close(callback?: (error?: Error) => void): this {
     if (this.#isNode) {
@@ -245,7 +243,7 @@ export class Server extends NodeServer implements SocketServer {
     if (callback !== undefined) {
       this.once('close', callback as () => void);
     }
-    // As in Node the program may listen again at once.
+    // As in Node, the program may listen again at once.
     this.#round = null;
     this.#isDecided = false;
     this.#leaving.add(round);
@@ -258,7 +256,7 @@ export class Server extends NodeServer implements SocketServer {
     return this;
   }
 
-  /** Cuts every connection, whatever is under way there. */
+  /** Cuts every connection, also during a request. */
   override closeAllConnections(): void {
     if (this.#isNode) {
       super.closeAllConnections();
@@ -273,7 +271,7 @@ export class Server extends NodeServer implements SocketServer {
     this.#round?.running?.native.closeAllConnections();
   }
 
-  /** Closes the connections that wait for their next request. */
+  /** Closes connections that wait for their next request. */
   override closeIdleConnections(): void {
     if (this.#isNode) {
       super.closeIdleConnections();
@@ -316,14 +314,14 @@ export class Server extends NodeServer implements SocketServer {
     return this;
   }
 
-  /** What it listens with, and what it has listened with and is not over. */
+  /** The current round, and closed rounds that are not over. */
   get #rounds(): Round[] {
     return this.#round === null ? [...this.#leaving] : [...this.#leaving, this.#round];
   }
 
   /**
-   * Binds, or gives `null` where that has to wait for a close of this server's own,
-   * which lets go of an address within a moment.
+   * Binds the address. `null` if an earlier round of this server still has it, which frees it
+   * within a moment.
    */
   #bind(where: Where): NativeBound | null {
     try {
@@ -341,7 +339,7 @@ export class Server extends NodeServer implements SocketServer {
       await this.#stop(round, true);
       return;
     }
-    // A library may have come in the turn in which the program called `listen`.
+    // A library may have added a listener in the turn of `listen`.
     const why = this.whyNode();
     if (why !== undefined) {
       this.#listenAsNode(why, round);
@@ -377,13 +375,13 @@ export class Server extends NodeServer implements SocketServer {
       await this.#stop(round, true);
       return;
     }
-    // What has been set meanwhile.
+    // The program may have changed properties meanwhile.
     this.#retune();
     if (!this.#isReferenced) {
       round.running?.server.unref();
     }
     round.isListening = true;
-    // Not in the promise: what a listener throws is uncaught, not unhandled.
+    // Outside the promise, so that an error of a listener is uncaught, not an unhandled rejection.
     process.nextTick(() => {
       if (!round.isClosed) {
         this.emit('listening');
@@ -399,7 +397,7 @@ export class Server extends NodeServer implements SocketServer {
     process.nextTick(() => this.emit('close'));
   }
 
-  /** Lets Node's own serve what is bound already. */
+  /** Lets Node's own server serve the bound address. */
   #listenAsNode(why: string, round: Round): void {
     const { unix, ...where } = round.where;
     const address = this.address();
@@ -419,7 +417,7 @@ export class Server extends NodeServer implements SocketServer {
     }
   }
 
-  /** From now on all is Node's own. */
+  /** Turns into a server of Node's own. */
   #becomeNode(why: string): void {
     warnUnsupported(
       `node:${why}`,
@@ -450,7 +448,7 @@ export class Server extends NodeServer implements SocketServer {
     return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where);
   }
 
-  /** Tells the engine what the properties and the listeners are now. */
+  /** Tells the engine the current properties and listeners. */
   #retune(): void {
     const { native } = this.#round?.running ?? {};
     if (native !== undefined) {
@@ -467,7 +465,7 @@ export class Server extends NodeServer implements SocketServer {
     };
   }
 
-  /** It could not listen. */
+  /** Listening failed. */
   #failed(round: Round, error: unknown): void {
     const { isClosed } = round;
     this.#leaving.delete(round);
@@ -485,7 +483,7 @@ export class Server extends NodeServer implements SocketServer {
   }
 }
 
-/** How often an address is tried that a close of the same server has yet to free. */
+/** How often an address is tried that an earlier round has yet to free. */
 const MOST_TRIES = 200;
 const TRY_AGAIN_MS = 5;
 

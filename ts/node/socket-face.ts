@@ -1,22 +1,22 @@
 import { EventEmitter } from 'node:events';
 import { WINDOW } from '../lane/record.js';
 
-/** Bytes of a request's body that are read ahead of whoever reads it. */
+/** Bytes of a request's body that are read before the program asks for them. */
 const READ_AHEAD = 64 * 1024;
 
-/** Nobody reads what is written here. */
+/** A place for writes that have no effect. */
 const IGNORED_STATE = { corked: 0 };
 
 /**
- * What programs and Node's classes look at on a `net.Socket` and that says no more here than
- * whether the socket is open: the engine has the connection.
+ * Members of a `net.Socket` that programs and Node's classes look at. Here they only tell whether
+ * the socket is open, because the engine has the connection.
  */
 export class SocketFace extends EventEmitter {
   readable = true;
   writable = true;
   destroyed = false;
   closed = false;
-  /** Keeps Node from telling that a response which was cut off has finished. */
+  /** Keeps Node from reporting a response that was cut off as finished. */
   _hadError = false;
 
   get readableHighWaterMark(): number {
@@ -43,7 +43,7 @@ export class SocketFace extends EventEmitter {
     return !this.readable;
   }
 
-  /** As an `http.Server`'s sockets. */
+  /** The same as for sockets of an `http.Server`. */
   get allowHalfOpen(): boolean {
     return true;
   }
@@ -56,12 +56,12 @@ export class SocketFace extends EventEmitter {
     return false;
   }
 
-  /** Always: the engine sends together what belongs together, and Node need not try. */
+  /** Always corked: the engine already sends together what belongs together. */
   get writableCorked(): number {
     return 1;
   }
 
-  /** Node's `end` sets a number here before it uncorks. */
+  /** Node's `end` sets `corked` before it uncorks. */
   get _writableState(): { corked: number } {
     return IGNORED_STATE;
   }
@@ -74,7 +74,7 @@ export class SocketFace extends EventEmitter {
     return this;
   }
 
-  /** The engine decides on these. */
+  /** No-op: the engine decides. */
   setNoDelay(): this {
     return this;
   }

@@ -12,54 +12,54 @@ import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js'
 import { Reply, type Written } from './reply.js';
 import { SocketFace } from './socket-face.js';
 
-/** What a socket needs of its server. */
+/** The server, as its sockets use it. */
 export interface SocketServer extends EventEmitter {
   address(): AddressInfo | string | null;
-  /** Milliseconds that a connection is kept between requests. */
+  /** Milliseconds that an idle connection is kept. */
   readonly keepAliveTimeout: number;
-  /** The sockets whose exchange is not over. */
+  /** The sockets of exchanges that are not over. */
   readonly sockets: Set<ExchangeSocket>;
 }
 
-/** A connection that a socket stands for, and how it is ended. */
+/** The connection that a socket stands for. */
 export interface Connection {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  /** Ends it at once. */
+  /** Closes it at once. */
   cut(): void;
-  /** Ends it behind the answers that are under way. */
+  /** Closes it after the answers under way. */
   finish(): void;
 }
 
 /**
- * What stands where Node's classes have a `net.Socket`: they read a request by
- * `resume` and write a body by `write`, and all else about a response is theirs.
+ * Takes the place of the `net.Socket` under Node's classes. They read a request with `resume` and
+ * write a body with `write`; the rest of a response is theirs.
  *
- * Where the program listens for connections it stands for one, and has the exchanges
- * of that one by turns. Elsewhere it lasts as long as its exchange; the connection may
- * live on, and the next request has another.
+ * If the program listens for 'connection', a socket stands for a connection and has its exchanges
+ * one after the other. Otherwise it lasts as long as one exchange. The connection may live on, and
+ * its next request gets another socket.
  */
 export class ExchangeSocket extends SocketFace {
   readonly server: SocketServer;
-  /** `null` where it stands for an exchange alone. */
+  /** `null` if it stands only for an exchange. */
   readonly connection: Connection | null;
   _httpMessage: ServerResponse | null = null;
   timeout = 0;
   /** It has an exchange that is not over. */
   isBusy = false;
-  // Nobody looks at these two before it has its first exchange.
+  // Both are set before the first use, with the first exchange.
   #exchange!: Exchange;
   #reply!: Reply;
   #sender!: Sender;
   #req: NodeIncoming | null = null;
-  /** The exchange that it had last has been answered. */
+  /** The last exchange has been answered. */
   #isReleased = false;
   #isReadToEnd = false;
   #isWaitingForPiece = false;
-  /** The client has sent its last byte. */
+  /** The client has closed its sending side. */
   #isLeaving = false;
   #timer: NodeJS.Timeout | null = null;
-  /** Bytes of heads and of what has been read of bodies. */
+  /** Bytes of heads, and of bodies as far as they have been read. */
   #bytesRead = 0;
 
   constructor(server: SocketServer, connection: Connection | null) {
@@ -68,7 +68,7 @@ export class ExchangeSocket extends SocketFace {
     this.connection = connection;
   }
 
-  /** Has this exchange from now on. */
+  /** Starts an exchange. */
   begin(exchange: Exchange, sender: Sender): void {
     this.isBusy = true;
     this.#isReleased = false;
@@ -83,7 +83,7 @@ export class ExchangeSocket extends SocketFace {
     this.server.sockets.add(this);
   }
 
-  /** The request whose body is to be read. */
+  /** Sets the request whose body is to be read. */
   set request(req: NodeIncoming) {
     this.#req = req;
     req.complete = !(this.#exchange.incoming instanceof StreamedIncoming);
@@ -101,7 +101,7 @@ export class ExchangeSocket extends SocketFace {
     return familyOf(this.remoteAddress);
   }
 
-  /** The address that the server listens on; which of a wildcard's it was is not known. */
+  /** The address that the server listens on. For a wildcard the actual address is unknown. */
   get localAddress(): string | undefined {
     return this.#local?.address;
   }
@@ -114,12 +114,12 @@ export class ExchangeSocket extends SocketFace {
     return this.#local?.family;
   }
 
-  /** Of requests that it has had, as far as the program has read them. */
+  /** Bytes of its requests, as far as the program has read them. */
   get bytesRead(): number {
     return this.#bytesRead;
   }
 
-  /** Of the body of the response that it has, or had last. */
+  /** Bytes of the body of the current or last response. */
   get bytesWritten(): number {
     return this.#reply?.total ?? 0;
   }
@@ -146,7 +146,7 @@ export class ExchangeSocket extends SocketFace {
     const encoding = typeof encodingOrCallback === 'function' ? null : encodingOrCallback;
     const written = typeof encodingOrCallback === 'function' ? encodingOrCallback : callback;
     if (!this.isBusy || this.#reply.isEmpty) {
-      // An interim response. The engine sends 100 itself, and no other.
+      // An interim response. The engine itself sends 100, and no other.
       if (!String(data).startsWith('HTTP/1.1 100 ')) {
         warnUnsupported(
           'interim',
@@ -169,12 +169,12 @@ export class ExchangeSocket extends SocketFace {
     return this.#reply.write(bytes, bytes.length, written ?? null);
   }
 
-  /** Its time is limited by the program already. */
+  /** Whether the program has set a timeout. */
   get hasTimer(): boolean {
     return this.#timer !== null;
   }
 
-  /** Somebody wants more of the request's body; Node calls it whenever it reads. */
+  /** Reads on in the request's body. Node calls it whenever it wants to read. */
   resume(): this {
     const req = this.#req;
     if (req === null || this.#isReadToEnd || this.#isWaitingForPiece || req.destroyed) {
@@ -187,7 +187,7 @@ export class ExchangeSocket extends SocketFace {
       this.#readPiece(req, incoming);
     } else {
       if (!req._dumped) {
-        // It has been copied by now, or is copied here: neither takes time.
+        // The body is in memory, so this is synchronous.
         const bytes = incoming.takeBytes() as Uint8Array;
         this.#bytesRead += bytes.length;
         req.push(bytes);
@@ -197,10 +197,7 @@ export class ExchangeSocket extends SocketFace {
     return this;
   }
 
-  /**
-   * The response is with the engine. Nothing more can be read of a request that
-   * was still coming in.
-   */
+  /** The engine has the response. A request that is still arriving can no longer be read. */
   release(): void {
     this.#timer = clear(this.#timer);
     this.server.sockets.delete(this);
@@ -208,14 +205,14 @@ export class ExchangeSocket extends SocketFace {
     const { incoming } = this.#exchange;
     if (incoming instanceof StreamedIncoming && !incoming.isComplete) {
       if (req._consuming || req._readableState.resumeScheduled) {
-        // Whoever reads it must not take a part for the whole.
+        // The reader must not take a part of the body for all of it.
         req.destroy(connectionReset());
       } else {
-        // As where it was read to its end for nobody.
+        // The same as for a body that is read to its end and dropped.
         this.#readToEnd(req);
       }
     } else if (incoming === null) {
-      // Node's own has seen its end long ago, which from Node 26 on makes a difference.
+      // Node's own request has seen its end before. From Node 26 on that matters.
       this.resume();
     }
     this.isBusy = false;
@@ -231,7 +228,7 @@ export class ExchangeSocket extends SocketFace {
       } else if (isAnswered) {
         this.#finish();
       }
-      // As late as a real socket's: Node's streams count on it.
+      // In a later turn, as with a real socket. Node's streams rely on it.
       setImmediate(() => {
         if (error && this.listenerCount('error') > 0) {
           this.emit('error', error);
@@ -246,7 +243,7 @@ export class ExchangeSocket extends SocketFace {
     this.end();
   }
 
-  /** There is no writing behind a response. */
+  /** Ends the socket. Nothing can be written after a response. */
   end(...given: unknown[]): this {
     const callback = given.find((value) => typeof value === 'function');
     if (callback !== undefined) {
@@ -269,25 +266,25 @@ export class ExchangeSocket extends SocketFace {
     return this;
   }
 
-  /** As it looks to a program that may not see a difference: no reset is sent. */
+  /** Like `destroy`; no reset is sent. */
   resetAndDestroy(): this {
     return this.destroy();
   }
 
-  /** All of the response is with the engine, also where its 'finish' is still to come. */
+  /** The engine has the whole response, even if its 'finish' is still to come. */
   get #isAnswered(): boolean {
     return this.isBusy ? !this.#exchange.isOpen : this.#isReleased;
   }
 
-  /** Ends the connection behind what has been answered on it. */
+  /** Closes the connection after its answers. */
   #finish(): void {
     this.#sender.endConnection(FINISH, this.#exchange.connectionPlace);
   }
 
   /**
-   * Emits 'timeout' after so many milliseconds in which nothing was read or
-   * written. Where nobody listens on the request, the response or the server, the
-   * connection is cut, as in Node whoever listens on this.
+   * Emits 'timeout' after this many milliseconds without reading or writing. If neither the
+   * request, the response nor the server has a listener for it, the connection is closed. A
+   * listener on the socket does not prevent that, as in Node.
    */
   setTimeout(milliseconds: number, callback?: () => void): this {
     checkTime(milliseconds);
@@ -329,7 +326,7 @@ export class ExchangeSocket extends SocketFace {
     try {
       piece = incoming.takePiece(this.#onPiece);
     } catch {
-      // It broke off with the connection, and the request hears of that by itself.
+      // The body broke off with the connection. The request learns that by itself.
       return;
     }
     if (piece === undefined) {
@@ -356,12 +353,12 @@ export class ExchangeSocket extends SocketFace {
     }
   }
 
-  /** The engine has seen nothing happen on the connection. */
+  /** The engine saw no activity on the connection. */
   inactive(): void {
     this.#timedOut();
   }
 
-  /** The connection is no more. */
+  /** The connection is closed. */
   disconnected(): void {
     if (!this.destroyed) {
       this.#cutOff();
@@ -377,14 +374,14 @@ export class ExchangeSocket extends SocketFace {
     if (!isForRequest && !isForResponse && !isForServer) {
       this.destroy();
     }
-    // As in Node a listener on the socket does not keep it open.
+    // As in Node, a listener on the socket does not keep the connection open.
     this.emit('timeout');
   }
 
   /**
-   * The client has gone, or has sent its last byte, which Node takes for the same.
-   * Node sees that a turn after it has read all before it, so a response that takes
-   * no longer is still sent, and a body that has come is read to its end.
+   * The client has left or closed its sending side, which Node treats alike. Node notices it one
+   * turn after reading everything before it. So a response that is ready by then is still sent, and
+   * a body that has arrived is read to its end.
    */
   #leaves(exchange: Exchange): void {
     this.#isLeaving = true;
@@ -423,19 +420,19 @@ export class ExchangeSocket extends SocketFace {
   #close(hadError: boolean): void {
     this.closed = true;
     const req = this.#req;
-    // What becomes of a connection is none of the business of a request that is over.
+    // A request that is over does not care about its connection.
     if (req !== null && !(this.#isReleased && this.connection !== null)) {
       const { incoming } = this.#exchange;
       req.complete ||= !(incoming instanceof StreamedIncoming) || incoming.isComplete;
-      // Before the response's 'close', as Node has it.
+      // Before the response's 'close', as in Node.
       req.destroy(connectionReset());
     }
     this.emit('close', hadError);
   }
 
   /**
-   * Runs what the program listens with, in the request's async context. What it
-   * throws is uncaught, as it is anywhere else, and keeps nothing from others.
+   * Calls listeners of the program in the request's async context. An error is uncaught, as
+   * elsewhere, and does not stop the rest.
    */
   #run(listener: () => void): void {
     try {
@@ -446,7 +443,7 @@ export class ExchangeSocket extends SocketFace {
   }
 }
 
-/** As Node checks it. */
+/** The same checks as in Node. */
 function checkTime(milliseconds: unknown): void {
   if (typeof milliseconds !== 'number') {
     const what = 'The "msecs" argument must be of type number.';

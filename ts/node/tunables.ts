@@ -4,10 +4,10 @@ import { DAY_MS } from '../options/rules.js';
 import { defaultOf } from '../options/table.js';
 import type { ServeOptions } from '../types/options.js';
 
-/** What a program may have said of limits and times among the options. */
+/** The program's options of limits and times. */
 type Bounds = Pick<ServeOptions, 'limits' | 'timeouts'>;
 
-/** What programs set on a server, before it listens or while it does. */
+/** Properties that programs set on a server, before or while it listens. */
 export interface Tunables {
   keepAliveTimeout: unknown;
   headersTimeout: unknown;
@@ -18,7 +18,7 @@ export interface Tunables {
   maxConnections: unknown;
 }
 
-/** What a program listens for. */
+/** Which events the program listens for. */
 export interface Interests {
   readonly connection: boolean;
   readonly timeout: boolean;
@@ -35,14 +35,14 @@ export const TUNABLES = [
   'maxConnections',
 ] as const satisfies readonly (keyof Tunables)[];
 
-/** Fields of a request, where a program has not said how many: what Node says it takes. */
+/** The default limit of fields in a request, as Node documents it. */
 const FIELDS = 2000;
 
-/** The most that the engine takes. */
+/** The engine's highest limits. */
 const MOST_FIELDS = 10_000;
 export const MOST_HEAD = 1024 * 1024;
 
-/** What the properties are before the program sets them. */
+/** The values of the properties before the program sets them. */
 export function initialTunables(engine: Bounds, node: http.ServerOptions): Tunables {
   const { timeouts = {} } = engine;
   return {
@@ -57,7 +57,7 @@ export function initialTunables(engine: Bounds, node: http.ServerOptions): Tunab
   };
 }
 
-/** What the properties mean to the engine; 0, and what is no number of them, is no limit. */
+/** The engine's settings for these values. 0 and invalid values mean no limit. */
 export function tuned(
   native: Pick<NativeOptions, 'limits' | 'timeouts'>,
   engine: Bounds,
@@ -76,7 +76,7 @@ export function tuned(
     timeouts: {
       ...native.timeouts,
       head: milliseconds(now.headersTimeout) ?? DAY_MS,
-      // As in Node the one takes over from the other between two requests.
+      // As in Node, `timeout` takes the place of `keepAliveTimeout` between two requests.
       keepAlive: milliseconds(now.keepAliveTimeout) ?? inactive ?? DAY_MS,
       ...(receive === undefined ? {} : { receive }),
       ...(inactive === undefined ? {} : { inactive }),
@@ -111,11 +111,14 @@ function connections(most: unknown): number | undefined {
   if (most === 0 && ZERO_IS_NONE) {
     return undefined;
   }
-  // As in Node less than none is none.
+  // As in Node, a negative number means none.
   return Math.max(Math.ceil(most), 0);
 }
 
-/** Bytes of a head: what the program or Node's command line says, as far as the engine can. */
+/**
+ * The limit for heads, in bytes: from the program or Node's command line, as far as the engine
+ * allows.
+ */
 export function headLimit(engine: Bounds, node: http.ServerOptions): number {
   return engine.limits?.head ?? Math.min(node.maxHeaderSize || http.maxHeaderSize, MOST_HEAD);
 }

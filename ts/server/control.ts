@@ -12,7 +12,7 @@ let count = 0;
 
 /**
  * A path for a new server's control socket in this user's runtime folder, which is made if it is
- * missing. `undefined`, with a warning, if there is no usable folder. Sockets of dead servers are
+ * missing. Without a usable folder it warns and returns `undefined`. Sockets of dead servers are
  * removed.
  */
 export async function newControlPath(): Promise<string | undefined> {

@@ -7,23 +7,23 @@ import { type Snapshot, Source } from './snapshot.js';
 import { Terminal } from './terminal.js';
 import { render, SORTS, type View } from './view.js';
 
-/** How `monitor` shows things. */
+/** The flags about the output of `monitor`. */
 export interface MonitorFlags {
-  /** One line of JSON a sample. */
+  /** Prints one line of JSON for each sample. */
   json?: boolean;
-  /** One sample only. */
+  /** Takes only one sample. */
   once?: boolean;
-  /** Seconds between samples. */
+  /** Seconds between two samples. */
   interval: string;
 }
 
 const FAILED = 1;
 const USAGE_ERROR = 2;
 
-/** Samples kept for the sparkline. */
+/** How many samples are kept for the sparkline. */
 const HISTORY = 200;
 
-/** Shows a running server, to the exit code. */
+/** Monitors a running server; resolves to the exit code. */
 export async function monitorCommand(
   which: string | undefined,
   flags: MonitorFlags,
@@ -61,7 +61,7 @@ interface Found {
   readonly snapshot: Snapshot;
 }
 
-/** The server that is meant, or why there is none. */
+/** The server to monitor, or why there is none. */
 async function choose(which: string | undefined): Promise<Found | string> {
   if (which?.includes('/')) {
     const found = await look(which);
@@ -111,7 +111,7 @@ function reasonOf(error: unknown): string {
     EACCES: 'permission denied',
     ENOTSOCK: 'it is no socket',
   };
-  // Messages of the HTTP parser may quote what was sent.
+  // Messages of the HTTP parser may quote bytes of the answer.
   return known[code as keyof typeof known] ?? printable(message);
 }
 
@@ -125,7 +125,7 @@ function names(servers: readonly Found[]): string {
     .join(', ');
 }
 
-/** Prints samples as they come. */
+/** Prints each sample. */
 async function print(
   source: Source,
   first: Snapshot,
@@ -146,9 +146,9 @@ async function print(
   } while (!flags.once && !gone);
 }
 
-/** One screen without its last line, which has the keys. */
+/** One screen as text, without its last line, which shows the keys. */
 function asText(sample: Sample): string {
-  // Undefined for what is no terminal, 0 for one that does not know its size.
+  // Undefined without a terminal, 0 for a terminal that does not know its size.
   const columns = process.stdout.columns || 80;
   const colours = hasColours(process.stdout);
   const view: View = { history: [sample], paused: false, sort: 'name' };
@@ -156,7 +156,7 @@ function asText(sample: Sample): string {
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
-/** Fills the screen until somebody presses q. Rejects if the server ends. */
+/** Fills the screen until the user presses q. Rejects if the server ends. */
 async function show(source: Source, first: Snapshot, intervalMs: number): Promise<void> {
   let before = first;
   let view: View = { history: [], paused: false, sort: 'name' };

@@ -1,12 +1,14 @@
 import { printable } from '../output.js';
 
-/** What answered is no control socket, or not one of a version that is known here. */
+/** The socket is no control socket, or one of an unknown version. */
 export class AnswerError extends Error {}
 
 /** The longest text that is kept, in UTF-16 units. A unix socket's path has at most 107 bytes. */
 const MAX_TEXT = 256;
 
-/** Takes values out of JSON that nobody vouches for. Throws an {@link AnswerError} for others. */
+/**
+ * Reads values out of untrusted JSON. Throws an {@link AnswerError} for a value of the wrong type.
+ */
 export class Reader {
   readonly #value: Readonly<Record<string, unknown>>;
   readonly #maxEntries: number;
@@ -28,7 +30,7 @@ export class Reader {
     return this.#own(name) === null ? null : this.number(name);
   }
 
-  /** What a terminal can show as it is. */
+  /** Text that is safe to show on a terminal. */
   text(name: string): string {
     const value = this.#own(name);
     return typeof value === 'string' ? printable(value.slice(0, MAX_TEXT)) : unfit(name);
@@ -46,7 +48,7 @@ export class Reader {
       : unfit(name);
   }
 
-  /** Null also where an older server does not tell it. */
+  /** Also `null` if an older server does not send it. */
   objectOrNull<T>(name: string, read: (value: Reader) => T): T | null {
     return (this.#own(name) ?? null) === null ? null : read(this.object(name));
   }

@@ -15,7 +15,7 @@ export interface Sample {
     readonly accepted: number;
     readonly refused: number;
   };
-  /** In microseconds; of the requests that ended in between. */
+  /** In microseconds, of the requests that ended between the snapshots. */
   readonly latency: Latency;
   readonly queue: {
     readonly depth: number;
@@ -26,7 +26,7 @@ export interface Sample {
   readonly threads: readonly ThreadSample[];
   readonly lanes: Snapshot['lanes'];
   readonly process: {
-    /** 1 is one processor. */
+    /** In processors: 1 is one. */
     readonly cpu: number;
     readonly residentBytes: number;
     readonly openFiles: number;
@@ -53,11 +53,11 @@ export interface Latency {
 
 export interface ThreadSample {
   readonly name: string;
-  /** Share of the time that it ran or was ready to run. */
+  /** The share of time that it ran or was ready to run. */
   readonly busy: number;
-  /** Of an I/O thread. */
+  /** `null` unless it is an I/O thread. */
   readonly requests: number | null;
-  /** Of an I/O thread. */
+  /** `null` unless it is an I/O thread. */
   readonly connections: number | null;
 }
 
@@ -132,7 +132,9 @@ function threadOf(
   };
 }
 
-/** Quantiles of the requests between two snapshots; an upper bound of each, to a twentieth. */
+/**
+ * Quantiles of the requests between two snapshots. Each is an upper bound, exact to a twentieth.
+ */
 function latencyOf(before: Snapshot, after: Snapshot): Latency {
   const earlier = new Map(before.latency);
   const maxNs = after.stats.requests.latency.maxNs;

@@ -2,16 +2,16 @@ import { Agent, request } from 'node:http';
 import type { LaneStats } from '../../types/stats.js';
 import { AnswerError, Reader } from './reader.js';
 
-/** What a control socket tells: everything that is counted, at one moment. */
+/** All counters of a server at one moment, as its control socket sends them. */
 export interface Snapshot {
   readonly pid: number;
   readonly version: string;
   /** `host:port`, or the path of a unix socket. */
   readonly address: string;
-  /** Monotonic. */
+  /** On a monotonic clock. */
   readonly atMs: number;
   readonly stats: SnapshotStats;
-  /** Upper bound in nanoseconds, `null` for the last, and count of each bucket. */
+  /** For each bucket its upper bound in nanoseconds (`null` for the last) and its count. */
   readonly latency: readonly (readonly [number | null, number])[];
   readonly threads: readonly {
     readonly name: string;
@@ -32,7 +32,7 @@ export interface Snapshot {
   } | null;
 }
 
-/** What the monitor shows of `server.stats()`. */
+/** The part of `server.stats()` that the monitor shows. */
 export interface SnapshotStats {
   readonly uptimeMs: number;
   readonly connections: {
@@ -57,16 +57,16 @@ export interface SnapshotStats {
   readonly accessLog: { readonly written: number; readonly lost: number } | null;
 }
 
-/** A server that has not answered in full within this is taken for gone. */
+/** A server that has not answered in full within this time counts as gone. */
 const ANSWER_MS = 5_000;
 
 /**
- * The longest answer that is read. One of a server with 16 I/O threads, 32 workers and
- * 64 JavaScript threads has about 100 KiB.
+ * The longest answer that is read. With 16 I/O threads, 32 workers and 64 JavaScript threads it has
+ * about 100 KiB.
  */
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
 
-/** More entries than any server has threads, lanes or buckets. */
+/** More than any server has threads, lanes or buckets. */
 const MAX_ENTRIES = 4096;
 
 /** One server's control socket. */
@@ -78,7 +78,7 @@ export class Source {
     this.path = path;
   }
 
-  /** Rejects if the server is gone, or if what answers is no control socket. */
+  /** Rejects if the server is gone, or if it is no control socket. */
   snapshot(): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const options = { socketPath: this.path, path: '/', agent: this.#agent };
@@ -104,10 +104,10 @@ export class Source {
             reject(error);
           }
         });
-        // An answer that is broken off, also by this side, has no end.
+        // An answer that is broken off, by either side, has no 'end'.
         res.on('close', () => reject(req.errored ?? new Error('its answer was broken off')));
       });
-      // Over all of the answer: a byte now and then does not keep the monitor waiting.
+      // For the whole answer: single bytes now and then must not keep the monitor waiting.
       const deadline = setTimeout(
         () => req.destroy(new AnswerError(`no whole answer within ${ANSWER_MS / 1000} s`)),
         ANSWER_MS,
@@ -123,13 +123,13 @@ export class Source {
   }
 }
 
-/** Any program may listen on a socket that is named to the monitor, so each value is checked. */
+/** Reads an answer. Any program may listen on the socket, so each value is checked. */
 export function snapshotOf(text: string): Snapshot {
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch {
-    // The parser's message quotes the text, which may hold anything.
+    // The parser's message quotes the text, which is untrusted.
     throw new AnswerError('its answer is no JSON');
   }
   const all = new Reader(answer, MAX_ENTRIES);

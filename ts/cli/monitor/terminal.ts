@@ -2,7 +2,7 @@ import { emitKeypressEvents } from 'node:readline';
 import { hasColours } from '../output.js';
 import type { Room } from './view.js';
 
-/** xterm's control sequences, which every terminal since knows. */
+/** xterm's control sequences, which all later terminals understand. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
 const HOME = '\x1b[H';
@@ -15,8 +15,8 @@ export class Terminal {
   readonly #onKeypress: (text: string | undefined) => void;
 
   /**
-   * `redraw` is also called when the size has changed; it calls {@link draw}. `onKey`
-   * gets the character of each key that has one.
+   * `redraw` must call {@link draw}; it is also called when the size has changed. `onKey` gets the
+   * character of each key that has one.
    */
   constructor(redraw: () => void, onKey: (key: string) => void) {
     this.redraw = redraw;
@@ -27,20 +27,20 @@ export class Terminal {
     };
   }
 
-  /** Takes over the screen, and the keyboard where there is one. */
+  /** Takes over the screen, and the keyboard if there is one. */
   open(): void {
     process.stdout.write(ENTER);
     process.stdout.on('resize', this.redraw);
     if (process.stdin.isTTY) {
       process.stdin.setRawMode(true);
-      // Tells keys apart that come as several characters, such as arrows.
+      // Recognizes keys that send several characters, such as arrows.
       emitKeypressEvents(process.stdin);
       process.stdin.on('keypress', this.#onKeypress).resume();
     }
     this.redraw();
   }
 
-  /** Gives both back as they were. */
+  /** Restores screen and keyboard. */
   close(): void {
     if (process.stdin.isTTY) {
       process.stdin.off('keypress', this.#onKeypress).pause();
@@ -50,19 +50,19 @@ export class Terminal {
     process.stdout.write(LEAVE);
   }
 
-  /** Shows lines in place of what was there. */
+  /** Replaces the lines on the screen. */
   draw(lines: (room: Room) => string[]): void {
     process.stdout.write(screen(lines(this.#room())));
   }
 
   #room(): Room {
-    // A terminal that does not know its size says 0.
+    // A terminal that does not know its size reports 0.
     const { columns, rows } = process.stdout;
     return { columns: columns || 80, rows: rows || 24, colours: hasColours(process.stdout) };
   }
 }
 
-/** What puts lines on the screen. Overwriting does not flicker as clearing does. */
+/** The sequence that shows lines. It overwrites, because clearing would flicker. */
 export function screen(lines: readonly string[]): string {
   return `${HOME}${lines.map((line) => line + CLEAR_LINE).join('\r\n')}${CLEAR_BELOW}`;
 }

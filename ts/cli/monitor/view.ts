@@ -3,7 +3,7 @@ import type { Sample, ThreadSample } from './sample.js';
 
 /** What the screen shows. */
 export interface View {
-  /** The samples so far, the latest last; empty before the first. */
+  /** The samples so far, the latest one last; empty before the first. */
   readonly history: readonly Sample[];
   readonly paused: boolean;
   readonly sort: Sort;
@@ -12,7 +12,7 @@ export interface View {
 export const SORTS = ['name', 'busy', 'requests'] as const;
 export type Sort = (typeof SORTS)[number];
 
-/** The room there is. */
+/** The size of the screen. */
 export interface Room {
   readonly columns: number;
   readonly rows: number;
@@ -35,7 +35,7 @@ const LABEL_WIDTH = 13;
 const BAR_WIDTH = 24;
 const BLOCKS = ' ▁▂▃▄▅▆▇█';
 
-/** The lines of a screen: as many as it has, none longer. The last tells the keys. */
+/** The lines of a screen: exactly as many as it has, none wider. The last one shows the keys. */
 export function render(view: View, room: Room): string[] {
   const sample = view.history.at(-1);
   const lines =
@@ -142,17 +142,17 @@ function row(label: string, parts: readonly Part[]): Part[] {
   return [['dim', label.padEnd(LABEL_WIDTH)], ...parts];
 }
 
-/** One class of status; quiet where there is none. */
+/** One class of status; dimmed if there are none. */
 function share(name: string, rate: number, style: Style): Part[] {
   return [[rate > 0 ? style : 'dim', `${name} ${number(rate)}/s`], '   '];
 }
 
-/** What should not happen, where it does. */
+/** A count of failures; empty if there are none. */
 function alarm(rate: number, what: string): Part[] {
   return rate > 0 ? ['   ', ['red', `${number(Math.max(rate, 1))}/s ${what}`]] : [];
 }
 
-/** The requests of the last samples, as high as the highest of them. */
+/** The request rates of the last samples, scaled to the highest of them. */
 function sparkline(view: View, room: Room): string {
   const width = Math.max(Math.min(60, room.columns - LABEL_WIDTH - 14), 0);
   const rates = width === 0 ? [] : view.history.slice(-width).map((past) => past.requests.total);
@@ -168,7 +168,7 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** A time in microseconds, with the unit that suits it. */
+/** Formats microseconds in a fitting unit. */
 function time(us: number): string {
   if (us < 1000) {
     return `${us.toFixed(us < 10 ? 1 : 0)} µs`;
@@ -176,7 +176,7 @@ function time(us: number): string {
   return us < 1e6 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1e6).toFixed(1)} s`;
 }
 
-/** One line in its styles, cut off where the room ends. */
+/** A line in its styles, cut off at the width of the screen. */
 function cutOff(parts: readonly Part[], { columns, colours }: Room): string {
   let left = columns;
   let line = '';
