@@ -16,18 +16,17 @@ export interface BenchOptions {
   /** Use connections for more than one request. @default true */
   keepAlive?: boolean | undefined;
   /**
-   * An open loop: so many requests a second, 1 to 10000000, spread evenly over
-   * time whatever the server does. Latency counts from the time at which a
-   * request was meant to go out, so one that waits for a free connection counts
-   * its wait (no coordinated omission).
+   * An open loop: so many requests a second, 1 to 10000000, spread evenly over time, however
+   * the server answers. Latency counts from the time at which a request was due. So the wait for
+   * a free connection is part of it (no coordinated omission).
    * @default a closed loop: the next request when an answer has come
    */
   rate?: number | undefined;
   /** Load that is not counted, before what is; 0 to 86400000. @default 0 */
   warmup?: number | undefined;
   /**
-   * For a connection to open, and for a whole answer from when its request was
-   * sent; 1 to 86400000, exact to a twentieth or 100 ms, whichever is less.
+   * For a connection to open, and for a whole answer from when its request was sent, 1 to
+   * 86400000. It is exact to a twentieth or 100 ms, whichever is less.
    * @default 5000
    */
   timeout?: number | undefined;
@@ -81,9 +80,9 @@ export interface BenchResult {
   /** Requests whose answer was complete and as expected. */
   succeeded: number;
   /**
-   * Requests a second, over the time in which requests went out. In a closed loop those that
-   * had their outcome in it, so that an answer which is late at the end does not make the
-   * rate smaller; where none had, all over `durationMs`. In an open loop all.
+   * Requests a second, over the time in which requests went out. An open loop counts all. A
+   * closed loop counts those that had their outcome in that time, so that a late answer at the end
+   * does not make the rate smaller. If none had, it is all requests over `durationMs`.
    */
   rate: number;
   /** The other requests, by class. */

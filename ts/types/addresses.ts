@@ -1,9 +1,9 @@
-/** An address as Deno tells it. On a unix socket a peer has no path. */
+/** An address in Deno's form. A peer on a unix socket has no path. */
 export type DenoAddress =
   | { readonly transport: 'tcp'; readonly hostname: string; readonly port: number }
   | DenoUnixAddress;
 
-/** The path of a unix socket as Deno tells it, which has none of the members of a TCP address. */
+/** The path of a unix socket in Deno's form. It has none of the members of a TCP address. */
 export interface DenoUnixAddress {
   readonly transport: 'unix';
   readonly path: string;
@@ -11,18 +11,18 @@ export interface DenoUnixAddress {
   readonly port?: undefined;
 }
 
-/** An address as a socket of Node's has it. */
+/** An address in the form of Node's sockets. */
 export interface NodeAddress {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
   readonly remoteFamily: 'IPv4' | 'IPv6' | undefined;
 }
 
-/** An address as {@link Server.requestIP} tells it. */
+/** An address in the form of {@link Server.requestIP}. */
 export interface PeerAddress {
   readonly address: string;
   readonly family: 'IPv4' | 'IPv6';
-  /** 0 where a trusted proxy does not tell it. */
+  /** 0 if a trusted proxy does not tell it. */
   readonly port: number;
 }
 
@@ -38,7 +38,7 @@ export type ListenAddress =
     }
   | (DenoUnixAddress & { readonly address?: undefined; readonly family?: undefined });
 
-/** What a {@link Server.url} has of text. */
+/** The methods of text that {@link Server.url} has. */
 export type URLAsText = Pick<
   string,
   | 'at'

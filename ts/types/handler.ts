@@ -1,10 +1,9 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
 
 /**
- * Answers a request, at once or later. What it throws, and what its promise is
- * rejected with, goes to {@link ServeOptions.error}; a `Response` that is thrown is the
- * answer. The third argument is the second again, in the place where Workers and Hono have
- * their execution context.
+ * Answers a request, at once or later. What it throws, or its promise rejects with, goes to {@link
+ * ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second again,
+ * since Workers and Hono have their execution context there.
  *
  * @typeParam Path the pattern of its route, for the names of the parameters
  */
@@ -15,75 +14,77 @@ export type Handler<Path extends string = string> = (
 ) => Response | Promise<Response>;
 
 /**
- * The standard's `Request`, worked out as far as the handler looks at it. It may
- * be kept for as long as wanted; its body has to be read before the answer is
- * complete.
+ * The standard's `Request`. Its parts are worked out when the handler looks at them. It may be
+ * kept; its body must be read before the answer is complete.
  */
 export interface ServerRequest<Path extends string = string> extends Request {
-  /** The parameters of the route by name, percent-decoded; a wildcard's is `'*'`. */
+  /** The route's parameters by name, percent-decoded. That of a wildcard is `'*'`. */
   readonly params: Params<Path>;
 
-  /** The client's address, as {@link HandlerInfo.remoteAddress}. May be set, as middleware does. */
+  /** The client's address, as {@link HandlerInfo.remoteAddress}. Middleware may set it. */
   ip: string | undefined;
 
   /** As {@link HandlerInfo.waitUntil}. */
   waitUntil: (promise: unknown) => void;
 
   /**
-   * Aborts when the client goes away or closes its side of the connection, or is cut off by a stop, before its answer is
-   * complete, with an `AbortError`, and when {@link ServeOptions.requestTimeout} has
-   * passed, with a `TimeoutError`. When the server refuses the rest of an upload, reading the
-   * body rejects with a `ReactorError` that says why (`code`, `status`). The signal aborts
-   * with the same error only if the handler does not wait for the body at that moment.
+   * Aborts with an `AbortError` if, before its answer is complete, the client goes away or closes
+   * its side of the connection, or a stop cuts it off. Aborts with a `TimeoutError` when {@link
+   * ServeOptions.requestTimeout} has passed.
+   *
+   * When the server refuses the rest of an upload, reading the body rejects with a `ReactorError`
+   * that says why (`code`, `status`). The signal aborts with the same error only if the handler
+   * does not wait for the body at that moment.
    */
   readonly signal: AbortSignal;
 }
 
-/** What a handler learns besides the request. */
+/** The second argument of a handler. */
 export interface HandlerInfo<Path extends string = string> {
   /**
-   * The IP address of the peer, a proxy's where there is one that
-   * {@link ServeOptions.trustProxy} does not name; `undefined` on a unix socket.
+   * The IP address of the client, or of the nearest proxy that {@link ServeOptions.trustProxy} does
+   * not name. `undefined` on a unix socket.
    */
   readonly remoteAddress: string | undefined;
 
-  /** The port of the peer; `undefined` on a unix socket, and where a trusted proxy does not tell it. */
+  /**
+   * The port of the peer; `undefined` on a unix socket, and if a trusted proxy does not tell it.
+   */
   readonly remotePort: number | undefined;
 
   /**
-   * What the access log calls the request (`id` in its JSON lines), so that a
-   * program's own log can be read with it. No two requests share one, on however
-   * many servers.
+   * The id of the request in the access log (`id` in its JSON lines), so that a program's own log
+   * can be matched with it. It is unique, even over several servers.
    */
   readonly requestId: string;
 
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;
 
-  /** Where the request came from, as Deno tells it. */
+  /** Where the request came from, in Deno's form. */
   readonly remoteAddr: DenoAddress;
 
-  /** The same as @hono/node-server's frameworks look for it; `socket` has nothing else. */
+  /** The same where frameworks for @hono/node-server look for it; `socket` has nothing else. */
   readonly incoming: { readonly socket: NodeAddress };
 
-  /** As {@link Server.requestIP}: Bun gives handlers its server in this place. */
+  /** As {@link Server.requestIP}: Bun passes its server in this place. */
   readonly requestIP: (request: Request) => PeerAddress | null;
 
   /**
-   * Lets a stop wait for a promise, up to `timeouts.drain`, though the response has been sent.
-   * What it is rejected with goes to {@link ServeOptions.error}, whose answer is not sent, or
+   * Makes a stop wait for a promise, up to `timeouts.drain`, even if the response has been sent.
+   * What the promise rejects with goes to {@link ServeOptions.error}, whose answer is not sent, or
    * is printed.
    */
   waitUntil: (promise: unknown) => void;
 
-  /** Does nothing: there is no origin behind the server. Workers have it. */
+  /** No-op: there is no origin behind the server. Workers have it. */
   passThroughOnException(): void;
 
-  /** Empty: nobody gives a handler properties of its own. Workers have it. */
+  /** Empty: handlers have no properties of their own here. Workers have it. */
   readonly props: Readonly<Record<string, unknown>>;
 }
 
-/** Stands for the pattern of a handler that has none, and so no parameters. */
+/** The pattern of a handler without one, and so without parameters. */
 export type Pathless = '';
 
 /** The parameters of a path pattern: `{ id: string }` for `/users/:id`. */

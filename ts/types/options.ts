@@ -2,7 +2,7 @@ import type { ListenAddress } from './addresses.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { Routes } from './routes.js';
 
-/** What {@link serve} takes. Every option may be left out. */
+/** The options of {@link serve}. Every one may be left out. */
 export interface ServeOptions<Path extends string = string> {
   /**
    * Answers every request that {@link ServeOptions.routes} does not.
@@ -13,20 +13,18 @@ export interface ServeOptions<Path extends string = string> {
   fetch?: Handler<Pathless> | undefined;
 
   /**
-   * Answers in place of a handler that has failed. A body that fails before the
-   * handler's microtasks are done counts as such a failure. When it fails later, the
-   * response has begun: this is called too, but what it answers is not sent. The
-   * client gets the head and what the body gave until then, and the connection ends
-   * so that the client sees that it is not all.
-   * Without it, errors are printed on stderr and answered with 500.
+   * Answers in place of a handler that has failed. A body that fails before the handler's
+   * microtasks are done counts as such a failure. When it fails later, the response has begun. Then
+   * this is called too, but its answer is not sent. The client gets the head and the body so far,
+   * and the connection ends so that the client sees that it is not all. Without this option, errors
+   * are printed on stderr and answered with 500.
    */
   error?: ((error: unknown, request: ServerRequest) => Response | Promise<Response>) | undefined;
 
   /**
-   * With handlers, put quick versions of `Request`, `Response`, `Headers` and
-   * `fetch` in the place of the global ones. They do what the standard says and
-   * mix with Node's own. Without, import `Response` from `'reactor-rs'` to have
-   * the quick one.
+   * With handlers, put quick versions of `Request`, `Response`, `Headers` and `fetch` in the place
+   * of the global ones. They do what the standard says and mix with Node's own. Without it, import
+   * `Response` from `'reactor-rs'` to have the quick one.
    * @default true
    */
   globals?: boolean | undefined;
@@ -48,8 +46,8 @@ export interface ServeOptions<Path extends string = string> {
   port?: number | string | undefined;
 
   /**
-   * Host name or IP address to listen on. `'::'` is every address of the
-   * machine, IPv4 and IPv6; where there is no IPv6 it is every IPv4 address.
+   * Host name or IP address to listen on. `'::'` is every address of the machine, IPv4 and IPv6. On
+   * a machine without IPv6 it is every IPv4 address.
    * @default '::'
    */
   hostname?: string | undefined;
@@ -58,18 +56,17 @@ export interface ServeOptions<Path extends string = string> {
   host?: string | undefined;
 
   /**
-   * Called once the server listens, before {@link serve} resolves. What it throws stops the
-   * server, and `serve` rejects with it.
+   * Called once the server listens, before {@link serve} resolves. If it throws, the server stops,
+   * and `serve` rejects with the error.
    */
   onListen?: ((address: ListenAddress) => void) | undefined;
 
   /**
-   * Stops the server when SIGINT or SIGTERM comes: requests under way have
-   * `gracefulTimeout` seconds, by default those of `timeouts.drain`; a second signal cuts
-   * them off. Then the process ends, with 0 or, after a second signal, with 128 plus its
-   * number. Where the program listens for the signal too, it must end the process itself.
-   * `forceTimeout` is taken and means nothing: what is cut off is cut off at once. The
-   * command `reactor-rs serve` does all this without the option.
+   * Stops the server on SIGINT or SIGTERM. Requests under way have `gracefulTimeout` seconds, by
+   * default those of `timeouts.drain`; a second signal cuts them off. Then the process ends with 0,
+   * or with 128 plus the signal's number after a second signal. A program that listens for the
+   * signal too must end the process itself. `forceTimeout` is accepted and has no effect: what is
+   * cut off is cut off at once. The command `reactor-rs serve` does all this without the option.
    * @default false
    */
   gracefulShutdown?:
@@ -78,18 +75,17 @@ export interface ServeOptions<Path extends string = string> {
     | undefined;
 
   /**
-   * Path of a unix socket to listen on, in place of `port` and `hostname`. A
-   * socket file that a dead server left behind is replaced; a live server's is
-   * an error. The file is removed on stop. After a zero byte (`'\0name'`) it is a name
-   * in Linux's abstract namespace, without a file; on the command line `@name`.
+   * Path of a unix socket to listen on, in place of `port` and `hostname`. A socket file that a
+   * dead server left behind is replaced; a live server's is an error. The file is removed on stop.
+   * After a zero byte (`'\0name'`) it is a name in Linux's abstract namespace, without a file. On
+   * the command line that is `@name`.
    */
   unix?: string | undefined;
 
   /**
-   * Permissions of the file of the unix socket: a number from 0 to 0o777, or octal
-   * text such as `'0660'`, whatever the umask. The file has them before anybody can
-   * connect. Connecting needs the right to write. By default what the umask leaves of
-   * 0o777.
+   * Permissions of the file of the unix socket, whatever the umask: a number from 0 to 0o777, or
+   * octal text such as `'0660'`. The file has them before a client can connect. Connecting needs
+   * the right to write. By default they are what the umask leaves of 0o777.
    */
   unixMode?: number | string | undefined;
 
@@ -107,20 +103,19 @@ export interface ServeOptions<Path extends string = string> {
   ioThreads?: ThreadCount | undefined;
 
   /**
-   * Threads of the engine that run the built-in application, 1 to 32. `'auto'` is one
-   * per core. With `fetch` or `routes` they are not started: JavaScript runs on the
-   * calling thread, or with {@link ServeOptions.module} on `jsThreads`.
+   * Threads of the engine that run the built-in application, 1 to 32. `'auto'` is one per core.
+   * With `fetch` or `routes` they are not started. JavaScript then runs on the calling thread, or
+   * with {@link ServeOptions.module} on `jsThreads`.
    * @default 'auto'
    */
   workerThreads?: ThreadCount | undefined;
 
   /**
-   * A module whose handlers answer, on JavaScript threads of their own
-   * (`node:worker_threads`), in place of `fetch` and functions in `routes`, which
-   * cannot go to another thread. A path, relative to the working directory, or a
-   * `file:` URL; it exports by default a handler, an application with `fetch` or
-   * options of `serve`, of which those that are given here win. Each thread loads
-   * it for itself. It must have the same routes in each.
+   * A module whose handlers answer on JavaScript threads of their own (`node:worker_threads`). It
+   * takes the place of `fetch` and of functions in `routes`, which cannot go to another thread.
+   * It is a path, relative to the working directory, or a `file:` URL. Its default export is a
+   * handler, an application with `fetch`, or options of `serve`; options that are given here win.
+   * Each thread loads the module for itself. It must have the same routes in each.
    *
    * @example
    * await serve({ module: new URL('./app.mjs', import.meta.url), jsThreads: 4 });
@@ -128,33 +123,32 @@ export interface ServeOptions<Path extends string = string> {
   module?: string | URL | undefined;
 
   /**
-   * JavaScript threads that run {@link ServeOptions.module}, 1 to 64; `'auto'` is
-   * one per core. A request goes to the thread with the fewest unanswered ones; those
-   * of one connection that overlap go to one thread. A thread that dies is replaced:
-   * its requests without an answer get 503 and responses that have begun are broken
-   * off.
+   * JavaScript threads that run {@link ServeOptions.module}, 1 to 64; `'auto'` is one per core. A
+   * request goes to the thread with the fewest unanswered ones. Requests of one connection that
+   * overlap go to one thread. A thread that dies is replaced: its requests without an answer get
+   * 503 and responses that have begun are broken off.
    * @default 1
    */
   jsThreads?: ThreadCount | undefined;
 
   /**
-   * Called on the thread that called `serve` with what a JavaScript thread died of,
-   * and its number from 1. By default the error is printed on stderr. The thread is
-   * replaced in either case: at once if it had lived for ten seconds, else after
-   * 100 ms, 200 ms and so on up to 5 s.
+   * Called on the thread that called `serve` when a JavaScript thread dies, with the reason and the
+   * thread's number from 1. By default the error is printed on stderr. The thread is replaced in
+   * either case. If it had lived for ten seconds, that is at once, else after 100 ms, 200 ms and so
+   * on up to 5 s.
    */
   onThreadError?: ((error: unknown, thread: number) => void) | undefined;
 
   /**
-   * Memory of each JavaScript thread, as `new Worker` of `node:worker_threads` takes
-   * it. One that passes it dies of `ERR_WORKER_OUT_OF_MEMORY`. By default Node's.
+   * Memory of each JavaScript thread, as `new Worker` of `node:worker_threads` takes it. A thread
+   * that passes it dies of `ERR_WORKER_OUT_OF_MEMORY`. By default Node's.
    */
   resourceLimits?: ThreadLimits | undefined;
 
   /**
-   * Who accepts connections: one acceptor thread that spreads them over the
-   * I/O threads, or every I/O thread from a listener of its own (better for
-   * many short connections).
+   * Who accepts connections. With `'acceptor'` one thread accepts and spreads them over the I/O
+   * threads. With `'per-loop'` every I/O thread accepts from a listener of its own, which is better
+   * for many short connections.
    * @default 'acceptor'
    */
   accept?: 'acceptor' | 'per-loop' | undefined;
@@ -180,67 +174,65 @@ export interface ServeOptions<Path extends string = string> {
   maxConnections?: number | undefined;
 
   /**
-   * Bytes of request bodies held in memory at once, over all connections, 0 to
-   * 1099511627776. Each I/O thread has an equal share. A body that is collected and
-   * does not fit is answered with 503. Bodies that stream to a handler count while
-   * the handler has not read them, at most 256 KiB each. They may fill half of the
-   * share; from then on each is read 16 KiB at a time, as fast as its handler reads.
-   * By default 268435456, or more where the largest body that `limits.body` allows
-   * would not fit in a share.
+   * Bytes of request bodies held in memory at once, over all connections, 0 to 1099511627776. Each
+   * I/O thread has an equal share. A body that is collected and does not fit is answered with 503.
+   *
+   * Bodies that stream to a handler count while the handler has not read them, at most 256 KiB
+   * each. They may fill half of the share. From then on each is read 16 KiB at a time, as fast as
+   * its handler reads.
+   *
+   * By default 268435456, or more if the largest body that `limits.body` allows would not fit in a
+   * share.
    */
   bodyMemory?: number | undefined;
 
   /**
-   * Requests that may be at JavaScript handlers at once, over all threads, 1 to
-   * 1000000; one more is answered with 503 and `Retry-After: 1` without
-   * JavaScript. A request counts from its hand-over until its response is
-   * complete. By default there is no limit; then, and below the limit, a
-   * JavaScript thread that has 4096 requests waiting is given no more, and the
-   * sockets that have some are not read from.
+   * Requests that may be at JavaScript handlers at once, over all threads, 1 to 1000000. One more
+   * is answered with 503 and `Retry-After: 1` without JavaScript. A request counts from its
+   * hand-over until its response is complete. By default there is no limit. In any case a
+   * JavaScript thread with 4096 waiting requests is given no more, and sockets with further ones
+   * are not read from.
    */
   maxInFlight?: number | undefined;
 
   /**
-   * Milliseconds that a JavaScript handler has for the head of its response, 0 to
-   * 86400000; 0 is without limit. Then the client gets 503 (RFC 9110 §15.6.4),
-   * also while the JavaScript thread is stuck; the request's signal aborts with a
-   * `TimeoutError`, and what the handler still answers is dropped.
+   * Milliseconds that a JavaScript handler has for the head of its response, 0 to 86400000; 0 is
+   * without limit. Then the client gets 503 (RFC 9110 §15.6.4), even while the JavaScript thread is
+   * stuck. The request's signal aborts with a `TimeoutError`, and a later answer of the handler is
+   * dropped.
    *
-   * It begins when the request is given to its handler, the time in the queue
-   * included: after a body of up to 64 KiB with its length, and before any other
-   * body. One that is still coming in at the end of the time is not read on; the
-   * connection is closed after the 503. It ends up to 50 ms late, never early.
+   * The time begins when the request is given to its handler, and includes the time in the queue.
+   * That is after a body of up to 64 KiB with its length, and before any other body. A body that is
+   * still arriving at the end of the time is not read on, and the connection is closed after the
+   * 503. The time ends up to 50 ms late, never early.
    * @default 0
    */
   requestTimeout?: number | undefined;
 
   /**
-   * Which proxies are believed what they say about where a request came from, in
-   * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, or without any
-   * of these in `Forwarded` (RFC 7239). It is what `info.remoteAddress`,
-   * `server.requestIP` and `request.url` tell; the headers stay as they are. Only
-   * from these proxies is a request for an absolute `https:` URL taken; from others it
-   * is answered with 421.
+   * The proxies that are trusted to tell where a request came from. They tell it in
+   * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. Without any of these,
+   * `Forwarded` (RFC 7239) counts. The result is what `info.remoteAddress`, `server.requestIP` and
+   * `request.url` tell; the headers stay as they are. A request for an absolute `https:` URL is
+   * accepted only from these proxies; from others it is answered with 421.
    *
-   * The client is the first address, seen from the server, that is not trusted.
-   * A trusted proxy must set these fields itself, or take out what clients send.
+   * The client is the first address, seen from the server, that is not trusted. A trusted proxy
+   * must set these fields itself, or remove those of clients.
    *
    * - `false`: none
-   * - a number up to 32: so many proxies before the server, whatever their
-   *   addresses; the peer at a unix socket is one
-   * - one or more of: addresses, ranges such as `10.0.0.0/8`, `'loopback'`,
-   *   `'private'` (RFC 1918 and RFC 4193), and `'unix'` for peers on a unix
-   *   socket
-   * - `true`: all of them, so any client can claim any address, unless a proxy in
-   *   front of all prevents it
+   * - a number up to 32: so many proxies before the server, whatever their addresses; the peer at a
+   *   unix socket is one
+   * - one or more of: addresses, ranges such as `10.0.0.0/8`, `'loopback'`, `'private'` (RFC 1918
+   *   and RFC 4193), and `'unix'` for peers on a unix socket
+   * - `true`: all of them, so any client can claim any address, unless a proxy in front of all
+   *   prevents it
    * @default false
    */
   trustProxy?: TrustProxy | undefined;
 
   /**
-   * Stops the server when it aborts, as {@link Server.stop} does without `force`.
-   * When it has aborted before the server listens, `serve` rejects with its
-   * reason.
+   * Stops the server when it aborts, as {@link Server.stop} does without `force`. If it has aborted
+   * before the server listens, `serve` rejects with its reason.
    */
   signal?: AbortSignal | undefined;
 
@@ -251,9 +243,9 @@ export interface ServeOptions<Path extends string = string> {
   maxRequestBodySize?: number | undefined;
 
   /**
-   * Seconds that a connection may be idle, as Bun has it, 0 to 86400, where 0 is a day:
-   * {@link Timeouts.keepAlive}, {@link Timeouts.body} and {@link Timeouts.write} at once, but
-   * for those that are given. A handler may take longer.
+   * Seconds that a connection may be idle, 0 to 86400, as in Bun; 0 is a day. It sets
+   * {@link Timeouts.keepAlive}, {@link Timeouts.body} and {@link Timeouts.write} at once, except
+   * those that are given. A handler may take longer.
    */
   idleTimeout?: number | undefined;
 
@@ -264,37 +256,35 @@ export interface ServeOptions<Path extends string = string> {
   timeouts?: Timeouts | undefined;
 
   /**
-   * Writes one line for each request: to this file, which is appended to, or with
-   * `'-'` to standard output. See {@link AccessLogOptions}. By default there is no
-   * log.
+   * Writes one line for each request to this file, which is appended to, or with `'-'` to standard
+   * output. See {@link AccessLogOptions}. By default there is no log.
    */
   accessLog?: string | AccessLogOptions | undefined;
 
   /**
-   * Serves metrics in the text format of Prometheus under `/metrics` of a listener
-   * of its own: a port of this machine's loopback address (0 chooses a free one),
-   * `'host:port'`, or the path of a unix socket (anything with a slash, or
-   * `'unix:'` and a path). `server.metricsUrl` tells where. By default nowhere.
+   * Serves metrics in the text format of Prometheus under `/metrics` of a listener of its own. It
+   * is a port of this machine's loopback address (0 chooses a free one), `'host:port'`, or the path
+   * of a unix socket. A path has a slash, or `'unix:'` before it. `server.metricsUrl` tells where.
+   * By default nowhere.
    */
   metrics?: number | string | undefined;
 
   /**
-   * Opens a control socket, through which `reactor-rs monitor` watches the server:
-   * at this path, or with `true` in this user's runtime folder
-   * (`$REACTOR_RUNTIME_DIR`, `$XDG_RUNTIME_DIR/reactor-rs`, else `/tmp/reactor-rs-` and the user's number),
-   * where there is one that no other user can write to. Only this user may connect. A
-   * server that cannot have one in that folder is started all the same, and says why;
-   * one that cannot have the path that it was given is not.
-   * It costs the server nothing while no monitor runs. `server.controlPath` tells where
-   * it is.
+   * Opens a control socket, through which `reactor-rs monitor` watches the server. It is at this
+   * path, or with `true` in this user's runtime folder. That is `$REACTOR_RUNTIME_DIR`,
+   * `$XDG_RUNTIME_DIR/reactor-rs`, or else `/tmp/reactor-rs-` and the user's number. The folder is
+   * only used if no other user can write to it. Only this user may connect.
+   *
+   * A server that cannot have a socket in that folder starts nevertheless, and says why. One that
+   * cannot have the given path does not start. The socket costs the server nothing while no monitor
+   * runs. `server.controlPath` tells where it is.
    * @default false
    */
   control?: boolean | string | undefined;
 
   /**
-   * What to answer, by path. Without routes and `fetch` the built-in application
-   * answers, the same that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`,
-   * `/healthz` and `/stats`.
+   * The answers, by path. Without routes and `fetch` the built-in application answers, the same
+   * that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`, `/healthz` and `/stats`.
    */
   routes?: Routes<Path> | undefined;
 
@@ -309,7 +299,7 @@ export type ThreadCount = number | 'auto';
 export interface ThreadLimits {
   /** The heap. */
   maxOldGenerationSizeMb?: number | undefined;
-  /** What has been made lately. */
+  /** Recently made objects. */
   maxYoungGenerationSizeMb?: number | undefined;
   /** Machine code. */
   codeRangeSizeMb?: number | undefined;
@@ -317,24 +307,24 @@ export interface ThreadLimits {
   stackSizeMb?: number | undefined;
 }
 
-/** What {@link ServeOptions.trustProxy} takes. */
+/** The values of {@link ServeOptions.trustProxy}. */
 export type TrustProxy = boolean | number | string | readonly string[];
 
 /**
- * The access log: one line for each request, also for those that are refused and
- * those whose client left. A thread of its own writes it. What it cannot keep up
- * with (4 MiB of waiting records for each I/O thread) is left out, counted in
- * {@link Stats.accessLog} and told by a line in the log.
+ * The access log: one line for each request, also for those that are refused and those whose client
+ * left. A thread of its own writes it. If it cannot keep up, records are left out, at 4 MiB of
+ * waiting ones for each I/O thread. They are counted in {@link Stats.accessLog} and told by a line
+ * in the log.
  *
- * Times are those at which the head of a request was read; lines stand in the order
- * in which requests ended, within each I/O thread. A duration lasts until the kernel
- * has the last byte of the answer. Bytes are those after the answer's head, with the
- * framing of chunks. A client that left before its answer began has status 499.
- * Control characters, quotes, backslashes and bytes from 0x7f on are escaped. Of a
- * request line 2,048 bytes are kept, of `Referer`, `User-Agent` and `X-Forwarded-For` 1,024.
+ * Times are those at which the head of a request was read. Lines stand in the order in which
+ * requests ended, within each I/O thread. A duration lasts until the kernel has the last byte of
+ * the answer. Bytes are those after the answer's head, with the framing of chunks. A client that
+ * left before its answer began has status 499. Control characters, quotes, backslashes and bytes
+ * from 0x7f on are escaped. Of a request line 2,048 bytes are kept, of `Referer`, `User-Agent` and
+ * `X-Forwarded-For` 1,024.
  */
 export interface AccessLogOptions {
-  /** The file, which is made if it is not there; `'-'` for standard output. */
+  /** The file, which is made if it is missing; `'-'` for standard output. */
   file: string;
 
   /**
@@ -366,8 +356,8 @@ export interface Limits {
   fields?: number | undefined;
 
   /**
-   * Bytes of the body, 0 to 4294967296; more is a 413. JavaScript handlers get a body as
-   * it comes, so more of it is allowed there.
+   * Bytes of the body, 0 to 4294967296; more is a 413. JavaScript handlers get a body as it
+   * arrives, so more of it is allowed there.
    * @default 134217728 where a handler is JavaScript, else 16777216
    */
   body?: number | undefined;
@@ -388,30 +378,28 @@ export interface Timeouts {
   head?: number | undefined;
 
   /**
-   * For the next bytes of a body, 1 to 86400000; then 408. A body that is read
-   * whole before its handler is called, or read and dropped, must also come at 250
-   * bytes a second on average: it may fall behind that by no more than this time,
-   * and what came faster is no credit. One that a handler takes as it comes may be
-   * as slow as it likes in between.
+   * For the next bytes of a body, 1 to 86400000; then 408. Some bodies are read whole before their
+   * handler is called, or read and dropped. These must also average 250 bytes a second. Falling
+   * behind that by more than this time is a 408, and a faster start is no credit. A body that a
+   * handler reads as it arrives may be as slow as it likes in between.
    * @default 30000
    */
   body?: number | undefined;
 
   /**
-   * For the next request on an idle connection, 1 to 86400000; then it is
-   * closed. The default outlasts the 60 s after which common load balancers
-   * drop an idle connection. From 1000 to 30000, answers say it in `Keep-Alive:
-   * timeout=N`, in whole seconds, and the connection is kept for a second longer.
+   * For the next request on an idle connection, 1 to 86400000; then it is closed. The default
+   * outlasts the 60 s after which common load balancers drop an idle connection. From 1000 to
+   * 30000, answers tell it in `Keep-Alive: timeout=N`, in whole seconds. The connection is then
+   * kept for a second longer.
    * @default 75000
    */
   keepAlive?: number | undefined;
 
   /**
-   * For a peer to take more of a response, 1 to 86400000, whatever it sends
-   * meanwhile; then the connection is closed. A client that has closed its side of
-   * the connection has as long, and no more than 1000, from then or from the last
-   * byte that it was sent; no more than 500 where its answer streams. One whose
-   * request's body its handler has not taken whole has all of it.
+   * For a peer to take more of a response, 1 to 86400000, whatever it sends meanwhile; then the
+   * connection is closed. A client that has closed its side of the connection has the same time,
+   * but at most 1000, from then or from the last byte that it was sent. If its answer streams, it
+   * has at most 500. If its handler has not taken the whole request body, it has all of the time.
    * @default 30000
    */
   write?: number | undefined;

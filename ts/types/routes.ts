@@ -7,20 +7,18 @@ import type { Handler } from './handler.js';
 export type Routes<Path extends string = string> = { readonly [P in Path]: Route<P> };
 
 /**
- * What a path answers: a response for GET and HEAD, a handler for every method,
- * or one of them by method. A method that a path does not have goes to `fetch`;
- * without `fetch` it is answered with 405 and `Allow`. `false` goes to `fetch`, past a
- * wildcard that would have it.
+ * What a path answers: a response for GET and HEAD, a handler for every method, or one of them by
+ * method. A method that a path does not have goes to `fetch`; without `fetch` it is answered with
+ * 405 and `Allow`. `false` goes to `fetch`, past a wildcard that would match.
  *
- * A `Response` or a `Blob` is read once, before the server listens, and answered from memory;
- * its body must end.
+ * A `Response` or a `Blob` is read once, before the server listens, and answered from memory; its
+ * body must end.
  *
- * Responses are answered without JavaScript, so they come as quickly while a
- * handler is busy.
+ * Responses are answered without JavaScript, so they are as fast while a handler is busy.
  */
 export type Route<Path extends string = string> = StaticAnswer | Handler<Path> | MethodRoutes<Path>;
 
-/** What is answered without JavaScript; `false` goes to `fetch`. */
+/** An answer without JavaScript; `false` goes to `fetch`. */
 export type StaticAnswer = StaticResponse | string | Uint8Array | Response | Blob | false;
 
 /**
@@ -47,11 +45,10 @@ export interface StaticResponse {
   readonly statusText?: string | undefined;
 
   /**
-   * Header fields; an array makes one field per element. Without a
-   * `content-type`, a string body is sent as `text/plain;charset=utf-8` and
-   * bytes as `application/octet-stream`. `connection`, `content-length`, `date`,
-   * `keep-alive` and `transfer-encoding` are the server's own and refused with
-   * `ERR_REACTOR_INVALID_ROUTE`.
+   * Header fields; an array makes one field per element. Without a `content-type`, a string body is
+   * sent as `text/plain;charset=utf-8` and bytes as `application/octet-stream`. The server itself
+   * sends `connection`, `content-length`, `date`, `keep-alive` and `transfer-encoding`. Here they
+   * are refused with `ERR_REACTOR_INVALID_ROUTE`.
    */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
 

@@ -7,9 +7,9 @@ import type { Stats } from './stats.js';
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
   /**
-   * Where to reach it, such as `http://localhost:8080/`; for a unix socket
-   * `unix:` and its path, or `unix:@` and its abstract name. A `URL`, a new one each time, that also has the methods of text
-   * (`startsWith`, `replace`, `slice` …). What needs a string itself gets `server.url.href`.
+   * Where to reach the server, such as `http://localhost:8080/`. For a unix socket it is `unix:`
+   * and its path, or `unix:@` and its abstract name. It is a new `URL` each time, with the methods
+   * of text (`startsWith`, `replace`, `slice` …). Code that needs a string takes `server.url.href`.
    */
   readonly url: URL & URLAsText;
 
@@ -22,91 +22,89 @@ export interface Server {
   /** The path of its unix socket, or a zero byte and its abstract name; `undefined` for TCP. */
   readonly unix: string | undefined;
 
-  /** The path of the control socket; `undefined` where there is none. */
+  /** The path of the control socket; `undefined` if there is none. */
   readonly controlPath: string | undefined;
 
   /** Where metrics are served, as {@link url}; `undefined` without the option. */
   readonly metricsUrl: string | undefined;
 
-  /** Where it listens, as Deno tells it. */
+  /** Where it listens, in Deno's form. */
   readonly addr: DenoAddress;
 
   /** Whether it has not begun to stop. */
   readonly listening: boolean;
 
-  /** Resolves when the server has stopped, for whatever reason, as Deno's. */
+  /** Resolves when the server has stopped, for any reason, as Deno's. */
   readonly finished: Promise<void>;
 
-  /** Requests that are at handlers and workers now, as Bun tells it. */
+  /** Requests that are at handlers and workers now, as in Bun. */
   readonly pendingRequests: number;
 
-  /** Where it listens, as `node:http` tells it; the path of a unix socket; `null` once it stops. */
+  /**
+   * Where it listens, in the form of `node:http`; the path of a unix socket; `null` once it stops.
+   */
   address(): AddressInfo | string | null;
 
-  /** The server, which listens already: for programs that wait for srvx's. */
+  /** Returns the server, which listens already; for programs that wait for srvx's. */
   ready(): Promise<this>;
 
-  /** The counters as they are now. Still there after the server has stopped. */
+  /** The current counters. They remain after the server has stopped. */
   stats(): Stats;
 
   /**
-   * The address that a request came from; `null` for one that came over a unix
-   * socket, and for one that this package has not made.
+   * The address that a request came from. `null` for a request over a unix socket, and for one that
+   * this package has not made.
    */
   requestIP(request: Request): PeerAddress | null;
 
   /**
-   * What the server answers to a request, without a connection to its address, as for tests:
-   * routes, handlers and error handler as for a client on a unix socket, so without an
-   * address. A path stands for a URL of this server's. The body is sent in one piece, a
-   * redirect is not followed, and `https:` is `http:` to the handler.
+   * Answers a request without a connection to the server's address, as for tests. Routes, handlers
+   * and error handler work as for a client on a unix socket, so without an address. A path stands
+   * for a URL of this server's. The body is sent in one piece, a redirect is not followed, and
+   * `https:` is `http:` to the handler.
    * @throws {ReactorError} `ERR_REACTOR_STOPPED`, as a rejection.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
 
   /**
-   * Replaces routes and handlers at once. Requests under way finish with the old
-   * ones. Where a route is a `Blob`, or a `Response` that is not this package's, its body
-   * must be read first: then it returns a promise, and it is done when that resolves.
+   * Replaces routes and handlers at once. Requests under way finish with the old ones. If a route
+   * is a `Blob`, or a `Response` that is not this package's, its body must be read first. Then it
+   * returns a promise, which resolves when they have been replaced.
    * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay;
    * `ERR_REACTOR_STOPPED`.
    */
   reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
 
   /**
-   * Replaces the threads of a server that has {@link ServeOptions.module} by others
-   * that load this module, and their routes; resolves when it is done. Options that it
-   * exports say nothing now, but for its handlers. Requests under way finish in the
-   * old threads.
-   * @throws {ReactorError} as a rejection: what the module was refused for, and the old
+   * For a server with {@link ServeOptions.module}: replaces its threads by others with this module,
+   * and its routes. Resolves when it is done. The module's options have no effect, except handlers.
+   * Requests under way finish in the old threads.
+   * @throws {ReactorError} as a rejection: the reason why the module was refused, and the old
    * threads stay; `ERR_REACTOR_STOPPED`.
    */
   reload(options: ReloadModuleOptions): Promise<void>;
 
   /**
-   * Opens the file of the access log anew, after it was renamed or removed. Lines
-   * of the last milliseconds may still go into the old one. Does nothing without a
-   * log, and for standard output.
-   * @throws {ReactorError} `ERR_REACTOR_LOG`, and the old file stays in use;
-   * `ERR_REACTOR_STOPPED`.
+   * Reopens the file of the access log after it was renamed or removed. Lines of the last
+   * milliseconds may still go into the old one. No-op without a log, and for standard output.
+   * @throws {ReactorError} `ERR_REACTOR_LOG`, and the old file stays in use; `ERR_REACTOR_STOPPED`.
    */
   reopenLog(): void;
 
   /**
-   * Stops the server: closes its listener, lets requests under way finish for at
-   * most `timeouts.drain`, and resolves when everything is closed and its
-   * threads have ended. May be called again, with `force` to hurry. `true` is the same as
-   * `{ force: true }`, as Bun has it.
+   * Stops the server. It closes the listener and lets requests under way finish for at most
+   * `timeouts.drain`. It resolves when everything is closed and all threads have ended. May be
+   * called again, with `force` to hurry. `true` is the same as `{ force: true }`, as in Bun.
    */
   stop(options?: StopOptions | boolean): Promise<void>;
 
   /**
-   * The same as {@link stop}: with `true` as srvx has it, with a callback as `node:http`, whose
-   * callback gets an error where the server had been stopped.
+   * The same as {@link stop}: with `true` as in srvx, with a callback as in `node:http`. The
+   * callback gets an error if the server had been stopped before.
    */
   close(given?: boolean | ((error?: Error) => void)): Promise<void>;
 
-  /** The same as {@link stop} without `force`, as Deno calls it. */
+  /** The same as {@link stop} without `force`, under Deno's name. */
   shutdown(): Promise<void>;
 
   /** Closes connections that wait for a next request; the server goes on. */
@@ -122,7 +120,7 @@ export interface Server {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What {@link Server.stop} takes. */
+/** The options of {@link Server.stop}. */
 export interface StopOptions {
   /**
    * Cut every connection now, in place of letting requests under way finish.
@@ -131,17 +129,17 @@ export interface StopOptions {
   force?: boolean | undefined;
 }
 
-/** What {@link Server.reload} takes. */
+/** The options of {@link Server.reload}. */
 export interface ReloadOptions<Path extends string = string> {
-  /** The new handler of what no route answers. Without it the old one stays. */
+  /** The new handler for requests that no route answers. Without it the old one stays. */
   fetch?: Handler<Pathless> | undefined;
 
-  /** The new routes; without them and without `fetch` the built-in application. */
+  /** The new routes. Without them and without `fetch` the built-in application answers. */
   routes?: Routes<Path> | undefined;
 }
 
-/** What {@link Server.reload} takes where a module answers. */
+/** The options of {@link Server.reload} for a server with a module. */
 export interface ReloadModuleOptions {
-  /** As {@link ServeOptions.module}; the same as before for its file as it is now. */
+  /** As {@link ServeOptions.module}. The same module as before is loaded again from its file. */
   module: string | URL;
 }

@@ -13,11 +13,11 @@ export interface Stats {
   workerThreads: WorkerThreadStats[];
   /** Each JavaScript thread that runs handlers. */
   lanes: LaneStats[];
-  /** The access log; `null` where there is none. */
+  /** The access log; `null` if there is none. */
   accessLog: AccessLogStats | null;
 }
 
-/** What became of the access log's records. */
+/** The records of the access log. */
 export interface AccessLogStats {
   /** Written. */
   written: number;
@@ -36,8 +36,8 @@ export interface ConnectionStats {
   /** Turned away with 503 because `maxConnections` were open. */
   refused: number;
   /**
-   * Times that accepting paused after an error that is not one connection's own: no file
-   * descriptors or memory, or not allowed. The first of each kind is told on stderr.
+   * How often accepting paused after an error that concerns more than one connection: no file
+   * descriptors, no memory, or no permission. The first error of each kind is printed on stderr.
    */
   acceptPauses: number;
   /** Closed, by reason. */
@@ -50,7 +50,7 @@ export interface ClosedStats {
   peer: number;
   /** An answer said `Connection: close`, as the client had asked. */
   served: number;
-  /** A request was malformed or over a limit, and was told so. */
+  /** A request was malformed or over a limit, and was answered so. */
   rejected: number;
   /** No request came for the keep-alive timeout. */
   idle: number;
@@ -79,9 +79,8 @@ export interface RequestStats {
   /** 5xx responses. */
   serverError: number;
   /**
-   * From a request's head to the last byte of its answer handed to the kernel.
-   * Counted where there is an access log or a metrics listener, and while
-   * `reactor-rs monitor` watches.
+   * From a request's head to the last byte of its answer handed to the kernel. Counted with an
+   * access log or a metrics listener, and while `reactor-rs monitor` watches.
    */
   latency: LatencyStats;
 }
@@ -123,37 +122,36 @@ export interface HandlerStats {
   /** Given to a handler, or to the queue before it. */
   given: number;
   /**
-   * Given and not yet over. Those whose client has gone, or has had its 503,
-   * count until the JavaScript thread has been told.
+   * Given and not yet over. A request whose client has gone, or has had its 503, counts until the
+   * JavaScript thread has been told.
    */
   inFlight: number;
-  /** Turned away with 503 because `maxInFlight` were there. */
+  /** Turned away with 503 because `maxInFlight` were at handlers. */
   rejected: number;
   /** Answered with 503 because `requestTimeout` had passed. */
   timedOut: number;
 }
 
 /**
- * One JavaScript thread that runs handlers. What it counts begins anew where the thread
- * is replaced.
+ * One JavaScript thread that runs handlers. Its counters begin anew when the thread is replaced.
  */
 export interface LaneStats {
-  /** `'main'` for the one that called `serve`, else its number from 1. */
+  /** `'main'` for the thread that called `serve`, else its number from 1. */
   thread: number | 'main';
   /**
-   * `'blocked'` when something has waited for it for more than 100 ms; others are
-   * then chosen before it. `'starting'` when it is not there, or not yet.
+   * `'blocked'` if something has waited for it for more than 100 ms; requests then go to other
+   * threads first. `'starting'` if there is no thread yet.
    */
   state: 'running' | 'blocked' | 'starting' | 'stopped';
   /** Requests given to it and not yet answered. */
   inFlight: number;
-  /** Those of them that it has not taken. */
+  /** Those of them that it has not taken yet. */
   queued: number;
   /** From the hand-over of a request to the turn of the thread that takes it. */
   queueWait: LatencyStats;
   /**
-   * How late the thread comes: from its wake to the turn that it leads to. Where the thread
-   * drives the I/O loop itself, nobody wakes it.
+   * How late the thread is: from its wake to its turn. A thread that drives the I/O loop itself is
+   * not woken.
    */
   eventLoopLag: LatencyStats;
 }
