@@ -39,8 +39,8 @@ export interface BridgeOptions {
   /** The trusted proxies, which may tell a request's origin; `null` for none. */
   readonly proxies?: Proxies | null;
   /**
-   * Takes every request in place of the handlers. It answers through the bridge, as its {@link
-   * Sender}, and must not throw.
+   * Takes every request in place of the handlers. It answers through the bridge, as its
+   * {@link Sender}, and must not throw.
    */
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
   /** Told of connections, if the engine was asked to announce them; must not throw. */

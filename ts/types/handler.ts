@@ -1,8 +1,8 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
 
 /**
- * Answers a request, at once or later. What it throws, or its promise rejects with, goes to {@link
- * ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second again,
+ * Answers a request, at once or later. What it throws, or its promise rejects with, goes to
+ * {@link ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second again,
  * since Workers and Hono have their execution context there.
  *
  * @typeParam Path the pattern of its route, for the names of the parameters
@@ -29,8 +29,8 @@ export interface ServerRequest<Path extends string = string> extends Request {
 
   /**
    * Aborts with an `AbortError` if, before its answer is complete, the client goes away or closes
-   * its side of the connection, or a stop cuts it off. Aborts with a `TimeoutError` when {@link
-   * ServeOptions.requestTimeout} has passed.
+   * its side of the connection, or a stop cuts it off. Aborts with a `TimeoutError` when
+   * {@link ServeOptions.requestTimeout} has passed.
    *
    * When the server refuses the rest of an upload, reading the body rejects with a `ReactorError`
    * that says why (`code`, `status`). The signal aborts with the same error only if the handler
