@@ -2,8 +2,8 @@ import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
 
 /**
  * Answers a request, at once or later. What it throws, or its promise rejects with, goes to
- * {@link ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second again,
- * since Workers and Hono have their execution context there.
+ * {@link ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second
+ * again, since Workers and Hono have their execution context there.
  *
  * @typeParam Path the pattern of its route, for the names of the parameters
  */
