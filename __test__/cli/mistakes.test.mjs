@@ -64,7 +64,7 @@ async function listen(server, ...where) {
   return server.address().port;
 }
 
-/** Nobody listens on it any more, as after a crash. */
+/** Its server is gone, as after a crash. */
 async function leaveStale(path) {
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log())`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,4 +1,4 @@
-// The command ends when it is told to, whatever JavaScript and clients do.
+// The command ends when it is told to, even if JavaScript is stuck or clients stay.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';

@@ -30,6 +30,6 @@ const server = await serve({
 process.stdout.write(`listening ${server.port}\n`);
 process.once('SIGTERM', () => server.stop());
 
-// Whoever started this may be killed, and then nobody ends it.
+// The parent may be killed, and cannot end this process then.
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || process.exit(1), 1000).unref();

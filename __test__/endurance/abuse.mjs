@@ -129,7 +129,7 @@ export async function slow(mode, { connections, seconds }) {
     stopped.abort();
     const asked = await beside;
     canaries = asked.times;
-    // It ends with 0 whatever it found, and paints its words.
+    // Its exit code is always 0, and its output is coloured.
     const said = stripVTControlCharacters(stdout).matchAll(/service available:\s*(\w+)/g);
     const available = [...said].at(-1)?.[1];
     return [

@@ -23,7 +23,7 @@ const [kind, cycles] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'reactor-cycles-'));
 const file = join(folder, 'file');
 writeFileSync(file, '');
-// An address that somebody else has, for servers that shall not start.
+// An address that another socket has, for servers that must fail to start.
 const other = createNet();
 await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
 const { port: taken } = other.address();

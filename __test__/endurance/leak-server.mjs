@@ -81,7 +81,7 @@ const server = await serve({
 });
 process.stdout.write(`listening ${server.port}\n`);
 
-// Whoever started this may be killed, and then nobody ends it.
+// The parent may be killed, and cannot end this process then.
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || process.exit(1), 1000).unref();
 

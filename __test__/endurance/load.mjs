@@ -48,7 +48,7 @@ export class Load {
       last = now;
     };
     const heartbeat = setInterval(beat, HEARTBEAT_MS).unref();
-    // Whoever waits learns of it; nobody may be waiting yet.
+    // A caller that waits gets it; there may be none yet.
     this.closed
       .catch(() => {})
       .finally(() => {
@@ -62,7 +62,7 @@ export class Load {
     this.#isAsking = false;
   }
 
-  /** No new connections: the port may be somebody else's from now on. */
+  /** No new connections: another program may get the port from now on. */
   stopConnecting() {
     this.#isReconnecting = false;
   }

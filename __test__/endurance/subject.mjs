@@ -103,7 +103,7 @@ async function roundWithWorker(end, round) {
   say('ended');
 }
 
-/** The engine's threads are gone, soon after whatever had started them. */
+/** The engine's threads end soon after the environment that started them. */
 async function noNativeThreads() {
   const deadline = Date.now() + 10_000;
   for (;;) {

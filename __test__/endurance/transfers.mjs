@@ -63,7 +63,7 @@ export async function transfer(server, name, bytes) {
   return { arrived, counted: taken + pulled, growth: peak - before.resident, duration };
 }
 
-/** Each resolves to the bytes that have arrived, as whoever received them says. */
+/** Each resolves to the bytes that have arrived, as the receiver counts them. */
 export const TRANSFERS = {
   'upload by curl': { path: () => '/count', run: uploadByCurl },
   'upload by undici': { path: () => '/count', run: upload },

@@ -475,7 +475,7 @@ test('a signal of another implementation stops the server too', async (t) => {
 test('a signal that has aborted before starts nothing', async (t) => {
   const reason = new Error('no more');
   const server = await start(t, { routes: {} });
-  // A port that is taken: nobody tries to bind it.
+  // A port that is taken, but never bound.
   const options = { port: server.port, hostname: '127.0.0.1', signal: AbortSignal.abort(reason) };
   t.is(await t.throwsAsync(serve(options)), reason);
   await t.throwsAsync(serve({ ...options, port: -1 }), { code: 'ERR_REACTOR_INVALID_OPTION' });

@@ -48,7 +48,7 @@ export async function reactor(t, ...given) {
   return server;
 }
 
-/** Stops a server, whatever it is doing. */
+/** Stops a server, even in the middle of requests. */
 export async function closed(server) {
   if (server.listening) {
     const isClosed = once(server, 'close');

@@ -26,7 +26,7 @@ function each(title, run) {
   }
 }
 
-/** A client that notes what comes. */
+/** A client that keeps what it receives. */
 function client(t, server) {
   const socket = connect(server.address().port, '127.0.0.1');
   t.teardown(() => socket.destroy());
@@ -356,7 +356,7 @@ test('listen on a descriptor that the process has inherited', async (t) => {
     child.kill();
     await once(child, 'exit');
   }
-  // This process accepts no more, so that the child gets what comes.
+  // This process accepts no more, so that the child gets all connections.
   const program = `
     import { createServer } from 'reactor-rs/node';
     const server = createServer((req, res) => res.end('hello'));

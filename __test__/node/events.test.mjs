@@ -115,7 +115,7 @@ for (const [name, [bytes, handle, ending], listen] of ALL) {
       } else if (ending === 'hangs up') {
         client.end();
       }
-      // Both are seen to close, whatever happens.
+      // Both emit 'close' in every case.
       const isOver = () =>
         /^req close/m.test(seen[kind].join('\n')) && /^res close/m.test(seen[kind].join('\n'));
       await until(isOver, `the events of ${kind}, have ${seen[kind]}`);

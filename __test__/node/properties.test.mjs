@@ -29,7 +29,7 @@ async function started(t, create, options, handle) {
   return server;
 }
 
-/** A client that notes what comes. */
+/** A client that keeps what it receives. */
 function client(t, server) {
   const socket = connect(server.address().port, '127.0.0.1');
   t.teardown(() => socket.destroy());

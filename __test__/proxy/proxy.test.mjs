@@ -1,4 +1,4 @@
-// What trusted proxies say about a request's origin, and that nobody else is believed.
+// What trusted proxies say about a request's origin, and that other peers are not believed.
 
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

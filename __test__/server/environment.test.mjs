@@ -85,7 +85,7 @@ test('a worker that ends by itself takes its server along', async (t) => {
     })();`,
     { eval: true },
   );
-  // It may be over before anybody has looked at its message.
+  // It may be over before its message has been read.
   const exit = new Promise((resolve) => worker.once('exit', resolve));
   const url = await new Promise((resolve) => worker.once('message', resolve));
   await exit;

@@ -9,7 +9,7 @@ import { moduleOf } from '../support/folder.mjs';
 
 const MIB = 1024 * 1024;
 
-/** A server of its own, so that its memory is nobody else's. */
+/** A server of its own, so that its memory is its own. */
 async function start(t, source, ...args) {
   const server = await serve(t, [moduleOf(t, source), '-p', '0', '--host', '127.0.0.1', ...args]);
   const ask = async (path) => {

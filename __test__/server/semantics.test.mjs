@@ -1,4 +1,4 @@
-// What HTTP asks of a server's answers, whatever the program says: RFC 9110 and RFC 9112.
+// What HTTP asks of a server's answers, even if the program says otherwise: RFC 9110 and RFC 9112.
 
 import http from 'node:http';
 import { join } from 'node:path';

@@ -272,7 +272,7 @@ test('nor after a forced stop, while a handler is at work', async (t) => {
   await until(() => server.stdout().includes('asked'), 'the request to be at its handler');
   server.kill('SIGTERM');
   await until(() => server.stderr().includes('SIGTERM'), 'the drain to begin');
-  // Nobody presses Ctrl-C twice within 250 ms.
+  // A user does not press Ctrl-C twice within 250 ms.
   await sleep(300);
   server.kill('SIGTERM');
   t.deepEqual(await server.closed, { code: 143, signal: null });

@@ -307,7 +307,7 @@ async function besideStuckThread(t) {
     answers.push(...(await Promise.all(Array.from({ length: 64 }, () => ask('/slow')))));
     answers.push(...(await Promise.all(Array.from({ length: 64 }, () => ask('/static')))));
   }
-  // Nobody has waited until the thread's request was given up.
+  // No answer above waited until the stuck request was given up.
   const isInTime = isStuck;
   await server.stop({ force: true });
   await stuck;
