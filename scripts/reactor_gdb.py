@@ -192,9 +192,10 @@ def request_line(task):
 
 
 def place(where):
-    """A ReplyAddress: loop, slot, generation and the number of the request."""
-    loop, slot = int(where["io_thread"]), int(where["slot"])
-    return f"loop {loop} slot {slot}.{int(where['generation'])} request {int(where['sequence'])}"
+    """An ExchangeId: loop, slot, generation and the number of the exchange."""
+    loop, conn = int(where["io_thread"]), where["conn"]
+    slot, generation = int(conn["slot"]), int(conn["generation"])
+    return f"loop {loop} slot {slot}.{generation} request {int(where['stream'])}"
 
 
 def table(head, rows):
@@ -230,7 +231,9 @@ class Loops(gdb.Command):
         rows = []
         for event_loop, by_lane in event_loops():
             reactor = event_loop["reactor"]
-            counters = pointee(reactor["counters"])["value"]
+            services = reactor["services"]
+            tasks = services["tasks"]
+            counters = pointee(services["counters"])["value"]
             rows.append(
                 (
                     int(event_loop["index"]),
@@ -238,10 +241,10 @@ class Loops(gdb.Command):
                     number(counters["turns"]),
                     number(counters["requests"]),
                     int(reactor["conns"]["len"]),
-                    int(reactor["tasks_out"]),
-                    int(reactor["tasks"]["len"]),
-                    int(reactor["body_bytes"]),
-                    signed(reactor["draining"]),
+                    int(tasks["out"]),
+                    int(tasks["new"]["len"]),
+                    int(services["memory"]["collected"]),
+                    signed(services["draining"]),
                 )
             )
         head = ["loop", "thread", "turns", "requests", "connections", "tasks out", "new tasks"]
@@ -252,7 +255,8 @@ class Connections(gdb.Command):
     """reactor connections [LOOP]: open connections, of all loops or of one.
 
     In flight are requests that wait for their answers; input is what has been read
-    of the next one, output what has not been sent. The flags are those of Conn."""
+    of the next one, output what has not been sent. The state is the protocol, and of
+    HTTP/1 what it reads and writes where that is not the usual."""
 
     def __init__(self):
         super().__init__("reactor connections", gdb.COMMAND_DATA)
@@ -265,7 +269,7 @@ class Connections(gdb.Command):
             if argument and int(event_loop["index"]) != int(argument):
                 continue
             reactor = event_loop["reactor"]
-            clock = reactor["clock"]
+            clock = reactor["services"]["clock"]
             now = (instant(clock["now"]) - instant(clock["start"])) // 1_000_000
             for slot, conn in occupied(reactor["conns"]):
                 rows.append(self.row(int(event_loop["index"]), slot, conn, now))
@@ -273,38 +277,44 @@ class Connections(gdb.Command):
             gdb.write("no open connections\n")
             return
         head = ["loop", "slot", "gen", "fd", "peer", "phase", "for", "requests", "in flight"]
-        table([*head, "input", "output", "flags"], rows)
+        table([*head, "input", "output", "state"], rows)
 
     def row(self, loop, slot, conn, now):
-        # A flag in Rust is one byte; what the timer was set after says nothing to a reader.
-        flags = [
-            field.name
-            for field in conn.type.fields()
-            if field.type.code == gdb.TYPE_CODE_BOOL
-            and conn[field]
-            and field.name not in ("progress", "sent")
-        ]
-        if some(conn["stream"]) is not None:
-            flags.append("stream")
-        if some(conn["incoming"]) is not None:
-            flags.append("incoming")
-        out = conn["out"]
-        unsent = int(out["buf"]["len"]) - int(out["sent"]) + int(out["spliced"])
-        requests = int(conn["next_request"])
+        core, timer = conn["core"], conn["core"]["timer"]
+        state, requests, in_flight = self.protocol(conn["protocol"])
+        state += [flag for flag in ("readable", "stalled") if core[flag]]
+        out = core["out"]
+        unsent = int(out["buf"]["len"]) - int(out["sent"]) + int(out["in_pieces"])
         return (
             loop,
             slot,
-            int(conn["generation"]),
-            number(conn["io"]),
-            address(conn["peer"]),
-            variant(conn["phase"])[0],
-            f"{max(now - int(conn['since']), 0)} ms",
+            int(core["id"]["generation"]),
+            number(variant(conn["link"])[1]),
+            address(core["peer"]),
+            variant(timer["phase"])[0],
+            f"{max(now - int(timer['since']), 0)} ms",
             requests,
-            (requests - int(conn["next_answer"])) & 0xFFFFFFFF,
-            f'"{text(octets(conn["tail"], 24))}"',
+            in_flight,
+            f'"{text(octets(core["input"], 24))}"',
             unsent,
-            " ".join(flags),
+            " ".join(state),
         )
+
+    def protocol(self, protocol):
+        """What it says, how many requests it has had, and how many are open."""
+        name, state = variant(protocol)
+        if name != "Http1":
+            return [name], 0, 0
+        reading, writing = variant(state["reading"])[0], variant(state["writing"])[0]
+        words = [name]
+        words += [reading] if reading != "Head" else []
+        words += [writing] if writing != "Answers" else []
+        ring = some(state["ring"])
+        open_ = 0
+        if ring is not None:
+            ring = ring.dereference()
+            open_ = int(ring["entries"]["len"]) - int(ring["ended"])
+        return words, int(state["next_request"]), open_
 
 
 class Queue(gdb.Command):
@@ -318,7 +328,7 @@ class Queue(gdb.Command):
         tasks = list(queued(channel))
         gdb.write(f"{len(tasks)} of {int(channel['cap'])} tasks are queued\n")
         for task in tasks:
-            gdb.write(f"  {request_line(task)}  from {place(task['address'])}\n")
+            gdb.write(f"  {request_line(task)}  from {place(task['id'])}\n")
         idle = number(pool["idle"])
         running = {
             int(variables["self"].dereference()["index"]): variables["task"]
@@ -353,7 +363,8 @@ class Accept(Moment):
     what = "accept"
 
     def line(self):
-        loop = int(self.argument("self").dereference()["settings"]["io_thread"])
+        services = self.argument("self").dereference()["services"]
+        loop = int(services["settings"]["io_thread"])
         return f"{address(self.argument('peer'))}, fd {number(self.argument('io'))}, to loop {loop}"
 
 
@@ -362,7 +373,7 @@ class Dispatch(Moment):
 
     def line(self):
         task = self.argument("task").dereference()
-        return f"{request_line(task)}, from {place(task['address'])}"
+        return f"{request_line(task)}, from {place(task['id'])}"
 
 
 class Reply(Moment):
@@ -370,8 +381,7 @@ class Reply(Moment):
 
     def line(self):
         task = self.argument("task").dereference()
-        wire = octets(task["response"]["wire"], 40).split(b"\r\n")[0]
-        return f"{text(wire)}, to {place(task['address'])}"
+        return f"{int(task['response']['status'])}, to {place(task['id'])}"
 
 
 REACTOR = "reactor_server::event_loop::reactor::Reactor<reactor_sys::stream::Stream>"

@@ -179,12 +179,12 @@ builtTest('gdb', 'debug stops at accept, dispatch and reply, and shows the engin
     ['the second stop', 'dispatch: GET /echo/head\\?a, from loop 0 slot 0\\.0 request 0\n'],
     ['the queue', '1 of 4096 tasks are queued\n  GET /echo/head\\?a  from loop 0 slot 0\\.0 '],
     ['a worker', '  worker 0: (parked|awake)\n'],
-    ['a connection', ` 0 +0 +0 +\\d+  ${one}  Head +\\d+ ms +1 +1  "GET /half" +0  served\n`],
-    ['the third stop', 'reply: HTTP/1\\.1 200 OK, to loop 0 slot 0\\.0 request 0\n'],
+    ['a connection', ` 0 +0 +0 +\\d+  ${one}  Head +\\d+ ms +1 +1  "GET /half" +0  Http1\n`],
+    ['the third stop', 'reply: 200, to loop 0 slot 0\\.0 request 0\n'],
     ['the loops again', ' 0  its own +\\d+ +1 +1 +1 +0 +0\n'],
-    ['the trace', `accept: ${two}, .* to loop 1\ndispatch: GET /, .*\nreply: HTTP/1\\.1 200 OK, `],
+    ['the trace', `accept: ${two}, .* to loop 1\ndispatch: GET /, .*\nreply: 200, `],
     ['the interrupt', 'received signal SIGINT'],
-    ['both', ` 0 .* ${one}  Head .*"GET /half-way" .*\n +1 .* ${two}  Idle .* "" +0  served\n`],
+    ['both', ` 0 .* ${one}  Head .*"GET /half-way" .*\n +1 .* ${two}  Idle .* "" +0  Http1\n`],
     ['the end', 'Inferior 1 \\(process \\d+\\) killed'],
   ]) {
     const match = new RegExp(pattern).exec(rest);

@@ -42,13 +42,10 @@ export const SERVER = {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],
       holds: 'the time of a turn, the timer wheel, epoll tokens, when a thread must be woken',
     },
+    { modules: ['exchange'], holds: 'one request and its answer, whatever the protocol' },
     {
-      modules: ['conn/out'],
-      holds: 'the output that a connection has not sent',
-    },
-    {
-      modules: ['exchange'],
-      holds: 'one request and its answer, whatever the protocol',
+      modules: ['conn/buffers', 'conn/flushed', 'conn/link', 'conn/out', 'conn/timer'],
+      holds: 'the bytes of a connection: its link, its unsent output, when it is due',
     },
     {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
@@ -60,25 +57,28 @@ export const SERVER = {
       holds: 'routes and their targets; what answers when nothing was given',
     },
     {
-      modules: ['event_loop/tuning'],
-      holds: 'limits and timeouts that a loop works by',
+      modules: ['event_loop/scratch', 'event_loop/tuning'],
+      holds: 'limits and timeouts that a loop works by, and the buffer that it reads into',
     },
+    {
+      modules: ['dispatch/lane/event', 'dispatch/lane/exchange'],
+      holds: 'what a loop and a handler thread tell each other',
+    },
+    { modules: ['dispatch/reply_box'], holds: 'where workers and lanes put replies for a loop' },
     {
       modules: ['dispatch/lane'],
       holds: 'lanes: the channel that carries events to one handler thread and replies back',
     },
+    { modules: ['dispatch/worker'], holds: 'the worker threads and their bounded queue' },
+    { modules: ['event_loop/inbox'], holds: 'what other threads hand to a loop' },
+    { modules: ['conn/core'], holds: 'what every connection has, whatever its protocol' },
+    { modules: ['http1/shared'], holds: 'what the HTTP/1 connections of a loop share' },
     {
-      modules: ['event_loop/inbox'],
-      holds: 'what other threads hand to a loop',
+      modules: ['event_loop/services'],
+      holds: 'what a loop offers its connections: table, tasks, lanes, deadlines, observer',
     },
-    {
-      modules: ['dispatch/worker'],
-      holds: 'the worker threads and their bounded queue',
-    },
-    {
-      modules: ['conn'],
-      holds: 'one connection',
-    },
+    { modules: ['http1'], holds: 'the state machine of an HTTP/1 connection' },
+    { modules: ['conn'], holds: 'a connection and its protocol' },
     {
       modules: ['event_loop/reactor'],
       holds: 'the connections of one loop; knows no thread and no epoll',
@@ -91,24 +91,13 @@ export const SERVER = {
       modules: ['event_loop/turn', 'event_loop/ownership'],
       holds: 'the turn of a loop, and which thread drives it',
     },
-    {
-      modules: ['server'],
-      holds: 'the face: configuration, assembly, stop, watchers, errors',
-    },
+    { modules: ['server'], holds: 'the face: configuration, assembly, stop, watchers, errors' },
     {
       modules: ['sim'],
       holds: 'for tests: a loop with scripted clients, workers and handler threads, by seeds',
     },
   ],
-  known: [
-    ['conn/out.rs', 'conn/connection.rs'],
-    ['dispatch/lane/channel.rs', 'event_loop/inbox.rs'],
-    ['event_loop/reactor/mod.rs', 'event_loop/reactor/lanes.rs'],
-    ['event_loop/reactor/mod.rs', 'event_loop/reactor/read.rs'],
-    ['event_loop/reactor/mod.rs', 'event_loop/reactor/write.rs'],
-    ['exchange/task.rs', 'conn/connection.rs'],
-    ['exchange/task.rs', 'dispatch/app.rs'],
-  ],
+  known: [],
 };
 
 /** @type {Crate} */

@@ -17,21 +17,28 @@ mod conn;
 mod dispatch;
 mod event_loop;
 mod exchange;
+mod http1;
 mod observe;
 mod server;
 #[cfg(test)]
 mod sim;
 
-pub use dispatch::app::{App, Handler, Inline, Target};
-pub use dispatch::lane::channel::{
-    ConnectionChange, ConnectionEvent, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
-    QueueWait, WINDOW,
-};
+pub use dispatch::app::{App, Target};
+pub use dispatch::lane::channel::Lane;
+pub use dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent, LaneReply};
+pub use dispatch::lane::exchange::Exchange;
+pub use dispatch::lane::queue_wait::QueueWait;
+pub use dispatch::lane::replies::LaneReplies;
 pub use dispatch::secured::Secured;
 pub use event_loop::ownership::Ownership;
 pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
+pub use exchange::body::WINDOW;
 pub use exchange::field_error::FieldError;
-pub use exchange::task::{Request, Response};
+pub use exchange::handler::Handler;
+pub use exchange::id::ExchangeId;
+pub use exchange::inline::Inline;
+pub use exchange::request::Request;
+pub use exchange::response::Response;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{

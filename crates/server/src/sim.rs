@@ -20,12 +20,14 @@ mod app;
 mod cases;
 mod check;
 mod client;
+pub(crate) mod lines;
 mod plan;
 mod request;
 mod rng;
 mod said;
 mod tally;
 mod thread;
+pub(crate) mod toy_link;
 mod wire;
 mod world;
 

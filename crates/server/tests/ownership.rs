@@ -12,7 +12,7 @@ use reactor_sys::{Events, Poller, Waker};
 
 use common::{Client, builtin, inline, one_of_five, request, start, until, until_stats};
 use reactor_server::{
-    Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Ownership, Server, Stop, Target,
+    Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, Ownership, Server, Stop, Target,
     Timeouts,
 };
 
@@ -114,7 +114,7 @@ struct Driver {
     poller: Poller,
     events: Events,
     /// Requests, and when to answer them.
-    late: Vec<(Instant, LaneTask)>,
+    late: Vec<(Instant, Exchange)>,
 }
 
 impl Driver {
@@ -129,7 +129,7 @@ impl Driver {
         if drives {
             self.replies.forget();
         } else {
-            self.replies.flush(&self.lane);
+            self.lane.flush(&mut self.replies);
         }
         let mut any = false;
         while let Some(event) = self.lane.pop() {
@@ -161,10 +161,9 @@ impl Driver {
     }
 }
 
-fn answer(replies: &mut LaneReplies, lane: &Lane, mut task: LaneTask, body: &[u8]) {
+fn answer(replies: &mut LaneReplies, lane: &Lane, mut task: Exchange, body: &[u8]) {
     lane.answered(1);
     task.response().body(body);
-    task.seal();
     replies.push(LaneReply::Response(task));
 }
 

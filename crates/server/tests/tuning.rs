@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Client, Hand, bounded, builtin, request, start, tcp_address, until};
 use reactor_server::{
-    AcceptMode, Address, Announce, Config, ConnectionChange, ConnectionEvent, Exchange, LaneEvent,
-    LaneReply, Limits, Listen, MaxConnections, Server, Timeouts, Tuning,
+    AcceptMode, Address, Announce, Config, ConnectionChange, ConnectionEvent, ExchangeId,
+    LaneEvent, LaneReply, Limits, Listen, MaxConnections, Server, Timeouts, Tuning,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ impl Hand {
     }
 }
 
-fn same(a: Exchange, b: Exchange) -> bool {
+fn same(a: ExchangeId, b: ExchangeId) -> bool {
     a.place() == b.place() && a.connection() == b.connection()
 }
 
@@ -93,7 +93,7 @@ fn a_request_must_come_whole_in_time_however_lively() {
         while let Some(event) = hand.lane.pop() {
             match event {
                 LaneEvent::Gone(_) | LaneEvent::Refused(..) => gone = true,
-                LaneEvent::Body(which, _) => assert_eq!(which, task.exchange()),
+                LaneEvent::Body(which, _) => assert_eq!(which, task.id()),
                 _ => {}
             }
         }
@@ -112,7 +112,7 @@ fn a_lane_hears_of_connections_in_their_order() {
         assert!(opened.peer.is_some_and(|peer| peer.ip().is_loopback()));
         client.send(request("GET", "/lane/a"));
         let task = hand.task();
-        assert!(same(task.exchange(), opened.connection));
+        assert!(same(task.id(), opened.connection));
         hand.answer(task, "a");
         assert_eq!(client.reply().text(), "a");
         drop(client);
@@ -171,7 +171,6 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
     answered.send(request("GET", "/lane/a"));
     let mut task = hand.next_task();
     task.response().body(b"before");
-    task.seal();
     hand.replies.push(LaneReply::Response(task));
     hand.say(LaneReply::Cut(opened));
     assert_eq!(answered.reply().text(), "before");
@@ -180,7 +179,7 @@ fn a_lane_ends_connections_at_once_or_behind_their_answers() {
 
 impl Hand {
     /// The next connection that is opened, whatever else is told before it.
-    fn connection_opened(&self) -> Exchange {
+    fn connection_opened(&self) -> ExchangeId {
         loop {
             if let LaneEvent::Connection(event) = self.event()
                 && event.change == ConnectionChange::Opened

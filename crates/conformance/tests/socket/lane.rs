@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use reactor_server::{App, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Target};
+use reactor_server::{App, Exchange, ExchangeId, Lane, LaneEvent, LaneReplies, LaneReply, Target};
 
 use crate::apps::{Records, Seen};
 
@@ -106,7 +106,7 @@ struct Stage {
     /// None until a server has the lane.
     replies: Option<LaneReplies>,
     records: Arc<Records>,
-    open: HashMap<Exchange, Open>,
+    open: HashMap<ExchangeId, Open>,
 }
 
 struct Open {
@@ -114,7 +114,7 @@ struct Open {
     client: Option<SocketAddr>,
     seen: Seen,
     /// None once the answer has begun.
-    task: Option<LaneTask>,
+    task: Option<Exchange>,
     /// The handler has the body, or does not need it.
     is_ready: bool,
     /// The earliest time to answer.
@@ -137,7 +137,7 @@ impl Stage {
             self.answer(exchange, open);
         }
         if let Some(replies) = &mut self.replies {
-            replies.flush(&self.lane);
+            self.lane.flush(replies);
         }
         if self.lane.rest() {
             match self.open.values().filter(|open| open.is_ready).map(|open| open.due).min() {
@@ -178,8 +178,8 @@ impl Stage {
         }
     }
 
-    fn request(&mut self, task: LaneTask) {
-        let exchange = task.exchange();
+    fn request(&mut self, task: Exchange) {
+        let exchange = task.id();
         let (_, play) = ROUTES[task.route() as usize];
         let wait = if play == Play::Slow { SLOW } else { Duration::ZERO };
         let mut open = Open {
@@ -204,7 +204,7 @@ impl Stage {
         self.open.insert(exchange, open);
     }
 
-    fn answer(&mut self, exchange: Exchange, open: Open) {
+    fn answer(&mut self, exchange: ExchangeId, open: Open) {
         let Open { play, client, seen, task, .. } = open;
         let to_head = seen.method == b"HEAD";
         let echo = self.records.record(client, seen);
@@ -229,17 +229,15 @@ impl Stage {
                 if play == Play::Close {
                     task.close();
                 }
-                task.seal();
                 self.say(LaneReply::Response(task));
             }
         }
     }
 
     /// Begins a streaming answer.
-    fn begin(&mut self, mut task: LaneTask, first: Vec<u8>, declared: Option<u64>) {
+    fn begin(&mut self, mut task: Exchange, first: Vec<u8>, declared: Option<u64>) {
         task.response().stream(declared);
         task.response().body_vec(first);
-        task.seal();
         self.say(LaneReply::Response(task));
     }
 

@@ -1,7 +1,7 @@
 //! The exchanges that JavaScript works on, by number. An exchange is one request and its
 //! answer.
 
-use reactor_server::{Exchange, LaneTask};
+use reactor_server::{Exchange, ExchangeId};
 use slab::Slab;
 
 /// Requests that JavaScript has been given and has not answered.
@@ -25,9 +25,9 @@ pub(super) struct Exchanges {
 }
 
 struct Open {
-    exchange: Exchange,
+    exchange: ExchangeId,
     /// None once a streaming response has begun.
-    task: Option<LaneTask>,
+    task: Option<Exchange>,
     /// The engine has ended it: replies to it are dropped.
     is_over: bool,
     /// The exchanges of the same slot before and after this one.
@@ -41,8 +41,8 @@ impl Exchanges {
         id_of(self.slab.vacant_key())
     }
 
-    pub(super) fn insert(&mut self, task: LaneTask) -> u32 {
-        let exchange = task.exchange();
+    pub(super) fn insert(&mut self, task: Exchange) -> u32 {
+        let exchange = task.id();
         let id = self.next_id();
         let newest = self.newest_of(exchange);
         let older = newest.replace(id);
@@ -54,7 +54,7 @@ impl Exchanges {
         id
     }
 
-    pub(super) fn id(&self, exchange: Exchange) -> Option<u32> {
+    pub(super) fn id(&self, exchange: ExchangeId) -> Option<u32> {
         let (io_thread, slot) = exchange.place();
         let mut next = *self.newest.get(io_thread)?.get(slot)?;
         while let Some(id) = next {
@@ -68,17 +68,17 @@ impl Exchanges {
     }
 
     /// The exchange with this number, if it still takes replies.
-    pub(super) fn exchange(&self, id: u32) -> Option<Exchange> {
+    pub(super) fn exchange(&self, id: u32) -> Option<ExchangeId> {
         self.slab.get(id as usize).filter(|open| !open.is_over).map(|open| open.exchange)
     }
 
     /// The task, for a response that will stream; the exchange stays.
-    pub(super) fn take_task(&mut self, id: u32) -> Option<LaneTask> {
+    pub(super) fn take_task(&mut self, id: u32) -> Option<Exchange> {
         self.slab.get_mut(id as usize)?.task.take()
     }
 
     /// JavaScript ends an exchange. Returns its task if no response has begun.
-    pub(super) fn remove(&mut self, id: u32) -> Option<LaneTask> {
+    pub(super) fn remove(&mut self, id: u32) -> Option<Exchange> {
         let open = self.slab.try_remove(id as usize)?;
         self.unlink(&open);
         self.ended += 1;
@@ -95,7 +95,7 @@ impl Exchanges {
 
     /// Frees the numbers of exchanges that the engine ended in the last turn; the caller
     /// has taken their replies. Returns the tasks of those without a response.
-    pub(super) fn take_over(&mut self) -> Vec<LaneTask> {
+    pub(super) fn take_over(&mut self) -> Vec<Exchange> {
         let mut over = std::mem::take(&mut self.over);
         let tasks = over.drain(..).filter_map(|id| self.remove(id)).collect();
         self.over = over;
@@ -113,7 +113,7 @@ impl Exchanges {
     }
 
     /// Ends all exchanges.
-    pub(super) fn take_all(&mut self) -> Vec<(Exchange, Option<LaneTask>)> {
+    pub(super) fn take_all(&mut self) -> Vec<(ExchangeId, Option<Exchange>)> {
         self.newest.clear();
         self.over.clear();
         self.ended += self.slab.len();
@@ -136,7 +136,7 @@ impl Exchanges {
         }
     }
 
-    fn newest_of(&mut self, exchange: Exchange) -> &mut Option<u32> {
+    fn newest_of(&mut self, exchange: ExchangeId) -> &mut Option<u32> {
         let (io_thread, slot) = exchange.place();
         if self.newest.len() <= io_thread {
             self.newest.resize_with(io_thread + 1, Vec::new);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use reactor_server::{
-    ConnectionChange, ConnectionEvent, Framing, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask,
+    ConnectionChange, ConnectionEvent, Exchange, Framing, Lane, LaneEvent, LaneReplies, LaneReply,
     QueueWait, Version,
 };
 
@@ -184,7 +184,7 @@ impl<'a> Fill<'a> {
     }
 
     /// Writes a request, if there is room for all of it.
-    fn request(&mut self, task: &LaneTask, id: u32) -> bool {
+    fn request(&mut self, task: &Exchange, id: u32) -> bool {
         let request = task.request();
         let head = request.head();
         let head_bytes = request.text();
@@ -229,7 +229,7 @@ impl<'a> Fill<'a> {
             length(params),
             logged.connection,
             logged.request,
-            length(task.exchange().place().1),
+            length(task.id().place().1),
         ]);
         let (field_words, param_words) = out[REQUEST_WORDS..].split_at_mut(4 * fields.len());
         for (out, field) in field_words.chunks_exact_mut(4).zip(fields) {

@@ -210,7 +210,7 @@ impl NativeLane {
         }
         let count = fill.finish();
         // After `finish`: the flush tells loops that wait for room.
-        sink.flush(&self.lane);
+        self.lane.flush(sink);
         if count > 0
             && let Some(driving) = &mut self.drives
         {
@@ -243,7 +243,7 @@ impl NativeLane {
             replies::Reply { kind, id, status, flags, fields, body, length_low, length_high };
         let taken = replies::apply(&reply, &mut self.exchanges, &mut self.bodies, sink);
         self.lane.answered(self.exchanges.take_ended());
-        sink.flush(&self.lane);
+        self.lane.flush(sink);
         taken
     }
 
@@ -279,7 +279,7 @@ impl NativeLane {
         }
         self.lane.begun(refused);
         self.lane.answered(refused + self.exchanges.take_ended());
-        sink.flush(&self.lane);
+        self.lane.flush(&mut sink);
     }
 }
 

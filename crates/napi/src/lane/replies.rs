@@ -1,7 +1,7 @@
 //! Replies out of JavaScript's arrays.
 
 use napi::Result;
-use reactor_server::{Exchange, FieldError, LaneReplies, LaneReply, LaneTask, Response};
+use reactor_server::{Exchange, ExchangeId, FieldError, LaneReplies, LaneReply, Response};
 
 use super::bodies::Bodies;
 use super::exchanges::Exchanges;
@@ -93,7 +93,6 @@ pub(super) fn apply(
                 Some(body) => task.response().body_shared(body),
                 None => task.response().body(reply.body),
             }
-            task.seal();
             sink.push(LaneReply::Response(task));
         }
         HEAD => {
@@ -109,7 +108,6 @@ pub(super) fn apply(
                 task.response().stream(length);
                 task.response().body(reply.body);
             }
-            task.seal();
             sink.push(LaneReply::Response(task));
         }
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
@@ -128,7 +126,7 @@ pub(super) fn apply(
 }
 
 /// Tells the task whether its connection closes after the response.
-fn ask(task: &mut LaneTask, flags: u32) {
+fn ask(task: &mut Exchange, flags: u32) {
     if flags & CLOSE != 0 {
         task.close();
     } else if flags & ASKS_TO_CLOSE != 0 {
@@ -146,7 +144,7 @@ fn end_connection(
     if io_thread >= sink.io_threads() {
         return Err(invalid("a connection of no I/O thread"));
     }
-    let connection = Exchange::of_connection(io_thread, slot, number);
+    let connection = ExchangeId::of_connection(io_thread, slot, number);
     sink.push(if kind == CUT { LaneReply::Cut(connection) } else { LaneReply::Finish(connection) });
     Ok(())
 }

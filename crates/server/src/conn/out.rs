@@ -2,47 +2,69 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use crate::conn::connection::Transport;
+use crate::conn::buffers::BufPool;
+use crate::conn::flushed::Flushed;
+use crate::conn::link::Sink;
+use crate::exchange::body::FileRange;
 
 /// From this size on a body is sent from where it lies instead of being
 /// copied behind its head.
-const SPLICE_FROM: usize = 16 * 1024;
+const APART_FROM: usize = 16 * 1024;
 
 /// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
 
-/// Bytes to send, in order: one buffer for all that is small, and large
-/// bodies spliced in between.
+/// Bytes to send, in order: one buffer for all that is small, and in between pieces that
+/// are sent from where they lie.
 #[derive(Default)]
 pub(crate) struct Out {
     buf: Vec<u8>,
     /// How much of `buf` has been sent.
     sent: usize,
-    splices: VecDeque<Splice>,
-    /// Unsent bytes in `splices`.
-    spliced: usize,
+    pieces: VecDeque<Piece>,
+    /// Unsent bytes of pieces that are in memory.
+    in_pieces: usize,
 }
 
-struct Splice {
+struct Piece {
     /// Goes out once this much of `buf` has.
     at: usize,
-    body: Body,
+    content: Content,
+    /// How much of it has been sent, in bytes.
     sent: usize,
 }
 
-/// A body that is sent without a copy.
-pub(crate) enum Body {
+/// What is sent without a copy into the buffer.
+pub(crate) enum Content {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
+    File(FileRange),
 }
 
-impl Body {
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Self::Owned(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+            // No file is longer than memory can address on the platforms there are.
+            Self::File(file) => usize::try_from(file.len()).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize {
+        if let Self::File(_) = self { 0 } else { self.len() }
+    }
+
+    /// Its bytes, where they are in memory.
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+            Self::File(_) => &[],
         }
     }
 }
@@ -72,31 +94,21 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// Where a flush ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    /// All is sent.
-    All,
-    /// The socket takes no more now.
-    Blocked,
-    /// It was as much as may be sent at once; the socket may take more.
-    Paused,
-}
-
 impl Out {
-    /// Unsent bytes.
+    /// Unsent bytes that are in memory.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.buf.len() - self.sent + self.spliced
+        self.buf.len() - self.sent + self.in_pieces
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.pieces.is_empty()
     }
 
     #[cfg(test)]
     pub(crate) fn owns_nothing(&self) -> bool {
-        self.buf.capacity() == 0 && self.splices.capacity() == 0
+        self.buf.capacity() == 0 && self.pieces.capacity() == 0
     }
 
     /// The buffer to append small things to.
@@ -104,25 +116,28 @@ impl Out {
         &mut self.buf
     }
 
-    /// Whether a body of this size should go through [`splice`](Self::splice).
-    pub(crate) fn wants_splice(len: usize) -> bool {
-        len >= SPLICE_FROM
+    /// Whether a body of this size should go through [`put`](Self::put).
+    pub(crate) fn goes_apart(len: usize) -> bool {
+        len >= APART_FROM
     }
 
-    /// Puts a large body behind what is there.
-    pub(crate) fn splice(&mut self, body: Body) {
-        self.spliced += body.bytes().len();
-        self.splices.push_back(Splice { at: self.buf.len(), body, sent: 0 });
+    /// Puts a piece behind what is there.
+    pub(crate) fn put(&mut self, content: Content) {
+        if content.len() > 0 {
+            self.in_pieces += content.held();
+            self.pieces.push_back(Piece { at: self.buf.len(), content, sent: 0 });
+        }
     }
 
-    /// Puts a large body behind what is there as one chunk (RFC 9112 §7.1).
-    pub(crate) fn chunk(&mut self, body: Body) {
-        let _ = write!(self.buf, "{:x}\r\n", body.bytes().len());
-        self.splice(body);
+    /// Puts a piece behind what is there as one chunk (RFC 9112 §7.1).
+    pub(crate) fn put_chunk(&mut self, content: Content) {
+        let _ = write!(self.buf, "{:x}\r\n", content.len());
+        self.put(content);
         self.buf.extend_from_slice(b"\r\n");
     }
 
     /// Gives `self` a buffer to write into, if it owns none.
+    #[inline]
     pub(crate) fn lend(&mut self, pool: &mut BufPool) {
         if self.buf.capacity() == 0 {
             self.buf = pool.take();
@@ -132,9 +147,12 @@ impl Out {
     /// Sends as much as the socket takes, up to `most` bytes; returns how many that was.
     /// With all sent, the buffer goes back to the pool: an idle connection
     /// owns none.
-    pub(crate) fn flush<T: Transport>(
+    ///
+    /// # Errors
+    /// What the transport says; `UnexpectedEof` for a file that has become shorter.
+    pub(crate) fn flush(
         &mut self,
-        io: &mut T,
+        io: &mut impl Sink,
         pool: &mut BufPool,
         most: usize,
     ) -> io::Result<(usize, Flushed)> {
@@ -145,11 +163,11 @@ impl Out {
                 self.compact();
                 return Ok((total, Flushed::Paused));
             }
-            let wrote = if self.splices.is_empty() {
+            let wrote = if self.pieces.is_empty() {
                 let end = self.buf.len().min(self.sent + left);
                 io.write(&self.buf[self.sent..end])
             } else {
-                self.write_slices(io, left)
+                self.write_pieces(io, pool, left)
             };
             match wrote {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -170,43 +188,58 @@ impl Out {
         if self.buf.capacity() > 0 {
             pool.put(std::mem::take(&mut self.buf));
         }
-        if self.splices.capacity() > 0 {
-            self.splices = VecDeque::new();
+        if self.pieces.capacity() > 0 {
+            self.pieces = VecDeque::new();
         }
         Ok((total, Flushed::All))
     }
 
-    fn write_slices<T: Transport>(&self, io: &mut T, most: usize) -> io::Result<usize> {
+    fn write_pieces(
+        &self,
+        io: &mut impl Sink,
+        pool: &mut BufPool,
+        most: usize,
+    ) -> io::Result<usize> {
         let mut slices = Slices { list: [IoSlice::new(&[]); MAX_SLICES], count: 0, left: most };
         let mut from = self.sent;
-        for splice in &self.splices {
+        for piece in &self.pieces {
             if slices.is_full() {
                 break;
             }
-            if splice.at > from {
-                slices.push(&self.buf[from..splice.at]);
-                from = splice.at;
+            if piece.at > from {
+                slices.push(&self.buf[from..piece.at]);
+                from = piece.at;
             }
-            slices.push(&splice.body.bytes()[splice.sent..]);
+            if let Content::File(file) = &piece.content {
+                let room = slices.left;
+                if room > 0 {
+                    // What stands behind it goes with the next call.
+                    slices.push(read_file(file, piece.sent, room, pool.file_buffer())?);
+                }
+                return io.write_vectored(&slices.list[..slices.count]);
+            }
+            slices.push(&piece.content.bytes()[piece.sent..]);
         }
-        // What stands behind the last splice goes along if there is room.
+        // What stands behind the last piece goes along if there is room.
         slices.push(&self.buf[from..]);
         io.write_vectored(&slices.list[..slices.count])
     }
 
     fn advance(&mut self, mut n: usize) {
         while n > 0 {
-            let boundary = self.splices.front().map_or(self.buf.len(), |s| s.at);
+            let boundary = self.pieces.front().map_or(self.buf.len(), |piece| piece.at);
             let plain = (boundary - self.sent).min(n);
             self.sent += plain;
             n -= plain;
-            let Some(splice) = self.splices.front_mut() else { return };
-            let taken = (splice.body.bytes().len() - splice.sent).min(n);
-            splice.sent += taken;
-            self.spliced -= taken;
+            let Some(piece) = self.pieces.front_mut() else { return };
+            let taken = (piece.content.len() - piece.sent).min(n);
+            piece.sent += taken;
             n -= taken;
-            if self.sent == splice.at && splice.sent == splice.body.bytes().len() {
-                self.splices.pop_front();
+            if piece.content.held() > 0 {
+                self.in_pieces -= taken;
+            }
+            if self.sent == piece.at && piece.sent == piece.content.len() {
+                self.pieces.pop_front();
             }
         }
     }
@@ -214,36 +247,29 @@ impl Out {
     /// Drops what has been sent from the front of the buffer, once that is
     /// much, so that a slow reader's buffer does not grow with every answer.
     fn compact(&mut self) {
-        if self.sent < SPLICE_FROM || self.sent < self.buf.len() / 2 {
+        if self.sent < APART_FROM || self.sent < self.buf.len() / 2 {
             return;
         }
         self.buf.drain(..self.sent);
-        for splice in &mut self.splices {
-            splice.at -= self.sent;
+        for piece in &mut self.pieces {
+            piece.at -= self.sent;
         }
         self.sent = 0;
     }
 }
 
-/// Empty buffers, last in first out, so that the one in use is warm.
-#[derive(Default)]
-pub(crate) struct BufPool {
-    free: Vec<Vec<u8>>,
-}
-
-impl BufPool {
-    const MAX_BUFFERS: usize = 128;
-    const MAX_CAPACITY: usize = 64 * 1024;
-
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.free.pop().unwrap_or_else(|| Vec::with_capacity(2048))
-    }
-
-    fn put(&mut self, buf: Vec<u8>) {
-        debug_assert!(buf.is_empty());
-        if self.free.len() < Self::MAX_BUFFERS && buf.capacity() <= Self::MAX_CAPACITY {
-            self.free.push(buf);
-        }
+/// Reads what comes next of a file, up to `most` bytes.
+fn read_file<'b>(
+    file: &FileRange,
+    sent: usize,
+    most: usize,
+    buffer: &'b mut [u8],
+) -> io::Result<&'b [u8]> {
+    let left = usize::try_from(file.len()).unwrap_or(usize::MAX) - sent;
+    let most = left.min(most).min(buffer.len());
+    match file.file.read_at(&mut buffer[..most], file.range.start + sent as u64)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        n => Ok(&buffer[..n]),
     }
 }
 
@@ -258,10 +284,7 @@ mod tests {
         got: Vec<u8>,
     }
 
-    impl Transport for Narrow {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
+    impl Sink for Narrow {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
             self.write_vectored(&[IoSlice::new(buf)])
         }
@@ -277,9 +300,6 @@ mod tests {
                 left -= n;
             }
             Ok(self.room - left)
-        }
-        fn shutdown_write(&mut self) -> io::Result<()> {
-            Ok(())
         }
     }
 
@@ -300,10 +320,10 @@ mod tests {
                 if i % 3 == 0 {
                     let large: Vec<u8> = (0..2_000).map(|n| i ^ (n % 251) as u8).collect();
                     expected.extend_from_slice(&large);
-                    out.splice(if i % 2 == 0 {
-                        Body::Owned(large)
+                    out.put(if i % 2 == 0 {
+                        Content::Owned(large)
                     } else {
-                        Body::Shared(large.into())
+                        Content::Shared(large.into())
                     });
                 }
                 if i % 5 == 0 {

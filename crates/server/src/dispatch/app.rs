@@ -3,27 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use reactor_proto::response;
 use reactor_route::{RouteError, Routes};
 
-use crate::exchange::field_error::FieldError;
-use crate::exchange::task::{Request, Response, append_field, check_status, is_upgrade};
-
-/// Answers requests on a worker thread. Closures
-/// `Fn(&Request, &mut Response)` are handlers.
-///
-/// A handler may block: only its own thread waits. A handler that panics costs its own request a
-/// 500 and nothing else.
-pub trait Handler: Send + Sync + 'static {
-    /// Fills in the response.
-    fn handle(&self, request: &Request, response: &mut Response);
-}
-
-impl<F: Fn(&Request, &mut Response) + Send + Sync + 'static> Handler for F {
-    fn handle(&self, request: &Request, response: &mut Response) {
-        self(request, response);
-    }
-}
+use crate::exchange::handler::{Handler, HandlerCell};
+use crate::exchange::inline::Inline;
 
 /// Where a route leads.
 #[derive(Clone)]
@@ -54,62 +37,6 @@ impl Target {
     /// A worker target.
     pub fn worker(handler: impl Handler) -> Self {
         Self::Worker(Arc::new(handler))
-    }
-}
-
-/// A pre-rendered response.
-#[derive(Clone, Debug)]
-pub struct Inline {
-    pub(crate) status: u16,
-    /// The status line and all fields but `Date` and `Connection`.
-    pub(crate) head: Vec<u8>,
-    pub(crate) body: Arc<[u8]>,
-    /// It has an Upgrade field, so that Connection has to name it.
-    pub(crate) upgrade: bool,
-}
-
-impl Inline {
-    /// Renders a response, with its `Content-Length`. `Date` and `Connection` are added when it is
-    /// sent.
-    ///
-    /// # Errors
-    /// [`FieldError`] for a status outside 200 to 999, for a name that is no
-    /// token, a value with control characters, and for the fields that the
-    /// server itself writes.
-    pub fn new(
-        status: u16,
-        fields: &[(&str, &[u8])],
-        body: impl Into<Vec<u8>>,
-    ) -> Result<Self, FieldError> {
-        Self::with_phrase(status, b"", fields, body)
-    }
-
-    /// The same with a reason phrase; an empty one is that of the status.
-    ///
-    /// # Errors
-    /// As [`Inline::new`], and for a phrase with control characters.
-    pub fn with_phrase(
-        status: u16,
-        phrase: &[u8],
-        fields: &[(&str, &[u8])],
-        body: impl Into<Vec<u8>>,
-    ) -> Result<Self, FieldError> {
-        check_status(status)?;
-        let mut head = Vec::new();
-        let mut body: Vec<u8> = body.into();
-        response::status_line_with(&mut head, status, phrase)?;
-        let mut upgrade = false;
-        for (name, value) in fields {
-            upgrade |= is_upgrade(name);
-            append_field(&mut head, name, value)?;
-        }
-        if !response::has_content(status) {
-            body.clear();
-        }
-        if response::has_body(status) {
-            response::content_length(&mut head, body.len() as u64);
-        }
-        Ok(Self { status, head, body: body.into(), upgrade })
     }
 }
 
@@ -181,20 +108,4 @@ pub(crate) enum Compiled {
     Inline(Arc<Inline>),
     Worker(Arc<HandlerCell>),
     Lane(u32),
-}
-
-/// A handler with a reference count of the loop's own. Only that loop counts, so that the count
-/// stays in its core's cache.
-pub(crate) struct HandlerCell {
-    handler: Arc<dyn Handler>,
-}
-
-impl HandlerCell {
-    fn new(handler: &Arc<dyn Handler>) -> Arc<Self> {
-        Arc::new(Self { handler: Arc::clone(handler) })
-    }
-
-    pub(crate) fn handle(&self, request: &Request, response: &mut Response) {
-        self.handler.handle(request, response);
-    }
 }

@@ -2,7 +2,8 @@
 //! any handler.
 
 use crate::dispatch::app::{App, Target};
-use crate::exchange::task::{Request, Response};
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
 
 impl App {
     /// What `reactor-rs serve` answers when it is given no target.

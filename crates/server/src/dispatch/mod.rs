@@ -3,5 +3,6 @@
 pub(crate) mod app;
 pub(crate) mod builtin;
 pub(crate) mod lane;
+pub(crate) mod reply_box;
 pub(crate) mod secured;
 pub(crate) mod worker;

@@ -4,6 +4,8 @@ pub(crate) mod clock;
 pub(crate) mod inbox;
 pub(crate) mod ownership;
 pub(crate) mod reactor;
+pub(crate) mod scratch;
+pub(crate) mod services;
 pub(crate) mod token;
 pub(crate) mod tuning;
 pub(crate) mod turn;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::accept::accepting::Accepting;
-use crate::dispatch::app::Handler;
-use crate::dispatch::lane::channel::LaneReply;
+use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Control, Inbox};
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::event_loop::token::{LISTENER, WAKER};
+use crate::exchange::handler::Handler;
 use crate::exchange::task::Task;
 use crate::observe::counters::Counters;
 
@@ -88,7 +88,7 @@ impl EventLoop {
             std::thread::sleep(FIRST_RESCUE);
         }
         self.inbox.wake_flag().awake();
-        self.reactor.clock.read();
+        self.reactor.services.clock.read();
         self.reactor.look_for_watchers();
         self.reactor.look_at_lanes();
         let counters = &self.counters.loops[self.index];
@@ -130,7 +130,7 @@ impl EventLoop {
 
     /// The time of the last turn.
     pub(crate) fn now(&self) -> Instant {
-        self.reactor.clock.now()
+        self.reactor.services.clock.now()
     }
 
     /// Whether the server is stopping.
@@ -155,9 +155,10 @@ impl EventLoop {
             self.inbox.wake_flag().awake();
             return Some(Duration::ZERO);
         }
-        let now = self.reactor.clock.now();
+        let now = self.reactor.services.clock.now();
         let timer = self.reactor.next_timer().map(|at| {
-            Duration::from_millis(at.saturating_sub(self.reactor.clock.millis())).max(FIRST_RESCUE)
+            Duration::from_millis(at.saturating_sub(self.reactor.services.clock.millis()))
+                .max(FIRST_RESCUE)
         });
         let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue_at);
         let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
@@ -206,15 +207,15 @@ impl EventLoop {
     /// Takes what workers and lanes have answered, and writes it.
     pub(crate) fn replies(&mut self) {
         let out = self.reactor.tasks_out();
-        while let Some(task) = self.inbox.pop_reply() {
+        while let Some(task) = self.inbox.replies().pop() {
             self.reactor.reply(task);
         }
         if self.reactor.tasks_out() < out {
             // The workers get on.
             self.rescue = FIRST_RESCUE;
-            self.rescue_at = self.reactor.clock.now() + self.rescue;
+            self.rescue_at = self.reactor.services.clock.now() + self.rescue;
         }
-        self.inbox.take_lanes(&mut self.lane_replies);
+        self.inbox.replies().take_lanes(&mut self.lane_replies);
         for reply in self.lane_replies.drain(..) {
             self.reactor.lane_reply(reply);
         }
@@ -242,7 +243,7 @@ impl EventLoop {
             }
         }
         if let Some(accepting) = &mut self.accepting {
-            accepting.tick(&self.poller, self.reactor.clock.now());
+            accepting.tick(&self.poller, self.reactor.services.clock.now());
         }
     }
 
@@ -275,7 +276,7 @@ impl EventLoop {
         if queued > 0 {
             // A look that is due sooner stays: tasks that come all the time
             // must not put it off for ever.
-            let soon = self.reactor.clock.now() + FIRST_RESCUE;
+            let soon = self.reactor.services.clock.now() + FIRST_RESCUE;
             self.rescue_at = if waiting { self.rescue_at.min(soon) } else { soon };
             self.rescue = FIRST_RESCUE;
             if self.pool.wake_one(self.home) {
@@ -289,7 +290,7 @@ impl EventLoop {
     /// clock, not when there is nothing else to do: other connections may
     /// keep this loop busy without end.
     fn rescue(&mut self) {
-        let now = self.reactor.clock.now();
+        let now = self.reactor.services.clock.now();
         if self.reactor.tasks_out() == 0 || now < self.rescue_at {
             return;
         }
@@ -320,7 +321,7 @@ impl EventLoop {
     }
 
     fn watch(&mut self, token: u64) {
-        if let Some(stream) = self.reactor.io(token)
+        if let Some(stream) = self.reactor.socket(token)
             && self.poller.add_edge(stream, token).is_err()
         {
             self.reactor.discard(token);
@@ -341,13 +342,13 @@ impl EventLoop {
             self.insert(accepted);
             self.has_all = true;
         }
-        self.drain_until = Some(self.reactor.clock.now() + self.drain_timeout);
+        self.drain_until = Some(self.reactor.services.clock.now() + self.drain_timeout);
         self.reactor.drain();
     }
 
     fn is_drained(&mut self) -> bool {
         let Some(until) = self.drain_until else { return false };
-        if self.reactor.clock.now() >= until {
+        if self.reactor.services.clock.now() >= until {
             self.reactor.close_all();
             return true;
         }

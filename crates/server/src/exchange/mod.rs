@@ -1,5 +1,19 @@
 //! One request and its answer, whatever the protocol.
 
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod body_memory;
+pub(crate) mod deadlines;
+pub(crate) mod entry;
 pub(crate) mod field_error;
+pub(crate) mod fields;
+pub(crate) mod handler;
+pub(crate) mod id;
 pub(crate) mod in_flight;
+pub(crate) mod inline;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod reuse;
+pub(crate) mod ring;
 pub(crate) mod task;
+pub(crate) mod terms;

@@ -11,13 +11,14 @@ use reactor_sys::{Events, Listener, Poller, raise_open_files_limit};
 use crate::accept::accepting::Accepting;
 use crate::accept::acceptor::{Acceptor, AcceptorSignal};
 use crate::accept::limits::{AcceptLimits, MAX_REFUSED, OpenLimit};
-use crate::dispatch::app::Handler;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::clock::Clock;
-use crate::event_loop::inbox::Inbox;
+use crate::event_loop::inbox::{Inbox, reply_boxes};
 use crate::event_loop::ownership::Ownership;
-use crate::event_loop::reactor::{Pieces, Reactor, Settings};
+use crate::event_loop::reactor::Reactor;
+use crate::event_loop::services::{Pieces, Settings};
 use crate::event_loop::turn::{EVENTS, EventLoop};
+use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::InFlight;
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
@@ -250,7 +251,7 @@ impl Assembly {
         // After a failure from here on, dropping the server stops the threads that run.
         let server = Server { shared: Arc::clone(shared) };
         for lane in &config.lanes {
-            lane.belongs_to(&self.inboxes);
+            lane.belongs_to(&reply_boxes(&self.inboxes));
         }
         if config.app.has_workers() {
             shared.start_workers()?;

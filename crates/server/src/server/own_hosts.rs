@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use crate::exchange::task::{Request, Response};
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
 
 /// Names besides IP addresses and `localhost`.
 pub(crate) struct OwnHosts(Vec<String>);

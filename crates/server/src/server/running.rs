@@ -9,8 +9,9 @@ use std::thread::Builder;
 use reactor_sys::{Address, Stream, block_signals};
 
 use crate::dispatch::app::App;
-use crate::dispatch::lane::channel::{Lane, LaneReplies};
-use crate::event_loop::inbox::Control;
+use crate::dispatch::lane::channel::Lane;
+use crate::dispatch::lane::replies::LaneReplies;
+use crate::event_loop::inbox::{Control, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::tuning::Tuning;
 use crate::observe::stats::Stats;
@@ -128,7 +129,7 @@ impl Server {
     /// Where lanes put their replies.
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {
-        LaneReplies::new(&lock(&self.shared.inboxes))
+        LaneReplies::new(&reply_boxes(&lock(&self.shared.inboxes)))
     }
 
     /// Ownership of the one I/O loop, which a lane's thread may take. `None` if there are several

@@ -13,7 +13,7 @@ use crate::accept::limits::OpenLimit;
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::{Lane, Lanes};
 use crate::dispatch::worker::pool::{self, Pool};
-use crate::event_loop::inbox::{Control, Inbox};
+use crate::event_loop::inbox::{Control, Inbox, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
@@ -119,15 +119,15 @@ impl Shared {
         if finished.done || self.stopping.load(Ordering::Acquire) || self.pool.has_threads() {
             return Ok(());
         }
-        let inboxes = lock(&self.inboxes).clone();
+        let loops = reply_boxes(&lock(&self.inboxes));
         let mut names = Vec::with_capacity(self.counters.workers.len());
         let spawned = self.counters.workers.iter().enumerate().try_for_each(|(index, counters)| {
-            let (pool, inboxes) = (Arc::clone(&self.pool), inboxes.clone());
+            let (pool, loops) = (Arc::clone(&self.pool), loops.clone());
             let counters = Arc::clone(counters);
             let worker = spawn(format!("{}-worker-{index}", self.thread_prefix), move || {
                 block_signals();
                 counters.thread.set_to_this_thread();
-                pool::run(index, &pool, &inboxes, &counters);
+                pool::run(index, &pool, &loops, &counters);
             })?;
             names.push(worker.thread().clone());
             threads.workers.push(worker);
@@ -163,7 +163,7 @@ impl Shared {
             return;
         }
         for lane in lanes.iter().flatten() {
-            lane.belongs_to(&lock(&self.inboxes));
+            lane.belongs_to(&reply_boxes(&lock(&self.inboxes)));
         }
         let before = std::mem::replace(&mut *lock(&self.lanes), lanes.to_vec());
         self.tell_loops(control);

@@ -5,8 +5,10 @@ use std::sync::{Arc, Weak};
 
 use reactor_sys::SocketMode;
 
-use crate::dispatch::app::{App, Handler, Target};
-use crate::exchange::task::{Request, Response};
+use crate::dispatch::app::{App, Target};
+use crate::exchange::handler::Handler;
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
 use crate::server::config::{AcceptMode, Config, Listen};
 use crate::server::control;
 use crate::server::error::StartError;

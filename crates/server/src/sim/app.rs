@@ -1,8 +1,11 @@
 //! The application that is simulated.
 
 use super::request::{INLINE, pattern};
-use crate::dispatch::app::{App, Inline, Target};
-use crate::exchange::task::{Request, Response};
+use crate::dispatch::app::App;
+use crate::dispatch::app::Target;
+use crate::exchange::inline::Inline;
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
 
 /// `version` tells it from those before it, `generation` from those with other lanes.
 pub(super) fn app(version: u32, generation: u32) -> App {

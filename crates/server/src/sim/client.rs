@@ -241,7 +241,7 @@ impl Client {
         let request = &self.requests[place];
         let wire = self.wire.borrow();
         let id = request.id;
-        if wire.read < request.head_end {
+        if wire.given() < request.head_end {
             return Err(format!("request {id} is handled before it is understood"));
         }
         if self.requests[..place].iter().any(|earlier| earlier.close) {

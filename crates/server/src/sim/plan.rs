@@ -6,7 +6,7 @@ use super::request::Mix;
 use super::rng::Rng;
 use super::said::Habits;
 use super::wire::Faults;
-use crate::event_loop::reactor::Pieces;
+use crate::event_loop::services::Pieces;
 
 /// As if the answers were so large that they are sent in pieces.
 const SMALL_PIECES: Pieces =
@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) missing: u32,
     pub(super) slow_workers: u32,
     pub(super) slow_readers: u32,
+    /// Connections whose link splits bytes and holds them back.
+    pub(super) toy_links: u32,
     /// Of steps, in a thousand.
     pub(super) jumps: usize,
     pub(super) reloads: usize,
@@ -126,6 +128,7 @@ impl Plan {
             missing: *rng.pick(&[0, 0, 0, 5]),
             slow_workers: *rng.pick(&[0, 50, 90]),
             slow_readers: *rng.pick(&[0, 50, 95]),
+            toy_links: *rng.pick(&[0, 0, 50, 100]),
             jumps,
             reloads,
             drains,
@@ -194,6 +197,7 @@ impl Plan {
             missing: 0,
             slow_workers: 0,
             slow_readers: 0,
+            toy_links: 0,
             jumps: 0,
             reloads: 0,
             drains: 0,

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::rng::Rng;
-use crate::conn::connection::MAX_PIPELINED;
-use crate::dispatch::lane::channel::WINDOW;
+use crate::exchange::body::WINDOW;
+use crate::http1::shared::MAX_PIPELINED;
 
 /// A request in a client's script.
 #[derive(Clone, Debug)]

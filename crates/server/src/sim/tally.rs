@@ -1,9 +1,11 @@
 //! What the runs have met with, so that it is known if they stop to.
 
 use super::wire::SimTransport;
-use crate::conn::connection::{Answer, HIGH_WATER, MAX_PIPELINED, Meta, Phase};
-use crate::dispatch::lane::channel::WINDOW;
+use crate::conn::core::HIGH_WATER;
+use crate::conn::timer::Phase;
 use crate::event_loop::reactor::Reactor;
+use crate::exchange::body::WINDOW;
+use crate::http1::shared::MAX_PIPELINED;
 use crate::observe::counter::Counter;
 use crate::observe::counters::LoopCounters;
 
@@ -26,6 +28,9 @@ pub(super) struct Tally {
     pub(super) deep: u64,
     pub(super) listed: u64,
     pub(super) paused: u64,
+    /// Connections with input, or output, that is in their link.
+    pub(super) link_input: u64,
+    pub(super) link_output: u64,
     pub(super) blocked: u64,
     pub(super) lingering: u64,
     pub(super) out_of_order: u64,
@@ -136,6 +141,8 @@ impl Tally {
         self.deep += other.deep;
         self.listed += other.listed;
         self.paused += other.paused;
+        self.link_input += other.link_input;
+        self.link_output += other.link_output;
         self.blocked += other.blocked;
         self.lingering += other.lingering;
         self.out_of_order += other.out_of_order;
@@ -159,6 +166,8 @@ impl Tally {
             self.deep,
             self.listed,
             self.paused,
+            self.link_input,
+            self.link_output,
             self.blocked,
             self.lingering,
             self.out_of_order,
@@ -174,27 +183,33 @@ impl Tally {
 impl Reactor<SimTransport> {
     pub(super) fn count(&self, tally: &mut Tally) {
         for (index, conn) in &self.conns {
-            tally.stalled += u64::from(conn.stalled);
-            tally.full += u64::from(conn.in_flight() >= MAX_PIPELINED);
-            tally.high += u64::from(conn.out.len() >= HIGH_WATER);
-            tally.early += u64::from(conn.waiting_bytes >= HIGH_WATER);
-            tally.deep += u64::from(conn.stalled && conn.unanswered() >= conn.depth);
-            tally.listed += u64::from(conn.listed);
-            tally.paused += u64::from(conn.paused);
-            tally.blocked += u64::from(conn.phase == Phase::Write);
-            tally.lingering += u64::from(conn.phase == Phase::Linger);
-            tally.out_of_order += u64::from(conn.waiting.iter().any(Option::is_some));
-            tally.reused += u64::from(conn.generation as usize > index);
-            tally.peak = tally.peak.max(conn.out.len());
+            let core = &conn.core;
+            tally.stalled += u64::from(core.stalled);
+            tally.high += u64::from(core.out.len() >= HIGH_WATER);
+            tally.listed += u64::from(core.listed.next_turn);
+            tally.blocked += u64::from(core.timer.phase == Phase::Write);
+            tally.lingering += u64::from(core.timer.phase == Phase::Linger);
+            tally.reused += u64::from(core.id.generation as usize > index);
+            tally.peak = tally.peak.max(core.out.len());
+            let wire = conn.link.socket().wire.borrow();
+            let listed = core.listed.next_turn;
+            tally.paused += u64::from(listed && !core.out.is_empty() && !wire.blocked);
+            tally.link_input += u64::from(wire.in_link > 0);
+            tally.link_output += u64::from(conn.link.held() > 0);
             let lanes = &mut tally.lanes;
-            lanes.parked += u64::from(conn.held_back > 0);
-            lanes.cut += u64::from(conn.cut);
-            lanes.left_early += u64::from(conn.phase == Phase::Left);
-            lanes.narrow += u64::from(conn.streamed() >= conn.window && conn.window < WINDOW);
-            lanes.windows += u64::from(conn.streamed() >= WINDOW);
-            lanes.streams += u64::from(conn.stream.is_some());
-            let streams = |(answer, _): &(Answer, Meta)| matches!(answer, Answer::Task(task) if task.response.streams());
-            lanes.waiting_streams += u64::from(conn.waiting.iter().flatten().any(streams));
+            lanes.parked += u64::from(core.lane.held_back > 0);
+            lanes.left_early += u64::from(core.timer.phase == Phase::Left);
+            let Some(http1) = conn.http1() else { continue };
+            lanes.cut += u64::from(http1.writing.is_cut());
+            lanes.streams += u64::from(http1.writing.streams());
+            let Some(ring) = &http1.ring else { continue };
+            tally.full += u64::from(ring.len() >= MAX_PIPELINED);
+            tally.early += u64::from(ring.held() >= HIGH_WATER);
+            tally.deep += u64::from(core.stalled && ring.unanswered() >= http1.depth);
+            tally.out_of_order += u64::from(http1.kept().next().is_some());
+            lanes.narrow += u64::from(ring.untaken() >= http1.window && http1.window < WINDOW);
+            lanes.windows += u64::from(ring.untaken() >= WINDOW);
+            lanes.waiting_streams += u64::from(http1.kept().any(|(_, answer)| !answer.is_whole()));
         }
     }
 }

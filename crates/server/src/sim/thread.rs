@@ -15,8 +15,13 @@ use super::client::{Client, Facts};
 use super::request::{Expected, Kind, pattern};
 use super::rng::Rng;
 use super::said::{Habits, Said, Verdict};
-use crate::dispatch::lane::channel::{Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask};
+use crate::dispatch::lane::channel::Lane;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::dispatch::lane::event::LaneReply;
+use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::lane::replies::LaneReplies;
 use crate::event_loop::inbox::Inbox;
+use crate::exchange::id::ExchangeId;
 use crate::exchange::task::Task;
 
 type Checked = Result<(), String>;
@@ -59,7 +64,7 @@ pub(super) struct Thread {
     /// It knows the routes of applications of these generations.
     pub(super) routes: Range<u32>,
     open: Vec<Open>,
-    over: HashMap<Exchange, Over>,
+    over: HashMap<ExchangeId, Over>,
     /// The last request of each client, which are in their order.
     last: HashMap<usize, u32>,
 }
@@ -77,7 +82,7 @@ impl Thread {
         let lane = Lane::new(capacity, move || {
             assert!(!wake.swap(true, Ordering::Relaxed), "a thread is woken twice");
         });
-        lane.belongs_to(std::slice::from_ref(inbox));
+        lane.belongs_to(std::slice::from_ref(inbox.replies()));
         let replies = lane.replies().expect("it has just been given to a server");
         Self {
             lane,
@@ -113,12 +118,12 @@ impl Thread {
     }
 
     /// The exchanges that it has not ended, with their requests' numbers.
-    pub(super) fn exchanges(&self) -> impl Iterator<Item = (Exchange, u32)> {
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = (ExchangeId, u32)> {
         self.open.iter().map(|open| (open.exchange, open.id))
     }
 
     /// Whether it has been told that the client has sent its last byte.
-    pub(super) fn knows_left(&self, exchange: Exchange) -> bool {
+    pub(super) fn knows_left(&self, exchange: ExchangeId) -> bool {
         self.open.iter().any(|open| open.exchange == exchange && open.half_closed)
     }
 
@@ -143,7 +148,7 @@ impl Thread {
                 break;
             }
         }
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
         Ok(())
     }
 
@@ -180,7 +185,6 @@ impl Thread {
             if let Some(mut task) = open.task {
                 // What it says now must reach nobody.
                 task.response().body("too late");
-                task.seal();
                 self.replies.push(LaneReply::Response(task));
             }
             return Ok(());
@@ -190,8 +194,8 @@ impl Thread {
         self.open[place].event(event, book)
     }
 
-    fn request(&mut self, task: LaneTask, book: &mut Book<'_>) -> Checked {
-        let (exchange, id) = (task.exchange(), id(task.request()));
+    fn request(&mut self, task: Exchange, book: &mut Book<'_>) -> Checked {
+        let (exchange, id) = (task.id(), id(task.request()));
         let (place, client, request) = book.request(id)?;
         book.facts.trace(format_args!("  request {id} is with its lane"));
         if self.over.contains_key(&exchange) || self.open.iter().any(|o| o.exchange == exchange) {
@@ -262,7 +266,7 @@ impl Thread {
             self.over.insert(open.exchange, Over::Said);
             self.lane.answered(1);
         }
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
         step
     }
 
@@ -287,7 +291,7 @@ impl Thread {
         self.over.insert(open.exchange, Over::Said);
         self.lane.answered(1);
         self.replies.push(LaneReply::Abort(open.exchange));
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
     }
 
     /// Answers what it has left unanswered.
@@ -322,11 +326,11 @@ impl Thread {
                 Self::refuse(task, &mut self.replies, book);
             }
         }
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
         self.check_idle()
     }
 
-    fn refuse(mut task: LaneTask, replies: &mut LaneReplies, book: &mut Book<'_>) {
+    fn refuse(mut task: Exchange, replies: &mut LaneReplies, book: &mut Book<'_>) {
         book.facts.say(id(task.request()), Verdict::Refused);
         task.refuse();
         replies.push(LaneReply::Response(task));

@@ -9,11 +9,14 @@ use crossbeam_utils::CachePadded;
 
 use super::answer::End;
 use super::rng::Rng;
-use crate::conn::connection::Transport;
+use crate::conn::link::Transport;
 use crate::event_loop::reactor::Ready;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
 use crate::observe::counters::LoopCounters;
+
+/// What greetings consist of.
+pub(super) const GREETING: u8 = 0xff;
 
 /// How often, in percent, the socket does what it rarely does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +24,17 @@ pub(super) struct Faults {
     pub(super) short_read: u32,
     pub(super) short_write: u32,
     pub(super) interrupted: u32,
+}
+
+/// What goes both ways before the rest, as a handshake does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Greeting {
+    /// Of the client's.
+    pub(super) client: usize,
+    /// Of these, what has arrived.
+    pub(super) arrived: usize,
+    /// Of the server's.
+    pub(super) server: usize,
 }
 
 /// One connection, both directions.
@@ -34,6 +48,11 @@ pub(super) struct Wire {
     pub(super) read: usize,
     /// Bytes of these that were thrown away.
     pub(super) discarded: usize,
+    /// Bytes that were read and are held in the link.
+    pub(super) in_link: usize,
+    /// What the link says and hears before anything else, in bytes that are left of it. It
+    /// is no part of `input` and `output`.
+    pub(super) greeting: Greeting,
     /// How much had been read for use when something was last sent.
     pub(super) known: usize,
     /// The client's end of stream has arrived, and when.
@@ -83,6 +102,8 @@ impl Wire {
             notified: 0,
             read: 0,
             discarded: 0,
+            in_link: 0,
+            greeting: Greeting::default(),
             known: 0,
             eof: false,
             eof_at: 0,
@@ -112,7 +133,7 @@ impl Wire {
         self.reset |= self.resets;
         let failed = self.reset || self.gone || self.eof && self.shut_at.is_some();
         Ready {
-            readable: self.arrived > self.read || self.eof || failed,
+            readable: self.arrived > self.read || self.greeting.arrived > 0 || self.eof || failed,
             writable: self.room() * 3 >= self.capacity,
             hangup: self.eof || failed,
             failed,
@@ -137,9 +158,19 @@ impl Wire {
         }
     }
 
+    /// How much the connection has been given.
+    pub(super) fn given(&self) -> usize {
+        self.read - self.in_link
+    }
+
     /// How much has been read for use.
     pub(super) fn used(&self) -> usize {
-        self.read - self.discarded
+        self.given() - self.discarded
+    }
+
+    /// Whether the link waits for the client's greeting.
+    pub(super) fn handshakes(&self) -> bool {
+        self.greeting.client > 0
     }
 
     fn room(&self) -> usize {
@@ -147,11 +178,13 @@ impl Wire {
     }
 
     pub(super) fn deliver(&mut self, n: usize) {
+        self.greeting.arrived = self.greeting.client;
         self.arrived += n;
         self.edge = true;
     }
 
     pub(super) fn send_eof(&mut self) {
+        self.greeting.arrived = self.greeting.client;
         self.eof = true;
         self.eof_at = self.now.get();
         self.edge = true;
@@ -202,7 +235,16 @@ impl Transport for SimTransport {
         if wire.rng.percent(wire.faults.interrupted) {
             return Err(ErrorKind::Interrupted.into());
         }
-        let there = (wire.arrived - wire.read).min(buf.len());
+        if wire.greeting.arrived > 0 {
+            let n = wire.greeting.arrived.min(buf.len());
+            wire.greeting.arrived -= n;
+            wire.greeting.client -= n;
+            buf[..n].fill(GREETING);
+            return Ok(n);
+        }
+        // The client says nothing else before its greeting.
+        let arrived = if wire.handshakes() { wire.read } else { wire.arrived };
+        let there = (arrived - wire.read).min(buf.len());
         if there == 0 {
             return if wire.eof { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
         }
@@ -217,6 +259,12 @@ impl Transport for SimTransport {
         wire.read += n;
         wire.notified = wire.notified.max(wire.read);
         Ok(n)
+    }
+
+    fn given(&mut self, in_link: usize, discarded: usize) {
+        let mut wire = self.wire.borrow_mut();
+        wire.in_link = in_link;
+        wire.discarded += discarded;
     }
 
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -256,9 +304,13 @@ impl Transport for SimTransport {
         wire.known = wire.used();
         let mut left = n;
         for buf in bufs {
-            let part = &buf[..buf.len().min(left)];
-            wire.output.extend_from_slice(part);
+            let mut part = &buf[..buf.len().min(left)];
             left -= part.len();
+            let greeting = part.len().min(wire.greeting.server);
+            assert!(part[..greeting].iter().all(|&byte| byte == GREETING), "it does not greet");
+            wire.greeting.server -= greeting;
+            part = &part[greeting..];
+            wire.output.extend_from_slice(part);
         }
         Ok(n)
     }

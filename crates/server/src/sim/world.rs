@@ -2,7 +2,7 @@
 
 mod end;
 mod lanes;
-mod turn;
+pub(super) mod turn;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
@@ -21,15 +21,18 @@ use super::rng::Rng;
 use super::tally::{LaneTally, Tally};
 use super::thread::Thread;
 use super::wire::{Reasons, SimTransport, Wire};
-use crate::dispatch::app::Handler;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::Inbox;
-use crate::event_loop::reactor::{Reactor, Settings};
+use crate::event_loop::reactor::Reactor;
+use crate::event_loop::services::Settings;
 use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::InFlight;
-use crate::exchange::task::{Request, Response, Task};
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
+use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
 
@@ -358,10 +361,12 @@ impl World {
     }
 
     pub(super) fn drain(&mut self) -> Checked {
+        if !self.accepted.is_empty() {
+            // What the listener has accepted by now still comes in, in a turn of its own.
+            self.turn(false)?;
+        }
         self.trace("drain");
         self.facts.draining = true;
-        // What the listener has accepted by now still comes in.
-        self.controls();
         if self.drain_until.is_none() {
             self.drain_until = Some(self.now.get() + 10_000);
             self.reactor.drain();
@@ -407,10 +412,9 @@ impl World {
 
 /// What a worker does.
 fn finish(mut task: Box<Task>, facts: &mut Facts, failed: bool) -> Box<Task> {
-    let Task { handler, request, response, meta, .. } = &mut *task;
+    let Task { handler, request, response, .. } = &mut *task;
     handler.as_ref().expect("a task has a handler").handle(request, response);
-    response.seal(request.version(), meta.head_only);
-    task.failed = failed;
+    task.outcome = if failed { Outcome::Failed } else { Outcome::Answered };
     let fate = if failed { Fate::Failed } else { Fate::Done };
     facts.fates.insert(id(&task.request), fate);
     task

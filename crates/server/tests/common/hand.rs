@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reactor_server::{
-    Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Target,
+    Config, Exchange, ExchangeId, Lane, LaneEvent, LaneReplies, LaneReply, Server, Target,
 };
 
 use super::{Client, builtin, config, start, until};
@@ -51,7 +51,7 @@ impl Hand {
 
     /// The next event, which must be a request.
     #[track_caller]
-    pub(crate) fn task(&self) -> LaneTask {
+    pub(crate) fn task(&self) -> Exchange {
         match self.event() {
             LaneEvent::Request(task) => task,
             _ => panic!("another event than a request"),
@@ -60,7 +60,7 @@ impl Hand {
 
     /// The next request, whatever events come before it.
     #[track_caller]
-    pub(crate) fn next_task(&self) -> LaneTask {
+    pub(crate) fn next_task(&self) -> Exchange {
         loop {
             if let LaneEvent::Request(task) = self.event() {
                 return task;
@@ -70,12 +70,11 @@ impl Hand {
 
     pub(crate) fn say(&mut self, reply: LaneReply) {
         self.replies.push(reply);
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
     }
 
-    pub(crate) fn answer(&mut self, mut task: LaneTask, text: &str) {
+    pub(crate) fn answer(&mut self, mut task: Exchange, text: &str) {
         task.response().body(text);
-        task.seal();
         self.lane.answered(1);
         self.say(LaneReply::Response(task));
     }
@@ -83,14 +82,13 @@ impl Hand {
     /// Begins a streaming response.
     pub(crate) fn begin(
         &mut self,
-        mut task: LaneTask,
+        mut task: Exchange,
         length: Option<u64>,
         text: &str,
-    ) -> Exchange {
-        let exchange = task.exchange();
+    ) -> ExchangeId {
+        let exchange = task.id();
         task.response().stream(length);
         task.response().body(text);
-        task.seal();
         self.say(LaneReply::Response(task));
         exchange
     }

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use reactor_server::{
-    Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
+    Config, Exchange, ExchangeId, Lane, LaneEvent, LaneReplies, LaneReply, Server, Stop, Target,
     WINDOW,
 };
 
@@ -104,10 +104,10 @@ struct Handler {
     lane: Arc<Lane>,
     replies: LaneReplies,
     seen: Arc<Seen>,
-    echoes: HashMap<Exchange, Echo>,
-    downloads: HashMap<Exchange, Download>,
+    echoes: HashMap<ExchangeId, Echo>,
+    downloads: HashMap<ExchangeId, Download>,
     /// Answered when a client asks for `/lane/release`.
-    held: Vec<LaneTask>,
+    held: Vec<Exchange>,
 }
 
 /// A streaming request that is echoed as it comes.
@@ -132,7 +132,7 @@ impl Handler {
             any = true;
             self.event(event);
         }
-        self.replies.flush(&self.lane);
+        self.lane.flush(&mut self.replies);
         !any && self.lane.rest()
     }
 
@@ -177,10 +177,10 @@ impl Handler {
         }
     }
 
-    fn request(&mut self, mut task: LaneTask) {
+    fn request(&mut self, mut task: Exchange) {
         self.seen.requests.fetch_add(1, Ordering::Relaxed);
         assert_eq!(task.route(), 7);
-        let exchange = task.exchange();
+        let exchange = task.id();
         let path = String::from_utf8_lossy(task.request().path()).into_owned();
         let streams = task.body_streams();
         let body = task.request().body().to_vec();
@@ -239,24 +239,22 @@ impl Handler {
         }
     }
 
-    fn whole(&mut self, mut task: LaneTask, text: &[u8]) {
+    fn whole(&mut self, mut task: Exchange, text: &[u8]) {
         task.response().body(text);
-        task.seal();
         self.lane.answered(1);
         self.replies.push(LaneReply::Response(task));
     }
 
-    fn begin(&mut self, mut task: LaneTask) {
-        task.seal();
+    fn begin(&mut self, task: Exchange) {
         self.replies.push(LaneReply::Response(task));
     }
 
-    fn end(&mut self, exchange: Exchange) {
+    fn end(&mut self, exchange: ExchangeId) {
         self.lane.answered(1);
         self.replies.push(LaneReply::End(exchange));
     }
 
-    fn pump_echo(&mut self, exchange: Exchange) {
+    fn pump_echo(&mut self, exchange: ExchangeId) {
         let Some(echo) = self.echoes.get_mut(&exchange) else { return };
         while let Some(data) = echo.queue.front() {
             if echo.unacknowledged + data.len() > WINDOW {
@@ -274,7 +272,7 @@ impl Handler {
         }
     }
 
-    fn pump_download(&mut self, exchange: Exchange) {
+    fn pump_download(&mut self, exchange: ExchangeId) {
         let Some(download) = self.downloads.get_mut(&exchange) else { return };
         while download.left > 0 && download.unacknowledged + CHUNK <= WINDOW {
             let n = download.left.min(CHUNK);

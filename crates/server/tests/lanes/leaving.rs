@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use reactor_server::{
-    Address, Config, Exchange, LaneEvent, LaneReply, LaneTask, Listen, Stop, Timeouts,
+    Address, Config, Exchange, ExchangeId, LaneEvent, LaneReply, Listen, Stop, Timeouts,
 };
 
 use crate::common::{Client, Hand, bounded, reset, until, until_stats};
@@ -34,11 +34,11 @@ fn brief() -> Hand {
 }
 
 impl Hand {
-    fn chunk(&mut self, exchange: Exchange, text: &str) {
+    fn chunk(&mut self, exchange: ExchangeId, text: &str) {
         self.say(LaneReply::Chunk(exchange, text.into()));
     }
 
-    fn abort(&mut self, exchange: Exchange) {
+    fn abort(&mut self, exchange: ExchangeId) {
         self.lane.answered(1);
         self.say(LaneReply::Abort(exchange));
     }
@@ -46,8 +46,8 @@ impl Hand {
     /// The lane is told that the client has sent its last byte, then that it is gone. Nothing of
     /// its request is left.
     #[track_caller]
-    fn sees_it_leave(&mut self, task: LaneTask) {
-        let exchange = task.exchange();
+    fn sees_it_leave(&mut self, task: Exchange) {
+        let exchange = task.id();
         match self.event() {
             LaneEvent::HalfClosed(which) => {
                 assert_eq!(which, exchange);
@@ -101,11 +101,10 @@ fn what_came_before_a_response_broke_off_is_sent() {
             let mut client = hand.client();
             client.send(head);
             let mut task = hand.task();
-            let exchange = task.exchange();
+            let exchange = task.id();
             // All of it reaches the loop at once.
             task.response().stream(length);
             task.response().body("first");
-            task.seal();
             hand.replies.push(LaneReply::Response(task));
             hand.replies.push(LaneReply::Chunk(exchange, b"second".to_vec()));
             hand.abort(exchange);
@@ -261,11 +260,11 @@ fn a_client_that_leaves_behind_others_of_its_requests_is_noticed() {
     drop(client);
     for task in &tasks {
         let LaneEvent::HalfClosed(which) = hand.event() else { panic!("it is told so") };
-        assert_eq!(which, task.exchange());
+        assert_eq!(which, task.id());
     }
     for task in tasks {
         let LaneEvent::Gone(which) = hand.event() else { panic!("it is not gone") };
-        assert_eq!(which, task.exchange());
+        assert_eq!(which, task.id());
         hand.lane.answered(1);
         hand.say(LaneReply::Response(task));
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reactor_server::{Config, Exchange, LaneEvent, LaneReply, LaneTask, Server, StartError, Stop};
+use reactor_server::{
+    Config, Exchange, ExchangeId, LaneEvent, LaneReply, Server, StartError, Stop,
+};
 
 use crate::common::{
     ANSWER_LIMIT, Client, Hand, Random, bounded, builtin, post, post_chunked, request, until,
@@ -41,8 +43,8 @@ impl Hand {
 
     /// The next event must say that the loop has answered the request.
     #[track_caller]
-    fn timed_out(&mut self, task: LaneTask) {
-        let exchange = task.exchange();
+    fn timed_out(&mut self, task: Exchange) {
+        let exchange = task.id();
         match self.event() {
             LaneEvent::TimedOut(which) => assert_eq!(which, exchange),
             LaneEvent::Gone(_) => panic!("the client has not gone"),
@@ -54,7 +56,7 @@ impl Hand {
     }
 }
 
-fn path(task: &LaneTask) -> String {
+fn path(task: &Exchange) -> String {
     String::from_utf8_lossy(task.request().path()).into_owned()
 }
 
@@ -152,14 +154,14 @@ fn a_response_that_has_begun_may_take_its_time() {
     let mut client = hand.client();
     client.send(request("GET", "/lane/stream") + &request("GET", "/lane/behind"));
     let stream = hand.next_task();
-    let exchange = stream.exchange();
+    let exchange = stream.id();
     hand.begin(stream, None, "begun,");
     let behind = hand.next_task();
     // The request behind it gets late meanwhile, and waits for its turn.
     loop {
         match hand.event() {
             LaneEvent::TimedOut(which) => {
-                assert_eq!(which, behind.exchange());
+                assert_eq!(which, behind.id());
                 break;
             }
             LaneEvent::Ack(which, _) => assert_eq!(which, exchange),
@@ -222,7 +224,7 @@ fn an_upload_under_way_ends_with_the_connection() {
         // What still comes of the body is no further request.
         client.send("5\r\nGET /lane/smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
         client.ends();
-        let exchange = task.exchange();
+        let exchange = task.id();
         let mut told = 0;
         while told == 0 {
             match hand.event() {
@@ -270,7 +272,7 @@ fn a_client_that_has_gone_is_not_answered() {
     let mut gone = false;
     while !gone {
         match hand.event() {
-            LaneEvent::HalfClosed(which) => assert_eq!(which, task.exchange()),
+            LaneEvent::HalfClosed(which) => assert_eq!(which, task.id()),
             LaneEvent::Gone(_) | LaneEvent::TimedOut(_) => gone = true,
             _ => panic!("another event"),
         }
@@ -301,7 +303,7 @@ fn a_reset_ends_the_wait() {
     until_stats(&hand.server, "an answer", |stats| stats.requests.success == 1);
     drop(client);
     let LaneEvent::Gone(which) = hand.event() else { panic!("the client has gone") };
-    assert_eq!(which, task.exchange());
+    assert_eq!(which, task.id());
     assert_eq!(hand.server.stats().handlers.timed_out, 0);
 }
 
@@ -469,7 +471,7 @@ fn one_too_many_among_pipelined_requests_is_answered_in_its_turn() {
     client.stream.shutdown(std::net::Shutdown::Write).expect("half a close");
     for task in [&first, &second] {
         let LaneEvent::HalfClosed(which) = hand.event() else { panic!("it is told so") };
-        assert_eq!(which, task.exchange());
+        assert_eq!(which, task.id());
     }
     thread::sleep(SHORT);
     assert!(hand.lane.pop().is_none(), "the third was not given");
@@ -522,7 +524,7 @@ fn a_streaming_response_keeps_its_place_to_its_end() {
     let mut other = hand.client();
     client.send(request("GET", "/lane/stream"));
     let task = hand.next_task();
-    let exchange = task.exchange();
+    let exchange = task.id();
     hand.begin(task, None, "begun");
     until_stats(&hand.server, "the head to leave", |stats| stats.requests.success == 1);
     is_refused(&other.get("/lane/other"));
@@ -557,7 +559,7 @@ fn a_request_without_a_lane_takes_no_place() {
     hand.lane.answered(1);
     let mut replies = hand.server.lane_replies();
     replies.push(LaneReply::Response(task));
-    replies.flush(&hand.lane);
+    hand.lane.flush(&mut replies);
     until_stats(&hand.server, "its place back", |stats| stats.handlers.in_flight == 0);
     is_refused(&client.get("/lane/more"));
     assert_eq!(hand.server.stats().handlers.rejected, 0);
@@ -728,7 +730,7 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
                 }
                 Work::Whole(task) => {
                     let id = path(&task)["/lane/".len()..].to_owned();
-                    let exchange = task.exchange();
+                    let exchange = task.id();
                     hand.begin(task, None, &id[..2]);
                     let delay = Duration::from_millis(random.below(100) as u64);
                     open.push((now + delay, Work::Rest(exchange, id[2..].to_owned())));
@@ -754,6 +756,6 @@ fn whenever_handlers_answer_each_request_gets_its_own() {
 
 /// What a handler still has to do.
 enum Work {
-    Whole(LaneTask),
-    Rest(Exchange, String),
+    Whole(Exchange),
+    Rest(ExchangeId, String),
 }

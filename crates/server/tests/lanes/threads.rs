@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reactor_server::{
-    App, Config, Lane, LaneEvent, LaneReplies, LaneReply, LaneTask, Server, Stop, Target,
+    App, Config, Exchange, Lane, LaneEvent, LaneReplies, LaneReply, Server, Stop, Target,
 };
 
 use crate::common::{Client, bounded, builtin, post, request, start, until, until_stats};
@@ -39,7 +39,7 @@ impl Laned {
     }
 
     /// Waits for the next request at a lane, and takes it.
-    fn take(&self, lane: usize) -> LaneTask {
+    fn take(&self, lane: usize) -> Exchange {
         let mut taken = None;
         until("a request", || {
             if let Some(LaneEvent::Request(task)) = self.lanes[lane].pop() {
@@ -50,21 +50,19 @@ impl Laned {
         taken.expect("waited for")
     }
 
-    fn answer(&mut self, lane: usize, mut task: LaneTask, text: &str) {
+    fn answer(&mut self, lane: usize, mut task: Exchange, text: &str) {
         task.response().body(text.as_bytes());
-        task.seal();
         self.lanes[lane].answered(1);
         self.replies.push(LaneReply::Response(task));
-        self.replies.flush(&self.lanes[lane]);
+        self.lanes[lane].flush(&mut self.replies);
     }
 
     /// Begins a response that streams.
-    fn begin(&mut self, lane: usize, mut task: LaneTask) {
+    fn begin(&mut self, lane: usize, mut task: Exchange) {
         task.response().stream(None);
         task.response().body(b"beginning");
-        task.seal();
         self.replies.push(LaneReply::Response(task));
-        self.replies.flush(&self.lanes[lane]);
+        self.lanes[lane].flush(&mut self.replies);
     }
 
     /// The thread of the only lane ends, and nothing that it had comes back.
@@ -172,7 +170,6 @@ fn an_answer_that_the_thread_gave_before_it_died_is_sent() {
     for _ in 0..30 {
         let mut task = laned.take(0);
         task.response().body(b"answered");
-        task.seal();
         laned.replies.push(LaneReply::Response(task));
     }
     // Without a wake: the loop finds them together with the message that the lane is gone.
@@ -200,8 +197,8 @@ fn a_body_that_streams_in_gets_503_whatever_the_handler_has_read() {
                 }
                 seen == taken
             });
-            laned.replies.push(LaneReply::Pull(task.exchange(), taken));
-            laned.replies.flush(&laned.lanes[0]);
+            laned.replies.push(LaneReply::Pull(task.id(), taken));
+            laned.lanes[0].flush(&mut laned.replies);
             std::thread::sleep(Duration::from_millis(50));
         }
         laned.kill();

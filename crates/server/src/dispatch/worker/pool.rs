@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use reactor_sys::yield_now;
 
+use crate::dispatch::reply_box::ReplyBox;
 use crate::dispatch::worker::idle::Idle;
-use crate::event_loop::inbox::Inbox;
-use crate::exchange::task::Task;
+use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::WorkerCounters;
 
 /// A worker tells the loops of its replies after at most this many.
@@ -102,9 +102,9 @@ impl Pool {
 }
 
 /// What one worker thread runs until the pool stops.
-pub(crate) fn run(index: usize, pool: &Pool, inboxes: &[Arc<Inbox>], counters: &WorkerCounters) {
+pub(crate) fn run(index: usize, pool: &Pool, loops: &[Arc<ReplyBox>], counters: &WorkerCounters) {
     let mut worker =
-        Worker { index, pool, inboxes, counters, finished: 0, batch: 0, usual: Duration::ZERO };
+        Worker { index, pool, loops, counters, finished: 0, batch: 0, usual: Duration::ZERO };
     let mut now = Instant::now();
     loop {
         match pool.receiver.try_recv() {
@@ -130,7 +130,7 @@ pub(crate) fn run(index: usize, pool: &Pool, inboxes: &[Arc<Inbox>], counters: &
 struct Worker<'p> {
     index: usize,
     pool: &'p Pool,
-    inboxes: &'p [Arc<Inbox>],
+    loops: &'p [Arc<ReplyBox>],
     counters: &'p WorkerCounters,
     /// One bit for each loop that may not know of its replies yet.
     finished: u32,
@@ -151,17 +151,16 @@ impl Worker<'_> {
             // Finished tasks must not wait for this one.
             self.notify();
         }
-        let Task { handler, request, response, meta, .. } = &mut *task;
+        let Task { handler, request, response, .. } = &mut *task;
         if let Some(handler) = handler {
             // A handler that panics loses its response and nothing else: the task is cleared before
             // it is used again.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 handler.handle(request, response);
-                response.seal(request.version(), meta.head_only);
             }));
             if done.is_err() {
                 self.counters.panics.add(1);
-                task.failed = true;
+                task.outcome = Outcome::Failed;
             }
         }
         let end = Instant::now();
@@ -172,8 +171,8 @@ impl Worker<'_> {
         self.counters.busy.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         self.usual = (self.usual * 7 + took) / 8;
 
-        let io_thread = task.address.io_thread;
-        self.inboxes[io_thread].push_reply(task);
+        let io_thread = task.id.io_thread;
+        self.loops[io_thread].push(task);
         self.finished |= 1 << io_thread;
         self.batch += 1;
         if self.batch >= BATCH {
@@ -187,7 +186,7 @@ impl Worker<'_> {
         while self.finished != 0 {
             let io_thread = self.finished.trailing_zeros() as usize;
             self.finished &= self.finished - 1;
-            if self.inboxes[io_thread].notify() {
+            if self.loops[io_thread].notify() {
                 self.counters.loop_wakes.add(1);
             }
         }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::Reactor;
-use super::lanes::lane_bit;
-use crate::conn::connection::{Answer, Conn, Incoming, Phase, Plain, Transport};
-use crate::dispatch::lane::channel::ConnectionChange;
+use crate::conn::connection::Conn;
+use crate::conn::core::Inflow;
+use crate::conn::link::Transport;
+use crate::conn::timer::Phase;
+use crate::dispatch::lane::event::ConnectionChange;
 use crate::event_loop::clock::Millis;
+use crate::event_loop::reactor::Reactor;
+use crate::event_loop::services::Services;
 use crate::event_loop::tuning::Timeouts;
 use crate::observe::close_reason::CloseReason;
 
@@ -43,89 +46,70 @@ const CUT_LOOK: Millis = 20;
 /// How often a write timeout looks at what the peer takes.
 const WRITE_LOOKS: Millis = 4;
 
-impl<T> Conn<T> {
-    pub(crate) fn current_phase(&self) -> Phase {
-        match self.phase_while_there() {
-            Phase::Busy if self.has_left() => Phase::Left,
-            phase => phase,
-        }
-    }
-
-    fn phase_while_there(&self) -> Phase {
-        if self.phase == Phase::Linger {
-            Phase::Linger
-        } else if !self.out.is_empty() || self.closing {
-            Phase::Write
-        } else if self.last_request_read || self.stalled || self.held_back > 0 {
-            // Of a connection that waits for room in its lane there may be more that
-            // we do not read.
-            Phase::Busy
-        } else if self.incoming.is_some() {
-            // A body that we keep waiting, or that waits for its 100, is not
-            // late.
-            if self.is_full() || self.owes_continue { Phase::Busy } else { Phase::Body }
-        } else if !self.tail.is_empty() {
-            // The rest of a head that we do not read is not late.
-            if self.is_full() { Phase::Busy } else { Phase::Head }
-        } else if self.in_flight() > 0 {
-            Phase::Busy
-        } else if self.served {
-            Phase::Idle
-        } else {
-            Phase::Fresh
-        }
-    }
-}
-
-impl<T> Conn<T> {
-    /// Notes since when the request that is coming in does.
+impl<T: Transport> Conn<T> {
+    /// Notes since when the exchange that is coming in does.
     fn note_receiving(&mut self, now: Millis) {
-        let partial = !self.tail.is_empty() && !self.stalled;
-        let sequence = match &self.incoming {
-            Some(_) => self.next_request.wrapping_sub(1),
-            None if partial || !self.served => self.next_request,
-            None => {
-                self.receiving = None;
-                return;
-            }
+        let Some(stream) = self.protocol.receiving(&self.core) else {
+            self.core.timer.receiving = None;
+            return;
         };
-        if self.receiving.is_none_or(|(of, _)| of != sequence) {
-            self.receiving = Some((sequence, now));
+        if self.core.timer.receiving.is_none_or(|(of, _)| of != stream) {
+            self.core.timer.receiving = Some((stream, now));
         }
     }
 
-    /// When the request that is coming in has to be there.
+    /// When the exchange that is coming in has to be there.
     fn receive_limit(&self, timeouts: &Timeouts) -> Option<Millis> {
         let receive = timeouts.receive?;
-        let (_, since) = self.receiving?;
-        let reads = self.phase != Phase::Linger && !self.last_request_read && !self.read_closed;
+        let (_, since) = self.core.timer.receiving?;
+        let reads = self.core.timer.phase != Phase::Linger
+            && self.core.inflow != Inflow::Ended
+            && !self.protocol.discards();
         reads.then(|| since.saturating_add(millis(receive)))
     }
 
     /// Whether it is for the loop to say that nothing happens on it: a lane sees to
     /// what it has, and an idle connection has a time of its own.
     fn may_be_inactive(&self) -> bool {
-        !self.is_at_lane() && matches!(self.phase, Phase::Fresh | Phase::Head | Phase::Body)
+        matches!(self.core.timer.phase, Phase::Fresh | Phase::Head | Phase::Body)
+            && !self.protocol.is_at_lane()
     }
 
-    /// A lane has been given a request of it. One whose body is being collected has a
-    /// lane, but has not been given to it.
-    fn is_at_lane(&self) -> bool {
-        let collected = match self.incoming.as_deref() {
-            Some(Incoming::Task(_)) => lane_bit(self.next_request.wrapping_sub(1)),
-            _ => 0,
-        };
-        self.with_lane & !collected != 0
+    /// How long it may stay in its phase; None for as long as it takes.
+    fn span(&self, services: &Services) -> Option<Duration> {
+        let timeouts = &services.settings.timeouts;
+        let draining = services.draining;
+        Some(match self.core.timer.phase {
+            Phase::Busy => return None,
+            Phase::Fresh | Phase::Idle if draining => DRAIN_GRACE,
+            Phase::Fresh | Phase::Head => timeouts.head,
+            Phase::Idle if self.protocol.told_timeout() => timeouts.idle + ANNOUNCED_GRACE,
+            Phase::Idle => timeouts.idle,
+            Phase::Body => timeouts.body,
+            Phase::Write => self.write_span(timeouts),
+            Phase::Left => self.leave_span(timeouts, draining),
+            Phase::Linger => LINGER,
+        })
     }
-}
 
-impl Timeouts {
     /// How long the peer may take nothing. A lane that has a request sees to it itself
     /// that something happens.
-    fn write_span(&self, with_lane: bool) -> Duration {
-        match self.inactive {
-            Some(inactive) if !with_lane => self.write.min(inactive),
-            _ => self.write,
+    fn write_span(&self, timeouts: &Timeouts) -> Duration {
+        match timeouts.inactive {
+            Some(inactive) if !self.protocol.is_at_lane() => timeouts.write.min(inactive),
+            _ => timeouts.write,
+        }
+    }
+
+    /// How long a client that has sent its last byte still gets to be answered.
+    fn leave_span(&self, timeouts: &Timeouts, draining: bool) -> Duration {
+        // The rest of its body may be there, and its handler slow to take it.
+        if self.protocol.in_body() && !draining {
+            timeouts.write
+        } else if self.protocol.streams() {
+            timeouts.write.min(STREAM_GRACE)
+        } else {
+            timeouts.write.min(LEAVE_GRACE)
         }
     }
 }
@@ -135,51 +119,40 @@ impl<T: Transport> Reactor<T> {
     /// take output is late whatever it sends; a body must come at a least rate,
     /// where no handler takes it as it comes; a head and a first byte have one span
     /// for all.
-    pub(crate) fn rearm(&mut self, slot: u32) {
-        let now = self.clock.millis();
-        let conn = &mut self.conns[slot as usize];
+    pub(super) fn rearm(&mut self, slot: u32) {
+        let Self { conns, services, wheel, .. } = self;
+        let now = services.clock.millis();
+        let conn = &mut conns[slot as usize];
         let phase = conn.current_phase();
-        let progress = std::mem::take(&mut conn.progress);
-        let sent = std::mem::take(&mut conn.sent);
-        let collected = std::mem::take(&mut conn.collected) as Millis;
+        let timer = &mut conn.core.timer;
+        let progress = std::mem::take(&mut timer.progress);
+        let sent = std::mem::take(&mut timer.sent);
+        let collected = std::mem::take(&mut timer.collected) as Millis;
         let begins_anew = match phase {
-            _ if phase != conn.phase => true,
+            _ if phase != timer.phase => true,
             Phase::Linger => false,
             Phase::Write => sent,
             Phase::Left => sent || progress,
             _ => progress,
         };
-        conn.phase = phase;
+        timer.phase = phase;
         if begins_anew {
-            conn.since = now;
+            timer.since = now;
         } else if phase == Phase::Body {
-            conn.since = now.min(conn.since + collected * MILLIS_PER_BYTE);
+            timer.since = now.min(timer.since + collected * MILLIS_PER_BYTE);
         }
-        let timeouts = &self.settings.timeouts;
+        let timeouts = &services.settings.timeouts;
         if timeouts.receive.is_some() {
             conn.note_receiving(now);
         }
-        let span = match phase {
-            Phase::Busy => None,
-            Phase::Fresh | Phase::Idle if self.draining => Some(DRAIN_GRACE),
-            Phase::Fresh | Phase::Head => Some(timeouts.head),
-            Phase::Idle if conn.told_timeout => Some(timeouts.idle + ANNOUNCED_GRACE),
-            Phase::Idle => Some(timeouts.idle),
-            Phase::Body => Some(timeouts.body),
-            Phase::Write => Some(timeouts.write_span(conn.is_at_lane())),
-            // The rest of its body may be there, and its handler slow to take it.
-            Phase::Left if conn.incoming.is_some() && !self.draining => Some(timeouts.write),
-            Phase::Left if conn.stream.is_some() => Some(timeouts.write.min(STREAM_GRACE)),
-            Phase::Left => Some(timeouts.write.min(LEAVE_GRACE)),
-            Phase::Linger => Some(LINGER),
-        };
-        let mut at = span.map(|span| {
+        let since = conn.core.timer.since;
+        let mut at = conn.span(services).map(|span| {
             let span = millis(span);
-            let at = conn.since.saturating_add(span);
+            let at = since.saturating_add(span);
             if phase != Phase::Write {
                 return at;
             }
-            let look = if conn.out.is_empty() { CUT_LOOK } else { span / WRITE_LOOKS };
+            let look = if conn.has_output() { span / WRITE_LOOKS } else { CUT_LOOK };
             at.min(now.saturating_add(look))
         });
         if let Some(limit) = conn.receive_limit(timeouts) {
@@ -192,31 +165,27 @@ impl<T: Transport> Reactor<T> {
             at = Some(at.map_or(limit, |at| at.min(limit)));
         }
         match at {
-            Some(at) => self.wheel.set(slot, at),
-            None => self.wheel.clear(slot),
+            Some(at) => wheel.set(slot, at),
+            None => wheel.clear(slot),
         }
     }
 
     /// Ends what has taken too long.
     pub(crate) fn expire(&mut self) {
-        self.expire_requests();
+        self.expire_exchanges();
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.advance(self.clock.millis(), &mut due);
+        self.wheel.advance(self.services.clock.millis(), &mut due);
         for slot in due.drain(..) {
             if self.expire_otherwise(slot) {
                 continue;
             }
             let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
-            match conn.phase {
+            match conn.core.timer.phase {
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
-                Phase::Head | Phase::Body => {
-                    let answer = Answer::Plain(Plain::Timeout);
-                    self.fail(slot, answer, CloseReason::RequestTimeout, &[]);
-                    self.work(slot);
-                }
+                Phase::Head | Phase::Body => self.time_out(slot),
                 Phase::Write => self.look_at_writing(slot),
                 Phase::Linger => {
-                    let reason = conn.reason.unwrap_or(CloseReason::Served);
+                    let reason = conn.protocol.reason().unwrap_or(CloseReason::Served);
                     self.close(slot, reason);
                 }
                 Phase::Left => self.close(slot, CloseReason::Aborted),
@@ -226,32 +195,38 @@ impl<T: Transport> Reactor<T> {
         self.due = due;
     }
 
+    /// What was to come in did not come in time.
+    fn time_out(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        conn.protocol.timed_out(&mut conn.core, &mut self.services);
+        self.work(slot);
+    }
+
     /// Ends what has come too slowly as a whole, and what nothing has happened on. True
     /// if that is what the timer was for.
     fn expire_otherwise(&mut self, slot: u32) -> bool {
-        let now = self.clock.millis();
-        let Some(conn) = self.conns.get_mut(slot as usize) else { return true };
-        let timeouts = &self.settings.timeouts;
+        let Self { conns, services, wheel, .. } = self;
+        let now = services.clock.millis();
+        let Some(conn) = conns.get_mut(slot as usize) else { return true };
+        let timeouts = &services.settings.timeouts;
         let receive_limit = conn.receive_limit(timeouts);
         if receive_limit.is_some_and(|limit| now >= limit) {
-            let answer = Answer::Plain(Plain::Timeout);
-            self.fail(slot, answer, CloseReason::RequestTimeout, &[]);
-            self.work(slot);
+            self.time_out(slot);
             return true;
         }
-        let own = match conn.phase {
-            Phase::Fresh | Phase::Head if !self.draining => timeouts.head,
+        let own = match conn.core.timer.phase {
+            Phase::Fresh | Phase::Head if !services.draining => timeouts.head,
             Phase::Body => timeouts.body,
             _ => return false,
         };
-        let own = conn.since.saturating_add(millis(own));
+        let own = conn.core.timer.since.saturating_add(millis(own));
         if timeouts.inactive.is_none() || !conn.may_be_inactive() || now >= own {
             return false;
         }
-        if self.settings.announce.inactive && conn.announced {
+        if services.settings.announce.inactive && conn.core.lane.announced {
             let next = receive_limit.map_or(own, |limit| own.min(limit));
-            self.wheel.set(slot, next);
-            self.announce(slot, ConnectionChange::Inactive);
+            wheel.set(slot, next);
+            services.announce(&mut conn.core, ConnectionChange::Inactive);
         } else {
             self.close(slot, CloseReason::Idle);
         }
@@ -262,14 +237,17 @@ impl<T: Transport> Reactor<T> {
     /// peer takes nothing: the kernel asks for more only when a third of a
     /// send buffer of some MiB is free, and a slow peer needs minutes for that.
     fn look_at_writing(&mut self, slot: u32) {
-        let now = self.clock.millis();
+        let now = self.services.clock.millis();
         let conn = &mut self.conns[slot as usize];
-        let unsent = conn.io.unsent();
-        conn.sent |= unsent < conn.unsent;
-        conn.unsent = unsent;
-        let span = self.settings.timeouts.write_span(conn.is_at_lane());
-        let late = now >= conn.since.saturating_add(millis(span));
-        if late && !conn.sent {
+        let unsent = conn.link.unsent();
+        let span = conn.write_span(&self.services.settings.timeouts);
+        let timer = &mut conn.core.timer;
+        timer.sent |= unsent < timer.unsent;
+        timer.unsent = unsent;
+        // One that waits for its turn has not been tried.
+        let waits = conn.core.listed.next_turn;
+        let late = !waits && now >= timer.since.saturating_add(millis(span));
+        if late && !timer.sent {
             self.close(slot, CloseReason::WriteTimeout);
         } else if self.settle(slot) {
             self.rearm(slot);
@@ -277,16 +255,19 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A request may have come in this very moment; it is still answered.
-    pub(crate) fn close_quiet(&mut self, slot: u32) {
-        let reason = if self.draining { CloseReason::Stopped } else { CloseReason::Idle };
+    pub(super) fn close_quiet(&mut self, slot: u32) {
+        let stopped = self.services.draining;
+        let reason = if stopped { CloseReason::Stopped } else { CloseReason::Idle };
         let conn = &mut self.conns[slot as usize];
-        let since = conn.since;
-        conn.readable = true;
+        let since = conn.core.timer.since;
+        conn.core.readable = true;
         self.work(slot);
         if let Some(conn) = self.conns.get(slot as usize)
             && conn.is_quiet()
-            && conn.since == since
-            && matches!(conn.phase, Phase::Fresh | Phase::Idle)
+            // Else there may be more to read, and its turn is over.
+            && !conn.core.readable
+            && conn.core.timer.since == since
+            && matches!(conn.core.timer.phase, Phase::Fresh | Phase::Idle)
         {
             self.close(slot, reason);
         }
@@ -294,8 +275,9 @@ impl<T: Transport> Reactor<T> {
 
     /// When [`expire`](Self::expire) should next be called.
     pub(crate) fn next_timer(&self) -> Option<Millis> {
-        let requests = self.deadlines.as_ref().and_then(|deadlines| deadlines.next_at());
-        self.wheel.next_at().into_iter().chain(requests).min()
+        let deadlines = self.services.deadlines.as_ref();
+        let exchanges = deadlines.and_then(|deadlines| deadlines.next_at());
+        self.wheel.next_at().into_iter().chain(exchanges).min()
     }
 }
 

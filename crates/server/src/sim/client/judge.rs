@@ -5,7 +5,7 @@ mod lane;
 use reactor_proto::response::date;
 
 use super::{Client, EPOCH, Facts, Fate};
-use crate::conn::connection::HIGH_WATER;
+use crate::conn::core::HIGH_WATER;
 use crate::event_loop::reactor::timers::{LEAVE_GRACE, MILLIS_PER_BYTE, STREAM_GRACE};
 use crate::observe::close_reason::CloseReason;
 use crate::sim::answer::Answer;
@@ -112,6 +112,13 @@ impl Client {
                 } else {
                     Err("it has no body".into())
                 };
+            }
+            // What of its body came before the fault may find no room.
+            503 if facts.tight
+                && matches!(request.kind, Kind::Bad(_))
+                && request.head_end < request.end =>
+            {
+                return Ok(Closing::Must);
             }
             _ => {}
         }
@@ -333,7 +340,7 @@ impl Client {
             }
             // The last look takes in what nobody has been told of yet.
             CloseReason::Stopped => {
-                facts.draining && (self.is_ended() || quiet && wire.arrived == wire.read)
+                facts.draining && (self.is_ended() || quiet && wire.arrived == wire.given())
             }
             CloseReason::WriteTimeout => false,
         };

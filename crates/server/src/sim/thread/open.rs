@@ -1,9 +1,12 @@
 //! One request in a thread's hand, and what the thread means to say of it.
 
 use super::Book;
-use crate::dispatch::lane::channel::{
-    Exchange, LaneEvent, LaneReplies, LaneReply, LaneTask, WINDOW,
-};
+use crate::dispatch::lane::event::LaneEvent;
+use crate::dispatch::lane::event::LaneReply;
+use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::lane::replies::LaneReplies;
+use crate::exchange::body::WINDOW;
+use crate::exchange::id::ExchangeId;
 use crate::sim::request::{Expected, Kind, pattern};
 use crate::sim::rng::Rng;
 use crate::sim::said::{Form, Habits, Said, Verdict};
@@ -32,10 +35,10 @@ pub(super) enum Step {
 }
 
 pub(super) struct Open {
-    pub(super) exchange: Exchange,
+    pub(super) exchange: ExchangeId,
     pub(super) id: u32,
     /// None once its answer has begun.
-    pub(super) task: Option<LaneTask>,
+    pub(super) task: Option<Exchange>,
     /// Never answers.
     pub(super) silent: bool,
     /// Is given back without an answer.
@@ -55,7 +58,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(task: LaneTask, request: &Expected, habits: &Habits, rng: &mut Rng) -> Self {
+    pub(super) fn new(task: Exchange, request: &Expected, habits: &Habits, rng: &mut Rng) -> Self {
         let bytes = match request.kind {
             Kind::Lane { bytes } => bytes,
             _ => rng.size(5_000),
@@ -85,7 +88,7 @@ impl Open {
             (rng.below(bytes + 1), kind)
         });
         Self {
-            exchange: task.exchange(),
+            exchange: task.id(),
             id: request.id,
             silent: rng.percent(habits.silent),
             drops: habits.aborts > 0 && rng.percent(habits.aborts / 2),
@@ -185,7 +188,7 @@ impl Open {
 
     fn begin(
         &mut self,
-        mut task: LaneTask,
+        mut task: Exchange,
         eager: bool,
         rng: &mut Rng,
         replies: &mut LaneReplies,
@@ -217,7 +220,6 @@ impl Open {
         if answer.closes {
             task.close();
         }
-        task.seal();
         replies.push(LaneReply::Response(task));
         book.facts.said.insert(self.id, answer.clone());
         book.facts.trace(format_args!("  request {}: {:?}", self.id, self.answer));

@@ -86,10 +86,12 @@ impl World {
         let sum = |of: fn(&Wire) -> usize| -> u64 {
             self.clients.iter().map(|client| of(&client.wire.borrow()) as u64).sum()
         };
-        if self.counters.bytes_in.get() != sum(|wire| wire.read) {
+        if self.counters.bytes_in.get() != sum(|wire| wire.given()) {
             return Err("bytes_in is wrong".into());
         }
-        if self.counters.bytes_out.get() != sum(|wire| wire.output.len()) {
+        let (counted, sent) = (self.counters.bytes_out.get(), sum(|wire| wire.output.len()));
+        // What a link held when its connection was cut off has left the connection only.
+        if counted < sent || counted > sent && self.plan.toy_links == 0 {
             return Err("bytes_out is wrong".into());
         }
         if let Some((id, _)) = self.facts.fates.iter().find(|&(_, &fate)| fate == Fate::Out) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Checked, World};
-use crate::dispatch::lane::channel::{Lane, LaneEvent};
+use crate::dispatch::lane::channel::Lane;
+use crate::dispatch::lane::event::LaneEvent;
 use crate::sim::app::app;
 use crate::sim::check::{Given, Outside};
 use crate::sim::rng::Rng;
@@ -153,7 +154,7 @@ impl World {
             clients: &self.clients,
             owners: &self.owners,
             facts: &mut self.facts,
-            now: self.reactor.clock.now(),
+            now: self.reactor.services.clock.now(),
         };
         act(&mut self.threads[index], &mut book)
     }
@@ -296,7 +297,7 @@ impl World {
                 continue;
             }
             for (exchange, id) in thread.exchanges() {
-                if !self.reactor.is_with_lane(exchange.0) {
+                if !self.reactor.is_with_lane(exchange) {
                     return Err(format!("request {id} is over, and its lane was not told"));
                 }
                 if self.reactor.has_left(exchange) && !thread.knows_left(exchange) {

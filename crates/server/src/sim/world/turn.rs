@@ -1,12 +1,16 @@
 //! The loop: one turn in the order of `EventLoop::turn`.
 
 use super::{Checked, World};
+use crate::conn::link::Link;
+use crate::conn::protocol::Protocol;
 use crate::event_loop::reactor::Ready;
 use crate::exchange::task::Task;
 use crate::sim::app::id;
 use crate::sim::client::{Client, EPOCH, Fate};
 use crate::sim::request::pattern;
-use crate::sim::wire::{SimTransport, Wire};
+use crate::sim::rng::Rng;
+use crate::sim::toy_link::ToyLink;
+use crate::sim::wire::{Greeting, SimTransport, Wire};
 
 /// As in `event_loop`.
 const POST_BATCH: usize = 32;
@@ -33,8 +37,7 @@ impl World {
         if !self.wakes() && !rescue {
             return Ok(());
         }
-        let now = self.now.get();
-        self.reactor.clock.set(now, EPOCH + now / 1_000);
+        self.read_clock();
         let held = if chaos { self.plan.held_events } else { 0 };
         let mut events = self.events(held);
         self.rng.shuffle(&mut events);
@@ -62,7 +65,7 @@ impl World {
         self.post()?;
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
-        if self.drain_until.is_some_and(|at| at <= now) {
+        if self.drain_until.is_some_and(|at| at <= self.now.get()) {
             self.facts.forced = true;
             self.reactor.close_all();
         }
@@ -96,11 +99,18 @@ impl World {
         events
     }
 
+    /// The loop looks at the clock.
+    pub(in crate::sim) fn read_clock(&mut self) {
+        let now = self.now.get();
+        self.reactor.services.clock.set(now, EPOCH + now / 1_000);
+    }
+
     pub(super) fn controls(&mut self) {
         for index in std::mem::take(&mut self.accepted) {
             let client = &mut self.clients[index];
             let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
-            client.token = self.reactor.insert(io, None);
+            let link = link(io, &mut self.rng, self.plan.toy_links);
+            client.token = self.reactor.insert_with(link, Protocol::Sniff, None);
         }
     }
 
@@ -109,7 +119,7 @@ impl World {
             self.reactor.reply(task);
         }
         let mut replies = Vec::new();
-        self.lane_inbox.take_lanes(&mut replies);
+        self.lane_inbox.replies().take_lanes(&mut replies);
         for reply in replies {
             self.reactor.lane_reply(reply);
         }
@@ -146,7 +156,7 @@ impl World {
             return Err(format!("request {id} comes twice"));
         }
         client.check_handed(place, task)?;
-        if !request.kind.is_worker() || client.wire.borrow().read < request.end {
+        if !request.kind.is_worker() || client.wire.borrow().given() < request.end {
             return Err(format!("request {id} is handled before it is understood"));
         }
         if task.request.body != pattern(id, request.body) {
@@ -163,4 +173,20 @@ fn is_known(client: &Client) -> bool {
 /// Whether the loop watches it.
 fn is_known_as(token: u64, wire: &Wire) -> bool {
     token != u64::MAX && wire.closed.is_none()
+}
+
+/// A link for a new connection: one that changes how bytes go in so many of a hundred.
+pub(in crate::sim) fn link(io: SimTransport, rng: &mut Rng, toys: u32) -> Link<SimTransport> {
+    if !rng.percent(toys) {
+        return Link::Plain(io);
+    }
+    let (client, server) = (rng.below(40), rng.below(40));
+    {
+        let mut wire = io.wire.borrow_mut();
+        let begun = wire.arrived > 0 || wire.eof;
+        let arrived = if begun { client } else { rng.below(client + 1) };
+        wire.greeting = Greeting { client, arrived, server };
+    }
+    let rng = Rng::new(rng.next());
+    Link::Toy(Box::new(ToyLink::new(io, rng, client, server)))
 }

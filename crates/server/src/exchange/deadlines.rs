@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::conn::connection::Meta;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::wheel::Wheel;
 
@@ -26,8 +25,7 @@ pub(crate) struct Deadlines {
 /// A request that is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
-    pub(crate) sequence: u32,
-    pub(crate) meta: Meta,
+    pub(crate) stream: u32,
     at: Millis,
 }
 
@@ -41,8 +39,8 @@ impl Deadlines {
         self.span
     }
 
-    /// Request `sequence` has been handed over.
-    pub(crate) fn begin(&mut self, slot: u32, sequence: u32, meta: Meta, now: Millis) {
+    /// Exchange `stream` has been handed over.
+    pub(crate) fn begin(&mut self, slot: u32, stream: u32, now: Millis) {
         let span = Millis::try_from(self.span.as_millis()).unwrap_or(Millis::MAX);
         let at = now.saturating_add(span);
         let index = slot as usize;
@@ -50,16 +48,16 @@ impl Deadlines {
             self.lines.resize_with(index + 1, VecDeque::new);
         }
         let line = &mut self.lines[index];
-        line.push_back(Due { sequence, meta, at });
+        line.push_back(Due { stream, at });
         if line.len() == 1 {
             self.wheel.set(slot, at);
         }
     }
 
-    /// Request `sequence` is no longer waited for.
-    pub(crate) fn end(&mut self, slot: u32, sequence: u32) {
+    /// Exchange `stream` is no longer waited for.
+    pub(crate) fn end(&mut self, slot: u32, stream: u32) {
         let Some(line) = self.lines.get_mut(slot as usize) else { return };
-        let Some(place) = line.iter().position(|due| due.sequence == sequence) else { return };
+        let Some(place) = line.iter().position(|due| due.stream == stream) else { return };
         line.remove(place);
         if place == 0 {
             self.first_changed(slot);
@@ -120,7 +118,7 @@ mod tests {
     fn expire(deadlines: &mut Deadlines, now: Millis) -> Vec<(u32, u32)> {
         let mut late = Vec::new();
         deadlines.expire(now, &mut late);
-        let mut late: Vec<_> = late.into_iter().map(|(slot, due)| (slot, due.sequence)).collect();
+        let mut late: Vec<_> = late.into_iter().map(|(slot, due)| (slot, due.stream)).collect();
         late.sort_unstable();
         late
     }
@@ -129,7 +127,7 @@ mod tests {
     fn the_first_unanswered_request_is_due_first() {
         let mut deadlines = Deadlines::new(Duration::from_millis(SPAN));
         for (sequence, now) in [(7, 0), (8, 100), (9, 300)] {
-            deadlines.begin(2, sequence, Meta::default(), now);
+            deadlines.begin(2, sequence, now);
         }
         deadlines.end(2, 8);
         deadlines.end(2, 70);
@@ -137,7 +135,7 @@ mod tests {
         assert_eq!(expire(&mut deadlines, SPAN + TICK), [(2, 7)]);
         assert!(expire(&mut deadlines, SPAN + 299).is_empty());
         assert_eq!(expire(&mut deadlines, SPAN + 300 + TICK), [(2, 9)]);
-        deadlines.begin(2, 10, Meta::default(), 5_000);
+        deadlines.begin(2, 10, 5_000);
         deadlines.forget(2);
         assert!(expire(&mut deadlines, 100_000).is_empty());
         assert_eq!(deadlines.next_at(), None);
@@ -147,7 +145,7 @@ mod tests {
     fn a_connection_without_requests_keeps_little() {
         let mut deadlines = Deadlines::new(Duration::from_millis(SPAN));
         for sequence in 0..64 {
-            deadlines.begin(0, sequence, Meta::default(), 0);
+            deadlines.begin(0, sequence, 0);
         }
         for sequence in (0..64).rev() {
             deadlines.end(0, sequence);
@@ -173,7 +171,7 @@ mod tests {
                 0..=3 => {
                     let sequence = next[slot as usize];
                     next[slot as usize] = sequence.wrapping_add(1);
-                    deadlines.begin(slot, sequence, Meta::default(), now);
+                    deadlines.begin(slot, sequence, now);
                     model.insert((slot, sequence), now + SPAN);
                 }
                 4..=6 => {

@@ -1,0 +1,271 @@
+//! What a connection speaks.
+
+use reactor_proto::{Opening, opening};
+
+use crate::conn::core::Core;
+use crate::conn::timer::Phase;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
+use crate::exchange::task::Task;
+use crate::http1::machine::Http1;
+use crate::http1::requests::Used;
+use crate::http1::verbs::Ending;
+use crate::observe::close_reason::CloseReason;
+
+/// The state machine of a connection. Its methods are all that the loop knows of a
+/// protocol. `stream` numbers the exchanges of a connection.
+pub(crate) enum Protocol {
+    /// Nothing yet: its first bytes tell.
+    Sniff,
+    Http1(Http1),
+    /// Echoes lines, in any order; for tests of this contract.
+    #[cfg(test)]
+    Lines(crate::sim::lines::Lines),
+}
+
+/// Calls the method on whatever the connection speaks; one that has said nothing answers
+/// `$nothing`.
+macro_rules! call {
+    ($self:expr, $nothing:expr, $protocol:ident => $call:expr) => {
+        match $self {
+            Protocol::Http1($protocol) => $call,
+            Protocol::Sniff => $nothing,
+            #[cfg(test)]
+            Protocol::Lines($protocol) => $call,
+        }
+    };
+}
+
+impl Protocol {
+    /// Takes input, with what was left of it the last time in front.
+    #[inline]
+    pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+        if let Self::Sniff = self {
+            return self.sniff(core, services, bytes);
+        }
+        call!(self, Used { bytes: 0, stalled: false }, p => p.input(core, services, bytes))
+    }
+
+    /// Sees what the first bytes begin.
+    fn sniff(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+        let wrong = match opening(bytes) {
+            Opening::Incomplete => return Used { bytes: 0, stalled: false },
+            Opening::Http1 => return self.http1().input(core, services, bytes),
+            Opening::Http2 => WrongProtocol::Http2,
+            Opening::Tls => WrongProtocol::Tls,
+            Opening::Proxy => WrongProtocol::Proxy,
+        };
+        let answer = ServerAnswer::WrongProtocol(wrong);
+        // It is told in HTTP/1, the one thing that whoever looks at the bytes can read.
+        self.http1().fail(core, services, answer, CloseReason::Rejected, bytes);
+        Used { bytes: bytes.len(), stalled: false }
+    }
+
+    /// A connection that has to be told something before it has said what it speaks is
+    /// taken for one of HTTP/1.
+    fn http1(&mut self) -> &mut Http1 {
+        *self = Self::Http1(Http1::default());
+        match self {
+            Self::Http1(http1) => http1,
+            _ => unreachable!("it was set in the line above"),
+        }
+    }
+
+    /// The peer has sent its last byte.
+    pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
+        if matches!(self, Self::Sniff) && has_begun(core) {
+            self.http1();
+        }
+        call!(self, (), p => p.end_of_input(core, services));
+    }
+
+    /// What was to come in did not come in time.
+    pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
+        if matches!(self, Self::Sniff) {
+            self.http1();
+        }
+        call!(self, (), p => p.timed_out(core, services));
+    }
+
+    /// Whether nothing further of the input is used, though it may be read to see whether
+    /// the peer leaves.
+    #[inline]
+    pub(crate) fn discards(&self) -> bool {
+        match self {
+            Self::Sniff => false,
+            Self::Http1(http1) => http1.reading.is_done(),
+            #[cfg(test)]
+            Self::Lines(lines) => lines.discards(),
+        }
+    }
+
+    /// So many bytes were read that are not used.
+    pub(crate) fn discarded(&mut self, bytes: usize) {
+        call!(self, (), p => p.discarded(bytes));
+    }
+
+    /// Whether it has room for more input.
+    #[inline]
+    pub(crate) fn wants_input(&self, core: &Core) -> bool {
+        call!(self, true, p => p.wants_input(core))
+    }
+
+    /// What it waits for when there is no output.
+    #[inline]
+    pub(crate) fn phase(&self, core: &Core) -> Phase {
+        let nothing = if has_begun(core) { Phase::Head } else { Phase::Fresh };
+        call!(self, nothing, p => p.phase(core))
+    }
+
+    /// Whether nothing is under way, but for output.
+    pub(crate) fn is_quiet(&self, core: &Core) -> bool {
+        call!(self, !has_begun(core), p => p.is_quiet(core))
+    }
+
+    /// The exchange that is coming in.
+    pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
+        call!(self, Some(0), p => p.receiving(core))
+    }
+
+    /// Whether the body of an exchange is coming in.
+    pub(crate) fn in_body(&self) -> bool {
+        call!(self, false, p => p.in_body())
+    }
+
+    /// Whether a response is being sent that streams.
+    pub(crate) fn streams(&self) -> bool {
+        call!(self, false, p => p.streams())
+    }
+
+    /// Whether a lane has been given an exchange and is not done with it.
+    pub(crate) fn is_at_lane(&self) -> bool {
+        call!(self, false, p => p.is_at_lane())
+    }
+
+    /// Whether a lane has some of the connection's exchanges, or will be given one.
+    pub(crate) fn has_lane(&self) -> bool {
+        call!(self, false, p => p.has_lane())
+    }
+
+    /// Whether a lane's reply to this exchange is taken.
+    pub(crate) fn expects(&self, stream: u32) -> bool {
+        call!(self, false, p => p.expects(stream))
+    }
+
+    /// How the connection is to end once its output is out; None if it is not to.
+    #[inline]
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        call!(self, None, p => p.ending())
+    }
+
+    /// Why it ends, where it is the protocol that knows.
+    pub(crate) fn reason(&self) -> Option<CloseReason> {
+        match self {
+            Self::Sniff => None,
+            Self::Http1(http1) => http1.reason,
+            #[cfg(test)]
+            Self::Lines(_) => None,
+        }
+    }
+
+    /// Whether an orderly end would make the peer take a part for the whole.
+    pub(crate) fn must_reset(&self, has_output: bool) -> bool {
+        call!(self, false, p => p.must_reset(has_output))
+    }
+
+    /// A worker's answer, or the server's own, has come.
+    pub(crate) fn answer(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        answer: Answer,
+    ) {
+        call!(self, services.recycle_answer(answer), p => p.answer(core, services, stream, answer));
+    }
+
+    /// A lane's response has come: whole, or its beginning.
+    pub(crate) fn respond(&mut self, core: &mut Core, services: &mut Services, task: Box<Task>) {
+        call!(self, services.recycle(task), p => p.respond(core, services, task));
+    }
+
+    /// The next bytes of a response that streams.
+    pub(crate) fn chunk(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        data: Vec<u8>,
+    ) {
+        call!(self, (), p => p.chunk(core, services, stream, data));
+    }
+
+    /// A response that streams is complete.
+    pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        call!(self, (), p => p.end(core, services, stream));
+    }
+
+    /// An exchange gets no answer, or cannot be completed.
+    pub(crate) fn break_off(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        call!(self, (), p => p.break_off(core, services, stream));
+    }
+
+    /// A handler took too long.
+    pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        call!(self, (), p => p.answer_late(core, services, stream));
+    }
+
+    /// A lane does not take an exchange that it was to have.
+    pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        call!(self, (), p => p.refuse(core, services, stream));
+    }
+
+    /// A handler has taken so many bytes of a request's body.
+    pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
+        call!(self, (), p => p.pulled(services, stream, bytes));
+    }
+
+    /// Output has left: streams may get credit for more.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
+        call!(self, (), p => p.acknowledge(core, services));
+    }
+
+    /// Nobody will answer what the connection's lane had.
+    pub(crate) fn lane_died(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        was_retired: bool,
+    ) {
+        call!(self, (), p => p.lane_died(core, services, was_retired));
+    }
+
+    /// The client has sent its last byte: lanes that have not been told are.
+    pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
+        call!(self, (), p => p.tell_left(core, services));
+    }
+
+    /// A program wants the connection to end behind what is under way.
+    pub(crate) fn finish(&mut self, services: &mut Services) {
+        if matches!(self, Self::Sniff) {
+            self.http1();
+        }
+        call!(self, (), p => p.finish(services));
+    }
+
+    /// An answer has said for how long the connection is kept.
+    pub(crate) fn told_timeout(&self) -> bool {
+        matches!(self, Self::Http1(http1) if http1.told_timeout)
+    }
+
+    /// The connection is gone: gives back what the protocol has.
+    pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
+        call!(self, services.lanes.gone(&mut core.lane, false), p => p.closed(core, services));
+    }
+}
+
+/// Whether a connection that has said nothing yet has begun to. Blank lines are nothing.
+fn has_begun(core: &Core) -> bool {
+    core.input.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+}

@@ -1,0 +1,57 @@
+//! What a connection waits for, and since when.
+
+use crate::event_loop::clock::Millis;
+
+/// What a connection is waiting for; each has one timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// For the first byte.
+    Fresh,
+    /// For the next request.
+    Idle,
+    /// For the rest of a head.
+    Head,
+    /// For the rest of a body.
+    Body,
+    /// For our own handlers: no timeout.
+    Busy,
+    /// For our own handlers, while the client has sent its last byte: it may have
+    /// gone.
+    Left,
+    /// For the peer to take our output.
+    Write,
+    /// For the peer to close after we did.
+    Linger,
+}
+
+/// A connection's phase, and what has happened since its timer was last set.
+pub(crate) struct Timer {
+    pub(crate) phase: Phase,
+    /// When the phase began, or last made progress where that counts.
+    pub(crate) since: Millis,
+    /// A request or a piece of a streaming body has come, or an answer was made.
+    pub(crate) progress: bool,
+    /// Output has left.
+    pub(crate) sent: bool,
+    /// Bytes have come of a body that is collected or dropped.
+    pub(crate) collected: usize,
+    /// What the transport held unsent when it last took no more, or when the
+    /// timer last looked.
+    pub(crate) unsent: usize,
+    /// The exchange that is coming in, and since when; kept where that has a limit.
+    pub(crate) receiving: Option<(u32, Millis)>,
+}
+
+impl Timer {
+    pub(crate) fn new(now: Millis) -> Self {
+        Self {
+            phase: Phase::Fresh,
+            since: now,
+            progress: false,
+            sent: false,
+            collected: 0,
+            unsent: 0,
+            receiving: None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! An exchange in the hands of a lane's thread.
+
+use std::time::Instant;
+
+use crate::exchange::id::ExchangeId;
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
+use crate::exchange::task::{Outcome, Task};
+use crate::observe::access_log::RequestId;
+
+/// One request, with room for its response.
+pub struct Exchange(pub(crate) Box<Task>);
+
+impl Exchange {
+    /// Which exchange this is.
+    #[must_use]
+    pub fn id(&self) -> ExchangeId {
+        self.0.id
+    }
+
+    /// What the access log calls it.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        let ExchangeId { io_thread, conn, stream } = self.0.id;
+        RequestId {
+            io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
+            connection: conn.generation,
+            request: stream,
+        }
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.0.request
+    }
+
+    /// The response to fill in.
+    pub fn response(&mut self) -> &mut Response {
+        &mut self.0.response
+    }
+
+    /// The route that led here: the number given to [`Target::Lane`](crate::Target).
+    #[must_use]
+    pub fn route(&self) -> u32 {
+        self.0.route
+    }
+
+    /// More of the body follows in events.
+    #[must_use]
+    pub fn body_streams(&self) -> bool {
+        self.0.body_streams
+    }
+
+    /// Its time was over before its handler was called; nobody waits for the
+    /// response.
+    #[must_use]
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.0.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Whether its time is limited.
+    #[must_use]
+    pub fn has_deadline(&self) -> bool {
+        self.0.deadline.is_some()
+    }
+
+    /// Answers with 500 instead.
+    pub fn fail(&mut self) {
+        self.0.outcome = Outcome::Failed;
+    }
+
+    /// Answers with 503 instead: nobody takes it.
+    pub fn refuse(&mut self) {
+        self.0.outcome = Outcome::Refused;
+    }
+
+    /// Closes the connection after the response.
+    pub fn close(&mut self) {
+        self.0.terms.close = true;
+    }
+
+    /// Asks the client to close the connection after the response, and keeps it.
+    pub fn ask_to_close(&mut self) {
+        self.0.terms.asks_to_close = true;
+    }
+}

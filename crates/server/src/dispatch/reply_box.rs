@@ -1,0 +1,86 @@
+//! Where handlers put what goes back to one loop.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossbeam_queue::ArrayQueue;
+use reactor_sys::Waker;
+
+use crate::dispatch::lane::event::LaneReply;
+use crate::event_loop::wake_flag::WakeFlag;
+use crate::exchange::task::Task;
+
+/// The replies to one loop. Those of workers are an array with room for every task that
+/// can be under way, so that putting one back never allocates, never waits and never fails.
+pub(crate) struct ReplyBox {
+    tasks: ArrayQueue<Box<Task>>,
+    lanes: Mutex<Vec<LaneReply>>,
+    wake_flag: WakeFlag,
+    waker: Waker,
+}
+
+impl ReplyBox {
+    /// `tasks` is the most that can be queued or running at once.
+    pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
+        Ok(Self {
+            tasks: ArrayQueue::new(tasks),
+            lanes: Mutex::new(Vec::new()),
+            wake_flag: WakeFlag::new(),
+            waker: Waker::new()?,
+        })
+    }
+
+    /// Puts a finished task in. The caller calls [`notify`](Self::notify)
+    /// after the last of a batch.
+    pub(crate) fn push(&self, task: Box<Task>) {
+        // Room for every task there can be; see `new`.
+        let full = self.tasks.push(task).is_err();
+        debug_assert!(!full, "more replies than tasks");
+    }
+
+    pub(crate) fn pop(&self) -> Option<Box<Task>> {
+        self.tasks.pop()
+    }
+
+    /// Puts a lane's replies in, and leaves `batch` empty; see
+    /// [`push`](Self::push). Bounded by what lanes have in flight and by
+    /// each exchange's window.
+    pub(crate) fn give_lane(&self, batch: &mut Vec<LaneReply>) {
+        let mut replies = self.lanes();
+        if replies.is_empty() {
+            std::mem::swap(&mut *replies, batch);
+        } else {
+            replies.append(batch);
+        }
+    }
+
+    /// Takes all replies of lanes; `into` must be empty.
+    pub(crate) fn take_lanes(&self, into: &mut Vec<LaneReply>) {
+        debug_assert!(into.is_empty());
+        std::mem::swap(&mut *self.lanes(), into);
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Vec<LaneReply>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.lanes().is_empty()
+    }
+
+    /// Wakes the loop if it sleeps. True if a wake was sent.
+    pub(crate) fn notify(&self) -> bool {
+        let wake = self.wake_flag.must_wake();
+        if wake {
+            self.waker.wake();
+        }
+        wake
+    }
+
+    pub(crate) fn wake_flag(&self) -> &WakeFlag {
+        &self.wake_flag
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}

@@ -1,0 +1,498 @@
+//! The connections of one I/O loop and everything that happens to them.
+//!
+//! The reactor names no thread, no epoll and no real clock: readiness, workers'
+//! replies and the time come in by method calls, tasks go out through
+//! [`Reactor::take_tasks`]. `event_loop::turn` drives it with a socket per
+//! connection, the simulation in `sim` with scripted ones.
+
+mod input;
+pub(crate) mod lanes;
+pub(crate) mod timers;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use slab::Slab;
+
+use crate::conn::connection::Conn;
+use crate::conn::core::{Core, Inflow};
+use crate::conn::flushed::Flushed;
+use crate::conn::link::{Link, Transport};
+use crate::conn::protocol::Protocol;
+use crate::conn::timer::Phase;
+use crate::dispatch::app::Table;
+use crate::dispatch::lane::event::ConnectionChange;
+use crate::event_loop::clock::Clock;
+use crate::event_loop::scratch::scratch_size;
+use crate::event_loop::services::{Services, Settings};
+use crate::event_loop::tuning::Tuning;
+use crate::event_loop::wheel::Wheel;
+use crate::exchange::answer::{Answer, Limit, ServerAnswer};
+use crate::exchange::deadlines::Due;
+use crate::exchange::id::ConnId;
+use crate::exchange::task::Task;
+use crate::observe::close_reason::CloseReason;
+use crate::observe::counters::LoopCounters;
+use crate::observe::observer::Observer;
+use crate::observe::watch::Watch;
+
+/// How often in one turn a connection may fill its output and send all of it: a
+/// peer that reads as fast as we write must not keep the others waiting.
+const ROUNDS_PER_TURN: usize = 4;
+
+/// What a fresh TCP connection sends without waiting for the peer: ten segments
+/// (RFC 6928), and some room. A socket may be closed at once when no more than
+/// this is under way; with more, a byte that the peer still sends would make the
+/// kernel throw away what has not left.
+const SURELY_SENT: usize = 8 * 1024;
+
+pub(crate) struct Reactor<T> {
+    pub(crate) conns: Slab<Conn<T>>,
+    /// Everything that connections share.
+    pub(crate) services: Services,
+    next_generation: u32,
+    /// The timers of connections, by slot.
+    pub(crate) wheel: Wheel,
+    /// The one buffer that everything is read into.
+    pub(crate) scratch: Box<[u8]>,
+    /// Slots of connections that have more to read or to send than their turn allowed.
+    pub(crate) listed: VecDeque<u32>,
+    /// Bytes that this turn has sent.
+    turn_bytes: usize,
+    /// Scratch for expired timers.
+    due: Vec<u32>,
+    /// Scratch for exchanges whose handlers are late.
+    late: Vec<(u32, Due)>,
+    /// Whether somebody wants requests to be observed, where that changes.
+    watch: Option<Arc<Watch>>,
+}
+
+/// What a descriptor is ready for; see [`reactor_sys::Event`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ready {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer has sent its last byte.
+    pub(crate) hangup: bool,
+    /// The connection was reset.
+    pub(crate) failed: bool,
+}
+
+impl<T: Transport> Reactor<T> {
+    pub(crate) fn new(
+        settings: Settings,
+        table: Table,
+        counters: Arc<CachePadded<LoopCounters>>,
+        clock: Clock,
+    ) -> Self {
+        let scratch = vec![0; scratch_size(&settings.limits)].into_boxed_slice();
+        Self {
+            conns: Slab::new(),
+            services: Services::new(settings, table, counters, clock),
+            next_generation: 0,
+            wheel: Wheel::new(),
+            scratch,
+            listed: VecDeque::new(),
+            turn_bytes: 0,
+            due: Vec::new(),
+            late: Vec::new(),
+            watch: None,
+        }
+    }
+
+    /// From now on requests are observed.
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.services.observer = Some(Box::new(observer));
+    }
+
+    /// Observes requests while somebody watches.
+    pub(crate) fn observe_while(&mut self, watch: Arc<Watch>) {
+        self.watch = Some(watch);
+    }
+
+    /// Begins or ends observing. Called at the beginning of a turn.
+    pub(crate) fn look_for_watchers(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        let services = &mut self.services;
+        match (watch.is_on(services.clock.now()), services.observer.is_some()) {
+            (true, false) => {
+                let counters = Arc::clone(&services.counters);
+                let observer = Observer::new(services.settings.io_thread, counters, None);
+                services.observer = Some(Box::new(observer));
+            }
+            (false, true) => services.observer = None,
+            _ => {}
+        }
+    }
+
+    /// Hands over what was observed. Called before the loop sleeps.
+    pub(crate) fn hand_over_observed(&mut self) {
+        if let Some(observer) = &mut self.services.observer {
+            observer.hand_over();
+        }
+    }
+
+    /// Takes a connection in; returns the token that names it from now on.
+    pub(crate) fn insert(&mut self, io: T, peer: Option<SocketAddr>) -> u64 {
+        self.insert_with(Link::Plain(io), Protocol::Sniff, peer)
+    }
+
+    /// Takes in a connection that goes through this link and begins with this protocol.
+    pub(crate) fn insert_with(
+        &mut self,
+        link: Link<T>,
+        protocol: Protocol,
+        peer: Option<SocketAddr>,
+    ) -> u64 {
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let services = &mut self.services;
+        let entry = self.conns.vacant_entry();
+        let id = ConnId { slot: slot_of(entry.key()), generation };
+        let core = Core::new(id, peer, services.clock.millis());
+        let conn = entry.insert(Conn { link, core, protocol });
+        services.counters.accepted.add(1);
+        if services.settings.announce.connections {
+            let connection = services.id(&conn.core, u32::MAX);
+            services.lanes.opened(&mut conn.core.lane, connection, peer);
+        }
+        self.rearm(id.slot);
+        id.token()
+    }
+
+    /// The socket behind `token`, if the connection is still there.
+    pub(crate) fn socket(&self, token: u64) -> Option<&T> {
+        self.find(token).map(|slot| self.conns[slot as usize].link.socket())
+    }
+
+    /// Drops the connection behind `token`: it could not be watched.
+    pub(crate) fn discard(&mut self, token: u64) {
+        if let Some(slot) = self.find(token) {
+            self.close(slot, CloseReason::Aborted);
+        }
+    }
+
+    /// A connection is ready for something.
+    pub(crate) fn ready(&mut self, token: u64, ready: Ready) {
+        let Some(slot) = self.find(token) else { return };
+        let conn = &mut self.conns[slot as usize];
+        // A hang-up is no failure by itself: it is also what a unix client's
+        // close looks like, and the end of lingering, when both directions
+        // are shut. Where reading goes on it tells the two apart, and takes
+        // in what came before; closing on top of unread input would turn into
+        // a reset.
+        if ready.failed && conn.core.timer.phase != Phase::Linger && !conn.is_quiet() {
+            let reason = conn.protocol.reason().unwrap_or(CloseReason::Aborted);
+            self.close(slot, reason);
+            return;
+        }
+        conn.core.readable |= ready.readable;
+        if ready.hangup {
+            conn.core.inflow = conn.core.inflow.max(Inflow::Ending);
+        }
+        if ready.writable && conn.has_output() && self.flush(slot).is_none() {
+            return;
+        }
+        self.work(slot);
+    }
+
+    /// A worker's reply has come back.
+    pub(crate) fn reply(&mut self, task: Box<Task>) {
+        let Self { conns, services, .. } = self;
+        services.tasks.out -= 1;
+        let id = task.id;
+        let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn) else {
+            services.counters.dropped.add(1);
+            services.recycle(task);
+            return;
+        };
+        protocol.answer(core, services, id.stream, Answer::Task(task));
+        services.mark_dirty(core);
+    }
+
+    /// A task found the queue full.
+    pub(crate) fn refused(&mut self, task: Box<Task>) {
+        let Self { conns, services, .. } = self;
+        services.counters.rejected.add(1);
+        services.tasks.out -= 1;
+        let id = task.id;
+        services.recycle(task);
+        if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn) {
+            let answer = Answer::Server(ServerAnswer::Overloaded(Limit::Queue));
+            protocol.answer(core, services, id.stream, answer);
+            services.mark_dirty(core);
+        }
+    }
+
+    /// Sends what replies have brought.
+    pub(crate) fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.services.dirty);
+        for slot in dirty.drain(..) {
+            // A slot may have been closed, even taken anew, since.
+            let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
+            if std::mem::take(&mut conn.core.listed.dirty) {
+                self.work(slot);
+            }
+        }
+        // Nothing that `work` does marks a connection dirty.
+        debug_assert!(self.services.dirty.is_empty());
+        self.services.dirty = dirty;
+    }
+
+    /// Goes on where the last turn stopped for fairness' sake.
+    pub(crate) fn go_on_listed(&mut self) {
+        let before = self.turn_bytes;
+        for _ in 0..self.listed.len() {
+            if self.turn_bytes - before >= self.services.settings.pieces.leftover {
+                break;
+            }
+            let Some(slot) = self.listed.pop_front() else { break };
+            if let Some(conn) = self.conns.get_mut(slot as usize)
+                && std::mem::take(&mut conn.core.listed.next_turn)
+            {
+                self.work(slot);
+            }
+        }
+        self.turn_bytes = 0;
+    }
+
+    /// Whether some connection could be read on at once.
+    pub(crate) fn has_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
+    /// The tasks that this turn brought, to be queued. Each must come back
+    /// through [`reply`](Self::reply) or [`refused`](Self::refused).
+    pub(crate) fn take_tasks(&mut self, into: &mut Vec<Box<Task>>) {
+        let tasks = &mut self.services.tasks;
+        tasks.out += tasks.new.len();
+        into.append(&mut tasks.new);
+    }
+
+    /// How many tasks wait to be taken.
+    pub(crate) fn new_tasks(&self) -> usize {
+        self.services.tasks.new.len()
+    }
+
+    /// Tasks that are queued or being run.
+    pub(crate) fn tasks_out(&self) -> usize {
+        self.services.tasks.out
+    }
+
+    /// Whether replies of workers or lanes are to come.
+    pub(crate) fn awaits_others(&self) -> bool {
+        self.services.tasks.out > 0 || self.services.lanes.are_busy()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// From now on requests are answered from another table.
+    pub(crate) fn reload(&mut self, table: Table) {
+        self.services.table = table;
+    }
+
+    /// Other limits and timeouts from now on, also for what is waited for already.
+    pub(crate) fn retune(&mut self, tuning: &Tuning) {
+        let Services { settings, http1, .. } = &mut self.services;
+        settings.limits = tuning.limits.clone();
+        settings.timeouts = tuning.timeouts.clone();
+        settings.announce = tuning.announce;
+        http1.retune(tuning.timeouts.idle);
+        let size = scratch_size(&settings.limits);
+        if size > self.scratch.len() {
+            self.scratch = vec![0; size].into_boxed_slice();
+        }
+        for slot in self.slots() {
+            self.rearm(slot);
+        }
+    }
+
+    /// Closes connections that wait for their next request.
+    pub(crate) fn close_idle(&mut self) {
+        for slot in self.slots() {
+            let conn = self.conns.get(slot as usize);
+            if conn.is_some_and(|conn| conn.core.timer.phase == Phase::Idle) {
+                self.close_quiet(slot);
+            }
+        }
+    }
+
+    /// Answers what is in flight, then closes; see `timers` for what becomes
+    /// of idle connections.
+    pub(crate) fn drain(&mut self) {
+        self.services.draining = true;
+        for slot in self.slots() {
+            self.rearm(slot);
+        }
+    }
+
+    /// Closes every connection.
+    pub(crate) fn close_all(&mut self) {
+        for slot in self.slots() {
+            self.close(slot, CloseReason::Stopped);
+        }
+    }
+
+    fn slots(&self) -> Vec<u32> {
+        self.conns.iter().map(|(index, _)| slot_of(index)).collect()
+    }
+
+    pub(crate) fn find(&self, token: u64) -> Option<u32> {
+        let id = ConnId::of_token(token);
+        let conn = self.conns.get(id.slot as usize)?;
+        (conn.core.id == id).then_some(id.slot)
+    }
+
+    /// Reads, answers and sends as far as the connection allows now, then
+    /// sees what becomes of it.
+    fn work(&mut self, slot: u32) {
+        for round in 1.. {
+            if !self.read(slot) {
+                return;
+            }
+            let Some(flushed) = self.flush(slot) else { return };
+            let Self { conns, services, .. } = self;
+            let conn = &mut conns[slot as usize];
+            conn.protocol.acknowledge(&mut conn.core, services);
+            if !self.settle(slot) {
+                return;
+            }
+            let Self { conns, services, listed, .. } = self;
+            let conn = &mut conns[slot as usize];
+            let wants_read = conn.wants_read();
+            // Sending made room: what had been held back can go on now.
+            let held_back = conn.core.stalled && wants_read && !conn.protocol.discards();
+            if held_back && round < ROUNDS_PER_TURN {
+                continue;
+            }
+            let paused = flushed == Flushed::Paused;
+            let more = held_back || paused || conn.core.readable && wants_read;
+            if more && !conn.core.listed.next_turn {
+                conn.core.listed.next_turn = true;
+                listed.push_back(slot);
+            }
+            if conn.core.inflow != Inflow::Open && conn.has_left() {
+                // Where what is before the end is not read now, lanes hear of it all the same.
+                conn.protocol.tell_left(&mut conn.core, services);
+            }
+            self.rearm(slot);
+            return;
+        }
+    }
+
+    /// Closes the connection if its work is done. False if it is gone.
+    fn settle(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if conn.has_output() || conn.core.timer.phase == Phase::Linger {
+            return true;
+        }
+        let Some(ending) = conn.protocol.ending() else {
+            if conn.core.inflow == Inflow::Ended && conn.protocol.is_quiet(&conn.core) {
+                self.close(slot, CloseReason::Peer);
+                return false;
+            }
+            return true;
+        };
+        let reason = conn.protocol.reason().unwrap_or(CloseReason::Served);
+        if ending.reset {
+            // A reset takes along what the client's kernel has not got, so that goes first.
+            if conn.link.unsent() > 0 {
+                return true;
+            }
+            self.close(slot, reason);
+            return false;
+        }
+        let unread = conn.core.readable || conn.core.stalled;
+        let large = conn.core.sent_since_read > SURELY_SENT;
+        if conn.core.inflow == Inflow::Ended || !(ending.linger || unread || large) {
+            self.close(slot, reason);
+            return false;
+        }
+        self.half_close(slot)
+    }
+
+    /// Sends the end of the stream and discards what still comes, for a
+    /// while, so that the peer reads the last answer instead of a reset.
+    fn half_close(&mut self, slot: u32) -> bool {
+        let now = self.services.clock.millis();
+        let conn = &mut self.conns[slot as usize];
+        if conn.link.shutdown_write().is_err() {
+            self.close(slot, CloseReason::Aborted);
+            return false;
+        }
+        conn.core.timer.phase = Phase::Linger;
+        conn.core.timer.since = now;
+        conn.core.input = Vec::new();
+        conn.core.stalled = false;
+        true
+    }
+
+    fn close(&mut self, slot: u32, reason: CloseReason) {
+        let services = &mut self.services;
+        services.counters.close(reason);
+        if let Some(observer) = &mut services.observer {
+            observer.closed(slot, reason);
+        }
+        self.wheel.remove(slot);
+        services.end_deadlines(slot);
+        let mut conn = self.conns.remove(slot as usize);
+        if conn.protocol.must_reset(conn.has_output()) {
+            conn.link.reset_on_close();
+        }
+        conn.protocol.closed(&mut conn.core, services);
+        if conn.core.lane.announced {
+            services.announce(&mut conn.core, ConnectionChange::Closed);
+        }
+        // `conn.link` is dropped here, which closes the descriptor and takes it
+        // out of the epoll set (epoll(7), question 6).
+    }
+
+    /// Sends what the connection has to send. None if that ended it.
+    fn flush(&mut self, slot: u32) -> Option<Flushed> {
+        let Self { conns, services, turn_bytes, .. } = self;
+        let Conn { link, core, .. } = &mut conns[slot as usize];
+        if core.out.is_empty() && link.held() == 0 {
+            return Some(Flushed::All);
+        }
+        let most = services.settings.pieces.most(*turn_bytes);
+        let held = link.held();
+        let flushed = core.out.flush(link, &mut services.buffers, most);
+        let flushed = flushed.and_then(|(sent, flushed)| {
+            *turn_bytes += sent;
+            services.counters.bytes_out.add(sent as u64);
+            core.sent_since_read += sent;
+            if let Some(observer) = &mut services.observer {
+                observer.sent(core.id.slot, sent);
+            }
+            let flushed = if link.held() > 0 { link.flush_all(flushed)? } else { flushed };
+            // What the link has only taken is no progress of the peer's.
+            core.timer.sent |= held + sent > link.held();
+            Ok(flushed)
+        });
+        match flushed {
+            Ok(Flushed::Blocked) => {
+                core.timer.unsent = link.unsent();
+                Some(Flushed::Blocked)
+            }
+            Ok(flushed) => Some(flushed),
+            Err(_) => {
+                self.close(slot, CloseReason::Aborted);
+                None
+            }
+        }
+    }
+}
+
+/// The connection with this name, if it is still there.
+pub(crate) fn conn_of<T>(conns: &mut Slab<Conn<T>>, id: ConnId) -> Option<&mut Conn<T>> {
+    conns.get_mut(id.slot as usize).filter(|conn| conn.core.id == id)
+}
+
+fn slot_of(index: usize) -> u32 {
+    // Connections are bounded by descriptors, far below u32::MAX.
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,96 @@
+//! From sockets to protocols.
+
+use std::io;
+
+use crate::conn::connection::Conn;
+use crate::conn::core::Inflow;
+use crate::conn::link::Transport;
+use crate::conn::timer::Phase;
+use crate::event_loop::reactor::Reactor;
+use crate::event_loop::scratch::READ_SIZE;
+use crate::observe::close_reason::CloseReason;
+
+/// As [`READ_SIZE`], while uploads fill the room that is there for them.
+const SMALL_READ: usize = 16 * 1024;
+
+/// Reads in one turn before other connections get theirs.
+const READS_PER_TURN: usize = 4;
+
+impl<T: Transport> Reactor<T> {
+    /// Reads until the link is drained, the connection is full or its turn is over. False
+    /// if the connection is gone.
+    pub(super) fn read(&mut self, slot: u32) -> bool {
+        let Self { conns, services, scratch, .. } = self;
+        let Conn { link, core, protocol } = &mut conns[slot as usize];
+        for _ in 0..READS_PER_TURN {
+            if core.inflow == Inflow::Ended || !(core.readable || core.stalled) {
+                return true;
+            }
+            let lingers = core.timer.phase == Phase::Linger;
+            if !lingers && !protocol.wants_input(core) {
+                return true;
+            }
+            let carried = core.input.len();
+            scratch[..carried].copy_from_slice(&core.input);
+            let mut len = carried;
+            if core.stalled {
+                // What was held back comes first; it may be complete.
+                core.stalled = false;
+            } else {
+                let most = if services.memory.is_short() { SMALL_READ } else { READ_SIZE };
+                let end = (carried + most).min(scratch.len());
+                let room = &mut scratch[carried..end];
+                let discards = protocol.discards();
+                match if discards { link.discard(room) } else { link.read(room) } {
+                    Ok(got) if got.n == 0 => {
+                        core.inflow = Inflow::Ended;
+                        core.readable = false;
+                        if lingers {
+                            let reason = protocol.reason().unwrap_or(CloseReason::Served);
+                            self.close(slot, reason);
+                            return false;
+                        }
+                        protocol.end_of_input(core, services);
+                        return true;
+                    }
+                    Ok(got) => {
+                        services.counters.bytes_in.add(got.n as u64);
+                        core.sent_since_read = 0;
+                        if discards {
+                            protocol.discarded(got.n);
+                        }
+                        // Where the end is known to be there, a short read has not
+                        // emptied the socket.
+                        core.readable = !got.drained || core.inflow == Inflow::Ending;
+                        len += got.n;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        core.readable = false;
+                        return true;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) => {
+                        let reason = protocol.reason().unwrap_or(CloseReason::Aborted);
+                        self.close(slot, reason);
+                        return false;
+                    }
+                }
+            }
+            if lingers {
+                continue;
+            }
+            // All of it is in `scratch` now.
+            core.input.clear();
+            let used = protocol.input(core, services, &scratch[..len]);
+            let rest = &scratch[used.bytes..len];
+            let discards = protocol.discards();
+            core.stalled = used.stalled && !discards;
+            if discards || rest.is_empty() {
+                core.input = Vec::new();
+            } else {
+                core.input.extend_from_slice(rest);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,14 @@
+//! The buffer that a loop reads into.
+
+use reactor_proto::Limits;
+
+/// Bytes asked of the socket at once. What a lane is told of at once is no more
+/// than that.
+pub(crate) const READ_SIZE: usize = 64 * 1024;
+
+/// The scratch buffer holds the longest incomplete piece that a protocol can
+/// leave, and a read behind it.
+pub(crate) fn scratch_size(limits: &Limits) -> usize {
+    let longest = limits.head.max(limits.request_line).max(limits.trailers);
+    READ_SIZE + longest.max(limits.chunk_extensions) + 1024
+}

@@ -1,0 +1,175 @@
+//! What the connections of one loop share: everything but the connections themselves, so
+//! that a connection and the services are borrowed side by side.
+
+mod handlers;
+pub(crate) mod router;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use reactor_proto::{Head, Limits};
+use reactor_route::Params;
+
+use crate::conn::buffers::BufPool;
+use crate::conn::core::Core;
+use crate::dispatch::app::Table;
+use crate::dispatch::lane::event::ConnectionChange;
+use crate::dispatch::lane::side::Lanes;
+use crate::dispatch::secured::Secured;
+use crate::event_loop::clock::Clock;
+use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::body_memory::BodyMemory;
+use crate::exchange::deadlines::Deadlines;
+use crate::exchange::id::ExchangeId;
+use crate::exchange::in_flight::InFlight;
+use crate::exchange::ring::RingPool;
+use crate::exchange::task::Tasks;
+use crate::http1::shared::Shared;
+use crate::observe::counters::LoopCounters;
+use crate::observe::observer::Observer;
+
+/// What the loop works by.
+pub(crate) struct Settings {
+    pub(crate) io_thread: usize,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    /// This loop's share of the memory for request bodies.
+    pub(crate) body_memory: usize,
+    /// How long a lane's handler may take, if there is a limit.
+    pub(crate) request_timeout: Option<Duration>,
+    /// How many requests may be with lanes, if there is a limit.
+    pub(crate) in_flight: Option<Arc<InFlight>>,
+    /// How much is sent at once.
+    pub(crate) pieces: Pieces,
+    /// What lanes are told of connections.
+    pub(crate) announce: Announce,
+    /// Whether lanes get small bodies as they come too.
+    pub(crate) stream_small_bodies: bool,
+    /// The peers that may ask for https URLs.
+    pub(crate) secured: Secured,
+}
+
+/// How many bytes are sent before others have their turn. As long as a turn has sent
+/// little, there is no one to be unfair to. A loop that has much to send goes round in
+/// smaller pieces, so that whoever asks for little does not wait until all others'
+/// answers are in the kernel, which takes about 0.3 ms a MiB.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces {
+    /// What a connection may send at once,
+    pub(crate) large: usize,
+    /// after `busy` bytes in one turn,
+    pub(crate) usual: usize,
+    /// and after `full`.
+    pub(crate) small: usize,
+    pub(crate) busy: usize,
+    pub(crate) full: usize,
+    /// What connections send that are left over of the turn before, until the rest of
+    /// them waits for the next.
+    pub(crate) leftover: usize,
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            large: MIB,
+            usual: 64 * 1024,
+            small: 32 * 1024,
+            busy: MIB,
+            full: 4 * MIB,
+            leftover: 2 * MIB,
+        }
+    }
+}
+
+impl Pieces {
+    /// How much a connection may send when its turn of the loop has sent so much.
+    pub(crate) fn most(&self, sent: usize) -> usize {
+        match sent {
+            sent if sent < self.busy => self.large,
+            sent if sent < self.full => self.usual,
+            _ => self.small,
+        }
+    }
+}
+
+/// The services of one loop.
+pub(crate) struct Services {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Arc<CachePadded<LoopCounters>>,
+    pub(crate) clock: Clock,
+    pub(crate) table: Table,
+    pub(crate) lanes: Lanes,
+    pub(crate) tasks: Tasks,
+    pub(crate) memory: BodyMemory,
+    /// Where handlers have a limited time.
+    pub(crate) deadlines: Option<Deadlines>,
+    /// Sees every request from its head to its end, where somebody wants to know.
+    pub(crate) observer: Option<Box<Observer>>,
+    pub(crate) buffers: BufPool,
+    pub(crate) rings: RingPool,
+    /// The head that was read last, and what the table found for it.
+    pub(crate) head: Head,
+    pub(crate) params: Params,
+    /// The path of `head` in its normal form, where that is another.
+    pub(crate) normal_path: Option<Vec<u8>>,
+    /// What the loop's HTTP/1 connections share.
+    pub(crate) http1: Shared,
+    /// Slots of connections with output that a reply brought.
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) draining: bool,
+}
+
+impl Services {
+    pub(crate) fn new(
+        settings: Settings,
+        table: Table,
+        counters: Arc<CachePadded<LoopCounters>>,
+        clock: Clock,
+    ) -> Self {
+        let deadlines = settings.request_timeout.map(Deadlines::new);
+        let http1 = Shared::new(settings.timeouts.idle);
+        Self {
+            memory: BodyMemory::new(settings.body_memory),
+            settings,
+            counters,
+            clock,
+            table,
+            lanes: Lanes::default(),
+            tasks: Tasks::default(),
+            deadlines,
+            observer: None,
+            buffers: BufPool::default(),
+            rings: RingPool::default(),
+            head: Head::default(),
+            params: Params::default(),
+            normal_path: None,
+            http1,
+            dirty: Vec::new(),
+            draining: false,
+        }
+    }
+
+    /// Names an exchange of a connection.
+    #[inline]
+    pub(crate) fn id(&self, core: &Core, stream: u32) -> ExchangeId {
+        ExchangeId { io_thread: self.settings.io_thread, conn: core.id, stream }
+    }
+
+    /// Has the connection looked at once more in this turn.
+    pub(crate) fn mark_dirty(&mut self, core: &mut Core) {
+        if !core.listed.dirty {
+            core.listed.dirty = true;
+            self.dirty.push(core.id.slot);
+        }
+    }
+
+    /// Tells the connection's lane what has become of it.
+    pub(crate) fn announce(&mut self, core: &mut Core, change: ConnectionChange) {
+        let (io_thread, id) = (self.settings.io_thread, core.id);
+        let connection = ExchangeId::of_connection(io_thread, id.slot, id.generation);
+        self.lanes.announce(&mut core.lane, connection, core.peer, change);
+    }
+}

@@ -1,0 +1,52 @@
+//! Requests at handlers behind lanes: how many there may be, and for how long.
+
+use crate::conn::core::Core;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::dispatch::lane::exchange::Exchange;
+use crate::event_loop::services::Services;
+use crate::exchange::task::Task;
+
+impl Services {
+    /// Whether one more request may be at handlers. It counts from now on; the
+    /// caller hands it over.
+    pub(crate) fn enter_handlers(&mut self) -> bool {
+        let may = self.settings.in_flight.as_ref().is_none_or(|in_flight| in_flight.enter());
+        if !may {
+            self.counters.handlers_rejected.add(1);
+        }
+        may
+    }
+
+    /// Gives a request that has been counted to its lane.
+    pub(crate) fn hand_over(&mut self, core: &mut Core, mut task: Box<Task>) {
+        self.counters.handlers_given.add(1);
+        task.at_handler = true;
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.begin(core.id.slot, task.id.stream, self.clock.millis());
+            task.deadline = Some(self.clock.now() + deadlines.span());
+        }
+        self.lanes.tell(&mut core.lane, LaneEvent::Request(Exchange(task)));
+    }
+
+    /// A request that had been handed over is no longer at a handler.
+    pub(crate) fn left_handlers(&self) {
+        self.counters.handlers_left.add(1);
+        if let Some(in_flight) = &self.settings.in_flight {
+            in_flight.leave();
+        }
+    }
+
+    /// The exchange is no longer waited for.
+    pub(crate) fn end_deadline(&mut self, slot: u32, stream: u32) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.end(slot, stream);
+        }
+    }
+
+    /// None of the connection's exchanges is.
+    pub(crate) fn end_deadlines(&mut self, slot: u32) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.forget(slot);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Where a request goes.
+
+use std::sync::Arc;
+
+use reactor_proto::{Method, RequestError};
+use reactor_route::{Found, normal_path};
+
+use crate::conn::core::Core;
+use crate::dispatch::app::Compiled;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::{Answer, Limit, ServerAnswer};
+use crate::exchange::handler::HandlerCell;
+use crate::exchange::task::Task;
+
+/// The handler that a request goes to.
+pub(crate) enum Destination {
+    Worker(Arc<HandlerCell>),
+    Lane { place: u8, route: u32 },
+}
+
+impl Services {
+    /// The handler for the head in [`head`](Self::head), whose bytes are `head`, or the
+    /// answer where none is needed. A connection that `keeps` its lane has requests there.
+    pub(crate) fn find_target(
+        &mut self,
+        core: &Core,
+        head: &[u8],
+        keeps: bool,
+    ) -> Result<Destination, Answer> {
+        let method = self.head.method();
+        if method == Method::Connect {
+            // We are no proxy.
+            return Err(Answer::Server(ServerAnswer::NotImplemented));
+        }
+        let path = self.head.path_bytes(head);
+        if method == Method::Options && path == b"*" {
+            return Err(Answer::Server(ServerAnswer::Options(None)));
+        }
+        if self.head.is_secure() && !self.settings.secured.has(core.peer) {
+            let error = RequestError::TargetSchemeInsecure;
+            return Err(Answer::Server(ServerAnswer::Rejected(error)));
+        }
+        let token = self.head.method_token().of(head);
+        self.normal_path = normal_path(path);
+        let path = self.normal_path.as_deref().unwrap_or(path);
+        let answer = match self.table.find(token, path, &mut self.params) {
+            Found::Target(Compiled::Worker(handler)) => {
+                return Ok(Destination::Worker(handler.clone()));
+            }
+            Found::Target(Compiled::Lane(route)) => {
+                let route = *route;
+                match self.lanes.choose(core.lane, keeps) {
+                    Some(place) => return Ok(Destination::Lane { place, route }),
+                    None => ServerAnswer::Overloaded(Limit::NoThread),
+                }
+            }
+            Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
+            _ if method == Method::Other => ServerAnswer::NotImplemented,
+            // RFC 9110 §9.3.7: what the path allows, where no handler wants to say it.
+            Found::MethodNotAllowed(allow) if method == Method::Options => {
+                ServerAnswer::Options(Some([allow, ", OPTIONS"].concat().into()))
+            }
+            Found::MethodNotAllowed(allow) => ServerAnswer::MethodNotAllowed(allow.into()),
+            // What HAProxy asks by default to learn whether the server is there.
+            Found::NotFound if method == Method::Options && path == b"/" => {
+                ServerAnswer::Options(Some("OPTIONS".into()))
+            }
+            Found::NotFound => ServerAnswer::NotFound,
+        };
+        Err(Answer::Server(answer))
+    }
+
+    /// Fills the task's request in from the head that [`find_target`](Self::find_target)
+    /// was last called for.
+    pub(crate) fn fill_request(&mut self, task: &mut Task, head: &[u8]) {
+        let request = &mut task.request;
+        request.head.clone_from(&self.head);
+        request.head_bytes.extend_from_slice(head);
+        if let Some(path) = self.normal_path.take() {
+            self.params.shift(head.len() - self.head.path().start as usize);
+            request.head_bytes.extend_from_slice(&path);
+        }
+        std::mem::swap(&mut request.params, &mut self.params);
+    }
+}

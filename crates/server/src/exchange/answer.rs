@@ -1,0 +1,159 @@
+//! What a request is answered with.
+
+use std::sync::Arc;
+
+use reactor_proto::RequestError;
+
+use crate::exchange::inline::Inline;
+use crate::exchange::task::{Outcome, Task};
+
+/// An answer, or the beginning of one that streams.
+pub(crate) enum Answer {
+    /// A handler's.
+    Task(Box<Task>),
+    /// A pre-rendered one.
+    Inline(Arc<Inline>),
+    /// One that the server gives by itself.
+    Server(ServerAnswer),
+    /// None: the exchange is broken off in its place.
+    Cut,
+}
+
+impl Answer {
+    /// Bytes that it holds by itself.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Task(task) => task.response.held(),
+            Self::Inline(_) | Self::Server(_) | Self::Cut => 0,
+        }
+    }
+
+    /// No more of it is to come.
+    pub(crate) fn is_whole(&self) -> bool {
+        !matches!(self, Self::Task(task) if task.streams())
+    }
+
+    /// What the server says where a handler has no response.
+    pub(crate) fn of_failed(outcome: Outcome) -> ServerAnswer {
+        match outcome {
+            Outcome::Refused => ServerAnswer::Overloaded(Limit::NoThread),
+            Outcome::Answered | Outcome::Failed => ServerAnswer::HandlerFailed,
+        }
+    }
+}
+
+/// Answers that the server gives by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ServerAnswer {
+    /// The request is malformed, over a limit, or not for this server.
+    Rejected(RequestError),
+    /// The connection begins with another protocol.
+    WrongProtocol(WrongProtocol),
+    /// No route.
+    NotFound,
+    /// No route for this method; these are allowed.
+    MethodNotAllowed(Box<str>),
+    /// A method that nobody here knows.
+    NotImplemented,
+    /// OPTIONS that no handler wants: of the server, or of a path that allows these.
+    Options(Option<Box<str>>),
+    /// A handler panicked.
+    HandlerFailed,
+    /// A limit has been reached.
+    Overloaded(Limit),
+    /// A handler took too long.
+    HandlerTimeout,
+    /// A head or a body took too long.
+    Timeout,
+    /// The input ended inside a request.
+    Incomplete,
+}
+
+/// Why the server has no room for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// `queue`: requests that wait for workers.
+    Queue,
+    /// `bodyMemory`: bodies that are held.
+    BodyMemory,
+    /// `maxInFlight`: requests at handlers.
+    InFlight,
+    /// No JavaScript thread is there to take it.
+    NoThread,
+}
+
+/// What a client spoke that this listener does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrongProtocol {
+    /// HTTP/2 with prior knowledge (RFC 9113 §3.4).
+    Http2,
+    /// A TLS handshake.
+    Tls,
+    /// The PROXY protocol.
+    Proxy,
+}
+
+impl ServerAnswer {
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Rejected(error) => error.status(),
+            Self::WrongProtocol(WrongProtocol::Http2) => 505,
+            Self::WrongProtocol(_) | Self::Incomplete => 400,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed(_) => 405,
+            Self::NotImplemented => 501,
+            Self::Options(_) => 204,
+            Self::HandlerFailed => 500,
+            Self::Overloaded(_) | Self::HandlerTimeout => 503,
+            Self::Timeout => 408,
+        }
+    }
+
+    /// The one field that it has of its own, if it has one.
+    pub(crate) fn field(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::MethodNotAllowed(allow) | Self::Options(Some(allow)) => Some(("Allow", allow)),
+            Self::Overloaded(_) => Some(("Retry-After", "1")),
+            _ => None,
+        }
+    }
+
+    /// What it says to whoever reads the answer; None where it has no body.
+    pub(crate) fn detail(&self) -> Option<&dyn std::fmt::Display> {
+        Some(match self {
+            Self::Rejected(error) => error,
+            Self::WrongProtocol(which) => which.words(),
+            Self::NotFound => &"nothing is served under this path",
+            Self::MethodNotAllowed(_) => &"this path does not take this method",
+            Self::NotImplemented => &"this server does not know this method",
+            Self::Options(_) => return None,
+            Self::HandlerFailed => &"the handler failed",
+            Self::Overloaded(limit) => limit.words(),
+            Self::HandlerTimeout => &"the handler did not answer in time",
+            Self::Timeout => &"the request did not arrive in time",
+            Self::Incomplete => &"the connection was closed inside the request",
+        })
+    }
+}
+
+impl Limit {
+    /// Which limit it was, for whoever reads the answer.
+    fn words(self) -> &'static dyn std::fmt::Display {
+        match self {
+            Self::Queue => &"the queue for worker threads is full",
+            Self::BodyMemory => &"the memory for request bodies is in use",
+            Self::InFlight => &"as many requests are at handlers as may be",
+            Self::NoThread => &"no JavaScript thread is there to answer",
+        }
+    }
+}
+
+impl WrongProtocol {
+    fn words(self) -> &'static dyn std::fmt::Display {
+        match self {
+            Self::Http2 => &"the client speaks HTTP/2, and this port HTTP/1.1 only",
+            Self::Tls => &"the client speaks TLS (https), and this port plain HTTP only",
+            Self::Proxy => &"a PROXY protocol header came, and this port takes none",
+        }
+    }
+}

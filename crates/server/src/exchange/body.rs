@@ -1,0 +1,109 @@
+//! The body of a response.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes of a body, in either direction, that may be under way between a loop
+/// and a lane before the sender must wait for credit.
+pub const WINDOW: usize = 256 * 1024;
+
+/// Where the bytes of a response's body are.
+pub(crate) enum Body {
+    /// Its own.
+    Bytes(Vec<u8>),
+    /// Bytes that other responses may have too. They are sent from where they lie.
+    Shared(Arc<[u8]>),
+    /// A part of a file, read when it is sent.
+    File(FileRange),
+    /// The beginning of a body whose rest comes later.
+    Stream(StreamBody),
+}
+
+/// A part of an open file.
+#[derive(Clone, Debug)]
+pub(crate) struct FileRange {
+    pub(crate) file: Arc<File>,
+    /// In bytes from the file's beginning.
+    pub(crate) range: Range<u64>,
+}
+
+impl FileRange {
+    pub(crate) fn len(&self) -> u64 {
+        self.range.end.saturating_sub(self.range.start)
+    }
+}
+
+/// What has come so far of a body that streams, while its response waits for its turn.
+pub(crate) struct StreamBody {
+    /// How long it will be, where that was declared.
+    pub(crate) declared: Option<u64>,
+    /// What has come and has not been sent.
+    pub(crate) early: Vec<u8>,
+    pub(crate) state: StreamState,
+}
+
+/// Whether more of a streaming body comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamState {
+    Open,
+    /// All of it is there.
+    Ended,
+    /// It ends before it is complete.
+    Broken,
+}
+
+impl StreamBody {
+    /// Adds the next bytes. False, and nothing is added, if they go past its declared length.
+    pub(crate) fn append(&mut self, data: &[u8]) -> bool {
+        if self.left().is_some_and(|left| data.len() as u64 > left) {
+            return false;
+        }
+        self.early.extend_from_slice(data);
+        true
+    }
+
+    /// Whether no more came than was declared.
+    pub(crate) fn fits(&self) -> bool {
+        self.declared.is_none_or(|length| self.early.len() as u64 <= length)
+    }
+
+    /// What is missing of its declared length.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.declared.map(|length| length.saturating_sub(self.early.len() as u64))
+    }
+}
+
+impl Body {
+    /// Bytes of memory that it takes by itself.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Shared(bytes) => bytes.len(),
+            Self::File(_) => 0,
+            Self::Stream(stream) => stream.early.len(),
+        }
+    }
+
+    /// Empties it for the next response; a buffer of its own is kept, up to `most` bytes.
+    pub(crate) fn clear(&mut self, most: usize) {
+        match self {
+            Self::Bytes(bytes) => {
+                bytes.clear();
+                bytes.shrink_to(most);
+            }
+            Self::Stream(StreamBody { early, .. }) => {
+                early.clear();
+                early.shrink_to(most);
+                *self = Self::Bytes(std::mem::take(early));
+            }
+            Self::Shared(_) | Self::File(_) => *self = Self::default(),
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Bytes(Vec::new())
+    }
+}

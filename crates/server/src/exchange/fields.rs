@@ -1,0 +1,87 @@
+//! The fields of a response, as every protocol takes them.
+
+use reactor_proto::response;
+
+use crate::exchange::field_error::FieldError;
+
+/// Fields in the order in which they were added. Names and values are valid, so each
+/// protocol may write them as they are.
+///
+/// The text is that of HTTP/1 (RFC 9112 §5), because a loop then copies it in one piece.
+/// Other protocols go over [`iter`](Self::iter).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FieldList {
+    lines: Vec<u8>,
+}
+
+impl FieldList {
+    /// Adds a field. One of the same name stays, as with `Set-Cookie`.
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) -> Result<(), FieldError> {
+        Ok(response::field(&mut self.lines, name, value)?)
+    }
+
+    /// As [`push`](Self::push), but not for the fields that say where a message ends and
+    /// what becomes of its connection. Those are the protocol's.
+    pub(crate) fn push_own(&mut self, name: &str, value: &[u8]) -> Result<(), FieldError> {
+        const RESERVED: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(FieldError::Reserved(name.to_owned()));
+        }
+        self.push(name, value)
+    }
+
+    /// Adds a whole line that is known to be right, with its line end.
+    pub(crate) fn push_line(&mut self, line: &'static [u8]) {
+        debug_assert!(line.ends_with(b"\r\n"));
+        self.lines.extend_from_slice(line);
+    }
+
+    /// Names and values.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for protocols that are not line by line"))]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        // Neither a name nor a value holds CR or LF, and no name holds a colon.
+        self.lines.split_inclusive(|&byte| byte == b'\n').filter_map(|line| {
+            let line = line.strip_suffix(b"\r\n")?;
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        })
+    }
+
+    /// The lines of HTTP/1, each with its line end.
+    pub(crate) fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The buffer, to be emptied for the next response.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_gives_back_what_was_added() {
+        let mut fields = FieldList::default();
+        fields.push("A", b"1: 2").unwrap();
+        fields.push_line(b"Content-Type: application/json\r\n");
+        fields.push("Set-Cookie", b"").unwrap();
+        fields.push_own("set-cookie", "\u{e9}=1".as_bytes()).unwrap();
+        let expected: [(&[u8], &[u8]); 4] = [
+            (b"A", b"1: 2"),
+            (b"Content-Type", b"application/json"),
+            (b"Set-Cookie", b""),
+            (b"set-cookie", "\u{e9}=1".as_bytes()),
+        ];
+        assert!(fields.iter().eq(expected));
+        assert!(fields.push("A", b"1\r\nB: 2").is_err() && fields.push("A:", b"").is_err());
+        assert!(fields.push_own("Content-LENGTH", b"3").is_err());
+        assert!(fields.iter().eq(expected));
+    }
+}

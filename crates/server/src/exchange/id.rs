@@ -1,0 +1,55 @@
+//! What names a connection, and one exchange on it.
+
+/// A connection of one loop. The slot is used again after a close, the generation is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ConnId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl ConnId {
+    /// The number that epoll keeps for it.
+    pub(crate) fn token(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    /// The connection that [`token`](Self::token) names.
+    #[allow(clippy::cast_possible_truncation, reason = "a token is two u32 side by side")]
+    pub(crate) fn of_token(token: u64) -> Self {
+        Self { slot: token as u32, generation: (token >> 32) as u32 }
+    }
+}
+
+/// Names one request and its response, from the loop that owns the connection to the
+/// handler and back. An answer to an id whose connection or exchange is over is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ExchangeId {
+    /// The loop that owns the connection.
+    pub(crate) io_thread: usize,
+    pub(crate) conn: ConnId,
+    /// Which exchange of the connection. HTTP/1 counts requests; a protocol with streams
+    /// gives the place of the stream.
+    pub(crate) stream: u32,
+}
+
+impl ExchangeId {
+    /// The index of the connection's I/O thread, and the slot of the connection there: a
+    /// number below the most connections that were open at once. Slots are used again.
+    #[must_use]
+    pub fn place(&self) -> (usize, usize) {
+        (self.io_thread, self.conn.slot as usize)
+    }
+
+    /// Its connection's number among all that its loop has had.
+    #[must_use]
+    pub fn connection(&self) -> u32 {
+        self.conn.generation
+    }
+
+    /// Names a connection, by what [`place`](Self::place) and
+    /// [`connection`](Self::connection) say of it.
+    #[must_use]
+    pub fn of_connection(io_thread: usize, slot: u32, generation: u32) -> Self {
+        Self { io_thread, conn: ConnId { slot, generation }, stream: u32::MAX }
+    }
+}

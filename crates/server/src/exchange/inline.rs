@@ -1,0 +1,85 @@
+//! A response that is made once and sent to many.
+
+use std::sync::Arc;
+
+use reactor_proto::response;
+
+use crate::exchange::field_error::FieldError;
+use crate::exchange::fields::FieldList;
+use crate::exchange::response::{check_status, is_upgrade};
+
+/// A pre-rendered response.
+#[derive(Clone, Debug)]
+pub struct Inline {
+    pub(crate) status: u16,
+    /// What every protocol sends.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for protocols other than HTTP/1"))]
+    pub(crate) fields: FieldList,
+    pub(crate) body: Arc<[u8]>,
+    /// The same for HTTP/1, ready to be copied: the status line and all fields but `Date`
+    /// and `Connection`.
+    pub(crate) http1_head: Vec<u8>,
+    /// There is an Upgrade field, so Connection has to name it.
+    pub(crate) upgrade: bool,
+}
+
+impl Inline {
+    /// Renders a response. `Content-Length` is added, `Date` and `Connection`
+    /// are written when it is sent.
+    ///
+    /// # Errors
+    /// [`FieldError`] for a status outside 200 to 999, for a name that is no
+    /// token, a value with control characters, and for the fields that the
+    /// server itself writes.
+    pub fn new(
+        status: u16,
+        fields: &[(&str, &[u8])],
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Self, FieldError> {
+        Self::with_phrase(status, b"", fields, body)
+    }
+
+    /// The same with a reason phrase; an empty one is that of the status.
+    ///
+    /// # Errors
+    /// As [`Inline::new`], and for a phrase with control characters.
+    pub fn with_phrase(
+        status: u16,
+        phrase: &[u8],
+        fields: &[(&str, &[u8])],
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Self, FieldError> {
+        check_status(status)?;
+        let mut http1_head = Vec::new();
+        response::status_line_with(&mut http1_head, status, phrase)?;
+        let mut list = FieldList::default();
+        let mut upgrade = false;
+        for (name, value) in fields {
+            upgrade |= is_upgrade(name);
+            list.push_own(name, value)?;
+        }
+        http1_head.extend_from_slice(list.lines());
+        let mut body: Vec<u8> = body.into();
+        if !response::has_content(status) {
+            body.clear();
+        }
+        if response::has_body(status) {
+            response::content_length(&mut http1_head, body.len() as u64);
+        }
+        Ok(Self { status, fields: list, body: body.into(), http1_head, upgrade })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_protocols_find_the_fields_that_http1_sends() {
+        let inline = Inline::new(200, &[("A", b"1"), ("B", b"2: 3")], "hello").unwrap();
+        let fields: [(&[u8], &[u8]); 2] = [(b"A", b"1"), (b"B", b"2: 3")];
+        assert!(inline.fields.iter().eq(fields));
+        let head = b"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2: 3\r\nContent-Length: 5\r\n";
+        assert_eq!(inline.http1_head, head);
+    }
+}

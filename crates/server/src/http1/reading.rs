@@ -1,0 +1,114 @@
+//! What an HTTP/1 connection reads next.
+
+use crate::exchange::answer::Answer;
+use crate::exchange::task::Task;
+
+/// What is read next. Each change of it is a method here.
+pub(crate) enum Reading {
+    /// The head of the next request.
+    Head,
+    /// The body of the newest request.
+    Body {
+        incoming: Incoming,
+        /// `100 Continue` is owed once earlier answers are out.
+        owes_continue: bool,
+    },
+    /// No further request, after an error or `Connection: close`. What comes is thrown away:
+    /// so many bytes until now.
+    Done { discarded: usize },
+}
+
+/// What becomes of the body that is coming in.
+pub(crate) enum Incoming {
+    /// It is collected for a handler.
+    Task(Box<Task>),
+    /// It is read and dropped, then this is the answer.
+    Discard(Box<Answer>),
+    /// It goes on to a lane as it comes.
+    Stream,
+}
+
+impl Reading {
+    /// A head has been read whose body follows.
+    pub(crate) fn begin_body(&mut self, incoming: Incoming, owes_continue: bool) {
+        debug_assert!(matches!(self, Self::Head));
+        *self = Self::Body { incoming, owes_continue };
+    }
+
+    /// The body that is collected goes on to its lane instead. Returns its task.
+    pub(crate) fn stream(&mut self) -> Option<Box<Task>> {
+        let Self::Body { incoming, .. } = self else { return None };
+        match std::mem::replace(incoming, Incoming::Stream) {
+            Incoming::Task(task) => Some(task),
+            other => {
+                *incoming = other;
+                None
+            }
+        }
+    }
+
+    /// The body that is collected is read and dropped instead. Returns its task.
+    pub(crate) fn discard(&mut self, answer: Answer) -> Option<Box<Task>> {
+        let task = self.stream()?;
+        if let Self::Body { incoming, .. } = self {
+            *incoming = Incoming::Discard(Box::new(answer));
+        }
+        Some(task)
+    }
+
+    /// The body has come whole. Returns what has become of it.
+    pub(crate) fn end_body(&mut self) -> Option<Incoming> {
+        match std::mem::replace(self, Self::Head) {
+            Self::Body { incoming, .. } => Some(incoming),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// No further request is read. Returns what had come of a body that is given up.
+    pub(crate) fn stop(&mut self) -> Option<Incoming> {
+        if self.is_done() {
+            return None;
+        }
+        match std::mem::replace(self, Self::Done { discarded: 0 }) {
+            Self::Body { incoming, .. } => Some(incoming),
+            Self::Head | Self::Done { .. } => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self, Self::Done { .. })
+    }
+
+    #[inline]
+    pub(crate) fn in_body(&self) -> bool {
+        matches!(self, Self::Body { .. })
+    }
+
+    /// Whether a body goes on to a lane as it comes.
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self, Self::Body { incoming: Incoming::Stream, .. })
+    }
+
+    /// The task whose body is collected.
+    pub(crate) fn collecting(&mut self) -> Option<&mut Box<Task>> {
+        match self {
+            Self::Body { incoming: Incoming::Task(task), .. } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// The client need not be told to go on any more: it has.
+    pub(crate) fn goes_on(&mut self) {
+        if let Self::Body { owes_continue, .. } = self {
+            *owes_continue = false;
+        }
+    }
+
+    pub(crate) fn owes_continue(&self) -> bool {
+        matches!(self, Self::Body { owes_continue: true, .. })
+    }
+}

@@ -1,0 +1,366 @@
+//! From bytes to requests.
+
+use reactor_proto::{Event, Framing, Method, Version};
+
+use crate::conn::core::Core;
+use crate::dispatch::lane::event::{ConnectionChange, LaneEvent};
+use crate::event_loop::services::Services;
+use crate::event_loop::services::router::Destination;
+use crate::exchange::answer::{Answer, Limit, ServerAnswer};
+use crate::exchange::entry::{AtLane, Entry};
+use crate::exchange::task::Task;
+use crate::exchange::terms::Terms;
+use crate::http1::machine::Http1;
+use crate::http1::reading::Incoming;
+use crate::observe::close_reason::CloseReason;
+use crate::observe::observer::Seen;
+
+/// A body of a declared length up to this travels with its head.
+const SMALL_BODY: u64 = 64 * 1024;
+
+/// How far input could be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    pub(crate) bytes: usize,
+    /// It stopped because of the connection's state, not for want of input.
+    pub(crate) stalled: bool,
+}
+
+impl Http1 {
+    /// Reads requests out of `input`.
+    pub(crate) fn read_requests(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        input: &[u8],
+    ) -> Used {
+        let mut used = 0;
+        loop {
+            if self.reading.is_done() {
+                return Used { bytes: input.len(), stalled: false };
+            }
+            let in_body = self.decoder.in_body();
+            // Inside a body the decoder may have its end to tell without
+            // further input.
+            if used == input.len() && !in_body {
+                return Used { bytes: used, stalled: false };
+            }
+            if !in_body {
+                self.awaits_lane = self.has_lane() && services.lanes.is_retired(core.lane);
+                self.depth = self.depth.min(services.http1.deepest(services.clock.millis()));
+            }
+            if self.is_full(core) {
+                return Used { bytes: used, stalled: true };
+            }
+            let rest = &input[used..];
+            match self.decoder.decode(rest, &mut services.head, &services.settings.limits) {
+                Ok((n, event)) => {
+                    used += n;
+                    match event {
+                        Event::Incomplete => return Used { bytes: used, stalled: false },
+                        Event::Head => {
+                            services.http1.input_left = used < input.len();
+                            let head = &rest[n - services.head.len()..n];
+                            self.request(core, services, head);
+                        }
+                        Event::Data { start, end } => {
+                            self.body(core, services, &rest[start..end]);
+                        }
+                        Event::End => {
+                            services.http1.input_left = used < input.len();
+                            self.body_end(core, services);
+                        }
+                    }
+                }
+                Err(error) => {
+                    // A request is malformed or over a limit. Blank lines before it
+                    // do not count.
+                    let line = rest.trim_ascii_start();
+                    let answer = ServerAnswer::Rejected(error);
+                    self.fail(core, services, answer, CloseReason::Rejected, line);
+                }
+            }
+        }
+    }
+
+    /// A head is complete: finds its target. `services.head` describes it.
+    fn request(&mut self, core: &mut Core, services: &mut Services, head: &[u8]) {
+        services.counters.requests.add(1);
+        let stream = self.next_request;
+        core.timer.progress = true;
+        if let Some(observer) = &mut services.observer {
+            let (id, start) = (core.id, services.clock.now());
+            let seen = Seen::Head(&services.head, head);
+            observer.begin(id.slot, (id.generation, stream), core.peer, start, &seen);
+        }
+        let keep_alive = services.head.keep_alive();
+        let mut entry = Entry {
+            terms: Terms {
+                head_only: services.head.method() == Method::Head,
+                close: !keep_alive,
+                asks_to_close: false,
+            },
+            // An HTTP/1.0 client asked to keep the connection and needs to be told.
+            mark: keep_alive && services.head.version() == Version::Http10,
+            ..Entry::default()
+        };
+        let has_body = services.head.framing() != Framing::None;
+        match services.find_target(core, head, self.has_lane()) {
+            Ok(destination) => {
+                let mut task = services.new_task(core, stream, entry.terms);
+                match destination {
+                    Destination::Worker(handler) => task.handler = Some(handler),
+                    Destination::Lane { place, route } => {
+                        task.route = route;
+                        entry.lane = AtLane::Chosen;
+                        choose_lane(core, services, place);
+                    }
+                }
+                services.fill_request(&mut task, head);
+                let close = entry.terms.close;
+                self.next_request = stream.wrapping_add(1);
+                self.open(services, entry);
+                if !has_body {
+                    if close {
+                        self.stop_reading(services);
+                    }
+                    self.queue(core, services, task);
+                    return;
+                }
+                // One whose body has begun to come does not wait (RFC 9110 §10.1.1).
+                let owes = services.head.expect_continue() && !services.http1.input_left;
+                self.reading.begin_body(Incoming::Task(task), owes);
+                self.send_continue(core, services);
+            }
+            Err(answer) if has_body && !services.head.expect_continue() => {
+                // The answer waits until the framing of the whole body has
+                // proved right.
+                self.next_request = stream.wrapping_add(1);
+                self.open(services, entry);
+                self.reading.begin_body(Incoming::Discard(Box::new(answer)), false);
+            }
+            Err(answer) => {
+                // A client that waits for 100 may or may not send its body after a
+                // final answer; only closing is safe (RFC 9110 §10.1.1).
+                let rejected = matches!(answer, Answer::Server(ServerAnswer::Rejected(_)));
+                entry.terms.close |= has_body || rejected;
+                if entry.terms.close {
+                    self.stop_reading(services);
+                }
+                self.linger |= has_body;
+                self.answer_at_once(core, services, answer, entry);
+            }
+        }
+    }
+
+    fn body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
+        self.reading.goes_on();
+        if self.reading.streams() {
+            core.timer.progress = true;
+            self.tell_body(core, services, data);
+            return;
+        }
+        core.timer.collected += data.len();
+        let Some(task) = self.reading.collecting() else { return };
+        if services.memory.collect(data.len()) {
+            task.request.body.extend_from_slice(data);
+            return;
+        }
+        if streams_to_lane(services, task) {
+            // It needs no room for all of it.
+            self.stream_body(core, services);
+            if self.reading.in_body() {
+                self.body(core, services, data);
+            }
+            return;
+        }
+        services.counters.rejected.add(1);
+        let answer = ServerAnswer::Overloaded(Limit::BodyMemory);
+        self.fail(core, services, answer, CloseReason::Rejected, &[]);
+    }
+
+    /// The lane is told of the next bytes of the body that comes in.
+    fn tell_body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
+        self.hold_upload(services, data.len());
+        let id = services.id(core, self.newest());
+        services.lanes.tell_body(&mut core.lane, id, data);
+    }
+
+    fn hold_upload(&mut self, services: &mut Services, bytes: usize) {
+        services.memory.streamed += bytes;
+        if let (Some(place), Some(ring)) = (self.place(self.newest()), &mut self.ring) {
+            ring.add_untaken(place, bytes);
+        }
+        self.window = services.memory.window();
+    }
+
+    fn body_end(&mut self, core: &mut Core, services: &mut Services) {
+        let Some(incoming) = self.reading.end_body() else { return };
+        let stream = self.newest();
+        let entry = self.place(stream).and_then(|place| self.ring.as_ref()?.get(place));
+        let close = entry.is_some_and(|entry| entry.terms.close);
+        match incoming {
+            Incoming::Task(task) => {
+                if close {
+                    self.stop_reading(services);
+                }
+                self.queue(core, services, task);
+            }
+            Incoming::Stream => {
+                // The answer may have begun by now, and said so itself.
+                if close || self.writing.stream().is_some_and(|stream| stream.close) {
+                    self.stop_reading(services);
+                }
+                let id = services.id(core, stream);
+                services.lanes.tell(&mut core.lane, LaneEvent::BodyEnd(id));
+            }
+            Incoming::Discard(answer) => {
+                if close {
+                    self.stop_reading(services);
+                }
+                self.answer(core, services, stream, *answer);
+            }
+        }
+    }
+
+    /// Gives a request that has its whole body to its handler, or answers it where no more
+    /// may be there.
+    fn queue(&mut self, core: &mut Core, services: &mut Services, mut task: Box<Task>) {
+        task.queued_at = services.clock.now();
+        if task.handler.is_some() {
+            services.tasks.new.push(task);
+            return;
+        }
+        let stream = task.id.stream;
+        if services.enter_handlers() {
+            self.set_lane(stream, AtLane::Given);
+            services.hand_over(core, task);
+            return;
+        }
+        services.recycle(task);
+        self.set_lane(stream, AtLane::No);
+        let answer = Answer::Server(ServerAnswer::Overloaded(Limit::InFlight));
+        self.answer(core, services, stream, answer);
+    }
+
+    /// A body that is large, or of unknown length, and has not come whole goes
+    /// on to its lane as it comes. Called after each read.
+    pub(crate) fn stream_body(&mut self, core: &mut Core, services: &mut Services) {
+        if !self.reading.collecting().is_some_and(|task| streams_to_lane(services, task)) {
+            return;
+        }
+        if !services.enter_handlers() {
+            // Not worth reading on for.
+            let answer = ServerAnswer::Overloaded(Limit::InFlight);
+            self.fail(core, services, answer, CloseReason::Rejected, &[]);
+            return;
+        }
+        let Some(mut task) = self.reading.stream() else { return };
+        let first = std::mem::take(&mut task.request.body);
+        services.memory.collected -= first.len();
+        task.body_streams = true;
+        let id = task.id;
+        self.set_lane(id.stream, AtLane::Given);
+        services.hand_over(core, task);
+        self.hold_upload(services, first.len());
+        if !first.is_empty() {
+            services.lanes.tell(&mut core.lane, LaneEvent::Body(id, first));
+        }
+    }
+
+    /// Answers the request that is coming in with an error, in its turn, and
+    /// reads no further. `input` is what there is of its head, unless that is the
+    /// connection's unused input.
+    pub(crate) fn fail(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        answer: ServerAnswer,
+        reason: CloseReason,
+        input: &[u8],
+    ) {
+        self.linger = true;
+        let unused = std::mem::take(&mut core.input);
+        self.reason = Some(reason);
+        if self.reading.in_body() {
+            self.fail_body(core, services, answer);
+            return;
+        }
+        self.stop_reading(services);
+        let input = if input.is_empty() { unused.trim_ascii_start() } else { input };
+        let head_only = input.starts_with(b"HEAD ");
+        if let Some(observer) = &mut services.observer {
+            let (id, start) = (core.id, services.clock.now());
+            let (number, seen) = ((id.generation, self.next_request), Seen::Input(input));
+            observer.begin(id.slot, number, core.peer, start, &seen);
+        }
+        let terms = Terms { head_only, close: true, asks_to_close: false };
+        let entry = Entry { terms, ..Entry::default() };
+        self.answer_at_once(core, services, Answer::Server(answer), entry);
+    }
+
+    /// The same where the body is what went wrong: the request has its place already.
+    fn fail_body(&mut self, core: &mut Core, services: &mut Services, answer: ServerAnswer) {
+        let stream = self.newest();
+        if self.reading.streams() {
+            let id = services.id(core, stream);
+            let event = match &answer {
+                // The client has left in the midst of it.
+                ServerAnswer::Incomplete => LaneEvent::Gone(id),
+                answer => LaneEvent::Refused(id, answer.status()),
+            };
+            services.lanes.tell(&mut core.lane, event);
+            self.forget_upload(services, stream);
+            services.end_deadline(core.id.slot, stream);
+        }
+        self.stop_reading(services);
+        // Whatever the lane may still say of it comes too late.
+        self.set_lane(stream, AtLane::No);
+        self.close_after(stream);
+        if self.writing.streams() && self.next_answer() == stream {
+            // Its response has begun: it can only be broken off.
+            self.break_off(core, services, stream);
+        } else {
+            self.answer(core, services, stream, Answer::Server(answer));
+        }
+    }
+
+    /// A request whose body is still being collected has been given to nobody: it
+    /// goes to another lane, or is refused when its body has been read. Lanes that came
+    /// after its own was retired do not know its route.
+    pub(crate) fn choose_again(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        was_retired: bool,
+    ) {
+        let stream = self.newest();
+        self.set_lane(stream, AtLane::No);
+        let keeps = self.has_lane();
+        let lane = if was_retired { None } else { services.lanes.choose(core.lane, keeps) };
+        if let Some(place) = lane {
+            self.set_lane(stream, AtLane::Chosen);
+            choose_lane(core, services, place);
+            return;
+        }
+        let refused = Answer::Server(ServerAnswer::Overloaded(Limit::NoThread));
+        if let Some(task) = self.reading.discard(refused) {
+            services.recycle(task);
+        }
+    }
+}
+
+/// Notes that the connection's requests go to this lane.
+fn choose_lane(core: &mut Core, services: &mut Services, place: u8) {
+    core.lane.place = place;
+    if services.settings.announce.connections && !core.lane.announced {
+        services.announce(core, ConnectionChange::Opened);
+    }
+}
+
+/// Whether a request's body goes on to a lane as it comes.
+fn streams_to_lane(services: &Services, task: &Task) -> bool {
+    let small = !services.settings.stream_small_bodies
+        && matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);
+    task.handler.is_none() && !small
+}

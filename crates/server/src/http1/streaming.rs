@@ -1,0 +1,201 @@
+//! Answers whose bodies come bit by bit, and the credit of bodies in both directions.
+
+use reactor_proto::response;
+
+use crate::conn::core::{Core, HIGH_WATER};
+use crate::conn::out::{Content, Out};
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::Answer;
+use crate::exchange::body::StreamState;
+use crate::exchange::task::Task;
+use crate::http1::machine::Http1;
+
+/// Unsent output below which a streaming response gets credit for more.
+const LOW_WATER: usize = HIGH_WATER / 4;
+
+impl Http1 {
+    /// A lane's response has come: whole, or its beginning.
+    pub(crate) fn respond(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        mut task: Box<Task>,
+    ) {
+        let stream = task.id.stream;
+        if task.streams() {
+            let fits = task.response.stream_body().is_none_or(|body| body.fits());
+            if !fits {
+                services.recycle(task);
+                self.break_off(core, services, stream);
+                return;
+            }
+        } else {
+            if self.leave_lane(services, stream) {
+                self.close_after(stream);
+            }
+            // It may have to wait for its turn, but at no handler.
+            if std::mem::take(&mut task.at_handler) {
+                services.left_handlers();
+            }
+        }
+        self.answer(core, services, stream, Answer::Task(task));
+    }
+
+    /// The next bytes of a response that streams.
+    pub(crate) fn chunk(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        data: Vec<u8>,
+    ) {
+        if !self.append(core, services, stream, data) {
+            self.break_off(core, services, stream);
+        }
+    }
+
+    /// False if it goes past what was declared, or nothing streams.
+    fn append(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        data: Vec<u8>,
+    ) -> bool {
+        let Some(open) = self.writing.stream().filter(|open| open.id.stream == stream) else {
+            return self.change_waiting(stream, |response| {
+                response.open_stream().is_some_and(|body| body.append(&data))
+            });
+        };
+        open.unacknowledged += data.len();
+        if let Some(left) = &mut open.left {
+            let Some(rest) = left.checked_sub(data.len() as u64) else { return false };
+            *left = rest;
+        }
+        if !open.head_only {
+            let out = &mut core.out;
+            out.lend(&mut services.buffers);
+            match (open.chunked, Out::goes_apart(data.len())) {
+                (true, true) => out.put_chunk(Content::Owned(data)),
+                (false, true) => out.put(Content::Owned(data)),
+                (true, false) => response::chunk(out.buf(), &data),
+                (false, false) => out.buf().extend_from_slice(&data),
+            }
+        }
+        true
+    }
+
+    /// A response that streams is complete.
+    pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        if self.is_short(stream) {
+            self.break_off(core, services, stream);
+            return;
+        }
+        let unread = self.leave_lane(services, stream);
+        if self.writing.stream().is_some_and(|open| open.id.stream == stream)
+            && let Some(ended) = self.writing.end_stream()
+        {
+            services.left_handlers();
+            self.adapt(core.out.len());
+            if !ended.head_only && ended.chunked {
+                core.out.lend(&mut services.buffers);
+                response::last_chunk(core.out.buf());
+            }
+            if ended.close || unread {
+                self.writing.finish(false, ended.delimits);
+                self.stop_reading(services);
+            }
+            self.advance(core, services);
+            return;
+        }
+        if unread {
+            self.close_after(stream);
+        }
+        self.end_waiting(stream, StreamState::Ended);
+    }
+
+    /// Whether a streaming response has less of a body than it has declared.
+    fn is_short(&mut self, stream: u32) -> bool {
+        let place = self.place(stream);
+        let (left, head_only) = match self.writing.stream() {
+            Some(open) if open.id.stream == stream => (open.left, open.head_only),
+            _ => match place.zip(self.ring.as_ref()).and_then(|(place, ring)| ring.get(place)) {
+                Some(entry) => match &entry.answer {
+                    Some(Answer::Task(task)) => {
+                        let body = task.response.stream_body();
+                        (body.and_then(|body| body.left()), entry.terms.head_only)
+                    }
+                    _ => return false,
+                },
+                None => return false,
+            },
+        };
+        !head_only && left.is_some_and(|left| left > 0)
+    }
+
+    /// The answer to a request cannot be completed, or there is none. Answers before
+    /// it are sent, and what there is of it, and then the connection is cut.
+    pub(crate) fn break_off(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        self.leave_lane(services, stream);
+        if self.writing.stream().is_some_and(|open| open.id.stream == stream)
+            && let Some(broken) = self.writing.end_stream()
+        {
+            self.cut(services, broken.delimits);
+            services.left_handlers();
+            self.advance(core, services);
+            return;
+        }
+        if !self.end_waiting(stream, StreamState::Broken) {
+            self.close_after(stream);
+            self.answer(core, services, stream, Answer::Cut);
+        }
+    }
+
+    /// No more comes of a streaming response whose turn has not come. False if there is none.
+    fn end_waiting(&mut self, stream: u32, state: StreamState) -> bool {
+        let place = self.place(stream);
+        let mut whole = None;
+        let changed = place.zip(self.ring.as_mut()).and_then(|(place, ring)| {
+            ring.change(place, |response| {
+                if let Some(body) = response.open_stream() {
+                    body.state = state;
+                }
+                whole = Some(response.held());
+            })
+        });
+        if let Some(bytes) = whole {
+            self.adapt(bytes);
+        }
+        changed.is_some()
+    }
+
+    /// Changes the streaming response whose turn has not come. False if there is none.
+    fn change_waiting(
+        &mut self,
+        stream: u32,
+        change: impl FnOnce(&mut crate::exchange::response::Response) -> bool,
+    ) -> bool {
+        let place = self.place(stream).zip(self.ring.as_mut());
+        place.and_then(|(place, ring)| ring.change(place, change)).unwrap_or(false)
+    }
+
+    /// The handler has taken so many bytes of a request's body.
+    pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
+        if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
+            services.memory.streamed -= ring.take(place, bytes);
+        }
+        self.window = services.memory.window();
+    }
+
+    /// Gives a streaming response credit for what has left.
+    pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
+        if let Some(stream) = self.writing.stream()
+            && stream.unacknowledged > 0
+            && core.out.len() <= LOW_WATER
+        {
+            let sent = std::mem::take(&mut stream.unacknowledged);
+            services.lanes.tell(&mut core.lane, LaneEvent::Ack(stream.id, sent));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What a connection asks of HTTP/1 besides requests and answers.
+
+use crate::conn::core::Core;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::{Answer, Limit, ServerAnswer};
+use crate::exchange::entry::AtLane;
+use crate::http1::machine::Http1;
+use crate::http1::reading::Reading;
+use crate::http1::requests::Used;
+use crate::http1::writing::Writing;
+use crate::observe::close_reason::CloseReason;
+
+/// Bytes behind the last request that are read, to find out whether the client
+/// leaves. One that sends more feels that it is not read.
+const MOST_DISCARDED: usize = 256 * 1024;
+
+impl Http1 {
+    /// Takes input.
+    #[inline]
+    pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+        let used = self.read_requests(core, services, bytes);
+        services.http1.input_left = false;
+        self.stream_body(core, services);
+        used
+    }
+
+    /// The peer has sent its last byte.
+    pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
+        let partial = !core.input.is_empty() || !self.decoder.is_between_requests();
+        self.tell_left(core, services);
+        if partial && !self.reading.is_done() {
+            let answer = ServerAnswer::Incomplete;
+            self.fail(core, services, answer, CloseReason::Aborted, &[]);
+        }
+    }
+
+    /// So many bytes behind the last request have been thrown away.
+    pub(crate) fn discarded(&mut self, bytes: usize) {
+        if let Reading::Done { discarded } = &mut self.reading {
+            *discarded += bytes;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn wants_input(&self, core: &Core) -> bool {
+        match self.reading {
+            Reading::Done { discarded } => discarded < MOST_DISCARDED,
+            _ => !self.is_full(core),
+        }
+    }
+
+    pub(crate) fn in_body(&self) -> bool {
+        self.reading.in_body()
+    }
+
+    pub(crate) fn streams(&self) -> bool {
+        self.writing.streams()
+    }
+
+    /// A request did not arrive in time.
+    pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
+        let answer = ServerAnswer::Timeout;
+        self.fail(core, services, answer, CloseReason::RequestTimeout, &[]);
+    }
+
+    /// Which request is coming in.
+    pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
+        let partial = !core.input.is_empty() && !core.stalled;
+        match self.reading {
+            Reading::Body { .. } => Some(self.newest()),
+            _ if partial || self.next_request == 0 => Some(self.next_request),
+            _ => None,
+        }
+    }
+
+    /// Nothing is under way in either direction, but for output.
+    pub(crate) fn is_quiet(&self, core: &Core) -> bool {
+        self.in_flight() == 0
+            && !self.reading.in_body()
+            && core.input.is_empty()
+            && self.decoder.is_between_requests()
+    }
+
+    /// Answers in place of a handler. What it says from now on is dropped,
+    /// because its request is no longer with the lane.
+    pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        services.counters.handlers_timed_out.add(1);
+        self.answer_for_lane(core, services, stream, ServerAnswer::HandlerTimeout);
+    }
+
+    /// Answers a request that its lane has and does not answer. A body that still streams in
+    /// is not read on.
+    fn answer_for_lane(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        answer: ServerAnswer,
+    ) {
+        if self.leave_lane(services, stream) {
+            self.close_after(stream);
+        }
+        self.answer(core, services, stream, Answer::Server(answer));
+        services.mark_dirty(core);
+    }
+
+    /// Answers a request that no lane takes with 503, in its turn.
+    pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        services.end_deadline(core.id.slot, stream);
+        let answer = ServerAnswer::Overloaded(Limit::NoThread);
+        self.answer_for_lane(core, services, stream, answer);
+    }
+
+    /// Whether an answer to the request is expected from its lane.
+    pub(crate) fn expects(&self, stream: u32) -> bool {
+        let place = self.place(stream).zip(self.ring.as_ref());
+        place
+            .and_then(|(place, ring)| ring.get(place))
+            .is_some_and(|entry| entry.lane != AtLane::No)
+    }
+
+    /// Nobody will answer what the connection's lane had.
+    pub(crate) fn lane_died(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        was_retired: bool,
+    ) {
+        if self.writing.streams() {
+            // It has begun, and is the lane's as all that is with it.
+            self.break_off(core, services, self.next_answer());
+            services.mark_dirty(core);
+            return;
+        }
+        // The last first: those that wait behind it are then no streams that
+        // would begin as soon as it is answered.
+        let (first, mut stream) = (self.next_answer(), self.next_request);
+        let mut chosen = false;
+        while stream != first {
+            stream = stream.wrapping_sub(1);
+            match self.lane_of(stream) {
+                AtLane::No => {}
+                AtLane::Chosen => chosen = true,
+                AtLane::Given | AtLane::ToldLeft => self.refuse(core, services, stream),
+            }
+        }
+        if chosen && self.reading.collecting().is_some() {
+            self.choose_again(core, services, was_retired);
+        }
+        services.mark_dirty(core);
+    }
+
+    fn lane_of(&self, stream: u32) -> AtLane {
+        let place = self.place(stream).zip(self.ring.as_ref());
+        place.and_then(|(place, ring)| ring.get(place)).map_or(AtLane::No, |entry| entry.lane)
+    }
+
+    /// The client has sent its last byte: tells the lane of each of the requests
+    /// that it has been given and not been told of. The client may have gone, or
+    /// may yet read its answers, those that stream as well.
+    pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
+        let first = self.next_answer();
+        let Some(ring) = self.ring.as_mut().filter(|ring| ring.has_lane()) else { return };
+        for place in 0..ring.len() {
+            if ring.get(place as usize).is_some_and(|entry| entry.lane == AtLane::Given) {
+                ring.set_lane(place as usize, AtLane::ToldLeft);
+                let id = services.id(core, first.wrapping_add(place));
+                services.lanes.tell(&mut core.lane, LaneEvent::HalfClosed(id));
+            }
+        }
+    }
+
+    /// The program wants the connection to end behind the answers that are under way.
+    pub(crate) fn finish(&mut self, services: &mut Services) {
+        self.finishing = true;
+        match self.in_flight() {
+            0 => {
+                if !self.writing.is_last() {
+                    self.writing.finish(false, false);
+                }
+                self.linger = true;
+                self.stop_reading(services);
+            }
+            1 => {
+                if let Some(stream) = self.writing.stream() {
+                    stream.close = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How the connection is to end, once its output is out; None if it is not to.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        let Writing::Last { cut, delimits } = self.writing else { return None };
+        let unread = matches!(self.reading, Reading::Done { discarded } if discarded > 0);
+        Some(Ending { reset: cut && delimits, linger: self.linger || unread })
+    }
+
+    /// Whether the peer would take what it has got of an answer for the whole, if the
+    /// connection ended now in the usual way.
+    pub(crate) fn must_reset(&self, has_output: bool) -> bool {
+        match &self.writing {
+            Writing::Answers => false,
+            Writing::Stream(stream) => stream.delimits,
+            Writing::Last { cut, delimits } => *delimits && (*cut || has_output),
+        }
+    }
+
+    /// The connection is gone: tells the lane of each of its requests, and gives back what
+    /// it had.
+    pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
+        if self.writing.streams() {
+            services.left_handlers();
+        }
+        self.stop_reading(services);
+        let first = self.next_answer();
+        let mut had_requests = false;
+        if let Some(mut ring) = self.ring.take() {
+            services.memory.streamed -= ring.untaken();
+            for (stream, entry) in (0..).map(|place| first.wrapping_add(place)).zip(ring.drain()) {
+                if entry.lane.has_it() {
+                    had_requests = true;
+                    let id = services.id(core, stream);
+                    services.lanes.tell(&mut core.lane, LaneEvent::Gone(id));
+                }
+                if let Some(answer) = entry.answer {
+                    services.recycle_answer(answer);
+                }
+            }
+            services.rings.put(ring);
+        }
+        services.lanes.gone(&mut core.lane, had_requests);
+    }
+
+    /// What becomes of the body that is coming in.
+    #[cfg(test)]
+    pub(crate) fn incoming(&self) -> Option<&crate::http1::reading::Incoming> {
+        match &self.reading {
+            Reading::Body { incoming, .. } => Some(incoming),
+            _ => None,
+        }
+    }
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    /// By a reset, once the peer's kernel has everything: only that tells what came from
+    /// the whole.
+    pub(crate) reset: bool,
+    /// By half-closing first and discarding what still comes.
+    pub(crate) linger: bool,
+}

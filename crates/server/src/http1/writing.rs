@@ -1,0 +1,83 @@
+//! What an HTTP/1 connection writes next.
+
+use crate::exchange::id::ExchangeId;
+
+/// What is written next. Each change of it is a method here.
+pub(crate) enum Writing {
+    /// The answer in turn, when it comes.
+    Answers,
+    /// The rest of an answer that streams.
+    Stream(Box<Stream>),
+    /// Nothing: the last answer is in the output, and the connection ends when that is sent.
+    Last {
+        /// The last answer cannot be completed. What there is of it is sent, and then the
+        /// connection ends in a way that the client notices.
+        cut: bool,
+        /// It ends where the connection does (RFC 9112 §6.3, rule 8): nothing else tells a
+        /// part of it from the whole.
+        delimits: bool,
+    },
+}
+
+/// An answer that streams.
+pub(crate) struct Stream {
+    pub(crate) id: ExchangeId,
+    pub(crate) chunked: bool,
+    /// HEAD: nothing of it is sent.
+    pub(crate) head_only: bool,
+    /// The connection ends with it.
+    pub(crate) close: bool,
+    /// It ends where the connection does.
+    pub(crate) delimits: bool,
+    /// What is left of the declared length.
+    pub(crate) left: Option<u64>,
+    /// Bytes that the lane has not been told have left.
+    pub(crate) unacknowledged: usize,
+}
+
+impl Writing {
+    /// The head of an answer that streams has been written.
+    pub(crate) fn begin_stream(&mut self, stream: Stream) {
+        debug_assert!(matches!(self, Self::Answers));
+        *self = Self::Stream(Box::new(stream));
+    }
+
+    /// The stream is over. Returns it.
+    pub(crate) fn end_stream(&mut self) -> Option<Box<Stream>> {
+        match std::mem::replace(self, Self::Answers) {
+            Self::Stream(stream) => Some(stream),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// The last answer has been written as far as it goes.
+    pub(crate) fn finish(&mut self, cut: bool, delimits: bool) {
+        *self = Self::Last { cut, delimits };
+    }
+
+    #[inline]
+    pub(crate) fn is_last(&self) -> bool {
+        matches!(self, Self::Last { .. })
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        matches!(self, Self::Last { cut: true, .. })
+    }
+
+    /// The stream that is being written.
+    #[inline]
+    pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Answers | Self::Last { .. } => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+}

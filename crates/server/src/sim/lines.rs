@@ -1,0 +1,358 @@
+//! A second protocol, to prove that what is common to protocols knows none of them: clients
+//! send lines and get each back in frames, in whatever order handlers answer, several
+//! exchanges mixed. So it is to HTTP/1 what HTTP/2 is.
+//!
+//! A line is a letter and a text. `i` is answered at once, `w` by a worker, `l` by a lane,
+//! and `q` ends the connection behind what is open. A frame is the line's number, a sign and
+//! bytes: `:` for a whole answer, `+` for a piece, `.` for the end of pieces, and `!` for an
+//! exchange that failed.
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::conn::core::{Core, HIGH_WATER};
+use crate::conn::timer::Phase;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::Answer;
+use crate::exchange::body::Body;
+use crate::exchange::entry::{AtLane, Entry};
+use crate::exchange::handler::{Handler, HandlerCell};
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
+use crate::exchange::task::{Outcome, Task};
+use crate::http1::requests::Used;
+use crate::http1::verbs::Ending;
+
+/// Exchanges that may be open at once.
+const MOST_OPEN: usize = 8;
+
+/// Bytes of a line at most.
+const LONGEST: usize = 1_000;
+
+pub(crate) struct Lines {
+    handler: Arc<HandlerCell>,
+    open: Slab<Open>,
+    /// Lines read so far.
+    count: u32,
+    reading: bool,
+}
+
+/// An exchange that has not ended.
+struct Open {
+    entry: Entry,
+    /// The number of its line.
+    number: u32,
+    /// Bytes of its stream that the lane has not been told have left, once it streams.
+    unacknowledged: Option<usize>,
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        let echo = |request: &Request, response: &mut Response| response.body(request.body());
+        let handler: Arc<dyn Handler> = Arc::new(echo);
+        Self { handler: HandlerCell::new(&handler), open: Slab::new(), count: 0, reading: true }
+    }
+
+    /// The exchange of a stream: its place, and the number that tells it from the place's
+    /// earlier ones.
+    fn place(&self, stream: u32) -> Option<usize> {
+        let place = stream as usize % MOST_OPEN;
+        let open = self.open.get(place)?;
+        (stream_of(place, open.number) == stream).then_some(place)
+    }
+
+    fn frame(core: &mut Core, services: &mut Services, number: u32, sign: char, bytes: &[u8]) {
+        core.timer.progress = true;
+        core.out.lend(&mut services.buffers);
+        let buf = core.out.buf();
+        write!(buf, "{number}{sign}").unwrap();
+        buf.extend_from_slice(bytes);
+        buf.push(b'\n');
+    }
+
+    /// Ends an exchange with this frame.
+    fn finish_with(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        sign: char,
+        bytes: &[u8],
+    ) {
+        let Some(place) = self.place(stream) else { return };
+        let open = self.open.remove(place);
+        if open.unacknowledged.is_some() {
+            services.left_handlers();
+        }
+        Self::frame(core, services, open.number, sign, bytes);
+    }
+
+    fn line(&mut self, core: &mut Core, services: &mut Services, line: &[u8]) {
+        let number = self.count;
+        self.count += 1;
+        core.timer.progress = true;
+        let Some((&kind, text)) = line.split_first() else { return };
+        if kind == b'q' {
+            self.reading = false;
+            return;
+        }
+        if kind == b'i' {
+            Self::frame(core, services, number, ':', text);
+            return;
+        }
+        let mut entry = Entry::default();
+        let lane = services.lanes.choose(core.lane, self.has_lane());
+        if kind == b'l' {
+            let Some(place) = lane.filter(|_| services.enter_handlers()) else {
+                Self::frame(core, services, number, '!', b"");
+                return;
+            };
+            core.lane.place = place;
+            entry.lane = AtLane::Given;
+        }
+        let terms = entry.terms;
+        let stream = stream_of(self.open.vacant_key(), number);
+        self.open.insert(Open { entry, number, unacknowledged: None });
+        let mut task = services.new_task(core, stream, terms);
+        assert!(services.memory.collect(text.len()), "there is room for all of it");
+        task.request.body.extend_from_slice(text);
+        if kind == b'l' {
+            services.hand_over(core, task);
+        } else {
+            task.handler = Some(Arc::clone(&self.handler));
+            services.tasks.new.push(task);
+        }
+    }
+
+    fn is_full(&self, core: &Core) -> bool {
+        self.open.len() >= MOST_OPEN || core.out.len() >= HIGH_WATER || core.lane.held_back > 0
+    }
+}
+
+fn stream_of(place: usize, number: u32) -> u32 {
+    number * MOST_OPEN as u32 + place as u32
+}
+
+/// What connections ask of it.
+impl Lines {
+    pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+        let mut used = 0;
+        while self.reading {
+            let Some(length) = bytes[used..].iter().position(|&byte| byte == b'\n') else { break };
+            if self.is_full(core) {
+                return Used { bytes: used, stalled: true };
+            }
+            self.line(core, services, &bytes[used..used + length]);
+            used += length + 1;
+        }
+        if bytes.len() - used > LONGEST {
+            self.timed_out(core, services);
+        }
+        Used { bytes: if self.reading { used } else { bytes.len() }, stalled: false }
+    }
+
+    pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
+        self.tell_left(core, services);
+    }
+
+    /// What came is no line, or not all of one.
+    pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
+        self.reading = false;
+        Self::frame(core, services, self.count, '!', b"");
+    }
+
+    pub(crate) fn discards(&self) -> bool {
+        !self.reading
+    }
+
+    pub(crate) fn discarded(&mut self, _bytes: usize) {}
+
+    pub(crate) fn wants_input(&self, core: &Core) -> bool {
+        !self.reading || !self.is_full(core)
+    }
+
+    pub(crate) fn phase(&self, core: &Core) -> Phase {
+        if self.ending().is_some() {
+            Phase::Write
+        } else if !self.open.is_empty() || core.stalled || !self.reading {
+            Phase::Busy
+        } else if !core.input.is_empty() {
+            Phase::Head
+        } else if self.count > 0 {
+            Phase::Idle
+        } else {
+            Phase::Fresh
+        }
+    }
+
+    pub(crate) fn is_quiet(&self, _: &Core) -> bool {
+        // What is left of a line when the client has gone is no exchange.
+        self.open.is_empty()
+    }
+
+    pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
+        (!core.input.is_empty()).then_some(self.count)
+    }
+
+    pub(crate) fn in_body(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn streams(&self) -> bool {
+        self.open.iter().any(|(_, open)| open.unacknowledged.is_some())
+    }
+
+    pub(crate) fn is_at_lane(&self) -> bool {
+        self.open.iter().any(|(_, open)| open.entry.lane.has_it())
+    }
+
+    pub(crate) fn has_lane(&self) -> bool {
+        self.is_at_lane()
+    }
+
+    pub(crate) fn expects(&self, stream: u32) -> bool {
+        self.place(stream).is_some_and(|place| self.open[place].entry.lane.has_it())
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        let over = !self.reading && self.open.is_empty();
+        over.then_some(Ending { reset: false, linger: true })
+    }
+
+    pub(crate) fn must_reset(&self, _: bool) -> bool {
+        false
+    }
+
+    pub(crate) fn answer(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        answer: Answer,
+    ) {
+        match &answer {
+            Answer::Task(task) if task.outcome == Outcome::Answered => {
+                let Body::Bytes(bytes) = task.response.content() else { unreachable!() };
+                let bytes = bytes.clone();
+                self.finish_with(core, services, stream, ':', &bytes);
+            }
+            _ => self.finish_with(core, services, stream, '!', b""),
+        }
+        services.recycle_answer(answer);
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        mut task: Box<Task>,
+    ) {
+        let stream = task.id.stream;
+        if !task.streams() {
+            self.answer(core, services, stream, Answer::Task(task));
+            return;
+        }
+        let early = task.response.stream_body().map(|body| body.early.clone()).unwrap_or_default();
+        if let Some(place) = self.place(stream) {
+            // The stream counts in its place.
+            task.at_handler = false;
+            self.open[place].unacknowledged = Some(0);
+        }
+        services.recycle(task);
+        self.piece(core, services, stream, &early);
+    }
+
+    pub(crate) fn chunk(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        data: Vec<u8>,
+    ) {
+        self.piece(core, services, stream, &data);
+        drop(data);
+    }
+
+    fn piece(&mut self, core: &mut Core, services: &mut Services, stream: u32, data: &[u8]) {
+        let Some(place) = self.place(stream) else { return };
+        let open = &mut self.open[place];
+        *open.unacknowledged.get_or_insert(0) += data.len();
+        Self::frame(core, services, open.number, '+', data);
+    }
+
+    pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        self.finish_with(core, services, stream, '.', b"");
+    }
+
+    pub(crate) fn break_off(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        self.finish_with(core, services, stream, '!', b"");
+    }
+
+    pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        services.counters.handlers_timed_out.add(1);
+        self.break_off(core, services, stream);
+        services.mark_dirty(core);
+    }
+
+    pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        services.end_deadline(core.id.slot, stream);
+        self.break_off(core, services, stream);
+        services.mark_dirty(core);
+    }
+
+    pub(crate) fn pulled(&mut self, _: &mut Services, _stream: u32, _bytes: usize) {}
+
+    pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
+        if core.out.len() > HIGH_WATER / 4 {
+            return;
+        }
+        for (place, open) in &mut self.open {
+            if let Some(bytes) = open.unacknowledged.as_mut().filter(|bytes| **bytes > 0) {
+                let id = services.id(core, stream_of(place, open.number));
+                services.lanes.tell(&mut core.lane, LaneEvent::Ack(id, std::mem::take(bytes)));
+            }
+        }
+    }
+
+    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
+        let at_lane = self.open.iter().filter(|(_, open)| open.entry.lane.has_it());
+        let streams: Vec<u32> = at_lane.map(|(at, open)| stream_of(at, open.number)).collect();
+        for stream in streams {
+            self.refuse(core, services, stream);
+        }
+    }
+
+    pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
+        for (place, open) in &mut self.open {
+            if open.entry.lane == AtLane::Given {
+                open.entry.lane = AtLane::ToldLeft;
+                let id = services.id(core, stream_of(place, open.number));
+                services.lanes.tell(&mut core.lane, LaneEvent::HalfClosed(id));
+            }
+        }
+    }
+
+    pub(crate) fn finish(&mut self, _: &mut Services) {
+        self.reading = false;
+    }
+
+    pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
+        let had_requests = self.is_at_lane();
+        for (place, open) in std::mem::take(&mut self.open) {
+            if open.unacknowledged.is_some() {
+                services.left_handlers();
+            }
+            if open.entry.lane.has_it() {
+                let id = services.id(core, stream_of(place, open.number));
+                services.lanes.tell(&mut core.lane, LaneEvent::Gone(id));
+            }
+        }
+        services.lanes.gone(&mut core.lane, had_requests);
+    }
+}

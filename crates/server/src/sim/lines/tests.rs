@@ -1,0 +1,368 @@
+//! Clients that send lines, over links of both kinds: workers and a lane answer them in any
+//! order, whole or in pieces, and each line gets what it must.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+use super::Lines;
+use crate::conn::protocol::Protocol;
+use crate::dispatch::app::App;
+use crate::dispatch::lane::channel::Lane;
+use crate::dispatch::lane::event::{LaneEvent, LaneReply};
+use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::secured::Secured;
+use crate::event_loop::clock::Clock;
+use crate::event_loop::reactor::Reactor;
+use crate::event_loop::services::{Pieces, Settings};
+use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::body::WINDOW;
+use crate::exchange::handler::Handler;
+use crate::exchange::id::ExchangeId;
+use crate::exchange::in_flight::InFlight;
+use crate::exchange::request::Request;
+use crate::exchange::response::Response;
+use crate::exchange::task::{Outcome, Task};
+use crate::observe::counters::LoopCounters;
+use crate::sim::rng::Rng;
+use crate::sim::variable;
+use crate::sim::wire::{Faults, Reasons, SimTransport, Wire};
+use crate::sim::world::turn::link;
+
+/// Seeds that every `cargo test` runs.
+const RUNS: u64 = 300;
+
+struct Client {
+    wire: Rc<RefCell<Wire>>,
+    token: u64,
+    /// What it sends, line by line.
+    lines: Vec<Vec<u8>>,
+    leaves: bool,
+}
+
+struct World {
+    rng: Rng,
+    now: Rc<Cell<u64>>,
+    reactor: Reactor<SimTransport>,
+    counters: Arc<CachePadded<LoopCounters>>,
+    clients: Vec<Client>,
+    lane: Arc<Lane>,
+    /// With workers.
+    running: Vec<Box<Task>>,
+    /// With the lane's thread: nothing has been said of these, and these stream.
+    given: Vec<Exchange>,
+    streams: Vec<Stream>,
+}
+
+/// An answer that the lane's thread gives piece by piece.
+struct Stream {
+    id: ExchangeId,
+    rest: VecDeque<u8>,
+    /// Bytes that may be sent before there is credit.
+    credit: usize,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
+        let limit = *rng.pick(&[None, None, Some(2)]);
+        let settings = Settings {
+            io_thread: 0,
+            limits: reactor_proto::Limits::default(),
+            timeouts: Timeouts::default(),
+            body_memory: 1 << 30,
+            request_timeout: rng.percent(20).then(|| Duration::from_secs(1)),
+            in_flight: limit.map(InFlight::new).map(Arc::new),
+            pieces: Pieces::default(),
+            announce: Announce::default(),
+            stream_small_bodies: false,
+            secured: Secured::default(),
+        };
+        let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
+        let mut clock = Clock::new();
+        clock.set(0, 0);
+        let table = App::new().compile(&stats);
+        let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
+        let lane = Lane::new(*rng.pick(&[1, 3, 1_000]), || {});
+        reactor.set_lanes(vec![Some(lane.clone())]);
+        let now = Rc::new(Cell::new(0));
+        let reasons = Reasons::new(counters.clone());
+        let toys = *rng.pick(&[0, 100]);
+        let mut clients = Vec::new();
+        for _ in 0..rng.between(1, 4) {
+            let mut lines: Vec<Vec<u8>> = (0..rng.below(40)).map(|_| line(&mut rng)).collect();
+            let leaves = !rng.percent(50);
+            if !leaves {
+                lines.push(b"q".to_vec());
+            }
+            let input = lines.iter().flat_map(|line| [&line[..], b"\n"].concat()).collect();
+            let faults = Faults {
+                short_read: *rng.pick(&[0, 30]),
+                short_write: *rng.pick(&[0, 30]),
+                interrupted: *rng.pick(&[0, 10]),
+            };
+            let capacity = *rng.pick(&[50, 3_000, 100_000]);
+            let own = Rng::new(rng.next());
+            let wire = Rc::new(RefCell::new(Wire::new(input, capacity, faults, own, &now)));
+            let io = SimTransport { wire: wire.clone(), reasons: reasons.clone() };
+            let link = link(io, &mut rng, toys);
+            let token = reactor.insert_with(link, Protocol::Lines(Lines::new()), None);
+            clients.push(Client { wire, token, lines, leaves });
+        }
+        Self {
+            rng,
+            now,
+            reactor,
+            counters,
+            clients,
+            lane,
+            running: Vec::new(),
+            given: Vec::new(),
+            streams: Vec::new(),
+        }
+    }
+
+    fn deliver(&mut self, all: bool) {
+        for client in &self.clients {
+            let mut wire = client.wire.borrow_mut();
+            let left = wire.input.len() - wire.arrived;
+            let n = if all { left } else { self.rng.size(left) };
+            if n > 0 || wire.handshakes() {
+                wire.deliver(n);
+            }
+            if n == left && client.leaves && !wire.eof && (all || self.rng.percent(20)) {
+                wire.send_eof();
+            }
+            let unread = wire.output.len() - wire.taken;
+            let n = if all { unread } else { self.rng.below(unread + 1) };
+            wire.take(n);
+        }
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self) {
+        let now = self.now.get();
+        self.reactor.services.clock.set(now, 0);
+        for index in 0..self.clients.len() {
+            let token = self.clients[index].token;
+            let event = {
+                let mut wire = self.clients[index].wire.borrow_mut();
+                (wire.closed.is_none() && std::mem::take(&mut wire.edge)).then(|| {
+                    let ready = wire.ready();
+                    wire.notify(ready);
+                    ready
+                })
+            };
+            if let Some(ready) = event {
+                self.reactor.ready(token, ready);
+            }
+        }
+        self.reactor.go_on_listed();
+        self.reactor.expire();
+        self.reactor.take_tasks(&mut self.running);
+        self.reactor.post_lanes();
+        self.reactor.flush_dirty();
+        for (_, conn) in &self.reactor.conns {
+            assert!(!conn.core.listed.dirty, "answers are forgotten");
+            let waits = conn.core.listed.next_turn || conn.link.socket().wire.borrow().edge;
+            let unread = conn.core.readable && conn.wants_read();
+            assert!(!unread || waits, "input is forgotten");
+            assert_eq!(
+                conn.core.timer.phase,
+                conn.current_phase(),
+                "the timer is for another phase"
+            );
+        }
+    }
+
+    /// Workers and the lane's thread get on.
+    fn work(&mut self, all: bool) {
+        for _ in 0..self.running.len() {
+            if all || self.rng.percent(40) {
+                let at = self.rng.below(self.running.len());
+                let mut task = self.running.swap_remove(at);
+                if self.rng.percent(10) {
+                    task.outcome = Outcome::Failed;
+                } else {
+                    let Task { handler, request, response, .. } = &mut *task;
+                    handler.as_ref().expect("a worker's").handle(request, response);
+                }
+                self.reactor.reply(task);
+            }
+        }
+        let mut events = VecDeque::new();
+        self.lane.take(&mut events);
+        let requests = events.iter().filter(|e| matches!(e, LaneEvent::Request(_))).count();
+        self.lane.begun(requests);
+        for event in events {
+            let id = event.id();
+            match event {
+                LaneEvent::Request(exchange) => self.given.push(exchange),
+                LaneEvent::Ack(_, bytes) => {
+                    for stream in self.streams.iter_mut().filter(|stream| stream.id == id) {
+                        stream.credit += bytes;
+                    }
+                }
+                LaneEvent::Gone(_) | LaneEvent::TimedOut(_) => {
+                    // Its task comes back all the same.
+                    self.streams.retain(|stream| stream.id != id);
+                    if let Some(at) = self.given.iter().position(|given| given.id() == id) {
+                        self.lane.answered(1);
+                        let exchange = self.given.swap_remove(at);
+                        self.reactor.lane_reply(LaneReply::Response(exchange));
+                    }
+                }
+                LaneEvent::HalfClosed(_) => {}
+                _ => panic!("nothing has a body"),
+            }
+        }
+        for at in (0..self.given.len()).rev() {
+            if all || self.rng.percent(40) {
+                let exchange = self.given.swap_remove(at);
+                self.answer(exchange);
+            }
+        }
+        for at in (0..self.streams.len()).rev() {
+            if all || self.rng.percent(60) {
+                self.go_on(at);
+            }
+        }
+    }
+
+    fn answer(&mut self, mut exchange: Exchange) {
+        let text = exchange.request().body().to_vec();
+        let id = exchange.id();
+        match self.rng.below(10) {
+            0 => self.reactor.lane_reply(LaneReply::Dropped(exchange)),
+            1..5 => {
+                let first = self.rng.below(text.len() + 1);
+                exchange.response().body(&text[..first]);
+                exchange.response().stream(None);
+                self.reactor.lane_reply(LaneReply::Response(exchange));
+                let rest = text[first..].iter().copied().collect();
+                self.streams.push(Stream { id, rest, credit: WINDOW - first });
+                return;
+            }
+            _ => {
+                exchange.response().body(&text);
+                self.reactor.lane_reply(LaneReply::Response(exchange));
+            }
+        }
+        self.lane.answered(1);
+    }
+
+    /// The next piece of a stream, or its end.
+    fn go_on(&mut self, at: usize) {
+        let stream = &mut self.streams[at];
+        let id = stream.id;
+        if stream.rest.is_empty() {
+            self.streams.swap_remove(at);
+            self.lane.answered(1);
+            let reply =
+                if self.rng.percent(10) { LaneReply::Abort(id) } else { LaneReply::End(id) };
+            self.reactor.lane_reply(reply);
+            return;
+        }
+        let most = stream.rest.len().min(stream.credit);
+        if most > 0 {
+            let n = self.rng.between(1, most);
+            stream.credit -= n;
+            let piece: Vec<u8> = stream.rest.drain(..n).collect();
+            self.reactor.lane_reply(LaneReply::Chunk(id, piece));
+        }
+    }
+
+    fn run(&mut self) {
+        for _ in 0..self.rng.between(10, 300) {
+            match self.rng.below(4) {
+                0 => self.deliver(false),
+                1 => self.work(false),
+                2 => self.now.set(self.now.get() + self.rng.size(100) as u64),
+                _ => {}
+            }
+            self.turn();
+        }
+        // Nothing is late any more.
+        for _ in 0..2_000 {
+            self.deliver(true);
+            self.work(true);
+            self.turn();
+            if self.reactor.connections() == 0 {
+                break;
+            }
+            self.now.set(self.now.get() + 10);
+        }
+        for (index, client) in self.clients.iter().enumerate() {
+            client.check().unwrap_or_else(|e| panic!("client {index}: {e}"));
+        }
+        assert_eq!(self.reactor.connections(), 0, "connections are left");
+        self.work(true);
+        self.turn();
+        let services = &self.reactor.services;
+        assert_eq!((services.tasks.out, services.memory.collected), (0, 0));
+        let (given, left) = (&self.counters.handlers_given, &self.counters.handlers_left);
+        assert_eq!(given.get(), left.get(), "requests are still at handlers");
+    }
+}
+
+impl Client {
+    /// Each line got its answer, whole and once, and nothing else came.
+    fn check(&self) -> Result<(), String> {
+        let wire = self.wire.borrow();
+        let mut answers: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        let mut over = BTreeMap::new();
+        let (mut frames, mut rest) = (0, &wire.output[..]);
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let frame = &rest[..end];
+            rest = &rest[end + 1..];
+            frames += 1;
+            let sign = frame.iter().position(|byte| !byte.is_ascii_digit()).ok_or("no sign")?;
+            let number: usize = std::str::from_utf8(&frame[..sign]).unwrap().parse().unwrap();
+            let sent = self.lines.get(number).ok_or(format!("an answer to no line, {number}"))?;
+            if over.contains_key(&number) {
+                return Err(format!("line {number} is answered twice"));
+            }
+            let answer = answers.entry(number).or_default();
+            answer.extend_from_slice(&frame[sign + 1..]);
+            match frame[sign] {
+                b'+' => continue,
+                b'!' => {}
+                b':' | b'.' if answer[..] == sent[1..] => {}
+                _ => return Err(format!("line {number} got something else")),
+            }
+            over.insert(number, frame[sign]);
+        }
+        if !rest.is_empty() {
+            return Err(format!("a part of frame {frames} only"));
+        }
+        let asked = self.lines.iter().filter(|line| line[0] != b'q').count();
+        // Who leaves gets what is answered within the time that is left to it.
+        if over.len() != asked && !(self.leaves && over.len() < asked) {
+            return Err(format!("{} of {asked} lines are answered", over.len()));
+        }
+        Ok(())
+    }
+}
+
+fn line(rng: &mut Rng) -> Vec<u8> {
+    let mut line = vec![*rng.pick(b"iwl")];
+    line.extend((0..rng.size(900)).map(|_| *rng.pick(b"abcdefghij")));
+    line
+}
+
+#[test]
+fn each_line_gets_its_answer_whatever_the_link_does_and_in_any_order() {
+    let base = variable("REACTOR_SIM_BASE").unwrap_or(0);
+    let seeds = variable("REACTOR_SIM_RUNS").unwrap_or(RUNS);
+    let one = variable("REACTOR_SIM_SEED");
+    for seed in one.map_or(base..base + seeds, |seed| seed..seed + 1) {
+        let shown = super::super::Seed(seed);
+        World::new(seed).run();
+        std::mem::forget(shown);
+    }
+}
