@@ -51,7 +51,12 @@ impl Histogram {
 
     /// The same duration, `count` times.
     pub(crate) fn record_many(&self, duration: Duration, count: u64) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.record_nanos(nanos(duration), count);
+    }
+
+    /// The same in nanoseconds.
+    #[inline]
+    pub(crate) fn record_nanos(&self, nanos: u64, count: u64) {
         self.counts[bucket(nanos)].add(count);
         self.sum.add(nanos.wrapping_mul(count));
         self.max.raise_to(nanos);
@@ -62,6 +67,13 @@ impl Default for Histogram {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A duration in nanoseconds; the longest that fits, 584 years, for a longer one.
+#[inline]
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 /// The bucket of a value.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use reactor_sys::yield_now;
@@ -13,13 +13,14 @@ use crate::dispatch::reply_box::ReplyBox;
 use crate::dispatch::worker::idle::Idle;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::WorkerCounters;
+use crate::observe::histogram::nanos;
 
 /// A worker tells the loops of its replies after at most this many.
 const BATCH: usize = 16;
 
 /// Queued work that takes longer than this is worth waking another worker for. Waking a thread on a
-/// sleeping core takes about as long.
-const WORTH_A_WAKE: Duration = Duration::from_micros(60);
+/// sleeping core takes about as long. In nanoseconds.
+const WORTH_A_WAKE: u64 = 60_000;
 
 /// The queue and who is idle.
 ///
@@ -103,8 +104,7 @@ impl Pool {
 
 /// What one worker thread runs until the pool stops.
 pub(crate) fn run(index: usize, pool: &Pool, loops: &[Arc<ReplyBox>], counters: &WorkerCounters) {
-    let mut worker =
-        Worker { index, pool, loops, counters, finished: 0, batch: 0, usual: Duration::ZERO };
+    let mut worker = Worker { index, pool, loops, counters, finished: 0, batch: 0, usual: 0 };
     let mut now = Instant::now();
     loop {
         match pool.receiver.try_recv() {
@@ -136,15 +136,15 @@ struct Worker<'p> {
     finished: u32,
     /// Replies since the last notification.
     batch: usize,
-    /// How long tasks have usually taken of late.
-    usual: Duration,
+    /// How long tasks have usually taken of late, in nanoseconds.
+    usual: u64,
 }
 
 impl Worker<'_> {
     /// Runs one task that was taken from the queue at `start`. Returns when it ended.
     fn run(&mut self, mut task: Box<Task>, start: Instant) -> Instant {
         let queued = self.pool.len();
-        if queued > 0 && self.usual * u32::try_from(queued).unwrap_or(u32::MAX) > WORTH_A_WAKE {
+        if queued > 0 && self.usual.saturating_mul(queued as u64) > WORTH_A_WAKE {
             self.pool.wake_one(self.index + 1);
         }
         if self.usual > WORTH_A_WAKE {
@@ -164,12 +164,13 @@ impl Worker<'_> {
             }
         }
         let end = Instant::now();
-        let took = end - start;
+        let took = nanos(end - start);
+        let waited = nanos(start.saturating_duration_since(task.queued_at));
         self.counters.tasks.add(1);
-        self.counters.queue_wait.record(start.saturating_duration_since(task.queued_at));
-        self.counters.handler_time.record(took);
-        self.counters.busy.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        self.usual = (self.usual * 7 + took) / 8;
+        self.counters.queue_wait.record_nanos(waited, 1);
+        self.counters.handler_time.record_nanos(took, 1);
+        self.counters.busy.add(took);
+        self.usual = (self.usual.saturating_mul(7).saturating_add(took)) / 8;
 
         let io_thread = task.id.io_thread;
         self.loops[io_thread].push(task);
