@@ -1,13 +1,14 @@
 // `npm run docs`: the parts of docs/ and ARCHITECTURE.md that are made from their sources.
 // Options come from ts/options/table.ts, ts/cli/flags.ts and the comments in
 // ts/types/options.ts, errors from ts/errors/errors.ts, benchmarks from bench/results, maps of
-// crates from scripts/imports/rust.mjs. `--check` writes nothing, and fails where a page is not
-// what it would write.
+// modules from scripts/imports.mjs and scripts/imports/rust.mjs. `--check` writes nothing, and
+// fails where a page is not what it would write.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { mapOf, PROTO, SERVER } from './imports/rust.mjs';
+import { TYPESCRIPT } from './imports.mjs';
 import { ROOT, setup } from './setup.mjs';
 
 const DOCS = join(ROOT, 'docs');
@@ -49,8 +50,7 @@ async function makeParts() {
         ['code', 'what it says'],
         Object.entries(ERROR_CODES).map(([code, text]) => [asCode(code), text]),
       ),
-    'modules-of-server': () => mapOf(SERVER),
-    'modules-of-proto': () => mapOf(PROTO),
+    modules: () => mapOf(SERVER, PROTO, TYPESCRIPT),
     ...benchmarks,
   };
 }

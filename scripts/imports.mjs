@@ -27,6 +27,8 @@ import { ROOT } from './setup.mjs';
  *   import. A module is a folder of the root, or a file there (without its ending).
  * @property {(text: string, file: string, all: readonly string[]) => Import[]} read what a
  *   file imports of the same layout
+ * @property {readonly import('./imports/rust.mjs').Row[]} [rows] what is in the modules, the
+ *   lowest first, for ARCHITECTURE.md
  */
 
 /** @type {Layout} */
@@ -58,6 +60,38 @@ export const TYPESCRIPT = {
     thread: ['binding', 'errors', 'lane', 'options', 'proxy', 'threads'],
   },
   read: importsOfTypeScript,
+  rows: [
+    {
+      modules: ['bindings', 'here'],
+      holds: 'names of all native bindings, and where this file is; read by bundlers',
+    },
+    { modules: ['errors'], holds: 'error codes, and a value in a message' },
+    { modules: ['types'], holds: 'the public types: options, handler, routes, server, stats' },
+    { modules: ['binding'], holds: 'loads the native binding; platform, cores, version' },
+    {
+      modules: ['fetch'],
+      holds: "Request, Response, Headers, bodies: ours, Node's own, others'; knows no lane",
+    },
+    { modules: ['proxy'], holds: "what trusted proxies say of a request's origin" },
+    {
+      modules: ['lane'],
+      holds: 'the JavaScript end of a lane: events in, handlers, replies out, in batches',
+    },
+    { modules: ['options'], holds: 'the table of options; rules, routes, names of other servers' },
+    {
+      modules: ['server'],
+      holds: 'a running server: start, stop, signals, handlers on the calling thread',
+    },
+    { modules: ['threads'], holds: 'handlers of a module on JavaScript threads' },
+    { modules: ['bench'], holds: 'the load client for programs' },
+    { modules: ['serve'], holds: 'puts options, server and threads together' },
+    { modules: ['node'], holds: "`reactor-rs/node`: Node's server classes over this engine" },
+    { modules: ['cli'], holds: 'the command' },
+    {
+      modules: ['index', 'register', 'thread'],
+      holds: 'entry points: the package, `--import`, a JavaScript thread',
+    },
+  ],
 };
 
 export const LAYOUTS = [TYPESCRIPT];
@@ -83,6 +117,7 @@ export function faultsOf(layout, top = ROOT) {
   }
   return [
     ...faultsOfTable(mayImport, files),
+    ...faultsOfRows(layout),
     ...faultsOfArrows(layout, graph),
     ...circlesOf(graph, (file) => graph.get(file).map((each) => each.file)).map(
       (circle) => `${root}: files import each other in a circle: ${shownCircle(circle, graph)}`,
@@ -112,6 +147,20 @@ function faultsOfTable(mayImport, files) {
     ...[...named]
       .filter((name) => !modules.has(name))
       .map((name) => `scripts/imports.mjs: there is no module "${name}"; take it out`),
+  ];
+}
+
+/** The rows, where there are any, name each module of the table once. */
+function faultsOfRows({ mayImport, rows = [] }) {
+  const named = rows.flatMap(({ modules }) => modules);
+  const all = rows.length === 0 ? [] : Object.keys(mayImport);
+  return [
+    ...all
+      .filter((name) => !named.includes(name))
+      .map((name) => `scripts/imports.mjs: no row tells what is in "${name}"; add it`),
+    ...named
+      .filter((name, at) => !all.includes(name) || named.indexOf(name) !== at)
+      .map((name) => `scripts/imports.mjs: a row names "${name}" in vain; take it out`),
   ];
 }
 

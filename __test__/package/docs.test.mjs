@@ -102,11 +102,22 @@ const tooLong = (text) => sentences(text).filter((each) => each.split(' ').lengt
 /** Who is meant is said by name. */
 const VAGUE = /\b(nobody|whoever|somebody|never else)\b/i;
 
-test('README: sentences are short', (t) => {
-  t.deepEqual(tooLong(prose(read('README.md'))), []);
+for (const file of ['README.md', 'ARCHITECTURE.md']) {
+  test(`${file}: sentences are short`, (t) => {
+    t.deepEqual(tooLong(prose(read(file))), []);
+  });
+}
+
+test('ARCHITECTURE: three screens', (t) => {
+  const lines = read('ARCHITECTURE.md').trimEnd().split('\n');
+  t.true(lines.length <= 165, `${lines.length} lines; a rule of one module goes into that module`);
+  t.deepEqual(
+    lines.filter((line) => line.length > 110),
+    [],
+  );
 });
 
-for (const file of PAGES.filter((name) => /^(README|docs|examples)/.test(name))) {
+for (const file of PAGES.filter((name) => /^(README|ARCHITECTURE|docs|examples)/.test(name))) {
   test(`${file}: says who is meant`, (t) => {
     t.deepEqual(
       prose(read(file))

@@ -194,13 +194,16 @@ test('the rows have the modules that there are', (t) => {
 });
 
 test('the map begins at the top', (t) => {
-  const crate = { rows: rowsOf('low, lower', 'a/one', 'a/two, a/three, b', 'high') };
-  t.deepEqual(mapOf(crate).split('\n'), [
+  const crate = { root: 'c/src', rows: rowsOf('low, lower', 'a/one', 'a/two, a/three, b', 'high') };
+  t.deepEqual(mapOf(crate, { root: 'd', rows: rowsOf('e') }).split('\n'), [
     '| modules | hold |',
     '| --- | --- |',
+    '| **c/src/** | |',
     '| `high` | something |',
     '| `a/{two, three}`, `b` | something |',
     '| `a/one` | something |',
     '| `low`, `lower` | something |',
+    '| **d/** | |',
+    '| `e` | something |',
   ]);
 });

@@ -7,14 +7,14 @@ import { faultsOf, LAYOUTS, TYPESCRIPT } from '../../scripts/imports.mjs';
 import { temporary } from '../support/folder.mjs';
 
 /** What is wrong with these sources of `ts/`, where modules may import what the table says. */
-function faults(t, mayImport, sources) {
+function faults(t, mayImport, sources, rows) {
   const top = temporary(t);
   for (const [name, text] of Object.entries(sources)) {
     const file = join(top, 'ts', name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);
   }
-  return faultsOf({ ...TYPESCRIPT, mayImport }, top);
+  return faultsOf({ ...TYPESCRIPT, mayImport, rows }, top);
 }
 
 for (const layout of LAYOUTS) {
@@ -98,6 +98,16 @@ test('a circle of modules is told, though no file is in one', (t) => {
   };
   t.deepEqual(faults(t, { low: ['high'], high: ['low'] }, sources), [
     'ts: the table lets modules import in a circle: low → high → low',
+  ]);
+});
+
+test('the map tells of every module once', (t) => {
+  const sources = { 'low/a.ts': '', 'high/b.ts': '' };
+  const rows = [{ modules: ['low', 'gone'] }, { modules: ['low'] }];
+  t.deepEqual(faults(t, { low: [], high: [] }, sources, rows), [
+    'scripts/imports.mjs: no row tells what is in "high"; add it',
+    'scripts/imports.mjs: a row names "gone" in vain; take it out',
+    'scripts/imports.mjs: a row names "low" in vain; take it out',
   ]);
 });
 

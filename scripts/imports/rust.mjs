@@ -36,21 +36,20 @@ export const SERVER = {
         'observe/usage',
         'observe/watch',
       ],
-      holds: 'what each thread counts and measures; what /proc tells of threads',
+      holds: 'counters, histograms, close reasons',
     },
     {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],
-      holds: 'the time of a turn, the timer wheel, epoll tokens, when a thread must be woken',
+      holds: 'time of a turn, timer wheel, epoll tokens, wake flags',
     },
     { modules: ['exchange'], holds: 'one request and its answer, whatever the protocol' },
     {
       modules: ['conn/buffers', 'conn/flushed', 'conn/link', 'conn/out', 'conn/timer'],
-      holds: 'the bytes of a connection: its link, its unsent output, when it is due',
+      holds: "a connection's link, unsent output and timer",
     },
     {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
-      holds:
-        'each request from its head to its last byte; the log and its thread; sums of counters',
+      holds: 'each request from head to last byte; its log; statistics',
     },
     {
       modules: ['dispatch/app', 'dispatch/builtin', 'dispatch/secured'],
@@ -58,7 +57,7 @@ export const SERVER = {
     },
     {
       modules: ['event_loop/scratch', 'event_loop/tuning'],
-      holds: 'limits and timeouts that a loop works by, and the buffer that it reads into',
+      holds: 'limits and timeouts of a loop; the buffer that it reads into',
     },
     {
       modules: ['dispatch/lane/event', 'dispatch/lane/exchange'],
@@ -111,10 +110,13 @@ export const PROTO = {
   known: [],
 };
 
-/** The map of a crate as Markdown: one line a row, from the top of the crate to its ground. */
-export function mapOf({ rows }) {
-  const shown = rows.map(({ modules, holds }) => `| ${shownModules(modules)} | ${holds} |`);
-  return ['| modules | hold |', '| --- | --- |', ...shown.reverse()].join('\n');
+/** The maps of layouts as one table: a line for each root, then a line a row, the highest first. */
+export function mapOf(...layouts) {
+  const shown = layouts.flatMap(({ root, rows }) => [
+    `| **${root}/** | |`,
+    ...rows.map(({ modules, holds }) => `| ${shownModules(modules)} | ${holds} |`).reverse(),
+  ]);
+  return ['| modules | hold |', '| --- | --- |', ...shown].join('\n');
 }
 
 /** `a/{b, c}` for those of one folder. */
