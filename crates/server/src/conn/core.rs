@@ -52,6 +52,24 @@ pub(crate) struct Listed {
     pub(crate) next_turn: bool,
 }
 
+/// How far input could be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    pub(crate) bytes: usize,
+    /// It stopped because of the connection's state, not for want of input.
+    pub(crate) stalled: bool,
+}
+
+/// How a connection is to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    /// By a reset, once the peer's kernel has everything: only that tells what came from
+    /// the whole.
+    pub(crate) reset: bool,
+    /// By half-closing first and discarding what still comes.
+    pub(crate) linger: bool,
+}
+
 impl Core {
     pub(crate) fn new(id: ConnId, peer: Option<SocketAddr>, now: Millis) -> Self {
         Self {

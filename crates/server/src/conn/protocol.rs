@@ -2,14 +2,12 @@
 
 use reactor_proto::{Opening, opening};
 
-use crate::conn::core::Core;
+use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
-use crate::http1::requests::Used;
-use crate::http1::verbs::Ending;
 use crate::observe::close_reason::CloseReason;
 
 /// The state machine of a connection. Its methods are all that the loop knows of a

@@ -2,7 +2,7 @@
 
 use reactor_proto::{Event, Framing, Method, Version};
 
-use crate::conn::core::Core;
+use crate::conn::core::{Core, Used};
 use crate::dispatch::lane::event::{ConnectionChange, LaneEvent};
 use crate::event_loop::services::Services;
 use crate::event_loop::services::router::Destination;
@@ -17,14 +17,6 @@ use crate::observe::observer::Seen;
 
 /// A body of a declared length up to this travels with its head.
 const SMALL_BODY: u64 = 64 * 1024;
-
-/// How far input could be used.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Used {
-    pub(crate) bytes: usize,
-    /// It stopped because of the connection's state, not for want of input.
-    pub(crate) stalled: bool,
-}
 
 impl Http1 {
     /// Reads requests out of `input`.

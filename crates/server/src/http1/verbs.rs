@@ -1,13 +1,12 @@
 //! What a connection asks of HTTP/1 besides requests and answers.
 
-use crate::conn::core::Core;
+use crate::conn::core::{Core, Ending, Used};
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::entry::AtLane;
 use crate::http1::machine::Http1;
 use crate::http1::reading::Reading;
-use crate::http1::requests::Used;
 use crate::http1::writing::Writing;
 use crate::observe::close_reason::CloseReason;
 
@@ -242,14 +241,4 @@ impl Http1 {
             _ => None,
         }
     }
-}
-
-/// How a connection is to end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
-    /// By a reset, once the peer's kernel has everything: only that tells what came from
-    /// the whole.
-    pub(crate) reset: bool,
-    /// By half-closing first and discarding what still comes.
-    pub(crate) linger: bool,
 }

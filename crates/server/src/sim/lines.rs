@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::conn::core::{Core, HIGH_WATER};
+use crate::conn::core::{Core, Ending, HIGH_WATER, Used};
 use crate::conn::timer::Phase;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
@@ -26,8 +26,6 @@ use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
-use crate::http1::requests::Used;
-use crate::http1::verbs::Ending;
 
 /// Exchanges that may be open at once.
 const MOST_OPEN: usize = 8;
