@@ -59,6 +59,10 @@ impl Http1 {
 
     /// A request did not arrive in time.
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
+        // What the same turn has given up is not waited for.
+        if self.reading.is_done() {
+            return;
+        }
         let answer = ServerAnswer::Timeout;
         self.fail(core, services, answer, CloseReason::RequestTimeout, &[]);
     }

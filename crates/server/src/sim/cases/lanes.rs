@@ -258,6 +258,20 @@ fn a_body_that_a_full_lane_keeps_waiting_is_not_late() {
     assert_eq!(case.answers(), 0);
 }
 
+/// One turn ends the wait for an answer and the wait for a body. The answer lets the one
+/// behind it break the connection off, which gives the body up.
+#[test]
+fn a_body_that_has_just_been_given_up_is_not_late_as_well() {
+    let mut case = Case::new(|lanes| lanes.request_timeout = Some(30_000));
+    let ends = case.client(&[GET, GET, Ask { line: "POST HTTP/1.1", body: 50, ..GET }]);
+    case.sent(ends[1]).take().means(1, Form::Chunked).says(1).aborts(1);
+    case.sent(ends[2] - 10);
+    case.world.pass(31_000);
+    case.turn();
+    assert_eq!(case.answers(), 2, "the late one, and what there is of the other");
+    assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Aborted)));
+}
+
 #[test]
 fn a_streamed_answer_of_known_length_is_complete_though_nothing_is_sent_at_its_end() {
     let mut case = Case::new(|_| {});
