@@ -129,8 +129,12 @@ impl Out {
         }
     }
 
-    /// Puts a piece behind what is there as one chunk (RFC 9112 §7.1).
+    /// Puts a piece behind what is there as one chunk (RFC 9112 §7.1). An empty one adds
+    /// nothing, because a chunk of size zero ends the body.
     pub(crate) fn put_chunk(&mut self, content: Content) {
+        if content.len() == 0 {
+            return;
+        }
         let _ = write!(self.buf, "{:x}\r\n", content.len());
         self.put(content);
         self.buf.extend_from_slice(b"\r\n");
@@ -213,8 +217,13 @@ impl Out {
             if let Content::File(file) = &piece.content {
                 let room = slices.left;
                 if room > 0 {
-                    // What stands behind it goes with the next call.
-                    slices.push(read_file(file, piece.sent, room, pool.file_buffer())?);
+                    match read_file(file, piece.sent, room, pool.file_buffer()) {
+                        // What stands behind it goes with the next call.
+                        Ok(bytes) => slices.push(bytes),
+                        // What stands before it is sound, and goes first.
+                        Err(_) if slices.count > 0 => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 return io.write_vectored(&slices.list[..slices.count]);
             }

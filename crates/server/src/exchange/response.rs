@@ -102,8 +102,12 @@ impl Response {
     /// over HTTP/1.1. Clients that did not send `TE: trailers` do not get the trailers.
     ///
     /// # Errors
-    /// As [`field`](Self::field).
+    /// As [`field`](Self::field), and for `Keep-Alive`, `Upgrade` and `Trailer`.
     pub fn trailer(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        const OF_HEADS: [&str; 3] = ["keep-alive", "upgrade", "trailer"];
+        if OF_HEADS.iter().any(|of_heads| name.eq_ignore_ascii_case(of_heads)) {
+            return Err(FieldError::Reserved(name.to_owned()));
+        }
         self.trailers.push_own(name, value.as_ref())
     }
 
@@ -222,6 +226,15 @@ impl Response {
             }
             _ => None,
         }
+    }
+
+    /// The beginning of a body that streams has come. False if that is more than was declared.
+    pub(crate) fn begin_stream(&mut self) -> bool {
+        let Some(body) = self.stream_body() else { return true };
+        let (is_empty, fits) = (body.early.is_empty(), body.fits());
+        // With the first bytes it is known how GET's answer would be framed.
+        self.no_length &= is_empty;
+        fits
     }
 
     /// Whether more of the body is to come.

@@ -295,6 +295,7 @@ fn stream_of(task: &Task, place: &Place, framing: Framing) -> Stream {
         head_only: place.head_only,
         close: false,
         delimits: framing == Framing::UntilClose && !place.head_only,
+        trailers: trailers_for(task).to_vec(),
         left: body.and_then(|body| body.left()),
         unacknowledged: body.map_or(0, |body| body.early.len()),
     }
@@ -333,7 +334,7 @@ fn write_body(out: &mut Out, task: &mut Task, framing: Framing) {
         None => {}
     }
     if ends {
-        end_chunked(out.buf(), task);
+        end_chunked(out.buf(), trailers_for(task));
     }
 }
 
@@ -350,16 +351,21 @@ fn small_or(out: &mut Out, bytes: &mut Vec<u8>, chunked: bool) -> Option<Content
     None
 }
 
-/// The last chunk, with the trailers that the client takes (RFC 9112 §7.1.2).
-fn end_chunked(buf: &mut Vec<u8>, task: &Task) {
-    let trailers = task.response.trailers();
-    if trailers.is_empty() || !takes_trailers(task) {
+/// The last chunk, with the lines of these trailers (RFC 9112 §7.1.2).
+pub(super) fn end_chunked(buf: &mut Vec<u8>, trailers: &[u8]) {
+    if trailers.is_empty() {
         response::last_chunk(buf);
         return;
     }
     buf.extend_from_slice(b"0\r\n");
-    buf.extend_from_slice(trailers.lines());
+    buf.extend_from_slice(trailers);
     buf.extend_from_slice(b"\r\n");
+}
+
+/// The lines of a response's trailers; empty where the client takes none.
+fn trailers_for(task: &Task) -> &[u8] {
+    let trailers = task.response.trailers();
+    if trailers.is_empty() || !takes_trailers(task) { &[] } else { trailers.lines() }
 }
 
 /// Whether the client takes trailers (RFC 9110 §10.1.4).

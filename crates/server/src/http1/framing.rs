@@ -29,11 +29,14 @@ impl Framing {
         }
         let http11 = version == Version::Http11;
         let chunked = http11 && response.connection().chunked;
+        let has_trailers = http11 && !response.trailers().is_empty();
         let unknown = to_head && response.has_no_length();
         match response.content() {
             _ if !response::has_content(status) => Self::Length(0),
+            // Only the chunked coding has room for them.
+            _ if has_trailers => Self::Chunked,
             Body::Stream(StreamBody { declared: Some(length), .. }) => Self::Length(*length),
-            Body::Stream(stream) if unknown && http11 && stream.early.is_empty() => Self::Unsaid,
+            Body::Stream(_) if unknown && http11 => Self::Unsaid,
             Body::Stream(_) if http11 => Self::Chunked,
             Body::Stream(_) => Self::UntilClose,
             Body::Bytes(bytes) if unknown && bytes.is_empty() => Self::Unsaid,

@@ -9,6 +9,7 @@ use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
 use crate::exchange::body::StreamState;
 use crate::exchange::task::Task;
+use crate::http1::answers::end_chunked;
 use crate::http1::machine::Http1;
 
 /// Unsent output below which a streaming response gets credit for more.
@@ -24,8 +25,7 @@ impl Http1 {
     ) {
         let stream = task.id.stream;
         if task.streams() {
-            let fits = task.response.stream_body().is_none_or(|body| body.fits());
-            if !fits {
+            if !task.response.begin_stream() {
                 services.recycle(task);
                 self.break_off(core, services, stream);
                 return;
@@ -100,7 +100,7 @@ impl Http1 {
             self.adapt(core.out.len());
             if !ended.head_only && ended.chunked {
                 core.out.lend(&mut services.buffers);
-                response::last_chunk(core.out.buf());
+                end_chunked(core.out.buf(), &ended.trailers);
             }
             if ended.close || unread {
                 self.writing.finish(false, ended.delimits);

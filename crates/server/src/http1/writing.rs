@@ -29,6 +29,8 @@ pub(crate) struct Stream {
     pub(crate) close: bool,
     /// It ends where the connection does.
     pub(crate) delimits: bool,
+    /// The lines of the trailers that it ends with, as far as the client takes them.
+    pub(crate) trailers: Vec<u8>,
     /// What is left of the declared length.
     pub(crate) left: Option<u64>,
     /// Bytes that the lane has not been told have left.
