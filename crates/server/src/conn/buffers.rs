@@ -3,11 +3,11 @@
 /// How much of a file is read at once.
 const FILE_READ: usize = 64 * 1024;
 
-/// Empty buffers, last in first out, so that the one in use is warm.
+/// Empty buffers. The last one put back is taken first, because the processor's cache still has it.
 #[derive(Default)]
 pub(crate) struct BufPool {
     free: Vec<Vec<u8>>,
-    /// What files are read into; there once a file has been sent.
+    /// Files are read into this. It is empty until the first file is sent.
     file: Vec<u8>,
 }
 

@@ -19,7 +19,7 @@ impl<T: crate::conn::link::Transport> Conn<T> {
         !self.core.out.is_empty() || self.link.held() > 0
     }
 
-    /// Whether what comes is to be read.
+    /// Whether the loop should read what comes.
     #[inline]
     pub(crate) fn wants_read(&self) -> bool {
         if self.core.inflow == Inflow::Ended {
@@ -28,8 +28,7 @@ impl<T: crate::conn::link::Transport> Conn<T> {
         self.core.timer.phase == Phase::Linger || self.protocol.wants_input(&self.core)
     }
 
-    /// Whether the client is known to have sent its last byte, and nothing more of it
-    /// is read now.
+    /// Whether the client has sent its last byte, and the loop reads nothing more of it now.
     pub(crate) fn has_left(&self) -> bool {
         match self.core.inflow {
             Inflow::Open => false,

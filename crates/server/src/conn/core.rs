@@ -1,4 +1,5 @@
-//! What a connection is to its protocol: who the peer is, output, and what to wait for.
+//! The part of a connection that its protocol sees: the peer, the output, the unused input and
+//! the timer. Also what the protocol tells the connection: [`Used`] and [`Ending`].
 
 use std::net::SocketAddr;
 
@@ -8,8 +9,8 @@ use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::clock::Millis;
 use crate::exchange::id::ConnId;
 
-/// A connection that holds more than this in answers, which wait for their turn or
-/// for the peer to take them, is not read from.
+/// The loop does not read from a connection that holds more than this in answers. They wait for
+/// their turn, or for the peer to take them. In bytes.
 pub(crate) const HIGH_WATER: usize = 256 * 1024;
 
 /// The part of a connection that every protocol works with. The socket is not in it.
@@ -19,40 +20,41 @@ pub(crate) struct Core {
     pub(crate) out: Out,
     /// The end of the input that the protocol has not used up.
     pub(crate) input: Vec<u8>,
-    /// `input` may be enough to go on with: the protocol could take no more.
+    /// The protocol stopped because of its state. It may go on with `input` as it is.
     pub(crate) stalled: bool,
-    /// The link may have something to read, as far as is known.
+    /// The link may have something to read. Epoll reports it only once, so this remembers it.
     pub(crate) readable: bool,
     pub(crate) inflow: Inflow,
     pub(crate) timer: Timer,
     /// The lane that has this connection's exchanges, while it has any.
     pub(crate) lane: LaneLink,
-    /// Bytes sent since something was last read: what the peer may not have got yet.
+    /// Bytes sent since the loop last read something. The peer may not have got them yet.
     pub(crate) sent_since_read: usize,
     pub(crate) listed: Listed,
 }
 
-/// What is known of the end of the input.
+/// What the loop knows of the end of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Inflow {
     Open,
-    /// The kernel said that the end is near: a short read does not mean that the socket
-    /// is empty.
+    /// Epoll reported that the peer has sent its last byte (EPOLLRDHUP). From now on a short read
+    /// does not mean that the socket is empty.
     Ending,
     /// The end has been read.
     Ended,
 }
 
-/// The lists of its loop that a connection is on.
+/// The lists of its loop that a connection is in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Listed {
-    /// Those with something to send that did not come from their socket.
+    /// Connections to look at before this turn ends, because of a reply or another event that did
+    /// not come from their socket.
     pub(crate) dirty: bool,
-    /// Those that go on in the next turn.
+    /// Connections whose turn was cut off for fairness. They go on in the next.
     pub(crate) next_turn: bool,
 }
 
-/// How far input could be used.
+/// How far the protocol could use its input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) bytes: usize,
@@ -63,10 +65,10 @@ pub(crate) struct Used {
 /// How a connection is to end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
-    /// By a reset, once the peer's kernel has everything: only that tells what came from
-    /// the whole.
+    /// The loop resets it, once the peer's kernel has everything. Only a reset tells the peer that
+    /// it got a part and not the whole.
     pub(crate) reset: bool,
-    /// By half-closing first and discarding what still comes.
+    /// The loop shuts its own side first, and discards what still comes.
     pub(crate) linger: bool,
 }
 

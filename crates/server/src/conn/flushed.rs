@@ -7,6 +7,6 @@ pub(crate) enum Flushed {
     All,
     /// The socket takes no more now.
     Blocked,
-    /// It was as much as may be sent at once; the socket may take more.
+    /// The flush sent as much as it may at once. The socket may take more.
     Paused,
 }

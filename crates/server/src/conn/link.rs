@@ -1,4 +1,4 @@
-//! What lies between a connection and its socket: nothing, or one day TLS.
+//! The layer between a connection and its socket. Today it passes bytes through; TLS will be one.
 
 use std::io::{self, IoSlice};
 
@@ -16,14 +16,14 @@ pub(crate) trait Transport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
     fn shutdown_write(&mut self) -> io::Result<()>;
-    /// The close that follows shall not look like an orderly end.
+    /// Makes the close that follows a reset, so that the peer does not take it for an orderly end.
     fn reset_on_close(&mut self) {}
     /// Bytes written that the peer has not yet taken, as far as is known.
     fn unsent(&self) -> usize {
         0
     }
-    /// A link has given the connection some of what it read, for the simulation's books:
-    /// it holds this much more, and so much of it is thrown away.
+    /// The link tells the simulation what became of bytes that it has read. It still holds
+    /// `in_link` of them, and the connection threw `discarded` away.
     #[cfg(test)]
     fn given(&mut self, _in_link: usize, _discarded: usize) {}
 }
@@ -42,7 +42,7 @@ impl Transport for Socket {
         Socket::shutdown_write(self)
     }
     fn reset_on_close(&mut self) {
-        // Without it the close is an orderly one, which is no reason to stay.
+        // If this fails, the close is an orderly one. The connection must be closed all the same.
         let _ = Socket::reset_on_close(self);
     }
     fn unsent(&self) -> usize {
@@ -61,17 +61,19 @@ pub(crate) trait Sink {
 pub(crate) struct Got {
     /// Bytes. 0 is the end of the input.
     pub(crate) n: usize,
-    /// The next read would bring nothing, unless there is an event first.
+    /// The next read brings nothing before there is another event.
     pub(crate) drained: bool,
 }
 
 /// The way between a connection and its socket.
 ///
-/// A link may hold bytes in both directions. Input that it holds makes no event, so that
-/// [`Got::drained`] is said only when there is none. Output that it has taken and not yet
-/// sent is [`held`](Self::held), and a connection is not done before that is 0. A link
-/// that can take no output before more input has come answers `WouldBlock`; whoever reads
-/// tries to write afterwards.
+/// A link may hold bytes in both directions:
+///
+/// - Input that it holds makes no event. So it says [`Got::drained`] only if it holds none.
+/// - Output that it has taken and not sent is [`held`](Self::held). A connection is not done
+///   before that is 0.
+/// - A link that can take no output before more input has come answers `WouldBlock`. The loop
+///   tries to write after each read.
 pub(crate) enum Link<T> {
     /// Bytes go as they are.
     Plain(T),
@@ -156,7 +158,7 @@ impl<T: Transport> Link<T> {
         self.socket_mut().shutdown_write()
     }
 
-    /// The close that follows shall not look like an orderly end.
+    /// Makes the close that follows a reset, so that the peer does not take it for an orderly end.
     pub(crate) fn reset_on_close(&mut self) {
         self.socket_mut().reset_on_close();
     }

@@ -10,15 +10,15 @@ use crate::conn::flushed::Flushed;
 use crate::conn::link::Sink;
 use crate::exchange::body::FileRange;
 
-/// From this size on a body is sent from where it lies instead of being
-/// copied behind its head.
+/// A body of this size or more is sent from where it lies. A smaller one is copied behind its
+/// head. In bytes.
 const APART_FROM: usize = 16 * 1024;
 
 /// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
 
-/// Bytes to send, in order: one buffer for all that is small, and in between pieces that
-/// are sent from where they lie.
+/// Bytes to send, in order. One buffer has all that is small. In between are pieces that are sent
+/// from where they lie.
 #[derive(Default)]
 pub(crate) struct Out {
     buf: Vec<u8>,
@@ -30,7 +30,7 @@ pub(crate) struct Out {
 }
 
 struct Piece {
-    /// Goes out once this much of `buf` has.
+    /// It is sent once this much of `buf` has been.
     at: usize,
     content: Content,
     /// How much of it has been sent, in bytes.
@@ -148,12 +148,11 @@ impl Out {
         }
     }
 
-    /// Sends as much as the socket takes, up to `most` bytes; returns how many that was.
-    /// With all sent, the buffer goes back to the pool: an idle connection
-    /// owns none.
+    /// Sends as much as the socket takes, up to `most` bytes. Returns how many it took. When all is
+    /// sent, the buffer goes back to the pool, so that an idle connection owns none.
     ///
     /// # Errors
-    /// What the transport says; `UnexpectedEof` for a file that has become shorter.
+    /// The transport's own, and `UnexpectedEof` for a file that has become shorter.
     pub(crate) fn flush(
         &mut self,
         io: &mut impl Sink,
@@ -218,9 +217,9 @@ impl Out {
                 let room = slices.left;
                 if room > 0 {
                     match read_file(file, piece.sent, room, pool.file_buffer()) {
-                        // What stands behind it goes with the next call.
+                        // The bytes behind it go with the next call.
                         Ok(bytes) => slices.push(bytes),
-                        // What stands before it is sound, and goes first.
+                        // The bytes before it are sound, and go first.
                         Err(_) if slices.count > 0 => {}
                         Err(error) => return Err(error),
                     }
@@ -229,7 +228,7 @@ impl Out {
             }
             slices.push(&piece.content.bytes()[piece.sent..]);
         }
-        // What stands behind the last piece goes along if there is room.
+        // The bytes behind the last piece go along if there is room.
         slices.push(&self.buf[from..]);
         io.write_vectored(&slices.list[..slices.count])
     }
@@ -253,8 +252,8 @@ impl Out {
         }
     }
 
-    /// Drops what has been sent from the front of the buffer, once that is
-    /// much, so that a slow reader's buffer does not grow with every answer.
+    /// Drops sent bytes from the front of the buffer, once they are many. Otherwise a slow reader's
+    /// buffer would grow with every answer.
     fn compact(&mut self) {
         if self.sent < APART_FROM || self.sent < self.buf.len() / 2 {
             return;

@@ -1,4 +1,7 @@
-//! What a connection speaks.
+//! The protocol that a connection speaks, and the methods that every protocol has.
+//!
+//! The loop and its timers see only these methods. None of them looks a connection up: each gets
+//! the connection's [`Core`] and the loop's [`Services`] side by side.
 
 use reactor_proto::{Opening, opening};
 
@@ -21,8 +24,7 @@ pub(crate) enum Protocol {
     Lines(crate::sim::lines::Lines),
 }
 
-/// Calls the method on whatever the connection speaks; one that has said nothing answers
-/// `$nothing`.
+/// Calls the method of the connection's protocol. Before the first bytes it is `$nothing`.
 macro_rules! call {
     ($self:expr, $nothing:expr, $protocol:ident => $call:expr) => {
         match $self {
@@ -35,7 +37,7 @@ macro_rules! call {
 }
 
 impl Protocol {
-    /// Takes input, with what was left of it the last time in front.
+    /// Takes input. It begins with what the last call left unused.
     #[inline]
     pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
         if let Self::Sniff = self {
@@ -44,7 +46,7 @@ impl Protocol {
         call!(self, Used { bytes: 0, stalled: false }, p => p.input(core, services, bytes))
     }
 
-    /// Sees what the first bytes begin.
+    /// Chooses the protocol that the first bytes belong to.
     fn sniff(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
         let wrong = match opening(bytes) {
             Opening::Incomplete => return Used { bytes: 0, stalled: false },
@@ -54,13 +56,12 @@ impl Protocol {
             Opening::Proxy => WrongProtocol::Proxy,
         };
         let answer = ServerAnswer::WrongProtocol(wrong);
-        // It is told in HTTP/1, the one thing that whoever looks at the bytes can read.
+        // The answer is HTTP/1: a person who looks at the bytes can read it.
         self.http1().fail(core, services, answer, CloseReason::Rejected, bytes);
         Used { bytes: bytes.len(), stalled: false }
     }
 
-    /// A connection that has to be told something before it has said what it speaks is
-    /// taken for one of HTTP/1.
+    /// Makes it HTTP/1. So it is also where the server must answer before the first bytes tell.
     fn http1(&mut self) -> &mut Http1 {
         *self = Self::Http1(Http1::default());
         match self {
@@ -77,7 +78,7 @@ impl Protocol {
         call!(self, (), p => p.end_of_input(core, services));
     }
 
-    /// What was to come in did not come in time.
+    /// The client did not send what it had to in time.
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
         if matches!(self, Self::Sniff) {
             self.http1();
@@ -85,8 +86,8 @@ impl Protocol {
         call!(self, (), p => p.timed_out(core, services));
     }
 
-    /// Whether nothing further of the input is used, though it may be read to see whether
-    /// the peer leaves.
+    /// Whether the protocol uses no further input. The loop may still read it, to see whether the
+    /// peer leaves.
     #[inline]
     pub(crate) fn discards(&self) -> bool {
         match self {
@@ -97,7 +98,7 @@ impl Protocol {
         }
     }
 
-    /// So many bytes were read that are not used.
+    /// The loop has read this many bytes, which it throws away.
     pub(crate) fn discarded(&mut self, bytes: usize) {
         call!(self, (), p => p.discarded(bytes));
     }
@@ -108,29 +109,29 @@ impl Protocol {
         call!(self, true, p => p.wants_input(core))
     }
 
-    /// What it waits for when there is no output.
+    /// What the connection waits for when there is no output.
     #[inline]
     pub(crate) fn phase(&self, core: &Core) -> Phase {
         let nothing = if has_begun(core) { Phase::Head } else { Phase::Fresh };
         call!(self, nothing, p => p.phase(core))
     }
 
-    /// Whether nothing is under way, but for output.
+    /// Whether nothing but output is under way.
     pub(crate) fn is_quiet(&self, core: &Core) -> bool {
         call!(self, !has_begun(core), p => p.is_quiet(core))
     }
 
-    /// The exchange that is coming in.
+    /// The exchange whose request is coming in.
     pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
         call!(self, Some(0), p => p.receiving(core))
     }
 
-    /// Whether the body of an exchange is coming in.
+    /// Whether the body of a request is coming in.
     pub(crate) fn in_body(&self) -> bool {
         call!(self, false, p => p.in_body())
     }
 
-    /// Whether a response is being sent that streams.
+    /// Whether a streaming response is being sent.
     pub(crate) fn streams(&self) -> bool {
         call!(self, false, p => p.streams())
     }
@@ -150,13 +151,13 @@ impl Protocol {
         call!(self, false, p => p.expects(stream))
     }
 
-    /// How the connection is to end once its output is out; None if it is not to.
+    /// How the connection is to end once its output is sent. None if it goes on.
     #[inline]
     pub(crate) fn ending(&self) -> Option<Ending> {
         call!(self, None, p => p.ending())
     }
 
-    /// Why it ends, where it is the protocol that knows.
+    /// Why the connection ends, if the protocol knows.
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         match self {
             Self::Sniff => None,
@@ -166,7 +167,7 @@ impl Protocol {
         }
     }
 
-    /// Whether an orderly end would make the peer take a part for the whole.
+    /// Whether, after an orderly end, the peer would take a part of an answer for the whole.
     pub(crate) fn must_reset(&self, has_output: bool) -> bool {
         call!(self, false, p => p.must_reset(has_output))
     }
@@ -182,12 +183,12 @@ impl Protocol {
         call!(self, services.recycle_answer(answer), p => p.answer(core, services, stream, answer));
     }
 
-    /// A lane's response has come: whole, or its beginning.
+    /// The lane's response has come: all of it, or the beginning of one that streams.
     pub(crate) fn respond(&mut self, core: &mut Core, services: &mut Services, task: Box<Task>) {
         call!(self, services.recycle(task), p => p.respond(core, services, task));
     }
 
-    /// The next bytes of a response that streams.
+    /// The next bytes of a streaming response have come.
     pub(crate) fn chunk(
         &mut self,
         core: &mut Core,
@@ -198,7 +199,7 @@ impl Protocol {
         call!(self, (), p => p.chunk(core, services, stream, data));
     }
 
-    /// A response that streams is complete.
+    /// A streaming response is complete.
     pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         call!(self, (), p => p.end(core, services, stream));
     }
@@ -208,28 +209,28 @@ impl Protocol {
         call!(self, (), p => p.break_off(core, services, stream));
     }
 
-    /// A handler took too long.
+    /// A handler took too long: the server answers in its place.
     pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         call!(self, (), p => p.answer_late(core, services, stream));
     }
 
-    /// A lane does not take an exchange that it was to have.
+    /// The lane does not take an exchange that was meant for it.
     pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         call!(self, (), p => p.refuse(core, services, stream));
     }
 
-    /// A handler has taken so many bytes of a request's body.
+    /// The handler has taken this many bytes of a request's body.
     pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
         call!(self, (), p => p.pulled(services, stream, bytes));
     }
 
-    /// Output has left: streams may get credit for more.
+    /// Output has been sent: streams may get credit for more.
     #[inline]
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         call!(self, (), p => p.acknowledge(core, services));
     }
 
-    /// Nobody will answer what the connection's lane had.
+    /// The connection's lane is gone, and answers nothing of what it had.
     pub(crate) fn lane_died(
         &mut self,
         core: &mut Core,
@@ -239,12 +240,13 @@ impl Protocol {
         call!(self, (), p => p.lane_died(core, services, was_retired));
     }
 
-    /// The client has sent its last byte: lanes that have not been told are.
+    /// The client has sent its last byte. Tells the lane, for each exchange that it was not told
+    /// of.
     pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
         call!(self, (), p => p.tell_left(core, services));
     }
 
-    /// A program wants the connection to end behind what is under way.
+    /// A program wants the connection to end after what is under way.
     pub(crate) fn finish(&mut self, services: &mut Services) {
         if matches!(self, Self::Sniff) {
             self.http1();
@@ -252,7 +254,7 @@ impl Protocol {
         call!(self, (), p => p.finish(services));
     }
 
-    /// An answer has said for how long the connection is kept.
+    /// Whether an answer has told the client for how long the connection is kept.
     pub(crate) fn told_timeout(&self) -> bool {
         matches!(self, Self::Http1(http1) if http1.told_timeout)
     }
@@ -263,7 +265,7 @@ impl Protocol {
     }
 }
 
-/// Whether a connection that has said nothing yet has begun to. Blank lines are nothing.
+/// Whether the client has begun to say something. Blank lines do not count.
 fn has_begun(core: &Core) -> bool {
     core.input.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
 }

@@ -13,10 +13,10 @@ pub(crate) enum Phase {
     Head,
     /// For the rest of a body.
     Body,
-    /// For our own handlers: no timeout.
+    /// For our own handlers, which have no timeout here.
     Busy,
-    /// For our own handlers, while the client has sent its last byte: it may have
-    /// gone.
+    /// For our own handlers, while the client has sent its last byte. Nearly all such clients have
+    /// gone, so the connection holds its place for a short time only.
     Left,
     /// For the peer to take our output.
     Write,
@@ -31,14 +31,13 @@ pub(crate) struct Timer {
     pub(crate) since: Millis,
     /// A request or a piece of a streaming body has come, or an answer was made.
     pub(crate) progress: bool,
-    /// Output has left.
+    /// Output has been sent.
     pub(crate) sent: bool,
-    /// Bytes have come of a body that is collected or dropped.
+    /// Bytes that have come of a body that the loop collects or drops.
     pub(crate) collected: usize,
-    /// What the transport held unsent when it last took no more, or when the
-    /// timer last looked.
+    /// Unsent bytes in the transport when it last took no more, or when the timer last looked.
     pub(crate) unsent: usize,
-    /// The exchange that is coming in, and since when; kept where that has a limit.
+    /// The exchange whose request is coming in, and since when. Kept only if that has a limit.
     pub(crate) receiving: Option<(u32, Millis)>,
 }
 

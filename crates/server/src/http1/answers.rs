@@ -1,4 +1,4 @@
-//! From answers to bytes, in the order of the requests.
+//! Writes answers, in the order of the requests.
 
 use reactor_proto::response;
 
@@ -18,7 +18,7 @@ use crate::http1::shared::{MAX_PIPELINED, MOST_AT_HANDLERS};
 use crate::http1::writing::Stream;
 use crate::observe::close_reason::CloseReason;
 
-/// What an answer is written by.
+/// What decides how an answer is written.
 struct Place {
     stream: u32,
     head_only: bool,
@@ -54,13 +54,13 @@ impl Http1 {
             self.answer(core, services, stream, answer);
             return;
         }
-        // Nothing is before it: it needs no place.
+        // No other answer is before it, so it needs no place in the ring.
         self.write(core, services, answer, &Place::new(stream, entry.terms, entry.mark, true));
         self.written(core, services, stream);
     }
 
-    /// Takes the answer to a request. It is written at once if all
-    /// before it are, else it waits for them.
+    /// Takes the answer to a request. Writes it at once if all answers before it are written.
+    /// Otherwise it waits for them.
     pub(crate) fn answer(
         &mut self,
         core: &mut Core,
@@ -100,8 +100,7 @@ impl Http1 {
         self.advance(core, services);
     }
 
-    /// Goes on to the answers that wait behind the one just written, unless
-    /// that one is a stream and goes on itself.
+    /// Writes the answers that wait behind the one just written. If that one streams, they wait on.
     pub(crate) fn advance(&mut self, core: &mut Core, services: &mut Services) {
         while !self.writing.streams() {
             self.written(core, services, self.next_answer());
@@ -115,7 +114,8 @@ impl Http1 {
         }
     }
 
-    /// The answer to a request has been written, but for what is cut, which has no end.
+    /// The answer to a request has been written. An answer that is cut has no end, and does not
+    /// count.
     #[inline]
     fn written(&mut self, core: &Core, services: &mut Services, stream: u32) {
         if let Some(observer) = &mut services.observer
@@ -165,8 +165,8 @@ impl Http1 {
         let closes = place.close || last || until_close || is_cut;
         let streams = matches!(&answer, Answer::Task(task) if task.streams());
         if closes {
-            // A streaming answer may be made of its request's body, which is
-            // then yet to be read.
+            // A streaming answer may be made of its own request's body. The rest of that body must
+            // still be read.
             if !(streams && self.body_comes_in(place.stream)) {
                 self.stop_reading(services);
             }
@@ -185,7 +185,7 @@ impl Http1 {
         }
     }
 
-    /// An earlier answer was the last. Nobody will take what this one streams.
+    /// An earlier answer was the last one, so this one is dropped. If it streams, its lane is told.
     #[cold]
     fn drop_answer(&mut self, core: &mut Core, services: &mut Services, answer: Answer) {
         if let Answer::Task(task) = &answer
@@ -226,7 +226,7 @@ impl Http1 {
         core.out.lend(&mut services.buffers);
         let date = services.clock.date_line();
         let out = &mut core.out;
-        // The status, and how much output there is before the body.
+        // The status, and the length of the output before the body.
         let (status, body_at) = match answer {
             Answer::Inline(inline) => {
                 let buf = out.buf();
@@ -245,7 +245,7 @@ impl Http1 {
                 write_head(&task, out.buf(), framing, date, connection);
                 let (status, body_at) = (task.response.status_code(), out.len());
                 if task.streams() {
-                    // The stream counts in its place.
+                    // From here on the stream counts as a request at a handler, not the task.
                     task.at_handler = false;
                     self.writing.begin_stream(stream_of(&task, place, framing));
                 }
@@ -274,8 +274,8 @@ impl Http1 {
         }
     }
 
-    /// Sends `100 Continue` if it is owed and all earlier answers are out, none
-    /// of which was the last.
+    /// Sends `100 Continue` if it is owed, all earlier answers are written, and none of them was
+    /// the last.
     pub(crate) fn send_continue(&mut self, core: &mut Core, services: &mut Services) {
         if self.reading.owes_continue() && self.in_flight() == 1 && !self.writing.is_last() {
             self.reading.goes_on();
@@ -338,7 +338,7 @@ fn write_body(out: &mut Out, task: &mut Task, framing: Framing) {
     }
 }
 
-/// Writes a body that is small, or gives it back to be sent from where it lies.
+/// Writes a small body. Returns a large one, which is sent from where it lies.
 fn small_or(out: &mut Out, bytes: &mut Vec<u8>, chunked: bool) -> Option<Content> {
     if Out::goes_apart(bytes.len()) {
         return Some(Content::Owned(std::mem::take(bytes)));

@@ -23,7 +23,7 @@ impl Framing {
     pub(crate) fn of(response: &Response, version: Version, to_head: bool) -> Self {
         let status = response.status_code();
         if !response::has_body(status) {
-            // 304 could say the length of what it leaves out; we do not know
+            // 304 could say the length of the body that it leaves out, but the engine does not know
             // it. 204 must not (RFC 9110 §8.6).
             return Self::Unsaid;
         }

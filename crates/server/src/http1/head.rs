@@ -1,4 +1,4 @@
-//! The lines of a head that depend on the connection, and the server's own answers.
+//! Writes the lines of a head that depend on the connection, and the server's own answers.
 
 use std::io::Write as _;
 
@@ -7,8 +7,8 @@ use reactor_proto::response;
 use crate::exchange::answer::{Answer, ServerAnswer};
 use crate::exchange::task::Outcome;
 
-/// What ends the head of an answer whose program speaks of the connection: with
-/// `Upgrade`, or with how long it persists, in the place of our own words.
+/// Writes the end of a head whose program says something of the connection: an `Upgrade`, or how
+/// long the connection persists. That takes the place of the engine's own words.
 #[cold]
 pub(crate) fn connection_lines(answer: &Answer, closes: bool, keeps: bool, out: &mut Vec<u8>) {
     let (upgrade, own): (bool, &[u8]) = match answer {
@@ -35,7 +35,7 @@ pub(crate) fn connection_lines(answer: &Answer, closes: bool, keeps: bool, out: 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Whether an answer's program speaks of the connection.
+/// Whether the program says something of the connection in this answer.
 #[inline]
 pub(crate) fn speaks_of_connection(answer: &Answer) -> bool {
     match answer {

@@ -14,15 +14,15 @@ use crate::http1::shared::MAX_PIPELINED;
 use crate::http1::writing::Writing;
 use crate::observe::close_reason::CloseReason;
 
-/// Requests of a new connection that may be at handlers at once. How large their
-/// answers will be is known only when they are made.
+/// Requests of a new connection that may be at handlers at once. The engine learns how large their
+/// answers are only when it gets them.
 const FIRST_DEPTH: u32 = 2;
 
-/// Requests of one connection that may be at handlers at most. A client that gets small
-/// answers first and then asks for large ones gets this many of them made at once.
+/// The most requests of one connection that may be at handlers. A client may get small answers
+/// first and then ask for large ones: handlers then make this many of them at once.
 const MOST_DEPTH: u32 = 16;
 
-/// What each answer of a usual size adds to [`FIRST_DEPTH`].
+/// Each answer of a usual size adds this to the depth, which begins with [`FIRST_DEPTH`].
 const DEEPER: u32 = 2;
 
 /// HTTP/1 on one connection.
@@ -30,27 +30,27 @@ pub(crate) struct Http1 {
     pub(crate) decoder: Decoder,
     pub(crate) reading: Reading,
     pub(crate) writing: Writing,
-    /// The open requests, where one had to wait for its answer.
+    /// The open requests. None while no request has had to wait for its answer.
     pub(crate) ring: Option<Box<Ring>>,
     /// The number of the next request to be read.
     pub(crate) next_request: u32,
-    /// How many requests may be at handlers before the next is read: as many as have
-    /// answers within [`HIGH_WATER`] together, by what answers took so far.
+    /// How many requests may be at handlers before the next is read. By the size of the answers so
+    /// far, the answers to this many stay within [`HIGH_WATER`].
     pub(crate) depth: u32,
-    /// With so many bytes of uploads that the lane has not taken, nothing more is read.
-    /// By the room that there was when that last changed for this connection.
+    /// While the lane has not taken this many bytes of uploads, nothing more is read. It is what
+    /// the loop's memory for bodies allowed when it last changed for this connection.
     pub(crate) window: usize,
-    /// The next request waits until the lane, which takes no more, has answered those that
-    /// it has.
+    /// The lane is retired: it does not know the present routes. The next request waits until the
+    /// lane has answered those that it has.
     pub(crate) awaits_lane: bool,
-    /// Close by half-closing first and discarding what still comes, so that
-    /// the peer reads the answer instead of a reset (RFC 9112 §9.6).
+    /// The connection ends by a half-close, and discards what still comes. So the peer reads the
+    /// answer instead of a reset (RFC 9112 §9.6).
     pub(crate) linger: bool,
-    /// It is to end behind the answers that are under way.
+    /// The connection ends after the answers that are under way.
     pub(crate) finishing: bool,
-    /// An answer has said for how long the connection is kept.
+    /// An answer has told the client for how long the connection is kept.
     pub(crate) told_timeout: bool,
-    /// Why it will be closed, where that is known before it is.
+    /// Why the connection will be closed, if that is known before.
     pub(crate) reason: Option<CloseReason>,
 }
 
@@ -96,7 +96,7 @@ impl Http1 {
         self.next_request.wrapping_sub(1)
     }
 
-    /// Whether further requests must wait until answers have gone out.
+    /// Whether further requests must wait until answers have been sent.
     #[inline]
     pub(crate) fn is_full(&self, core: &Core) -> bool {
         let Some(ring) = &self.ring else {
@@ -121,8 +121,8 @@ impl Http1 {
             && self.ring.iter().flat_map(|ring| ring.iter()).any(|entry| entry.lane.has_it())
     }
 
-    /// Sees what an answer took, so that no more requests are at handlers than have
-    /// room for their answers: the window opens bit by bit and shuts at once.
+    /// Adapts the depth to the size of an answer, so that the next answers find room. The depth
+    /// grows bit by bit and shrinks at once.
     #[inline]
     pub(crate) fn adapt(&mut self, bytes: usize) {
         let deeper = (self.depth + DEEPER).min(MOST_DEPTH);
@@ -140,7 +140,7 @@ impl Http1 {
         self.ring.get_or_insert_with(|| services.rings.take()).push(entry);
     }
 
-    /// Goes on to the next open request; returns its answer if that has come.
+    /// Makes the next open request the first. Returns its answer if that has come.
     #[inline]
     pub(crate) fn next(&mut self, services: &mut Services) -> Option<Answer> {
         let ring = self.ring.as_mut()?;
@@ -153,7 +153,7 @@ impl Http1 {
         answer
     }
 
-    /// What the lane knows of a request.
+    /// Notes what the lane knows of a request.
     pub(crate) fn set_lane(&mut self, stream: u32, lane: AtLane) {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
             ring.set_lane(place, lane);
@@ -188,8 +188,8 @@ impl Http1 {
         }
     }
 
-    /// The lane is done with a request. True if its body is still coming in:
-    /// then the connection must end after the answer.
+    /// The lane is done with a request. True if the request's body is still coming in: then the
+    /// connection must end after the answer.
     pub(crate) fn leave_lane(&mut self, services: &mut Services, stream: u32) -> bool {
         self.set_lane(stream, AtLane::No);
         self.forget_upload(services, stream);
@@ -201,24 +201,25 @@ impl Http1 {
         unread
     }
 
-    /// The answer in turn cannot be completed, and is the last.
+    /// The answer in turn cannot be completed. It is the last one.
     pub(crate) fn cut(&mut self, services: &mut Services, delimits: bool) {
         self.writing.finish(true, delimits);
         self.stop_reading(services);
         self.reason = Some(CloseReason::Aborted);
     }
 
-    /// What is waited for when there is no output.
+    /// What the connection waits for when there is no output.
     pub(crate) fn phase(&self, core: &Core) -> Phase {
         if self.writing.is_last() {
             return Phase::Write;
         }
         if core.stalled || core.lane.held_back > 0 {
-            // Of a connection that waits for room in its lane there may be more that
-            // we do not read.
+            // A client whose connection waits for room in its lane may have sent more, which
+            // the loop does not read.
             return Phase::Busy;
         }
-        // What we do not read is not late, nor a body that waits for its 100.
+        // A client is not late with what the loop does not read. Nor is it with a body that waits
+        // for `100 Continue`.
         match &self.reading {
             Reading::Done { .. } => Phase::Busy,
             Reading::Body { owes_continue: true, .. } => Phase::Busy,

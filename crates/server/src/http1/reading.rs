@@ -3,39 +3,39 @@
 use crate::exchange::answer::Answer;
 use crate::exchange::task::Task;
 
-/// What is read next. Each change of it is a method here.
+/// What is read next. Each transition is a method here.
 pub(crate) enum Reading {
     /// The head of the next request.
     Head,
     /// The body of the newest request.
     Body {
         incoming: Incoming,
-        /// `100 Continue` is owed once earlier answers are out.
+        /// `100 Continue` is owed. It is sent once earlier answers are written.
         owes_continue: bool,
     },
-    /// No further request, after an error or `Connection: close`. What comes is thrown away:
-    /// so many bytes until now.
+    /// No further request, after an error or `Connection: close`. What comes is thrown away;
+    /// `discarded` counts its bytes.
     Done { discarded: usize },
 }
 
-/// What becomes of the body that is coming in.
+/// What happens with the body that is coming in.
 pub(crate) enum Incoming {
     /// It is collected for a handler.
     Task(Box<Task>),
-    /// It is read and dropped, then this is the answer.
+    /// It is read and dropped. Then this is the answer.
     Discard(Box<Answer>),
-    /// It goes on to a lane as it comes.
+    /// Each piece goes on to a lane as it comes.
     Stream,
 }
 
 impl Reading {
-    /// A head has been read whose body follows.
+    /// A head has been read, and a body follows.
     pub(crate) fn begin_body(&mut self, incoming: Incoming, owes_continue: bool) {
         debug_assert!(matches!(self, Self::Head));
         *self = Self::Body { incoming, owes_continue };
     }
 
-    /// The body that is collected goes on to its lane instead. Returns its task.
+    /// The body is no longer collected: it goes on to its lane. Returns its task.
     pub(crate) fn stream(&mut self) -> Option<Box<Task>> {
         let Self::Body { incoming, .. } = self else { return None };
         match std::mem::replace(incoming, Incoming::Stream) {
@@ -47,7 +47,7 @@ impl Reading {
         }
     }
 
-    /// The body that is collected is read and dropped instead. Returns its task.
+    /// The body is no longer collected: it is read and dropped. Returns its task.
     pub(crate) fn discard(&mut self, answer: Answer) -> Option<Box<Task>> {
         let task = self.stream()?;
         if let Self::Body { incoming, .. } = self {
@@ -56,7 +56,7 @@ impl Reading {
         Some(task)
     }
 
-    /// The body has come whole. Returns what has become of it.
+    /// The body is complete. Returns what was done with it.
     pub(crate) fn end_body(&mut self) -> Option<Incoming> {
         match std::mem::replace(self, Self::Head) {
             Self::Body { incoming, .. } => Some(incoming),
@@ -67,7 +67,7 @@ impl Reading {
         }
     }
 
-    /// No further request is read. Returns what had come of a body that is given up.
+    /// No further request is read. Returns what was being done with a body that is given up.
     pub(crate) fn stop(&mut self) -> Option<Incoming> {
         if self.is_done() {
             return None;
@@ -101,7 +101,7 @@ impl Reading {
         }
     }
 
-    /// The client need not be told to go on any more: it has.
+    /// The client has gone on by itself, so `100 Continue` is no longer owed.
     pub(crate) fn goes_on(&mut self) {
         if let Self::Body { owes_continue, .. } = self {
             *owes_continue = false;

@@ -1,4 +1,7 @@
-//! From bytes to requests.
+//! Reads requests, and gives each to its handler or answers it.
+//!
+//! No handler runs before the head of its request is whole and valid. A worker's handler runs
+//! only when the body is whole too.
 
 use reactor_proto::{Event, Framing, Method, Version};
 
@@ -15,7 +18,7 @@ use crate::http1::reading::Incoming;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::observer::Seen;
 
-/// A body of a declared length up to this travels with its head.
+/// A body whose declared length is at most this goes to a lane together with its head. In bytes.
 const SMALL_BODY: u64 = 64 * 1024;
 
 impl Http1 {
@@ -32,8 +35,7 @@ impl Http1 {
                 return Used { bytes: input.len(), stalled: false };
             }
             let in_body = self.decoder.in_body();
-            // Inside a body the decoder may have its end to tell without
-            // further input.
+            // Inside a body the decoder may report the end without further input.
             if used == input.len() && !in_body {
                 return Used { bytes: used, stalled: false };
             }
@@ -65,8 +67,7 @@ impl Http1 {
                     }
                 }
                 Err(error) => {
-                    // A request is malformed or over a limit. Blank lines before it
-                    // do not count.
+                    // A request is malformed or over a limit. Blank lines before it do not count.
                     let line = rest.trim_ascii_start();
                     let answer = ServerAnswer::Rejected(error);
                     self.fail(core, services, answer, CloseReason::Rejected, line);
@@ -119,21 +120,20 @@ impl Http1 {
                     self.queue(core, services, task);
                     return;
                 }
-                // One whose body has begun to come does not wait (RFC 9110 §10.1.1).
+                // A client whose body has begun to come does not wait for it (RFC 9110 §10.1.1).
                 let owes = services.head.expect_continue() && !services.http1.input_left;
                 self.reading.begin_body(Incoming::Task(task), owes);
                 self.send_continue(core, services);
             }
             Err(answer) if has_body && !services.head.expect_continue() => {
-                // The answer waits until the framing of the whole body has
-                // proved right.
+                // The answer waits until the framing of the whole body has proved right.
                 self.next_request = stream.wrapping_add(1);
                 self.open(services, entry);
                 self.reading.begin_body(Incoming::Discard(Box::new(answer)), false);
             }
             Err(answer) => {
-                // A client that waits for 100 may or may not send its body after a
-                // final answer; only closing is safe (RFC 9110 §10.1.1).
+                // After a final answer, a client that waits for `100 Continue` may send its body or
+                // not. Only closing is safe (RFC 9110 §10.1.1).
                 let rejected = matches!(answer, Answer::Server(ServerAnswer::Rejected(_)));
                 entry.terms.close |= has_body || rejected;
                 if entry.terms.close {
@@ -159,7 +159,7 @@ impl Http1 {
             return;
         }
         if streams_to_lane(services, task) {
-            // It needs no room for all of it.
+            // A body that streams needs no memory for all of it.
             self.stream_body(core, services);
             if self.reading.in_body() {
                 self.body(core, services, data);
@@ -171,7 +171,7 @@ impl Http1 {
         self.fail(core, services, answer, CloseReason::Rejected, &[]);
     }
 
-    /// The lane is told of the next bytes of the body that comes in.
+    /// Tells the lane of the next bytes of the body.
     fn tell_body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
         self.hold_upload(services, data.len());
         let id = services.id(core, self.newest());
@@ -199,7 +199,7 @@ impl Http1 {
                 self.queue(core, services, task);
             }
             Incoming::Stream => {
-                // The answer may have begun by now, and said so itself.
+                // The answer may have begun by now, and may have decided that itself.
                 if close || self.writing.stream().is_some_and(|stream| stream.close) {
                     self.stop_reading(services);
                 }
@@ -215,8 +215,8 @@ impl Http1 {
         }
     }
 
-    /// Gives a request that has its whole body to its handler, or answers it where no more
-    /// may be there.
+    /// Gives a request with its whole body to its handler. Answers it instead if handlers have as
+    /// many requests as they may.
     fn queue(&mut self, core: &mut Core, services: &mut Services, mut task: Box<Task>) {
         task.queued_at = services.clock.now();
         if task.handler.is_some() {
@@ -235,14 +235,14 @@ impl Http1 {
         self.answer(core, services, stream, answer);
     }
 
-    /// A body that is large, or of unknown length, and has not come whole goes
-    /// on to its lane as it comes. Called after each read.
+    /// Lets the body go on to its lane as it comes, if it is large or of unknown length, and not
+    /// complete yet. Called after each read.
     pub(crate) fn stream_body(&mut self, core: &mut Core, services: &mut Services) {
         if !self.reading.collecting().is_some_and(|task| streams_to_lane(services, task)) {
             return;
         }
         if !services.enter_handlers() {
-            // Not worth reading on for.
+            // It is answered at once: reading the rest of the body would be in vain.
             let answer = ServerAnswer::Overloaded(Limit::InFlight);
             self.fail(core, services, answer, CloseReason::Rejected, &[]);
             return;
@@ -260,9 +260,8 @@ impl Http1 {
         }
     }
 
-    /// Answers the request that is coming in with an error, in its turn, and
-    /// reads no further. `input` is what there is of its head, unless that is the
-    /// connection's unused input.
+    /// Answers the request that is coming in with an error, in its turn, and reads no further.
+    /// `input` is what has come of its head. If it is empty, that is the connection's unused input.
     pub(crate) fn fail(
         &mut self,
         core: &mut Core,
@@ -291,13 +290,13 @@ impl Http1 {
         self.answer_at_once(core, services, Answer::Server(answer), entry);
     }
 
-    /// The same where the body is what went wrong: the request has its place already.
+    /// The same if the error is in the body: then the request has its place already.
     fn fail_body(&mut self, core: &mut Core, services: &mut Services, answer: ServerAnswer) {
         let stream = self.newest();
         if self.reading.streams() {
             let id = services.id(core, stream);
             let event = match &answer {
-                // The client has left in the midst of it.
+                // The client has left before the body was complete.
                 ServerAnswer::Incomplete => LaneEvent::Gone(id),
                 answer => LaneEvent::Refused(id, answer.status()),
             };
@@ -306,20 +305,20 @@ impl Http1 {
             services.end_deadline(core.id.slot, stream);
         }
         self.stop_reading(services);
-        // Whatever the lane may still say of it comes too late.
+        // What the lane still says of it comes too late.
         self.set_lane(stream, AtLane::No);
         self.close_after(stream);
         if self.writing.streams() && self.next_answer() == stream {
-            // Its response has begun: it can only be broken off.
+            // Its response has begun, so it can only be broken off.
             self.break_off(core, services, stream);
         } else {
             self.answer(core, services, stream, Answer::Server(answer));
         }
     }
 
-    /// A request whose body is still being collected has been given to nobody: it
-    /// goes to another lane, or is refused when its body has been read. Lanes that came
-    /// after its own was retired do not know its route.
+    /// Chooses another lane for a request whose body is still being collected: the old one was not
+    /// given it. If there is none, the request is refused once its body has been read. Lanes that
+    /// came after its own was retired do not know its route.
     pub(crate) fn choose_again(
         &mut self,
         core: &mut Core,
@@ -342,7 +341,7 @@ impl Http1 {
     }
 }
 
-/// Notes that the connection's requests go to this lane.
+/// Makes this the lane of the connection's requests.
 fn choose_lane(core: &mut Core, services: &mut Services, place: u8) {
     core.lane.place = place;
     if services.settings.announce.connections && !core.lane.announced {
@@ -350,7 +349,7 @@ fn choose_lane(core: &mut Core, services: &mut Services, place: u8) {
     }
 }
 
-/// Whether a request's body goes on to a lane as it comes.
+/// Whether a request's body may go on to a lane as it comes.
 fn streams_to_lane(services: &Services, task: &Task) -> bool {
     let small = !services.settings.stream_small_bodies
         && matches!(task.request.head.framing(), Framing::Length(n) if n <= SMALL_BODY);

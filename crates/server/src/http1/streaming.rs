@@ -1,4 +1,4 @@
-//! Answers whose bodies come bit by bit, and the credit of bodies in both directions.
+//! Answers whose bodies come in pieces, and the credit for bodies in both directions.
 
 use reactor_proto::response;
 
@@ -12,11 +12,12 @@ use crate::exchange::task::Task;
 use crate::http1::answers::end_chunked;
 use crate::http1::machine::Http1;
 
-/// Unsent output below which a streaming response gets credit for more.
+/// A streaming response gets credit for more while there is at most this much unsent output. In
+/// bytes.
 const LOW_WATER: usize = HIGH_WATER / 4;
 
 impl Http1 {
-    /// A lane's response has come: whole, or its beginning.
+    /// The lane's response has come: all of it, or the beginning of one that streams.
     pub(crate) fn respond(
         &mut self,
         core: &mut Core,
@@ -34,7 +35,7 @@ impl Http1 {
             if self.leave_lane(services, stream) {
                 self.close_after(stream);
             }
-            // It may have to wait for its turn, but at no handler.
+            // It may have to wait for its turn, but it is no longer at a handler.
             if std::mem::take(&mut task.at_handler) {
                 services.left_handlers();
             }
@@ -42,7 +43,7 @@ impl Http1 {
         self.answer(core, services, stream, Answer::Task(task));
     }
 
-    /// The next bytes of a response that streams.
+    /// The next bytes of a streaming response have come.
     pub(crate) fn chunk(
         &mut self,
         core: &mut Core,
@@ -55,7 +56,7 @@ impl Http1 {
         }
     }
 
-    /// False if it goes past what was declared, or nothing streams.
+    /// False if the data go past the declared length, or no such response streams.
     fn append(
         &mut self,
         core: &mut Core,
@@ -86,7 +87,7 @@ impl Http1 {
         true
     }
 
-    /// A response that streams is complete.
+    /// A streaming response is complete.
     pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         if self.is_short(stream) {
             self.break_off(core, services, stream);
@@ -134,8 +135,8 @@ impl Http1 {
         !head_only && left.is_some_and(|left| left > 0)
     }
 
-    /// The answer to a request cannot be completed, or there is none. Answers before
-    /// it are sent, and what there is of it, and then the connection is cut.
+    /// The answer to a request cannot be completed, or there is none. The answers before it and
+    /// what has come of it are sent. Then the connection is cut.
     pub(crate) fn break_off(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         self.leave_lane(services, stream);
         if self.writing.stream().is_some_and(|open| open.id.stream == stream)
@@ -152,7 +153,7 @@ impl Http1 {
         }
     }
 
-    /// No more comes of a streaming response whose turn has not come. False if there is none.
+    /// A streaming response ends before its turn has come. False if there is none.
     fn end_waiting(&mut self, stream: u32, state: StreamState) -> bool {
         let place = self.place(stream);
         let mut whole = None;
@@ -170,7 +171,7 @@ impl Http1 {
         changed.is_some()
     }
 
-    /// Changes the streaming response whose turn has not come. False if there is none.
+    /// Changes a streaming response whose turn has not come. False if there is none.
     fn change_waiting(
         &mut self,
         stream: u32,
@@ -180,7 +181,7 @@ impl Http1 {
         place.and_then(|(place, ring)| ring.change(place, change)).unwrap_or(false)
     }
 
-    /// The handler has taken so many bytes of a request's body.
+    /// The handler has taken this many bytes of a request's body.
     pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
             services.memory.streamed -= ring.take(place, bytes);
@@ -188,7 +189,7 @@ impl Http1 {
         self.window = services.memory.window();
     }
 
-    /// Gives a streaming response credit for what has left.
+    /// Gives a streaming response credit for the bytes that have been sent.
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         if let Some(stream) = self.writing.stream()
             && stream.unacknowledged > 0

@@ -1,4 +1,4 @@
-//! What a connection asks of HTTP/1 besides requests and answers.
+//! The methods of `Protocol` besides requests and answers.
 
 use crate::conn::core::{Core, Ending, Used};
 use crate::dispatch::lane::event::LaneEvent;
@@ -10,8 +10,8 @@ use crate::http1::reading::Reading;
 use crate::http1::writing::Writing;
 use crate::observe::close_reason::CloseReason;
 
-/// Bytes behind the last request that are read, to find out whether the client
-/// leaves. One that sends more feels that it is not read.
+/// Bytes behind the last request that the loop reads, to find out whether the client leaves. A
+/// client that sends more is not read from, and comes to a halt.
 const MOST_DISCARDED: usize = 256 * 1024;
 
 impl Http1 {
@@ -34,7 +34,7 @@ impl Http1 {
         }
     }
 
-    /// So many bytes behind the last request have been thrown away.
+    /// The loop has thrown away this many bytes behind the last request.
     pub(crate) fn discarded(&mut self, bytes: usize) {
         if let Reading::Done { discarded } = &mut self.reading {
             *discarded += bytes;
@@ -67,7 +67,7 @@ impl Http1 {
         self.fail(core, services, answer, CloseReason::RequestTimeout, &[]);
     }
 
-    /// Which request is coming in.
+    /// The request that is coming in.
     pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
         let partial = !core.input.is_empty() && !core.stalled;
         match self.reading {
@@ -77,7 +77,7 @@ impl Http1 {
         }
     }
 
-    /// Nothing is under way in either direction, but for output.
+    /// Whether nothing but output is under way in either direction.
     pub(crate) fn is_quiet(&self, core: &Core) -> bool {
         self.in_flight() == 0
             && !self.reading.in_body()
@@ -85,15 +85,15 @@ impl Http1 {
             && self.decoder.is_between_requests()
     }
 
-    /// Answers in place of a handler. What it says from now on is dropped,
-    /// because its request is no longer with the lane.
+    /// Answers in place of a handler. The loop drops what the handler says from now on, because the
+    /// request is no longer with the lane.
     pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         services.counters.handlers_timed_out.add(1);
         self.answer_for_lane(core, services, stream, ServerAnswer::HandlerTimeout);
     }
 
-    /// Answers a request that its lane has and does not answer. A body that still streams in
-    /// is not read on.
+    /// Answers a request that its lane has and does not answer. The rest of a body that streams in
+    /// is not read.
     fn answer_for_lane(
         &mut self,
         core: &mut Core,
@@ -108,14 +108,14 @@ impl Http1 {
         services.mark_dirty(core);
     }
 
-    /// Answers a request that no lane takes with 503, in its turn.
+    /// Answers a request with 503, in its turn, because no lane takes it.
     pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         services.end_deadline(core.id.slot, stream);
         let answer = ServerAnswer::Overloaded(Limit::NoThread);
         self.answer_for_lane(core, services, stream, answer);
     }
 
-    /// Whether an answer to the request is expected from its lane.
+    /// Whether the lane still owes an answer to the request.
     pub(crate) fn expects(&self, stream: u32) -> bool {
         let place = self.place(stream).zip(self.ring.as_ref());
         place
@@ -123,7 +123,7 @@ impl Http1 {
             .is_some_and(|entry| entry.lane != AtLane::No)
     }
 
-    /// Nobody will answer what the connection's lane had.
+    /// The connection's lane is gone, and answers nothing of what it had.
     pub(crate) fn lane_died(
         &mut self,
         core: &mut Core,
@@ -131,13 +131,13 @@ impl Http1 {
         was_retired: bool,
     ) {
         if self.writing.streams() {
-            // It has begun, and is the lane's as all that is with it.
+            // The response has begun. It is the lane's, like everything else of this connection.
             self.break_off(core, services, self.next_answer());
             services.mark_dirty(core);
             return;
         }
-        // The last first: those that wait behind it are then no streams that
-        // would begin as soon as it is answered.
+        // The newest first. Otherwise a stream that waits would begin as soon as the request before
+        // it is answered, and no thread would end it.
         let (first, mut stream) = (self.next_answer(), self.next_request);
         let mut chosen = false;
         while stream != first {
@@ -159,9 +159,8 @@ impl Http1 {
         place.and_then(|(place, ring)| ring.get(place)).map_or(AtLane::No, |entry| entry.lane)
     }
 
-    /// The client has sent its last byte: tells the lane of each of the requests
-    /// that it has been given and not been told of. The client may have gone, or
-    /// may yet read its answers, those that stream as well.
+    /// The client has sent its last byte. Tells the lane so, for each request that it has and was
+    /// not told of. The client may have gone, or may still read its answers, streaming ones too.
     pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
         let first = self.next_answer();
         let Some(ring) = self.ring.as_mut().filter(|ring| ring.has_lane()) else { return };
@@ -174,7 +173,7 @@ impl Http1 {
         }
     }
 
-    /// The program wants the connection to end behind the answers that are under way.
+    /// The program wants the connection to end after the answers that are under way.
     pub(crate) fn finish(&mut self, services: &mut Services) {
         self.finishing = true;
         match self.in_flight() {
@@ -194,15 +193,15 @@ impl Http1 {
         }
     }
 
-    /// How the connection is to end, once its output is out; None if it is not to.
+    /// How the connection is to end once its output is sent. None if it goes on.
     pub(crate) fn ending(&self) -> Option<Ending> {
         let Writing::Last { cut, delimits } = self.writing else { return None };
         let unread = matches!(self.reading, Reading::Done { discarded } if discarded > 0);
         Some(Ending { reset: cut && delimits, linger: self.linger || unread })
     }
 
-    /// Whether the peer would take what it has got of an answer for the whole, if the
-    /// connection ended now in the usual way.
+    /// Whether the peer would take a part of an answer for the whole, if the connection ended now
+    /// in an orderly way.
     pub(crate) fn must_reset(&self, has_output: bool) -> bool {
         match &self.writing {
             Writing::Answers => false,
@@ -211,8 +210,7 @@ impl Http1 {
         }
     }
 
-    /// The connection is gone: tells the lane of each of its requests, and gives back what
-    /// it had.
+    /// The connection is gone. Tells the lane of each of its requests, and gives back what it held.
     pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
         if self.writing.streams() {
             services.left_handlers();
@@ -237,7 +235,7 @@ impl Http1 {
         services.lanes.gone(&mut core.lane, had_requests);
     }
 
-    /// What becomes of the body that is coming in.
+    /// What happens with the body that is coming in.
     #[cfg(test)]
     pub(crate) fn incoming(&self) -> Option<&crate::http1::reading::Incoming> {
         match &self.reading {

@@ -1,20 +1,27 @@
 //! What an HTTP/1 connection writes next.
+//!
+//! An answer that cannot be completed is sent as far as it came, and then the connection ends. In
+//! its turn its stream is taken off and the state is `Last { cut }`. Before its turn it waits in
+//! the ring, as a response whose stream is broken, or as `Answer::Cut` if there is none.
+//!
+//! If nothing but the connection's end delimits the body, the end must be a reset. The loop then
+//! waits until the client's kernel has everything, since a reset takes unsent bytes along.
 
 use crate::exchange::id::ExchangeId;
 
-/// What is written next. Each change of it is a method here.
+/// What is written next. Each transition is a method here.
 pub(crate) enum Writing {
     /// The answer in turn, when it comes.
     Answers,
     /// The rest of an answer that streams.
     Stream(Box<Stream>),
-    /// Nothing: the last answer is in the output, and the connection ends when that is sent.
+    /// Nothing. The last answer is in the output, and the connection ends when that is sent.
     Last {
-        /// The last answer cannot be completed. What there is of it is sent, and then the
-        /// connection ends in a way that the client notices.
+        /// The last answer cannot be completed. What has come of it is sent. Then the connection
+        /// ends in a way that the client notices.
         cut: bool,
-        /// It ends where the connection does (RFC 9112 §6.3, rule 8): nothing else tells a
-        /// part of it from the whole.
+        /// The last answer ends where the connection does (RFC 9112 §6.3, rule 8). Nothing else
+        /// tells a part of it from the whole.
         delimits: bool,
     },
 }
@@ -23,17 +30,17 @@ pub(crate) enum Writing {
 pub(crate) struct Stream {
     pub(crate) id: ExchangeId,
     pub(crate) chunked: bool,
-    /// HEAD: nothing of it is sent.
+    /// It answers HEAD: nothing of its body is sent.
     pub(crate) head_only: bool,
-    /// The connection ends with it.
+    /// The connection ends after it.
     pub(crate) close: bool,
     /// It ends where the connection does.
     pub(crate) delimits: bool,
     /// The lines of the trailers that it ends with, as far as the client takes them.
     pub(crate) trailers: Vec<u8>,
-    /// What is left of the declared length.
+    /// What is missing of the declared length.
     pub(crate) left: Option<u64>,
-    /// Bytes that the lane has not been told have left.
+    /// Bytes that have come and that the lane has got no credit for.
     pub(crate) unacknowledged: usize,
 }
 
