@@ -1,5 +1,7 @@
 //! Buffers that connections of one loop share.
 
+use crate::conn::pieces::Pieces;
+
 /// How much of a file is read at once.
 const FILE_READ: usize = 64 * 1024;
 
@@ -7,6 +9,9 @@ const FILE_READ: usize = 64 * 1024;
 #[derive(Default)]
 pub(crate) struct BufPool {
     free: Vec<Vec<u8>>,
+    /// Empty queues of pieces.
+    #[allow(clippy::vec_box, reason = "connections hold the boxes")]
+    pieces: Vec<Box<Pieces>>,
     /// Files are read into this. It is empty until the first file is sent.
     file: Vec<u8>,
 }
@@ -23,6 +28,18 @@ impl BufPool {
         debug_assert!(buf.is_empty());
         if self.free.len() < Self::MAX_BUFFERS && buf.capacity() <= Self::MAX_CAPACITY {
             self.free.push(buf);
+        }
+    }
+
+    pub(crate) fn take_pieces(&mut self) -> Box<Pieces> {
+        self.pieces.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put_pieces(&mut self, mut pieces: Box<Pieces>) {
+        debug_assert!(pieces.is_empty());
+        if self.pieces.len() < Self::MAX_BUFFERS {
+            pieces.shrink();
+            self.pieces.push(pieces);
         }
     }
 

@@ -56,3 +56,17 @@ impl<T: crate::conn::link::Transport> Conn<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of these is kept for every open connection, idle ones too. An idle connection
+    /// owns no other memory but a place in the timer wheel.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let link = size_of::<Link<reactor_sys::Stream>>();
+        let size = link + size_of::<Core>() + size_of::<Protocol>();
+        assert!(size <= 312, "{size} bytes, {link} of them the link");
+    }
+}

@@ -10,5 +10,6 @@ pub(crate) mod core;
 pub(crate) mod flushed;
 pub(crate) mod link;
 pub(crate) mod out;
+pub(crate) mod pieces;
 pub(crate) mod protocol;
 pub(crate) mod timer;

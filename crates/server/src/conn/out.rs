@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
 use crate::conn::buffers::BufPool;
 use crate::conn::flushed::Flushed;
 use crate::conn::link::Sink;
+use crate::conn::pieces::{Content, Piece, Pieces};
 use crate::exchange::body::FileRange;
 
 /// A body of this size or more is sent from where it lies. A smaller one is copied behind its
@@ -24,49 +24,8 @@ pub(crate) struct Out {
     buf: Vec<u8>,
     /// How much of `buf` has been sent.
     sent: usize,
-    pieces: VecDeque<Piece>,
-    /// Unsent bytes of pieces that are in memory.
-    in_pieces: usize,
-}
-
-struct Piece {
-    /// It is sent once this much of `buf` has been.
-    at: usize,
-    content: Content,
-    /// How much of it has been sent, in bytes.
-    sent: usize,
-}
-
-/// What is sent without a copy into the buffer.
-pub(crate) enum Content {
-    Owned(Vec<u8>),
-    Shared(Arc<[u8]>),
-    File(FileRange),
-}
-
-impl Content {
-    fn len(&self) -> usize {
-        match self {
-            Self::Owned(bytes) => bytes.len(),
-            Self::Shared(bytes) => bytes.len(),
-            // No file is longer than memory can address on the platforms there are.
-            Self::File(file) => usize::try_from(file.len()).unwrap_or(usize::MAX),
-        }
-    }
-
-    /// Bytes of memory that it holds.
-    fn held(&self) -> usize {
-        if let Self::File(_) = self { 0 } else { self.len() }
-    }
-
-    /// Its bytes, where they are in memory.
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-            Self::File(_) => &[],
-        }
-    }
+    /// There while some piece is unsent.
+    pieces: Option<Box<Pieces>>,
 }
 
 /// What one sendmsg(2) sends.
@@ -98,17 +57,17 @@ impl Out {
     /// Unsent bytes that are in memory.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.buf.len() - self.sent + self.in_pieces
+        self.buf.len() - self.sent + self.pieces.as_ref().map_or(0, |pieces| pieces.held)
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.pieces.is_empty()
+        self.buf.len() == self.sent && self.pieces.is_none()
     }
 
     #[cfg(test)]
     pub(crate) fn owns_nothing(&self) -> bool {
-        self.buf.capacity() == 0 && self.pieces.capacity() == 0
+        self.buf.capacity() == 0 && self.pieces.is_none()
     }
 
     /// The buffer to append small things to.
@@ -122,22 +81,22 @@ impl Out {
     }
 
     /// Puts a piece behind what is there.
-    pub(crate) fn put(&mut self, content: Content) {
+    pub(crate) fn put(&mut self, content: Content, pool: &mut BufPool) {
         if content.len() > 0 {
-            self.in_pieces += content.held();
-            self.pieces.push_back(Piece { at: self.buf.len(), content, sent: 0 });
+            let pieces = self.pieces.get_or_insert_with(|| pool.take_pieces());
+            pieces.held += content.held();
+            pieces.queue.push_back(Piece { at: self.buf.len(), content, sent: 0 });
         }
     }
 
     /// Puts a piece behind what is there as one chunk (RFC 9112 §7.1). An empty one adds
     /// nothing, because a chunk of size zero ends the body.
-    pub(crate) fn put_chunk(&mut self, content: Content) {
-        if content.len() == 0 {
-            return;
+    pub(crate) fn put_chunk(&mut self, content: Content, pool: &mut BufPool) {
+        if content.len() > 0 {
+            let _ = write!(self.buf, "{:x}\r\n", content.len());
+            self.put(content, pool);
+            self.buf.extend_from_slice(b"\r\n");
         }
-        let _ = write!(self.buf, "{:x}\r\n", content.len());
-        self.put(content);
-        self.buf.extend_from_slice(b"\r\n");
     }
 
     /// Gives `self` a buffer to write into, if it owns none.
@@ -166,17 +125,18 @@ impl Out {
                 self.compact();
                 return Ok((total, Flushed::Paused));
             }
-            let wrote = if self.pieces.is_empty() {
-                let end = self.buf.len().min(self.sent + left);
-                io.write(&self.buf[self.sent..end])
-            } else {
-                self.write_pieces(io, pool, left)
+            let wrote = match &self.pieces {
+                None => {
+                    let end = self.buf.len().min(self.sent + left);
+                    io.write(&self.buf[self.sent..end])
+                }
+                Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left),
             };
             match wrote {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     total += n;
-                    self.advance(n);
+                    self.advance(n, pool);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.compact();
@@ -191,21 +151,19 @@ impl Out {
         if self.buf.capacity() > 0 {
             pool.put(std::mem::take(&mut self.buf));
         }
-        if self.pieces.capacity() > 0 {
-            self.pieces = VecDeque::new();
-        }
         Ok((total, Flushed::All))
     }
 
     fn write_pieces(
         &self,
+        pieces: &VecDeque<Piece>,
         io: &mut impl Sink,
         pool: &mut BufPool,
         most: usize,
     ) -> io::Result<usize> {
         let mut slices = Slices { list: [IoSlice::new(&[]); MAX_SLICES], count: 0, left: most };
         let mut from = self.sent;
-        for piece in &self.pieces {
+        for piece in pieces {
             if slices.is_full() {
                 break;
             }
@@ -233,21 +191,29 @@ impl Out {
         io.write_vectored(&slices.list[..slices.count])
     }
 
-    fn advance(&mut self, mut n: usize) {
+    fn advance(&mut self, mut n: usize, pool: &mut BufPool) {
         while n > 0 {
-            let boundary = self.pieces.front().map_or(self.buf.len(), |piece| piece.at);
-            let plain = (boundary - self.sent).min(n);
-            self.sent += plain;
-            n -= plain;
-            let Some(piece) = self.pieces.front_mut() else { return };
+            let Some(pieces) = &mut self.pieces else {
+                self.sent += n;
+                return;
+            };
+            let Some(piece) = pieces.queue.front_mut() else { return };
+            let before = (piece.at - self.sent).min(n);
+            self.sent += before;
+            n -= before;
             let taken = (piece.content.len() - piece.sent).min(n);
             piece.sent += taken;
             n -= taken;
             if piece.content.held() > 0 {
-                self.in_pieces -= taken;
+                pieces.held -= taken;
             }
             if self.sent == piece.at && piece.sent == piece.content.len() {
-                self.pieces.pop_front();
+                pieces.queue.pop_front();
+                if pieces.queue.is_empty()
+                    && let Some(pieces) = self.pieces.take()
+                {
+                    pool.put_pieces(pieces);
+                }
             }
         }
     }
@@ -259,7 +225,7 @@ impl Out {
             return;
         }
         self.buf.drain(..self.sent);
-        for piece in &mut self.pieces {
+        for piece in self.pieces.iter_mut().flat_map(|pieces| &mut pieces.queue) {
             piece.at -= self.sent;
         }
         self.sent = 0;
@@ -328,11 +294,12 @@ mod tests {
                 if i % 3 == 0 {
                     let large: Vec<u8> = (0..2_000).map(|n| i ^ (n % 251) as u8).collect();
                     expected.extend_from_slice(&large);
-                    out.put(if i % 2 == 0 {
+                    let content = if i % 2 == 0 {
                         Content::Owned(large)
                     } else {
                         Content::Shared(large.into())
-                    });
+                    };
+                    out.put(content, &mut pool);
                 }
                 if i % 5 == 0 {
                     let (sent, flushed) = out.flush(&mut io, &mut pool, most).unwrap();

@@ -2,8 +2,10 @@
 
 use reactor_proto::response;
 
+use crate::conn::buffers::BufPool;
 use crate::conn::core::Core;
-use crate::conn::out::{Content, Out};
+use crate::conn::out::Out;
+use crate::conn::pieces::Content;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
@@ -235,7 +237,7 @@ impl Http1 {
                 buf.extend_from_slice(connection);
                 let body_at = out.len();
                 if Out::goes_apart(inline.body.len()) && !place.head_only {
-                    out.put(Content::Shared(inline.body.clone()));
+                    out.put(Content::Shared(inline.body.clone()), &mut services.buffers);
                 } else if !place.head_only {
                     out.buf().extend_from_slice(&inline.body);
                 }
@@ -250,7 +252,7 @@ impl Http1 {
                     self.writing.begin_stream(stream_of(&task, place, framing));
                 }
                 if !place.head_only && response::has_content(status) {
-                    write_body(out, &mut task, framing);
+                    write_body(out, &mut services.buffers, &mut task, framing);
                 }
                 services.recycle(task);
                 (status, body_at)
@@ -316,7 +318,7 @@ fn write_head(task: &Task, buf: &mut Vec<u8>, framing: Framing, date: &[u8], con
     buf.extend_from_slice(connection);
 }
 
-fn write_body(out: &mut Out, task: &mut Task, framing: Framing) {
+fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Framing) {
     let chunked = framing == Framing::Chunked;
     let mut ends = chunked;
     let content = match task.response.content_mut() {
@@ -329,8 +331,8 @@ fn write_body(out: &mut Out, task: &mut Task, framing: Framing) {
         Body::File(file) => Some(Content::File(file.clone())),
     };
     match content {
-        Some(content) if chunked => out.put_chunk(content),
-        Some(content) => out.put(content),
+        Some(content) if chunked => out.put_chunk(content, pool),
+        Some(content) => out.put(content, pool),
         None => {}
     }
     if ends {

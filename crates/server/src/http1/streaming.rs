@@ -3,7 +3,8 @@
 use reactor_proto::response;
 
 use crate::conn::core::{Core, HIGH_WATER};
-use crate::conn::out::{Content, Out};
+use crate::conn::out::Out;
+use crate::conn::pieces::Content;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
@@ -78,8 +79,8 @@ impl Http1 {
             let out = &mut core.out;
             out.lend(&mut services.buffers);
             match (open.chunked, Out::goes_apart(data.len())) {
-                (true, true) => out.put_chunk(Content::Owned(data)),
-                (false, true) => out.put(Content::Owned(data)),
+                (true, true) => out.put_chunk(Content::Owned(data), &mut services.buffers),
+                (false, true) => out.put(Content::Owned(data), &mut services.buffers),
                 (true, false) => response::chunk(out.buf(), &data),
                 (false, false) => out.buf().extend_from_slice(&data),
             }
