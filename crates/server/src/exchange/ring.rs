@@ -202,7 +202,9 @@ impl RingPool {
         if self.free.len() < KEEP {
             ring.entries.clear();
             ring.ended = 0;
-            ring.entries.shrink_to(KEEP_PLACES);
+            if ring.entries.capacity() > KEEP_PLACES {
+                ring.entries = Vec::new();
+            }
             self.free.push(ring);
         }
     }
