@@ -44,7 +44,14 @@ export const SERVER = {
     },
     { modules: ['exchange'], holds: 'one request and its answer, whatever the protocol' },
     {
-      modules: ['conn/buffers', 'conn/flushed', 'conn/link', 'conn/out', 'conn/pieces', 'conn/timer'],
+      modules: [
+        'conn/buffers',
+        'conn/flushed',
+        'conn/link',
+        'conn/out',
+        'conn/pieces',
+        'conn/timer',
+      ],
       holds: "a connection's link, unsent output and timer",
     },
     {
