@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reactor_proto::RequestError;
+use reactor_proto::{Opening, RequestError};
 
 use crate::exchange::inline::Inline;
 use crate::exchange::task::{Outcome, Task};
@@ -149,6 +149,15 @@ impl Limit {
 }
 
 impl WrongProtocol {
+    /// How the connection began.
+    pub(crate) fn opening(self) -> Opening {
+        match self {
+            Self::Http2 => Opening::Http2,
+            Self::Tls => Opening::Tls,
+            Self::Proxy => Opening::Proxy,
+        }
+    }
+
     fn words(self) -> &'static dyn std::fmt::Display {
         match self {
             Self::Http2 => &"the client speaks HTTP/2, and this port HTTP/1.1 only",

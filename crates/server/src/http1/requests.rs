@@ -282,7 +282,11 @@ impl Http1 {
         let head_only = input.starts_with(b"HEAD ");
         if let Some(observer) = &mut services.observer {
             let (id, start) = (core.id, services.clock.now());
-            let (number, seen) = ((id.generation, self.next_request), Seen::Input(input));
+            let number = (id.generation, self.next_request);
+            let seen = match &answer {
+                ServerAnswer::WrongProtocol(which) => Seen::Foreign(which.opening(), input),
+                _ => Seen::Input(input),
+            };
             observer.begin(id.slot, number, core.peer, start, &seen);
         }
         let terms = Terms { head_only, close: true, asks_to_close: false };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
-use reactor_proto::Head;
+use reactor_proto::{Head, Opening};
 use slab::Slab;
 
 use crate::observe::access_log::{Entry, Lengths, LogSender, Outcome, RequestId};
@@ -33,6 +33,8 @@ pub(crate) enum Seen<'a> {
     Head(&'a Head, &'a [u8]),
     /// Input that is no request, or not yet.
     Input(&'a [u8]),
+    /// Input of another protocol.
+    Foreign(Opening, &'a [u8]),
 }
 
 /// One loop's observer.
@@ -108,6 +110,9 @@ impl Observer {
                 Lengths::of_head(head, bytes, log.with_forwarded, &mut text)
             }
             (Some(_), Seen::Input(input)) => Lengths::of_input(input, &mut text),
+            (Some(_), &Seen::Foreign(protocol, input)) => {
+                Lengths { foreign: Some(protocol), ..Lengths::of_input(input, &mut text) }
+            }
         };
         let id = RequestId { io_thread: self.io_thread, connection, request };
         let record =

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reactor_proto::{Version, response::date};
+use reactor_proto::{Opening, Version, response::date};
 
 use super::record::{Entry, RequestId};
 
@@ -118,6 +118,10 @@ impl Formatter {
         out.extend_from_slice(b" - - [");
         out.extend_from_slice(&self.clf);
         out.extend_from_slice(b"] \"");
+        if let Some(name) = entry.text.foreign.and_then(protocol_name) {
+            // No method begins with a parenthesis.
+            let _ = write!(out, "({name}) ");
+        }
         escape(if parts.line.is_empty() { b"-" } else { parts.line }, HEX, out);
         out.extend_from_slice(b"\" ");
         number(u64::from(entry.status), out);
@@ -154,6 +158,9 @@ impl Formatter {
                 string(name, None, out);
             }
             string("input", Some(parts.line), out);
+            if let Some(name) = entry.text.foreign.and_then(protocol_name) {
+                string("protocol", Some(name.as_bytes()), out);
+            }
         }
         out.extend_from_slice(b",\"status\":");
         number(u64::from(entry.status), out);
@@ -208,6 +215,16 @@ impl Formatter {
 pub(crate) fn request_id(start: u64, id: RequestId, out: &mut Vec<u8>) {
     let RequestId { io_thread, connection, request } = id;
     let _ = write!(out, "{start:016x}-{io_thread:x}-{connection:x}-{request:x}");
+}
+
+/// What a log reader knows another protocol by.
+fn protocol_name(opening: Opening) -> Option<&'static str> {
+    match opening {
+        Opening::Http2 => Some("HTTP/2"),
+        Opening::Tls => Some("TLS"),
+        Opening::Proxy => Some("PROXY"),
+        Opening::Http1 | Opening::Incomplete => None,
+    }
 }
 
 fn month(name: &[u8]) -> &'static [u8; 2] {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use reactor_proto::{Head, Version};
+use reactor_proto::{Head, Opening, Version};
 
 /// Bytes kept of a request line; the rest is cut off.
 pub(crate) const MAX_LINE: usize = 2048;
@@ -72,6 +72,8 @@ pub(crate) struct Lengths {
     pub(crate) forwarded: Option<u16>,
     /// `None` if the line is no request line.
     pub(crate) version: Option<Version>,
+    /// What the input is, where it is another protocol's.
+    pub(crate) foreign: Option<Opening>,
     /// A part was longer than what is kept of it.
     pub(crate) truncated: bool,
 }

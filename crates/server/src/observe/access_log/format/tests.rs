@@ -33,6 +33,7 @@ fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
         agent: fields[1].map(length),
         forwarded: fields[2].map(length),
         version: Some(Version::Http11),
+        foreign: None,
         truncated: false,
     };
     (lengths, [&[line][..], &fields.map(Option::unwrap_or_default)].concat().concat())
