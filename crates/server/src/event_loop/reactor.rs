@@ -1,9 +1,8 @@
 //! The connections of one I/O loop and everything that happens to them.
 //!
-//! The reactor names no thread, no epoll and no real clock: readiness, workers'
-//! replies and the time come in by method calls, tasks go out through
-//! [`Reactor::take_tasks`]. `event_loop::turn` drives it with a socket per
-//! connection, the simulation in `sim` with scripted ones.
+//! The reactor names no thread, no epoll and no real clock. Readiness, workers' replies and the
+//! time come in by method calls. Tasks go out through [`Reactor::take_tasks`]. `event_loop::turn`
+//! drives it with one socket a connection, and the simulation in `sim` with scripted ones.
 
 mod input;
 pub(crate) mod lanes;
@@ -38,14 +37,13 @@ use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
 use crate::observe::watch::Watch;
 
-/// How often in one turn a connection may fill its output and send all of it: a
-/// peer that reads as fast as we write must not keep the others waiting.
+/// How often in one turn a connection may fill its output and send all of it. A peer that reads as
+/// fast as the loop writes must not keep the others waiting.
 const ROUNDS_PER_TURN: usize = 4;
 
-/// What a fresh TCP connection sends without waiting for the peer: ten segments
-/// (RFC 6928), and some room. A socket may be closed at once when no more than
-/// this is under way; with more, a byte that the peer still sends would make the
-/// kernel throw away what has not left.
+/// What a fresh TCP connection sends without waiting for the peer: less than ten segments
+/// (RFC 6928). If no more than this is under way, a socket may be closed at once. If more is, one
+/// further byte from the peer makes the kernel throw away what has not been sent.
 const SURELY_SENT: usize = 8 * 1024;
 
 pub(crate) struct Reactor<T> {
@@ -55,17 +53,17 @@ pub(crate) struct Reactor<T> {
     next_generation: u32,
     /// The timers of connections, by slot.
     pub(crate) wheel: Wheel,
-    /// The one buffer that everything is read into.
+    /// The one buffer that the loop reads into.
     pub(crate) scratch: Box<[u8]>,
-    /// Slots of connections that have more to read or to send than their turn allowed.
+    /// Slots of connections that had more to read or to send than their turn allowed.
     pub(crate) listed: VecDeque<u32>,
-    /// Bytes that this turn has sent.
+    /// Bytes sent in this turn.
     turn_bytes: usize,
     /// Scratch for expired timers.
     due: Vec<u32>,
     /// Scratch for exchanges whose handlers are late.
     late: Vec<(u32, Due)>,
-    /// Whether somebody wants requests to be observed, where that changes.
+    /// Tells whether requests must be observed, if that can change.
     watch: Option<Arc<Watch>>,
 }
 
@@ -107,7 +105,7 @@ impl<T: Transport> Reactor<T> {
         self.services.observer = Some(Box::new(observer));
     }
 
-    /// Observes requests while somebody watches.
+    /// Observes requests while a person watches.
     pub(crate) fn observe_while(&mut self, watch: Arc<Watch>) {
         self.watch = Some(watch);
     }
@@ -134,7 +132,7 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// Takes a connection in; returns the token that names it from now on.
+    /// Takes in a connection. Returns the token that names it from now on.
     pub(crate) fn insert(&mut self, io: T, peer: Option<SocketAddr>) -> u64 {
         self.insert_with(Link::Plain(io), Protocol::Sniff, peer)
     }
@@ -167,7 +165,7 @@ impl<T: Transport> Reactor<T> {
         self.find(token).map(|slot| self.conns[slot as usize].link.socket())
     }
 
-    /// Drops the connection behind `token`: it could not be watched.
+    /// Drops the connection behind `token`, because epoll could not watch it.
     pub(crate) fn discard(&mut self, token: u64) {
         if let Some(slot) = self.find(token) {
             self.close(slot, CloseReason::Aborted);
@@ -178,11 +176,9 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn ready(&mut self, token: u64, ready: Ready) {
         let Some(slot) = self.find(token) else { return };
         let conn = &mut self.conns[slot as usize];
-        // A hang-up is no failure by itself: it is also what a unix client's
-        // close looks like, and the end of lingering, when both directions
-        // are shut. Where reading goes on it tells the two apart, and takes
-        // in what came before; closing on top of unread input would turn into
-        // a reset.
+        // A hang-up alone is no failure. The close of a unix client looks the same, and so does
+        // the end of lingering, when both directions are shut. Reading on tells the cases apart,
+        // and takes in what came before. To close with unread input would be a reset.
         if ready.failed && conn.core.timer.phase != Phase::Linger && !conn.is_quiet() {
             let reason = conn.protocol.reason().unwrap_or(CloseReason::Aborted);
             self.close(slot, reason);
@@ -230,7 +226,7 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.services.dirty);
         for slot in dirty.drain(..) {
-            // A slot may have been closed, even taken anew, since.
+            // Meanwhile the slot may have been closed, or even taken by another connection.
             let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
             if std::mem::take(&mut conn.core.listed.dirty) {
                 self.work(slot);
@@ -241,7 +237,7 @@ impl<T: Transport> Reactor<T> {
         self.services.dirty = dirty;
     }
 
-    /// Goes on where the last turn stopped for fairness' sake.
+    /// Goes on with the connections that the last turn cut off for fairness.
     pub(crate) fn go_on_listed(&mut self) {
         let before = self.turn_bytes;
         for _ in 0..self.listed.len() {
@@ -258,13 +254,13 @@ impl<T: Transport> Reactor<T> {
         self.turn_bytes = 0;
     }
 
-    /// Whether some connection could be read on at once.
+    /// Whether a connection could go on at once.
     pub(crate) fn has_listed(&self) -> bool {
         !self.listed.is_empty()
     }
 
-    /// The tasks that this turn brought, to be queued. Each must come back
-    /// through [`reply`](Self::reply) or [`refused`](Self::refused).
+    /// Takes out the tasks of this turn, to be queued. Each must come back through
+    /// [`reply`](Self::reply) or [`refused`](Self::refused).
     pub(crate) fn take_tasks(&mut self, into: &mut Vec<Box<Task>>) {
         let tasks = &mut self.services.tasks;
         tasks.out += tasks.new.len();
@@ -295,7 +291,7 @@ impl<T: Transport> Reactor<T> {
         self.services.table = table;
     }
 
-    /// Other limits and timeouts from now on, also for what is waited for already.
+    /// Sets other limits and timeouts. They also count for what connections wait for now.
     pub(crate) fn retune(&mut self, tuning: &Tuning) {
         let Services { settings, http1, .. } = &mut self.services;
         settings.limits = tuning.limits.clone();
@@ -321,8 +317,8 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// Answers what is in flight, then closes; see `timers` for what becomes
-    /// of idle connections.
+    /// The server stops: answers what is in flight, then closes. `timers` says how idle connections
+    /// end.
     pub(crate) fn drain(&mut self) {
         self.services.draining = true;
         for slot in self.slots() {
@@ -347,8 +343,8 @@ impl<T: Transport> Reactor<T> {
         (conn.core.id == id).then_some(id.slot)
     }
 
-    /// Reads, answers and sends as far as the connection allows now, then
-    /// sees what becomes of it.
+    /// Reads, answers and sends as far as the connection allows now. Then closes it, or notes what
+    /// it waits for.
     fn work(&mut self, slot: u32) {
         for round in 1.. {
             if !self.read(slot) {
@@ -364,7 +360,7 @@ impl<T: Transport> Reactor<T> {
             let Self { conns, services, listed, .. } = self;
             let conn = &mut conns[slot as usize];
             let wants_read = conn.wants_read();
-            // Sending made room: what had been held back can go on now.
+            // Sending made room, so input that was held back can go on now.
             let held_back = conn.core.stalled && wants_read && !conn.protocol.discards();
             if held_back && round < ROUNDS_PER_TURN {
                 continue;
@@ -376,7 +372,7 @@ impl<T: Transport> Reactor<T> {
                 listed.push_back(slot);
             }
             if conn.core.inflow != Inflow::Open && conn.has_left() {
-                // Where what is before the end is not read now, lanes hear of it all the same.
+                // Lanes hear of the end even if the loop does not read what is before it now.
                 conn.protocol.tell_left(&mut conn.core, services);
             }
             self.rearm(slot);
@@ -399,7 +395,7 @@ impl<T: Transport> Reactor<T> {
         };
         let reason = conn.protocol.reason().unwrap_or(CloseReason::Served);
         if ending.reset {
-            // A reset takes along what the client's kernel has not got, so that goes first.
+            // A reset throws away what the client's kernel has not got, so that is sent first.
             if conn.link.unsent() > 0 {
                 return true;
             }
@@ -415,8 +411,8 @@ impl<T: Transport> Reactor<T> {
         self.half_close(slot)
     }
 
-    /// Sends the end of the stream and discards what still comes, for a
-    /// while, so that the peer reads the last answer instead of a reset.
+    /// Sends the end of the stream, and discards for a while what still comes. So the peer reads
+    /// the last answer instead of a reset.
     fn half_close(&mut self, slot: u32) -> bool {
         let now = self.services.clock.millis();
         let conn = &mut self.conns[slot as usize];
@@ -451,7 +447,7 @@ impl<T: Transport> Reactor<T> {
         // out of the epoll set (epoll(7), question 6).
     }
 
-    /// Sends what the connection has to send. None if that ended it.
+    /// Sends the connection's output. None if that ended the connection.
     fn flush(&mut self, slot: u32) -> Option<Flushed> {
         let Self { conns, services, turn_bytes, .. } = self;
         let Conn { link, core, .. } = &mut conns[slot as usize];
@@ -469,7 +465,7 @@ impl<T: Transport> Reactor<T> {
                 observer.sent(core.id.slot, sent);
             }
             let flushed = if link.held() > 0 { link.flush_all(flushed)? } else { flushed };
-            // What the link has only taken is no progress of the peer's.
+            // Bytes that only the link has taken are no progress of the peer.
             core.timer.sent |= held + sent > link.held();
             Ok(flushed)
         });

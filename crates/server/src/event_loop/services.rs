@@ -1,5 +1,5 @@
-//! What the connections of one loop share: everything but the connections themselves, so
-//! that a connection and the services are borrowed side by side.
+//! What the connections of one loop share. The connections themselves are not in it, so that a
+//! connection and the services can be borrowed side by side.
 
 mod handlers;
 pub(crate) mod router;
@@ -30,7 +30,7 @@ use crate::http1::shared::Shared;
 use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
 
-/// What the loop works by.
+/// The settings of a loop.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
     pub(crate) limits: Limits,
@@ -51,22 +51,22 @@ pub(crate) struct Settings {
     pub(crate) secured: Secured,
 }
 
-/// How many bytes are sent before others have their turn. As long as a turn has sent
-/// little, there is no one to be unfair to. A loop that has much to send goes round in
-/// smaller pieces, so that whoever asks for little does not wait until all others'
-/// answers are in the kernel, which takes about 0.3 ms a MiB.
+/// How many bytes a connection may send before others have their turn. While a turn has sent
+/// little, nothing waits, and the pieces are large. A loop with much to send goes round in smaller
+/// pieces. Otherwise a client that asks for little would wait until all other answers are in the
+/// kernel, which takes about 0.3 ms a MiB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pieces {
-    /// What a connection may send at once,
+    /// What a connection may send at once at the beginning of a turn,
     pub(crate) large: usize,
-    /// after `busy` bytes in one turn,
+    /// after the turn has sent `busy` bytes,
     pub(crate) usual: usize,
-    /// and after `full`.
+    /// and after it has sent `full`.
     pub(crate) small: usize,
     pub(crate) busy: usize,
     pub(crate) full: usize,
-    /// What connections send that are left over of the turn before, until the rest of
-    /// them waits for the next.
+    /// Connections that the last turn cut off may send this much together. The rest waits for the
+    /// next turn.
     pub(crate) leftover: usize,
 }
 
@@ -85,7 +85,7 @@ impl Default for Pieces {
 }
 
 impl Pieces {
-    /// How much a connection may send when its turn of the loop has sent so much.
+    /// How much a connection may send, if the turn has sent this much.
     pub(crate) fn most(&self, sent: usize) -> usize {
         match sent {
             sent if sent < self.busy => self.large,
@@ -104,20 +104,21 @@ pub(crate) struct Services {
     pub(crate) lanes: Lanes,
     pub(crate) tasks: Tasks,
     pub(crate) memory: BodyMemory,
-    /// Where handlers have a limited time.
+    /// Deadlines of requests, if handlers have a limited time.
     pub(crate) deadlines: Option<Deadlines>,
-    /// Sees every request from its head to its end, where somebody wants to know.
+    /// Follows every request from its head to its end, for the access log or while a person
+    /// watches.
     pub(crate) observer: Option<Box<Observer>>,
     pub(crate) buffers: BufPool,
     pub(crate) rings: RingPool,
-    /// The head that was read last, and what the table found for it.
+    /// The head that was read last, and the parameters that the table found for it.
     pub(crate) head: Head,
     pub(crate) params: Params,
-    /// The path of `head` in its normal form, where that is another.
+    /// The path of `head` in its normal form, if that is another.
     pub(crate) normal_path: Option<Vec<u8>>,
-    /// What the loop's HTTP/1 connections share.
+    /// What the HTTP/1 connections of the loop share.
     pub(crate) http1: Shared,
-    /// Slots of connections with output that a reply brought.
+    /// Slots of connections to look at before this turn ends.
     pub(crate) dirty: Vec<u32>,
     pub(crate) draining: bool,
 }
@@ -158,7 +159,7 @@ impl Services {
         ExchangeId { io_thread: self.settings.io_thread, conn: core.id, stream }
     }
 
-    /// Has the connection looked at once more in this turn.
+    /// Puts the connection on the list of those to look at before this turn ends.
     pub(crate) fn mark_dirty(&mut self, core: &mut Core) {
         if !core.listed.dirty {
             core.listed.dirty = true;
@@ -166,7 +167,7 @@ impl Services {
         }
     }
 
-    /// Tells the connection's lane what has become of it.
+    /// Tells the connection's lane that something happened to the connection.
     pub(crate) fn announce(&mut self, core: &mut Core, change: ConnectionChange) {
         let (io_thread, id) = (self.settings.io_thread, core.id);
         let connection = ExchangeId::of_connection(io_thread, id.slot, id.generation);

@@ -16,12 +16,11 @@ use crate::exchange::handler::Handler;
 use crate::exchange::task::Task;
 use crate::observe::counters::Counters;
 
-/// Tasks go to the workers in batches: at the end of a turn, or sooner when
-/// there are this many.
+/// Tasks go to the workers in batches: at the end of a turn, or as soon as there are this many.
 const POST_BATCH: usize = 32;
 
-/// A loop that has tasks out looks after them at first after this long, then
-/// after twice as long, and so on: see `Pool`.
+/// A loop with tasks at workers looks after them: first after this long, then after twice as long,
+/// and so on. `Pool` says why.
 const FIRST_RESCUE: Duration = Duration::from_millis(1);
 const LAST_RESCUE: Duration = Duration::from_secs(1);
 
@@ -38,7 +37,7 @@ pub(crate) struct EventLoop {
     pub(crate) stats: Arc<dyn Handler>,
     /// This loop's own listeners, in the per-loop accept mode.
     pub(crate) accepting: Option<Accepting>,
-    /// The most tasks that may be out: what the inbox has room for.
+    /// The most tasks that may be at workers. The inbox has room for as many replies.
     pub(crate) max_tasks: usize,
     /// The worker to wake first.
     pub(crate) home: usize,
@@ -48,9 +47,9 @@ pub(crate) struct EventLoop {
     pub(crate) rescue_at: Instant,
     /// When requests in flight are given up, once the server stops.
     pub(crate) drain_until: Option<Instant>,
-    /// No further connection comes.
+    /// The acceptor has handed over its last connection.
     pub(crate) has_all: bool,
-    /// Room for what one wait brings.
+    /// Room for the events of one wait.
     pub(crate) events: Events,
     /// Tasks on their way to the workers; empty between turns.
     pub(crate) tasks: Vec<Box<Task>>,
@@ -61,9 +60,9 @@ pub(crate) struct EventLoop {
 /// How a turn waits for something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// As long as nothing happens: for the loop's own thread.
+    /// Sleeps as long as nothing happens: for the loop's own thread.
     Asleep,
-    /// Not at all: for a thread that has other things to do.
+    /// Does not wait: for a thread that has other things to do.
     No,
 }
 
@@ -77,14 +76,14 @@ impl EventLoop {
         }
     }
 
-    /// One turn: waits, reads, hands on and writes. False if it was the last.
+    /// Runs one turn: waits, reads, hands on and writes. False if it was the last.
     pub(crate) fn turn(&mut self, wait: Wait) -> bool {
         let timeout = match wait {
             Wait::Asleep => self.sleep_timeout(),
             Wait::No => Some(Duration::ZERO),
         };
         if self.poller.wait(&mut self.events, timeout).is_err() {
-            // Cannot happen to a valid descriptor; do not spin on it.
+            // Cannot happen with a valid descriptor. If it does, the loop must not spin.
             std::thread::sleep(FIRST_RESCUE);
         }
         self.inbox.wake_flag().awake();
@@ -109,8 +108,8 @@ impl EventLoop {
         self.reactor.flush_dirty();
 
         if wait == Wait::Asleep && self.reactor.awaits_others() && self.inbox.is_empty() {
-            // On a busy machine the worker shares this core: let it run,
-            // and its replies need no wake.
+            // On a busy machine a worker shares this core. If it runs now, its replies need no
+            // wake.
             yield_now();
             self.replies();
             self.post();
@@ -119,11 +118,11 @@ impl EventLoop {
         }
         self.rescue();
         self.reactor.hand_over_observed();
-        // Last: what came above may have ended the last connection.
+        // Last, because the steps above may have ended the last connection.
         !self.is_drained()
     }
 
-    /// The thread that calls this is the loop's own.
+    /// The calling thread is the loop's own.
     pub(crate) fn is_this_thread(&self) {
         self.counters.loops[self.index].thread.set_to_this_thread();
     }
@@ -138,11 +137,10 @@ impl EventLoop {
         self.drain_until.is_some()
     }
 
-    /// How long to sleep; None for as long as nothing happens. Unless it is
-    /// zero, other threads know from here on that this one sleeps.
+    /// How long to sleep. None for as long as nothing happens. Unless it is zero, other threads
+    /// know from here on that this one sleeps.
     pub(crate) fn sleep_timeout(&mut self) -> Option<Duration> {
-        // Replies may have let held-back requests go on after this turn's
-        // tasks were posted.
+        // After this turn's tasks were posted, replies may have let held-back requests go on.
         if self.reactor.has_listed()
             || self.reactor.new_tasks() > 0
             || self.reactor.has_lane_events()
@@ -150,7 +148,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         self.inbox.wake_flag().about_to_sleep();
-        // A lane that has come to have room says so once, perhaps before that.
+        // A full lane says only once that it has room again. It may have said so before this.
         if !self.inbox.is_empty() || self.reactor.has_room_in_lanes() {
             self.inbox.wake_flag().awake();
             return Some(Duration::ZERO);
@@ -167,10 +165,10 @@ impl EventLoop {
         until.chain(timer).min()
     }
 
-    /// False if the loop is to end at once.
+    /// Takes the control messages. False if the loop must end at once.
     fn controls(&mut self) -> bool {
         loop {
-            // Each time: others may put more in without end.
+            // Looked at each time, because other threads may put in messages without end.
             if self.inbox.is_forced() {
                 self.reactor.close_all();
                 return false;
@@ -182,7 +180,7 @@ impl EventLoop {
                     self.watch(token);
                 }
                 Control::Lanes(lanes) => {
-                    // What a thread answered before it went counts.
+                    // A thread's answers from before it went count.
                     self.replies();
                     self.reactor.set_lanes(lanes);
                 }
@@ -204,7 +202,7 @@ impl EventLoop {
         }
     }
 
-    /// Takes what workers and lanes have answered, and writes it.
+    /// Takes the replies of workers and lanes, and writes the answers.
     pub(crate) fn replies(&mut self) {
         let out = self.reactor.tasks_out();
         while let Some(task) = self.inbox.replies().pop() {
@@ -253,7 +251,7 @@ impl EventLoop {
             return;
         }
         if self.reactor.tasks_out() + self.reactor.new_tasks() > self.max_tasks {
-            // Tasks that are done but not yet taken back must not count.
+            // Tasks that are done but not taken back must not count.
             self.replies();
         }
         let waiting = self.reactor.tasks_out() > 0;
@@ -274,8 +272,8 @@ impl EventLoop {
         counters.queued.add(queued);
         counters.queue_peak.raise_to(self.pool.len() as u64);
         if queued > 0 {
-            // A look that is due sooner stays: tasks that come all the time
-            // must not put it off for ever.
+            // A look that is due sooner stays. Otherwise tasks that come all the time would put it
+            // off for ever.
             let soon = self.reactor.services.clock.now() + FIRST_RESCUE;
             self.rescue_at = if waiting { self.rescue_at.min(soon) } else { soon };
             self.rescue = FIRST_RESCUE;
@@ -285,10 +283,9 @@ impl EventLoop {
         }
     }
 
-    /// If no reply has come for a while, and there are still tasks queued, the
-    /// woken workers are stuck in long ones: wakes a further one. By the
-    /// clock, not when there is nothing else to do: other connections may
-    /// keep this loop busy without end.
+    /// If no reply has come for a while and tasks are still queued, the woken workers are stuck in
+    /// long tasks. Then wakes a further worker. This goes by the clock, because other connections
+    /// may keep the loop busy without end.
     fn rescue(&mut self) {
         let now = self.reactor.services.clock.now();
         if self.reactor.tasks_out() == 0 || now < self.rescue_at {

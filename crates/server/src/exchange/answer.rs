@@ -1,4 +1,4 @@
-//! What a request is answered with.
+//! The answer to a request: a handler's, a pre-rendered one, or the server's own.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ pub(crate) enum Answer {
     Inline(Arc<Inline>),
     /// One that the server gives by itself.
     Server(ServerAnswer),
-    /// None: the exchange is broken off in its place.
+    /// There is none: the exchange is broken off in its turn.
     Cut,
 }
 
 impl Answer {
-    /// Bytes that it holds by itself.
+    /// Bytes of memory that this answer alone holds.
     pub(crate) fn held(&self) -> usize {
         match self {
             Self::Task(task) => task.response.held(),
@@ -28,12 +28,12 @@ impl Answer {
         }
     }
 
-    /// No more of it is to come.
+    /// Whether no more of it is to come.
     pub(crate) fn is_whole(&self) -> bool {
         !matches!(self, Self::Task(task) if task.streams())
     }
 
-    /// What the server says where a handler has no response.
+    /// The server's own answer to a request whose handler made no response.
     pub(crate) fn of_failed(outcome: Outcome) -> ServerAnswer {
         match outcome {
             Outcome::Refused => ServerAnswer::Overloaded(Limit::NoThread),
@@ -53,9 +53,9 @@ pub(crate) enum ServerAnswer {
     NotFound,
     /// No route for this method; these are allowed.
     MethodNotAllowed(Box<str>),
-    /// A method that nobody here knows.
+    /// A method that this server does not know.
     NotImplemented,
-    /// OPTIONS that no handler wants: of the server, or of a path that allows these.
+    /// OPTIONS for the server, or for a path that allows these methods. No handler wants it.
     Options(Option<Box<str>>),
     /// A handler panicked.
     HandlerFailed,
@@ -82,7 +82,7 @@ pub(crate) enum Limit {
     NoThread,
 }
 
-/// What a client spoke that this listener does not.
+/// The protocol that a client spoke and that this listener does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WrongProtocol {
     /// HTTP/2 with prior knowledge (RFC 9113 §3.4).
@@ -109,7 +109,7 @@ impl ServerAnswer {
         }
     }
 
-    /// The one field that it has of its own, if it has one.
+    /// The one field that belongs to this answer, if it has one.
     pub(crate) fn field(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::MethodNotAllowed(allow) | Self::Options(Some(allow)) => Some(("Allow", allow)),
@@ -118,7 +118,7 @@ impl ServerAnswer {
         }
     }
 
-    /// What it says to whoever reads the answer; None where it has no body.
+    /// What it tells the person who reads the answer. None if the answer has no body.
     pub(crate) fn detail(&self) -> Option<&dyn std::fmt::Display> {
         Some(match self {
             Self::Rejected(error) => error,
@@ -137,7 +137,7 @@ impl ServerAnswer {
 }
 
 impl Limit {
-    /// Which limit it was, for whoever reads the answer.
+    /// Which limit it was, for the person who reads the answer.
     fn words(self) -> &'static dyn std::fmt::Display {
         match self {
             Self::Queue => &"the queue for worker threads is full",

@@ -4,15 +4,15 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of a body, in either direction, that may be under way between a loop
-/// and a lane before the sender must wait for credit.
+/// Bytes of a body, in either direction, that may be under way between a loop and a lane. Then the
+/// sender waits for credit: `PULL` for a request's body, `ACK` for a response's.
 pub const WINDOW: usize = 256 * 1024;
 
 /// Where the bytes of a response's body are.
 pub(crate) enum Body {
-    /// Its own.
+    /// Bytes of this response alone.
     Bytes(Vec<u8>),
-    /// Bytes that other responses may have too. They are sent from where they lie.
+    /// Bytes that other responses may share. They are sent from where they lie.
     Shared(Arc<[u8]>),
     /// A part of a file, read when it is sent.
     File(FileRange),
@@ -34,11 +34,11 @@ impl FileRange {
     }
 }
 
-/// What has come so far of a body that streams, while its response waits for its turn.
+/// The part of a streaming body that has come, while its response waits for its turn.
 pub(crate) struct StreamBody {
-    /// How long it will be, where that was declared.
+    /// How long it will be, if that was declared.
     pub(crate) declared: Option<u64>,
-    /// What has come and has not been sent.
+    /// The bytes that have come. None of them has been sent.
     pub(crate) early: Vec<u8>,
     pub(crate) state: StreamState,
 }
@@ -63,7 +63,7 @@ impl StreamBody {
         true
     }
 
-    /// Whether no more came than was declared.
+    /// Whether not more bytes came than were declared.
     pub(crate) fn fits(&self) -> bool {
         self.declared.is_none_or(|length| self.early.len() as u64 <= length)
     }
@@ -75,7 +75,7 @@ impl StreamBody {
 }
 
 impl Body {
-    /// Bytes of memory that it takes by itself.
+    /// Bytes of memory that it holds.
     pub(crate) fn held(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),

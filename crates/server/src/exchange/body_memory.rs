@@ -1,10 +1,12 @@
-//! Room for request bodies.
+//! The memory for request bodies.
 //!
-//! A body is collected for a handler that wants it whole, or goes on to a lane as it
-//! comes. Bytes of the latter count while the lane has been told of them and has not taken
-//! them: in its queue, or in memory of its thread. Together they may fill half of the
-//! room; then each upload is read on only when its handler has taken all that came, so that
-//! none waits for the handler of another.
+//! The loop collects a body for a handler that wants it whole. Any other body goes on to a lane as
+//! it comes: its bytes count from the event that tells the lane until the lane has taken them. So
+//! they are in the lane's queue, or in memory of its thread.
+//!
+//! Uploads that stream may fill half of the memory together. Beyond that, the loop reads each
+//! upload on only when its own handler has taken all that came. So no upload waits for the handler
+//! of another.
 
 use crate::exchange::body::WINDOW;
 
@@ -22,17 +24,18 @@ impl BodyMemory {
         Self { most, collected: 0, streamed: 0 }
     }
 
-    /// Whether uploads fill the room that is there for them.
+    /// Whether uploads fill the memory that they may have.
     pub(crate) fn is_short(&self) -> bool {
         self.streamed > self.most / 2
     }
 
-    /// With so many bytes of its uploads not taken, a connection is not read from.
+    /// The loop does not read from a connection while its lane has not taken this many bytes of its
+    /// uploads.
     pub(crate) fn window(&self) -> usize {
         if self.is_short() { 1 } else { WINDOW }
     }
 
-    /// Takes room for so many bytes more of a body that is collected. False if there is none.
+    /// Takes memory for this many more bytes of a body that is collected. False if there is none.
     pub(crate) fn collect(&mut self, bytes: usize) -> bool {
         let held = self.collected + self.streamed.min(self.most / 2);
         let fits = held + bytes <= self.most;

@@ -1,8 +1,8 @@
-//! Until when each request that is at a handler has to be answered.
+//! When each request that is at a handler must be answered.
 //!
-//! All have the same span, and a connection's requests are handed over in their
-//! order, so its first unanswered one is due first. The wheel has one entry a
-//! connection, for that one; the rest wait in line.
+//! All requests have the same time, and the loop hands over a connection's requests in their order.
+//! So the connection's first unanswered request is due first. The wheel has one entry a connection,
+//! for that request. The others wait in line.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct Deadlines {
     slots: Vec<u32>,
 }
 
-/// A request that is to be answered.
+/// A request that must be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) stream: u32,

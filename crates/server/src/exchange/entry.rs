@@ -3,12 +3,12 @@
 use crate::exchange::answer::Answer;
 use crate::exchange::terms::Terms;
 
-/// An exchange that has not ended. A protocol keeps its entries in whatever order it
-/// answers in.
+/// An exchange that has not ended. Each protocol keeps its entries in the order in which it
+/// answers: HTTP/1 in a ring, a protocol with streams in a slab.
 #[derive(Default)]
 pub(crate) struct Entry {
     pub(crate) terms: Terms,
-    /// A mark for the protocol's own use.
+    /// A mark whose meaning is the protocol's own.
     pub(crate) mark: bool,
     pub(crate) lane: AtLane,
     /// Bytes of the request's body that the lane has been told of and has not taken.

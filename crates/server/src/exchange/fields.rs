@@ -20,8 +20,8 @@ impl FieldList {
         Ok(response::field(&mut self.lines, name, value)?)
     }
 
-    /// As [`push`](Self::push), but not for the fields that say where a message ends and
-    /// what becomes of its connection. Those are the protocol's.
+    /// As [`push`](Self::push), but refuses the fields that say where a message ends and what
+    /// happens to its connection. The protocol writes those.
     pub(crate) fn push_own(&mut self, name: &str, value: &[u8]) -> Result<(), FieldError> {
         const RESERVED: [&str; 4] = ["content-length", "transfer-encoding", "connection", "date"];
         if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
@@ -56,7 +56,7 @@ impl FieldList {
         self.lines.is_empty()
     }
 
-    /// The buffer, to be emptied for the next response.
+    /// The buffer, which the caller empties for the next response.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

@@ -8,8 +8,8 @@ use crate::exchange::response::Response;
 /// Answers requests on a worker thread. Closures
 /// `Fn(&Request, &mut Response)` are handlers.
 ///
-/// A handler may block; others go on meanwhile. One that panics costs its own
-/// request a 500 and nothing else.
+/// A handler may block, and the others go on meanwhile. If one panics, its own request gets a 500
+/// and nothing else happens.
 pub trait Handler: Send + Sync + 'static {
     /// Fills in the response.
     fn handle(&self, request: &Request, response: &mut Response);

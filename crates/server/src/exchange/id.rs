@@ -1,6 +1,7 @@
-//! What names a connection, and one exchange on it.
+//! The names of a connection and of one exchange on it.
 
-/// A connection of one loop. The slot is used again after a close, the generation is not.
+/// A connection of one loop. After a close the slot is used again, but not the generation. So a
+/// late reply to a closed connection is recognised: the loop drops and counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ConnId {
     pub(crate) slot: u32,
@@ -40,7 +41,7 @@ impl ExchangeId {
         (self.io_thread, self.conn.slot as usize)
     }
 
-    /// Its connection's number among all that its loop has had.
+    /// The number of its connection, among all that the loop has had.
     #[must_use]
     pub fn connection(&self) -> u32 {
         self.conn.generation

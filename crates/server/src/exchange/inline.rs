@@ -1,4 +1,4 @@
-//! A response that is made once and sent to many.
+//! A response that is made once and sent many times.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Inline {
     /// The same for HTTP/1, ready to be copied: the status line and all fields but `Date`
     /// and `Connection`.
     pub(crate) http1_head: Vec<u8>,
-    /// There is an Upgrade field, so Connection has to name it.
+    /// There is an Upgrade field, which Connection must name.
     pub(crate) upgrade: bool,
 }
 
@@ -28,9 +28,8 @@ impl Inline {
     /// are written when it is sent.
     ///
     /// # Errors
-    /// [`FieldError`] for a status outside 200 to 999, for a name that is no
-    /// token, a value with control characters, and for the fields that the
-    /// server itself writes.
+    /// [`FieldError`] for a status outside 200 to 999, a name that is no token, a value with
+    /// control characters, or a field that the server itself writes.
     pub fn new(
         status: u16,
         fields: &[(&str, &[u8])],

@@ -1,4 +1,5 @@
-//! One request and its answer, whatever the protocol.
+//! An exchange is one request and its answer, whatever the protocol. Nothing in here imports a
+//! protocol or a socket.
 
 pub(crate) mod answer;
 pub(crate) mod body;

@@ -19,7 +19,7 @@ pub struct Response {
     fields: FieldList,
     body: Body,
     trailers: FieldList,
-    /// No length is known of what GET would be answered with.
+    /// The length of the answer to GET is unknown.
     no_length: bool,
     connection: ConnectionWords,
 }
@@ -29,7 +29,7 @@ pub struct Response {
 pub(crate) struct ConnectionWords {
     /// The body goes in the chunked coding though its length is known.
     pub(crate) chunked: bool,
-    /// There is an Upgrade field, so Connection has to name it.
+    /// There is an Upgrade field, which Connection must name.
     pub(crate) upgrade: bool,
     /// The reason phrase; empty for the one that goes with the status.
     pub(crate) phrase: Vec<u8>,
@@ -111,9 +111,8 @@ impl Response {
         self.trailers.push_own(name, value.as_ref())
     }
 
-    /// Says that how long the body of GET's answer is, and how it will be framed, is
-    /// unknown: an answer to HEAD has neither `Content-Length` nor `Transfer-Encoding`
-    /// then (RFC 9110 §8.6, §9.3.2).
+    /// Says that the length and the framing of GET's answer are unknown. An answer to HEAD then has
+    /// neither `Content-Length` nor `Transfer-Encoding` (RFC 9110 §8.6, §9.3.2).
     pub fn no_length(&mut self) {
         self.no_length = true;
     }
@@ -166,9 +165,9 @@ impl Response {
         self.connection.chunked = true;
     }
 
-    /// Makes the body, of which there is only the beginning yet, one whose rest follows in
-    /// further replies of the lane. With `length` it is declared as that long. Else
-    /// HTTP/1.1 sends it chunked, and HTTP/1.0 until the end of the connection.
+    /// Makes the body a streaming one: what it has now is the beginning, and further replies of the
+    /// lane bring the rest. `length` declares its length. Without it, HTTP/1.1 sends the body
+    /// chunked, and HTTP/1.0 until the end of the connection.
     pub fn stream(&mut self, length: Option<u64>) {
         let early = match std::mem::take(&mut self.body) {
             Body::Bytes(bytes) => bytes,
@@ -247,13 +246,13 @@ impl Response {
         self.stream_body().is_some_and(|stream| stream.state == StreamState::Broken)
     }
 
-    /// Whether it says something of the connection that goes into `Connection`.
+    /// Whether it says something of the connection that belongs into `Connection`.
     #[inline]
     pub(crate) fn speaks_of_connection(&self) -> bool {
         self.connection.upgrade || !self.connection.keep_alive.is_empty()
     }
 
-    /// Bytes that it takes to keep, as far as they depend on the handler.
+    /// Bytes that it holds, as far as they depend on the handler.
     pub(crate) fn held(&self) -> usize {
         self.fields.lines().len() + self.trailers.lines().len() + self.body.held()
     }

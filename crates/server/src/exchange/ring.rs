@@ -14,12 +14,12 @@ const KEEP_PLACES: usize = 32;
 /// Entries that have ended and are kept, before the others move to the front.
 const MOST_ENDED: usize = 64;
 
-/// Entries in the order of their requests; the first is in turn. It counts what its
-/// entries hold, so that what a connection holds is known without going over them.
+/// Entries in the order of their requests. The first is in turn. The ring counts what its entries
+/// hold, so that nothing has to go over them to know it.
 #[derive(Default)]
 pub(crate) struct Ring {
-    /// Those that have ended, and behind them the open ones. A ring is empty again soon, so
-    /// that nothing needs to move.
+    /// Entries that have ended, and behind them the open ones. A ring is soon empty again, so
+    /// entries rarely have to move.
     entries: Vec<Entry>,
     /// How many have ended.
     ended: usize,
@@ -110,8 +110,8 @@ impl Ring {
         }
     }
 
-    /// The lane has taken up to `bytes` of the body, or will take none of it. Returns how
-    /// many of those it had been told of.
+    /// The lane has taken up to `bytes` of the body, or takes no more of it. Returns how many bytes
+    /// no longer count as untaken.
     pub(crate) fn take(&mut self, place: usize, bytes: usize) -> usize {
         let Some(entry) = self.get_mut(place) else { return 0 };
         let taken = bytes.min(entry.untaken);
@@ -120,8 +120,8 @@ impl Ring {
         taken
     }
 
-    /// Keeps an answer until its turn. Returns the beginning of one, of which nothing has
-    /// been sent, that was in its place.
+    /// Keeps an answer until its turn. Returns the beginning of another one that was in its place;
+    /// nothing of that one has been sent.
     pub(crate) fn keep(&mut self, place: usize, answer: Answer) -> Option<Answer> {
         let (held, whole) = (answer.held(), u32::from(answer.is_whole()));
         let entry = self.get_mut(place)?;
@@ -133,7 +133,7 @@ impl Ring {
         Some(begun)
     }
 
-    /// Changes the response that waits in this place. None if there is none.
+    /// Changes the response that waits in this place. Returns None if none waits.
     pub(crate) fn change<R>(
         &mut self,
         place: usize,
@@ -153,7 +153,7 @@ impl Ring {
         result
     }
 
-    /// Goes on to the next entry; returns its answer if that has come.
+    /// Makes the next entry the first. Returns its answer if that has come.
     #[inline]
     pub(crate) fn advance(&mut self) -> Option<Answer> {
         let entry = self.entries.get(self.ended)?;

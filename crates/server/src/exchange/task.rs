@@ -1,8 +1,9 @@
 //! An exchange on its way to a handler, and on the way back.
 //!
-//! One box makes the whole round: the loop fills in the request, a handler
-//! the response, the loop sends it and uses the box again. So in steady state
-//! a request allocates nothing, and no thread frees what another allocated.
+//! One box makes the whole round: the loop fills in the request, a handler fills in the response,
+//! and the loop sends it. Every task comes back to the loop that made it, run or refused, and the
+//! loop uses the box again. So in steady state a request allocates nothing, and no thread frees
+//! what another allocated.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use crate::exchange::terms::Terms;
 pub(crate) struct Task {
     pub(crate) request: Request,
     pub(crate) response: Response,
-    /// The worker's handler; a lane's request has none.
+    /// The worker's handler. A lane's request has none.
     pub(crate) handler: Option<Arc<HandlerCell>>,
     pub(crate) id: ExchangeId,
     pub(crate) terms: Terms,
@@ -33,14 +34,14 @@ pub(crate) struct Task {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// What a handler has come to.
+/// How a handler ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The response is the answer.
     Answered,
     /// It failed: 500.
     Failed,
-    /// Nobody takes the request: 503.
+    /// No thread takes the request: 503.
     Refused,
 }
 
@@ -66,7 +67,7 @@ impl Task {
         self.outcome == Outcome::Answered && self.response.streams()
     }
 
-    /// Empties it for the next request, keeping buffers of a usual size.
+    /// Empties it for the next request. Buffers of a usual size are kept.
     pub(crate) fn recycle(&mut self) {
         self.request.clear();
         self.response.clear();

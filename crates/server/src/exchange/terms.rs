@@ -1,6 +1,6 @@
-//! How a request wants its answer.
+//! What a request says about how its answer is sent.
 
-/// What of a request matters for how its answer is sent.
+/// The facts about a request that decide how its answer is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// HEAD: the fields without the body.

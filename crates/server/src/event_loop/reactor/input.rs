@@ -1,4 +1,4 @@
-//! From sockets to protocols.
+//! Reads from links, and gives the bytes to protocols.
 
 use std::io;
 
@@ -10,15 +10,15 @@ use crate::event_loop::reactor::Reactor;
 use crate::event_loop::scratch::READ_SIZE;
 use crate::observe::close_reason::CloseReason;
 
-/// As [`READ_SIZE`], while uploads fill the room that is there for them.
+/// As [`READ_SIZE`], while uploads fill the memory that they may have.
 const SMALL_READ: usize = 16 * 1024;
 
-/// Reads in one turn before other connections get theirs.
+/// Reads of one connection in a turn. Then the others have theirs.
 const READS_PER_TURN: usize = 4;
 
 impl<T: Transport> Reactor<T> {
-    /// Reads until the link is drained, the connection is full or its turn is over. False
-    /// if the connection is gone.
+    /// Reads until the link is drained, the protocol is full, or the connection's turn is over.
+    /// False if the connection is gone.
     pub(super) fn read(&mut self, slot: u32) -> bool {
         let Self { conns, services, scratch, .. } = self;
         let Conn { link, core, protocol } = &mut conns[slot as usize];
@@ -34,7 +34,7 @@ impl<T: Transport> Reactor<T> {
             scratch[..carried].copy_from_slice(&core.input);
             let mut len = carried;
             if core.stalled {
-                // What was held back comes first; it may be complete.
+                // Input that was held back comes first. It may be complete.
                 core.stalled = false;
             } else {
                 let most = if services.memory.is_short() { SMALL_READ } else { READ_SIZE };
@@ -59,8 +59,7 @@ impl<T: Transport> Reactor<T> {
                         if discards {
                             protocol.discarded(got.n);
                         }
-                        // Where the end is known to be there, a short read has not
-                        // emptied the socket.
+                        // If the end of the input is near, a short read has not emptied the socket.
                         core.readable = !got.drained || core.inflow == Inflow::Ending;
                         len += got.n;
                     }

@@ -1,4 +1,9 @@
-//! What lanes are told, and what comes back from them.
+//! Gives events to lanes, and takes their replies.
+//!
+//! A lane has room for a number of requests. If it is full, the loop stops reading from the
+//! connections that have requests for it, and from no others. What waits is bounded by the
+//! connections that are there: each is read no further. The requests of those that have gone are
+//! swept.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -16,16 +21,16 @@ use crate::exchange::deadlines::Due;
 use crate::exchange::id::{ConnId, ExchangeId};
 use crate::observe::close_reason::CloseReason;
 
-/// Connections that may go, with requests for a full lane, before what waits for
-/// it is swept.
+/// After this many connections with requests for a full lane have gone, what waits for the lane
+/// is swept.
 pub(crate) const SWEEP_AFTER: usize = 64;
 
 impl<T: Transport> Reactor<T> {
-    /// The lanes from now on, each in its place. Requests of a lane that is
-    /// there no more are answered with 503.
+    /// Sets the lanes, each in its place. Requests of a lane that is no longer among them are
+    /// answered with 503.
     pub(crate) fn set_lanes(&mut self, mut lanes: Vec<Option<Arc<Lane>>>) {
         let sides = &mut self.services.lanes.sides;
-        // Of places behind the last there is nothing to say but that they are empty.
+        // Places behind the last one are empty.
         lanes.resize(lanes.len().max(sides.len()), None);
         let is = |a: &Option<Arc<Lane>>, b: &Option<Arc<Lane>>| match (a, b) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
@@ -41,7 +46,7 @@ impl<T: Transport> Reactor<T> {
             if is(&side.lane, &lane) {
                 continue;
             }
-            // The new one is there before requests of the old one look for another.
+            // The new lane is in place before requests of the old one look for another.
             let was_retired = std::mem::take(&mut side.retired);
             if std::mem::replace(&mut side.lane, lane).is_some() {
                 dead.push((index, was_retired));
@@ -52,8 +57,7 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// From now on requests are answered from another table, through the lanes that are
-    /// new in these.
+    /// From now on requests are answered from another table, through those of `lanes` that are new.
     pub(crate) fn swap(&mut self, table: Table, lanes: Vec<Option<Arc<Lane>>>) {
         self.reload(table);
         for side in &mut self.services.lanes.sides {
@@ -62,7 +66,7 @@ impl<T: Transport> Reactor<T> {
         self.set_lanes(lanes);
     }
 
-    /// Nobody will answer what the lane in this place had.
+    /// The lane in this place is gone. It answers nothing of what it had.
     fn lane_died(&mut self, index: usize, was_retired: bool) {
         let _ = self.take_back(index);
         let Self { conns, services, .. } = self;
@@ -73,8 +77,8 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// Takes back what the lane in this place could not be given; returns those
-    /// requests that are still to be answered.
+    /// Takes back the events that the lane in this place was not given. Returns the requests among
+    /// them that must still be answered.
     fn take_back(&mut self, index: usize) -> Vec<ExchangeId> {
         let mut open = Vec::new();
         let side = &mut self.services.lanes.sides[index];
@@ -94,8 +98,8 @@ impl<T: Transport> Reactor<T> {
         open
     }
 
-    /// The lane's thread takes nothing more. What it has been given comes back from
-    /// it; what it has not is answered here, with 503.
+    /// The lane's thread takes nothing more. It returns the requests that it was given. Those that
+    /// it was not given are answered here, with 503.
     fn lane_closed(&mut self, index: usize) {
         for id in self.take_back(index) {
             if let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id.conn) {
@@ -104,13 +108,12 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// Sees which lanes are held up. Called at the beginning of a turn.
+    /// Notes which lanes' threads are held up. Called at the beginning of a turn.
     pub(crate) fn look_at_lanes(&mut self) {
         self.services.lanes.look(self.services.clock.now());
     }
 
-    /// Gives the lanes what this turn brought, as far as they have room, and
-    /// wakes each at most once.
+    /// Gives the lanes the events of this turn, as far as they have room. Wakes each at most once.
     pub(crate) fn post_lanes(&mut self) {
         for index in 0..self.services.lanes.sides.len() {
             let side = &mut self.services.lanes.sides[index];
@@ -121,14 +124,14 @@ impl<T: Transport> Reactor<T> {
                 self.lane_closed(index);
                 continue;
             };
-            // Clients that come and go must not pile up what nobody waits for.
+            // Clients that come and go must not pile up requests that no client waits for.
             if side.gone > SWEEP_AFTER && side.gone > side.parked {
                 self.sweep(index);
             }
             self.give(index, &lane);
             if !self.services.lanes.sides[index].out.is_empty() {
                 self.fall_behind(index);
-                // Nobody would come back to what is all of connections that have gone.
+                // If all of it is of connections that have gone, nothing else would ever sweep it.
                 if self.services.lanes.sides[index].parked == 0 {
                     self.sweep(index);
                     self.give(index, &lane);
@@ -145,7 +148,7 @@ impl<T: Transport> Reactor<T> {
         if !side.ahead.is_empty() {
             lane.give(&mut side.ahead, 0);
         }
-        // Once more where there was room but not enough, so that it is told of room.
+        // If there was room but not enough, once more: then the lane knows that this loop waits.
         while !self.services.lanes.sides[index].out.is_empty() {
             let room = lane.room(io_thread);
             let side = &self.services.lanes.sides[index];
@@ -164,9 +167,9 @@ impl<T: Transport> Reactor<T> {
         side.is_behind &= !side.out.is_empty();
     }
 
-    /// Takes back the requests that a full lane has not been given and that
-    /// nobody waits for, because they have been answered late or their connection
-    /// has gone; and what else was to be told of them.
+    /// Takes back requests that a full lane has not been given and that no client waits for. Either
+    /// the loop has answered them late, or their connection has gone. Takes back their other events
+    /// too.
     fn sweep(&mut self, index: usize) {
         let side = &mut self.services.lanes.sides[index];
         side.gone = 0;
@@ -192,9 +195,8 @@ impl<T: Transport> Reactor<T> {
         side.is_behind &= !side.out.is_empty();
     }
 
-    /// The lane has no room for all there is. Connections that have requests among
-    /// what waits are not read from until these have been given; what is told of
-    /// others does not wait.
+    /// The lane has no room for all events. Connections with requests among those that wait are not
+    /// read from until the lane has been given these. The events of other connections do not wait.
     fn fall_behind(&mut self, index: usize) {
         let Self { conns, services, .. } = self;
         let side = &mut services.lanes.sides[index];
@@ -213,19 +215,19 @@ impl<T: Transport> Reactor<T> {
                     side.out.push_back(event);
                 }
                 Some(_) => side.ahead.push_back(event),
-                // It has gone, and its requests may be here.
+                // The connection has gone, and its requests may be here.
                 None => side.out.push_back(event),
             }
         }
         side.parked = parked.len();
-        // They are not late with what we do not read.
+        // Their timers must know that the loop does not read from them.
         for slot in parked {
             services.mark_dirty(&mut conns[slot as usize].core);
         }
     }
 
-    /// An event of this connection waits no longer for room. With its last one, the
-    /// connection is read from again.
+    /// An event of this connection no longer waits for room. If it was the last one, the loop reads
+    /// from the connection again.
     fn release(&mut self, index: usize, id: ConnId) {
         let Some(Conn { core, .. }) = conn_of(&mut self.conns, id) else { return };
         core.lane.held_back -= 1;
@@ -235,7 +237,7 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// A lane has said something.
+    /// A reply of a lane has come. It counts only if the exchange still expects one.
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
         let id = reply.id();
         if let LaneReply::Cut(_) | LaneReply::Finish(_) = reply {
@@ -279,7 +281,7 @@ impl<T: Transport> Reactor<T> {
         services.mark_dirty(core);
     }
 
-    /// Whether an answer to the exchange is expected from its lane.
+    /// Whether the lane still owes an answer to the exchange.
     pub(crate) fn is_with_lane(&self, id: ExchangeId) -> bool {
         let conn = self.conns.get(id.conn.slot as usize);
         conn.is_some_and(|conn| conn.core.id == id.conn && conn.protocol.expects(id.stream))
@@ -299,8 +301,8 @@ impl<T: Transport> Reactor<T> {
             services.lanes.tell(&mut core.lane, LaneEvent::TimedOut(id));
             protocol.answer_late(core, services, stream);
         }
-        // A connection whose request was answered late would else not be read from
-        // until its full lane has room.
+        // Otherwise a connection whose request was answered late would not be read from until
+        // its full lane has room.
         for index in 0..self.services.lanes.sides.len() {
             if self.services.lanes.sides[index].parked > 0 {
                 self.sweep(index);
@@ -308,18 +310,18 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// A connection was refused: tells the first lane.
+    /// The acceptor refused a connection: tells the first lane.
     pub(crate) fn refused_connection(&mut self, peer: Option<SocketAddr>) {
         let io_thread = self.services.settings.io_thread;
         let connection = ExchangeId::of_connection(io_thread, u32::MAX, 0);
         self.services.lanes.refused(connection, peer);
     }
 
-    /// A lane wants a connection to end: now, or behind what is under way.
+    /// A lane wants a connection to end: now, or after what is under way.
     fn end_connection(&mut self, id: ConnId, now: bool) {
         let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id) else { return };
         if now {
-            // What has been answered before it goes out, as far as the socket takes it.
+            // Earlier answers are sent, as far as the socket takes them.
             if self.flush(id.slot).is_some() {
                 self.close(id.slot, CloseReason::Aborted);
             }
@@ -329,12 +331,12 @@ impl<T: Transport> Reactor<T> {
         self.services.mark_dirty(core);
     }
 
-    /// Whether lanes have something to be told, and room to be told it.
+    /// Whether there are events for a lane that has room for them.
     pub(crate) fn has_lane_events(&self) -> bool {
         self.services.lanes.has_news()
     }
 
-    /// Whether a lane has room again for what it could not be given.
+    /// Whether a lane has room again for events that wait.
     pub(crate) fn has_room_in_lanes(&self) -> bool {
         self.services.lanes.has_room()
     }

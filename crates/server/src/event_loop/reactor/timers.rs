@@ -1,4 +1,5 @@
-//! One timeout per connection, by what it is waiting for.
+//! One timeout a connection, by what it waits for. Requests at handlers have deadlines of their
+//! own, in `exchange::deadlines`.
 
 use std::time::Duration;
 
@@ -16,38 +17,37 @@ use crate::observe::close_reason::CloseReason;
 /// How long a half-closed connection may go on sending.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What a connection without a request in flight still gets when the server
-/// stops, counted from its last answer: a client that has just read an answer
-/// may already have written its next request.
+/// When the server stops, a connection without a request in flight is kept for this long after its
+/// last answer. A client that has just read an answer may already have written its next request.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
-/// How much longer than announced a connection is kept: a client uses it until the
-/// last moment, and its request takes a while to come.
+/// How much longer than announced a connection is kept. A client may use it until the last moment,
+/// and its request takes a while to come.
 const ANNOUNCED_GRACE: Duration = Duration::from_secs(1);
 
-/// What each byte of a body that is collected buys of time: without a least rate,
-/// of 250 bytes a second, a few bytes now and then would hold memory for hours.
-/// The slowest of mobile networks bring several times that.
+/// The time that each byte of a collected body buys: 250 bytes a second. Without such a rate, a few
+/// bytes now and then would hold memory for hours. The slowest mobile networks are several times
+/// faster.
 pub(crate) const MILLIS_PER_BYTE: Millis = 4;
 
-/// How long a client that has sent its last byte still gets to be answered, counted
-/// from then, or from the last that was sent to it. Nearly all that do so have gone,
-/// and until it is over their places are taken.
+/// How long a client that has sent its last byte waits for its answer. It counts from that byte, or
+/// from the last byte that was sent to it. Nearly all such clients have gone, and each holds a
+/// place until the time is over.
 pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
-/// As long, where the answer streams and gives nothing. A client that has gone says so
-/// when something is sent to it, and nothing is.
+/// The same if the answer streams and gives nothing. Only sending something would show that the
+/// client has gone.
 pub(crate) const STREAM_GRACE: Duration = Duration::from_millis(500);
 
-/// How often we look whether a client has got the last of what there is of a
-/// response that is broken off.
+/// How often the loop looks whether a client has got the last byte of a response that was broken
+/// off. In milliseconds.
 const CUT_LOOK: Millis = 20;
 
-/// How often a write timeout looks at what the peer takes.
+/// How often in one write timeout the loop looks at what the peer takes.
 const WRITE_LOOKS: Millis = 4;
 
 impl<T: Transport> Conn<T> {
-    /// Notes since when the exchange that is coming in does.
+    /// Notes since when the present request has been coming in.
     fn note_receiving(&mut self, now: Millis) {
         let Some(stream) = self.protocol.receiving(&self.core) else {
             self.core.timer.receiving = None;
@@ -58,7 +58,7 @@ impl<T: Transport> Conn<T> {
         }
     }
 
-    /// When the exchange that is coming in has to be there.
+    /// When the request that is coming in must be complete.
     fn receive_limit(&self, timeouts: &Timeouts) -> Option<Millis> {
         let receive = timeouts.receive?;
         let (_, since) = self.core.timer.receiving?;
@@ -68,14 +68,14 @@ impl<T: Transport> Conn<T> {
         reads.then(|| since.saturating_add(millis(receive)))
     }
 
-    /// Whether it is for the loop to say that nothing happens on it: a lane sees to
-    /// what it has, and an idle connection has a time of its own.
+    /// Whether the timeout for inactivity counts. A lane sees to the requests that it has, and an
+    /// idle connection has a timeout of its own.
     fn may_be_inactive(&self) -> bool {
         matches!(self.core.timer.phase, Phase::Fresh | Phase::Head | Phase::Body)
             && !self.protocol.is_at_lane()
     }
 
-    /// How long it may stay in its phase; None for as long as it takes.
+    /// How long it may stay in its phase. None if that has no limit.
     fn span(&self, services: &Services) -> Option<Duration> {
         let timeouts = &services.settings.timeouts;
         let draining = services.draining;
@@ -92,8 +92,8 @@ impl<T: Transport> Conn<T> {
         })
     }
 
-    /// How long the peer may take nothing. A lane that has a request sees to it itself
-    /// that something happens.
+    /// How long the peer may take nothing. While a lane has a request, the limit on inactivity does
+    /// not count.
     fn write_span(&self, timeouts: &Timeouts) -> Duration {
         match timeouts.inactive {
             Some(inactive) if !self.protocol.is_at_lane() => timeouts.write.min(inactive),
@@ -101,9 +101,9 @@ impl<T: Transport> Conn<T> {
         }
     }
 
-    /// How long a client that has sent its last byte still gets to be answered.
+    /// How long a client that has sent its last byte waits for its answer.
     fn leave_span(&self, timeouts: &Timeouts, draining: bool) -> Duration {
-        // The rest of its body may be there, and its handler slow to take it.
+        // The rest of its body may have come, and its handler may be slow to take it.
         if self.protocol.in_body() && !draining {
             timeouts.write
         } else if self.protocol.streams() {
@@ -115,10 +115,11 @@ impl<T: Transport> Conn<T> {
 }
 
 impl<T: Transport> Reactor<T> {
-    /// Sets the connection's timer by what it is waiting for now. A peer that is to
-    /// take output is late whatever it sends; a body must come at a least rate,
-    /// where no handler takes it as it comes; a head and a first byte have one span
-    /// for all.
+    /// Sets the connection's timer by what it waits for now:
+    ///
+    /// - A peer that does not take output is late, whatever it sends.
+    /// - A body that the loop collects must come at a least rate.
+    /// - A head has one time from its first byte to its last.
     pub(super) fn rearm(&mut self, slot: u32) {
         let Self { conns, services, wheel, .. } = self;
         let now = services.clock.millis();
@@ -195,15 +196,15 @@ impl<T: Transport> Reactor<T> {
         self.due = due;
     }
 
-    /// What was to come in did not come in time.
+    /// The client did not send what it had to in time.
     fn time_out(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
         conn.protocol.timed_out(&mut conn.core, &mut self.services);
         self.work(slot);
     }
 
-    /// Ends what has come too slowly as a whole, and what nothing has happened on. True
-    /// if that is what the timer was for.
+    /// Ends a connection whose request as a whole came too slowly, or on which nothing happened.
+    /// True if that is what the timer was for.
     fn expire_otherwise(&mut self, slot: u32) -> bool {
         let Self { conns, services, wheel, .. } = self;
         let now = services.clock.millis();
@@ -233,9 +234,9 @@ impl<T: Transport> Reactor<T> {
         true
     }
 
-    /// The socket has taken nothing for a while. That need not mean that the
-    /// peer takes nothing: the kernel asks for more only when a third of a
-    /// send buffer of some MiB is free, and a slow peer needs minutes for that.
+    /// The socket has taken nothing for a while. The peer may take something all the same. The
+    /// kernel asks for more only when a third of a send buffer of some MiB is free, and a slow peer
+    /// needs minutes for that.
     fn look_at_writing(&mut self, slot: u32) {
         let now = self.services.clock.millis();
         let conn = &mut self.conns[slot as usize];
@@ -244,7 +245,7 @@ impl<T: Transport> Reactor<T> {
         let timer = &mut conn.core.timer;
         timer.sent |= unsent < timer.unsent;
         timer.unsent = unsent;
-        // One that waits for its turn has not been tried.
+        // The loop has not tried to send to a connection that waits for its turn.
         let waits = conn.core.listed.next_turn;
         let late = !waits && now >= timer.since.saturating_add(millis(span));
         if late && !timer.sent {
@@ -254,7 +255,8 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// A request may have come in this very moment; it is still answered.
+    /// Closes a connection on which nothing happens. A request may come at this very moment; it is
+    /// answered first.
     pub(super) fn close_quiet(&mut self, slot: u32) {
         let stopped = self.services.draining;
         let reason = if stopped { CloseReason::Stopped } else { CloseReason::Idle };
@@ -264,7 +266,7 @@ impl<T: Transport> Reactor<T> {
         self.work(slot);
         if let Some(conn) = self.conns.get(slot as usize)
             && conn.is_quiet()
-            // Else there may be more to read, and its turn is over.
+            // If it is readable, there may be more to read, and its turn is over.
             && !conn.core.readable
             && conn.core.timer.since == since
             && matches!(conn.core.timer.phase, Phase::Fresh | Phase::Idle)

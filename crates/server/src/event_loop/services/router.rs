@@ -1,4 +1,4 @@
-//! Where a request goes.
+//! Finds the target of a request.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ pub(crate) enum Destination {
 }
 
 impl Services {
-    /// The handler for the head in [`head`](Self::head), whose bytes are `head`, or the
-    /// answer where none is needed. A connection that `keeps` its lane has requests there.
+    /// Finds the handler for the head in [`head`](Self::head), whose bytes are `head`. If none is
+    /// needed, it returns the answer. A connection that `keeps` its lane has other requests there.
     pub(crate) fn find_target(
         &mut self,
         core: &Core,
@@ -29,7 +29,7 @@ impl Services {
     ) -> Result<Destination, Answer> {
         let method = self.head.method();
         if method == Method::Connect {
-            // We are no proxy.
+            // This server is no proxy.
             return Err(Answer::Server(ServerAnswer::NotImplemented));
         }
         let path = self.head.path_bytes(head);
@@ -56,12 +56,12 @@ impl Services {
             }
             Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
             _ if method == Method::Other => ServerAnswer::NotImplemented,
-            // RFC 9110 §9.3.7: what the path allows, where no handler wants to say it.
+            // RFC 9110 §9.3.7: what the path allows, if no handler wants to say it.
             Found::MethodNotAllowed(allow) if method == Method::Options => {
                 ServerAnswer::Options(Some([allow, ", OPTIONS"].concat().into()))
             }
             Found::MethodNotAllowed(allow) => ServerAnswer::MethodNotAllowed(allow.into()),
-            // What HAProxy asks by default to learn whether the server is there.
+            // By default HAProxy asks this to learn whether the server is there.
             Found::NotFound if method == Method::Options && path == b"/" => {
                 ServerAnswer::Options(Some("OPTIONS".into()))
             }

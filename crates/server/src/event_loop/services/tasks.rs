@@ -1,4 +1,4 @@
-//! The boxes that requests travel in.
+//! Tasks of one loop: taken for a request, and kept for the next.
 
 use crate::conn::core::Core;
 use crate::event_loop::services::Services;
@@ -21,7 +21,7 @@ impl Services {
         task
     }
 
-    /// Keeps a task for a further request. It has left its handler.
+    /// Keeps a task for a further request. If it counted as one at a handler, it no longer does.
     pub(crate) fn recycle(&mut self, mut task: Box<Task>) {
         self.memory.collected -= task.request.body.len();
         if std::mem::take(&mut task.at_handler) {
