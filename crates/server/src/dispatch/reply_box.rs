@@ -1,4 +1,4 @@
-//! Where handlers put what goes back to one loop.
+//! The box into which workers and lanes put replies for one loop.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use crate::dispatch::lane::event::LaneReply;
 use crate::event_loop::wake_flag::WakeFlag;
 use crate::exchange::task::Task;
 
-/// The replies to one loop. Those of workers are an array with room for every task that
-/// can be under way, so that putting one back never allocates, never waits and never fails.
+/// The replies to one loop. Workers put theirs into an array that has room for every task that can
+/// be under way. So a reply never allocates, never waits and never fails.
 pub(crate) struct ReplyBox {
     tasks: ArrayQueue<Box<Task>>,
     lanes: Mutex<Vec<LaneReply>>,
@@ -41,9 +41,8 @@ impl ReplyBox {
         self.tasks.pop()
     }
 
-    /// Puts a lane's replies in, and leaves `batch` empty; see
-    /// [`push`](Self::push). Bounded by what lanes have in flight and by
-    /// each exchange's window.
+    /// Puts a lane's replies in, and leaves `batch` empty; see [`push`](Self::push). Their number
+    /// is bounded by what lanes have in flight, their bytes by each exchange's window.
     pub(crate) fn give_lane(&self, batch: &mut Vec<LaneReply>) {
         let mut replies = self.lanes();
         if replies.is_empty() {
@@ -53,7 +52,7 @@ impl ReplyBox {
         }
     }
 
-    /// Takes all replies of lanes; `into` must be empty.
+    /// Takes all replies of lanes. `into` must be empty.
     pub(crate) fn take_lanes(&self, into: &mut Vec<LaneReply>) {
         debug_assert!(into.is_empty());
         std::mem::swap(&mut *self.lanes(), into);
@@ -67,7 +66,7 @@ impl ReplyBox {
         self.tasks.is_empty() && self.lanes().is_empty()
     }
 
-    /// Wakes the loop if it sleeps. True if a wake was sent.
+    /// Wakes the loop if it sleeps. True if this call sent the wake.
     pub(crate) fn notify(&self) -> bool {
         let wake = self.wake_flag.must_wake();
         if wake {

@@ -5,9 +5,14 @@
 //! of the loop. Between its handlers it runs turns of the loop itself, and no thread is woken.
 //! While it rests, its own event loop (libuv) watches the loop's epoll instance.
 //!
-//! Between two such turns, everything that the loop has to do makes its epoll instance ready: what
-//! other threads put in, the next timer, and work that a turn left over. So whoever watches the
-//! instance needs to know nothing else.
+//! The loop's own thread drives first. A turn of the lane that brought requests asks for ownership,
+//! and the loop's thread hands it over at the end of its turn. It gets it back for good when a
+//! drain begins, or when the lane closes.
+//!
+//! Between two turns of the lane, everything that the loop has to do makes its epoll instance
+//! ready. The wake flag says "asleep", so other threads write the eventfd. A timerfd expires with
+//! the next timer. If a turn left work over, the eventfd is written at once. So the threads that
+//! watch the instance need to know nothing else.
 //!
 //! Meanwhile the loop's own thread is the guard. It looks every few milliseconds. When something is
 //! ready, and a handler keeps the lane's thread from it, the guard takes the loop back. So health

@@ -28,8 +28,8 @@ impl Inline {
     /// are written when it is sent.
     ///
     /// # Errors
-    /// [`FieldError`] for a status outside 200 to 999, a name that is no token, a value with
-    /// control characters, or a field that the server itself writes.
+    /// [`FieldError`] for a status outside 200 to 999, a name that is no token, or a value with
+    /// control characters. Also for a field that the server itself writes.
     pub fn new(
         status: u16,
         fields: &[(&str, &[u8])],

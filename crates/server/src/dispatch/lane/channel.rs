@@ -1,12 +1,17 @@
-//! A lane: the way to a handler on a thread that is not ours, such as a
-//! JavaScript thread.
+//! A lane to a handler thread that the engine did not start, such as a JavaScript thread.
 //!
-//! Loops put events in and wake the thread at most once until it has looked;
-//! the thread takes events when it likes and puts replies into the loops'
-//! inboxes. Either way a whole batch changes hands at once, under a lock that is
-//! held for as long as it takes to move it: a request costs no atomic operation of
-//! its own. What waits in a lane is bounded: requests by the lane's capacity, body
-//! bytes and acknowledgements by each exchange's window.
+//! Loops put events in, and wake the thread at most once until it has looked. The thread takes
+//! events when it likes, and puts replies into the loops' inboxes. Either way a whole batch changes
+//! hands at once, under a lock that is held only to move it. So a request costs no atomic operation
+//! of its own. No code of others runs under such a lock, and no thread holds two.
+//!
+//! What waits in a lane is bounded: requests by the lane's capacity, body bytes and
+//! acknowledgements by each exchange's window.
+//!
+//! A lane's requests come back to their loops, whatever ends its thread. The thread's end gives
+//! back what the thread has taken. The rest comes back when the last owner drops the lane, because
+//! then no loop can put more in. A closed lane is chosen for nothing, so this needs no other
+//! thread.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
@@ -23,7 +28,7 @@ use crate::observe::stats::{LaneSnapshot, LaneState, LatencyStats};
 /// One lane. Share it between the thread that serves it and the server.
 pub struct Lane {
     events: Mutex<VecDeque<LaneEvent>>,
-    /// Requests that have been given and not begun.
+    /// Requests that the lane has been given and that its thread has not begun.
     queued: AtomicUsize,
     /// Requests given and not yet answered.
     in_flight: AtomicUsize,
@@ -33,8 +38,8 @@ pub struct Lane {
     closed: AtomicBool,
     /// One bit for each loop that found the lane full.
     waiting: AtomicU32,
-    /// The loops of the server that it belongs to, until that has stopped: they have
-    /// descriptors.
+    /// The loops of the lane's server. They have descriptors, so this is emptied when the server
+    /// has stopped.
     reply_boxes: Mutex<Option<Vec<Arc<ReplyBox>>>>,
     pub(crate) lag: LagMonitor,
 }
@@ -49,8 +54,8 @@ impl std::fmt::Debug for Lane {
 }
 
 impl Lane {
-    /// A lane in which `capacity` requests may wait. `wake` is called from
-    /// loops, when the thread must look; it must not block.
+    /// A lane in which `capacity` requests may wait. Loops call `wake` when the thread must look.
+    /// It must not block.
     pub fn new(capacity: usize, wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let lane = Self {
             events: Mutex::new(VecDeque::new()),
@@ -68,13 +73,13 @@ impl Lane {
         Arc::new(lane)
     }
 
-    /// The loops that its requests come from; a lane belongs to one server.
-    /// A server that did not come to start leaves it to the next.
+    /// Sets the loops that its requests come from. A lane belongs to one server. If that server
+    /// fails to start, the lane may go to the next.
     pub(crate) fn belongs_to(&self, reply_boxes: &[Arc<ReplyBox>]) {
         *self.reply_boxes() = Some(reply_boxes.to_vec());
     }
 
-    /// The server has stopped: nobody takes replies.
+    /// The server has stopped: no loop takes replies.
     pub(crate) fn belongs_to_none(&self) {
         *self.reply_boxes() = None;
     }
@@ -83,27 +88,26 @@ impl Lane {
         self.reply_boxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where its replies go; None until a server has it.
+    /// The boxes that its replies go to. None until a server has the lane.
     #[must_use]
     pub fn replies(&self) -> Option<LaneReplies> {
         self.reply_boxes().as_deref().map(LaneReplies::new)
     }
 
-    /// Hands over what is left of the thread's replies. Wakes the loops that have been handed
-    /// something, and those that wait for room. Called once after a batch.
+    /// Hands over the thread's remaining replies. Wakes the loops that got some, and those that
+    /// wait for room. Called once after a batch.
     pub fn flush(&self, replies: &mut LaneReplies) {
         replies.hand_over();
         replies.wake(self.take_waiting());
     }
 
-    /// The lane's thread begins a turn. Returns the time, for
-    /// [`QueueWait`].
+    /// The lane's thread begins a turn. Returns the time, for [`QueueWait`](crate::QueueWait).
     pub fn turn(&self) -> Instant {
         self.wake_flag.awake();
         self.lag.turn()
     }
 
-    /// The thread that calls this serves the lane.
+    /// The calling thread serves the lane.
     pub fn serve(&self) {
         self.lag.is_this_thread();
     }
@@ -127,14 +131,15 @@ impl Lane {
         }
     }
 
-    /// Whether its thread is held up: it has been awake for 100 ms or more and has
-    /// not come for what waits.
+    /// Whether its thread is held up: it has been awake for 100 ms or more without a turn. The
+    /// number of requests in flight does not show that. Going by it alone, loops would give a stuck
+    /// thread new requests as soon as the others have as many.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         !self.wake_flag.is_asleep() && self.lag.is_stuck(now)
     }
 
-    /// Puts all events that wait behind those in `into`, for the lane's thread. The
-    /// requests among them go on to count as waiting until [`begun`](Self::begun).
+    /// Appends all events that wait to `into`, for the lane's thread. The requests among them count
+    /// as waiting until [`begun`](Self::begun).
     pub fn take(&self, into: &mut VecDeque<LaneEvent>) {
         let mut events = self.events();
         if into.is_empty() {
@@ -151,8 +156,8 @@ impl Lane {
         }
     }
 
-    /// The next event alone, for a lane's thread that wants no more at a time. A
-    /// request has begun with it.
+    /// Takes the next event alone, for a thread that wants only one at a time. If it is a request,
+    /// it has begun.
     pub fn pop(&self) -> Option<LaneEvent> {
         let event = self.events().pop_front()?;
         self.begun(usize::from(matches!(event, LaneEvent::Request(_))));
@@ -163,8 +168,8 @@ impl Lane {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called by the lane's thread when it has seen no event. False: one
-    /// has come in this moment, look again. True: `wake` will be called.
+    /// The lane's thread calls this when it has seen no event. True if it may rest: `wake` will be
+    /// called. False if an event has come meanwhile.
     pub fn rest(&self) -> bool {
         self.wake_flag.about_to_sleep();
         if self.events().is_empty() {
@@ -174,17 +179,15 @@ impl Lane {
         false
     }
 
-    /// To be called by the lane's thread when it looks without having been
-    /// woken.
+    /// The lane's thread calls this when it looks without having been woken.
     pub fn awake(&self) {
         self.wake_flag.awake();
     }
 
-    /// Loops that found the lane full and want to be told of room, one bit
-    /// each; they are taken off the list.
+    /// Takes the loops that found the lane full and wait for room, one bit each.
     pub(crate) fn take_waiting(&self) -> u32 {
-        // Who took from the queue before looks here after that, as who is about to
-        // wait says so before it looks into the queue a last time.
+        // The thread takes from the queue, then looks here. A loop that is about to wait says so
+        // here, then looks into the queue a last time. So neither misses the other.
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return 0;
@@ -192,7 +195,7 @@ impl Lane {
         self.waiting.swap(0, Ordering::AcqRel)
     }
 
-    /// No more events are wanted: the thread is going.
+    /// The thread is ending, and takes no more events.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -201,13 +204,13 @@ impl Lane {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Requests that have been given and not begun.
+    /// Requests that the lane has been given and that its thread has not begun.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Requests given and not yet answered.
+    /// Requests that the lane has been given and that are not answered.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
@@ -225,8 +228,8 @@ impl Lane {
         self.events().len()
     }
 
-    /// How many requests there is room for; with none, loop `io_thread` is
-    /// told when there is.
+    /// How many requests there is room for. If there is none, loop `io_thread` is woken when there
+    /// is.
     pub(crate) fn room(&self, io_thread: usize) -> usize {
         let room = self.capacity.saturating_sub(self.queued());
         if room == 0 {
@@ -237,17 +240,17 @@ impl Lane {
         room
     }
 
-    /// Whether there is room for a request, or a closed lane to be left.
+    /// Whether there is room for a request, or the lane is closed: then its loop must take back
+    /// what waits.
     pub(crate) fn has_room(&self) -> bool {
         self.queued() < self.capacity || self.is_closed()
     }
 
-    /// Gives the lane events from the front of `out`, up to the first request that
-    /// there is no `room` for.
+    /// Gives the lane events from the front of `out`, up to the first request that has no `room`.
     pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) {
         let (count, requests) = Self::fit(out, room);
         if requests > 0 {
-            // First: the thread may have begun them before this returns.
+            // Counted first, because the thread may begin them before this returns.
             self.queued.fetch_add(requests, Ordering::Relaxed);
             self.in_flight.fetch_add(requests, Ordering::Relaxed);
         }
@@ -266,8 +269,7 @@ impl Lane {
         Self::fit(out, room).0
     }
 
-    /// The events up to the first request that there is no room for, and the requests
-    /// among them.
+    /// The number of events up to the first request that has no room, and of requests among them.
     fn fit(out: &VecDeque<LaneEvent>, room: usize) -> (usize, usize) {
         let (mut count, mut requests) = (0, 0);
         for event in out {
@@ -298,8 +300,9 @@ impl Lane {
 }
 
 impl Drop for Lane {
-    /// What a thread has left behind goes back to its loops: nobody can put more in,
-    /// and nobody takes it out. It has been answered, or is now.
+    /// Gives the requests that the thread left behind back to their loops. No loop can put more in,
+    /// and no thread takes them out. Each returned request is answered with 503 here, unless the
+    /// loop already answered it.
     fn drop(&mut self) {
         let Some(mut replies) = self.replies() else { return };
         let events = std::mem::take(&mut *self.events());

@@ -1,11 +1,11 @@
-//! What a loop and a lane tell each other.
+//! The events that loops give to a lane, and the replies that come back.
 
 use std::net::SocketAddr;
 
 use crate::dispatch::lane::exchange::Exchange;
 use crate::exchange::id::ExchangeId;
 
-/// What a loop tells a lane.
+/// An event from a loop to a lane.
 pub enum LaneEvent {
     /// A request. Its body is complete, unless [`Exchange::body_streams`].
     Request(Exchange),
@@ -15,25 +15,25 @@ pub enum LaneEvent {
     BodyEnd(ExchangeId),
     /// The client has sent its last byte; it may still read the response.
     HalfClosed(ExchangeId),
-    /// The client has gone, or its body broke off. The exchange is over.
+    /// The client has gone, or the request's body broke off. The exchange is over.
     Gone(ExchangeId),
-    /// The rest of the body is refused, and the request has been answered with this
-    /// status. The exchange is over.
+    /// The loop refused the rest of the body, and answered the request with this status. The
+    /// exchange is over.
     Refused(ExchangeId, u16),
-    /// The request has been answered with 503, because its response did not come
-    /// in time. The exchange is over.
+    /// The loop answered the request with 503, because its response did not come in time. The
+    /// exchange is over.
     TimedOut(ExchangeId),
-    /// This many bytes of the streaming response have left.
+    /// This many bytes of the streaming response have been sent.
     Ack(ExchangeId, usize),
-    /// Something about a connection, where the server was told to say it.
+    /// Something happened to a connection. Sent only if the server was told to announce it.
     Connection(Box<ConnectionEvent>),
 }
 
-/// What has become of a connection; see [`Announce`](crate::Announce).
+/// Something that happened to a connection; see [`Announce`](crate::Announce).
 pub struct ConnectionEvent {
-    /// What it is.
+    /// What happened.
     pub change: ConnectionChange,
-    /// The connection, by any exchange of its own. Of a refused one it says nothing.
+    /// Names the connection. Without meaning for one that was refused.
     pub connection: ExchangeId,
     /// The client's address; none on a unix socket.
     pub peer: Option<SocketAddr>,
@@ -44,7 +44,7 @@ pub struct ConnectionEvent {
 pub enum ConnectionChange {
     /// It was accepted.
     Opened,
-    /// It is no more. Nothing further is said of it.
+    /// It was closed. This is its last event.
     Closed,
     /// Nothing has happened on it for a while.
     Inactive,
@@ -53,7 +53,7 @@ pub enum ConnectionChange {
 }
 
 impl LaneEvent {
-    /// Which exchange it is of.
+    /// The exchange that it belongs to.
     pub(crate) fn id(&self) -> ExchangeId {
         match self {
             Self::Request(task) => task.id(),
@@ -69,34 +69,33 @@ impl LaneEvent {
     }
 }
 
-/// What a lane tells a loop.
+/// A reply from a lane to a loop.
 pub enum LaneReply {
-    /// The whole response, or with [`Response::streams`](crate::Response) its
-    /// beginning.
+    /// The whole response. If the response streams, its beginning.
     Response(Exchange),
-    /// A request that [`Exchange::is_late`], given back for a 503.
+    /// A request that [`Exchange::is_late`], given back for a 503. So the handler does not work for
+    /// an answer that no client gets.
     Late(Exchange),
     /// The next bytes of a streaming response.
     Chunk(ExchangeId, Vec<u8>),
     /// The streaming response is complete.
     End(ExchangeId),
-    /// The streaming response cannot be completed. What came of it is sent, and then
-    /// the connection is broken off, so that the client does not take a part for the
-    /// whole.
+    /// The streaming response cannot be completed. What came of it is sent. Then the connection is
+    /// broken off, so that the client does not take a part for the whole.
     Abort(ExchangeId),
-    /// A request given back without an answer: the connection is broken off behind the
-    /// answers before it.
+    /// A request given back without an answer. The connection is broken off after the answers
+    /// before it.
     Dropped(Exchange),
     /// The handler has taken this many bytes of the request's body.
     Pull(ExchangeId, usize),
-    /// The connection shall end, now; without the answers that are under way.
+    /// The connection must end now, without the answers that are under way.
     Cut(ExchangeId),
-    /// The connection shall end behind the answers that are under way.
+    /// The connection must end after the answers that are under way.
     Finish(ExchangeId),
 }
 
 impl LaneReply {
-    /// Which exchange it belongs to.
+    /// The exchange that it belongs to.
     #[must_use]
     pub fn id(&self) -> ExchangeId {
         match self {

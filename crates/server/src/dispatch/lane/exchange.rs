@@ -1,4 +1,4 @@
-//! An exchange in the hands of a lane's thread.
+//! An exchange as a lane's thread gets it.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use crate::observe::access_log::RequestId;
 pub struct Exchange(pub(crate) Box<Task>);
 
 impl Exchange {
-    /// Which exchange this is.
+    /// The name of this exchange.
     #[must_use]
     pub fn id(&self) -> ExchangeId {
         self.0.id
     }
 
-    /// What the access log calls it.
+    /// Its name in the access log.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         let ExchangeId { io_thread, conn, stream } = self.0.id;
@@ -52,8 +52,8 @@ impl Exchange {
         self.0.body_streams
     }
 
-    /// Its time was over before its handler was called; nobody waits for the
-    /// response.
+    /// Whether its time is over. Then the client has got a 503, or gets one, and does not wait for
+    /// the response.
     #[must_use]
     pub fn is_late(&self, now: Instant) -> bool {
         self.0.deadline.is_some_and(|deadline| now >= deadline)
@@ -70,7 +70,7 @@ impl Exchange {
         self.0.outcome = Outcome::Failed;
     }
 
-    /// Answers with 503 instead: nobody takes it.
+    /// Answers with 503 instead, because no handler takes it.
     pub fn refuse(&mut self) {
         self.0.outcome = Outcome::Refused;
     }
@@ -80,7 +80,7 @@ impl Exchange {
         self.0.terms.close = true;
     }
 
-    /// Asks the client to close the connection after the response, and keeps it.
+    /// Asks the client to close the connection after the response. The server keeps it open.
     pub fn ask_to_close(&mut self) {
         self.0.terms.asks_to_close = true;
     }

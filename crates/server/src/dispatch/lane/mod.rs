@@ -1,4 +1,4 @@
-//! A lane is the channel that carries events to one handler thread, and its replies back.
+//! A lane is the channel that carries events to one handler thread and replies back.
 
 pub(crate) mod channel;
 pub(crate) mod event;

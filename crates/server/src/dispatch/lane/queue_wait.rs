@@ -5,8 +5,8 @@ use std::time::Instant;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::exchange::Exchange;
 
-/// How long the requests of one turn waited in their lane. Those that came together
-/// are counted together.
+/// Counts how long the requests of one turn waited in their lane. Requests that came together are
+/// counted together.
 pub struct QueueWait<'a> {
     lane: &'a Lane,
     now: Instant,
@@ -21,7 +21,7 @@ impl<'a> QueueWait<'a> {
         Self { lane, now, since: now, requests: 0 }
     }
 
-    /// A request is begun.
+    /// The thread begins a request.
     pub fn add(&mut self, task: &Exchange) {
         if task.0.queued_at != self.since {
             self.count();

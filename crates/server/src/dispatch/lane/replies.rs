@@ -1,18 +1,18 @@
-//! The way of replies from a lane's thread to the loops.
+//! Replies on their way from a lane's thread to the loops.
 
 use std::sync::Arc;
 
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::reply_box::ReplyBox;
 
-/// Where a lane's thread puts its replies.
+/// Collects the replies of a lane's thread, and hands them over in batches.
 pub struct LaneReplies {
     boxes: Vec<Arc<ReplyBox>>,
-    /// What has not been handed over, for each loop.
+    /// Replies that have not been handed over, for each loop.
     batches: Vec<Vec<LaneReply>>,
-    /// The loops of which `batches` has something.
+    /// The loops that have something in `batches`, one bit each.
     filled: u32,
-    /// The loops that have been handed something, and not been told.
+    /// The loops that have got replies and have not been woken for them, one bit each.
     touched: u32,
 }
 
@@ -28,15 +28,15 @@ impl LaneReplies {
         self.batches.len()
     }
 
-    /// Takes a reply for the loop that it belongs to.
+    /// Takes a reply, for the loop that its exchange belongs to.
     pub fn push(&mut self, reply: LaneReply) {
         let io_thread = reply.id().io_thread;
         self.filled |= 1 << io_thread;
         self.batches[io_thread].push(reply);
     }
 
-    /// Puts what has been pushed into the boxes of its loops, which find it
-    /// when they look.
+    /// Puts the collected replies into the boxes of their loops, which find them when they look. A
+    /// thread that drives a loop calls this before it does.
     pub fn hand_over(&mut self) {
         self.touched |= self.filled;
         for io_thread in bits(std::mem::take(&mut self.filled)) {
@@ -44,14 +44,13 @@ impl LaneReplies {
         }
     }
 
-    /// The loops that have been handed something need not be woken: they are about
-    /// to look.
+    /// The loops that have got replies need not be woken, because they are about to look.
     pub fn forget(&mut self) {
         self.touched = 0;
     }
 
-    /// Hands over what is left, and wakes the loops that have been handed something, and
-    /// these, one bit each.
+    /// Hands over the remaining replies. Wakes the loops that have got some, and `others`, one bit
+    /// each.
     pub(crate) fn wake(&mut self, others: u32) {
         self.hand_over();
         for io_thread in bits(std::mem::take(&mut self.touched) | others) {

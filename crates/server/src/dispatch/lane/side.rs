@@ -1,4 +1,9 @@
-//! Lanes as one loop sees them: what they are to be told, and which one to choose.
+//! Lanes as one loop sees them: the events for each, and which lane to choose.
+//!
+//! Requests of one connection that overlap go to one lane. Only when the connection has none there
+//! does the next request go to the lane with the least to do. A full lane stops the reading of the
+//! connections that have requests for it, and nothing else: news of requests that it already has
+//! overtake those that wait.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,45 +14,43 @@ use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent};
 use crate::exchange::id::ExchangeId;
 
-/// Events that may wait in a lane when connections without a request are added to them.
+/// A lane with this many events is not told of further connections without a request.
 const MOST_ANNOUNCED: usize = 8192;
 
-/// Bytes of a body that a lane is told of at once, unless one read brought more.
+/// Pieces of a body are joined up to this many bytes. One read may bring more.
 const MAX_PIECE: usize = 16 * 1024;
 
-/// What a connection has with its lane.
+/// A connection's tie to its lane.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LaneLink {
     /// The lane's place.
     pub(crate) place: u8,
-    /// The lane knows of the connection and hears of its end.
+    /// The lane knows of the connection, and will be told of its end.
     pub(crate) announced: bool,
-    /// What the lane, which is full, could not be told of the connection yet. The
-    /// connection is not read from meanwhile.
+    /// How many events of the connection wait because the lane is full. Meanwhile the loop does not
+    /// read from the connection.
     pub(crate) held_back: u32,
 }
 
 /// A lane as one loop sees it.
 pub(crate) struct LaneSide {
     pub(crate) lane: Option<Arc<Lane>>,
-    /// What could not be given yet: the lane is full, or the turn goes on.
+    /// Events that have not been given yet: the lane is full, or the turn goes on.
     pub(crate) out: VecDeque<LaneEvent>,
-    /// The lane is full, and `out` waits for room: its events are counted in
+    /// The lane is full, and `out` waits for room. Its events are counted in
     /// [`LaneLink::held_back`].
     pub(crate) is_behind: bool,
-    /// What overtakes `out` while that waits: news of requests that the lane has, so
-    /// that it needs no room. Of a connection that has something in `out`, nothing
-    /// is here.
+    /// Events that overtake `out` while that waits. They are news of requests that the lane has, so
+    /// they need no room. A connection with events in `out` has none here.
     pub(crate) ahead: VecDeque<LaneEvent>,
-    /// Connections that have something in `out` while that waits. Each is not read
-    /// from until its own has been given.
+    /// Connections that have events in `out` while that waits. The loop does not read from one
+    /// until its events have been given.
     pub(crate) parked: usize,
     /// Connections that have gone since `out` was last swept.
     pub(crate) gone: usize,
     /// Its thread was held up when this turn began.
     stuck: bool,
-    /// It finishes what it has and gets no more: it knows the routes of an earlier
-    /// table.
+    /// It finishes what it has and gets no more, because it knows the routes of an earlier table.
     pub(crate) retired: bool,
 }
 
@@ -65,7 +68,7 @@ impl LaneSide {
         }
     }
 
-    /// What the lane has not been told, and could be.
+    /// Whether the lane could be given events now.
     fn has_news(&self) -> bool {
         !self.ahead.is_empty() || !self.out.is_empty() && !self.is_behind
     }
@@ -78,7 +81,7 @@ impl LaneSide {
         self.out.len() + self.lane.as_ref().map_or(0, |lane| lane.in_flight())
     }
 
-    /// Whether connections may be announced: the lane is not far behind.
+    /// Whether connections may be announced, because the lane is not far behind.
     fn takes_announcements(&self) -> bool {
         self.lane.as_ref().is_some_and(|lane| lane.backlog() < MOST_ANNOUNCED)
     }
@@ -91,8 +94,8 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// Sees which lanes are held up, where there is another to choose. Called at the
-    /// beginning of a turn.
+    /// Notes which lanes' threads are held up, if there are several. Called at the beginning of a
+    /// turn.
     pub(crate) fn look(&mut self, now: Instant) {
         if self.sides.len() > 1 {
             for side in &mut self.sides {
@@ -101,9 +104,9 @@ impl Lanes {
         }
     }
 
-    /// The lane for a connection's next request. With `keeps` it is the one that has its
-    /// others, so that one connection is one order. Else it is the one with the least to
-    /// do, of those whose threads are not held up if there are any.
+    /// The lane for a connection's next request. With `keeps` it is the lane that has the others,
+    /// so that one connection is one order. Otherwise it is the lane with the least to do. Lanes
+    /// whose threads are held up come last.
     pub(crate) fn choose(&self, link: LaneLink, keeps: bool) -> Option<u8> {
         if keeps {
             let side = self.sides.get(usize::from(link.place));
@@ -120,7 +123,7 @@ impl Lanes {
         self.sides.get(usize::from(link.place)).is_some_and(|side| side.retired)
     }
 
-    /// Puts an event behind the others for the connection's lane.
+    /// Appends an event for the connection's lane.
     pub(crate) fn tell(&mut self, link: &mut LaneLink, event: LaneEvent) {
         let Some(side) = self.sides.get_mut(usize::from(link.place)) else { return };
         if side.is_behind {
@@ -135,8 +138,8 @@ impl Lanes {
         side.out.push_back(event);
     }
 
-    /// Puts the next bytes of a body behind what its lane is to be told. Pieces that
-    /// come in one turn are told as one: a body may come in chunks of a byte each.
+    /// Appends the next bytes of a body for its lane. Pieces of one turn become one event, because
+    /// a body may come in chunks of a byte each.
     pub(crate) fn tell_body(&mut self, link: &mut LaneLink, id: ExchangeId, data: &[u8]) {
         let Some(side) = self.sides.get_mut(usize::from(link.place)) else { return };
         for queue in [&mut side.out, &mut side.ahead] {
@@ -151,8 +154,8 @@ impl Lanes {
         self.tell(link, LaneEvent::Body(id, data.to_vec()));
     }
 
-    /// A connection was accepted: tells its lane, unless that is far behind. It is then
-    /// told with the first request.
+    /// A connection was accepted: tells its lane. If the lane is far behind, it is told with the
+    /// first request.
     pub(crate) fn opened(
         &mut self,
         link: &mut LaneLink,
@@ -164,7 +167,7 @@ impl Lanes {
         }
     }
 
-    /// Tells the connection's lane what has become of it.
+    /// Tells the connection's lane that something happened to the connection.
     pub(crate) fn announce(
         &mut self,
         link: &mut LaneLink,
@@ -177,7 +180,7 @@ impl Lanes {
         self.tell(link, LaneEvent::Connection(Box::new(event)));
     }
 
-    /// A connection was refused: tells the first lane, unless that is far behind.
+    /// The acceptor refused a connection: tells the first lane, unless that is far behind.
     pub(crate) fn refused(&mut self, connection: ExchangeId, peer: Option<SocketAddr>) {
         if let Some(side) = self.sides.first_mut()
             && side.takes_announcements()
@@ -187,8 +190,7 @@ impl Lanes {
         }
     }
 
-    /// A connection of this lane is no more. `had_requests` says whether the lane had some
-    /// of its requests.
+    /// A connection of this lane is gone. `had_requests` says whether the lane had requests of it.
     pub(crate) fn gone(&mut self, link: &mut LaneLink, had_requests: bool) {
         let is_parked = std::mem::take(&mut link.held_back) > 0;
         if let Some(side) = self.sides.get_mut(usize::from(link.place))
@@ -199,19 +201,18 @@ impl Lanes {
         }
     }
 
-    /// Whether lanes have something to be told that came after this turn's
-    /// telling, and room to be told it.
+    /// Whether a lane could be given events that came after this turn's were given.
     pub(crate) fn has_news(&self) -> bool {
         self.sides.iter().any(LaneSide::has_news)
     }
 
-    /// Whether a lane has room again for what it could not be given.
+    /// Whether a lane has room again for events that wait.
     pub(crate) fn has_room(&self) -> bool {
         let has_room = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.has_room());
         self.sides.iter().any(|side| !side.out.is_empty() && has_room(side))
     }
 
-    /// Whether replies are to come.
+    /// Whether replies of lanes are still to come.
     pub(crate) fn are_busy(&self) -> bool {
         let busy = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.in_flight() > 0);
         self.sides.iter().any(busy)

@@ -235,7 +235,7 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// The socket has taken nothing for a while. The peer may take something all the same. The
-    /// kernel asks for more only when a third of a send buffer of some MiB is free, and a slow peer
+    /// kernel asks for more only when a third of a send buffer of some MiB is free. A slow peer
     /// needs minutes for that.
     fn look_at_writing(&mut self, slot: u32) {
         let now = self.services.clock.millis();
