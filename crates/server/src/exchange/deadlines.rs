@@ -94,6 +94,13 @@ impl Deadlines {
         self.wheel.next_at()
     }
 
+    /// The exchanges that are waited for, with their slots.
+    #[cfg(test)]
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (u32, u32)> {
+        let lines = (0..).zip(&self.lines);
+        lines.flat_map(|(slot, line)| line.iter().map(move |due| (slot, due.stream)))
+    }
+
     fn first_changed(&mut self, slot: u32) {
         let line = &mut self.lines[slot as usize];
         match line.front() {

@@ -10,6 +10,7 @@ use super::request::{Expected, INLINE, Kind};
 use super::rng::Rng;
 use super::wire::Wire;
 use super::world::World;
+use crate::event_loop::services::Pieces;
 use crate::observe::close_reason::CloseReason;
 
 /// One client in a world where nothing goes wrong by itself.
@@ -17,19 +18,28 @@ struct Case(World);
 
 impl Case {
     fn new(requests: &[(&str, Kind)]) -> Self {
-        let mut world = World::with_plan(Plan::calm(), Rng::new(0), false);
+        Self::with_plan(Plan::calm(), 1, requests)
+    }
+
+    /// So many clients that send the same.
+    fn with_plan(plan: Plan, clients: u32, requests: &[(&str, Kind)]) -> Self {
+        let mut case = Self(World::with_plan(plan, Rng::new(0), false));
+        (0..clients).for_each(|client| case.client(client * 100, requests));
+        case.turn().turn();
+        case
+    }
+
+    /// A client whose requests have numbers from this one on.
+    fn client(&mut self, first: u32, requests: &[(&str, Kind)]) {
         let mut input = Vec::new();
         let mut expected = Vec::new();
-        for (id, &(text, kind)) in (0..).zip(requests) {
+        for (id, &(text, kind)) in (first..).zip(requests) {
             let start = input.len();
             input.extend_from_slice(text.as_bytes());
             let close = matches!(kind, Kind::Bad(_)) || text.contains("Connection: close");
             expected.push(Expected::plain(id, start..input.len(), kind, close));
         }
-        world.client(input, expected, Ending::Open, 100_000);
-        let mut case = Self(world);
-        case.turn().turn();
-        case
+        self.0.client(input, expected, Ending::Open, 100_000);
     }
 
     fn wire(&self) -> RefMut<'_, Wire> {
@@ -123,4 +133,36 @@ fn a_client_that_reads_as_fast_as_it_is_answered_has_its_turns_like_others() {
         case.turn();
     }
     assert_eq!(case.wire().output.len() / INLINE[4], REQUESTS);
+}
+
+/// Signals may interrupt all that one turn tries to read (signal(7)).
+#[test]
+fn a_request_that_has_come_and_could_not_be_read_keeps_an_idle_connection() {
+    let request = "GET /version HTTP/1.1\r\nHost: sim\r\n\r\n";
+    let mut case = Case::new(&[(request, Kind::Version); 2]);
+    case.send(request.len()).turn();
+    let answered = case.wire().output.len();
+    case.wire().faults.interrupted = 100;
+    case.0.pass(76_000);
+    case.send(request.len()).turn();
+    assert_eq!(case.reason(), None);
+    case.wire().faults.interrupted = 0;
+    case.turn();
+    assert_eq!(case.wire().output.len(), 2 * answered);
+}
+
+/// One that the loop has not got to takes nothing because nothing was sent to it.
+#[test]
+fn a_client_is_not_late_with_taking_what_waits_for_its_turn() {
+    let request = "GET /inline/4 HTTP/1.1\r\nHost: sim\r\n\r\n";
+    let pieces = Pieces { large: 1_000, leftover: 1, ..Pieces::default() };
+    let plan = Plan { pieces, ..Plan::calm() };
+    let mut case = Case::with_plan(plan, 3, &[(request, Kind::Inline(4))]);
+    for client in 0..3 {
+        case.0.deliver(client, request.len());
+    }
+    case.turn();
+    case.0.pass(31_000);
+    case.turn();
+    assert!((0..3).all(|client| case.0.wire(client).closed.is_none()));
 }

@@ -103,6 +103,12 @@ impl Reactor<SimTransport> {
         ensure!(collected <= services.settings.body_memory, "too many bodies are held");
         let there = services.tasks.out;
         ensure!(there == out.len(), "{there} of {} tasks out", out.len());
+        let deadlines = services.deadlines.iter().flat_map(|deadlines| deadlines.waits());
+        for (slot, stream) in deadlines {
+            let conn = self.conns.get(slot as usize);
+            let expects = conn.is_some_and(|conn| conn.protocol.expects(stream));
+            ensure!(expects, "request {stream} of slot {slot} is over and waited for");
+        }
         ensure!(services.dirty.is_empty(), "the loop would sleep on unsent answers");
         ensure!(
             services.tasks.free.iter().all(|task| task.request.body.is_empty()

@@ -149,7 +149,7 @@ impl Lines {
             self.line(core, services, &bytes[used..used + length]);
             used += length + 1;
         }
-        if bytes.len() - used > LONGEST {
+        if self.reading && bytes.len() - used > LONGEST {
             self.timed_out(core, services);
         }
         Used { bytes: if self.reading { used } else { bytes.len() }, stalled: false }
@@ -161,7 +161,9 @@ impl Lines {
 
     /// What came is no line, or not all of one.
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
-        self.reading = false;
+        if !std::mem::replace(&mut self.reading, false) {
+            return;
+        }
         Self::frame(core, services, self.count, '!', b"");
     }
 

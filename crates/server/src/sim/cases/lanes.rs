@@ -50,6 +50,15 @@ impl Case {
     fn new(change: impl FnOnce(&mut LanePlan)) -> Self {
         let mut plan = Plan::calm();
         change(&mut plan.lanes);
+        Self::with_plan(plan)
+    }
+
+    /// All clients come over links that hold bytes.
+    fn over_toy_links() -> Self {
+        Self::with_plan(Plan { toy_links: 100, ..Plan::calm() })
+    }
+
+    fn with_plan(plan: Plan) -> Self {
         Self { world: World::with_plan(plan, Rng::new(0), false), clients: 0, next_id: 0 }
     }
 
@@ -441,4 +450,24 @@ fn a_stream_to_a_client_that_ended_its_side_goes_on_while_it_gets_on() {
     case.world.pass(400);
     case.turn();
     assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Served)));
+}
+
+/// What the link has taken is not sent. Without a reset the client would take the part that
+/// it has got for the whole.
+#[test]
+fn an_answer_whose_end_stays_in_the_link_is_broken_off() {
+    let mut case = Case::over_toy_links();
+    let ends = case.client(&[OLD]);
+    case.wire().capacity = 50;
+    case.sent(ends[0]).turn().take().means(0, Form::UntilClose);
+    while case.world.has_open(0) {
+        case.says(0);
+    }
+    for _ in 0..5 {
+        case.world.pass(31_000);
+        case.turn();
+    }
+    let wire = case.wire();
+    assert_eq!(wire.closed.map(|(reason, _)| reason), Some(Some(CloseReason::WriteTimeout)));
+    assert!(wire.broken && wire.output.len() <= 50, "{} bytes", wire.output.len());
 }

@@ -2,7 +2,7 @@
 //! order, whole or in pieces, and each line gets what it must.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::event_loop::services::{Pieces, Settings};
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body::WINDOW;
 use crate::exchange::handler::Handler;
-use crate::exchange::id::ExchangeId;
+use crate::exchange::id::{ConnId, ExchangeId};
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
@@ -42,6 +42,8 @@ struct Client {
     /// What it sends, line by line.
     lines: Vec<Vec<u8>>,
     leaves: bool,
+    /// The program has ended its connection.
+    is_finished: bool,
 }
 
 struct World {
@@ -56,6 +58,16 @@ struct World {
     /// With the lane's thread: nothing has been said of these, and these stream.
     given: Vec<Exchange>,
     streams: Vec<Stream>,
+    /// What the thread has been given, and whether it has been told that it is over.
+    known: HashMap<ExchangeId, bool>,
+    /// Bytes of a stream that the thread says before there is credit.
+    window: usize,
+    /// The thread leaves some unanswered until it must.
+    is_slow: bool,
+    /// Of steps, in a hundred: the thread is replaced by another.
+    replaced: u32,
+    /// Of tasks, in a hundred: no worker takes it.
+    refused: u32,
 }
 
 /// An answer that the lane's thread gives piece by piece.
@@ -76,7 +88,9 @@ impl World {
             limits: reactor_proto::Limits::default(),
             timeouts: Timeouts::default(),
             body_memory: 1 << 30,
-            request_timeout: rng.percent(20).then(|| Duration::from_secs(1)),
+            request_timeout: rng
+                .pick(&[None, None, Some(30), Some(1_000)])
+                .map(Duration::from_millis),
             in_flight: limit.map(InFlight::new).map(Arc::new),
             pieces: Pieces::default(),
             announce: Announce::default(),
@@ -112,10 +126,9 @@ impl World {
             let io = SimTransport { wire: wire.clone(), reasons: reasons.clone() };
             let link = link(io, &mut rng, toys);
             let token = reactor.insert_with(link, Protocol::Lines(Lines::new()), None);
-            clients.push(Client { wire, token, lines, leaves });
+            clients.push(Client { wire, token, lines, leaves, is_finished: false });
         }
         Self {
-            rng,
             now,
             reactor,
             counters,
@@ -124,6 +137,12 @@ impl World {
             running: Vec::new(),
             given: Vec::new(),
             streams: Vec::new(),
+            known: HashMap::new(),
+            window: *rng.pick(&[WINDOW, 20]),
+            is_slow: rng.percent(40),
+            replaced: *rng.pick(&[0, 0, 5]),
+            refused: *rng.pick(&[0, 0, 20]),
+            rng,
         }
     }
 
@@ -164,9 +183,22 @@ impl World {
         }
         self.reactor.go_on_listed();
         self.reactor.expire();
-        self.reactor.take_tasks(&mut self.running);
+        let mut tasks = Vec::new();
+        self.reactor.take_tasks(&mut tasks);
+        for task in tasks {
+            if self.rng.percent(self.refused) {
+                self.reactor.refused(task);
+            } else {
+                self.running.push(task);
+            }
+        }
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
+        let deadlines = self.reactor.services.deadlines.iter();
+        for (slot, stream) in deadlines.flat_map(|deadlines| deadlines.waits()) {
+            let conn = &self.reactor.conns[slot as usize];
+            assert!(conn.protocol.expects(stream), "stream {stream} is over and waited for");
+        }
         for (_, conn) in &self.reactor.conns {
             assert!(!conn.core.listed.dirty, "answers are forgotten");
             let waits = conn.core.listed.next_turn || conn.link.socket().wire.borrow().edge;
@@ -201,11 +233,16 @@ impl World {
         self.lane.begun(requests);
         for event in events {
             let id = event.id();
+            let ends = matches!(event, LaneEvent::Gone(_) | LaneEvent::TimedOut(_));
+            let before = self.known.insert(id, ends);
+            let is_new = matches!(event, LaneEvent::Request(_));
+            assert_eq!(before, (!is_new).then_some(false), "{id:?} is unknown, or over");
             match event {
                 LaneEvent::Request(exchange) => self.given.push(exchange),
                 LaneEvent::Ack(_, bytes) => {
                     for stream in self.streams.iter_mut().filter(|stream| stream.id == id) {
                         stream.credit += bytes;
+                        assert!(stream.credit <= self.window, "more is acknowledged than was said");
                     }
                 }
                 LaneEvent::Gone(_) | LaneEvent::TimedOut(_) => {
@@ -213,7 +250,8 @@ impl World {
                     self.streams.retain(|stream| stream.id != id);
                     if let Some(at) = self.given.iter().position(|given| given.id() == id) {
                         self.lane.answered(1);
-                        let exchange = self.given.swap_remove(at);
+                        let mut exchange = self.given.swap_remove(at);
+                        exchange.response().body("too late");
                         self.reactor.lane_reply(LaneReply::Response(exchange));
                     }
                 }
@@ -222,7 +260,8 @@ impl World {
             }
         }
         for at in (0..self.given.len()).rev() {
-            if all || self.rng.percent(40) {
+            let waits = self.is_slow && self.given[at].id().stream.is_multiple_of(3);
+            if all || !waits && self.rng.percent(40) {
                 let exchange = self.given.swap_remove(at);
                 self.answer(exchange);
             }
@@ -240,12 +279,12 @@ impl World {
         match self.rng.below(10) {
             0 => self.reactor.lane_reply(LaneReply::Dropped(exchange)),
             1..5 => {
-                let first = self.rng.below(text.len() + 1);
+                let first = self.rng.below(text.len() + 1).min(self.window);
                 exchange.response().body(&text[..first]);
                 exchange.response().stream(None);
                 self.reactor.lane_reply(LaneReply::Response(exchange));
                 let rest = text[first..].iter().copied().collect();
-                self.streams.push(Stream { id, rest, credit: WINDOW - first });
+                self.streams.push(Stream { id, rest, credit: self.window - first });
                 return;
             }
             _ => {
@@ -277,8 +316,44 @@ impl World {
         }
     }
 
+    /// The lane's thread ends, and another comes. What the first had comes back too late.
+    fn replace_lane(&mut self) {
+        let lane = Lane::new(*self.rng.pick(&[1, 3, 1_000]), || {});
+        let old = std::mem::replace(&mut self.lane, lane.clone());
+        self.reactor.set_lanes(vec![Some(lane)]);
+        let mut events = VecDeque::new();
+        old.take(&mut events);
+        for event in events {
+            if let LaneEvent::Request(exchange) = event {
+                self.given.push(exchange);
+            }
+        }
+        for mut exchange in std::mem::take(&mut self.given) {
+            exchange.response().body("too late");
+            self.reactor.lane_reply(LaneReply::Response(exchange));
+        }
+        self.streams.clear();
+        self.known.clear();
+    }
+
+    /// The program ends a connection behind what is under way.
+    fn finish_one(&mut self) {
+        let at = self.rng.below(self.clients.len());
+        let client = &mut self.clients[at];
+        let id = ConnId::of_token(client.token);
+        client.is_finished = true;
+        let id = ExchangeId::of_connection(0, id.slot, id.generation);
+        self.reactor.lane_reply(LaneReply::Finish(id));
+    }
+
     fn run(&mut self) {
         for _ in 0..self.rng.between(10, 300) {
+            if self.rng.percent(self.replaced) {
+                self.replace_lane();
+            }
+            if self.replaced > 0 && self.rng.percent(1) {
+                self.finish_one();
+            }
             match self.rng.below(4) {
                 0 => self.deliver(false),
                 1 => self.work(false),
@@ -342,7 +417,8 @@ impl Client {
         }
         let asked = self.lines.iter().filter(|line| line[0] != b'q').count();
         // Who leaves gets what is answered within the time that is left to it.
-        if over.len() != asked && !(self.leaves && over.len() < asked) {
+        let may_miss = self.leaves || self.is_finished;
+        if over.len() != asked && !(may_miss && over.len() < asked) {
             return Err(format!("{} of {asked} lines are answered", over.len()));
         }
         Ok(())
