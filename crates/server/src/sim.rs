@@ -1,18 +1,21 @@
-//! A simulation of the reactor: clients that send right and wrong requests in
-//! any pieces, sockets that take and give as little as sockets may, workers
-//! that answer late, out of order or never, threads behind lanes that do so and
-//! stream, come and go, a clock that jumps. A seed decides all of it, so a run that fails can be run again:
+//! A simulation of the reactor. A seed decides all that happens in a run, so a run that fails can
+//! be run again. In a run:
+//!
+//! - Clients send right and wrong requests, in pieces of any size.
+//! - Sockets take and give as little as sockets may.
+//! - Workers answer late, out of order or never.
+//! - Handler threads do the same, stream their answers, come and go.
+//! - The clock jumps.
 //!
 //! ```sh
 //! REACTOR_SIM_SEED=7 cargo test -p reactor-server sim    # one seed, traced
 //! REACTOR_SIM_RUNS=100000 REACTOR_SIM_BASE=5 cargo test --release -p reactor-server sim
 //! ```
 //!
-//! Each test run has some seeds that are always the same, and some that nobody has
-//! tried before. `REACTOR_SIM_BASE` is where the latter begin.
+//! Each test run has some seeds that are always the same, and some new ones, which begin at
+//! `REACTOR_SIM_BASE`.
 //!
-//! `check` says what must hold after every turn, `client` what every client
-//! must see.
+//! `check` has what must hold after every turn, and `client` what every client must see.
 #![allow(clippy::cast_possible_truncation, reason = "sizes in a simulation are small")]
 
 mod answer;
@@ -37,7 +40,7 @@ use world::World;
 /// Seeds that every `cargo test` runs, from 0 on.
 const RUNS: u64 = 600;
 
-/// Seeds that it runs besides, from a random one on.
+/// New seeds that every `cargo test` runs too, from a random one on.
 const FRESH: u64 = 150;
 
 fn variable(name: &str) -> Option<u64> {

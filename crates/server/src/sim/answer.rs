@@ -14,7 +14,7 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// Whether more may come.
+/// Whether more bytes may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Open,
@@ -26,17 +26,17 @@ pub(super) enum End {
 
 /// How much of an answer there is.
 pub(super) enum Parsed {
-    /// Not its whole head.
+    /// Its head is not complete.
     Nothing,
-    /// Its head, and where no more may come what there is of its body.
+    /// Its head. If no more bytes may come, also the part of its body that has come.
     Begun(Answer),
-    /// All of it, which is that long.
+    /// All of it, and its length in bytes.
     Whole(Answer, usize),
 }
 
 impl Answer {
-    /// The answer at the start of `input`. The end of the stream is also that of
-    /// a body which is framed by nothing else.
+    /// The answer at the start of `input`. The end of the stream ends a body that nothing else
+    /// frames.
     pub(super) fn parse(input: &[u8], head_only: bool, end: End) -> Result<Parsed, String> {
         let window = &input[..input.len().min(1_000)];
         let Some(head_len) = window.windows(4).position(|four| four == b"\r\n\r\n") else {

@@ -7,7 +7,7 @@ use crate::exchange::inline::Inline;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 
-/// `version` tells it from those before it, `generation` from those with other lanes.
+/// `version` tells it from earlier applications, `generation` from those with other lanes.
 pub(super) fn app(version: u32, generation: u32) -> App {
     let mut app = App::new();
     let mut add = |method, path: &str, target| {

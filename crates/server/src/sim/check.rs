@@ -19,7 +19,7 @@ use crate::http1::machine::Http1;
 use crate::http1::reading::Incoming;
 use crate::http1::shared::MAX_PIPELINED;
 
-/// Room for blank lines that have come before a connection has said anything.
+/// Room for blank lines before the client has said anything.
 const BLANKS: usize = 8;
 
 /// Fails the run with a sentence.
@@ -64,8 +64,8 @@ impl Reactor<SimTransport> {
         self.conns.iter().filter_map(|(_, conn)| conn.http1())
     }
 
-    /// `out` are the tasks that workers have and have not given back, `outside` is
-    /// what lanes have. No answer is longer than `longest`.
+    /// Workers have not given back `out`, and lanes have `outside`. No answer is longer than
+    /// `longest`.
     pub(super) fn check_invariants(
         &self,
         out: &[&Task],
@@ -97,7 +97,7 @@ impl Reactor<SimTransport> {
             self.http1s().filter_map(|http1| http1.ring.as_ref()).map(|ring| ring.untaken()).sum();
         let streamed = services.memory.streamed;
         ensure!(streamed == streams, "{streamed} of {streams} streamed");
-        // The last that found room, and one piece each of the others.
+        // The last upload that found room, and one piece of each other.
         let most = services.settings.body_memory / 2 + self.conns.len() * self.scratch.len();
         ensure!(streamed <= most, "{streamed} of {most} may stream");
         ensure!(collected <= services.settings.body_memory, "too many bodies are held");
@@ -150,7 +150,7 @@ impl Reactor<SimTransport> {
         observer.map(|observer| observer.open(slot)).unwrap_or_default()
     }
 
-    /// The requests of an HTTP/1 connection: each is in one place. Returns how many are with
+    /// Each request of an HTTP/1 connection is in exactly one place. Returns how many are with
     /// workers.
     fn check_requests(
         &self,

@@ -22,13 +22,13 @@ pub(super) const EPOCH: u64 = 1_698_796_800;
 pub(super) enum Ending {
     /// It keeps the connection open.
     Open,
-    /// It ends its stream behind its last byte and waits for the answers.
+    /// It ends its stream after its last byte, and waits for the answers.
     HalfClose,
     /// It ends its stream once it has every answer.
     Polite,
     /// Then it closes its unix socket, in both directions at once.
     Close,
-    /// It sends no more from this offset on, and nothing else.
+    /// It sends nothing from this offset on, and keeps the connection open.
     Silent(usize),
     /// It ends its stream at this offset.
     Cut(usize),
@@ -38,24 +38,24 @@ pub(super) enum Ending {
     Leave(usize),
 }
 
-/// What became of a request that a worker was to answer.
+/// The state of a request for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// On its way.
     Out,
-    /// Found the queue full.
+    /// It found the queue full.
     Refused,
     Done,
     Failed,
 }
 
-/// What answers are judged by.
+/// The facts that answers are judged by.
 pub(super) struct Facts {
     /// Everything that happens is printed.
     pub(super) traced: bool,
     pub(super) now: u64,
     pub(super) timeouts: Timeouts,
-    /// Of the application; counted up by a reload.
+    /// The version of the application. A reload counts it up.
     pub(super) version: u32,
     pub(super) draining: bool,
     pub(super) forced: bool,
@@ -66,7 +66,7 @@ pub(super) struct Facts {
     pub(super) said: HashMap<u32, Said>,
     /// How long a lane may take.
     pub(super) request_timeout: Option<u64>,
-    /// Only so many requests may be with lanes.
+    /// The number of requests that may be with lanes is limited.
     pub(super) limited: bool,
     /// A lane has been closed or taken away.
     pub(super) lost_lanes: bool,
@@ -80,7 +80,7 @@ impl Facts {
         }
     }
 
-    /// A lane's thread has only this to say of a request.
+    /// A lane's thread gives this answer to a request.
     pub(super) fn say(&mut self, id: u32, verdict: Verdict) {
         let aborted = verdict == Verdict::Dropped;
         let said = Said {
@@ -98,7 +98,7 @@ impl Facts {
     }
 }
 
-/// Up to which offset the input had arrived when.
+/// How much of the input had arrived at some time.
 struct Arrival {
     upto: usize,
     at: u64,
@@ -107,13 +107,13 @@ struct Arrival {
 
 pub(super) struct Client {
     pub(super) wire: Rc<RefCell<Wire>>,
-    /// What the reactor calls it.
+    /// The connection's token.
     pub(super) token: u64,
     pub(super) requests: Vec<Expected>,
     pub(super) ending: Ending,
-    /// Does not send a body before it has been told to go on.
+    /// It sends a body only after `100 Continue`.
     pub(super) patient: bool,
-    /// Goes on sending after its last answer.
+    /// It goes on sending after its last answer.
     pub(super) sloppy: bool,
     /// Bytes that arrive together, at most.
     pub(super) segment: usize,
@@ -121,7 +121,7 @@ pub(super) struct Client {
     pub(super) answered: usize,
     /// An answer has closed the connection.
     pub(super) ended: bool,
-    /// The last answer may yet turn out to be that, though it did not say so.
+    /// The newest answer may be the last, though it did not say so.
     open_ended: bool,
     /// How much had been read when an answer said that it is the last.
     close_said: Option<usize>,
@@ -173,7 +173,7 @@ impl Client {
         self.ended || self.open_ended && self.wire.borrow().end() != End::Open
     }
 
-    /// How far its input goes, were it never to be answered.
+    /// How much of its input it sends if no answer comes.
     fn most(&self) -> usize {
         match self.ending {
             Ending::Silent(at) | Ending::Cut(at) | Ending::Reset(at) | Ending::Leave(at) => at,
@@ -235,8 +235,8 @@ impl Client {
         self.arrivals.get(self.arrivals.partition_point(|arrival| arrival.upto <= offset))
     }
 
-    /// A request may be handed to a worker or a lane when it has been read, and
-    /// not behind the last that may be answered.
+    /// A request may be handed to a worker or a lane only when it has been read. It must not come
+    /// after the last one that may be answered.
     pub(super) fn check_handed(&self, place: usize, task: &Task) -> Result<(), String> {
         let request = &self.requests[place];
         let wire = self.wire.borrow();
@@ -275,7 +275,7 @@ impl Client {
                 return Err("bytes after the last answer".into());
             }
             let request = self.requests.get(self.answered);
-            // Of a head that never came in whole the method may not be known.
+            // The method of a head that never came in whole may be unknown.
             let method_end = |r: &Expected| r.start + "HEAD ".len();
             let head_only = request.is_some_and(|r| r.head_only && wire.known >= method_end(r));
             let parsed = Answer::parse(&wire.output[self.parsed..], head_only, end)?;

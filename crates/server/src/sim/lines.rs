@@ -1,6 +1,7 @@
-//! A second protocol, to prove that what is common to protocols knows none of them: clients
-//! send lines and get each back in frames, in whatever order handlers answer, several
-//! exchanges mixed. So it is to HTTP/1 what HTTP/2 is.
+//! A second protocol. It proves that what protocols share knows none of them.
+//!
+//! Clients send lines, and get each back in frames. The frames come in the order in which handlers
+//! answer, and those of several exchanges are mixed. So this differs from HTTP/1 as HTTP/2 does.
 //!
 //! A line is a letter and a text. `i` is answered at once, `w` by a worker, `l` by a lane,
 //! and `q` ends the connection behind what is open. A frame is the line's number, a sign and

@@ -1,6 +1,5 @@
-//! What one run is like. Each seed draws its own plan, and most plans leave
-//! most troubles out: a run in which everything goes wrong at once reaches
-//! less than many in which a few things do.
+//! The plan of one run. Each seed draws its own, and most plans leave most troubles out. One run in
+//! which everything goes wrong reaches less than many runs in which a few things do.
 
 use super::request::Mix;
 use super::rng::Rng;
@@ -8,7 +7,7 @@ use super::said::Habits;
 use super::wire::Faults;
 use crate::event_loop::services::Pieces;
 
-/// As if the answers were so large that they are sent in pieces.
+/// Pieces so small that the answers of a simulation need several.
 const SMALL_PIECES: Pieces =
     Pieces { large: 20_000, usual: 3_000, small: 100, busy: 30_000, full: 60_000, leftover: 9_000 };
 
@@ -18,15 +17,15 @@ pub(super) struct Plan {
     pub(super) steps: usize,
     pub(super) mix: Mix,
     pub(super) faults: Faults,
-    /// Tasks that may wait for a worker, and that may be out in all.
+    /// Tasks that may wait for a worker, and tasks that may be at workers in all.
     pub(super) queue: usize,
     pub(super) max_tasks: usize,
     pub(super) body_memory: usize,
     pub(super) lanes: LanePlan,
     pub(super) pieces: Pieces,
-    /// What a client's receive buffer holds, at most.
+    /// The most bytes that a client's receive buffer holds.
     pub(super) most_capacity: usize,
-    /// What arrives at once, at most.
+    /// The most bytes that arrive at once.
     pub(super) most_segment: usize,
     /// Percentages.
     pub(super) odd_endings: u32,
@@ -39,7 +38,7 @@ pub(super) struct Plan {
     pub(super) slow_readers: u32,
     /// Connections whose link splits bytes and holds them back.
     pub(super) toy_links: u32,
-    /// Of steps, in a thousand.
+    /// How many of a thousand steps are of these kinds.
     pub(super) jumps: usize,
     pub(super) reloads: usize,
     pub(super) drains: usize,
@@ -56,14 +55,14 @@ pub(super) struct LanePlan {
     pub(super) batch: usize,
     /// Requests that may be with lanes.
     pub(super) in_flight: Option<usize>,
-    /// How long they may be, in milliseconds.
+    /// How long they may be there, in milliseconds.
     pub(super) request_timeout: Option<u64>,
     pub(super) habits: Habits,
     /// A thread drives the loop: then it does not look once more before it sleeps.
     pub(super) drives: bool,
     /// Percentage.
     pub(super) slow: u32,
-    /// Of steps, in a thousand: threads that come and go.
+    /// In how many of a thousand steps a thread comes or goes.
     pub(super) changes: usize,
 }
 
@@ -142,8 +141,8 @@ impl Plan {
         plan
     }
 
-    /// Many requests at once, each with an answer that fills much of what a
-    /// connection may hold, and which nobody is in a hurry to read.
+    /// Many requests at once. Each has an answer that fills much of what a connection may hold, and
+    /// the client reads it slowly.
     fn pipeline_large_answers(&mut self) {
         self.mix.downloads = true;
         self.clients = self.clients.min(3);
@@ -160,8 +159,7 @@ impl Plan {
         self.lanes.habits.silent = 20;
     }
 
-    /// What can go wrong with an upload that is being answered needs many things at
-    /// once.
+    /// An upload that is answered while it comes goes wrong only if many things happen at once.
     fn answer_uploads_early(&mut self) {
         self.mix.lane = 80;
         self.mix.bodies = 80;
@@ -210,9 +208,8 @@ impl Plan {
         self.body_memory < 100_000_000
     }
 
-    /// No more than this is written behind the high-water mark. An answer
-    /// that a worker or a lane makes is not held back by it: each of the requests
-    /// in flight may bring one.
+    /// No more than this is written above the high-water mark. The mark does not hold back the
+    /// answers of workers and lanes: each request in flight may bring one.
     pub(super) fn longest(&self) -> usize {
         if self.mix.inline == 100 && self.mix.lane == 0 { 101_000 } else { 64 * 301_000 }
     }

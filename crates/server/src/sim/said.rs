@@ -33,7 +33,7 @@ pub(super) struct Said {
     pub(super) bytes: usize,
     pub(super) sent: usize,
     pub(super) ended: bool,
-    /// Nobody may take it for whole.
+    /// No client may take it for whole.
     pub(super) aborted: bool,
     /// It closes the connection.
     pub(super) closes: bool,

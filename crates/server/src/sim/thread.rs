@@ -1,5 +1,5 @@
-//! A thread behind a lane, as a JavaScript thread is one: it takes events when
-//! it likes and says what it likes, within the rules of `lane`.
+//! A handler thread behind a lane, as a JavaScript thread is one. It takes events when it likes and
+//! answers what it likes, within the rules of lanes.
 
 mod open;
 
@@ -26,7 +26,7 @@ use crate::exchange::task::Task;
 
 type Checked = Result<(), String>;
 
-/// Whose requests there are, and what is said of them.
+/// The requests of all clients, and the answers that threads gave.
 pub(super) struct Book<'a> {
     pub(super) clients: &'a [Client],
     pub(super) owners: &'a HashMap<u32, (usize, usize)>,
@@ -43,12 +43,12 @@ impl<'a> Book<'a> {
     }
 }
 
-/// How a request has ended that the thread has been given.
+/// How a request of the thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Over {
-    /// The thread has said all of its answer.
+    /// The thread gave its whole answer.
     Said,
-    /// The thread was told that nobody waits.
+    /// The thread was told that no client waits.
     Told,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Thread {
     pub(super) routes: Range<u32>,
     open: Vec<Open>,
     over: HashMap<ExchangeId, Over>,
-    /// The last request of each client, which are in their order.
+    /// The last request of each client. A client's requests come in their order.
     last: HashMap<usize, u32>,
 }
 
@@ -112,7 +112,7 @@ impl Thread {
         self.open.is_empty()
     }
 
-    /// The tasks that it has, with nothing said of them.
+    /// The tasks that it has and has not answered.
     pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.open.iter().filter_map(|open| open.task.as_ref()).map(|task| &*task.0)
     }
@@ -168,7 +168,7 @@ impl Thread {
             matches!(event, LaneEvent::Gone(_) | LaneEvent::Refused(..) | LaneEvent::TimedOut(_));
         match self.over.get(&exchange) {
             Some(Over::Told) => return Err(format!("{exchange:?} is told of after its end")),
-            // They have crossed.
+            // The answer and the event have crossed.
             Some(Over::Said) if !ends => return Ok(()),
             _ => {}
         }
@@ -183,13 +183,14 @@ impl Thread {
             *if late { &mut lanes.timed_out } else { &mut lanes.gone } += 1;
             self.lane.answered(1);
             if let Some(mut task) = open.task {
-                // What it says now must reach nobody.
+                // No client may get what it answers now.
                 task.response().body("too late");
                 self.replies.push(LaneReply::Response(task));
             }
             return Ok(());
         }
-        // Of a request that was answered before it could be given, the rest may come.
+        // The loop may have answered the request before it was given. The rest of it may still
+        // come.
         let Some(place) = place else { return Ok(()) };
         self.open[place].event(event, book)
     }
@@ -239,8 +240,8 @@ impl Thread {
         Ok(())
     }
 
-    /// Goes on with one of its requests; `eager`ly with all of them, as far as it
-    /// can. True if there was something to do.
+    /// Goes on with one of its requests. If `eager`, with all of them as far as it can. True if
+    /// there was something to do.
     pub(super) fn work(&mut self, eager: bool, book: &mut Book<'_>) -> bool {
         let mut moved = false;
         let any = !eager && !self.open.is_empty();
@@ -270,7 +271,7 @@ impl Thread {
         step
     }
 
-    /// Decides what it will say of a request, in place of chance.
+    /// Decides how it will answer a request, in the place of chance.
     pub(super) fn mean(&mut self, id: u32, change: impl FnOnce(&mut Said)) {
         let open = self.open.iter_mut().find(|open| open.id == id);
         open.expect("the thread has it").mean(change);
@@ -302,8 +303,8 @@ impl Thread {
         }
     }
 
-    /// Ends as `NativeLane::close` does: what has no answer gets 503, what has begun
-    /// is broken off.
+    /// Ends as `NativeLane::close` does. Requests without an answer get 503, and answers that have
+    /// begun are broken off.
     pub(super) fn close(&mut self, book: &mut Book<'_>) -> Checked {
         if std::mem::replace(&mut self.gone, true) {
             return Ok(());

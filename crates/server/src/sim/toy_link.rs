@@ -1,8 +1,8 @@
-//! A link that does what encryption does to bytes, and changes none of them.
+//! A link that delays and splits bytes as encryption does, and changes none of them.
 //!
-//! It greets before anything else, and takes no output before the client's greeting has
-//! come whole. It reads ahead, and gives less than it has: a short read says nothing about
-//! the socket. It takes output that the socket does not take yet.
+//! It begins with a greeting, and takes no output before the client's greeting is complete. It
+//! reads ahead and gives less than it has, so a short read says nothing about the socket. It takes
+//! output that the socket does not take yet.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
@@ -11,16 +11,16 @@ use super::rng::Rng;
 use super::wire::GREETING;
 use crate::conn::link::{Got, Transport};
 
-/// Output that it takes at most before the socket has taken it, in bytes.
+/// The most output that it takes before the socket does, in bytes.
 const MOST_HELD: usize = 16 * 1024;
 
-/// What it reads ahead at most.
+/// The most bytes that it reads ahead.
 const MOST_AHEAD: usize = 20_000;
 
 pub(crate) struct ToyLink<T> {
     socket: T,
     rng: Rng,
-    /// Of the client's greeting, what has not come.
+    /// Bytes of the client's greeting that have not come.
     greeting: usize,
     /// What it has read and not given.
     input: VecDeque<u8>,
@@ -30,7 +30,7 @@ pub(crate) struct ToyLink<T> {
 }
 
 impl<T: Transport> ToyLink<T> {
-    /// With greetings of so many bytes from the client and from the server.
+    /// With greetings of this many bytes from the client and from the server.
     pub(super) fn new(socket: T, rng: Rng, client: usize, server: usize) -> Self {
         let output = std::iter::repeat_n(GREETING, server).collect();
         let input = VecDeque::new();
@@ -54,7 +54,7 @@ impl<T: Transport> ToyLink<T> {
         if !self.ended && (self.input.is_empty() || self.rng.percent(30)) {
             match self.fetch() {
                 Ok(all) => dry = all,
-                // What is there is given first.
+                // Bytes that are there are given first.
                 Err(_) if !self.input.is_empty() => {}
                 Err(error) => return Err(error),
             }

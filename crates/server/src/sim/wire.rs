@@ -1,4 +1,4 @@
-//! The socket between a client and the reactor, and what epoll would say of it.
+//! The socket between a client and the reactor, and the events that epoll would report.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice};
@@ -26,22 +26,21 @@ pub(super) struct Faults {
     pub(super) interrupted: u32,
 }
 
-/// What goes both ways before the rest, as a handshake does.
+/// Bytes that go both ways before all others, as those of a handshake do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Greeting {
-    /// Of the client's.
+    /// How many bytes of the client's greeting are left.
     pub(super) client: usize,
-    /// Of these, what has arrived.
+    /// How many of these have arrived.
     pub(super) arrived: usize,
-    /// Of the server's.
+    /// How many bytes of the server's greeting are left.
     pub(super) server: usize,
 }
 
 /// One connection, both directions.
 pub(super) struct Wire {
-    /// All that the client will ever send. Of it `arrived` bytes are on the
-    /// server's side, `notified` were there at the last event, and `read`
-    /// have been read.
+    /// All that the client will ever send. `arrived` bytes of it are on the server's side,
+    /// `notified` were there at the last event, and `read` have been read.
     pub(super) input: Vec<u8>,
     pub(super) arrived: usize,
     pub(super) notified: usize,
@@ -50,34 +49,32 @@ pub(super) struct Wire {
     pub(super) discarded: usize,
     /// Bytes that were read and are held in the link.
     pub(super) in_link: usize,
-    /// What the link says and hears before anything else, in bytes that are left of it. It
-    /// is no part of `input` and `output`.
+    /// What is left of the link's greetings. They are no part of `input` and `output`.
     pub(super) greeting: Greeting,
     /// How much had been read for use when something was last sent.
     pub(super) known: usize,
     /// The client's end of stream has arrived, and when.
     pub(super) eof: bool,
     pub(super) eof_at: u64,
-    /// The client has closed its TCP socket: what is sent to it is answered with a
-    /// reset.
+    /// The client has closed its TCP socket. Its kernel answers further bytes with a reset.
     pub(super) left: bool,
     resets: bool,
     pub(super) reset: bool,
-    /// The client has closed both directions, which a unix socket tells.
+    /// The client has closed both directions. On a unix socket the server learns that.
     pub(super) gone: bool,
-    /// All that the server has sent. The client has `taken` some of it; of
-    /// the rest no more than `capacity` fit.
+    /// All that the server has sent. The client has `taken` some of it. No more than `capacity`
+    /// bytes of the rest fit.
     pub(super) output: Vec<u8>,
     pub(super) taken: usize,
     pub(super) capacity: usize,
-    /// A write came up short: the kernel will say when there is room.
+    /// A write came up short. The kernel will report when there is room.
     pub(super) blocked: bool,
     /// When something last went into it, or out of it.
     pub(super) moved_at: u64,
     /// When something last went into it.
     pub(super) wrote_at: u64,
     pub(super) shut_at: Option<u64>,
-    /// Its end was made to look like none.
+    /// It was made to end with a reset.
     pub(super) broken: bool,
     /// An event is due.
     pub(super) edge: bool,
@@ -127,8 +124,8 @@ impl Wire {
         }
     }
 
-    /// What epoll would report now. Edge-triggered events carry all that is
-    /// the case, not only what is new.
+    /// What epoll would report now. An edge-triggered event reports the whole state, not only what
+    /// is new.
     pub(super) fn ready(&mut self) -> Ready {
         self.reset |= self.resets;
         let failed = self.reset || self.gone || self.eof && self.shut_at.is_some();

@@ -48,7 +48,7 @@ pub(super) struct World {
     clients: Vec<Client>,
     /// Accepted, and not yet known to the loop.
     accepted: Vec<usize>,
-    /// Whose request has this number.
+    /// The client and the place of the request with this number.
     owners: HashMap<u32, (usize, usize)>,
     next_id: u32,
     queue: VecDeque<Box<Task>>,
@@ -56,10 +56,10 @@ pub(super) struct World {
     /// Handlers that do not return.
     missing: Vec<Box<Task>>,
     inbox: VecDeque<Box<Task>>,
-    /// What lanes have said.
+    /// The replies of lanes.
     lane_inbox: Arc<Inbox>,
     threads: Vec<Thread>,
-    /// The lanes that the loop knows, each in its place, and those that it is to.
+    /// The lanes that the loop knows, each in its place, and those that it will be told of.
     places: Vec<Option<Arc<Lane>>>,
     coming: VecDeque<lanes::Change>,
     /// How often other lanes have come with another application.
@@ -149,9 +149,8 @@ impl World {
         world
     }
 
-    /// One run: first everything happens in any order, then nothing goes
-    /// wrong any more and every request must be answered, then time passes
-    /// until nothing is left.
+    /// One run. First everything happens in any order. Then nothing goes wrong any more, and every
+    /// request must be answered. Then time passes until nothing is left.
     pub(super) fn run(&mut self) -> Checked {
         for _ in 0..self.plan.steps {
             self.step()?;
@@ -242,7 +241,7 @@ impl World {
                 _ => Ending::Reset(at),
             }
         } else if self.rng.percent(20) {
-            // Behind a whole request, as a client that has lost its patience.
+            // After a whole request, as a client does that waits no longer.
             Ending::Leave(self.rng.pick(&requests).end)
         } else {
             *self.rng.pick(&[Ending::Open, Ending::HalfClose, Ending::Polite, Ending::Close])
@@ -332,7 +331,7 @@ impl World {
         }
     }
 
-    /// A worker takes up a task, or has done one.
+    /// A worker takes a task, or finishes one.
     fn work(&mut self) {
         if let Some(task) = self.queue.pop_front() {
             self.running.push(task);
@@ -351,7 +350,7 @@ impl World {
         }
     }
 
-    /// Epoll may report what is known already.
+    /// Epoll may report what the reactor knows already.
     fn spurious(&mut self) {
         for client in &self.clients {
             if self.rng.percent(self.plan.spurious) {

@@ -1,4 +1,4 @@
-//! Of lanes. Request `n` of a case has the number `n`.
+//! Faults with lanes. Request `n` of a case has the number `n`.
 
 use std::cell::RefMut;
 
@@ -28,7 +28,7 @@ struct Ask {
     /// Bytes of its body, in one chunk if it is `chunked`.
     body: usize,
     chunked: bool,
-    /// What comes instead of the end of its chunks.
+    /// Bytes that come in the place of the last chunk.
     spoilt: &'static str,
 }
 
@@ -82,7 +82,7 @@ impl Case {
         self.world.wire(0)
     }
 
-    /// The client has sent so much of its input, and the loop reads it.
+    /// The client has sent its input up to this offset, and the loop reads it.
     fn sent(&mut self, upto: usize) -> &mut Self {
         let arrived = self.wire().arrived;
         self.world.deliver(self.clients - 1, upto - arrived);
@@ -94,13 +94,13 @@ impl Case {
         self
     }
 
-    /// The thread takes what waits for it.
+    /// The thread takes the events that wait for it.
     fn take(&mut self) -> &mut Self {
         self.world.take_events().unwrap();
         self
     }
 
-    /// What the thread will say of a request.
+    /// Decides how the thread will answer a request.
     fn means(&mut self, id: u32, form: Form) -> &mut Self {
         self.mean(id, |said| said.form = form)
     }
@@ -110,7 +110,7 @@ impl Case {
         self
     }
 
-    /// It says the next of it: what is whole at once, a stream's bytes, its end.
+    /// The thread gives the next part of its answer: a whole answer, bytes of a stream, or its end.
     fn says(&mut self, id: u32) -> &mut Self {
         self.world.say(id);
         self.turn()
@@ -209,7 +209,7 @@ fn an_answer_that_waits_while_its_request_breaks_off_is_at_no_handler() {
     let ends = case.client(&[GET, spoilt]);
     case.sent(ends[1] - 10).take();
     case.mean(1, |said| (said.form, said.early) = (Form::Chunked, true));
-    // What has come of the body, then the answer's beginning.
+    // It takes the part of the body that has come, then begins its answer.
     case.says(1).says(1);
     case.sent(ends[1]).take().says(0);
     assert!(case.output().contains("HTTP/1.1 400 "), "{}", case.output());
@@ -341,7 +341,7 @@ fn a_connection_waits_for_room_for_its_own_requests_and_for_nobody_elses() {
     case.world.deliver(1, there - arrived);
     case.turn();
     assert_eq!(case.world.wire(1).read, there, "its next request is read");
-    // Another hour of theirs would change nothing: what waits is not idle.
+    // Even an hour changes nothing, because a connection that waits is not idle.
     case.world.pass(3_600_000);
     case.turn();
     assert!((1..4).all(|client| case.world.wire(client).closed.is_none()));
@@ -370,7 +370,7 @@ fn news_of_an_upload_that_a_full_lane_has_does_not_wait_behind_new_requests() {
 const LAST: Ask = Ask { fields: "Connection: close\r\n", ..GET };
 
 impl Case {
-    /// It breaks an answer off that has begun.
+    /// The thread breaks off an answer that has begun.
     fn aborts(&mut self, id: u32) -> &mut Self {
         self.world.abort(id);
         self.turn()
@@ -387,7 +387,7 @@ fn an_answer_that_breaks_off_at_once_is_sent_as_far_as_it_came() {
         assert!(there > 100, "its head, and its body");
         case.aborts(0);
         assert_eq!(case.wire().output.len(), there);
-        // A reset would take along what the client has not got.
+        // A reset would throw away what the client has not got.
         assert_eq!(case.wire().closed.is_some(), form != Form::UntilClose, "{form:?}");
         case.wire().take(there);
         case.world.pass(100);

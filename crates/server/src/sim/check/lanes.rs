@@ -33,10 +33,9 @@ impl Given {
 /// What is outside the reactor.
 #[derive(Default)]
 pub(in crate::sim) struct Outside {
-    /// Requests that wait in lanes or are in their threads' hands, with nothing
-    /// said of them.
+    /// Requests that wait in lanes, or that their threads have and have not answered.
     pub(in crate::sim) given: Vec<Given>,
-    /// Requests that threads have been given, or will be, and have not ended.
+    /// Requests that threads have, or will be given, and that have not ended.
     pub(in crate::sim) open: usize,
     /// There are replies that the loop has not taken.
     pub(in crate::sim) replies: bool,
@@ -44,7 +43,7 @@ pub(in crate::sim) struct Outside {
     pub(in crate::sim) places: Vec<Option<Arc<Lane>>>,
 }
 
-/// What may wait of requests that nobody waits for, besides as many as are waited for.
+/// How many requests of clients that have gone may wait, above the number of the others.
 const KEEP: usize = 2 * SWEEP_AFTER * MAX_PIPELINED as usize;
 
 impl Reactor<SimTransport> {
@@ -76,7 +75,7 @@ impl Reactor<SimTransport> {
         }
         self.check_handlers(outside)?;
 
-        // What cannot be given is bounded by who waits for it, once the loop rests.
+        // Once the loop rests, what waits is bounded by the clients that are there.
         let (mine, gone): (Vec<_>, Vec<_>) = self
             .held_back()
             .filter(|_| !self.has_lane_events())
@@ -90,8 +89,7 @@ impl Reactor<SimTransport> {
         self.check_held_back()
     }
 
-    /// A connection is held back by what waits of its own for a full lane, and by
-    /// nothing else.
+    /// Only a connection's own events that wait for a full lane hold it back.
     fn check_held_back(&self) -> Result<(), String> {
         let mut held = vec![0; self.conns.capacity()];
         for (place, side) in self.services.lanes.sides.iter().enumerate() {
@@ -121,7 +119,7 @@ impl Reactor<SimTransport> {
         Ok(())
     }
 
-    /// Each request that has been handed over is in one place until it has left.
+    /// Each request that was handed over is in one place until its handler is done with it.
     fn check_handlers(&self, outside: &Outside) -> Result<(), String> {
         let http1s = || self.conns.iter().filter_map(|(_, conn)| conn.http1());
         let waiting = http1s().flat_map(|http1| http1.kept());
@@ -169,7 +167,7 @@ impl Reactor<SimTransport> {
         Ok(mine.map(|(stream, _)| stream).filter(|stream| !places.contains(stream)).collect())
     }
 
-    /// Whether the exchange's client is known to have sent its last byte.
+    /// Whether the loop knows that the exchange's client has sent its last byte.
     pub(in crate::sim) fn has_left(&self, id: ExchangeId) -> bool {
         let conn = self.conns.get(id.conn.slot as usize);
         conn.is_some_and(|conn| conn.core.id == id.conn && conn.has_left())

@@ -12,7 +12,7 @@ use crate::sim::answer::Answer;
 use crate::sim::request::{BODY_LIMIT, Expected, INLINE, Kind, LARGE, pattern};
 use crate::sim::said::Said;
 
-/// Whether an answer has to say that it is the last.
+/// Whether an answer must say that it is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     /// If its request asks for it.
@@ -46,7 +46,7 @@ impl Client {
         let right = match closing {
             Closing::Must => answer.close,
             Closing::Asked => answer.close == request.close,
-            // What goes wrong behind its answer need not have been known.
+            // The server may not have known what goes wrong after this answer.
             Closing::May => {
                 answer.close || !request.close || matches!(request.kind, Kind::Spoilt(_))
             }
@@ -61,9 +61,10 @@ impl Client {
         Ok(())
     }
 
-    /// Checks what the server holds of answers to this client, whatever it sends and
-    /// does not read: the high-water mark, and what the requests bring that were at
-    /// handlers then. That are two, and two more for each small answer before.
+    /// Checks the size of the answers that the server holds for this client, whatever the client
+    /// sends and does not read. They are bounded by the high-water mark and by the answers to the
+    /// requests that were at handlers then. These are two, and two more for each small answer
+    /// before.
     pub(in crate::sim) fn judge_held(&self, held: usize, facts: &Facts) -> Result<(), String> {
         const LONGEST: usize = BODY_LIMIT + 2_000;
         if held <= HIGH_WATER + 2 * LONGEST {
@@ -113,7 +114,7 @@ impl Client {
                     Err("it has no body".into())
                 };
             }
-            // What of its body came before the fault may find no room.
+            // The part of its body before the fault may find no memory.
             503 if facts.tight
                 && matches!(request.kind, Kind::Bad(_))
                 && request.head_end < request.end =>
@@ -206,7 +207,7 @@ impl Client {
             && self.continued <= self.answered
             && wire.known == request.head_end
         {
-            // One whose body has begun to come does not wait.
+            // A client whose body has begun to come does not wait.
             return Err("its client was never told to go on".into());
         } else if request.chunked {
             // Framing without data is no progress.
@@ -224,7 +225,7 @@ impl Client {
         Ok(())
     }
 
-    /// Until when a body that begins at `from` was in time, of what came up to `upto`.
+    /// Until when the bytes up to `upto` were in time, of a body that begins at `from`.
     fn body_since(&self, from: usize, upto: usize) -> Option<u64> {
         let mut since = self.arrival(from - 1)?.at;
         let mut counted = from;
@@ -236,7 +237,7 @@ impl Client {
         Some(since)
     }
 
-    /// Whether a client that has sent its last byte had its time to be answered.
+    /// Whether a client that has sent its last byte has waited for its answer as long as it may.
     fn is_left_alone(&self, at: u64, facts: &Facts) -> bool {
         let wire = self.wire.borrow();
         let near = self.requests[self.answered.saturating_sub(1)..].iter().take(2);
@@ -246,8 +247,7 @@ impl Client {
         wire.eof && at - wire.eof_at.max(wire.wrote_at) >= span
     }
 
-    /// Whether every request that came in whole, as far as the server was
-    /// told of it, has its answer.
+    /// Whether every request has its answer that came in whole and that the server was told of.
     fn is_served(&self, upto: usize) -> bool {
         self.is_ended() || self.requests.get(self.answered).is_none_or(|next| next.end > upto)
     }
@@ -260,7 +260,7 @@ impl Client {
             return Ok(());
         }
         if self.is_broken_off(facts) {
-            // Its connection waits until the client has what there is.
+            // Its connection waits until the client has all that was sent.
             return Ok(());
         }
         if !self.is_served(wire.arrived) {
@@ -290,7 +290,7 @@ impl Client {
             return Ok(());
         }
         let millis = |span: std::time::Duration| span.as_millis() as u64;
-        // There may be room of which nobody has been told yet.
+        // There may be room that the reactor was not told of yet.
         let blocked = wire.blocked || wire.edge || wire.broken && wire.taken < wire.output.len();
         if reason == CloseReason::WriteTimeout {
             let late = at - wire.moved_at >= millis(facts.timeouts.write);
@@ -338,7 +338,7 @@ impl Client {
                 let cut = is_cut(last) || last.kind.is_lane() && self.requests.iter().any(is_cut);
                 wire.eof && self.ended && cut
             }
-            // The last look takes in what nobody has been told of yet.
+            // The last look takes in what the reactor was not told of yet.
             CloseReason::Stopped => {
                 facts.draining && (self.is_ended() || quiet && wire.arrived == wire.given())
             }
@@ -350,8 +350,8 @@ impl Client {
                 self.ended, wire.eof
             ));
         }
-        // The kernel answers unread input with a reset, which takes what the
-        // client has not read yet along.
+        // The kernel answers unread input with a reset. A reset throws away what the client has
+        // not read yet.
         let lost = wire.output.len() > wire.taken && wire.notified > wire.read;
         let lingered = wire.shut_at.is_some_and(|shut_at| at - shut_at >= 2_000);
         // A client that closed both directions reads nothing more.

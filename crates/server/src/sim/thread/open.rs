@@ -1,4 +1,4 @@
-//! One request in a thread's hand, and what the thread means to say of it.
+//! One request that a thread has, and the answer that it means to give.
 
 use super::Book;
 use crate::dispatch::lane::event::LaneEvent;
@@ -12,20 +12,20 @@ use crate::sim::rng::Rng;
 use crate::sim::said::{Form, Habits, Said, Verdict};
 use reactor_proto::Version;
 
-/// What one read may bring behind a full window.
+/// Bytes that one read may bring after the window is full.
 const ONE_READ: usize = 80_000;
 
-/// How a streaming answer is spoilt.
+/// How a streaming answer goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Abort {
     Said,
     /// It ends before its declared length.
     Short,
-    /// It goes on behind it.
+    /// It goes on after its declared length.
     Long,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Nothing,
@@ -39,9 +39,9 @@ pub(super) struct Open {
     pub(super) id: u32,
     /// None once its answer has begun.
     pub(super) task: Option<Exchange>,
-    /// Never answers.
+    /// The thread never answers it.
     pub(super) silent: bool,
-    /// Is given back without an answer.
+    /// The thread gives it back without an answer.
     pub(super) drops: bool,
     // The request.
     expected: Expected,
@@ -115,7 +115,7 @@ impl Open {
         }
     }
 
-    /// Decides what it will say, in place of chance.
+    /// Decides the answer, in the place of chance.
     pub(super) fn mean(&mut self, change: impl FnOnce(&mut Said)) {
         (self.answer.status, self.answer.bytes) = (200, 100);
         change(&mut self.answer);

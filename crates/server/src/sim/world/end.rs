@@ -6,7 +6,7 @@ use crate::sim::client::{Client, Ending, Fate};
 use crate::sim::wire::Wire;
 
 impl World {
-    /// Everything comes in and goes out, without any time passing.
+    /// Delivers everything in both directions, while no time passes.
     pub(super) fn settle(&mut self) -> Checked {
         self.trace("settle");
         self.rest()?;
@@ -60,7 +60,7 @@ impl World {
         Err("the loop turns and turns".into())
     }
 
-    /// A handler that does not return holds its client's later answers back.
+    /// Whether a handler that does not return holds back later answers of its client.
     pub(super) fn waits_for_missing(&self, client: &Client) -> bool {
         let of = |id: u32| self.clients[self.owners[&id].0].wire.as_ptr() == client.wire.as_ptr();
         self.missing.iter().any(|task| of(id(&task.request)))
@@ -90,7 +90,7 @@ impl World {
             return Err("bytes_in is wrong".into());
         }
         let (counted, sent) = (self.counters.bytes_out.get(), sum(|wire| wire.output.len()));
-        // What a link held when its connection was cut off has left the connection only.
+        // If a connection was cut off, bytes that its link still held count as sent.
         if counted < sent || counted > sent && self.plan.toy_links == 0 {
             return Err("bytes_out is wrong".into());
         }

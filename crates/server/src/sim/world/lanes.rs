@@ -15,7 +15,7 @@ use crate::sim::world::no_stats;
 /// More places than this are not filled.
 const MOST: usize = 12;
 
-/// What the loop is told of lanes.
+/// A message to the loop about lanes.
 pub(super) enum Change {
     /// `Control::Lanes`.
     Lanes(Vec<Option<Arc<Lane>>>),
@@ -56,7 +56,7 @@ impl World {
         self.generation + swaps.count() as u32
     }
 
-    /// A thread comes, goes, or is followed by another.
+    /// A thread comes, goes, or is replaced.
     pub(super) fn change_lanes(&mut self) -> Checked {
         let places = self.next_places();
         let place = self.rng.below(places.len().max(1));
@@ -115,7 +115,7 @@ impl World {
         self.lane_inbox.notify();
     }
 
-    /// Tells the loop, as its controls do.
+    /// Gives the loop these messages, as its inbox does.
     pub(super) fn apply_changes(&mut self) {
         while let Some(change) = self.coming.pop_front() {
             self.replies();
@@ -167,7 +167,7 @@ impl World {
         self.check_threads()
     }
 
-    /// The first thread decides what it will say of a request.
+    /// Decides how the first thread will answer a request.
     pub(in crate::sim) fn mean(&mut self, id: u32, change: impl FnOnce(&mut Said)) {
         self.threads[0].mean(id, change);
     }
@@ -178,12 +178,12 @@ impl World {
         self.threads.iter().any(open)
     }
 
-    /// The first thread breaks an answer off that has begun.
+    /// The first thread breaks off an answer that has begun.
     pub(in crate::sim) fn abort(&mut self, id: u32) {
         self.with_thread(0, |thread, book| thread.abort(id, book));
     }
 
-    /// It says the next of it.
+    /// The first thread gives the next part of its answer.
     pub(in crate::sim) fn say(&mut self, id: u32) {
         self.with_thread(0, |thread, book| thread.step_of(id, book));
     }
@@ -204,7 +204,7 @@ impl World {
             self.with_thread(index, |thread, book| thread.work(false, book));
         }
         if !self.is_known(index) && self.rng.percent(20) {
-            // With nothing in hand it need not even say that it goes.
+            // A thread without requests may go without closing its lane.
             if !self.threads[index].is_idle() || self.rng.percent(50) {
                 self.close_thread(index)?;
             }
@@ -264,7 +264,7 @@ impl World {
         outside
     }
 
-    /// The loop does not sleep on what a lane has room for.
+    /// The loop does not sleep while a lane has room for events that wait.
     fn check_room(&self) -> Checked {
         for (place, lane) in self.places.iter().enumerate() {
             let has_room = |lane: &Arc<Lane>| lane.queued() < self.plan.lanes.capacity;
@@ -276,8 +276,7 @@ impl World {
         Ok(())
     }
 
-    /// A thread has no request of which nobody waits for the answer, once it has
-    /// been told everything.
+    /// Once a thread has been told everything, a client waits for each request that it has.
     pub(super) fn check_threads(&self) -> Checked {
         self.check_room()?;
         if !self.lane_inbox.is_empty() {

@@ -16,7 +16,7 @@ use crate::sim::wire::{Greeting, SimTransport, Wire};
 const POST_BATCH: usize = 32;
 
 impl World {
-    /// Whether the loop has a reason not to sleep on.
+    /// Whether the loop has a reason to wake.
     pub(super) fn wakes(&self) -> bool {
         let now = self.now.get();
         self.reactor.has_listed()
@@ -50,7 +50,7 @@ impl World {
         for (index, ready) in events {
             let client = &self.clients[index];
             if client.wire.borrow().closed.is_some() {
-                // A reply has just closed it; nobody is told any more.
+                // A reply has just closed it, so its events go nowhere.
                 continue;
             }
             client.wire.borrow_mut().notify(ready);
@@ -144,8 +144,8 @@ impl World {
         Ok(())
     }
 
-    /// A task must be what its client sent, come once, and not behind the
-    /// last request that may be answered.
+    /// A task must be what its client sent. It must come once, and not after the last request that
+    /// may be answered.
     fn check_task(&mut self, task: &Task) -> Result<u32, String> {
         let id = id(&task.request);
         let &(index, place) = self.owners.get(&id).ok_or("a task from nobody")?;
@@ -175,7 +175,7 @@ fn is_known_as(token: u64, wire: &Wire) -> bool {
     token != u64::MAX && wire.closed.is_none()
 }
 
-/// A link for a new connection: one that changes how bytes go in so many of a hundred.
+/// A link for a new connection. In this many of a hundred cases it is a toy link.
 pub(in crate::sim) fn link(io: SimTransport, rng: &mut Rng, toys: u32) -> Link<SimTransport> {
     if !rng.percent(toys) {
         return Link::Plain(io);

@@ -138,7 +138,7 @@ impl Client {
         })
     }
 
-    /// What a thread said of an answer before it broke it off has been sent.
+    /// The part of an answer that a thread gave before it broke it off has been sent.
     pub(super) fn judge_cut(&self, facts: &Facts) -> Result<(), String> {
         let wire = self.wire.borrow();
         let said_of = |request: &Expected| facts.said.get(&request.id);
