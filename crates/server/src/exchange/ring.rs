@@ -209,3 +209,118 @@ impl RingPool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::exchange::answer::ServerAnswer;
+    use crate::exchange::body::StreamState;
+    use crate::exchange::task::Task;
+
+    /// What a model knows of an entry: whether it belongs to a lane, its untaken bytes, and
+    /// the bytes of its answer with whether that is whole.
+    #[derive(Clone, Copy, Default)]
+    struct Known {
+        lane: bool,
+        untaken: usize,
+        answer: Option<(usize, bool)>,
+    }
+
+    fn whole(bytes: usize) -> Answer {
+        let mut task = Task::new(Instant::now());
+        task.response.body(vec![0; bytes]);
+        Answer::Task(Box::new(task))
+    }
+
+    fn begun(bytes: usize) -> Answer {
+        let mut task = Task::new(Instant::now());
+        task.response.body(vec![0; bytes]);
+        task.response.stream(None);
+        Answer::Task(Box::new(task))
+    }
+
+    fn check(ring: &Ring, model: &VecDeque<Known>) {
+        let answers = || model.iter().filter_map(|known| known.answer);
+        assert_eq!(ring.len() as usize, model.len());
+        assert_eq!(ring.held(), answers().map(|(bytes, _)| bytes).sum::<usize>());
+        let whole = answers().filter(|(_, whole)| *whole).count();
+        assert_eq!(ring.unanswered() as usize, model.len() - whole);
+        assert_eq!(ring.untaken(), model.iter().map(|known| known.untaken).sum::<usize>());
+        assert_eq!(ring.has_lane(), model.iter().any(|known| known.lane));
+    }
+
+    /// Against a plain queue, over a long run of arbitrary calls.
+    #[test]
+    fn counts_what_its_entries_hold() {
+        let mut ring = Ring::default();
+        let mut model: VecDeque<Known> = VecDeque::new();
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..200_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let number = usize::try_from(seed >> 40).unwrap();
+            let (place, bytes) = (number % model.len().max(1), number % 97);
+            match seed % 8 {
+                0 | 1 if model.len() < 64 => {
+                    let lane = bytes % 2 == 0;
+                    let at = if lane { AtLane::Given } else { AtLane::No };
+                    ring.push(Entry { lane: at, ..Entry::default() });
+                    model.push_back(Known { lane, ..Known::default() });
+                }
+                _ if model.is_empty() => {}
+                2 if place > 0 => {
+                    let (answer, known) = match bytes % 3 {
+                        0 => (whole(bytes), (bytes, true)),
+                        1 => (begun(bytes), (bytes, false)),
+                        _ => (Answer::Server(ServerAnswer::NotFound), (0, true)),
+                    };
+                    let before = ring.keep(place, answer).map(|answer| answer.held());
+                    assert_eq!(before, model[place].answer.map(|(bytes, _)| bytes));
+                    model[place].answer = Some(known);
+                }
+                3 => {
+                    let changed = ring.change(place, |response| {
+                        let Some(body) = response.open_stream() else { return false };
+                        assert!(body.append(&[0; 5]));
+                        body.state = StreamState::Ended;
+                        true
+                    });
+                    if changed == Some(true)
+                        && let Some((bytes, whole)) = &mut model[place].answer
+                    {
+                        (*bytes, *whole) = (*bytes + 5, true);
+                    }
+                }
+                4 => {
+                    ring.set_lane(place, AtLane::No);
+                    model[place].lane = false;
+                }
+                5 => {
+                    ring.add_untaken(place, bytes);
+                    model[place].untaken += bytes;
+                }
+                6 => {
+                    let taken = bytes.min(model[place].untaken);
+                    assert_eq!(ring.take(place, bytes), taken);
+                    model[place].untaken -= taken;
+                }
+                _ => {
+                    ring.take(0, usize::MAX);
+                    let next = model.get_mut(1).and_then(|known| known.answer.take());
+                    assert_eq!(
+                        ring.advance().map(|answer| answer.held()),
+                        next.map(|(held, _)| held)
+                    );
+                    model.pop_front();
+                }
+            }
+            check(&ring, &model);
+        }
+        assert_eq!(ring.drain().count(), model.len());
+        check(&ring, &VecDeque::new());
+    }
+}
