@@ -130,6 +130,10 @@ function contentOf(answer: ForeignResponse): Content {
   return stored.take();
 }
 
+/**
+ * Memory is recognised by `util.types`, not by `instanceof`: a program or a test runner may have
+ * other classes in the globals.
+ */
 function isContent(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) {
     return typeof body === 'string';

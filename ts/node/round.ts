@@ -19,7 +19,10 @@ const UNKNOWN_METHOD = '400 Bad Request: this server does not know this method\n
 /** The running engine and what belongs to it. */
 type Running = Awaited<ReturnType<typeof startEngine>>;
 
-/** From a `listen` to the end of the `close` behind it. */
+/**
+ * From a `listen` to the end of the `close` behind it. Each `listen` has a round of its own, so that
+ * the next may begin while the last one still answers.
+ */
 export class Round {
   readonly where: Where;
   /** The bound socket, until the engine has started. */

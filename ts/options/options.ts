@@ -40,7 +40,10 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly native: NativeOptions;
   readonly error: BridgeOptions['onError'];
   readonly globals: boolean;
-  /** Whether the JavaScript thread may drive the I/O loop. */
+  /**
+   * Whether the JavaScript thread may drive the I/O loop: if `ioThreads` is `auto` and comes to one,
+   * as on up to three cores, and the handlers run on this thread.
+   */
   readonly drives: boolean;
   readonly proxies: Proxies | null;
   readonly signal: AbortSignal | undefined;

@@ -252,7 +252,10 @@ export class RunningServer implements Server {
     await Promise.all([stopped, this.#stopping]);
   }
 
-  /** Cleans up once the engine has stopped. */
+  /**
+   * Waits for the engine's drain, then for promises of `waitUntil` within what is left of the drain
+   * time, then for what runs the handlers.
+   */
   async #whenStopped(stopped: Promise<void>): Promise<void> {
     const until = performance.now() + this.#drainMs;
     await stopped;

@@ -255,6 +255,7 @@ impl NativeLane {
         self.lane.close();
         self.wake.release();
         if let Some(Driving { ownership, watch, .. }) = self.drives.take() {
+            // First: the watched descriptor is open as long as the ownership.
             drop(watch);
             ownership.leave();
         }
