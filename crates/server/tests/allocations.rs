@@ -137,6 +137,8 @@ impl Fixture {
         for _ in 0..4 {
             fixture.exchange(&get("/inline/1").repeat(DEPTH), DEPTH);
         }
+        // A thread that has just begun asks for memory for itself.
+        fixture.exchange(&get("/worker/END"), 1);
         fixture
     }
 
