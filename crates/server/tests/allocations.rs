@@ -136,9 +136,9 @@ impl Fixture {
         let mut fixture = Self { server, client, hold, received: vec![0; 1 << 20], _alone: alone };
         for _ in 0..4 {
             fixture.exchange(&get("/inline/1").repeat(DEPTH), DEPTH);
+            // A thread that has just begun asks for memory for itself.
+            fixture.exchange(&get("/worker/END"), 1);
         }
-        // A thread that has just begun asks for memory for itself.
-        fixture.exchange(&get("/worker/END"), 1);
         fixture
     }
 
