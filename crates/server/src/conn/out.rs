@@ -24,7 +24,7 @@ pub(crate) struct Out {
     buf: Vec<u8>,
     /// How much of `buf` has been sent.
     sent: usize,
-    /// There while some piece is unsent.
+    /// Pieces that are unsent, if there are any.
     pieces: Option<Box<Pieces>>,
 }
 

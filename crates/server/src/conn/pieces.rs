@@ -12,19 +12,19 @@ const KEEP: usize = 16;
 #[derive(Default)]
 pub(crate) struct Pieces {
     pub(crate) queue: VecDeque<Piece>,
-    /// Unsent bytes of those that are in memory.
+    /// Unsent bytes of the pieces that are in memory.
     pub(crate) held: usize,
 }
 
 pub(crate) struct Piece {
-    /// Goes out once this much of `buf` has.
+    /// It is sent once this much of the output's buffer has been.
     pub(crate) at: usize,
     pub(crate) content: Content,
     /// How much of it has been sent, in bytes.
     pub(crate) sent: usize,
 }
 
-/// What is sent without a copy into the buffer.
+/// Content that is sent without a copy into the buffer.
 pub(crate) enum Content {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
@@ -46,7 +46,7 @@ impl Content {
         if let Self::File(_) = self { 0 } else { self.len() }
     }
 
-    /// Its bytes, where they are in memory.
+    /// Its bytes, if they are in memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
@@ -61,7 +61,7 @@ impl Pieces {
         self.queue.is_empty()
     }
 
-    /// Lets go of memory that few connections need.
+    /// Gives back memory that few connections need.
     pub(crate) fn shrink(&mut self) {
         self.queue.shrink_to(KEEP);
     }

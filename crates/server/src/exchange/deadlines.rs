@@ -94,7 +94,7 @@ impl Deadlines {
         self.wheel.next_at()
     }
 
-    /// The exchanges that are waited for, with their slots.
+    /// The exchanges that have a deadline, with their slots.
     #[cfg(test)]
     pub(crate) fn waits(&self) -> impl Iterator<Item = (u32, u32)> {
         let lines = (0..).zip(&self.lines);

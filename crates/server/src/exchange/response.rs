@@ -231,7 +231,7 @@ impl Response {
     pub(crate) fn begin_stream(&mut self) -> bool {
         let Some(body) = self.stream_body() else { return true };
         let (is_empty, fits) = (body.early.is_empty(), body.fits());
-        // With the first bytes it is known how GET's answer would be framed.
+        // Once bytes have come, the framing of GET's answer is known.
         self.no_length &= is_empty;
         fits
     }

@@ -364,7 +364,7 @@ pub(super) fn end_chunked(buf: &mut Vec<u8>, trailers: &[u8]) {
     buf.extend_from_slice(b"\r\n");
 }
 
-/// The lines of a response's trailers; empty where the client takes none.
+/// The lines of a response's trailers. Empty if the client takes none.
 fn trailers_for(task: &Task) -> &[u8] {
     let trailers = task.response.trailers();
     if trailers.is_empty() || !takes_trailers(task) { &[] } else { trailers.lines() }

@@ -33,7 +33,7 @@ impl Framing {
         let unknown = to_head && response.has_no_length();
         match response.content() {
             _ if !response::has_content(status) => Self::Length(0),
-            // Only the chunked coding has room for them.
+            // Only the chunked coding has room for trailers.
             _ if has_trailers => Self::Chunked,
             Body::Stream(StreamBody { declared: Some(length), .. }) => Self::Length(*length),
             Body::Stream(_) if unknown && http11 => Self::Unsaid,

@@ -59,7 +59,7 @@ impl Http1 {
 
     /// A request did not arrive in time.
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
-        // What the same turn has given up is not waited for.
+        // A body that the same turn gave up is no longer waited for.
         if self.reading.is_done() {
             return;
         }

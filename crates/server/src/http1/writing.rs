@@ -36,7 +36,7 @@ pub(crate) struct Stream {
     pub(crate) close: bool,
     /// It ends where the connection does.
     pub(crate) delimits: bool,
-    /// The lines of the trailers that it ends with, as far as the client takes them.
+    /// The lines of its trailers. Empty if the client takes none.
     pub(crate) trailers: Vec<u8>,
     /// What is missing of the declared length.
     pub(crate) left: Option<u64>,

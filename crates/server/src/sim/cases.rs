@@ -151,7 +151,7 @@ fn a_request_that_has_come_and_could_not_be_read_keeps_an_idle_connection() {
     assert_eq!(case.wire().output.len(), 2 * answered);
 }
 
-/// One that the loop has not got to takes nothing because nothing was sent to it.
+/// A client takes nothing while the loop has not got to it: nothing was sent to it.
 #[test]
 fn a_client_is_not_late_with_taking_what_waits_for_its_turn() {
     let request = "GET /inline/4 HTTP/1.1\r\nHost: sim\r\n\r\n";

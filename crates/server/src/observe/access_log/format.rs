@@ -217,7 +217,7 @@ pub(crate) fn request_id(start: u64, id: RequestId, out: &mut Vec<u8>) {
     let _ = write!(out, "{start:016x}-{io_thread:x}-{connection:x}-{request:x}");
 }
 
-/// What a log reader knows another protocol by.
+/// The name of another protocol, as people know it.
 fn protocol_name(opening: Opening) -> Option<&'static str> {
     match opening {
         Opening::Http2 => Some("HTTP/2"),

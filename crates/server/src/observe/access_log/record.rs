@@ -72,7 +72,7 @@ pub(crate) struct Lengths {
     pub(crate) forwarded: Option<u16>,
     /// `None` if the line is no request line.
     pub(crate) version: Option<Version>,
-    /// What the input is, where it is another protocol's.
+    /// The protocol of the input, if it is another one.
     pub(crate) foreign: Option<Opening>,
     /// A part was longer than what is kept of it.
     pub(crate) truncated: bool,
