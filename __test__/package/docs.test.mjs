@@ -102,7 +102,7 @@ const tooLong = (text) => sentences(text).filter((each) => each.split(' ').lengt
 /** Who is meant is said by name. */
 const VAGUE = /\b(nobody|whoever|somebody|never else)\b/i;
 
-for (const file of ['README.md', 'ARCHITECTURE.md']) {
+for (const file of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md']) {
   test(`${file}: sentences are short`, (t) => {
     t.deepEqual(tooLong(prose(read(file))), []);
   });
