@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -121,6 +122,48 @@ fn pipelined_requests_have_a_line_each_in_their_order() {
     let log = stopped(&server, &path.0);
     let logged: Vec<_> = log.iter().map(|line| line["target"].as_str().expect("one")).collect();
     assert_eq!(logged, targets);
+}
+
+/// Bytes that are not in memory count like others, for their own line and for those behind.
+#[test]
+fn a_body_from_a_file_counts_like_others() {
+    const LENGTH: usize = 32_000_000;
+    let _bounded = bounded(Duration::from_secs(60));
+    let (path, content) = (TempPath::new("files.log"), TempPath::new("content"));
+    fs::write(&content.0, vec![b'x'; LENGTH]).expect("room for a file");
+    let file = Arc::new(File::open(&content.0).expect("it was just made"));
+    let mut app = builtin();
+    worker(&mut app, "/file/:to", move |request, response| {
+        let to = request.param("to").and_then(|to| to.parse().ok()).expect("a number");
+        response.body_file(Arc::clone(&file), 0..to);
+    });
+    let server = start(logging(app, &path.0));
+    let mut client = Client::new(&server);
+    let targets = ["/file/32000000", "/inline", "/file/0", "/file/70000", "/file/1", "/inline"];
+    client.send(targets.map(|target| request("GET", target)).concat());
+    client.send(request("HEAD", "/file/70000"));
+    // The first line is not there before the client has taken what it says.
+    until_stats(&server, "the server to send", |stats| stats.bytes.sent > 0);
+    assert_eq!(server.stats().requests.latency.count, 0, "no answer has been sent whole");
+    let bytes = targets.map(|_| client.reply().body.len() as u64);
+    client.reply_to_head();
+    // This one leaves in the midst of it.
+    let mut leaves = Client::new(&server);
+    leaves.send(request("GET", "/file/32000000"));
+    leaves.read_until("\r\n\r\n");
+    drop(leaves);
+    until_stats(&server, "it to be gone", |stats| stats.connections.open == 1);
+
+    let log = stopped(&server, &path.0);
+    let mut logged: Vec<_> = log
+        .iter()
+        .map(|line| (line["target"].as_str().expect("one"), line["bytes"].as_u64().expect("one")))
+        .collect();
+    let whole: Vec<_> = targets.into_iter().zip(bytes).chain([("/file/70000", 0)]).collect();
+    let left = log.iter().position(|line| line["outcome"] == "aborted").expect("one that left");
+    let (_, sent) = logged.remove(left);
+    assert!((1..LENGTH as u64).contains(&sent), "{sent}");
+    assert_eq!(logged, whole);
 }
 
 #[test]

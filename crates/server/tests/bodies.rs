@@ -339,3 +339,30 @@ fn a_stream_of_unknown_length_says_none_to_head_though_it_has_waited() {
     assert_eq!((head.status, framing), (200, [None, None]));
     assert_eq!(client.get("/inline").text(), "inline");
 }
+
+/// A client that asks for files and takes none does not use all descriptors up.
+#[test]
+fn few_files_wait_for_a_client_that_takes_nothing() {
+    let _bound = bounded(LIMIT);
+    let bytes = pattern(2 * MIB);
+    let file = Arc::new(file(&bytes));
+    let server = serve(&file);
+    let mut client = Client::new(&server);
+    // The first fills what sockets hold.
+    let first = request("GET", &path("file", &(0..bytes.len())));
+    let small = request("GET", &path("file", &(0..10)));
+    client.send([first.repeat(16), small.repeat(3_000)].concat());
+    until_stats(&server, "the server to send", |stats| stats.bytes.sent > 0);
+    let mut most = 0;
+    for _ in 0..50 {
+        most = most.max(Arc::strong_count(&file));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(most < 100, "{most} of 3,016 files are open");
+    for _ in 0..16 {
+        assert!(client.reply().body == bytes);
+    }
+    for _ in 0..3_000 {
+        assert!(client.reply().body == bytes[..10]);
+    }
+}

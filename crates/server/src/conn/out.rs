@@ -54,10 +54,17 @@ impl<'a> Slices<'a> {
 }
 
 impl Out {
-    /// Unsent bytes that are in memory.
+    /// Unsent bytes that are in memory, and what unsent files count for.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.buf.len() - self.sent + self.pieces.as_ref().map_or(0, |pieces| pieces.held)
+    }
+
+    /// Unsent bytes, wherever they are.
+    #[inline]
+    pub(crate) fn unsent(&self) -> usize {
+        let in_pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.unsent);
+        (self.buf.len() - self.sent).saturating_add(in_pieces)
     }
 
     #[inline]
@@ -84,8 +91,7 @@ impl Out {
     pub(crate) fn put(&mut self, content: Content, pool: &mut BufPool) {
         if content.len() > 0 {
             let pieces = self.pieces.get_or_insert_with(|| pool.take_pieces());
-            pieces.held += content.held();
-            pieces.queue.push_back(Piece { at: self.buf.len(), content, sent: 0 });
+            pieces.push(self.buf.len(), content);
         }
     }
 
@@ -197,23 +203,20 @@ impl Out {
                 self.sent += n;
                 return;
             };
-            let Some(piece) = pieces.queue.front_mut() else { return };
+            let Some(piece) = pieces.queue.front() else { return };
             let before = (piece.at - self.sent).min(n);
             self.sent += before;
             n -= before;
             let taken = (piece.content.len() - piece.sent).min(n);
-            piece.sent += taken;
             n -= taken;
-            if piece.content.held() > 0 {
-                pieces.held -= taken;
+            if taken == 0 {
+                return;
             }
-            if self.sent == piece.at && piece.sent == piece.content.len() {
-                pieces.queue.pop_front();
-                if pieces.queue.is_empty()
-                    && let Some(pieces) = self.pieces.take()
-                {
-                    pool.put_pieces(pieces);
-                }
+            pieces.sent(taken);
+            if pieces.queue.is_empty()
+                && let Some(pieces) = self.pieces.take()
+            {
+                pool.put_pieces(pieces);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::exchange::body::FileRange;
+use crate::exchange::body::{FILE_WEIGHT, FileRange};
 
 /// Places that an empty queue keeps.
 const KEEP: usize = 16;
@@ -12,8 +12,10 @@ const KEEP: usize = 16;
 #[derive(Default)]
 pub(crate) struct Pieces {
     pub(crate) queue: VecDeque<Piece>,
-    /// Unsent bytes of the pieces that are in memory.
+    /// Unsent bytes of the pieces that are in memory, and what the files count for.
     pub(crate) held: usize,
+    /// Unsent bytes of all pieces.
+    pub(crate) unsent: usize,
 }
 
 pub(crate) struct Piece {
@@ -41,9 +43,9 @@ impl Content {
         }
     }
 
-    /// Bytes of memory that it holds.
-    pub(crate) fn held(&self) -> usize {
-        if let Self::File(_) = self { 0 } else { self.len() }
+    /// Bytes of memory that it holds, or what it counts for.
+    fn held(&self) -> usize {
+        if let Self::File(_) = self { FILE_WEIGHT } else { self.len() }
     }
 
     /// Its bytes, if they are in memory.
@@ -57,6 +59,29 @@ impl Content {
 }
 
 impl Pieces {
+    /// Puts a piece behind the others, to be sent once `at` bytes of the buffer have been.
+    pub(crate) fn push(&mut self, at: usize, content: Content) {
+        self.held += content.held();
+        self.unsent = self.unsent.saturating_add(content.len());
+        self.queue.push_back(Piece { at, content, sent: 0 });
+    }
+
+    /// So many bytes of the first piece have been sent.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        let Some(piece) = self.queue.front_mut() else { return };
+        piece.sent += bytes;
+        self.unsent = self.unsent.saturating_sub(bytes);
+        let is_over = piece.sent == piece.content.len();
+        self.held -= match piece.content {
+            Content::File(_) if is_over => FILE_WEIGHT,
+            Content::File(_) => 0,
+            Content::Owned(_) | Content::Shared(_) => bytes,
+        };
+        if is_over {
+            self.queue.pop_front();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

@@ -8,6 +8,10 @@ use std::sync::Arc;
 /// sender waits for credit: `PULL` for a request's body, `ACK` for a response's.
 pub const WINDOW: usize = 256 * 1024;
 
+/// What an unsent file counts for where bytes of memory are counted: a connection may hold a
+/// few descriptors only.
+pub(crate) const FILE_WEIGHT: usize = 16 * 1024;
+
 /// Where the bytes of a response's body are.
 pub(crate) enum Body {
     /// Bytes of this response alone.
@@ -80,7 +84,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len(),
-            Self::File(_) => 0,
+            Self::File(_) => FILE_WEIGHT,
             Self::Stream(stream) => stream.early.len(),
         }
     }

@@ -123,7 +123,7 @@ impl Http1 {
         if let Some(observer) = &mut services.observer
             && !self.writing.is_cut()
         {
-            observer.written(core.id.slot, stream, core.out.len());
+            observer.written(core.id.slot, stream, core.out.unsent());
         }
     }
 
@@ -235,7 +235,7 @@ impl Http1 {
                 buf.extend_from_slice(&inline.http1_head);
                 buf.extend_from_slice(date);
                 buf.extend_from_slice(connection);
-                let body_at = out.len();
+                let body_at = out.unsent();
                 if Out::goes_apart(inline.body.len()) && !place.head_only {
                     out.put(Content::Shared(inline.body.clone()), &mut services.buffers);
                 } else if !place.head_only {
@@ -245,7 +245,7 @@ impl Http1 {
             }
             Answer::Task(mut task) if task.outcome == Outcome::Answered => {
                 write_head(&task, out.buf(), framing, date, connection);
-                let (status, body_at) = (task.response.status_code(), out.len());
+                let (status, body_at) = (task.response.status_code(), out.unsent());
                 if task.streams() {
                     // From here on the stream counts as a request at a handler, not the task.
                     task.at_handler = false;
@@ -260,13 +260,13 @@ impl Http1 {
             Answer::Task(task) => {
                 let answer = Answer::of_failed(task.outcome);
                 let body = server_answer(&answer, out.buf(), date, connection, place.head_only);
-                let body_at = out.len() - body;
+                let body_at = out.unsent() - body;
                 services.recycle(task);
                 (answer.status(), body_at)
             }
             Answer::Server(answer) => {
                 let body = server_answer(&answer, out.buf(), date, connection, place.head_only);
-                (answer.status(), out.len() - body)
+                (answer.status(), out.unsent() - body)
             }
             Answer::Cut => return,
         };
