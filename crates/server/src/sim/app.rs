@@ -1,6 +1,6 @@
 //! The application that is simulated.
 
-use super::request::{INLINE, pattern};
+use super::request::{INLINE, pattern, pattern_file};
 use crate::dispatch::app::App;
 use crate::dispatch::app::Target;
 use crate::exchange::inline::Inline;
@@ -30,7 +30,7 @@ pub(super) fn app(version: u32, generation: u32) -> App {
     };
     let sized = move |request: &Request, response: &mut Response| {
         tagged(request, response);
-        response.body(pattern(id(request), number(request, "bytes")));
+        set_body(response, id(request), number(request, "bytes"));
         if number(request, "chunked") == 1 {
             response.chunked();
         }
@@ -52,6 +52,20 @@ pub(super) fn app(version: u32, generation: u32) -> App {
     let inline = Inline::new(200, &[], version.to_string()).unwrap();
     add(Some("GET"), "/version", Target::Inline(inline));
     app
+}
+
+/// The body that a request of this number is answered with: a copy, shared bytes, or a part
+/// of a file.
+fn set_body(response: &mut Response, id: u32, bytes: usize) {
+    let body = pattern(id, bytes);
+    match id % 3 {
+        0 => response.body(body),
+        1 => response.body_shared(body.into()),
+        _ => {
+            let (file, from) = pattern_file(id);
+            response.body_file(file, from..from + bytes as u64);
+        }
+    }
 }
 
 /// The number that the client gave the request.

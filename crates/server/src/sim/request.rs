@@ -1,7 +1,8 @@
 //! What a client may send, and what is the right answer to it.
 
+use std::fs::File;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::rng::Rng;
 use crate::exchange::body::WINDOW;
@@ -108,8 +109,26 @@ pub(super) fn pattern(id: u32, n: usize) -> &'static [u8] {
         let mut rng = Rng::new(1);
         (0..BODY_LIMIT + 5_000).map(|_| b'a' + (rng.next() % 26) as u8).collect()
     });
-    let from = id as usize * 31 % 4_999;
+    let from = pattern_start(id);
     &noise[from..from + n]
+}
+
+/// Where an id's pattern begins.
+fn pattern_start(id: u32) -> usize {
+    id as usize * 31 % 4_999
+}
+
+/// A file in which the same lies, from this place on. No name leads to it.
+pub(super) fn pattern_file(id: u32) -> (Arc<File>, u64) {
+    static NOISE: OnceLock<Arc<File>> = OnceLock::new();
+    let file = NOISE.get_or_init(|| {
+        let path = std::env::temp_dir().join(format!("reactor-sim-{}", std::process::id()));
+        std::fs::write(&path, pattern(0, BODY_LIMIT + 5_000)).expect("room for a file");
+        let file = File::open(&path).expect("it was just made");
+        std::fs::remove_file(&path).expect("it was just made");
+        Arc::new(file)
+    });
+    (Arc::clone(file), pattern_start(id) as u64)
 }
 
 /// What a run's requests are like.
