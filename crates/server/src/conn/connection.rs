@@ -4,6 +4,7 @@ use crate::conn::core::{Core, Inflow};
 use crate::conn::link::Link;
 use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
+use crate::exchange::switch::NextProtocol;
 
 /// A connection: bytes come through its link, and its protocol makes exchanges of them.
 pub(crate) struct Conn<T> {
@@ -35,6 +36,12 @@ impl<T: crate::conn::link::Transport> Conn<T> {
             Inflow::Ending => !self.wants_read(),
             Inflow::Ended => true,
         }
+    }
+
+    /// Goes on with another protocol, which gets the input that the one before has left.
+    pub(crate) fn switch(&mut self, next: NextProtocol) {
+        self.core.stalled = !self.core.input.is_empty();
+        self.protocol = Protocol::begin(next);
     }
 
     /// Nothing is under way in either direction.

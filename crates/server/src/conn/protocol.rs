@@ -9,6 +9,7 @@ use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
+use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
 use crate::observe::close_reason::CloseReason;
@@ -252,6 +253,29 @@ impl Protocol {
             self.http1();
         }
         call!(self, (), p => p.finish(services));
+    }
+
+    /// The server stops: what is open is finished and nothing new begun, as far as the protocol can
+    /// tell its peer so. Returns whether the connection has something to do for it now.
+    pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {
+        call!(self, false, p => p.drain(core, services))
+    }
+
+    /// The protocol that the connection goes on with, once an answer has switched to it.
+    #[inline]
+    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
+        match self {
+            Self::Http1(http1) => http1.writing.next_protocol(),
+            _ => None,
+        }
+    }
+
+    /// The beginning of a protocol that an answer has switched to.
+    pub(crate) fn begin(next: NextProtocol) -> Self {
+        match next {
+            #[cfg(test)]
+            NextProtocol::Lines => Self::Lines(crate::sim::lines::Lines::new()),
+        }
     }
 
     /// Whether an answer has told the client for how long the connection is kept.

@@ -241,7 +241,7 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn go_on_listed(&mut self) {
         let before = self.turn_bytes;
         for _ in 0..self.listed.len() {
-            if self.turn_bytes - before >= self.services.settings.pieces.leftover {
+            if self.turn_bytes - before >= self.services.settings.send_budget.leftover {
                 break;
             }
             let Some(slot) = self.listed.pop_front() else { break };
@@ -322,6 +322,10 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn drain(&mut self) {
         self.services.draining = true;
         for slot in self.slots() {
+            let Conn { core, protocol, .. } = &mut self.conns[slot as usize];
+            if protocol.drain(core, &mut self.services) {
+                self.services.mark_dirty(core);
+            }
             self.rearm(slot);
         }
     }
@@ -347,6 +351,13 @@ impl<T: Transport> Reactor<T> {
     /// it waits for.
     fn work(&mut self, slot: u32) {
         for round in 1.. {
+            let conn = &mut self.conns[slot as usize];
+            if let Some(next) = conn.protocol.next_protocol() {
+                conn.switch(next);
+                if self.services.draining {
+                    conn.protocol.drain(&mut conn.core, &mut self.services);
+                }
+            }
             if !self.read(slot) {
                 return;
             }
@@ -454,7 +465,7 @@ impl<T: Transport> Reactor<T> {
         if core.out.is_empty() && link.held() == 0 {
             return Some(Flushed::All);
         }
-        let most = services.settings.pieces.most(*turn_bytes);
+        let most = services.settings.send_budget.most(*turn_bytes);
         let held = link.held();
         let flushed = core.out.flush(link, &mut services.buffers, most);
         let flushed = flushed.and_then(|(sent, flushed)| {

@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     /// How many requests may be with lanes, if there is a limit.
     pub(crate) in_flight: Option<Arc<InFlight>>,
     /// How much is sent at once.
-    pub(crate) pieces: Pieces,
+    pub(crate) send_budget: SendBudget,
     /// What lanes are told of connections.
     pub(crate) announce: Announce,
     /// Whether lanes get small bodies as they come too.
@@ -56,7 +56,7 @@ pub(crate) struct Settings {
 /// pieces. Otherwise a client that asks for little would wait until all other answers are in the
 /// kernel, which takes about 0.3 ms a MiB.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pieces {
+pub(crate) struct SendBudget {
     /// What a connection may send at once at the beginning of a turn,
     pub(crate) large: usize,
     /// after the turn has sent `busy` bytes,
@@ -70,7 +70,7 @@ pub(crate) struct Pieces {
     pub(crate) leftover: usize,
 }
 
-impl Default for Pieces {
+impl Default for SendBudget {
     fn default() -> Self {
         const MIB: usize = 1024 * 1024;
         Self {
@@ -84,7 +84,7 @@ impl Default for Pieces {
     }
 }
 
-impl Pieces {
+impl SendBudget {
     /// How much a connection may send, if the turn has sent this much.
     pub(crate) fn most(&self, sent: usize) -> usize {
         match sent {

@@ -16,5 +16,6 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod reuse;
 pub(crate) mod ring;
+pub(crate) mod switch;
 pub(crate) mod task;
 pub(crate) mod terms;

@@ -10,6 +10,7 @@ use crate::exchange::body::{Body, FileRange, StreamBody, StreamState};
 use crate::exchange::field_error::FieldError;
 use crate::exchange::fields::FieldList;
 use crate::exchange::reuse::{KEEP_CAPACITY, reset};
+use crate::exchange::switch::NextProtocol;
 
 /// The response that a handler fills in: 200 without a body, until told
 /// otherwise. The server adds `Date`, the fields that say where the body ends,
@@ -20,6 +21,8 @@ pub struct Response {
     body: Body,
     trailers: FieldList,
     /// The length of the answer to GET is unknown.
+    /// The protocol that the connection goes on with.
+    next: Option<NextProtocol>,
     no_length: bool,
     connection: ConnectionWords,
 }
@@ -44,6 +47,7 @@ impl Default for Response {
             fields: FieldList::default(),
             body: Body::default(),
             trailers: FieldList::default(),
+            next: None,
             no_length: false,
             connection: ConnectionWords::default(),
         }
@@ -178,6 +182,19 @@ impl Response {
         self.body = Body::Stream(StreamBody { declared: length, early, state: StreamState::Open });
     }
 
+    /// Has the connection go on with another protocol, which the client has offered. The status
+    /// becomes 101 (RFC 9110 §15.2.2). The answer is a 500 where the client has not offered it, or
+    /// closes the connection.
+    #[cfg_attr(not(test), allow(dead_code, reason = "no protocol besides HTTP/1 is served yet"))]
+    pub(crate) fn switch_protocols(&mut self, next: NextProtocol) {
+        self.status = 101;
+        self.next = Some(next);
+    }
+
+    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
+        self.next
+    }
+
     pub(crate) fn status_code(&self) -> u16 {
         self.status
     }
@@ -259,6 +276,7 @@ impl Response {
 
     pub(crate) fn clear(&mut self) {
         self.status = 200;
+        self.next = None;
         self.no_length = false;
         let ConnectionWords { chunked, upgrade, phrase, keep_alive } = &mut self.connection;
         (*chunked, *upgrade) = (false, false);

@@ -8,9 +8,10 @@ use crate::conn::out::Out;
 use crate::conn::pieces::Content;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
-use crate::exchange::answer::Answer;
+use crate::exchange::answer::{Answer, ServerAnswer};
 use crate::exchange::body::{Body, StreamState};
 use crate::exchange::entry::Entry;
+use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
 use crate::exchange::terms::Terms;
 use crate::http1::framing::Framing;
@@ -143,6 +144,7 @@ impl Http1 {
             self.drop_answer(core, services, answer);
             return;
         }
+        let (answer, next) = self.take_switch(services, answer, place);
         let framing = match &answer {
             Answer::Task(task) if task.outcome == Outcome::Answered => {
                 Framing::of(&task.response, task.request.version(), place.head_only)
@@ -163,7 +165,11 @@ impl Http1 {
             }
         }
         let stops = services.draining || self.finishing;
-        let last = stops && place.is_only && core.input.is_empty() && !services.http1.input_left;
+        let last = stops
+            && next.is_none()
+            && place.is_only
+            && core.input.is_empty()
+            && !services.http1.input_left;
         let closes = place.close || last || until_close || is_cut;
         let streams = matches!(&answer, Answer::Task(task) if task.streams());
         if closes {
@@ -180,6 +186,9 @@ impl Http1 {
             }
         }
         self.write_bytes(core, services, answer, place, framing, closes);
+        if let Some(next) = next {
+            self.writing.switch(next);
+        }
         if let Some(stream) = self.writing.stream() {
             stream.close = closes;
         } else if closes && !is_cut {
@@ -188,6 +197,32 @@ impl Http1 {
     }
 
     /// An earlier answer was the last one, so this one is dropped. If it streams, its lane is told.
+    /// The protocol that an answer switches to, if this connection can. If it cannot, its handler
+    /// has failed.
+    #[inline]
+    fn take_switch(
+        &self,
+        services: &mut Services,
+        answer: Answer,
+        place: &Place,
+    ) -> (Answer, Option<NextProtocol>) {
+        let next = match &answer {
+            Answer::Task(task) if task.outcome == Outcome::Answered => {
+                task.response.next_protocol()
+            }
+            _ => None,
+        };
+        if next.is_none() {
+            return (answer, None);
+        }
+        // A stop is no reason against it: the next protocol hears of the stop by itself.
+        if self.offers_upgrade && place.is_only && !place.close && !self.finishing {
+            return (answer, next);
+        }
+        services.recycle_answer(answer);
+        (Answer::Server(ServerAnswer::HandlerFailed), None)
+    }
+
     #[cold]
     fn drop_answer(&mut self, core: &mut Core, services: &mut Services, answer: Answer) {
         if let Answer::Task(task) = &answer

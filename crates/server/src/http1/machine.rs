@@ -43,6 +43,9 @@ pub(crate) struct Http1 {
     /// The lane is retired: it does not know the present routes. The next request waits until the
     /// lane has answered those that it has.
     pub(crate) awaits_lane: bool,
+    /// The newest request has offered another protocol, and its handler may take the offer. What is
+    /// behind the request may then be no HTTP, so it waits for the answer.
+    pub(crate) offers_upgrade: bool,
     /// The connection ends by a half-close, and discards what still comes. So the peer reads the
     /// answer instead of a reset (RFC 9112 §9.6).
     pub(crate) linger: bool,
@@ -65,6 +68,7 @@ impl Default for Http1 {
             depth: FIRST_DEPTH,
             window: WINDOW,
             awaits_lane: false,
+            offers_upgrade: false,
             linger: false,
             finishing: false,
             told_timeout: false,
@@ -107,7 +111,9 @@ impl Http1 {
             || ring.untaken() >= self.window
             || core.lane.held_back > 0
             || (!self.reading.in_body()
-                && (ring.unanswered() >= self.depth || (self.awaits_lane && ring.has_lane())))
+                && (ring.unanswered() >= self.depth
+                    || (self.awaits_lane && ring.has_lane())
+                    || self.offers_upgrade))
     }
 
     /// Whether a lane has some of the connection's requests.

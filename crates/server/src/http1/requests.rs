@@ -112,6 +112,7 @@ impl Http1 {
                 services.fill_request(&mut task, head);
                 let close = entry.terms.close;
                 self.next_request = stream.wrapping_add(1);
+                self.offers_upgrade = services.head.upgrade() && !(has_body || close);
                 self.open(services, entry);
                 if !has_body {
                     if close {
@@ -126,12 +127,14 @@ impl Http1 {
                 self.send_continue(core, services);
             }
             Err(answer) if has_body && !services.head.expect_continue() => {
+                self.offers_upgrade = false;
                 // The answer waits until the framing of the whole body has proved right.
                 self.next_request = stream.wrapping_add(1);
                 self.open(services, entry);
                 self.reading.begin_body(Incoming::Discard(Box::new(answer)), false);
             }
             Err(answer) => {
+                self.offers_upgrade = false;
                 // After a final answer, a client that waits for `100 Continue` may send its body or
                 // not. Only closing is safe (RFC 9110 §10.1.1).
                 let rejected = matches!(answer, Answer::Server(ServerAnswer::Rejected(_)));

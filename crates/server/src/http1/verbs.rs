@@ -45,6 +45,7 @@ impl Http1 {
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
         match self.reading {
             Reading::Done { discarded } => discarded < MOST_DISCARDED,
+            _ if self.writing.next_protocol().is_some() => false,
             _ => !self.is_full(core),
         }
     }
@@ -193,6 +194,11 @@ impl Http1 {
         }
     }
 
+    /// The server stops. HTTP/1 says so in the last answer, which closes the connection.
+    pub(crate) fn drain(&mut self, _: &mut Core, _: &mut Services) -> bool {
+        false
+    }
+
     /// How the connection is to end once its output is sent. None if it goes on.
     pub(crate) fn ending(&self) -> Option<Ending> {
         let Writing::Last { cut, delimits } = self.writing else { return None };
@@ -204,7 +210,7 @@ impl Http1 {
     /// in an orderly way.
     pub(crate) fn must_reset(&self, has_output: bool) -> bool {
         match &self.writing {
-            Writing::Answers => false,
+            Writing::Answers | Writing::Switched(_) => false,
             Writing::Stream(stream) => stream.delimits,
             Writing::Last { cut, delimits } => *delimits && (*cut || has_output),
         }

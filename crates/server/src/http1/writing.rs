@@ -8,6 +8,7 @@
 //! waits until the client's kernel has everything, since a reset takes unsent bytes along.
 
 use crate::exchange::id::ExchangeId;
+use crate::exchange::switch::NextProtocol;
 
 /// What is written next. Each transition is a method here.
 pub(crate) enum Writing {
@@ -24,6 +25,9 @@ pub(crate) enum Writing {
         /// tells a part of it from the whole.
         delimits: bool,
     },
+    /// Nothing. The answer that switches protocols is in the output, and what has been read behind
+    /// its request is the next protocol's.
+    Switched(NextProtocol),
 }
 
 /// An answer that streams.
@@ -62,6 +66,21 @@ impl Writing {
         }
     }
 
+    /// The answer that switches protocols has been written.
+    pub(crate) fn switch(&mut self, next: NextProtocol) {
+        debug_assert!(matches!(self, Self::Answers));
+        *self = Self::Switched(next);
+    }
+
+    /// The protocol that the connection goes on with.
+    #[inline]
+    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
+        match self {
+            Self::Switched(next) => Some(*next),
+            _ => None,
+        }
+    }
+
     /// The last answer has been written as far as it goes.
     pub(crate) fn finish(&mut self, cut: bool, delimits: bool) {
         *self = Self::Last { cut, delimits };
@@ -81,7 +100,7 @@ impl Writing {
     pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
         match self {
             Self::Stream(stream) => Some(stream),
-            Self::Answers | Self::Last { .. } => None,
+            Self::Answers | Self::Last { .. } | Self::Switched(_) => None,
         }
     }
 

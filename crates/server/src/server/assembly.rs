@@ -16,7 +16,7 @@ use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::{Inbox, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::reactor::Reactor;
-use crate::event_loop::services::{Pieces, Settings};
+use crate::event_loop::services::{SendBudget, Settings};
 use crate::event_loop::turn::{EVENTS, EventLoop};
 use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::InFlight;
@@ -185,7 +185,7 @@ impl Assembly {
             body_memory: config.body_memory / io_threads,
             request_timeout: config.request_timeout,
             in_flight: self.in_flight.clone(),
-            pieces: Pieces::default(),
+            send_budget: SendBudget::default(),
             announce: config.announce,
             stream_small_bodies: config.stream_small_bodies,
             secured: config.secured.clone(),

@@ -10,7 +10,7 @@ use super::request::{Expected, INLINE, Kind};
 use super::rng::Rng;
 use super::wire::Wire;
 use super::world::World;
-use crate::event_loop::services::Pieces;
+use crate::event_loop::services::SendBudget;
 use crate::observe::close_reason::CloseReason;
 
 /// One client in a world where nothing goes wrong by itself.
@@ -155,8 +155,8 @@ fn a_request_that_has_come_and_could_not_be_read_keeps_an_idle_connection() {
 #[test]
 fn a_client_is_not_late_with_taking_what_waits_for_its_turn() {
     let request = "GET /inline/4 HTTP/1.1\r\nHost: sim\r\n\r\n";
-    let pieces = Pieces { large: 1_000, leftover: 1, ..Pieces::default() };
-    let plan = Plan { pieces, ..Plan::calm() };
+    let pieces = SendBudget { large: 1_000, leftover: 1, ..SendBudget::default() };
+    let plan = Plan { send_budget: pieces, ..Plan::calm() };
     let mut case = Case::with_plan(plan, 3, &[(request, Kind::Inline(4))]);
     for client in 0..3 {
         case.0.deliver(client, request.len());

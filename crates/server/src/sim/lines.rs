@@ -52,7 +52,7 @@ struct Open {
 }
 
 impl Lines {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let echo = |request: &Request, response: &mut Response| response.body(request.body());
         let handler: Arc<dyn Handler> = Arc::new(echo);
         Self { handler: HandlerCell::new(&handler), open: Slab::new(), count: 0, reading: true }
@@ -337,6 +337,11 @@ impl Lines {
                 services.lanes.tell(&mut core.lane, LaneEvent::HalfClosed(id));
             }
         }
+    }
+
+    pub(crate) fn drain(&mut self, _: &mut Core, _: &mut Services) -> bool {
+        self.reading = false;
+        true
     }
 
     pub(crate) fn finish(&mut self, _: &mut Services) {

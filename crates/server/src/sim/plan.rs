@@ -5,11 +5,17 @@ use super::request::Mix;
 use super::rng::Rng;
 use super::said::Habits;
 use super::wire::Faults;
-use crate::event_loop::services::Pieces;
+use crate::event_loop::services::SendBudget;
 
-/// Pieces so small that the answers of a simulation need several.
-const SMALL_PIECES: Pieces =
-    Pieces { large: 20_000, usual: 3_000, small: 100, busy: 30_000, full: 60_000, leftover: 9_000 };
+/// SendBudget so small that the answers of a simulation need several.
+const SMALL_PIECES: SendBudget = SendBudget {
+    large: 20_000,
+    usual: 3_000,
+    small: 100,
+    busy: 30_000,
+    full: 60_000,
+    leftover: 9_000,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -22,7 +28,7 @@ pub(super) struct Plan {
     pub(super) max_tasks: usize,
     pub(super) body_memory: usize,
     pub(super) lanes: LanePlan,
-    pub(super) pieces: Pieces,
+    pub(super) send_budget: SendBudget,
     /// The most bytes that a client's receive buffer holds.
     pub(super) most_capacity: usize,
     /// The most bytes that arrive at once.
@@ -116,7 +122,7 @@ impl Plan {
             max_tasks: *rng.pick(&[2, 100, 4_096, 4_096]),
             body_memory: *rng.pick(&[10_000, 300_000, 100_000_000, 100_000_000]),
             lanes: LanePlan::new(rng),
-            pieces: *rng.pick(&[Pieces::default(), SMALL_PIECES]),
+            send_budget: *rng.pick(&[SendBudget::default(), SMALL_PIECES]),
             most_capacity: *rng.pick(&[300, 10_000, 200_000, 2_000_000]),
             most_segment: *rng.pick(&[1, 30, 2_000, 100_000, 1_000_000]),
             odd_endings: *rng.pick(&[0, 20, 60]),
@@ -184,7 +190,7 @@ impl Plan {
             max_tasks: 1_000,
             body_memory: 100_000_000,
             lanes: LanePlan::calm(),
-            pieces: Pieces::default(),
+            send_budget: SendBudget::default(),
             most_capacity: 100_000,
             most_segment: 100_000,
             odd_endings: 0,

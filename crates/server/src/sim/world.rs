@@ -94,7 +94,7 @@ impl World {
             body_memory: plan.body_memory,
             request_timeout: plan.lanes.request_timeout.map(Duration::from_millis),
             in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
-            pieces: plan.pieces,
+            send_budget: plan.send_budget,
             announce: Announce::default(),
             stream_small_bodies: false,
             secured: Secured::default(),

@@ -11,14 +11,14 @@ use crossbeam_utils::CachePadded;
 
 use super::Lines;
 use crate::conn::protocol::Protocol;
-use crate::dispatch::app::App;
+use crate::dispatch::app::{App, Target};
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::reactor::Reactor;
-use crate::event_loop::services::{Pieces, Settings};
+use crate::event_loop::services::{SendBudget, Settings};
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body::WINDOW;
 use crate::exchange::handler::Handler;
@@ -26,6 +26,7 @@ use crate::exchange::id::{ConnId, ExchangeId};
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
+use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
 use crate::sim::rng::Rng;
@@ -42,7 +43,11 @@ struct Client {
     /// What it sends, line by line.
     lines: Vec<Vec<u8>>,
     leaves: bool,
-    /// The program has ended its connection.
+    /// It begins with a request that switches to lines.
+    switches: bool,
+    /// That request offers to.
+    offers: bool,
+    /// The program has ended its connection, or the server stops.
     is_finished: bool,
 }
 
@@ -68,6 +73,27 @@ struct World {
     replaced: u32,
     /// Of tasks, in a hundred: no worker takes it.
     refused: u32,
+    /// Of steps, in a thousand: the server stops.
+    drains: usize,
+}
+
+/// A request whose answer switches to lines. What follows it does not wait for the answer.
+const SWITCH: &[u8] =
+    b"GET /switch HTTP/1.1\r\nHost: sim\r\nUpgrade: lines\r\nConnection: upgrade\r\n\r\n";
+
+/// The same without an offer to switch: its handler fails.
+const NO_OFFER: &[u8] = b"GET /switch HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n";
+
+/// Its answer, from the date on.
+const SWITCHED: &[u8] = b"GMT\r\nConnection: upgrade\r\n\r\n";
+
+fn switch(_: &Request, response: &mut Response) {
+    response.field("Upgrade", "lines").unwrap();
+    response.switch_protocols(NextProtocol::Lines);
+}
+
+fn is_switch(task: &Task) -> bool {
+    task.request.path() == b"/switch"
 }
 
 /// An answer that the lane's thread gives piece by piece.
@@ -92,7 +118,7 @@ impl World {
                 .pick(&[None, None, Some(30), Some(1_000)])
                 .map(Duration::from_millis),
             in_flight: limit.map(InFlight::new).map(Arc::new),
-            pieces: Pieces::default(),
+            send_budget: SendBudget::default(),
             announce: Announce::default(),
             stream_small_bodies: false,
             secured: Secured::default(),
@@ -100,7 +126,9 @@ impl World {
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();
         clock.set(0, 0);
-        let table = App::new().compile(&stats);
+        let mut app = App::new();
+        app.route(None, "/switch", Target::worker(switch)).unwrap();
+        let table = app.compile(&stats);
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         let lane = Lane::new(*rng.pick(&[1, 3, 1_000]), || {});
         reactor.set_lanes(vec![Some(lane.clone())]);
@@ -114,7 +142,17 @@ impl World {
             if !leaves {
                 lines.push(b"q".to_vec());
             }
-            let input = lines.iter().flat_map(|line| [&line[..], b"\n"].concat()).collect();
+            let switches = rng.percent(40);
+            let offers = switches && rng.percent(90);
+            if switches && !offers {
+                lines.clear();
+            }
+            let mut input = match (switches, offers) {
+                (true, true) => SWITCH.to_vec(),
+                (true, false) => NO_OFFER.to_vec(),
+                (false, _) => Vec::new(),
+            };
+            input.extend(lines.iter().flat_map(|line| [&line[..], b"\n"].concat()));
             let faults = Faults {
                 short_read: *rng.pick(&[0, 30]),
                 short_write: *rng.pick(&[0, 30]),
@@ -125,8 +163,10 @@ impl World {
             let wire = Rc::new(RefCell::new(Wire::new(input, capacity, faults, own, &now)));
             let io = SimTransport { wire: wire.clone(), reasons: reasons.clone() };
             let link = link(io, &mut rng, toys);
-            let token = reactor.insert_with(link, Protocol::Lines(Lines::new()), None);
-            clients.push(Client { wire, token, lines, leaves, is_finished: false });
+            let protocol = if switches { Protocol::Sniff } else { Protocol::Lines(Lines::new()) };
+            let token = reactor.insert_with(link, protocol, None);
+            let is_finished = false;
+            clients.push(Client { wire, token, lines, leaves, switches, offers, is_finished });
         }
         Self {
             now,
@@ -142,6 +182,7 @@ impl World {
             is_slow: rng.percent(40),
             replaced: *rng.pick(&[0, 0, 5]),
             refused: *rng.pick(&[0, 0, 20]),
+            drains: *rng.pick(&[0, 0, 20]),
             rng,
         }
     }
@@ -186,7 +227,7 @@ impl World {
         let mut tasks = Vec::new();
         self.reactor.take_tasks(&mut tasks);
         for task in tasks {
-            if self.rng.percent(self.refused) {
+            if self.rng.percent(self.refused) && !is_switch(&task) {
                 self.reactor.refused(task);
             } else {
                 self.running.push(task);
@@ -218,7 +259,7 @@ impl World {
             if all || self.rng.percent(40) {
                 let at = self.rng.below(self.running.len());
                 let mut task = self.running.swap_remove(at);
-                if self.rng.percent(10) {
+                if self.rng.percent(10) && !is_switch(&task) {
                     task.outcome = Outcome::Failed;
                 } else {
                     let Task { handler, request, response, .. } = &mut *task;
@@ -354,6 +395,10 @@ impl World {
             if self.replaced > 0 && self.rng.percent(1) {
                 self.finish_one();
             }
+            if self.rng.below(1_000) < self.drains {
+                self.reactor.drain();
+                self.clients.iter_mut().for_each(|client| client.is_finished = true);
+            }
             match self.rng.below(4) {
                 0 => self.deliver(false),
                 1 => self.work(false),
@@ -392,6 +437,18 @@ impl Client {
         let mut answers: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
         let mut over = BTreeMap::new();
         let (mut frames, mut rest) = (0, &wire.output[..]);
+        if self.switches && !rest.is_empty() {
+            if !rest.starts_with(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: lines\r\nDate: ") {
+                let may_fail = self.is_finished || !self.offers;
+                let refused = rest.starts_with(b"HTTP/1.1 500 ") && may_fail;
+                return if refused { Ok(()) } else { Err("its offer is not taken".into()) };
+            }
+            if !self.offers {
+                return Err("what it has not offered is taken".into());
+            }
+            let end = rest.windows(SWITCHED.len()).position(|bytes| bytes == SWITCHED);
+            rest = &rest[end.ok_or("half a head")? + SWITCHED.len()..];
+        }
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             let frame = &rest[..end];
             rest = &rest[end + 1..];
