@@ -284,7 +284,9 @@ class Connections(gdb.Command):
         state, requests, in_flight = self.protocol(conn["protocol"])
         state += [flag for flag in ("readable", "stalled") if core[flag]]
         out = core["out"]
-        unsent = int(out["buf"]["len"]) - int(out["sent"]) + int(out["in_pieces"])
+        pieces = some(out["pieces"])
+        unsent = int(out["buf"]["len"]) - int(out["sent"])
+        unsent += int(pieces.dereference()["held"]) if pieces is not None else 0
         return (
             loop,
             slot,
