@@ -20,9 +20,9 @@ pub struct Response {
     fields: FieldList,
     body: Body,
     trailers: FieldList,
-    /// The length of the answer to GET is unknown.
     /// The protocol that the connection goes on with.
     next: Option<NextProtocol>,
+    /// The length of the answer to GET is unknown.
     no_length: bool,
     connection: ConnectionWords,
 }

@@ -196,7 +196,6 @@ impl Http1 {
         }
     }
 
-    /// An earlier answer was the last one, so this one is dropped. If it streams, its lane is told.
     /// The protocol that an answer switches to, if this connection can. If it cannot, its handler
     /// has failed.
     #[inline]
@@ -223,6 +222,7 @@ impl Http1 {
         (Answer::Server(ServerAnswer::HandlerFailed), None)
     }
 
+    /// An earlier answer was the last one, so this one is dropped. If it streams, its lane is told.
     #[cold]
     fn drop_answer(&mut self, core: &mut Core, services: &mut Services, answer: Answer) {
         if let Answer::Task(task) = &answer

@@ -471,3 +471,31 @@ fn an_answer_whose_end_stays_in_the_link_is_broken_off() {
     assert_eq!(wire.closed.map(|(reason, _)| reason), Some(Some(CloseReason::WriteTimeout)));
     assert!(wire.broken && wire.output.len() <= 50, "{} bytes", wire.output.len());
 }
+
+/// The link takes each answer, and the client none: it is late all the same.
+#[test]
+fn what_the_link_takes_is_no_progress_of_its_client() {
+    let mut case = Case::over_toy_links();
+    let ends = case.client(&[GET; 5]);
+    case.wire().capacity = 50;
+    case.sent(ends[4]).turn().take();
+    for id in 0..5 {
+        if case.world.has_open(id) {
+            case.says(id);
+        }
+        case.world.pass(10_000);
+        case.turn().take();
+    }
+    assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::WriteTimeout)));
+}
+
+#[test]
+fn a_stream_whose_lane_dies_is_broken_off() {
+    let mut case = Case::new(|_| {});
+    let ends = case.client(&[GET, GET]);
+    case.sent(ends[1]).take().means(0, Form::Chunked).says(0);
+    case.world.replace_lane(0, false);
+    case.turn();
+    assert_eq!(case.answers(), 1, "{}", case.output());
+    assert_eq!(case.wire().closed.map(|(reason, _)| reason), Some(Some(CloseReason::Aborted)));
+}
