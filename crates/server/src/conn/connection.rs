@@ -74,6 +74,6 @@ mod tests {
     fn an_idle_connection_is_small() {
         let link = size_of::<Link<reactor_sys::Stream>>();
         let size = link + size_of::<Core>() + size_of::<Protocol>();
-        assert!(size <= 312, "{size} bytes, {link} of them the link");
+        assert!(size <= 288, "{size} bytes, {link} of them the link");
     }
 }

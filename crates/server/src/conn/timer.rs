@@ -38,7 +38,15 @@ pub(crate) struct Timer {
     /// Unsent bytes in the transport when it last took no more, or when the timer last looked.
     pub(crate) unsent: usize,
     /// The exchange whose request is coming in, and since when. Kept only if that has a limit.
-    pub(crate) receiving: Option<(u32, Millis)>,
+    pub(crate) receiving: Option<Receiving>,
+}
+
+/// An exchange that is coming in. Packed, because every connection has room for one.
+#[derive(Clone, Copy)]
+#[repr(Rust, packed(4))]
+pub(crate) struct Receiving {
+    pub(crate) stream: u32,
+    pub(crate) since: Millis,
 }
 
 impl Timer {

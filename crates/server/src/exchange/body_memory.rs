@@ -29,12 +29,6 @@ impl BodyMemory {
         self.streamed > self.most / 2
     }
 
-    /// The loop does not read from a connection while its lane has not taken this many bytes of its
-    /// uploads.
-    pub(crate) fn window(&self) -> usize {
-        if self.is_short() { 1 } else { WINDOW }
-    }
-
     /// Takes memory for this many more bytes of a body that is collected. False if there is none.
     pub(crate) fn collect(&mut self, bytes: usize) -> bool {
         let held = self.collected + self.streamed.min(self.most / 2);
@@ -42,4 +36,11 @@ impl BodyMemory {
         self.collected += if fits { bytes } else { 0 };
         fits
     }
+}
+
+/// The loop does not read from a connection while its lane has not taken this many bytes of its
+/// uploads.
+#[inline]
+pub(crate) fn window(is_short: bool) -> usize {
+    if is_short { 1 } else { WINDOW }
 }

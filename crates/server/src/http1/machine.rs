@@ -6,7 +6,7 @@ use crate::conn::core::{Core, HIGH_WATER};
 use crate::conn::timer::Phase;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
-use crate::exchange::body::WINDOW;
+use crate::exchange::body_memory::window;
 use crate::exchange::entry::{AtLane, Entry};
 use crate::exchange::ring::Ring;
 use crate::http1::reading::{Incoming, Reading};
@@ -37,9 +37,9 @@ pub(crate) struct Http1 {
     /// How many requests may be at handlers before the next is read. By the size of the answers so
     /// far, the answers to this many stay within [`HIGH_WATER`].
     pub(crate) depth: u32,
-    /// While the lane has not taken this many bytes of uploads, nothing more is read. It is what
-    /// the loop's memory for bodies allowed when it last changed for this connection.
-    pub(crate) window: usize,
+    /// Uploads of all connections filled their memory when that last mattered to this one. So nothing
+    /// more is read while the lane has not taken all that came.
+    pub(crate) is_short: bool,
     /// The lane is retired: it does not know the present routes. The next request waits until the
     /// lane has answered those that it has.
     pub(crate) awaits_lane: bool,
@@ -66,7 +66,7 @@ impl Default for Http1 {
             ring: None,
             next_request: 0,
             depth: FIRST_DEPTH,
-            window: WINDOW,
+            is_short: false,
             awaits_lane: false,
             offers_upgrade: false,
             linger: false,
@@ -108,7 +108,7 @@ impl Http1 {
         };
         ring.len() >= MAX_PIPELINED
             || core.out.len() + ring.held() >= HIGH_WATER
-            || ring.untaken() >= self.window
+            || ring.untaken() >= window(self.is_short)
             || core.lane.held_back > 0
             || (!self.reading.in_body()
                 && (ring.unanswered() >= self.depth

@@ -186,7 +186,7 @@ impl Http1 {
         if let (Some(place), Some(ring)) = (self.place(self.newest()), &mut self.ring) {
             ring.add_untaken(place, bytes);
         }
-        self.window = services.memory.window();
+        self.is_short = services.memory.is_short();
     }
 
     fn body_end(&mut self, core: &mut Core, services: &mut Services) {

@@ -187,7 +187,7 @@ impl Http1 {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
             services.memory.streamed -= ring.take(place, bytes);
         }
-        self.window = services.memory.window();
+        self.is_short = services.memory.is_short();
     }
 
     /// Gives a streaming response credit for the bytes that have been sent.

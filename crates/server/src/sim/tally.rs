@@ -207,7 +207,7 @@ impl Reactor<SimTransport> {
             tally.early += u64::from(ring.held() >= HIGH_WATER);
             tally.deep += u64::from(core.stalled && ring.unanswered() >= http1.depth);
             tally.out_of_order += u64::from(http1.kept().next().is_some());
-            lanes.narrow += u64::from(ring.untaken() >= http1.window && http1.window < WINDOW);
+            lanes.narrow += u64::from(http1.is_short && ring.untaken() > 0);
             lanes.windows += u64::from(ring.untaken() >= WINDOW);
             lanes.waiting_streams += u64::from(http1.kept().any(|(_, answer)| !answer.is_whole()));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::conn::connection::Conn;
 use crate::conn::core::Inflow;
 use crate::conn::link::Transport;
-use crate::conn::timer::Phase;
+use crate::conn::timer::{Phase, Receiving};
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::reactor::Reactor;
@@ -53,15 +53,15 @@ impl<T: Transport> Conn<T> {
             self.core.timer.receiving = None;
             return;
         };
-        if self.core.timer.receiving.is_none_or(|(of, _)| of != stream) {
-            self.core.timer.receiving = Some((stream, now));
+        if self.core.timer.receiving.is_none_or(|receiving| receiving.stream != stream) {
+            self.core.timer.receiving = Some(Receiving { stream, since: now });
         }
     }
 
     /// When the request that is coming in must be complete.
     fn receive_limit(&self, timeouts: &Timeouts) -> Option<Millis> {
         let receive = timeouts.receive?;
-        let (_, since) = self.core.timer.receiving?;
+        let since = self.core.timer.receiving?.since;
         let reads = self.core.timer.phase != Phase::Linger
             && self.core.inflow != Inflow::Ended
             && !self.protocol.discards();
