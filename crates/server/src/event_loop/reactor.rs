@@ -466,7 +466,7 @@ impl<T: Transport> Reactor<T> {
             return Some(Flushed::All);
         }
         let most = services.settings.send_budget.most(*turn_bytes);
-        let held = link.held();
+        let (held, before) = (link.held(), core.sent_since_read);
         let flushed = core.out.flush(link, &mut services.buffers, most);
         let flushed = flushed.and_then(|(sent, flushed)| {
             *turn_bytes += sent;
@@ -482,7 +482,11 @@ impl<T: Transport> Reactor<T> {
         });
         match flushed {
             Ok(Flushed::Blocked) => {
-                core.timer.unsent = link.unsent();
+                // What the peer took since somebody last looked is progress, though there is no room
+                // for more yet.
+                let unsent = link.unsent();
+                core.timer.sent |= unsent < core.timer.unsent + (core.sent_since_read - before);
+                core.timer.unsent = unsent;
                 Some(Flushed::Blocked)
             }
             Ok(flushed) => Some(flushed),
