@@ -1,0 +1,127 @@
+//! From connections to sockets, and how connections end.
+
+use crate::conn::connection::Conn;
+use crate::conn::core::Inflow;
+use crate::conn::flushed::Flushed;
+use crate::conn::link::Transport;
+use crate::conn::timer::Phase;
+use crate::dispatch::lane::event::ConnectionChange;
+use crate::event_loop::reactor::Reactor;
+use crate::observe::close_reason::CloseReason;
+
+/// What a fresh TCP connection sends without waiting for the peer: less than ten segments
+/// (RFC 6928). If no more than this is under way, a socket may be closed at once. If more is, one
+/// further byte from the peer makes the kernel throw away what has not been sent.
+const SURELY_SENT: usize = 8 * 1024;
+
+impl<T: Transport> Reactor<T> {
+    /// Closes the connection if its work is done. False if it is gone.
+    pub(super) fn settle(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if conn.has_output() || conn.core.timer.phase == Phase::Linger {
+            return true;
+        }
+        let Some(ending) = conn.protocol.ending() else {
+            if conn.core.inflow == Inflow::Ended && conn.protocol.is_quiet(&conn.core) {
+                self.close(slot, CloseReason::Peer);
+                return false;
+            }
+            return true;
+        };
+        let reason = conn.protocol.reason().unwrap_or(CloseReason::Served);
+        if ending.reset {
+            // A reset throws away what the client's kernel has not got, so that is sent first.
+            let unsent = conn.link.unsent();
+            if unsent > 0 {
+                // The timer sees by this whether the peer takes it.
+                conn.core.timer.sent |= unsent < conn.core.timer.unsent;
+                conn.core.timer.unsent = unsent;
+                return true;
+            }
+            self.close(slot, reason);
+            return false;
+        }
+        let unread = conn.core.readable || conn.core.stalled;
+        let large = conn.core.sent_since_read > SURELY_SENT;
+        if conn.core.inflow == Inflow::Ended || !(ending.linger || unread || large) {
+            self.close(slot, reason);
+            return false;
+        }
+        self.half_close(slot)
+    }
+
+    /// Sends the end of the stream, and discards for a while what still comes. So the peer reads
+    /// the last answer instead of a reset.
+    fn half_close(&mut self, slot: u32) -> bool {
+        let now = self.services.clock.millis();
+        let conn = &mut self.conns[slot as usize];
+        if conn.link.shutdown_write().is_err() {
+            self.close(slot, CloseReason::Aborted);
+            return false;
+        }
+        conn.core.timer.phase = Phase::Linger;
+        conn.core.timer.since = now;
+        conn.core.input = Vec::new();
+        conn.core.stalled = false;
+        true
+    }
+
+    pub(super) fn close(&mut self, slot: u32, reason: CloseReason) {
+        let services = &mut self.services;
+        services.counters.close(reason);
+        if let Some(observer) = &mut services.observer {
+            observer.closed(slot, reason);
+        }
+        self.wheel.remove(slot);
+        services.end_deadlines(slot);
+        let mut conn = self.conns.remove(slot as usize);
+        if conn.protocol.must_reset(conn.has_output()) {
+            conn.link.reset_on_close();
+        }
+        conn.protocol.closed(&mut conn.core, services);
+        if conn.core.lane.announced {
+            services.announce(&mut conn.core, ConnectionChange::Closed);
+        }
+        // `conn.link` is dropped here, which closes the descriptor and takes it
+        // out of the epoll set (epoll(7), question 6).
+    }
+
+    /// Sends the connection's output. None if that ended the connection.
+    pub(super) fn flush(&mut self, slot: u32) -> Option<Flushed> {
+        let Self { conns, services, turn_bytes, .. } = self;
+        let Conn { link, core, .. } = &mut conns[slot as usize];
+        if core.out.is_empty() && link.held() == 0 {
+            return Some(Flushed::All);
+        }
+        let most = services.settings.send_budget.most(*turn_bytes);
+        let (held, before) = (link.held(), core.sent_since_read);
+        let flushed = core.out.flush(link, &mut services.buffers, most);
+        let flushed = flushed.and_then(|(sent, flushed)| {
+            *turn_bytes += sent;
+            services.counters.bytes_out.add(sent as u64);
+            core.sent_since_read += sent;
+            if let Some(observer) = &mut services.observer {
+                observer.sent(core.id.slot, sent);
+            }
+            let flushed = if link.held() > 0 { link.flush_all(flushed)? } else { flushed };
+            // Bytes that only the link has taken are no progress of the peer.
+            core.timer.sent |= held + sent > link.held();
+            Ok(flushed)
+        });
+        match flushed {
+            Ok(Flushed::Blocked) => {
+                // What the peer took since somebody last looked is progress, though there is no room
+                // for more yet.
+                let unsent = link.unsent();
+                core.timer.sent |= unsent < core.timer.unsent + (core.sent_since_read - before);
+                core.timer.unsent = unsent;
+                Some(Flushed::Blocked)
+            }
+            Ok(flushed) => Some(flushed),
+            Err(_) => {
+                self.close(slot, CloseReason::Aborted);
+                None
+            }
+        }
+    }
+}
