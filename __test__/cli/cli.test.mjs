@@ -64,7 +64,7 @@ const MISTAKES = [
   [['serve', '-p', '0x50'], '-p/--port must be an integer from 0 to 65535, got "0x50"'],
   [['serve', '-p', ''], '-p/--port must be an integer from 0 to 65535, got ""'],
   [['serve', '-H', 'a b'], '-H/--host must be a host name or IP address, got "a b"'],
-  [['serve', '--accept', 'both'], '--accept must be "acceptor" or "per-loop", got "both"'],
+  [['serve', '--accept', 'both'], '--accept must be "auto", "acceptor" or "per-loop", got "both"'],
   [['serve', '--max-head', '1'], '--max-head must be an integer from 128 to 1048576, got "1"'],
   [
     ['serve', '--drain-timeout', '5s'],

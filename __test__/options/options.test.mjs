@@ -33,7 +33,7 @@ const OTHERS = [
   ['hostname', 'a host name or IP address', ['', 'a b', 'http://a', '[::1]', 5, null]],
   ['unix', 'the path of a unix socket', ['', 'a\u0000b', 5, null]],
   ['ipv6Only', 'true or false', ['true', 1, null, {}]],
-  ['accept', '"acceptor" or "per-loop"', ['', 'perLoop', true, null]],
+  ['accept', '"auto", "acceptor" or "per-loop"', ['', 'perLoop', true, null]],
   [
     'trustProxy',
     'true, false, a number of proxies from 0 to 32, or IP addresses, CIDR ranges and the names "loopback", "private" and "unix"',

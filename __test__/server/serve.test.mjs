@@ -1,7 +1,9 @@
 // The API as a program uses it: start, answer, reload, stop.
 
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import test from 'ava';
 import { ReactorError, serve } from 'reactor-rs';
 import { Agent, Client, fetch } from 'undici';
@@ -342,6 +344,29 @@ test('per-loop accepts on every I/O thread', async (t) => {
     }),
   );
   t.true(statuses.every((status) => status === '200'));
+});
+
+/** Names of the engine's threads in a process of its own that serves with these options. */
+async function threadNames(options) {
+  const program = `
+    import { readdirSync, readFileSync } from 'node:fs';
+    import { serve } from '${new URL('../../dist/index.js', import.meta.url)}';
+    const server = await serve({ port: 0, fetch: () => new Response('x'), ...${options} });
+    await fetch(server.url);
+    const names = readdirSync('/proc/self/task').map((task) =>
+      readFileSync('/proc/self/task/' + task + '/comm', 'utf8').trim());
+    console.log(names.filter((name) => name.startsWith('rx-')).sort().join());
+    await server.stop();`;
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program]);
+  return stdout.trim();
+}
+
+test('one I/O thread accepts itself unless told otherwise, several have an acceptor', async (t) => {
+  t.is(await threadNames('{ ioThreads: 1 }'), 'rx-io-0');
+  t.is(await threadNames("{ ioThreads: 1, accept: 'auto' }"), 'rx-io-0');
+  t.is(await threadNames("{ ioThreads: 1, accept: 'acceptor' }"), 'rx-accept,rx-io-0');
+  t.is(await threadNames('{ ioThreads: 2 }'), 'rx-accept,rx-io-0,rx-io-1');
 });
 
 test('limits bound a request', async (t) => {

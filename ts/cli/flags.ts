@@ -89,6 +89,7 @@ export const FLAGS: readonly Flag[] = [
     option: 'accept',
     text: 'one acceptor thread, or a listener per I/O loop',
     group: THREADS,
+    fallback: 'acceptor',
   },
   {
     flags: '--backlog <n>',

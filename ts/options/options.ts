@@ -113,7 +113,7 @@ export function resolveOptions(
     port: portFrom(options, get('port')),
     ioThreads,
     workerThreads: threadsFor('workerThreads', get('workerThreads')),
-    acceptPerLoop: get('accept') === 'per-loop',
+    acceptPerLoop: acceptsPerLoop(get('accept'), ioThreads),
     backlog: get('backlog'),
     queue: get('queue'),
     ...(maxConnections === undefined ? {} : { maxConnections }),
@@ -162,6 +162,13 @@ export function resolveOptions(
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
   };
+}
+
+/**
+ * Whether I/O threads accept themselves. A single one needs no other thread to spread connections.
+ */
+function acceptsPerLoop(accept: ValueOf<'accept'>, ioThreads: number): boolean {
+  return accept === 'per-loop' || (accept === 'auto' && ioThreads === 1);
 }
 
 /** The port from the option, the environment variable or the default, in this order. */

@@ -37,7 +37,7 @@ export const RULES = {
   ipv6Only: boolean(false),
   ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
   workerThreads: threads(1, 32, (cores) => cores),
-  accept: oneOf(['acceptor', 'per-loop'], 'acceptor'),
+  accept: oneOf(['auto', 'acceptor', 'per-loop'], 'auto'),
   backlog: integer(1, 65_535, 511),
   queue: integer(1, 1_000_000, 4096),
   maxConnections: optional(integer(1, 10_000_000)),

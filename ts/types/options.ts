@@ -148,10 +148,11 @@ export interface ServeOptions<Path extends string = string> {
   /**
    * Who accepts connections. With `'acceptor'` one thread accepts and spreads them over the I/O
    * threads. With `'per-loop'` every I/O thread accepts from a listener of its own, which is better
-   * for many short connections.
-   * @default 'acceptor'
+   * for many short connections. `'auto'` is `'per-loop'` if there is only one I/O thread, and
+   * `'acceptor'` if there are several.
+   * @default 'auto'
    */
-  accept?: 'acceptor' | 'per-loop' | undefined;
+  accept?: 'auto' | 'acceptor' | 'per-loop' | undefined;
 
   /**
    * Connections that the kernel holds until they are accepted, 1 to 65535. The

@@ -174,8 +174,8 @@ impl Assembly {
             AcceptMode::Acceptor => None,
             AcceptMode::PerLoop => {
                 let own = listeners_for_loop(index, config, &self.listeners)?;
-                let unix = matches!(config.listen, Listen::Unix(_) | Listen::Inherited(_));
-                Some(self.accepting(own, unix))
+                let shared = matches!(config.listen, Listen::Unix(_) | Listen::Inherited(_));
+                Some(self.accepting(own, shared && io_threads > 1))
             }
         };
         let settings = Settings {
