@@ -43,7 +43,8 @@ const EVENTS = { headers: { 'content-type': 'text/event-stream' } };
 const CASES = {
   'fails at once': [() => new Response(failing([], async () => {})), null],
   'gives and fails at once': [() => new Response(failing(['DATA'], async () => {})), null],
-  'fails in a tick': [() => new Response(failing([], nextTick)), ''],
+  // Ticks are no pause of the program, so the head has not been sent.
+  'fails in a tick': [() => new Response(failing([], nextTick)), null],
   'fails in a turn': [() => new Response(failing([], turn)), ''],
   'fails in a timer': [() => new Response(failing([], () => sleep(5))), ''],
   'gives and fails in a turn': [() => new Response(failing(['DATA'], turn)), 'DATA'],

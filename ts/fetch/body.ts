@@ -8,7 +8,8 @@ import { handOnDecoder } from './fetched.js';
 import { GenuineResponse } from './genuine.js';
 import { isReadByNode, likeBody } from './likes.js';
 import type { Pieces } from './multipart.js';
-import { byteStreamFrom, guarded, handOnScope, rememberScope } from './streams.js';
+import { Source } from './source.js';
+import { guarded, handOnScope, rememberScope } from './streams.js';
 
 /** The body of a request or a response, which can be read once. */
 export interface Body {
@@ -30,7 +31,7 @@ export interface Body {
 }
 
 /** The content of a body that is to be sent. */
-export type Content = string | Uint8Array | Blob | ReadableStream<Uint8Array> | null;
+export type Content = string | Uint8Array | Blob | ReadableStream<Uint8Array> | Source | null;
 
 /** A body in memory. */
 export class StoredBody implements Body {
@@ -101,19 +102,23 @@ export class StoredBody implements Body {
   }
 }
 
-/** A body that is a stream. */
+/** A body that is a stream, or of which one is made once the program asks for it. */
 export class StreamedBody implements Body {
-  #stream: ReadableStream<Uint8Array>;
+  #stream: ReadableStream<Uint8Array> | Source;
+  #isTaken = false;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
+  constructor(stream: ReadableStream<Uint8Array> | Source) {
     this.#stream = stream;
   }
 
   get isUsed(): boolean {
-    return isDisturbed(this.#stream);
+    return this.#isTaken || (!(this.#stream instanceof Source) && isDisturbed(this.#stream));
   }
 
   get stream(): ReadableStream<Uint8Array> {
+    if (this.#stream instanceof Source) {
+      this.#stream = this.#isTaken ? spentStream() : this.#stream.toStream();
+    }
     return this.#stream;
   }
 
@@ -122,28 +127,31 @@ export class StreamedBody implements Body {
   }
 
   takeBytes(): Promise<Uint8Array<ArrayBuffer>> {
-    refuseUnusable(this.isUsed, this.#stream);
-    return readAll(this.#stream);
+    refuseUnusable(this.isUsed, this.stream);
+    return readAll(this.stream);
   }
 
   takePieces(): Pieces {
-    refuseUnusable(this.isUsed, this.#stream);
-    return piecesOf(this.#stream);
+    refuseUnusable(this.isUsed, this.stream);
+    return piecesOf(this.stream);
   }
 
-  /** The stream, to be sent. */
-  take(): ReadableStream<Uint8Array> {
-    refuseUnusable(this.isUsed, this.#stream);
-    return this.#stream;
+  /** The content, to be sent. */
+  take(): ReadableStream<Uint8Array> | Source {
+    const content = this.#stream;
+    refuseUnusable(this.isUsed, content instanceof Source ? null : content);
+    this.#isTaken = content instanceof Source;
+    return content;
   }
 
   clone(): StreamedBody {
-    refuseUnusable(this.isUsed, this.#stream);
-    const [mine, other] = this.#stream.tee();
-    handOnScope(this.#stream, mine);
-    handOnScope(this.#stream, other);
-    handOnDecoder(this.#stream, mine);
-    handOnDecoder(this.#stream, other);
+    const { stream } = this;
+    refuseUnusable(this.isUsed, stream);
+    const [mine, other] = stream.tee();
+    handOnScope(stream, mine);
+    handOnScope(stream, other);
+    handOnDecoder(stream, mine);
+    handOnDecoder(stream, other);
     this.#stream = mine;
     return new StreamedBody(other);
   }
@@ -163,6 +171,13 @@ export function extract(
       refuseUnusable(isDisturbed(given), given);
       rememberScope(given);
       return [new StreamedBody(given), null];
+    }
+    if (types.isGeneratorObject(given)) {
+      // An async generator is nothing else, which all that follows would have to find out.
+      const source = Source.ofGenerator(given);
+      if (source !== null) {
+        return [new StreamedBody(source), null];
+      }
     }
     if (given instanceof URLSearchParams) {
       const type = 'application/x-www-form-urlencoded;charset=UTF-8';
@@ -191,10 +206,9 @@ export function extract(
       rememberScope(content);
       return [new StreamedBody(content), type];
     }
-    const stream = byteStreamFrom(given);
-    if (stream !== null) {
-      rememberScope(stream);
-      return [new StreamedBody(stream), null];
+    const source = Source.from(given);
+    if (source !== null) {
+      return [new StreamedBody(source), null];
     }
   }
   return [new StoredBody(`${given}`), 'text/plain;charset=UTF-8'];

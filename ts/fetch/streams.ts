@@ -1,7 +1,9 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncResource } from 'node:async_hooks';
+import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
-
 import { noteDecoder } from './fetched.js';
+import { NodeReader } from './node-reader.js';
+import type { Reader } from './reader.js';
 
 /** Calls a function in the async context in which this scope was made. */
 export type Scope = (call: () => void) => void;
@@ -9,12 +11,18 @@ export type Scope = (call: () => void) => void;
 /** The async context in which the program gave a stream to a body. */
 const SCOPES = new WeakMap<ReadableStream, Scope>();
 
+/** The async context of the caller. `AsyncLocalStorage.snapshot` is many times slower. */
+export function scopeHere(): Scope {
+  const resource = new AsyncResource('ReactorBody');
+  return (call) => resource.runInAsyncScope(call);
+}
+
 /**
  * Notes the async context in which the program gave the stream. Its `pull` and `cancel` are the
  * program's code, but are called long after the program has returned.
  */
-export function rememberScope(stream: ReadableStream): void {
-  SCOPES.set(stream, AsyncLocalStorage.snapshot());
+export function rememberScope(stream: ReadableStream, scope = scopeHere()): void {
+  SCOPES.set(stream, scope);
 }
 
 /** Notes the same context for a stream that was made from another. */
@@ -29,14 +37,6 @@ export function handOnScope(from: ReadableStream, to: ReadableStream): void {
 export function scopeOf(stream: ReadableStream): Scope {
   return SCOPES.get(stream) ?? ((call) => call());
 }
-
-/** The part of a stream's reader that is needed here. */
-interface Reader {
-  read(): PromiseLike<ReadResult> | ReadResult;
-  cancel(reason: unknown): unknown;
-}
-
-type ReadResult = { readonly done?: boolean | undefined; readonly value?: unknown };
 
 /** Members that foreign streams and Node's streams may have. */
 interface Source extends Partial<AsyncIterable<unknown>> {
@@ -122,7 +122,8 @@ export function guarded(stream: ReadableStream<Uint8Array>): ReadableStream<Uint
   });
 }
 
-function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
+/** A stream of the bytes that the reader reads. */
+export function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
   let reader: Reader | null = null;
   return new ReadableStream({
     type: 'bytes',
@@ -150,7 +151,8 @@ function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
   });
 }
 
-function memoryOf(chunk: unknown): Uint8Array {
+/** The bytes of a chunk, which may be text, an array or any memory. */
+export function memoryOf(chunk: unknown): Uint8Array {
   return ArrayBuffer.isView(chunk)
     ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     : Buffer.from(chunk as string);
@@ -164,7 +166,8 @@ function isNodeStream(
   return [pipe, on, destroy].every((method) => typeof method === 'function');
 }
 
-function openerOf(source: Source): (() => Reader) | null {
+/** Opens a reader of anything that Node accepts as a stream; `null` for anything else. */
+export function openerOf(source: Source): (() => Reader) | null {
   if (typeof source.getReader === 'function') {
     return () => (source as { getReader(): Reader }).getReader();
   }
@@ -178,6 +181,9 @@ function openerOf(source: Source): (() => Reader) | null {
     // while the response is on its way, for HEAD, or after the client has left. The reader gets the
     // error anyway.
     source.on('error', () => {});
+  }
+  if (source instanceof Readable && iterate === Readable.prototype[Symbol.asyncIterator]) {
+    return () => new NodeReader(source);
   }
   return () => {
     const iterator = iterate.call(source) as AsyncIterator<unknown>;

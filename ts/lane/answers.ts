@@ -6,7 +6,8 @@ import { asDecoded } from '../fetch/fetched.js';
 import { asParts, isResponse } from '../fetch/foreign.js';
 import type { ReactorRequest } from '../fetch/request.js';
 import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
-import { scopeOf } from '../fetch/streams.js';
+import { Source } from '../fetch/source.js';
+import { type Scope, scopeOf } from '../fetch/streams.js';
 import type { Exchange } from './exchange.js';
 import { Outgoing, type Sender } from './outgoing.js';
 import { print } from './print.js';
@@ -158,7 +159,7 @@ export class Answers {
         'a handler must not answer with Response.error()',
       );
     }
-    if (content instanceof ReadableStream || content instanceof Blob) {
+    if (content instanceof Source || content instanceof ReadableStream || content instanceof Blob) {
       const isBlob = content instanceof Blob;
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
@@ -166,7 +167,7 @@ export class Answers {
       const outgoing = this.#outgoing(exchange, status, sent, stream, length);
       this.#sender.keep(exchange);
       this.#sender.start(outgoing);
-      const run = scopeOf(stream);
+      const run = scopeIn(stream);
       run(() => void outgoing.run());
       const { onGone } = exchange;
       exchange.onGone = onGone && (() => run(onGone));
@@ -180,7 +181,7 @@ export class Answers {
     exchange: Exchange,
     status: number,
     fields: string[],
-    stream: ReadableStream<Uint8Array>,
+    stream: ReadableStream<Uint8Array> | Source,
     length: number,
   ): Outgoing {
     try {
@@ -216,9 +217,14 @@ class Waiter {
 
 /** Cancels the content, which is not going to be read. */
 function discard(content: Content, reason: unknown): void {
-  if (content instanceof ReadableStream) {
-    scopeOf(content)(() => void content.cancel(reason).catch(() => {}));
+  if (content instanceof ReadableStream || content instanceof Source) {
+    scopeIn(content)(() => void content.cancel(reason).catch(() => {}));
   }
+}
+
+/** The scope in which the program gave this content. */
+function scopeIn(content: ReadableStream | Source): Scope {
+  return content instanceof Source ? content.scope : scopeOf(content);
 }
 
 /**

@@ -1,4 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
+// From the module, not the global, which a test runner may have replaced.
+import { setImmediate } from 'node:timers';
 import { ReactorError } from '../errors/errors.js';
 import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 import type { Proxies } from '../proxy/proxies.js';
@@ -9,7 +11,8 @@ import { type Context, Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
-import type { ConnectionPlace, Sender, Starting } from './outgoing.js';
+import { LastPeer } from './last-peer.js';
+import type { ConnectionPlace, Sender } from './outgoing.js';
 import { printUnsendable } from './print.js';
 import {
   ACK,
@@ -29,6 +32,7 @@ import {
   UNSENDABLE,
 } from './record.js';
 import { Replies } from './replies.js';
+import { type Starting, StartingResponses } from './starting.js';
 
 /** What a bridge is made with. */
 export interface BridgeOptions {
@@ -56,6 +60,12 @@ const EVENT_BYTES = 256 * 1024;
 
 /** Requests handled in a row before the program's timers and sockets get a turn. */
 const MOST_AT_A_TIME = 512;
+
+/**
+ * How long a late answer may wait for others, in milliseconds. It is less than a client notices,
+ * and many answers come within it.
+ */
+const MOST_WAIT = 1;
 
 /** The same as in the engine's own 503. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
@@ -89,29 +99,43 @@ export class Bridge implements Context, AnswerSender {
   /** The exchanges of the current batch whose whole body is in the arrays. */
   readonly #bodies: Exchange[] = [];
   /** Streaming responses that have not sent their head. */
-  readonly #starting: Starting[] = [];
+  readonly #starting = new StartingResponses();
   /** Exchanges whose body has been read, in part, since the last turn. */
   readonly #credits: Exchange[] = [];
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
-  #state: 'resting' | 'draining' | 'ticking' | 'deferred' = 'resting';
+  /** How many exchanges are in {@link #open}. */
+  #openCount = 0;
+
+  #state: 'resting' | 'draining' | 'ticking' | 'gathering' | 'deferred' = 'resting';
+  /** When the bridge began to gather late answers. */
+  #gatheringSince = 0;
   #left = MOST_AT_A_TIME;
   #onFlushed: (() => void)[] = [];
   readonly #answers: Answers;
   readonly #background = new Background();
-  /** The last peer address that came as text; the next request often has the same. */
-  #peer = '';
+  readonly #lastPeer = new LastPeer();
 
   /**
    * A turn serves many requests. It must not run in the async context of the one that scheduled it.
    */
   readonly #context = new AsyncResource('ReactorLane');
-  readonly #tick = () => this.#drain();
+  readonly #tick = () => {
+    if (this.#starting.areGettingOn()) {
+      this.#state = 'ticking';
+      this.#awaitMicrotasks();
+    } else {
+      this.#drain();
+    }
+  };
   readonly #afterMicrotasks = () => process.nextTick(this.#tick);
   readonly #immediate = () => {
-    this.#left = MOST_AT_A_TIME;
-    this.#drain();
+    // An answer that could not wait may have had a turn since.
+    if (this.#state === 'gathering' || this.#state === 'deferred') {
+      this.#left = MOST_AT_A_TIME;
+      this.#drain();
+    }
   };
 
   constructor(lane: Lane, options: BridgeOptions) {
@@ -133,20 +157,45 @@ export class Bridge implements Context, AnswerSender {
 
   /** The lane has been closed: every open exchange is aborted here, since no event will do it. */
   close(): void {
+    this.#openCount = 0;
     for (const exchange of this.#open.splice(0)) {
       exchange?.runInAsyncScope(exchange.abort, exchange);
     }
   }
 
+  /**
+   * Node runs ticks after every timer, immediate and callback of a socket. A turn for each of them
+   * would send one answer. So the bridge gathers until the program's callbacks have run, unless no
+   * further answer is to come.
+   */
   schedule(): void {
     if (this.#state === 'resting') {
-      this.#state = 'ticking';
-      this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
+      if (this.#openCount === 0) {
+        this.#turnInTick();
+      } else {
+        this.#gather();
+      }
+    } else if (
+      this.#state === 'gathering' &&
+      (this.#openCount === 0 || performance.now() - this.#gatheringSince > MOST_WAIT)
+    ) {
+      this.#turnInTick();
     }
   }
 
+  #gather(): void {
+    this.#state = 'gathering';
+    this.#gatheringSince = performance.now();
+    this.#context.runInAsyncScope(setImmediate, undefined, this.#immediate);
+  }
+
+  #turnInTick(): void {
+    this.#state = 'ticking';
+    this.#context.runInAsyncScope(process.nextTick, process, this.#tick);
+  }
+
   start(response: Starting): void {
-    this.#starting.push(response);
+    this.#starting.add(response);
     this.schedule();
   }
 
@@ -172,15 +221,27 @@ export class Bridge implements Context, AnswerSender {
   }
 
   finish(exchange: Exchange): void {
-    if (this.#open[exchange.id] === exchange) {
-      this.#open[exchange.id] = undefined;
-    }
+    this.#forget(exchange);
     exchange.end();
   }
 
   keep(exchange: Exchange): void {
-    this.#open[exchange.id] = exchange;
+    this.#remember(exchange);
     this.#hasPending = true;
+  }
+
+  #remember(exchange: Exchange): void {
+    if (this.#open[exchange.id] === undefined) {
+      this.#openCount++;
+    }
+    this.#open[exchange.id] = exchange;
+  }
+
+  #forget(exchange: Exchange): void {
+    if (this.#open[exchange.id] === exchange) {
+      this.#open[exchange.id] = undefined;
+      this.#openCount--;
+    }
   }
 
   fail(exchange: Exchange, error: unknown): void {
@@ -259,10 +320,7 @@ export class Bridge implements Context, AnswerSender {
   }
 
   #turn(): number {
-    for (const outgoing of this.#starting) {
-      outgoing.begin();
-    }
-    empty(this.#starting);
+    this.#starting.begin();
     for (const exchange of this.#credits) {
       if (exchange.isOpen) {
         this.replies.plain(PULL, exchange.id, exchange.credit);
@@ -317,11 +375,13 @@ export class Bridge implements Context, AnswerSender {
       heads = this.#headsFrom(at, left);
     }
     const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
-    const peer = isText ? this.#peerAt(at) : (events[at + 11] as number) | 0;
+    const peer = isText
+      ? this.#lastPeer.read(events, this.#bytes, at)
+      : (events[at + 11] as number) | 0;
     const exchange = new Exchange(this, heads, at, peer);
     if (exchange.incoming !== null) {
       if (exchange.incoming instanceof StreamedIncoming) {
-        this.#open[exchange.id] = exchange;
+        this.#remember(exchange);
       } else {
         this.#bodies.push(exchange);
       }
@@ -381,22 +441,6 @@ export class Bridge implements Context, AnswerSender {
     return heads;
   }
 
-  /** Most requests come from the same client, or proxy, as the one before. */
-  #peerAt(at: number): string {
-    const bytes = this.#bytes;
-    const start = this.#events[at + 11] as number;
-    const length = (this.#events[at + 12] as number) >>> 16;
-    const last = this.#peer;
-    let i = last.length === length ? 0 : length;
-    while (i < length && bytes[start + i] === last.charCodeAt(i)) {
-      i++;
-    }
-    if (i < length || last.length !== length) {
-      this.#peer = bytes.latin1Slice(start, start + length);
-    }
-    return this.#peer;
-  }
-
   #other(kind: number, at: number): void {
     const events = this.#events;
     if (kind >= OPENED) {
@@ -418,7 +462,7 @@ export class Bridge implements Context, AnswerSender {
     if (kind === ACK) {
       exchange.onAck?.(events[at + 2] as number);
     } else if (kind === GONE) {
-      this.#open[exchange.id] = undefined;
+      this.#forget(exchange);
       const status = events[at + 2] as number;
       if (status === 0) {
         exchange.runInAsyncScope(exchange.abort, exchange);
@@ -426,7 +470,7 @@ export class Bridge implements Context, AnswerSender {
         exchange.runInAsyncScope(exchange.refuse, exchange, status);
       }
     } else if (kind === TIMED_OUT) {
-      this.#open[exchange.id] = undefined;
+      this.#forget(exchange);
       exchange.runInAsyncScope(exchange.timeOut, exchange);
     } else if (kind === HALF_CLOSED) {
       exchange.runInAsyncScope(exchange.hangUp, exchange);

@@ -1,17 +1,14 @@
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
-import { concat } from '../fetch/body.js';
+import type { ChunkResult } from '../fetch/reader.js';
+import { Source } from '../fetch/source.js';
+import { memoryOf } from '../fetch/streams.js';
 import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
-import { ABORT, CLOSE, END, NO_LENGTH, WINDOW } from './record.js';
-import type { Replies } from './replies.js';
-
-/** A response of which nothing has been sent. */
-export interface Starting {
-  /** The program has paused: sends the head, and the body so far. */
-  begin(): void;
-}
+import { ABORT, type Bytes, CLOSE, END, NO_LENGTH, WINDOW } from './record.js';
+import { type Replies, WIDEST, writeText } from './replies.js';
+import type { Starting } from './starting.js';
 
 /** The bridge, as a streaming response uses it. */
 export interface Sender {
@@ -45,8 +42,19 @@ const MOST_AT_ONCE = 64 * 1024;
 /** The most bytes held back until {@link Outgoing.begin}. */
 const MOST_HELD = 64 * 1024;
 
+/** Room for the first bytes that are held back. It comes out of Node's pool. */
+const FIRST_HELD = 512;
+
+const NO_BYTES: Uint8Array = new Uint8Array();
+
+/** What a response is read from: a stream's reader, or that of a {@link Source}. */
+interface ChunkReader {
+  read(): Promise<ChunkResult> | ChunkResult;
+  cancel(reason: unknown): Promise<unknown>;
+}
+
 /**
- * One response whose body is a stream.
+ * One response whose body is a stream, or comes in pieces from another source.
  *
  * Its head waits until the program pauses, and takes along the chunks that came until then. A body
  * that is complete by then is sent whole, with its length. After that each chunk is sent as it
@@ -60,14 +68,19 @@ export class Outgoing implements Starting {
   readonly #flags: number;
   /** The length according to the program or the body; -1 if unknown. */
   readonly #declared: number;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  #held: Uint8Array[] = [];
+  readonly #reader: ChunkReader;
+  /** The bytes of a chunk. Of a {@link Source} more is taken than of a stream. */
+  readonly #bytesOf: (chunk: unknown) => Uint8Array;
+  /** The bytes before {@link begin}. */
+  #held = NO_BYTES;
   #heldLength = 0;
   #sent = 0;
   /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
   #hasBegun = false;
   #isOver = false;
+  /** The reader has come to its end, or failed. */
+  #isSpent = false;
   #onRoom: (() => void) | null = null;
 
   /**
@@ -80,7 +93,7 @@ export class Outgoing implements Starting {
     exchange: Exchange,
     status: number,
     fields: readonly string[],
-    stream: ReadableStream<Uint8Array>,
+    source: ReadableStream<Uint8Array> | Source,
     length: number,
   ) {
     const notes = newNotes();
@@ -92,7 +105,16 @@ export class Outgoing implements Starting {
     this.#fields = bytes.subarray(0, end);
     this.#flags = (notes.closes ? CLOSE : 0) | (exchange.isHead ? NO_LENGTH : 0);
     this.#declared = length < 0 ? notes.declared : length;
-    this.#reader = stream.getReader();
+    this.#bytesOf = source instanceof Source ? memoryOf : bytesOf;
+    this.#reader = source.getReader();
+  }
+
+  get isHeld(): boolean {
+    return !(this.#hasBegun || this.#isOver);
+  }
+
+  get heldBytes(): number {
+    return this.#heldLength;
   }
 
   /** Reads the stream to its end. Never rejects. */
@@ -111,19 +133,29 @@ export class Outgoing implements Starting {
       this.#onRoom?.();
     };
     exchange.onGone = () => this.#stop(exchange.reason);
+    let isReading = true;
     try {
       for (;;) {
-        const { done, value } = await this.#reader.read();
+        isReading = true;
+        const read = this.#reader.read();
+        // What a source has already costs no promise.
+        const { done, value } = isResult(read) ? read : await read;
+        isReading = false;
         if (this.#isOver) {
           return;
         }
         if (done) {
+          this.#isSpent = true;
           break;
         }
-        await this.#write(value);
+        const rest = this.#take(value);
+        if (rest !== null) {
+          await this.#write(rest);
+        }
       }
       this.#end();
     } catch (error) {
+      this.#isSpent ||= isReading;
       if (!this.#isOver) {
         this.#fail(error);
       }
@@ -132,12 +164,12 @@ export class Outgoing implements Starting {
 
   /** Sends the head and the chunks held back. */
   begin(): void {
-    if (this.#hasBegun || this.#isOver) {
+    if (!this.isHeld) {
       return;
     }
     this.#hasBegun = true;
-    const first = concat(this.#held);
-    this.#held = [];
+    const first = this.#held.subarray(0, this.#heldLength);
+    this.#held = NO_BYTES;
     this.#underWay = first.length;
     // The engine drops the request after its answer, so an unread body is copied.
     this.#exchange.keepBody();
@@ -152,8 +184,12 @@ export class Outgoing implements Starting {
     this.#sender.schedule();
   }
 
-  async #write(chunk: unknown): Promise<void> {
-    const data = bytesOf(chunk);
+  /** Takes a chunk, if there is room for it; else returns its bytes. */
+  #take(chunk: unknown): Uint8Array | null {
+    if (typeof chunk === 'string' && this.#declared < 0 && this.#takeText(chunk)) {
+      return null;
+    }
+    const data = this.#bytesOf(chunk);
     this.#sent += data.length;
     if (this.#declared >= 0 && this.#sent > this.#declared) {
       throw this.#wrongLength();
@@ -161,12 +197,68 @@ export class Outgoing implements Starting {
     if (!this.#hasBegun) {
       if (this.#heldLength + data.length <= MOST_HELD) {
         // A copy: the program may use its buffer again for the next chunk.
-        this.#held.push(new Uint8Array(data));
+        this.#makeRoom(data.length);
+        this.#held.set(data, this.#heldLength);
         this.#heldLength += data.length;
-        return;
+        return null;
       }
       this.begin();
     }
+    const { replies } = this.#sender;
+    if (!this.#fits(data.length)) {
+      return data;
+    }
+    if (data.length > 0) {
+      replies.chunk(this.#exchange.id, data);
+      this.#underWay += data.length;
+      this.#sender.schedule();
+    }
+    return null;
+  }
+
+  /** Takes text without an encoder, if there is surely room for it. */
+  #takeText(text: string): boolean {
+    const most = text.length * WIDEST;
+    if (!this.#hasBegun) {
+      if (this.#heldLength + most > MOST_HELD) {
+        return false;
+      }
+      this.#makeRoom(most);
+      const length = writeText(this.#held as Bytes, text, this.#heldLength);
+      this.#heldLength += length;
+      this.#sent += length;
+      return true;
+    }
+    if (!this.#fits(most)) {
+      return false;
+    }
+    if (most > 0) {
+      const length = this.#sender.replies.textChunk(this.#exchange.id, text);
+      this.#underWay += length;
+      this.#sent += length;
+      this.#sender.schedule();
+    }
+    return true;
+  }
+
+  /** Whether so many bytes can be sent at once. */
+  #fits(length: number): boolean {
+    const most = Math.min(MOST_AT_ONCE, WINDOW - this.#underWay);
+    return length <= most && this.#sender.replies.hasRoom(length);
+  }
+
+  /** Makes room for so many more bytes to be held. */
+  #makeRoom(length: number): void {
+    const needed = this.#heldLength + length;
+    if (needed > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, FIRST_HELD, 2 * this.#held.length));
+      larger.set(this.#held.subarray(0, this.#heldLength));
+      this.#held = larger;
+    }
+  }
+
+  /** Sends bytes as there is room for them. */
+  async #write(data: Uint8Array): Promise<void> {
     const { replies } = this.#sender;
     let at = 0;
     while (at < data.length && !this.#isOver) {
@@ -199,7 +291,8 @@ export class Outgoing implements Starting {
     if (this.#hasBegun) {
       replies.plain(END, id, 0);
     } else {
-      replies.whole(id, this.#status, this.#flags, this.#fields, concat(this.#held));
+      const body = this.#held.subarray(0, this.#heldLength);
+      replies.whole(id, this.#status, this.#flags, this.#fields, body);
     }
     this.#sender.finish(this.#exchange);
     this.#sender.schedule();
@@ -220,8 +313,11 @@ export class Outgoing implements Starting {
   /** Sends nothing more, and cancels the stream with the reason. */
   #stop(reason: unknown): void {
     this.#isOver = true;
-    this.#held = [];
-    this.#reader.cancel(reason).catch(() => {});
+    this.#held = NO_BYTES;
+    this.#heldLength = 0;
+    if (!this.#isSpent) {
+      this.#reader.cancel(reason).catch(() => {});
+    }
     this.#onRoom?.();
   }
 
@@ -231,6 +327,10 @@ export class Outgoing implements Starting {
       `a response body is not of the declared length: ${this.#sent} of ${this.#declared} bytes`,
     );
   }
+}
+
+function isResult(read: Promise<ChunkResult> | ChunkResult): read is ChunkResult {
+  return 'done' in read;
 }
 
 /**

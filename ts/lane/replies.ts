@@ -21,7 +21,7 @@ const BYTES = 256 * 1024;
 const SHORT_TEXT = 96;
 
 /** The most UTF-8 bytes for one UTF-16 code unit. */
-const WIDEST = 3;
+export const WIDEST = 3;
 
 const NO_BYTES = new Uint8Array();
 
@@ -111,7 +111,7 @@ export class Replies {
     }
     let end = bodyStart;
     if (typeof body === 'string') {
-      end = this.#text(body, bodyStart);
+      end = bodyStart + writeText(this.bytes, body, bodyStart);
     } else if (body !== null) {
       this.bytes.set(body, bodyStart);
       end = bodyStart + body.length;
@@ -168,6 +168,20 @@ export class Replies {
     const at = this.#record(CHUNK, id, 4);
     this.words[at + 2] = start;
     this.words[at + 3] = data.length;
+  }
+
+  /**
+   * The same for text; returns the number of bytes. There must be room for {@link WIDEST} bytes for
+   * each code unit.
+   */
+  textChunk(id: number, text: string): number {
+    const start = this.#byteCount;
+    const length = writeText(this.bytes, text, start);
+    this.#byteCount = start + length;
+    const at = this.#record(CHUNK, id, 4);
+    this.words[at + 2] = start;
+    this.words[at + 3] = length;
+    return length;
   }
 
   /** A reply that carries only one number. */
@@ -251,24 +265,27 @@ export class Replies {
     this.words[at + 1] = id;
     return at;
   }
+}
 
-  #text(text: string, at: number): number {
-    const { length } = text;
-    const { bytes } = this;
-    if (length <= SHORT_TEXT) {
-      let i = 0;
-      while (i < length) {
-        const code = text.charCodeAt(i);
-        if (code > 0x7f) {
-          break;
-        }
-        bytes[at + i] = code;
-        i++;
+/**
+ * Writes text as UTF-8. Returns the number of bytes, at most {@link WIDEST} for each code unit, for
+ * which there must be room.
+ */
+export function writeText(bytes: Bytes, text: string, at: number): number {
+  const { length } = text;
+  if (length <= SHORT_TEXT) {
+    let i = 0;
+    while (i < length) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) {
+        break;
       }
-      if (i === length) {
-        return at + length;
-      }
+      bytes[at + i] = code;
+      i++;
     }
-    return at + bytes.utf8Write(text, at, length * WIDEST);
+    if (i === length) {
+      return length;
+    }
   }
+  return bytes.utf8Write(text, at, length * WIDEST);
 }

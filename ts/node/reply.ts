@@ -2,8 +2,9 @@ import { ReactorError } from '../errors/errors.js';
 import { concat } from '../fetch/body.js';
 import type { Exchange } from '../lane/exchange.js';
 import { newNotes, sizeOfFields, writeFields } from '../lane/fields.js';
-import type { Sender, Starting } from '../lane/outgoing.js';
+import type { Sender } from '../lane/outgoing.js';
 import { ABORT, END, NO_LENGTH, WINDOW } from '../lane/record.js';
+import type { Starting } from '../lane/starting.js';
 import type { Head } from './head.js';
 
 /** The callback of a write, called when the engine has the bytes. */
@@ -52,6 +53,14 @@ export class Reply implements Starting {
     this.#sender = sender;
     this.#exchange = exchange;
     this.#onDrain = onDrain;
+  }
+
+  get isHeld(): boolean {
+    return this.#state === 'held';
+  }
+
+  get heldBytes(): number {
+    return this.#waiting;
   }
 
   /** Bytes written that the engine does not have yet. */
