@@ -59,6 +59,11 @@ export declare class NativeLane {
    */
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
   /**
+   * Copies the rest of a request's body into an array of its length, and frees it. To be called
+   * when its event has come, before the next turn.
+   */
+  takeBody(id: number, into: Uint8Array): void
+  /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of
    * JavaScript's.

@@ -3,7 +3,7 @@
 
 const REQUEST_WORDS = 20;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
-const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull'];
+const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull', 'collect'];
 export const WINDOW = 256 * 1024;
 
 /** One lane; `bridge` is to be set once it is made. */
@@ -23,6 +23,8 @@ export class FakeLane {
   /** Ids of exchanges that ended by an event: replies that were under way may yet name them. */
   #left = [];
   #free = [];
+  /** Bodies that are to be taken, by the ids of their exchanges. */
+  #rests = new Map();
   #listeners = new Set();
 
   /**
@@ -54,6 +56,20 @@ export class FakeLane {
 
   bodyEnd(id) {
     this.push({ kind: 3, id });
+  }
+
+  /** The rest of the body, in one piece. */
+  rest(id, data) {
+    this.push({ kind: 9, id, rest: Buffer.from(data) });
+  }
+
+  takeBody(id, into) {
+    const rest = this.#rests.get(id);
+    this.#rests.delete(id);
+    if (rest?.length !== into.length) {
+      throw new Error('an array of another length than the body');
+    }
+    into.set(rest);
   }
 
   gone(id) {
@@ -221,7 +237,8 @@ export class FakeLane {
       };
     }
     return {
-      words: event.kind === 2 ? 4 : event.kind === 4 || event.kind === 5 ? 3 : 2,
+      words:
+        event.kind === 2 || event.kind === 9 ? 4 : event.kind === 4 || event.kind === 5 ? 3 : 2,
       bytes: 0,
       body: event.data?.length ?? 0,
     };
@@ -238,6 +255,10 @@ export class FakeLane {
       bytes.set(event.data, back);
       events[word + 2] = back;
       events[word + 3] = event.data.length;
+    } else if (event.kind === 9) {
+      this.#rests.set(event.id, event.rest);
+      events[word + 2] = event.rest.length;
+      events[word + 3] = 0;
     } else if (event.kind === 4) {
       events[word + 2] = event.status;
     } else if (event.kind === 5) {

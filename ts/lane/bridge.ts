@@ -19,6 +19,7 @@ import {
   BODY,
   BODY_END,
   type Bytes,
+  COLLECT,
   GONE,
   HALF_CLOSED,
   type Lane,
@@ -26,6 +27,7 @@ import {
   PEER_IS_TEXT,
   PULL,
   REQUEST,
+  REST,
   TEXT,
   TIMED_OUT,
   TOO_SMALL,
@@ -102,6 +104,8 @@ export class Bridge implements Context, AnswerSender {
   readonly #starting = new StartingResponses();
   /** Exchanges whose body has been read, in part, since the last turn. */
   readonly #credits: Exchange[] = [];
+  /** Exchanges that want the rest of their body in one piece. */
+  readonly #collecting: Exchange[] = [];
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
@@ -220,6 +224,11 @@ export class Bridge implements Context, AnswerSender {
     this.schedule();
   }
 
+  collect(exchange: Exchange): void {
+    this.#collecting.push(exchange);
+    this.schedule();
+  }
+
   finish(exchange: Exchange): void {
     this.#forget(exchange);
     exchange.end();
@@ -328,6 +337,12 @@ export class Bridge implements Context, AnswerSender {
       exchange.credit = 0;
     }
     empty(this.#credits);
+    for (const exchange of this.#collecting) {
+      if (exchange.isOpen) {
+        this.replies.plain(COLLECT, exchange.id, 0);
+      }
+    }
+    empty(this.#collecting);
     for (const exchange of this.#bodies) {
       exchange.keepBody();
     }
@@ -479,6 +494,9 @@ export class Bridge implements Context, AnswerSender {
         const start = events[at + 2] as number;
         const end = start + (events[at + 3] as number);
         exchange.incoming.push(new Uint8Array(this.#bytes.subarray(start, end)));
+      } else if (kind === REST) {
+        const length = (events[at + 2] as number) + (events[at + 3] as number) * 2 ** 32;
+        exchange.incoming.pushRest(length, (into) => this.#lane.takeBody(exchange.id, into));
       } else if (kind === BODY_END) {
         exchange.incoming.complete();
       }

@@ -30,6 +30,8 @@ export interface Context {
   readonly takesAnyBody: boolean;
   /** Tells the engine that `bytes` of the request's body have been read. */
   pull(exchange: Exchange, bytes: number): void;
+  /** Tells the engine that the rest of the request's body is wanted in one piece. */
+  collect(exchange: Exchange): void;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
 }
@@ -298,6 +300,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
 
   pull(bytes: number): void {
     this.context.pull(this, bytes);
+  }
+
+  collect(): void {
+    this.context.collect(this);
   }
 
   waitUntil(promise: unknown): void {

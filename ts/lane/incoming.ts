@@ -18,6 +18,8 @@ export interface BodyOwner {
   readonly isOpen: boolean;
   /** Tells the engine that `bytes` of the body have been read. */
   pull(bytes: number): void;
+  /** Tells the engine that what is still to come of the body is wanted in one piece. */
+  collect(): void;
 }
 
 /**
@@ -101,7 +103,7 @@ export class WholeIncoming implements Body {
 
 /**
  * The body of a request that arrives in pieces. The engine sends at most 256 KiB more than has been
- * read.
+ * read. If the body is wanted whole, the engine collects the rest and sends it as one piece.
  */
 export class StreamedIncoming implements Body {
   readonly #owner: BodyOwner;
@@ -115,6 +117,8 @@ export class StreamedIncoming implements Body {
   /** It has been read without a stream. */
   #isTaken = false;
   #isCancelled = false;
+  /** What has been read of a body that is wanted whole. */
+  #collected: Uint8Array<ArrayBuffer>[] | null = null;
   /** The stream, once a program has asked for it. */
   #streamed: StreamedBody | null = null;
 
@@ -199,6 +203,37 @@ export class StreamedIncoming implements Body {
     this.#onPiece?.();
   }
 
+  /**
+   * The rest has arrived in one piece, which `take` copies into an array of this length. What has
+   * been read of a body that is wanted whole goes in front of it, so that nothing is left to join.
+   */
+  pushRest(length: number, take: (into: Uint8Array) => void): void {
+    const before = this.#collected ?? [];
+    if (this.#collected !== null) {
+      this.#readInto(before);
+    }
+    const start = lengthOf(before);
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = new Uint8Array(Buffer.allocUnsafeSlow(start + length).buffer);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    let at = 0;
+    for (const piece of before) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    take(start === 0 ? bytes : bytes.subarray(start));
+    if (this.#collected === null) {
+      this.push(bytes);
+    } else {
+      this.#collected = [bytes];
+      this.#owner.pull(length);
+    }
+  }
+
   /** The last piece has arrived. */
   complete(): void {
     this.#isComplete = true;
@@ -232,18 +267,25 @@ export class StreamedIncoming implements Body {
 
   /** All pieces, for a reader without a stream. */
   async #collect(): Promise<Uint8Array<ArrayBuffer>> {
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    this.#collected = [];
+    if (!this.#isComplete && this.#error === null) {
+      this.#owner.collect();
+    }
     for (;;) {
-      for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
-        pieces.push(piece);
-      }
+      this.#readInto(this.#collected);
       if (this.#error !== null) {
         throw this.#error;
       }
       if (this.#isComplete) {
-        return concat(pieces);
+        return joined(this.#collected);
       }
       await this.#more();
+    }
+  }
+
+  #readInto(pieces: Uint8Array<ArrayBuffer>[]): void {
+    for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
+      pieces.push(piece);
     }
   }
 
@@ -329,6 +371,20 @@ export class StreamedIncoming implements Body {
       };
     });
   }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const piece of pieces) {
+    length += piece.length;
+  }
+  return length;
+}
+
+/** Each piece has memory of its own, so a single one needs no copy. */
+function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : concat(pieces);
 }
 
 /** The error for reading the body of a request that is over. */

@@ -18,6 +18,7 @@ export const ACK = 5;
 export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 export const UNSENDABLE = 8;
+export const REST = 9;
 
 /** Events of connections. Their records have a form of their own. */
 export const OPENED = 16;
@@ -46,6 +47,7 @@ export const CHUNK = 3;
 export const END = 4;
 export const ABORT = 5;
 export const PULL = 6;
+export const COLLECT = 7;
 
 /** Replies that end a connection: at once, or after its answers. */
 export const CUT = 16;
@@ -103,6 +105,11 @@ export interface Lane {
     lengthLow: number,
     lengthHigh: number,
   ): void;
+  /**
+   * Copies the rest of a request's body, which a {@link REST} has announced, into an array of its
+   * length. Another array gets nothing, and the rest is dropped.
+   */
+  takeBody(id: number, into: Uint8Array): void;
 }
 
 /**

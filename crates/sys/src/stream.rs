@@ -83,6 +83,23 @@ impl Stream {
         Ok(recv(self.fd.as_raw_fd(), buf, MsgFlags::empty())?)
     }
 
+    /// Reads up to `most` bytes behind those that are in `buf`; 0 is the end of the stream. The
+    /// memory must be there, and need not have been written before.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_to(&self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let room = buf.spare_capacity_mut();
+        let most = most.min(room.len());
+        // SAFETY: `room` is memory of `buf` for at least `most` bytes, which nothing else uses now.
+        // The kernel only writes to it.
+        let n = unsafe { libc::recv(self.fd.as_raw_fd(), room.as_mut_ptr().cast(), most, 0) };
+        let n = usize::try_from(Errno::result(n)?).unwrap_or_default();
+        // SAFETY: the kernel has written `n` bytes there, at most `most`.
+        unsafe { buf.set_len(buf.len() + n) };
+        Ok(n)
+    }
+
     /// Writes as much as the socket takes.
     ///
     /// # Errors

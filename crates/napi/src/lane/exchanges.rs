@@ -28,6 +28,8 @@ struct Open {
     exchange: ExchangeId,
     /// None once a streaming response has begun.
     task: Option<Exchange>,
+    /// The rest of its request's body, until JavaScript takes it.
+    rest: Option<Vec<u8>>,
     /// The engine has ended it: replies to it are dropped.
     is_over: bool,
     /// The exchanges of the same slot before and after this one.
@@ -49,7 +51,7 @@ impl Exchanges {
         if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
             open.newer = Some(id);
         }
-        let open = Open { exchange, task: Some(task), is_over: false, older, newer: None };
+        let open = Open { exchange, task: Some(task), rest: None, is_over: false, older, newer: None };
         self.slab.insert(open);
         id
     }
@@ -75,6 +77,18 @@ impl Exchanges {
     /// The task, for a response that will stream; the exchange stays.
     pub(super) fn take_task(&mut self, id: u32) -> Option<Exchange> {
         self.slab.get_mut(id as usize)?.task.take()
+    }
+
+    /// Keeps the rest of a request's body for JavaScript.
+    pub(super) fn keep_rest(&mut self, id: u32, rest: Vec<u8>) {
+        if let Some(open) = self.slab.get_mut(id as usize) {
+            open.rest = Some(rest);
+        }
+    }
+
+    /// JavaScript takes the rest of a request's body.
+    pub(super) fn take_rest(&mut self, id: u32) -> Option<Vec<u8>> {
+        self.slab.get_mut(id as usize)?.rest.take()
     }
 
     /// JavaScript ends an exchange. Returns its task if no response has begun.

@@ -11,7 +11,7 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, INACTIVE,
-    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
+    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
 };
 
 /// Writes the events of one turn. Heads fill the bytes from the front, without gaps,
@@ -100,6 +100,17 @@ impl<'a> Fill<'a> {
                     return Filled::NoRoom(Box::new(LaneEvent::Body(exchange, data)));
                 };
                 self.record(BODY, &[id, offset, length(data.len())]);
+                Filled::Done
+            }
+            LaneEvent::Rest(exchange, data) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                if !self.room(4, 0) {
+                    return Filled::NoRoom(Box::new(LaneEvent::Rest(exchange, data)));
+                }
+                let size = data.len() as u64;
+                #[allow(clippy::cast_possible_truncation, reason = "the low word")]
+                self.record(REST, &[id, size as u32, (size >> 32) as u32]);
+                exchanges.keep_rest(id, data);
                 Filled::Done
             }
             LaneEvent::BodyEnd(exchange) => {

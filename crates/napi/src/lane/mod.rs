@@ -247,6 +247,22 @@ impl NativeLane {
         taken
     }
 
+    /// Copies the rest of a request's body into an array of its length, and frees it. To be called
+    /// when its event has come, before the next turn.
+    #[napi]
+    pub fn take_body(
+        &mut self,
+        id: u32,
+        #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
+    ) -> Result<()> {
+        let rest = self.exchanges.take_rest(id).unwrap_or_default();
+        if rest.len() != into.len() {
+            return Err(invalid("an array of another length than the body"));
+        }
+        into.copy_from_slice(&rest);
+        Ok(())
+    }
+
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
     /// responses are cut off. From then on the lane holds nothing of the server's or of
     /// JavaScript's.

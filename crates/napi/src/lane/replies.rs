@@ -7,7 +7,7 @@ use super::bodies::Bodies;
 use super::exchanges::Exchanges;
 use super::invalid;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, NO_LENGTH,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, COLLECT, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, NO_LENGTH,
     PULL, RESPONSE, TEXT,
 };
 
@@ -120,6 +120,7 @@ pub(super) fn apply(
             });
         }
         PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),
+        COLLECT => sink.push(LaneReply::Collect(exchange)),
         _ => return Err(invalid("a reply of no known kind")),
     }
     Ok(())

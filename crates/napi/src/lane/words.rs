@@ -23,6 +23,9 @@ pub(super) const TIMED_OUT: u32 = 7;
 /// The response could not be sent, and the engine sent a 500 in its place. `[2]` and
 /// `[3]` are offset and length of the reason, as text. The exchange is over.
 pub(super) const UNSENDABLE: u32 = 8;
+/// The rest of a request's body in one piece, as [`COLLECT`] wants it: `[2]` and `[3]` are the low
+/// and the high word of its length. JavaScript takes it by `takeBody`.
+pub(super) const REST: u32 = 9;
 
 /// A connection was accepted. `[1]` is its I/O thread, `[2]` its slot, `[3]` its number.
 /// `[4]` is 1 where the address is text. `[5]` and `[6]` are the address as in a request,
@@ -65,6 +68,8 @@ pub(super) const END: u32 = 4;
 pub(super) const ABORT: u32 = 5;
 /// The handler has taken `[2]` more bytes of the request's body.
 pub(super) const PULL: u32 = 6;
+/// The handler wants what is still to come of the request's body in one piece.
+pub(super) const COLLECT: u32 = 7;
 
 /// Ends the connection of `[1]`, `[2]` and `[3]` (see [`OPENED`]) at once.
 pub(super) const CUT: u32 = 16;

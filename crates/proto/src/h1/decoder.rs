@@ -94,6 +94,24 @@ impl Decoder {
         result
     }
 
+    /// How much of a body is still to come, if its length was declared.
+    #[must_use]
+    pub fn body_left(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Length { left } => Some(left),
+            _ => None,
+        }
+    }
+
+    /// The caller has read this many bytes of the body itself. They are at most
+    /// [`body_left`](Self::body_left). The body's [`Event::End`] is still to come.
+    pub fn skip_body(&mut self, bytes: usize) {
+        if let Phase::Length { left } = &mut self.phase {
+            debug_assert!(bytes as u64 <= *left);
+            *left = left.saturating_sub(bytes as u64);
+        }
+    }
+
     /// Whether the connection may end here, if no input is left unused.
     #[must_use]
     pub fn is_between_requests(&self) -> bool {

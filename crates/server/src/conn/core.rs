@@ -22,6 +22,8 @@ pub(crate) struct Core {
     pub(crate) input: Vec<u8>,
     /// The protocol stopped because of its state. It may go on with `input` as it is.
     pub(crate) stalled: bool,
+    /// The loop reads on in its next turn.
+    pub(crate) pause: bool,
     /// The link may have something to read. Epoll reports it only once, so this remembers it.
     pub(crate) readable: bool,
     pub(crate) inflow: Inflow,
@@ -80,6 +82,7 @@ impl Core {
             out: Out::default(),
             input: Vec::new(),
             stalled: false,
+            pause: false,
             readable: false,
             inflow: Inflow::Open,
             timer: Timer::new(now),

@@ -9,6 +9,10 @@ use crate::conn::flushed::Flushed;
 /// A socket, or what stands for one in the simulation.
 pub(crate) trait Transport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them.
+    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        read_behind(buf, most, |room| self.read(room), |n| *n)
+    }
     /// Reads what is thrown away.
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read(buf)
@@ -31,6 +35,9 @@ pub(crate) trait Transport {
 impl Transport for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         Socket::read(self, buf)
+    }
+    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        Socket::read_to(self, buf, most)
     }
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         Socket::write(self, buf)
@@ -111,6 +118,17 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them.
+    pub(crate) fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<Got> {
+        match self {
+            Self::Plain(socket) => {
+                socket.read_to(buf, most).map(|n| Got { n, drained: n < most })
+            }
+            #[cfg(test)]
+            Self::Toy(toy) => read_behind(buf, most, |room| toy.read(room, false), |got| got.n),
+        }
+    }
+
     /// Reads what is thrown away.
     pub(crate) fn discard(&mut self, buf: &mut [u8]) -> io::Result<Got> {
         match self {
@@ -167,6 +185,20 @@ impl<T: Transport> Link<T> {
     pub(crate) fn unsent(&self) -> usize {
         self.held() + self.socket().unsent()
     }
+}
+
+/// Reads up to `most` bytes behind those that are in `buf`. `count` tells how many came.
+fn read_behind<R>(
+    buf: &mut Vec<u8>,
+    most: usize,
+    read: impl FnOnce(&mut [u8]) -> io::Result<R>,
+    count: impl Fn(&R) -> usize,
+) -> io::Result<R> {
+    let before = buf.len();
+    buf.resize(before + most, 0);
+    let result = read(&mut buf[before..]);
+    buf.truncate(before + result.as_ref().map_or(0, count));
+    result
 }
 
 impl<T: Transport> Sink for Link<T> {

@@ -225,6 +225,28 @@ impl Protocol {
         call!(self, (), p => p.pulled(services, stream, bytes));
     }
 
+    /// The handler wants the rest of a request's body in one piece.
+    pub(crate) fn collect(&mut self, stream: u32) {
+        call!(self, (), p => p.collect(stream));
+    }
+
+    /// Where the next bytes of the input belong, and how many may be read into it. None if they are
+    /// to come through [`input`](Self::input).
+    #[inline]
+    pub(crate) fn room(&mut self, services: &Services) -> Option<(&mut Vec<u8>, usize)> {
+        match self {
+            Self::Http1(http1) if http1.reading.in_body() => http1.room(services),
+            _ => None,
+        }
+    }
+
+    /// This many bytes have been read into the [`room`](Self::room).
+    pub(crate) fn filled(&mut self, core: &mut Core, services: &mut Services, bytes: usize) {
+        if let Self::Http1(http1) = self {
+            http1.filled(core, services, bytes);
+        }
+    }
+
     /// Output has been sent: streams may get credit for more.
     #[inline]
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {

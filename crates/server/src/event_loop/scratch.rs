@@ -2,9 +2,9 @@
 
 use reactor_proto::Limits;
 
-/// Bytes asked of the socket at once. What a lane is told of at once is no more
-/// than that.
-pub(crate) const READ_SIZE: usize = 64 * 1024;
+/// Bytes asked of the socket at once. There is room for the largest body that goes to a lane
+/// together with its head, and for a usual head. A lane is told of no more than that at once.
+pub(crate) const READ_SIZE: usize = 68 * 1024;
 
 /// The scratch buffer holds the longest incomplete piece that a protocol can
 /// leave, and a read behind it.

@@ -1,6 +1,7 @@
 //! The memory for request bodies.
 //!
-//! The loop collects a body for a handler that wants it whole. Any other body goes on to a lane as
+//! The loop collects a body for a handler that wants it whole, or wants the rest of it in one piece.
+//! If there is no memory for such a rest, it goes on to its lane as it comes. Any other body goes on to a lane as
 //! it comes: its bytes count from the event that tells the lane until the lane has taken them. So
 //! they are in the lane's queue, or in memory of its thread.
 //!
@@ -13,7 +14,7 @@ use crate::exchange::body::WINDOW;
 /// A loop's room for request bodies, in bytes.
 pub(crate) struct BodyMemory {
     most: usize,
-    /// Held in tasks, wherever they are.
+    /// Held in tasks, wherever they are, or collected for lanes and not taken by them.
     pub(crate) collected: usize,
     /// Told to lanes and not taken by them.
     pub(crate) streamed: usize,
@@ -29,10 +30,20 @@ impl BodyMemory {
         self.streamed > self.most / 2
     }
 
+    /// So many bytes that were streamed, and that were collected, are with the lane now or gone.
+    pub(crate) fn taken(&mut self, (streamed, collected): (usize, usize)) {
+        self.streamed -= streamed;
+        self.collected -= collected;
+    }
+
+    /// How many more bytes may be collected.
+    pub(crate) fn free(&self) -> usize {
+        self.most.saturating_sub(self.collected + self.streamed.min(self.most / 2))
+    }
+
     /// Takes memory for this many more bytes of a body that is collected. False if there is none.
     pub(crate) fn collect(&mut self, bytes: usize) -> bool {
-        let held = self.collected + self.streamed.min(self.most / 2);
-        let fits = held + bytes <= self.most;
+        let fits = bytes <= self.free();
         self.collected += if fits { bytes } else { 0 };
         fits
     }

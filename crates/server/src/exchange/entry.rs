@@ -13,6 +13,9 @@ pub(crate) struct Entry {
     pub(crate) lane: AtLane,
     /// Bytes of the request's body that the lane has been told of and has not taken.
     pub(crate) untaken: usize,
+    /// Bytes that were collected for the lane, because it wants them in one piece, and that it has
+    /// not taken.
+    pub(crate) collected: usize,
     /// The answer, while it waits for its turn.
     pub(crate) answer: Option<Answer>,
 }

@@ -178,7 +178,7 @@ impl Http1 {
     /// The lane takes no more of a request's body.
     pub(crate) fn forget_upload(&mut self, services: &mut Services, stream: u32) {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
-            services.memory.streamed -= ring.take(place, usize::MAX);
+            services.memory.taken(ring.take(place, usize::MAX));
         }
     }
 

@@ -13,5 +13,6 @@ pub(crate) mod reading;
 pub(crate) mod requests;
 pub(crate) mod shared;
 pub(crate) mod streaming;
+pub(crate) mod uploads;
 pub(crate) mod verbs;
 pub(crate) mod writing;

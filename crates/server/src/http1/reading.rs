@@ -26,7 +26,13 @@ pub(crate) enum Incoming {
     Discard(Box<Answer>),
     /// Each piece goes on to a lane as it comes.
     Stream,
+    /// The lane wants the rest in one piece: what has come of it.
+    Rest(Box<Rest>),
 }
+
+/// What has come of the rest of a body that a lane wants in one piece.
+#[derive(Default)]
+pub(crate) struct Rest(pub(crate) Vec<u8>);
 
 impl Reading {
     /// A head has been read, and a body follows.
@@ -44,6 +50,39 @@ impl Reading {
                 *incoming = other;
                 None
             }
+        }
+    }
+
+    /// The lane wants the rest of the body in one piece. False if the body does not stream.
+    pub(crate) fn collect(&mut self) -> bool {
+        let Self::Body { incoming: incoming @ Incoming::Stream, .. } = self else { return false };
+        *incoming = Incoming::Rest(Box::default());
+        true
+    }
+
+    /// The rest of the body that is collected for its lane.
+    pub(crate) fn rest(&mut self) -> Option<&mut Vec<u8>> {
+        match self {
+            Self::Body { incoming: Incoming::Rest(rest), .. } => Some(&mut rest.0),
+            _ => None,
+        }
+    }
+
+    /// What comes from now on goes on to the lane as it comes. Returns what was collected for it.
+    pub(crate) fn stop_collecting(&mut self) -> Option<Vec<u8>> {
+        let rest = std::mem::take(self.rest()?);
+        if let Self::Body { incoming, .. } = self {
+            *incoming = Incoming::Stream;
+        }
+        Some(rest)
+    }
+
+    /// Where the bytes of the body are collected.
+    pub(crate) fn collected(&mut self) -> Option<&mut Vec<u8>> {
+        match self {
+            Self::Body { incoming: Incoming::Task(task), .. } => Some(&mut task.request.body),
+            Self::Body { incoming: Incoming::Rest(rest), .. } => Some(&mut rest.0),
+            _ => None,
         }
     }
 
@@ -88,9 +127,9 @@ impl Reading {
         matches!(self, Self::Body { .. })
     }
 
-    /// Whether a body goes on to a lane as it comes.
+    /// Whether a lane has the request, and gets its body as it comes or the rest in one piece.
     pub(crate) fn streams(&self) -> bool {
-        matches!(self, Self::Body { incoming: Incoming::Stream, .. })
+        matches!(self, Self::Body { incoming: Incoming::Stream | Incoming::Rest(_), .. })
     }
 
     /// The task whose body is collected.

@@ -152,7 +152,10 @@ impl Http1 {
         self.reading.goes_on();
         if self.reading.streams() {
             core.timer.progress = true;
-            self.tell_body(core, services, data);
+            if !self.keep_rest(services, data) {
+                self.tell_rest(core, services);
+                self.tell_body(core, services, data);
+            }
             return;
         }
         core.timer.collected += data.len();
@@ -190,6 +193,7 @@ impl Http1 {
     }
 
     fn body_end(&mut self, core: &mut Core, services: &mut Services) {
+        self.tell_rest(core, services);
         let Some(incoming) = self.reading.end_body() else { return };
         let stream = self.newest();
         let entry = self.place(stream).and_then(|place| self.ring.as_ref()?.get(place));
@@ -201,7 +205,7 @@ impl Http1 {
                 }
                 self.queue(core, services, task);
             }
-            Incoming::Stream => {
+            Incoming::Stream | Incoming::Rest(_) => {
                 // The answer may have begun by now, and may have decided that itself.
                 if close || self.writing.stream().is_some_and(|stream| stream.close) {
                     self.stop_reading(services);
@@ -258,6 +262,8 @@ impl Http1 {
         self.set_lane(id.stream, AtLane::Given);
         services.hand_over(core, task);
         self.hold_upload(services, first.len());
+        // The lane may want the rest in one piece. It can say so before more is read.
+        core.pause = true;
         if !first.is_empty() {
             services.lanes.tell(&mut core.lane, LaneEvent::Body(id, first));
         }

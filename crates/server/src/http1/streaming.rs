@@ -185,7 +185,7 @@ impl Http1 {
     /// The handler has taken this many bytes of a request's body.
     pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
-            services.memory.streamed -= ring.take(place, bytes);
+            services.memory.taken(ring.take(place, bytes));
         }
         self.is_short = services.memory.is_short();
     }

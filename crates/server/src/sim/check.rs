@@ -79,7 +79,7 @@ impl Reactor<SimTransport> {
             .filter_map(|http1| http1.incoming())
             .filter_map(|incoming| match incoming {
                 Incoming::Task(task) => Some(&**task),
-                Incoming::Discard(..) | Incoming::Stream => None,
+                Incoming::Discard(..) | Incoming::Stream | Incoming::Rest(_) => None,
             })
             .chain(kept.filter_map(|(_, answer)| match answer {
                 Answer::Task(task) => Some(&**task),
@@ -88,13 +88,14 @@ impl Reactor<SimTransport> {
             .chain(out.iter().copied())
             .chain(services.tasks.new.iter().map(|task| &**task));
         let bodies: usize = held.map(|task| task.request.body.len()).sum();
-        let bodies = bodies + self.lane_bodies(outside);
+        let rings = || self.http1s().filter_map(|http1| http1.ring.as_ref());
+        let rests: usize = rings().map(|ring| ring.collected()).sum();
+        let bodies = bodies + rests + self.lane_bodies(outside);
         let collected = services.memory.collected;
         let right = collected == bodies || outside.replies && collected > bodies;
         ensure!(right, "{collected} of {bodies} body bytes");
         self.check_lanes(outside)?;
-        let streams: usize =
-            self.http1s().filter_map(|http1| http1.ring.as_ref()).map(|ring| ring.untaken()).sum();
+        let streams: usize = rings().map(|ring| ring.untaken()).sum();
         let streamed = services.memory.streamed;
         ensure!(streamed == streams, "{streamed} of {streams} streamed");
         // The last upload that found room, and one piece of each other.
@@ -177,6 +178,8 @@ impl Reactor<SimTransport> {
         ensure!(unanswered == open, "{unanswered} of {open} are unanswered");
         let untaken: usize = http1.entries().map(|(_, entry)| entry.untaken).sum();
         ensure!(ring.map_or(0, Ring::untaken) == untaken, "{untaken} bytes are untaken");
+        let collected: usize = http1.entries().map(|(_, entry)| entry.collected).sum();
+        ensure!(ring.map_or(0, Ring::collected) == collected, "{collected} bytes are collected");
         let at_lane = http1.entries().any(|(_, entry)| entry.lane != AtLane::No);
         ensure!(http1.has_lane() == at_lane, "requests at lanes are counted wrong");
         ensure!(ring.is_none_or(|ring| ring.len() > 0), "a connection owns an empty ring");

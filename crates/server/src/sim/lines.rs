@@ -309,6 +309,8 @@ impl Lines {
 
     pub(crate) fn pulled(&mut self, _: &mut Services, _stream: u32, _bytes: usize) {}
 
+    pub(crate) fn collect(&mut self, _stream: u32) {}
+
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         if core.out.len() > HIGH_WATER / 4 {
             return;

@@ -68,6 +68,8 @@ pub(super) struct Habits {
     pub(super) silent: u32,
     pub(super) closes: u32,
     pub(super) fails: u32,
+    /// Asks for the rest of the body in one piece.
+    pub(super) collects: u32,
 }
 
 impl Habits {
@@ -79,6 +81,7 @@ impl Habits {
             silent: *rng.pick(&[0, 0, 5, 20]),
             closes: *rng.pick(&[0, 0, 5, 20]),
             fails: *rng.pick(&[0, 0, 10]),
+            collects: *rng.pick(&[0, 50, 90]),
         }
     }
 }

@@ -51,6 +51,9 @@ pub(super) struct LaneTally {
     pub(super) gone: u64,
     pub(super) timed_out: u64,
     pub(super) bodies: u64,
+    /// Bodies whose rest came in one piece, and those of them that went on behind it.
+    pub(super) rests: u64,
+    pub(super) broken_rests: u64,
     pub(super) acknowledged: u64,
     pub(super) late: u64,
     pub(super) early: u64,
@@ -75,7 +78,7 @@ pub(super) struct LaneTally {
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 23] {
+    fn all(&mut self) -> [&mut u64; 25] {
         [
             &mut self.given,
             &mut self.left,
@@ -83,6 +86,8 @@ impl LaneTally {
             &mut self.gone,
             &mut self.timed_out,
             &mut self.bodies,
+            &mut self.rests,
+            &mut self.broken_rests,
             &mut self.acknowledged,
             &mut self.late,
             &mut self.early,

@@ -156,6 +156,7 @@ impl Thread {
         let exchange = match event {
             LaneEvent::Request(task) => return self.request(task, book),
             LaneEvent::Body(exchange, _)
+            | LaneEvent::Rest(exchange, _)
             | LaneEvent::BodyEnd(exchange)
             | LaneEvent::HalfClosed(exchange)
             | LaneEvent::Gone(exchange)

@@ -6,7 +6,8 @@
 //! of its own. No code of others runs under such a lock, and no thread holds two.
 //!
 //! What waits in a lane is bounded: requests by the lane's capacity, body bytes and
-//! acknowledgements by each exchange's window.
+//! acknowledgements by each exchange's window. Bodies that a loop collected for the lane are
+//! bounded by the loop's memory for bodies.
 //!
 //! A lane's requests come back to their loops, whatever ends its thread. The thread's end gives
 //! back what the thread has taken. The rest comes back when the last owner drops the lane, because

@@ -11,6 +11,9 @@ pub enum LaneEvent {
     Request(Exchange),
     /// The next bytes of a request's body.
     Body(ExchangeId, Vec<u8>),
+    /// The rest of a request's body in one piece, as [`LaneReply::Collect`] wants it. More follows
+    /// only if the loop had no memory for all of it.
+    Rest(ExchangeId, Vec<u8>),
     /// The request's body is complete.
     BodyEnd(ExchangeId),
     /// The client has sent its last byte; it may still read the response.
@@ -58,6 +61,7 @@ impl LaneEvent {
         match self {
             Self::Request(task) => task.id(),
             Self::Body(exchange, _)
+            | Self::Rest(exchange, _)
             | Self::BodyEnd(exchange)
             | Self::HalfClosed(exchange)
             | Self::Gone(exchange)
@@ -88,6 +92,9 @@ pub enum LaneReply {
     Dropped(Exchange),
     /// The handler has taken this many bytes of the request's body.
     Pull(ExchangeId, usize),
+    /// The handler wants what is still to come of the request's body in one piece. Until then the
+    /// loop reads on without [`Pull`](Self::Pull).
+    Collect(ExchangeId),
     /// The connection must end now, without the answers that are under way.
     Cut(ExchangeId),
     /// The connection must end after the answers that are under way.
@@ -104,6 +111,7 @@ impl LaneReply {
             | Self::End(exchange)
             | Self::Abort(exchange)
             | Self::Pull(exchange, _)
+            | Self::Collect(exchange)
             | Self::Cut(exchange)
             | Self::Finish(exchange) => *exchange,
         }

@@ -31,17 +31,27 @@ impl<T: Transport> Reactor<T> {
                 return true;
             }
             let carried = core.input.len();
-            scratch[..carried].copy_from_slice(&core.input);
             let mut len = carried;
+            let mut filled = None;
             if core.stalled {
                 // Input that was held back comes first. It may be complete.
                 core.stalled = false;
+                scratch[..carried].copy_from_slice(&core.input);
             } else {
-                let most = if services.memory.is_short() { SMALL_READ } else { READ_SIZE };
-                let end = (carried + most).min(scratch.len());
-                let room = &mut scratch[carried..end];
                 let discards = protocol.discards();
-                match if discards { link.discard(room) } else { link.read(room) } {
+                let room = if carried > 0 || lingers { None } else { protocol.room(services) };
+                let got = if let Some((buf, most)) = room {
+                    let got = link.read_to(buf, most);
+                    filled = got.as_ref().ok().map(|got| got.n);
+                    got
+                } else {
+                    scratch[..carried].copy_from_slice(&core.input);
+                    let most = if services.memory.is_short() { SMALL_READ } else { READ_SIZE };
+                    let end = (carried + most).min(scratch.len());
+                    let room = &mut scratch[carried..end];
+                    if discards { link.discard(room) } else { link.read(room) }
+                };
+                match got {
                     Ok(got) if got.n == 0 => {
                         core.inflow = Inflow::Ended;
                         core.readable = false;
@@ -78,6 +88,10 @@ impl<T: Transport> Reactor<T> {
             if lingers {
                 continue;
             }
+            if let Some(bytes) = filled {
+                protocol.filled(core, services, bytes);
+                continue;
+            }
             // All of it is in `scratch` now.
             core.input.clear();
             let used = protocol.input(core, services, &scratch[..len]);
@@ -88,6 +102,9 @@ impl<T: Transport> Reactor<T> {
                 core.input = Vec::new();
             } else {
                 core.input.extend_from_slice(rest);
+            }
+            if std::mem::take(&mut core.pause) {
+                return true;
             }
         }
         true

@@ -276,6 +276,7 @@ impl<T: Transport> Reactor<T> {
             LaneReply::End(_) => protocol.end(core, services, stream),
             LaneReply::Abort(_) => protocol.break_off(core, services, stream),
             LaneReply::Pull(_, bytes) => protocol.pulled(services, stream, bytes),
+            LaneReply::Collect(_) => protocol.collect(stream),
             LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         services.mark_dirty(core);

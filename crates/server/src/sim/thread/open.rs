@@ -49,6 +49,10 @@ pub(super) struct Open {
     body_ended: bool,
     pub(super) half_closed: bool,
     unpulled: usize,
+    /// It may yet ask for the rest of the body in one piece.
+    may_collect: bool,
+    /// Bytes that came so.
+    rest: usize,
     // The answer.
     answer: Said,
     abort: Option<(usize, Abort)>,
@@ -97,6 +101,8 @@ impl Open {
             body_ended: !task.body_streams(),
             half_closed: false,
             unpulled: 0,
+            may_collect: task.body_streams() && rng.percent(habits.collects),
+            rest: 0,
             answer: Said {
                 verdict,
                 status: if empty { *rng.pick(&[204, 304]) } else { *rng.pick(&[200, 201, 404]) },
@@ -126,8 +132,14 @@ impl Open {
     pub(super) fn event(&mut self, event: LaneEvent, book: &mut Book<'_>) -> Result<(), String> {
         let id = self.id;
         let fail = |what: &str| Err(format!("request {id}: {what}"));
+        if let LaneEvent::Rest(_, data) = &event {
+            self.rest += data.len();
+            book.facts.lanes.rests += 1;
+        } else if matches!(event, LaneEvent::Body(..)) && self.rest > 0 {
+            book.facts.lanes.broken_rests += 1;
+        }
         match event {
-            LaneEvent::Body(_, data) => {
+            LaneEvent::Body(_, data) | LaneEvent::Rest(_, data) => {
                 let whole = pattern(id, self.expected.body);
                 if self.body_ended || whole.get(self.body..self.body + data.len()) != Some(&data) {
                     return fail("another body");
@@ -135,7 +147,7 @@ impl Open {
                 self.body += data.len();
                 self.unpulled += data.len();
                 book.facts.lanes.bodies += 1;
-                if self.unpulled > WINDOW + ONE_READ {
+                if self.unpulled.saturating_sub(self.rest) > WINDOW + ONE_READ {
                     return fail("its body comes without credit");
                 }
             }
@@ -171,6 +183,11 @@ impl Open {
         replies: &mut LaneReplies,
         book: &mut Book<'_>,
     ) -> Step {
+        if self.may_collect && !self.body_ended && (eager || rng.percent(50)) {
+            self.may_collect = false;
+            replies.push(LaneReply::Collect(self.exchange));
+            return Step::Some;
+        }
         if self.unpulled > 0 && (eager || rng.percent(50)) {
             let n = if eager { self.unpulled } else { rng.between(1, self.unpulled) };
             self.unpulled -= n;
