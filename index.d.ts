@@ -59,10 +59,12 @@ export declare class NativeLane {
    */
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
   /**
-   * Copies the rest of a request's body into an array of its length, and frees it. To be called
-   * when its event has come, before the next turn.
+   * Copies a request's body that is not among the bytes of its event into an array of its
+   * length: the rest of one that streams, which is freed, or one that came with its head. To be
+   * called before the next turn. Returns false if there is none of that length: the exchange is
+   * over.
    */
-  takeBody(id: number, into: Uint8Array): void
+  takeBody(id: number, into: Uint8Array): boolean
   /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of

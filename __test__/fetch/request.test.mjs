@@ -23,7 +23,7 @@ function connect(handle, paramNames = []) {
 
 /**
  * What `program` gives for a request that came in: run at once, after the arrays
- * were used for other requests, or for a body that comes in pieces.
+ * were used for other requests, for a body that the engine keeps, or for one that comes in pieces.
  */
 async function received(program, [method, target, headers, body], when) {
   let result;
@@ -32,30 +32,36 @@ async function received(program, [method, target, headers, body], when) {
     if (new URL(request.url).pathname === '/other') {
       return done;
     }
-    if (when === 'later') {
+    if (when.endsWith('later')) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     result = await outcome(() => program(request));
     return new ReactorResponse('done');
   });
-  const isStreamed = when === 'streamed' && body !== undefined;
-  const options = isStreamed ? { streams: true } : { body };
+  const isStreamed = (when === 'streamed' || when === 'rest') && body !== undefined;
+  const apart = when.startsWith('apart');
+  const options = isStreamed ? { streams: true } : { body, apart };
   const id = lane.ask(method, target, headers, body === undefined ? {} : options);
   if (isStreamed) {
     const bytes = Buffer.from(body);
-    for (let i = 0; i < bytes.length; i += 3) {
-      lane.body(id, bytes.subarray(i, i + 3));
+    if (when === 'rest' && bytes.length > 2) {
+      lane.body(id, bytes.subarray(0, 2));
+      lane.rest(id, bytes.subarray(2));
+    } else {
+      for (let i = 0; i < bytes.length; i += 3) {
+        lane.body(id, bytes.subarray(i, i + 3));
+      }
     }
     lane.bodyEnd(id);
   }
-  if (when === 'later') {
+  if (when.endsWith('later')) {
     lane.ask('POST', '/other', { 'x-other': 'other' }, { body: 'other '.repeat(100) });
   }
   await lane.reply((reply) => reply.id === id && reply.kind === 'response');
   return result;
 }
 
-const WHENS = ['at once', 'later', 'streamed'];
+const WHENS = ['at once', 'later', 'apart', 'apart, later', 'streamed', 'rest'];
 
 /** Method, target, headers, body. */
 const REQUESTS = {

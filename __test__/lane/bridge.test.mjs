@@ -1028,6 +1028,132 @@ test('a body that streams and is read as a whole is credited as it comes', async
   t.is((await lane.reply(id)).body.toString(), '1000000');
 });
 
+for (const [name, read, ofText] of [
+  ['arrayBuffer', (request) => request.arrayBuffer(), (text) => Buffer.from(text)],
+  ['bytes', (request) => request.bytes(), (text) => Buffer.from(text)],
+  ['text', (request) => request.text(), (text) => text],
+  ['blob', async (request) => (await request.blob()).text(), (text) => text],
+]) {
+  test(`a body that is wanted whole, by ${name}(), comes in one piece`, async (t) => {
+    const seen = [];
+    const lane = connect(async (request) => {
+      const body = await read(request);
+      seen.push(body instanceof ArrayBuffer ? Buffer.from(new Uint8Array(body)) : body);
+      if (body instanceof ArrayBuffer) {
+        t.is(structuredClone(body, { transfer: [body] }).byteLength, seen[0].length);
+        t.is(body.byteLength, 0, 'it is the memory of nothing else');
+      }
+      return new Response('done');
+    });
+    const rest = `\u00e9${'r'.repeat(100_000)}`;
+    for (const before of [[], ['one '], ['one ', 'two ']]) {
+      const id = lane.ask('POST', '/', {}, { streams: true });
+      const wanted = lane.collects.length + 1;
+      for (const piece of before) {
+        lane.body(id, piece);
+      }
+      await until(() => lane.collects.length === wanted);
+      t.is(lane.collects.at(-1), id);
+      lane.rest(id, rest);
+      const length = Buffer.byteLength(rest);
+      await lane.reply((reply) => reply.kind === 'pull' && reply.bytes === length);
+      lane.bodyEnd(id);
+      await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+      t.deepEqual(Buffer.from(seen[0]), Buffer.from(ofText(before.join('') + rest)));
+      seen.length = 0;
+    }
+  });
+}
+
+test('a body that the engine keeps is copied once, and not if nobody wants it', async (t) => {
+  const body = 'b'.repeat(20_000);
+  for (const [read, taken] of [
+    [(request) => request.text(), 1],
+    [(request) => request.bytes(), 1],
+    [(request) => request.json().catch(() => {}), 1],
+    [() => {}, 0],
+  ]) {
+    const lane = connect(async (request) => {
+      await read(request);
+      return new Response('done');
+    });
+    const id = lane.ask('POST', '/', {}, { body, apart: true });
+    await lane.reply(id);
+    t.is(lane.taken.length, taken);
+  }
+});
+
+test('a body that the engine keeps is there when a large answer has overtaken it', async (t) => {
+  const body = 'b'.repeat(20_000);
+  const seen = deferred();
+  const lane = connect((request, { waitUntil }) => {
+    waitUntil(Promise.resolve().then(async () => seen.resolve(await request.text())));
+    return new Response('x'.repeat(1_000_000));
+  });
+  const id = lane.ask('POST', '/', {}, { body, apart: true });
+  t.is((await lane.reply(id)).body.length, 1_000_000);
+  t.is(await seen.promise, body);
+});
+
+test('a body that is wanted whole goes on in pieces if the engine has no memory', async (t) => {
+  const lane = connect(async (request) => new Response(await request.text()));
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  await until(() => lane.collects.length === 1);
+  lane.rest(id, 'a rest, ');
+  lane.body(id, 'and more, ');
+  await lane.reply((reply) => reply.kind === 'pull' && reply.bytes === 8);
+  await lane.reply((reply) => reply.kind === 'pull' && reply.bytes === 10);
+  lane.body(id, 'and the end');
+  lane.bodyEnd(id);
+  const { body } = await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+  t.is(body.toString(), 'a rest, and more, and the end');
+  t.is(lane.collects.length, 1);
+});
+
+test('a body that is read piece by piece is not collected', async (t) => {
+  const lane = connect(async (request) => {
+    let length = 0;
+    for await (const piece of request.body) {
+      length += piece.length;
+    }
+    return new Response(String(length));
+  });
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  lane.body(id, 'x'.repeat(1000));
+  lane.bodyEnd(id);
+  const { body } = await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+  t.is(body.toString(), '1000');
+  t.deepEqual(lane.collects, []);
+});
+
+test('a body that has come whole before it is wanted is not collected', async (t) => {
+  const lane = connect(async (request) => {
+    await sleep(5);
+    return new Response(await request.text());
+  });
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  lane.body(id, 'all');
+  lane.bodyEnd(id);
+  const { body } = await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+  t.is(body.toString(), 'all');
+  t.deepEqual(lane.collects, []);
+});
+
+test('a rest that no memory can be had for rejects its reader', async (t) => {
+  const lane = connect(async (request) => {
+    try {
+      await request.bytes();
+    } catch (error) {
+      return new Response(error.name);
+    }
+  });
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  await until(() => lane.collects.length === 1);
+  lane.push({ kind: 9, id, rest: { length: 0, high: 2 ** 31 } });
+  const { body } = await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+  t.is(body.toString(), 'RangeError');
+});
+
 test('a body that is not wanted is read and thrown away', async (t) => {
   const gate = deferred();
   const lane = connect(async (request) => {

@@ -11,6 +11,10 @@ export class FakeLane {
   bridge = null;
   /** Everything that came back: `{ kind, id, … }`. */
   replies = [];
+  /** Ids of exchanges whose body is wanted in one piece. */
+  collects = [];
+  /** Ids of exchanges whose body was taken, as often as it was. */
+  taken = [];
   /** Native calls so far. */
   turns = 0;
   /** Bytes that the last of them has filled. */
@@ -30,7 +34,7 @@ export class FakeLane {
   /**
    * A request, from its head and body; returns its id.
    * @param {string} head
-   * @param {{ body?: Uint8Array | string, streams?: boolean, route?: number,
+   * @param {{ body?: Uint8Array | string, apart?: boolean, streams?: boolean, route?: number,
    *   params?: string[], peer?: string, port?: number }} [options]
    */
   request(head, options = {}) {
@@ -65,11 +69,12 @@ export class FakeLane {
 
   takeBody(id, into) {
     const rest = this.#rests.get(id);
-    this.#rests.delete(id);
-    if (rest?.length !== into.length) {
-      throw new Error('an array of another length than the body');
+    const isThere = rest?.length === into.length && this.#open.has(id);
+    if (isThere) {
+      into.set(rest);
+      this.taken.push(id);
     }
-    into.set(rest);
+    return isThere;
   }
 
   gone(id) {
@@ -185,6 +190,10 @@ export class FakeLane {
   }
 
   #reply(reply) {
+    if (reply.kind === 'collect') {
+      this.collects.push(reply.id);
+      return;
+    }
     if (reply.kind === 'response' || reply.kind === 'end' || reply.kind === 'abort') {
       if (this.#open.delete(reply.id)) {
         this.#free.push(reply.id);
@@ -227,7 +236,8 @@ export class FakeLane {
   #sizeOf(event) {
     if (event.kind === 1) {
       event.parsed ??= parseHead(event.head);
-      const body = event.body === undefined ? 0 : Buffer.byteLength(event.body);
+      const isHere = event.body !== undefined && !event.apart;
+      const body = isHere ? Buffer.byteLength(event.body) : 0;
       const { fields } = event.parsed;
       const params = event.params?.length ?? 0;
       return {
@@ -258,7 +268,7 @@ export class FakeLane {
     } else if (event.kind === 9) {
       this.#rests.set(event.id, event.rest);
       events[word + 2] = event.rest.length;
-      events[word + 3] = 0;
+      events[word + 3] = event.rest.high ?? 0;
     } else if (event.kind === 4) {
       events[word + 2] = event.status;
     } else if (event.kind === 5) {
@@ -273,8 +283,13 @@ export class FakeLane {
     bytes.set(event.head, base);
     const end = base + event.head.length;
     const body = event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body);
-    bytes.set(body, bodyAt);
     let flags = event.streams ? 2 : 0;
+    if (event.apart) {
+      this.#rests.set(event.id, body);
+      flags |= 8;
+    } else {
+      bytes.set(body, bodyAt);
+    }
     flags |= event.streams || event.body !== undefined ? 4 : 0;
     flags |= (event.ioThread ?? 0) << 16;
     let address = 0;

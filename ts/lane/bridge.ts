@@ -146,7 +146,10 @@ export class Bridge implements Context, AnswerSender {
     this.#lane = lane;
     this.#options = options;
     this.proxies = options.proxies ?? null;
-    this.replies = new Replies(lane);
+    this.replies = new Replies(lane, (id) => {
+      // The engine drops the body of a request with its answer, before this batch is over.
+      this.#bodies.find((exchange) => exchange.id === id)?.keepBody();
+    });
     this.takesAnyBody = options.take !== undefined;
     this.#answers = new Answers(this, options.onError);
   }
@@ -227,6 +230,10 @@ export class Bridge implements Context, AnswerSender {
   collect(exchange: Exchange): void {
     this.#collecting.push(exchange);
     this.schedule();
+  }
+
+  takeBody(exchange: Exchange, into: Uint8Array): boolean {
+    return this.#lane.takeBody(exchange.id, into);
   }
 
   finish(exchange: Exchange): void {
@@ -496,7 +503,7 @@ export class Bridge implements Context, AnswerSender {
         exchange.incoming.push(new Uint8Array(this.#bytes.subarray(start, end)));
       } else if (kind === REST) {
         const length = (events[at + 2] as number) + (events[at + 3] as number) * 2 ** 32;
-        exchange.incoming.pushRest(length, (into) => this.#lane.takeBody(exchange.id, into));
+        exchange.incoming.pushRest(length);
       } else if (kind === BODY_END) {
         exchange.incoming.complete();
       }

@@ -8,8 +8,9 @@ import type { Scope } from '../fetch/streams.js';
 import { urlOf } from '../fetch/url.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
 import type { Heads } from './heads.js';
-import { answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
+import { APART, answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
 import {
+  BODY_APART,
   BODY_STREAMS,
   HAS_BODY,
   HTTP_1_0,
@@ -32,6 +33,8 @@ export interface Context {
   pull(exchange: Exchange, bytes: number): void;
   /** Tells the engine that the rest of the request's body is wanted in one piece. */
   collect(exchange: Exchange): void;
+  /** Copies a body that the engine has, if it still has it. */
+  takeBody(exchange: Exchange, into: Uint8Array): boolean;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
 }
@@ -128,7 +131,12 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
         ? null
         : (flags & BODY_STREAMS) !== 0
           ? new StreamedIncoming(this)
-          : new WholeIncoming(this, heads, events[at + 8] as number, events[at + 9] as number);
+          : new WholeIncoming(
+              this,
+              heads,
+              (flags & BODY_APART) === 0 ? (events[at + 8] as number) : APART,
+              events[at + 9] as number,
+            );
   }
 
   get isHead(): boolean {
@@ -304,6 +312,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
 
   collect(): void {
     this.context.collect(this);
+  }
+
+  takeBody(into: Uint8Array): boolean {
+    return this.context.takeBody(this, into);
   }
 
   waitUntil(promise: unknown): void {

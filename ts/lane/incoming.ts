@@ -20,7 +20,15 @@ export interface BodyOwner {
   pull(bytes: number): void;
   /** Tells the engine that what is still to come of the body is wanted in one piece. */
   collect(): void;
+  /** Copies the body that the engine has, if it still has it. */
+  takeBody(into: Uint8Array): boolean;
 }
+
+/** In place of an offset: the engine has the body. */
+export const APART = -1;
+
+/** Bodies are decoded here that are wanted as text only. One that came whole is small. */
+let decoded = new Uint8Array(0);
 
 /**
  * The body of a request that arrived whole. It stays in the engine's arrays until it is read, or
@@ -55,6 +63,17 @@ export class WholeIncoming implements Body {
     if (this.#stored !== null || this.#isTaken || this.#isLost) {
       return this.#store().takeText();
     }
+    if (this.#offset === APART) {
+      if (decoded.length < this.#length) {
+        decoded = allocate(this.#length);
+      }
+      if (!this.#owner.takeBody(decoded.subarray(0, this.#length))) {
+        this.#isLost = true;
+        return this.#store().takeText();
+      }
+      this.#isTaken = true;
+      return decode(decoded, 0, this.#length);
+    }
     this.#isTaken = true;
     // Decoded in place, without a copy.
     return decode(this.#heads.bytes, this.#offset, this.#offset + this.#length);
@@ -64,8 +83,12 @@ export class WholeIncoming implements Body {
     if (this.#stored !== null || this.#isTaken || this.#isLost) {
       return this.#store().takeBytes();
     }
+    const bytes = this.#copy();
+    if (bytes === null) {
+      return this.#store().takeBytes();
+    }
     this.#isTaken = true;
-    return this.#copy();
+    return bytes;
   }
 
   takePieces(): Pieces {
@@ -88,16 +111,26 @@ export class WholeIncoming implements Body {
   }
 
   #store(): Body {
-    this.#stored ??= this.#isTaken
-      ? spentBody()
-      : this.#isLost
-        ? new StreamedBody(brokenStream(answered()))
-        : new StoredBody(this.#copy());
+    if (this.#stored === null) {
+      const bytes = this.#isTaken || this.#isLost ? null : this.#copy();
+      this.#stored = this.#isTaken
+        ? spentBody()
+        : bytes === null
+          ? new StreamedBody(brokenStream(answered()))
+          : new StoredBody(bytes);
+    }
     return this.#stored;
   }
 
-  #copy(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#heads.bytes.subarray(this.#offset, this.#offset + this.#length));
+  /** `null` if the body is gone. */
+  #copy(): Uint8Array<ArrayBuffer> | null {
+    if (this.#offset !== APART) {
+      const end = this.#offset + this.#length;
+      return new Uint8Array(this.#heads.bytes.subarray(this.#offset, end));
+    }
+    const bytes = allocate(this.#length);
+    this.#isLost = !this.#owner.takeBody(bytes);
+    return this.#isLost ? null : bytes;
   }
 }
 
@@ -204,10 +237,10 @@ export class StreamedIncoming implements Body {
   }
 
   /**
-   * The rest has arrived in one piece, which `take` copies into an array of this length. What has
-   * been read of a body that is wanted whole goes in front of it, so that nothing is left to join.
+   * The rest has arrived in one piece, of this length. What has been read of a body that is wanted
+   * whole goes in front of it, so that nothing is left to join.
    */
-  pushRest(length: number, take: (into: Uint8Array) => void): void {
+  pushRest(length: number): void {
     const before = this.#collected ?? [];
     if (this.#collected !== null) {
       this.#readInto(before);
@@ -215,7 +248,7 @@ export class StreamedIncoming implements Body {
     const start = lengthOf(before);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
-      bytes = new Uint8Array(Buffer.allocUnsafeSlow(start + length).buffer);
+      bytes = allocate(start + length);
     } catch (error) {
       this.fail(error);
       return;
@@ -225,7 +258,7 @@ export class StreamedIncoming implements Body {
       bytes.set(piece, at);
       at += piece.length;
     }
-    take(start === 0 ? bytes : bytes.subarray(start));
+    this.#owner.takeBody(start === 0 ? bytes : bytes.subarray(start));
     if (this.#collected === null) {
       this.push(bytes);
     } else {
@@ -277,7 +310,9 @@ export class StreamedIncoming implements Body {
         throw this.#error;
       }
       if (this.#isComplete) {
-        return joined(this.#collected);
+        const whole = joined(this.#collected);
+        this.#collected = null;
+        return whole;
       }
       await this.#more();
     }
@@ -371,6 +406,11 @@ export class StreamedIncoming implements Body {
       };
     });
   }
+}
+
+/** Memory of its own that is about to be filled. */
+function allocate(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 
 function lengthOf(pieces: readonly Uint8Array[]): number {

@@ -36,6 +36,7 @@ export const REQUEST_WORDS = 20;
 export const HTTP_1_0 = 1;
 export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
+export const BODY_APART = 8;
 export const PEER_IS_TEXT = 16;
 /** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
@@ -106,10 +107,11 @@ export interface Lane {
     lengthHigh: number,
   ): void;
   /**
-   * Copies the rest of a request's body, which a {@link REST} has announced, into an array of its
-   * length. Another array gets nothing, and the rest is dropped.
+   * Copies a body that a {@link REST} has announced, or that is {@link BODY_APART}, into an array of
+   * its length. The rest of a body can be taken once. Returns `false` if there is none of that
+   * length, because the exchange is over.
    */
-  takeBody(id: number, into: Uint8Array): void;
+  takeBody(id: number, into: Uint8Array): boolean;
 }
 
 /**

@@ -40,6 +40,8 @@ export class Replies {
   readonly bytes = Buffer.allocUnsafeSlow(BYTES) as Bytes;
   wordCount = 0;
   readonly #lane: Lane;
+  /** Told of the exchange that a large response is about to end. */
+  readonly #onLarge: (id: number) => void;
   readonly #notes = newNotes();
   #byteCount = 0;
   /** The last large text and its bytes: programs often send the same text to many clients. */
@@ -47,8 +49,9 @@ export class Replies {
   #largeBytes: Uint8Array = NO_BYTES;
   #batchesKept = 0;
 
-  constructor(lane: Lane) {
+  constructor(lane: Lane, onLarge: (id: number) => void) {
     this.#lane = lane;
+    this.#onLarge = onLarge;
   }
 
   /** The engine has taken the replies. */
@@ -124,6 +127,7 @@ export class Replies {
   /** A whole response whose fields are encoded already. */
   whole(id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array): void {
     if (!this.hasRoom(fields.length + body.length)) {
+      this.#onLarge(id);
       this.#lane.send(RESPONSE, id, status, flags, fields, body, 0, 0);
       return;
     }
@@ -151,6 +155,7 @@ export class Replies {
     const low = declared < 0 ? 0 : declared >>> 0;
     const high = declared < 0 ? 0 : Math.floor(declared / 2 ** 32);
     if (!this.hasRoom(fields.length + body.length)) {
+      this.#onLarge(id);
       this.#lane.send(HEAD, id, status, allFlags, fields, body, low, high);
       return;
     }
@@ -213,6 +218,7 @@ export class Replies {
     const end = body === null ? written : dropStaleCoding(bytes, written, this.#notes, body);
     const allFlags = this.#notes.closes ? flags | CLOSE : flags;
     const content = typeof body === 'string' ? this.#encode(body) : (body ?? NO_BYTES);
+    this.#onLarge(id);
     this.#lane.send(RESPONSE, id, status, allFlags, bytes.subarray(0, end), content, 0, 0);
   }
 

@@ -187,8 +187,13 @@ export class ExchangeSocket extends SocketFace {
       this.#readPiece(req, incoming);
     } else {
       if (!req._dumped) {
-        // The body is in memory, so this is synchronous.
-        const bytes = incoming.takeBytes() as Uint8Array;
+        const bytes = incoming.takeBytes();
+        if (bytes instanceof Promise) {
+          // It is no longer in memory, so the promise rejects.
+          bytes.catch(() => {});
+          req.destroy(connectionReset());
+          return this;
+        }
         this.#bytesRead += bytes.length;
         req.push(bytes);
       }

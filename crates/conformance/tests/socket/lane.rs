@@ -150,7 +150,7 @@ impl Stage {
     fn event(&mut self, event: LaneEvent) {
         match event {
             LaneEvent::Request(task) => self.request(task),
-            LaneEvent::Body(exchange, data) => {
+            LaneEvent::Body(exchange, data) | LaneEvent::Rest(exchange, data) => {
                 self.say(LaneReply::Pull(exchange, data.len()));
                 let Some(open) = self.open.get_mut(&exchange) else { return };
                 open.seen.body.extend_from_slice(&data);

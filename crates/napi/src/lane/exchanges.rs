@@ -51,7 +51,8 @@ impl Exchanges {
         if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
             open.newer = Some(id);
         }
-        let open = Open { exchange, task: Some(task), rest: None, is_over: false, older, newer: None };
+        let open =
+            Open { exchange, task: Some(task), rest: None, is_over: false, older, newer: None };
         self.slab.insert(open);
         id
     }
@@ -86,9 +87,16 @@ impl Exchanges {
         }
     }
 
-    /// JavaScript takes the rest of a request's body.
-    pub(super) fn take_rest(&mut self, id: u32) -> Option<Vec<u8>> {
-        self.slab.get_mut(id as usize)?.rest.take()
+    /// Copies the rest of a request's body, or else the body that came with its head. The rest is
+    /// freed. False if there is nothing of this length.
+    pub(super) fn take_body(&mut self, id: u32, into: &mut [u8]) -> bool {
+        let Some(open) = self.slab.get_mut(id as usize) else { return false };
+        let rest = open.rest.take();
+        let whole = || open.task.as_ref().map(|task| task.request().body());
+        let body = rest.as_deref().or_else(whole);
+        let Some(body) = body.filter(|body| body.len() == into.len()) else { return false };
+        into.copy_from_slice(body);
+        true
     }
 
     /// JavaScript ends an exchange. Returns its task if no response has begun.

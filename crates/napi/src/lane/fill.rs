@@ -10,9 +10,14 @@ use reactor_server::{
 
 use super::exchanges::Exchanges;
 use super::words::{
-    ACK, BODY, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0, INACTIVE,
-    OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REST, REQUEST_WORDS, THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
+    ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
+    INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, THREAD_SHIFT, TIMED_OUT,
+    UNSENDABLE,
 };
+
+/// From this size on a body that came with its head stays in its task until JavaScript takes it. So
+/// it is copied once, to where it is wanted. In bytes.
+const APART: usize = 16 * 1024;
 
 /// Writes the events of one turn. Heads fill the bytes from the front, without gaps,
 /// because JavaScript decodes them as one text. Bodies fill the bytes from the back.
@@ -202,16 +207,19 @@ impl<'a> Fill<'a> {
         let (fields, params) = (head.fields(), request.params().len());
         let words = REQUEST_WORDS + 4 * fields.len() + 4 * params;
         let body = request.body();
+        let is_apart = body.len() >= APART;
+        let here: &[u8] = if is_apart { &[] } else { body };
         // An IPv6 address takes 39 characters at most.
-        if !self.room(words, head_bytes.len() + body.len() + 39) {
+        if !self.room(words, head_bytes.len() + here.len() + 39) {
             return false;
         }
         let base = self.put(head_bytes);
-        let body_at = self.put_body(body);
+        let body_at = self.put_body(here);
         let mut flags = 0;
         let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
         flag(request.version() == Version::Http10, HTTP_1_0);
         flag(task.body_streams(), BODY_STREAMS);
+        flag(is_apart, BODY_APART);
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
         let (address, port, is_text) = self.peer(request.peer());
         flags |= if is_text { PEER_IS_TEXT } else { 0 };

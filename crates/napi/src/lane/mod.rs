@@ -2,8 +2,9 @@
 //!
 //! A lane is the channel that carries events to one handler thread and replies back.
 //! JavaScript owns four arrays and passes them to [`NativeLane::turn`]. The call takes
-//! replies out of two arrays and writes events into the other two. Native code touches
-//! the arrays inside that call only, on the JavaScript thread. So threads share nothing
+//! replies out of two arrays and writes events into the other two. A large body is copied
+//! by a call of its own, from where it is to where JavaScript wants it. Native code touches
+//! arrays inside such a call only, on the JavaScript thread. So threads share nothing
 //! but the engine's own queues. `words.rs` defines the words of the records, and
 //! `ts/lane/record.ts` defines the same for JavaScript.
 
@@ -247,20 +248,17 @@ impl NativeLane {
         taken
     }
 
-    /// Copies the rest of a request's body into an array of its length, and frees it. To be called
-    /// when its event has come, before the next turn.
+    /// Copies a request's body that is not among the bytes of its event into an array of its
+    /// length: the rest of one that streams, which is freed, or one that came with its head. To be
+    /// called before the next turn. Returns false if there is none of that length: the exchange is
+    /// over.
     #[napi]
     pub fn take_body(
         &mut self,
         id: u32,
         #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
-    ) -> Result<()> {
-        let rest = self.exchanges.take_rest(id).unwrap_or_default();
-        if rest.len() != into.len() {
-            return Err(invalid("an array of another length than the body"));
-        }
-        into.copy_from_slice(&rest);
-        Ok(())
+    ) -> bool {
+        self.exchanges.take_body(id, into)
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

@@ -7,8 +7,8 @@ use super::bodies::Bodies;
 use super::exchanges::Exchanges;
 use super::invalid;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, COLLECT, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT, NO_LENGTH,
-    PULL, RESPONSE, TEXT,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, COLLECT, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT,
+    NO_LENGTH, PULL, RESPONSE, TEXT,
 };
 
 /// One reply. Fields that its kind does not have are empty.

@@ -51,6 +51,8 @@ pub(super) const REQUEST_WORDS: usize = 20;
 pub(super) const HTTP_1_0: u32 = 1;
 pub(super) const BODY_STREAMS: u32 = 2;
 pub(super) const HAS_BODY: u32 = 4;
+/// The body is not among the bytes; `[8]` means nothing. JavaScript takes it by `takeBody`.
+pub(super) const BODY_APART: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
 pub(super) const THREAD_SHIFT: u32 = 16;
 

@@ -121,9 +121,7 @@ impl<T: Transport> Link<T> {
     /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them.
     pub(crate) fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<Got> {
         match self {
-            Self::Plain(socket) => {
-                socket.read_to(buf, most).map(|n| Got { n, drained: n < most })
-            }
+            Self::Plain(socket) => socket.read_to(buf, most).map(|n| Got { n, drained: n < most }),
             #[cfg(test)]
             Self::Toy(toy) => read_behind(buf, most, |room| toy.read(room, false), |got| got.n),
         }

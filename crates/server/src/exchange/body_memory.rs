@@ -1,50 +1,66 @@
 //! The memory for request bodies.
 //!
-//! The loop collects a body for a handler that wants it whole, or wants the rest of it in one piece.
-//! If there is no memory for such a rest, it goes on to its lane as it comes. Any other body goes on to a lane as
+//! The loop collects a body for a handler that wants it whole. Any other body goes on to a lane as
 //! it comes: its bytes count from the event that tells the lane until the lane has taken them. So
-//! they are in the lane's queue, or in memory of its thread.
+//! they are in the lane's queue, or in memory of its thread. If a lane wants the rest of such a body
+//! in one piece, the loop collects it, and its bytes count until the lane has taken them too.
 //!
-//! Uploads that stream may fill half of the memory together. Beyond that, the loop reads each
-//! upload on only when its own handler has taken all that came. So no upload waits for the handler
-//! of another.
+//! Uploads that stream, and such rests, may fill half of the memory together. Beyond that, the loop
+//! collects no more of a rest, but lets it go on as it comes. It reads each upload on only when its
+//! own handler has taken all that came. So no upload waits for the handler of another.
 
 use crate::exchange::body::WINDOW;
 
 /// A loop's room for request bodies, in bytes.
 pub(crate) struct BodyMemory {
     most: usize,
-    /// Held in tasks, wherever they are, or collected for lanes and not taken by them.
+    /// Held in tasks, wherever they are.
     pub(crate) collected: usize,
     /// Told to lanes and not taken by them.
     pub(crate) streamed: usize,
+    /// Collected for lanes and not taken by them.
+    pub(crate) rests: usize,
 }
 
 impl BodyMemory {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, collected: 0, streamed: 0 }
+        Self { most, collected: 0, streamed: 0, rests: 0 }
     }
 
     /// Whether uploads fill the memory that they may have.
     pub(crate) fn is_short(&self) -> bool {
-        self.streamed > self.most / 2
+        self.streamed + self.rests > self.most / 2
     }
 
-    /// So many bytes that were streamed, and that were collected, are with the lane now or gone.
-    pub(crate) fn taken(&mut self, (streamed, collected): (usize, usize)) {
+    /// So many bytes that were told to a lane, and that were collected for it, are with it now, or
+    /// gone.
+    pub(crate) fn taken(&mut self, (streamed, rests): (usize, usize)) {
         self.streamed -= streamed;
-        self.collected -= collected;
+        self.rests -= rests;
     }
 
-    /// How many more bytes may be collected.
+    /// How many more bytes may be collected in tasks.
     pub(crate) fn free(&self) -> usize {
-        self.most.saturating_sub(self.collected + self.streamed.min(self.most / 2))
+        let uploads = (self.streamed + self.rests).min(self.most / 2);
+        self.most.saturating_sub(self.collected + uploads)
+    }
+
+    /// How many more bytes may be collected for lanes.
+    pub(crate) fn free_for_rests(&self) -> usize {
+        (self.most / 2).saturating_sub(self.streamed + self.rests).min(self.free())
     }
 
     /// Takes memory for this many more bytes of a body that is collected. False if there is none.
     pub(crate) fn collect(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.free();
         self.collected += if fits { bytes } else { 0 };
+        fits
+    }
+
+    /// The same for the rest of a body that is collected for a lane.
+    pub(crate) fn collect_rest(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.free_for_rests();
+        self.rests += if fits { bytes } else { 0 };
         fits
     }
 }

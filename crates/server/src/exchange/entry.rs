@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) untaken: usize,
     /// Bytes that were collected for the lane, because it wants them in one piece, and that it has
     /// not taken.
-    pub(crate) collected: usize,
+    pub(crate) rest: usize,
     /// The answer, while it waits for its turn.
     pub(crate) answer: Option<Answer>,
 }

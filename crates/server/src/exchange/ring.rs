@@ -30,7 +30,7 @@ pub(crate) struct Ring {
     /// Bytes of request bodies that the lane has been told of and has not taken.
     untaken: usize,
     /// Bytes that were collected for the lane and that it has not taken.
-    collected: usize,
+    rests: usize,
     /// Entries that belong to a lane.
     at_lane: u32,
 }
@@ -64,8 +64,8 @@ impl Ring {
     }
 
     /// Bytes that were collected for the lane and that it has not taken.
-    pub(crate) fn collected(&self) -> usize {
-        self.collected
+    pub(crate) fn rests(&self) -> usize {
+        self.rests
     }
 
     /// Whether some entry belongs to a lane.
@@ -75,7 +75,7 @@ impl Ring {
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        debug_assert!(entry.answer.is_none() && entry.untaken + entry.collected == 0);
+        debug_assert!(entry.answer.is_none() && entry.untaken + entry.rest == 0);
         self.at_lane += u32::from(entry.lane != AtLane::No);
         self.entries.push(entry);
     }
@@ -118,23 +118,23 @@ impl Ring {
     }
 
     /// More of the body has been collected for the lane.
-    pub(crate) fn add_collected(&mut self, place: usize, bytes: usize) {
+    pub(crate) fn add_rest(&mut self, place: usize, bytes: usize) {
         if let Some(entry) = self.get_mut(place) {
-            entry.collected += bytes;
-            self.collected += bytes;
+            entry.rest += bytes;
+            self.rests += bytes;
         }
     }
 
     /// The lane has taken up to `bytes` of the body, or takes no more of it. Returns how many bytes
-    /// no longer count as untaken, and how many as collected. What was collected came last.
+    /// no longer count as untaken, and how many as collected for it, which came last.
     pub(crate) fn take(&mut self, place: usize, bytes: usize) -> (usize, usize) {
         let Some(entry) = self.get_mut(place) else { return (0, 0) };
         let taken = bytes.min(entry.untaken);
-        let collected = (bytes - taken).min(entry.collected);
+        let collected = (bytes - taken).min(entry.rest);
         entry.untaken -= taken;
-        entry.collected -= collected;
+        entry.rest -= collected;
         self.untaken -= taken;
-        self.collected -= collected;
+        self.rests -= collected;
         (taken, collected)
     }
 
@@ -175,7 +175,7 @@ impl Ring {
     #[inline]
     pub(crate) fn advance(&mut self) -> Option<Answer> {
         let entry = self.entries.get(self.ended)?;
-        debug_assert!(entry.answer.is_none() && entry.untaken + entry.collected == 0);
+        debug_assert!(entry.answer.is_none() && entry.untaken + entry.rest == 0);
         self.at_lane -= u32::from(entry.lane != AtLane::No);
         self.ended += 1;
         if self.ended >= MOST_ENDED {
@@ -191,7 +191,7 @@ impl Ring {
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Entry> {
         let ended = std::mem::take(&mut self.ended);
         (self.held, self.whole, self.at_lane) = (0, 0, 0);
-        (self.untaken, self.collected) = (0, 0);
+        (self.untaken, self.rests) = (0, 0);
         self.entries.drain(..).skip(ended)
     }
 
@@ -239,13 +239,13 @@ mod tests {
     use crate::exchange::body::StreamState;
     use crate::exchange::task::Task;
 
-    /// What a model knows of an entry: whether it belongs to a lane, its untaken and its collected
-    /// bytes, and the bytes of its answer with whether that is whole.
+    /// What a model knows of an entry: whether it belongs to a lane, its untaken bytes and those
+    /// of its rest, and the bytes of its answer with whether that is whole.
     #[derive(Clone, Copy, Default)]
     struct Known {
         lane: bool,
         untaken: usize,
-        collected: usize,
+        rest: usize,
         answer: Option<(usize, bool)>,
     }
 
@@ -269,8 +269,8 @@ mod tests {
         let whole = answers().filter(|(_, whole)| *whole).count();
         assert_eq!(ring.unanswered() as usize, model.len() - whole);
         assert_eq!(ring.untaken(), model.iter().map(|known| known.untaken).sum::<usize>());
-        let collected = model.iter().map(|known| known.collected).sum::<usize>();
-        assert_eq!(ring.collected(), collected);
+        let collected = model.iter().map(|known| known.rest).sum::<usize>();
+        assert_eq!(ring.rests(), collected);
         assert_eq!(ring.has_lane(), model.iter().any(|known| known.lane));
     }
 
@@ -324,16 +324,16 @@ mod tests {
                 5 => {
                     ring.add_untaken(place, bytes);
                     model[place].untaken += bytes;
-                    ring.add_collected(place, bytes / 2);
-                    model[place].collected += bytes / 2;
+                    ring.add_rest(place, bytes / 2);
+                    model[place].rest += bytes / 2;
                 }
                 6 => {
                     let known = &mut model[place];
                     let taken = bytes.min(known.untaken);
-                    let collected = (bytes - taken).min(known.collected);
+                    let collected = (bytes - taken).min(known.rest);
                     assert_eq!(ring.take(place, bytes), (taken, collected));
                     known.untaken -= taken;
-                    known.collected -= collected;
+                    known.rest -= collected;
                 }
                 _ => {
                     ring.take(0, usize::MAX);

@@ -27,7 +27,9 @@ impl Http1 {
     /// Where the next bytes of the body belong, and how many may be read into it.
     pub(crate) fn room(&mut self, services: &Services) -> Option<(&mut Vec<u8>, usize)> {
         let left = usize::try_from(self.decoder.body_left()?).unwrap_or(usize::MAX);
-        let most = left.min(services.memory.free());
+        let memory = &services.memory;
+        let is_rest = self.reading.streams();
+        let most = left.min(if is_rest { memory.free_for_rests() } else { memory.free() });
         if most < IN_PLACE {
             return None;
         }
@@ -43,14 +45,14 @@ impl Http1 {
     pub(crate) fn filled(&mut self, core: &mut Core, services: &mut Services, bytes: usize) {
         self.reading.goes_on();
         self.decoder.skip_body(bytes);
-        let fits = services.memory.collect(bytes);
-        debug_assert!(fits, "no more was read than memory is free");
-        if self.reading.streams() {
+        let fits = if self.reading.streams() {
             core.timer.progress = true;
-            self.count_rest(bytes);
+            self.count_rest(services, bytes)
         } else {
             core.timer.collected += bytes;
-        }
+            services.memory.collect(bytes)
+        };
+        debug_assert!(fits, "no more was read than memory is free");
         // The body may be complete.
         self.input(core, services, &[]);
     }
@@ -58,19 +60,22 @@ impl Http1 {
     /// Keeps the next bytes for a lane that wants the rest in one piece. False if no lane wants
     /// that, or there is no memory.
     pub(crate) fn keep_rest(&mut self, services: &mut Services, data: &[u8]) -> bool {
-        let Some(rest) = self.reading.rest() else { return false };
-        let fits = services.memory.collect(data.len());
-        if fits {
-            rest.extend_from_slice(data);
-            self.count_rest(data.len());
+        if self.reading.rest().is_none() || !self.count_rest(services, data.len()) {
+            return false;
         }
-        fits
+        if let Some(rest) = self.reading.rest() {
+            rest.extend_from_slice(data);
+        }
+        true
     }
 
-    fn count_rest(&mut self, bytes: usize) {
-        if let (Some(place), Some(ring)) = (self.place(self.newest()), &mut self.ring) {
-            ring.add_collected(place, bytes);
+    /// Takes memory for the next bytes of a rest. False if there is none.
+    fn count_rest(&mut self, services: &mut Services, bytes: usize) -> bool {
+        let fits = services.memory.collect_rest(bytes);
+        if fits && let (Some(place), Some(ring)) = (self.place(self.newest()), &mut self.ring) {
+            ring.add_rest(place, bytes);
         }
+        fits
     }
 
     /// Gives the lane what was collected for it. What still comes goes on to it as it comes.
@@ -79,11 +84,8 @@ impl Http1 {
             return;
         };
         let id = services.id(core, self.newest());
-        let event = if rest.len() < LARGE {
-            LaneEvent::Body(id, rest)
-        } else {
-            LaneEvent::Rest(id, rest)
-        };
+        let event =
+            if rest.len() < LARGE { LaneEvent::Body(id, rest) } else { LaneEvent::Rest(id, rest) };
         services.lanes.tell(&mut core.lane, event);
     }
 }

@@ -225,7 +225,7 @@ impl Http1 {
         let first = self.next_answer();
         let mut had_requests = false;
         if let Some(mut ring) = self.ring.take() {
-            services.memory.taken((ring.untaken(), ring.collected()));
+            services.memory.taken((ring.untaken(), ring.rests()));
             for (stream, entry) in (0..).map(|place| first.wrapping_add(place)).zip(ring.drain()) {
                 if entry.lane.has_it() {
                     had_requests = true;

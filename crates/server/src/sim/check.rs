@@ -89,18 +89,20 @@ impl Reactor<SimTransport> {
             .chain(services.tasks.new.iter().map(|task| &**task));
         let bodies: usize = held.map(|task| task.request.body.len()).sum();
         let rings = || self.http1s().filter_map(|http1| http1.ring.as_ref());
-        let rests: usize = rings().map(|ring| ring.collected()).sum();
-        let bodies = bodies + rests + self.lane_bodies(outside);
+        let bodies = bodies + self.lane_bodies(outside);
         let collected = services.memory.collected;
         let right = collected == bodies || outside.replies && collected > bodies;
         ensure!(right, "{collected} of {bodies} body bytes");
         self.check_lanes(outside)?;
         let streams: usize = rings().map(|ring| ring.untaken()).sum();
         let streamed = services.memory.streamed;
+        let rests: usize = rings().map(|ring| ring.rests()).sum();
+        let kept = services.memory.rests;
+        ensure!(kept == rests, "{kept} of {rests} collected for lanes");
         ensure!(streamed == streams, "{streamed} of {streams} streamed");
         // The last upload that found room, and one piece of each other.
         let most = services.settings.body_memory / 2 + self.conns.len() * self.scratch.len();
-        ensure!(streamed <= most, "{streamed} of {most} may stream");
+        ensure!(streamed + rests <= most, "{streamed} and {rests} of {most} may stream");
         ensure!(collected <= services.settings.body_memory, "too many bodies are held");
         let there = services.tasks.out;
         ensure!(there == out.len(), "{there} of {} tasks out", out.len());
@@ -178,8 +180,8 @@ impl Reactor<SimTransport> {
         ensure!(unanswered == open, "{unanswered} of {open} are unanswered");
         let untaken: usize = http1.entries().map(|(_, entry)| entry.untaken).sum();
         ensure!(ring.map_or(0, Ring::untaken) == untaken, "{untaken} bytes are untaken");
-        let collected: usize = http1.entries().map(|(_, entry)| entry.collected).sum();
-        ensure!(ring.map_or(0, Ring::collected) == collected, "{collected} bytes are collected");
+        let rests: usize = http1.entries().map(|(_, entry)| entry.rest).sum();
+        ensure!(ring.map_or(0, Ring::rests) == rests, "{rests} bytes are collected for lanes");
         let at_lane = http1.entries().any(|(_, entry)| entry.lane != AtLane::No);
         ensure!(http1.has_lane() == at_lane, "requests at lanes are counted wrong");
         ensure!(ring.is_none_or(|ring| ring.len() > 0), "a connection owns an empty ring");

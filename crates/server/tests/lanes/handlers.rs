@@ -139,7 +139,7 @@ impl Handler {
     fn event(&mut self, event: LaneEvent) {
         match event {
             LaneEvent::Request(task) => self.request(task),
-            LaneEvent::Body(exchange, data) => {
+            LaneEvent::Body(exchange, data) | LaneEvent::Rest(exchange, data) => {
                 self.seen.pieces.fetch_add(1, Ordering::Relaxed);
                 if let Some(echo) = self.echoes.get_mut(&exchange) {
                     echo.queue.push_back(data);

@@ -90,6 +90,9 @@ impl<T: Transport> Reactor<T> {
             }
             if let Some(bytes) = filled {
                 protocol.filled(core, services, bytes);
+                if std::mem::take(&mut core.pause) {
+                    return true;
+                }
                 continue;
             }
             // All of it is in `scratch` now.

@@ -169,3 +169,41 @@ fn bodies_end_where_they_say() {
     assert!(story("").between_requests);
     assert!(!story(chunked("0\r\n")).between_requests);
 }
+
+/// A caller that reads a body of a known length by itself, in part or all of it.
+#[test]
+fn what_is_read_past_the_decoder_is_skipped() {
+    let input = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n012345678";
+    let (mut head, limits) = (Head::default(), Limits::default());
+    for read in 0..=9 {
+        for skipped in 0..=9 - read {
+            let mut decoder = Decoder::default();
+            assert_eq!(decoder.body_left(), None);
+            let (used, event) = decoder.decode(input, &mut head, &limits).unwrap();
+            assert_eq!((event, decoder.body_left()), (Event::Head, Some(9)));
+            let body = &input[used..];
+            if read > 0 {
+                let data = Event::Data { start: 0, end: read };
+                assert_eq!(decoder.decode(&body[..read], &mut head, &limits), Ok((read, data)));
+            }
+            decoder.skip_body(skipped);
+            let left = 9 - read - skipped;
+            assert_eq!(decoder.body_left(), Some(left as u64));
+            if left > 0 {
+                let data = Event::Data { start: 0, end: left };
+                let rest = &body[9 - left..];
+                assert_eq!(decoder.decode(&[], &mut head, &limits), Ok((0, Event::Incomplete)));
+                assert_eq!(decoder.decode(rest, &mut head, &limits), Ok((left, data)));
+            }
+            assert_eq!(decoder.decode(&[], &mut head, &limits), Ok((0, Event::End)));
+            assert!(decoder.is_between_requests());
+            assert_eq!(decoder.body_left(), None);
+        }
+    }
+    // Chunks have no length of the whole, and nothing of them is skipped.
+    let mut decoder = Decoder::default();
+    decoder.decode(chunked("").as_bytes(), &mut head, &limits).unwrap();
+    assert_eq!(decoder.body_left(), None);
+    decoder.skip_body(5);
+    assert_eq!(decoder.decode(b"0\r\n\r\n", &mut head, &limits), Ok((5, Event::End)));
+}
