@@ -87,16 +87,21 @@ impl Exchanges {
         }
     }
 
-    /// Copies the rest of a request's body, or else the body that came with its head. The rest is
-    /// freed. False if there is nothing of this length.
-    pub(super) fn take_body(&mut self, id: u32, into: &mut [u8]) -> bool {
-        let Some(open) = self.slab.get_mut(id as usize) else { return false };
+    /// Copies the rest of a request's body, or else the body that came with its head. False if
+    /// there is nothing of this length. Returns the memory of the rest, for its loop.
+    pub(super) fn take_body(
+        &mut self,
+        id: u32,
+        into: &mut [u8],
+    ) -> (bool, Option<(ExchangeId, Vec<u8>)>) {
+        let Some(open) = self.slab.get_mut(id as usize) else { return (false, None) };
         let rest = open.rest.take();
         let whole = || open.task.as_ref().map(|task| task.request().body());
-        let body = rest.as_deref().or_else(whole);
-        let Some(body) = body.filter(|body| body.len() == into.len()) else { return false };
-        into.copy_from_slice(body);
-        true
+        let body = rest.as_deref().or_else(whole).filter(|body| body.len() == into.len());
+        if let Some(body) = body {
+            into.copy_from_slice(body);
+        }
+        (body.is_some(), rest.map(|rest| (open.exchange, rest)))
     }
 
     /// JavaScript ends an exchange. Returns its task if no response has begun.

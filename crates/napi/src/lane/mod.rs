@@ -258,7 +258,14 @@ impl NativeLane {
         id: u32,
         #[napi(ts_arg_type = "Uint8Array")] into: Bytes<'_>,
     ) -> bool {
-        self.exchanges.take_body(id, into)
+        let (is_there, spare) = self.exchanges.take_body(id, into);
+        if let Some((exchange, memory)) = spare
+            && let Some(sink) = &mut self.replies
+        {
+            // It leaves with the replies of the next turn.
+            sink.push(LaneReply::Spare(exchange, memory));
+        }
+        is_there
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

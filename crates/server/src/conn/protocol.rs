@@ -233,7 +233,7 @@ impl Protocol {
     /// Where the next bytes of the input belong, and how many may be read into it. None if they are
     /// to come through [`input`](Self::input).
     #[inline]
-    pub(crate) fn room(&mut self, services: &Services) -> Option<(&mut Vec<u8>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(&mut Vec<u8>, usize)> {
         match self {
             Self::Http1(http1) if http1.reading.in_body() => http1.room(services),
             _ => None,

@@ -20,7 +20,7 @@ use crate::dispatch::lane::side::Lanes;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::tuning::{Announce, Timeouts};
-use crate::exchange::body_memory::BodyMemory;
+use crate::exchange::body_memory::{BodyMemory, Spares};
 use crate::exchange::deadlines::Deadlines;
 use crate::exchange::id::ExchangeId;
 use crate::exchange::in_flight::InFlight;
@@ -104,6 +104,7 @@ pub(crate) struct Services {
     pub(crate) lanes: Lanes,
     pub(crate) tasks: Tasks,
     pub(crate) memory: BodyMemory,
+    pub(crate) spares: Spares,
     /// Deadlines of requests, if handlers have a limited time.
     pub(crate) deadlines: Option<Deadlines>,
     /// Follows every request from its head to its end, for the access log or while a person
@@ -140,6 +141,7 @@ impl Services {
             table,
             lanes: Lanes::default(),
             tasks: Tasks::default(),
+            spares: Spares::default(),
             deadlines,
             observer: None,
             buffers: BufPool::default(),

@@ -71,3 +71,29 @@ impl BodyMemory {
 pub(crate) fn window(is_short: bool) -> usize {
     if is_short { 1 } else { WINDOW }
 }
+
+/// Memory of rests that is kept for further ones, because fresh memory costs more than to fill it.
+#[derive(Default)]
+pub(crate) struct Spares(Vec<Vec<u8>>);
+
+impl Spares {
+    /// Pieces of memory that are kept, and bytes of each at most.
+    const MOST: usize = 2;
+    const LARGEST: usize = 2 * 1024 * 1024;
+
+    /// Memory for this many bytes and not much more, or none.
+    pub(crate) fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let fits = |memory: &Vec<u8>| (bytes..=2 * bytes).contains(&memory.capacity());
+        self.0.iter().position(fits).map(|place| self.0.swap_remove(place)).unwrap_or_default()
+    }
+
+    pub(crate) fn put(&mut self, mut memory: Vec<u8>) {
+        if memory.capacity() > Self::LARGEST {
+            return;
+        }
+        memory.clear();
+        // The latest is what clients send now.
+        self.0.truncate(Self::MOST - 1);
+        self.0.insert(0, memory);
+    }
+}

@@ -25,7 +25,7 @@ impl Http1 {
     }
 
     /// Where the next bytes of the body belong, and how many may be read into it.
-    pub(crate) fn room(&mut self, services: &Services) -> Option<(&mut Vec<u8>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(&mut Vec<u8>, usize)> {
         let left = usize::try_from(self.decoder.body_left()?).unwrap_or(usize::MAX);
         let memory = &services.memory;
         let is_rest = self.reading.streams();
@@ -34,6 +34,9 @@ impl Http1 {
             return None;
         }
         let body = self.reading.collected()?;
+        if is_rest && body.capacity() == 0 {
+            *body = services.spares.take(most);
+        }
         // Memory that has not been written to is none yet.
         if body.capacity() - body.len() < most.min(READ_SIZE) {
             body.try_reserve_exact(most).ok()?;

@@ -193,7 +193,7 @@ impl Thread {
         // The loop may have answered the request before it was given. The rest of it may still
         // come.
         let Some(place) = place else { return Ok(()) };
-        self.open[place].event(event, book)
+        self.open[place].event(event, &mut self.replies, book)
     }
 
     fn request(&mut self, task: Exchange, book: &mut Book<'_>) -> Checked {

@@ -95,6 +95,8 @@ pub enum LaneReply {
     /// The handler wants what is still to come of the request's body in one piece. Until then the
     /// loop reads on without [`Pull`](Self::Pull).
     Collect(ExchangeId),
+    /// Memory of a [`LaneEvent::Rest`], which its loop may use again.
+    Spare(ExchangeId, Vec<u8>),
     /// The connection must end now, without the answers that are under way.
     Cut(ExchangeId),
     /// The connection must end after the answers that are under way.
@@ -112,6 +114,7 @@ impl LaneReply {
             | Self::Abort(exchange)
             | Self::Pull(exchange, _)
             | Self::Collect(exchange)
+            | Self::Spare(exchange, _)
             | Self::Cut(exchange)
             | Self::Finish(exchange) => *exchange,
         }

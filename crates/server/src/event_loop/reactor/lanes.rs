@@ -244,6 +244,10 @@ impl<T: Transport> Reactor<T> {
             self.end_connection(id.conn, matches!(reply, LaneReply::Cut(_)));
             return;
         }
+        if let LaneReply::Spare(_, memory) = reply {
+            self.services.spares.put(memory);
+            return;
+        }
         let Self { conns, services, .. } = self;
         let conn = conn_of(conns, id.conn).filter(|conn| conn.protocol.expects(id.stream));
         let Some(Conn { core, protocol, .. }) = conn else {
@@ -277,7 +281,7 @@ impl<T: Transport> Reactor<T> {
             LaneReply::Abort(_) => protocol.break_off(core, services, stream),
             LaneReply::Pull(_, bytes) => protocol.pulled(services, stream, bytes),
             LaneReply::Collect(_) => protocol.collect(stream),
-            LaneReply::Cut(_) | LaneReply::Finish(_) => {}
+            LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         services.mark_dirty(core);
     }

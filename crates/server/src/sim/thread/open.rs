@@ -129,10 +129,16 @@ impl Open {
     }
 
     /// What the lane tells of it, but not that it is over.
-    pub(super) fn event(&mut self, event: LaneEvent, book: &mut Book<'_>) -> Result<(), String> {
+    pub(super) fn event(
+        &mut self,
+        event: LaneEvent,
+        replies: &mut LaneReplies,
+        book: &mut Book<'_>,
+    ) -> Result<(), String> {
         let id = self.id;
         let fail = |what: &str| Err(format!("request {id}: {what}"));
-        if let LaneEvent::Rest(_, data) = &event {
+        if let LaneEvent::Rest(exchange, data) = &event {
+            replies.push(LaneReply::Spare(*exchange, data.clone()));
             self.rest += data.len();
             book.facts.lanes.rests += 1;
         } else if matches!(event, LaneEvent::Body(..)) && self.rest > 0 {
