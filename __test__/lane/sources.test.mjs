@@ -208,16 +208,23 @@ test('a piece that is nothing to send is an error, and ends the source', async (
 
 test('a source whose client has left is ended', async (t) => {
   const ended = [];
+  let leave;
+  const hasLeft = new Promise((resolve) => {
+    leave = resolve;
+  });
   const generator = async function* (name) {
     try {
       yield 'a';
-      await sleep(20);
+      await hasLeft;
       yield 'b';
     } finally {
       ended.push(name);
     }
   };
-  const lane = connect(() => new Response(generator('left')));
+  const lane = connect((request) => {
+    request.signal.addEventListener('abort', leave);
+    return new Response(generator('left'));
+  });
   const id = lane.ask('GET', '/');
   await lane.reply(id);
   lane.gone(id);

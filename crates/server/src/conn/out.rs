@@ -113,23 +113,23 @@ impl Out {
         }
     }
 
-    /// Sends as much as the socket takes, up to `most` bytes. Returns how many it took. When all is
-    /// sent, the buffer goes back to the pool, so that an idle connection owns none.
+    /// Sends as much as the socket takes, up to `most` bytes. Returns how many it took, also before
+    /// an error, and how that ended. When all is sent, the buffer goes back to the pool, so that an
+    /// idle connection owns none.
     ///
-    /// # Errors
-    /// The transport's own, and `UnexpectedEof` for a file that has become shorter.
+    /// Errors are the transport's own, and `UnexpectedEof` for a file that has become shorter.
     pub(crate) fn flush(
         &mut self,
         io: &mut impl Sink,
         pool: &mut BufPool,
         most: usize,
-    ) -> io::Result<(usize, Flushed)> {
+    ) -> (usize, io::Result<Flushed>) {
         let mut total = 0;
         while !self.is_empty() {
             let left = most - total;
             if left == 0 {
                 self.compact();
-                return Ok((total, Flushed::Paused));
+                return (total, Ok(Flushed::Paused));
             }
             let wrote = match &self.pieces {
                 None => {
@@ -139,17 +139,17 @@ impl Out {
                 Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left),
             };
             match wrote {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(0) => return (total, Err(io::ErrorKind::WriteZero.into())),
                 Ok(n) => {
                     total += n;
                     self.advance(n, pool);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.compact();
-                    return Ok((total, Flushed::Blocked));
+                    return (total, Ok(Flushed::Blocked));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return (total, Err(error)),
             }
         }
         self.sent = 0;
@@ -157,7 +157,7 @@ impl Out {
         if self.buf.capacity() > 0 {
             pool.put(std::mem::take(&mut self.buf));
         }
-        Ok((total, Flushed::All))
+        (total, Ok(Flushed::All))
     }
 
     fn write_pieces(
@@ -305,12 +305,13 @@ mod tests {
                     out.put(content, &mut pool);
                 }
                 if i % 5 == 0 {
-                    let (sent, flushed) = out.flush(&mut io, &mut pool, most).unwrap();
+                    let (sent, flushed) = out.flush(&mut io, &mut pool, most);
+                    let flushed = flushed.unwrap();
                     assert!(sent <= most);
                     assert_eq!(flushed == Flushed::Paused, sent == most && !out.is_empty());
                 }
             }
-            while out.flush(&mut io, &mut pool, most).unwrap().1 != Flushed::All {}
+            while out.flush(&mut io, &mut pool, most).1.unwrap() != Flushed::All {}
             assert!(out.is_empty());
             assert_eq!(out.buf.capacity(), 0);
             assert!(io.got == expected, "room {room}, {most} at once");

@@ -95,14 +95,14 @@ impl<T: Transport> Reactor<T> {
         }
         let most = services.settings.send_budget.most(*turn_bytes);
         let (held, before) = (link.held(), core.sent_since_read);
-        let flushed = core.out.flush(link, &mut services.buffers, most);
-        let flushed = flushed.and_then(|(sent, flushed)| {
-            *turn_bytes += sent;
-            services.counters.bytes_out.add(sent as u64);
-            core.sent_since_read += sent;
-            if let Some(observer) = &mut services.observer {
-                observer.sent(core.id.slot, sent);
-            }
+        let (sent, flushed) = core.out.flush(link, &mut services.buffers, most);
+        *turn_bytes += sent;
+        services.counters.bytes_out.add(sent as u64);
+        core.sent_since_read += sent;
+        if let Some(observer) = &mut services.observer {
+            observer.sent(core.id.slot, sent);
+        }
+        let flushed = flushed.and_then(|flushed| {
             let flushed = if link.held() > 0 { link.flush_all(flushed)? } else { flushed };
             // Bytes that only the link has taken are no progress of the peer.
             core.timer.sent |= held + sent > link.held();
