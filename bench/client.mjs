@@ -11,7 +11,6 @@ import { environment } from './lib/machine.mjs';
 import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
-import { scenarios } from './lib/scenarios.mjs';
 import { startChecked } from './lib/started.mjs';
 import { measure, wrk, wrkArgs } from './lib/wrk.mjs';
 
@@ -21,7 +20,7 @@ usage: bench/client.mjs [options]
 Takes dist/ and the native binding as they are: npm run build.
 
   --only NAME       the server under both (default inline; see lib/contenders.mjs)
-  --scenario A,B    scenarios: ${Object.keys(scenarios).join(', ')} (default c64,pipelined)
+  --scenario A,B    scenarios: c64, pipelined, c512 (default c64,pipelined)
   --rounds N        rounds, both clients once in each (default 5)
   --duration S      seconds per timed run (default 3)
   --warmup S        seconds before each timed run, not counted (default 1)
@@ -47,19 +46,25 @@ const settings = {
   assert: false,
 };
 
+const LOADS = {
+  c64: { connections: 64 },
+  pipelined: { connections: 64, depth: 16 },
+  c512: { connections: 512 },
+};
+
 const CLIENTS = { wrk, bench };
 
 await main(async () => {
   const options_ = options(usage, settings);
   const [[name, contender]] = pick('contender', contenders(options_.profile), options_.only);
-  const loads = pick('scenario', scenarios, options_.scenario);
+  const loads = pick('scenario', LOADS, options_.scenario);
   if (!options_['no-build']) {
     buildTools();
     if (contender.cargo) buildServe(options_.profile);
   }
   const environs = environment();
 
-  const server = await startChecked(name, contender, options_.port);
+  const server = await startChecked(name, contender, options_.port, 'hello');
   const runs = await runAll(server, loads, options_);
   await server.stop();
 

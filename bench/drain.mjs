@@ -55,7 +55,7 @@ await main(async () => {
   const options_ = options(usage, settings);
   const { rounds, connections, depth, slow, churn, limit } = options_;
   const [[, contender]] = options_.rest.length
-    ? [['', { command: options_.rest, asks: 'hello' }]]
+    ? [['', { command: () => options_.rest }]]
     : pick('contender', contenders(options_.profile), [options_.only]);
   if (!options_['no-build']) {
     buildTools();
@@ -73,14 +73,14 @@ await main(async () => {
     '-n',
     churn,
     '-p',
-    questions[contender.asks].path,
+    questions.hello.path,
   ];
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     const port = await freePort(options_.port);
     // Not always the same moment after the start.
     const delay = 200 + 50 * (round % 10);
-    const run = await drain(contender.command, port, args.map(String), delay, limit);
+    const run = await drain(contender.command('hello'), port, args.map(String), delay, limit);
     runs.push({ round: round + 1, ...run });
     console.error(
       `bench: round ${round + 1}: lost ${run.lost}, exit ${run.exit}, ${whole(run.ms)} ms`,
@@ -92,7 +92,7 @@ await main(async () => {
     ...environs,
     settings: { rounds, connections, depth, slow, churn, limit },
     commands: [
-      fill(contender.command, options_.port).join(' '),
+      fill(contender.command('hello'), options_.port).join(' '),
       `${drainClient} ${options_.port} ${args.join(' ')}`,
     ],
     targets,

@@ -55,7 +55,7 @@ await main(async () => {
   const options_ = options(usage, settings);
   const { connections, rounds, duration, warmup } = options_;
   const [[, contender]] = options_.rest.length
-    ? [['', { command: options_.rest, asks: 'hello' }]]
+    ? [['', { command: () => options_.rest }]]
     : pick('contender', contenders(options_.profile), [options_.only]);
   if (!options_['no-build']) {
     buildTools();
@@ -64,17 +64,17 @@ await main(async () => {
   const environs = environment();
 
   const port = await freePort(options_.port);
-  const server = await start(contender.command, port);
-  const [answer] = await ask(port, get(questions[contender.asks].path));
+  const server = await start(contender.command('hello'), port);
+  const [answer] = await ask(port, get(questions.hello.path));
   if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
 
-  const memory = await measureMemory(server, port, questions[contender.asks].path, connections);
-  const target = { url: `http://127.0.0.1:${port}${questions[contender.asks].path}` };
+  const memory = await measureMemory(server, port, questions.hello.path, connections);
+  const target = { url: `http://127.0.0.1:${port}${questions.hello.path}` };
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     // Which of the two comes first changes from round to round.
     for (const idle of round % 2 ? [connections, 0] : [0, connections]) {
-      const crowd = idle ? await hold(port, idle, questions[contender.asks].path) : null;
+      const crowd = idle ? await hold(port, idle, questions.hello.path) : null;
       if (warmup > 0) await wrk(load, target, warmup);
       const run = await measure(server.pid, load, target, duration);
       const closed = crowd ? await crowd.release() : 0;
@@ -103,7 +103,7 @@ await main(async () => {
   const data = {
     ...environs,
     settings: { connections, rounds, duration, warmup },
-    command: fill(contender.command, port).join(' '),
+    command: fill(contender.command('hello'), port).join(' '),
     memory,
     ratio: rounds ? ratio : null,
     targets,

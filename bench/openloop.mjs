@@ -21,9 +21,9 @@ usage: bench/openloop.mjs [options]
 
 Takes dist/ and the native binding as they are: npm run build.
 
-  --ours NAME       the contender that is judged (default js-reactor)
-  --theirs NAME     what it is judged by (default node-http)
-  --others A,B      further contenders (default js-bun,js-deno; '' for none)
+  --ours NAME       the contender that is judged (default reactor-20)
+  --theirs NAME     what it is judged by (default node-20)
+  --others A,B      further contenders (default bun,deno; '' for none)
   --connections N   (default 64)
   --rounds N        rounds, every contender once in each (default 5)
   --peak-rounds N   rounds in which the peaks are measured (default 3)
@@ -37,9 +37,9 @@ Takes dist/ and the native binding as they are: npm run build.
 `;
 
 const settings = {
-  ours: 'js-reactor',
-  theirs: 'node-http',
-  others: ['js-bun', 'js-deno'],
+  ours: 'reactor-20',
+  theirs: 'node-20',
+  others: ['bun', 'deno'],
   connections: 64,
   rounds: 5,
   'peak-rounds': 3,
@@ -62,7 +62,7 @@ await main(async () => {
   const servers = [];
   let port = options_.port;
   for (const [name, contender] of chosen) {
-    const server = await startChecked(name, contender, port);
+    const server = await startChecked(name, contender, port, 'hello');
     servers.push(server);
     port = server.port + 1;
   }

@@ -1,222 +1,233 @@
 #!/usr/bin/env node
-// Compares servers under wrk: answers checked first, contenders interleaved,
-// medians and their ratio to the control reported.
+// Compares servers: answers checked first, contenders interleaved, medians and their spread.
+// `npm run bench` runs all of it.
 
 import { resolve } from 'node:path';
 import { buildServe, buildTools } from './lib/build.mjs';
-import { before, contenders } from './lib/contenders.mjs';
+import { absence, before, contenders } from './lib/contenders.mjs';
 import { main } from './lib/failure.mjs';
 import { environment } from './lib/machine.mjs';
-import { fixed, medians, table, times, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
-import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
-import { compared, judge, scenarios } from './lib/scenarios.mjs';
-import { startChecked } from './lib/started.mjs';
-import { measure, wrk, wrkArgs } from './lib/wrk.mjs';
+import { comparisons, judge } from './lib/promises.mjs';
+import { requestFiles } from './lib/questions.mjs';
+import { save, verdicts } from './lib/report.mjs';
+import { partOf, runRounds, startAll } from './lib/rounds.mjs';
+import { scenarios } from './lib/scenarios.mjs';
+import { installPeers, nodes, peerVersions, startDatabase } from './lib/setup.mjs';
+import { markdown, tables } from './lib/tables.mjs';
+import { wrkArgs } from './lib/wrk.mjs';
 
 const usage = `
 usage: bench/run.mjs [options]
 
-  --only A,B        contenders (default: all but the extra ones; see lib/contenders.mjs)
-  --scenario A,B    scenarios: ${Object.keys(scenarios).join(', ')} (default: all)
+Without options: all scenarios and contenders, in about 40 minutes.
+
+  --scenario A,B    scenarios, or groups of them (see --list)
+  --only A,B        contenders, or kinds of them: reactor is reactor-24 and reactor-26
+  --node A,B        versions of Node for the contenders that run on it (default 24,26)
+  --quick           a part of the scenarios on the newest Node, in 5 minutes
   --rounds N        rounds, every contender once in each (default 5)
-  --duration S      seconds per timed run (default 5)
-  --warmup S        seconds before each timed run, not counted (default 1)
+  --duration S      seconds per timed run, 0.1 and more (default 0.8)
+  --warmup S        seconds before the rounds of a contender, not counted (default 0.5)
   --before DIR      another checkout, built: its contenders take part as NAME@before,
                     and CPU per request may be 3 % above theirs
   --profile NAME    cargo profile of the example server (default release)
   --no-build        take the binaries as they are
   --port N          first port to try (default 18100)
-  --name NAME       results go to bench/results/DATE-NAME.* (default throughput)
+  --name NAME       results go to bench/results/DATE-NAME.* (default all, or parts)
   --no-save         print only
   --assert          exit 1 when a promised ratio is missed
+  --list            print scenarios and contenders, and run nothing
 `;
 
 const settings = {
-  only: [],
   scenario: [],
+  only: [],
+  node: ['24', '26'],
+  quick: false,
   rounds: 5,
-  duration: 5,
-  warmup: 1,
+  duration: 0.8,
+  warmup: 0.5,
+  before: null,
   profile: 'release',
   'no-build': false,
   port: 18100,
-  before: null,
-  name: 'throughput',
+  name: null,
   'no-save': false,
   assert: false,
+  list: false,
 };
+
+/** uWebSockets.js has a binary for it that wants no new glibc. */
+const UWS_NODE = '20';
 
 await main(async () => {
   const options_ = options(usage, settings);
-  const all = contenders(options_.profile);
-  const own = pick('contender', all, options_.only);
-  const chosen = options_.before ? [...own, ...before(own, resolve(options_.before))] : own;
-  const loads = pick('scenario', scenarios, options_.scenario);
+  if (options_.quick) quicken(options_);
+  const loads = pickScenarios(options_);
+  if (options_.list) return list(loads, options_);
+  const versions = nodes(options_.node);
+  const older = options_.node.includes(UWS_NODE) ? [] : nodes([UWS_NODE]);
+  const all = contenders(options_.profile, versions, older);
+
+  installPeers();
+  const { chosen, skipped } = pickContenders(all, loads, options_);
   if (!options_['no-build']) {
     buildTools();
     if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
   }
   const environs = environment();
+  console.error(`bench: ${plan(loads, chosen, options_)}`);
 
-  const servers = await startAll(chosen, options_.port);
-  const runs = await runAll(servers, loads, options_);
-  for (const server of servers) await server.stop();
-
-  const summary = summarise(loads, servers, runs);
-  // Of contenders that were left out on purpose nothing is to be said.
-  const promised = judge(summary).filter(({ met }) => met !== null || options_.only.length === 0);
-  const targets = [...(options_.before ? compared(summary) : []), ...promised];
-  const text = tables(summary);
-  console.log(`${text}\n\n${verdicts(targets)}${disturbance(runs)}`);
-  if (!options_['no-save']) {
-    const { rounds, duration, warmup } = options_;
-    const data = {
-      ...environs,
-      settings: { rounds, duration, warmup },
-      contenders: servers.map(({ name, command, question, answer }) => ({
-        name,
-        // A folder of one machine says nothing to a reader of the results.
-        command: options_.before ? command.replaceAll(resolve(options_.before), 'BEFORE') : command,
-        question,
-        answer,
-      })),
-      loads: loads.map(([name, load]) => {
-        return { name, command: `wrk ${wrkArgs(load, { url: 'URL' }, duration).join(' ')}` };
-      }),
-      medians: summary,
-      targets,
-      runs,
-    };
-    save(options_.name, data, markdown(data, text));
+  const results = {};
+  const commands = {};
+  for (const [name, scenario] of loads) {
+    const why = scenario.needs ? absence(scenario.needs, scenario.needs) : null;
+    if (why !== null) {
+      console.error(`bench: SKIPPED ${name}: ${why}`);
+      skipped[name] = why;
+      continue;
+    }
+    const { figures, faults, words } = await runScenario(name, scenario, chosen, options_);
+    results[name] = figures;
+    commands[name] = words;
+    for (const [contender, fault] of Object.entries(faults)) {
+      skipped[`${name} ${contender}`] = fault;
+    }
   }
-  return options_.assert && targets.some(({ met }) => met === false) ? 1 : 0;
+
+  const data = {
+    ...environs,
+    settings: Object.fromEntries(
+      ['rounds', 'duration', 'warmup'].map((key) => [key, options_[key]]),
+    ),
+    nodes: Object.fromEntries(
+      [...older, ...versions].map(({ major, version }) => [major, version]),
+    ),
+    peers: peerVersions(),
+    skipped,
+    commands,
+    results,
+  };
+  data.promises = [...comparisons(results), ...judge(results)];
+  console.log(`${tables(results)}\n\n${verdicts(data.promises)}`);
+  for (const [name, why] of Object.entries(skipped)) console.log(`- left out: ${name}: ${why}`);
+  if (!options_['no-save']) {
+    const isAll = options_.scenario.length === 0 && options_.only.length === 0;
+    save(options_.name ?? (isAll && !options_.quick ? 'all' : 'parts'), data, markdown(data));
+  }
+  const isMissed = data.promises.some(({ met }) => met === false);
+  const isFaulty = Object.keys(skipped).some((key) => key.includes(' '));
+  return isFaulty || (options_.assert && isMissed) ? 1 : 0;
 });
 
-/** Starts every contender and checks its answer, alone and pipelined. */
-async function startAll(chosen, firstPort) {
-  const servers = [];
-  let port = firstPort;
-  for (const [name, contender] of chosen) {
-    const server = await startChecked(name, contender, port);
-    servers.push(server);
-    port = server.port + 1;
+/** The overview: fewer scenarios, one Node and the one that uWebSockets.js has a binary for. */
+function quicken(options_) {
+  options_.rounds = Math.min(options_.rounds, 3);
+  options_.duration = Math.min(options_.duration, 0.5);
+  options_.warmup = Math.min(options_.warmup, 0.3);
+}
+
+/** By name, by group, or all. */
+function pickScenarios({ scenario: wanted, quick }) {
+  if (wanted.length === 0) {
+    return Object.entries(scenarios).filter(([, scenario]) => !quick || scenario.quick);
   }
-  // The control stands for the same work only while it sends the same number of bytes.
-  const alike = servers.filter(({ ownHead }) => !ownHead);
+  const inGroup = (word) =>
+    Object.entries(scenarios).filter(([name, { group }]) => group === word || name === word);
+  const names = wanted.flatMap((word) => {
+    const found = inGroup(word);
+    return found.length > 0 ? found.map(([name]) => name) : [word];
+  });
+  return pick('scenario', scenarios, names);
+}
+
+/** Those that take part, and why others do not. */
+function pickContenders(all, loads, { only, quick, before: folder }) {
+  const newest = Object.keys(all)
+    .findLast((name) => name.startsWith('reactor-'))
+    .slice('reactor-'.length);
+  const skipped = {};
+  const names = only.flatMap((word) => {
+    const ofKind = Object.keys(all).filter((name) => name.replace(/-\d+$/, '') === word);
+    return Object.hasOwn(all, word) || ofKind.length === 0 ? [word] : ofKind;
+  });
+  let wanted = pick('contender', all, names);
+  if (quick && only.length === 0) {
+    wanted = wanted.filter(([name]) => {
+      return !/-\d+$/.test(name) || name.endsWith(`-${newest}`) || name.startsWith('uws-');
+    });
+  }
+  const own = wanted.filter(([name, contender]) => {
+    if (!loads.some(([, scenario]) => partOf(scenario, [[name, contender]]).length > 0)) {
+      return false;
+    }
+    const why = contender.missing?.() ?? null;
+    if (why === null) return true;
+    console.error(`bench: SKIPPED ${name}: ${why}`);
+    skipped[name] = why;
+    return false;
+  });
+  const chosen = folder ? [...own, ...before(own, resolve(folder))] : own;
+  return { chosen, skipped };
+}
+
+async function runScenario(name, scenario, chosen, options_) {
+  const part = partOf(scenario, chosen);
+  const database = scenario.needs === 'redis-server' ? await startDatabase(options_.port) : null;
+  const { servers, faults } = await startAll(scenario, part, {
+    port: database ? database.port + 1 : options_.port,
+    database: database ? String(database.port) : undefined,
+  });
+  try {
+    warnOfLengths(name, servers);
+    const figures = await runRounds(name, scenario, servers, options_);
+    const url = { url: 'URL', ...requestFiles(scenario.asks) };
+    const words = {
+      load: `wrk ${wrkArgs(scenario.load, url, options_.duration).join(' ')}`,
+      ...Object.fromEntries(
+        servers.map((server) => [
+          server.name,
+          // A folder of one machine says nothing to a reader of the results.
+          options_.before
+            ? server.command.replaceAll(resolve(options_.before), 'BEFORE')
+            : server.command,
+        ]),
+      ),
+    };
+    return { figures, faults, words };
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    await database?.stop();
+  }
+}
+
+/** The control stands for the same work only while it sends the same number of bytes. */
+function warnOfLengths(name, servers) {
+  const alike = servers.filter(({ ownHead, answer }) => answer && !ownHead);
   if (new Set(alike.map(({ answer }) => answer.length)).size > 1) {
     const list = alike.map(({ name, answer }) => `${name} ${answer.length}`).join(', ');
-    console.error(`bench: WARNING: answers differ in length (${list}); make the control's equal`);
+    console.error(`bench: WARNING: ${name}: answers differ in length (${list})`);
   }
-  return servers;
 }
 
-async function runAll(servers, loads, { rounds, warmup, duration }) {
-  const runs = [];
-  for (let round = 0; round < rounds; round++) {
-    for (const [scenario, load] of loads) {
-      // Each round begins with another contender, so that none always follows the same.
-      const shift = round % servers.length;
-      for (const server of [...servers.slice(shift), ...servers.slice(0, shift)]) {
-        if (warmup > 0) await wrk(load, server.target, warmup);
-        const run = await measure(server.pid, load, server.target, duration);
-        runs.push({ round: round + 1, scenario, contender: server.name, ...run });
-        const note = run.errors ? `, ${run.errors} ERRORS` : '';
-        const place = `round ${round + 1} ${scenario} ${server.name}`;
-        console.error(`bench: ${place}: ${whole(run.rate)} req/s, ${fixed(run.cpu)} µs CPU${note}`);
-      }
-    }
+/** How much there is to do and about how long it takes. */
+function plan(loads, chosen, { rounds, duration, warmup }) {
+  let runs = 0;
+  let seconds = 0;
+  for (const [, scenario] of loads) {
+    const count = partOf(scenario, chosen).length;
+    runs += count * rounds;
+    // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s.
+    seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + 0.15));
   }
-  return runs;
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  return `${loads.length} scenarios, ${runs} runs, about ${minutes} minutes`;
 }
 
-/** scenario → contender → medians, with the errors summed up. */
-function summarise(loads, servers, runs) {
-  const summary = {};
-  for (const [scenario] of loads) {
-    summary[scenario] = {};
-    for (const { name } of servers) {
-      const mine = runs.filter((run) => run.scenario === scenario && run.contender === name);
-      const { round, ...values } = medians(mine);
-      const errors = mine.reduce((sum, run) => sum + run.errors, 0);
-      summary[scenario][name] = { ...values, errors };
-    }
-  }
-  return summary;
-}
-
-function tables(summary) {
-  const head = [
-    'contender',
-    'req/s',
-    'to control',
-    'p50 µs',
-    'p99 µs',
-    'CPU µs/req',
-    'to control',
-    'vol. switches/req',
-    'invol.',
-    'server cores',
-    'client cores',
-    'other cores',
-    'errors',
-  ];
-  return Object.entries(summary)
-    .map(([scenario, byName]) => {
-      const rows = Object.entries(byName).map(([name, m]) => [
-        name,
-        whole(m.rate),
-        times(m.rate / byName.control?.rate),
-        whole(m.p50),
-        whole(m.p99),
-        fixed(m.cpu),
-        times(m.cpu / byName.control?.cpu),
-        fixed(m.voluntary, 4),
-        fixed(m.involuntary, 4),
-        fixed(m.serverCores),
-        fixed(m.clientCores),
-        fixed(m.otherCores + m.stolenCores),
-        String(m.errors),
-      ]);
-      return `${scenario}\n\n${table(head, rows)}`;
-    })
-    .join('\n\n');
-}
-
-function markdown(data, text) {
-  const { rounds, duration, warmup } = data.settings;
-  const block = (lines) => ['```', ...lines, '```'].join('\n');
-  const runs = data.runs.map((run) => [
-    `${run.round} ${run.scenario} ${run.contender}`,
-    whole(run.rate),
-    whole(run.p50),
-    whole(run.p99),
-    fixed(run.cpu),
-    fixed(run.clientCores),
-    fixed(run.otherCores + run.stolenCores),
-    String(run.errors),
-  ]);
-  return [
-    preamble('Throughput', data),
-    `Medians of ${rounds} interleaved runs of ${duration} s, each after ${warmup} s of warm-up.` +
-      ' CPU is user and system time of the server process. A client near one core was the' +
-      ' bottleneck itself: compare CPU per request there, not the rate. Other cores: time that' +
-      ' neither server nor client used, or that the hypervisor took.',
-    text.replace(/^(\S+)$/gm, '## $1'),
-    '## Promises',
-    verdicts(data.targets) + disturbance(data.runs),
-    '## Commands',
-    block([
-      ...data.contenders.map(
-        ({ name, command, question: { path, body } }) =>
-          `${name}: ${command}  (${body ? `POST ${path}, ${body}` : `GET ${path}`})`,
-      ),
-      ...data.loads.map(({ name, command }) => `${name}: ${command}`),
-    ]),
-    '## All runs',
-    table(
-      ['run', 'req/s', 'p50 µs', 'p99 µs', 'CPU µs/req', 'client cores', 'other cores', 'errors'],
-      runs,
-    ),
-  ].join('\n\n');
+function list(loads, { profile, node }) {
+  const versions = node.map((major) => ({ major, path: '' }));
+  const all = contenders(profile, versions, [{ major: UWS_NODE, path: '' }]);
+  for (const [name, { group, title }] of loads) console.log(`${name}: ${group}: ${title}`);
+  console.log(`contenders: ${Object.keys(all).join(', ')}`);
 }

@@ -42,7 +42,7 @@ function install(majors) {
     writeFileSync(manifest, '{ "private": true }\n');
   }
   const packages = majors.map((major) => `node${major}@npm:node-linux-${process.arch}@${major}`);
-  process.stderr.write(`endurance: installing Node ${majors.join(', ')} into ${FOLDER}\n`);
+  process.stderr.write(`installing Node ${majors.join(', ')} into ${FOLDER}\n`);
   const { status } = spawnSync(
     'npm',
     ['install', '--prefix', FOLDER, '--ignore-scripts', '--loglevel=error', ...packages],

@@ -1,5 +1,8 @@
-// Bun.serve: `bun bun.mjs PORT HANDLER`.
+// Bun.serve: `bun bun.mjs PORT HANDLER [DATABASE]`.
 
-const { default: app } = await import(`./${process.argv[3]}.mjs`);
-const fetch = app.fetch.bind(app);
-Bun.serve({ fetch, hostname: '127.0.0.1', port: Number(process.argv[2]) });
+import { application } from './application.mjs';
+
+const [port, handler, databasePort] = process.argv.slice(2);
+const fetch = await application(handler, databasePort);
+// By default Bun closes a connection that is idle for 10 s.
+Bun.serve({ fetch, hostname: '127.0.0.1', port: Number(port), idleTimeout: 0 });

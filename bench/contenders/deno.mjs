@@ -1,5 +1,7 @@
-// Deno.serve: `deno run --allow-net --allow-read deno.mjs PORT HANDLER`.
+// Deno.serve: `deno run --allow-all deno.mjs PORT HANDLER [DATABASE]`.
 
-const { default: app } = await import(`./${Deno.args[1]}.mjs`);
-const fetch = app.fetch.bind(app);
-Deno.serve({ hostname: '127.0.0.1', port: Number(Deno.args[0]), onListen() {} }, (r) => fetch(r));
+import { application } from './application.mjs';
+
+const [port, handler, databasePort] = Deno.args;
+const fetch = await application(handler, databasePort);
+Deno.serve({ hostname: '127.0.0.1', port: Number(port), onListen() {} }, fetch);

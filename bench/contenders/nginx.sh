@@ -10,8 +10,9 @@ cat > "$folder/nginx.conf" <<END
 daemon off;
 master_process off;
 error_log stderr;
+worker_rlimit_nofile 20000;
 pid $folder/pid;
-events { worker_connections 4096; multi_accept on; use epoll; }
+events { worker_connections 10000; multi_accept on; use epoll; }
 http {
   access_log off;
   default_type text/plain;
@@ -22,7 +23,7 @@ http {
   uwsgi_temp_path $folder/uwsgi;
   scgi_temp_path $folder/scgi;
   server {
-    listen 127.0.0.1:$1;
+    listen 127.0.0.1:$1 backlog=4096;
     location = / { return 200 "Hello, World!"; }
   }
 }

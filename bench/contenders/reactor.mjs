@@ -1,8 +1,12 @@
-// reactor-rs as it configures itself: `reactor.mjs PORT HANDLER`.
+// reactor-rs as it configures itself: `reactor.mjs PORT HANDLER [CHECKOUT [DATABASE]]`. CHECKOUT is
+// the folder of the build that serves, by default this one.
 
-import { serve } from '../../dist/index.js';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { application } from './application.mjs';
 
-const { default: app } = await import(`./${process.argv[3]}.mjs`);
-const fetch = app.fetch.bind(app);
-const server = await serve({ fetch, hostname: '127.0.0.1', port: Number(process.argv[2]) });
+const [port, handler, checkout = '.', databasePort] = process.argv.slice(2);
+const { serve } = await import(pathToFileURL(resolve(checkout, 'dist/index.js')));
+const fetch = await application(handler, databasePort);
+const server = await serve({ fetch, hostname: '127.0.0.1', port: Number(port) });
 process.on('SIGTERM', () => server.stop());

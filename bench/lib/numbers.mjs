@@ -16,6 +16,18 @@ export function medians(objects) {
   return Object.fromEntries(keys.map((key) => [key, median(objects.map((object) => object[key]))]));
 }
 
+/** Median, least and most of every numeric key, to five digits; null where a value is missing. */
+export function spreads(objects) {
+  return Object.fromEntries(
+    Object.entries(medians(objects)).map(([key, middle]) => {
+      const values = objects.map((object) => object[key]);
+      if (middle === null) return [key, null];
+      const short = (value) => Number(value.toPrecision(5));
+      return [key, [middle, Math.min(...values), Math.max(...values)].map(short)];
+    }),
+  );
+}
+
 export function fixed(value, digits = 2) {
   return value == null ? '–' : value.toFixed(digits);
 }

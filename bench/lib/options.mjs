@@ -6,7 +6,8 @@ import { Failure } from './failure.mjs';
 
 /**
  * @param usage the text that --help prints
- * @param table name → default. A number takes whole numbers from 0 up, `false` is
+ * @param table name → default. A number takes whole numbers from 0 up, one
+ *   that is no whole number takes such too, `false` is
  *   a flag, an array takes comma-separated words, a string or null takes text.
  * @returns the options, and under `rest` the words after `--`
  */
@@ -41,6 +42,10 @@ function value(name, given, fallback) {
   if (given === undefined) return fallback;
   if (Array.isArray(fallback)) return given.split(',').filter(Boolean);
   if (typeof fallback !== 'number') return given;
+  if (!Number.isInteger(fallback)) {
+    if (/^\d+(\.\d+)?$/.test(given)) return Number(given);
+    throw new Failure(`--${name} takes a number such as 0.5, not '${given}'`);
+  }
   if (!/^\d+$/.test(given)) throw new Failure(`--${name} takes a whole number, not '${given}'`);
   return Number(given);
 }

@@ -50,6 +50,12 @@ export function memory(pid) {
   return { rss: rss * 1024, anonymous: anonymous * 1024 };
 }
 
+/** The most resident memory that a process has had, in bytes. */
+export function peakMemory(pid) {
+  const [kib] = numbers(`${pid}/status`, ['VmHWM']);
+  return kib * 1024;
+}
+
 /** Context switches of all threads so far. /proc/PID/status alone covers one thread. */
 export function contextSwitches(pid) {
   const sum = { voluntary: 0, involuntary: 0 };

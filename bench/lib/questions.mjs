@@ -1,17 +1,48 @@
 // What the contenders are asked, and what they must answer to be timed.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import * as content from '../contenders/content.mjs';
+import { requests } from './paths.mjs';
 
-/** The body of the JSON request, 1 KiB; wrk reads the same file. */
-const apiBody = 'bench/contenders/api.json';
-const { items, name } = JSON.parse(readFileSync(apiBody, 'utf8'));
+/** The body of the JSON request, 1 KiB. */
+const apiBody = readFileSync('bench/contenders/api.json', 'utf8');
+const { items, name } = JSON.parse(apiBody);
 
-/** Requests by name: `body` is a file, `expected` the body of the answer. */
+const GREETING = 'Hello, World!';
+
+/** Twenty fields with Host, of which a handler reads five. */
+const twentyFields = {
+  accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  'accept-encoding': 'gzip, deflate, br',
+  'accept-language': 'en-GB,en;q=0.7,de;q=0.3',
+  'cache-control': 'no-cache',
+  dnt: '1',
+  referer: 'https://example.com/a/page/that/led/here',
+  'sec-fetch-mode': 'navigate',
+  'upgrade-insecure-requests': '1',
+  'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
+  'x-trace': '0123456789abcdef',
+  ...Object.fromEntries(
+    Array.from({ length: 9 }, (_, nth) => [`x-field-${nth + 1}`, `the value of field ${nth + 1}`]),
+  ),
+};
+
+const KIB = 1024;
+export const uploadSizes = { '1k': KIB, '64k': 64 * KIB, '1m': KIB * KIB, '20m': 20 * KIB * KIB };
+
+/**
+ * Requests by name. `runs` is what a contender runs, by default what the question is called;
+ * `expected` is the body of the answer, `fields` are some that the answer must have.
+ */
 export const questions = {
-  hello: { path: '/', expected: 'Hello, World!' },
-  'hello-json': { path: '/json', expected: '{"message":"Hello, World!"}' },
+  hello: { path: '/', expected: GREETING },
   api: {
     path: '/items?page=7&sort=name',
+    fields: {
+      'User-Agent': 'bench',
+      'X-Trace': '0123456789abcdef',
+      'Content-Type': 'application/json',
+    },
     body: apiBody,
     expected: JSON.stringify({
       agent: 'bench',
@@ -21,21 +52,107 @@ export const questions = {
       name,
     }),
   },
+  'json-12k': { path: '/list', expected: JSON.stringify(content.list) },
+  headers: {
+    path: '/',
+    fields: twentyFields,
+    expected: content.readFields.map((name) => twentyFields[name]).join('|'),
+    answerFields: content.fields,
+  },
+  cookies: {
+    path: '/',
+    fields: {
+      cookie:
+        'first=one; theme=light; _ga=GA1.2.3456789.1234567890; session=0123456789abcdef; ' +
+        'consent=yes; visits=17; lang=en; last=1700000000',
+    },
+    expected: '0123456789abcdef',
+    answerFields: { 'set-cookie': content.setCookies },
+  },
+  ...Object.fromEntries(
+    ['counted', 'collected'].flatMap((runs) =>
+      Object.entries(uploadSizes).map(([size, length]) => [
+        `upload-${size}-${runs}`,
+        { path: '/', runs, body: 'x'.repeat(length), expected: String(length) },
+      ]),
+    ),
+  ),
+  ...Object.fromEntries(
+    ['string', 'bytes', 'stream'].flatMap((kind) =>
+      Object.entries(content.strings).map(([size, text]) => [
+        `${kind}-${size}`,
+        { path: '/', expected: text },
+      ]),
+    ),
+  ),
+  ...Object.fromEntries(
+    ['start', 'pull', 'generator', 'readable'].map((kind) => [
+      `stream-${kind}`,
+      { path: '/', expected: Buffer.concat(content.chunks).toString() },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['microtask', 'immediate', 'timer', 'database'].map((moment) => [
+      `late-${moment}`,
+      { path: '/', expected: GREETING },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['listener', 'express', 'fastify'].map((name) => [name, { path: '/', expected: GREETING }]),
+  ),
+  events: { path: '/', isEndless: true },
 };
 
-/** The request as bytes. One with a body has the fields that `pipeline.lua` sends with it. */
-export function spell({ path, body }) {
-  if (body === undefined) {
-    return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+/** What a contender is told to run for a question. */
+export function runsFor(name) {
+  return questions[name].runs ?? name;
+}
+
+/** The request as bytes. With `closes` it is the last of its connection. */
+export function spell({ path, fields = {}, body }, { closes = false } = {}) {
+  const lines = [`${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1`, 'Host: 127.0.0.1'];
+  for (const [name, value] of Object.entries(fields)) lines.push(`${name}: ${value}`);
+  if (body !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
+  if (closes) lines.push('Connection: close');
+  return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`;
+}
+
+/** The files with the bytes of a request, and of one that is the last of its connection. */
+export function requestFiles(name) {
+  const file = (how) => {
+    const path = `${requests}/${name}${how.closes ? '-closes' : ''}`;
+    const bytes = spell(questions[name], how);
+    if (!existsSync(path) || readFileSync(path, 'utf8') !== bytes) {
+      mkdirSync(requests, { recursive: true });
+      writeFileSync(path, bytes);
+    }
+    return path;
+  };
+  const { body = '' } = questions[name];
+  // Nobody closes after each of the large ones.
+  const last = body.length < KIB * KIB ? { closing: file({ closes: true }) } : {};
+  return { request: file({}), ...last };
+}
+
+/** What is wrong with an answer, or null. */
+export function faultOf({ expected, answerFields = {} }, response) {
+  if (response === undefined) return 'no complete answer';
+  if (response.status !== 200) return `status ${response.status}`;
+  if (response.body !== expected) {
+    const { body } = response;
+    return `a body of ${body.length} characters, not ${expected.length}: ${body.slice(0, 200)}`;
   }
-  const text = readFileSync(body, 'utf8');
-  const head = [
-    `POST ${path} HTTP/1.1`,
-    'Host: 127.0.0.1',
-    'User-Agent: bench',
-    'X-Trace: 0123456789abcdef',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(text)}`,
-  ];
-  return `${head.join('\r\n')}\r\n\r\n${text}`;
+  const lines = response.head.split('\r\n').slice(1);
+  for (const [name, values] of Object.entries(answerFields)) {
+    for (const value of [values].flat()) {
+      const has = lines.some((line) => {
+        const colon = line.indexOf(':');
+        return (
+          line.slice(0, colon).toLowerCase() === name && line.slice(colon + 1).trim() === value
+        );
+      });
+      if (!has) return `no field '${name}: ${value}'`;
+    }
+  }
+  return null;
 }

@@ -1,67 +1,149 @@
-// The loads, and what the project promises under them.
+// What is measured: one entry each. Add a line to add a scenario.
+//
+//   group     the chart and the table that it stands in
+//   title     what it is, in words
+//   asks      the question (lib/questions.mjs), which is checked before anything is timed
+//   load      for wrk: connections, depth of the pipeline, `closes`: of how many requests one is
+//             the last of its connection
+//   client    another client than wrk: `events` or `openloop`
+//   longer    how many times the usual time a run takes
+//   quick     whether --quick has it
+//   only      the kinds of contenders that it is about; by default all that can answer
+//   not       kinds that take no part
+//   needs     a program of the system that it needs
 
-export const scenarios = {
-  c64: { connections: 64 },
-  pipelined: { connections: 64, depth: 16 },
-  c512: { connections: 512 },
+export const groups = {
+  hello: 'A greeting',
+  connections: 'Short connections',
+  upload: 'Uploads',
+  answer: 'Large answers',
+  stream: 'Answers as streams of ten chunks',
+  late: 'Late answers',
+  fields: 'JSON, header fields, cookies',
+  framework: 'Express and Fastify',
+  events: 'Server-sent events to 1,000 clients',
+  openloop: 'Latency at a steady rate',
 };
 
-/** Ratios to another, by default the control, in the same scenario: of `rate` at least, of `cpu` at most. */
-const promises = [
-  { scenario: 'c64', contender: 'inline', of: 'rate', least: 0.95 },
-  { scenario: 'c64', contender: 'worker-i1w1', of: 'rate', least: 0.9 },
-  { scenario: 'c64', contender: 'worker-i4w8', of: 'rate', least: 0.65 },
-  { scenario: 'pipelined', contender: 'inline', of: 'cpu', most: 3 },
-  { scenario: 'pipelined', contender: 'worker-i1w1', of: 'rate', least: 0.5 },
-  ...['c64', 'pipelined'].flatMap((scenario) =>
-    ['nginx', 'h2o'].map((to) => ({ scenario, contender: 'inline', of: 'rate', least: 1, to })),
-  ),
-  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 0.95 },
-  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-uws' },
-  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-bun' },
-  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 1, to: 'js-deno' },
-  { scenario: 'c64', contender: 'js-reactor', of: 'rate', least: 2.4, to: 'node-http' },
-  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 0.6 },
-  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 2.5, to: 'js-bun' },
-  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 2.5, to: 'js-deno' },
-  { scenario: 'pipelined', contender: 'js-reactor', of: 'rate', least: 8, to: 'node-http' },
-  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-bun' },
-  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 1, to: 'api-deno' },
-  { scenario: 'c64', contender: 'api-reactor', of: 'rate', least: 2, to: 'api-node' },
-  { scenario: 'c64', contender: 'api-reactor-26', of: 'rate', least: 1, to: 'api-bun' },
-  { scenario: 'c64', contender: 'api-reactor-26', of: 'rate', least: 2, to: 'api-node-26' },
-  { scenario: 'c64', contender: 'hono-reactor', of: 'rate', least: 2, to: 'hono-node' },
-  { scenario: 'c64', contender: 'hono-json-reactor', of: 'rate', least: 2, to: 'hono-json-node' },
-];
+const KINDS_OF_FRAMEWORKS = ['node', 'face'];
 
-/** @param medians scenario → contender → medians */
-export function judge(medians) {
-  return promises.map(({ scenario, contender, of, least, most, to = 'control' }) => {
-    const mine = medians[scenario]?.[contender]?.[of];
-    const other = medians[scenario]?.[to]?.[of];
-    const ratio = mine != null && other ? mine / other : null;
-    const noun = of === 'cpu' ? 'server CPU per request' : 'req/s';
-    const bound = least ? `≥ ${least}` : `≤ ${most}`;
-    return {
-      text: `${scenario}: ${contender} ${noun} ${bound} × ${to}`,
-      value: ratio == null ? null : `${ratio.toFixed(3)} ×`,
-      met: ratio == null ? null : least ? ratio >= least : ratio <= most,
-    };
-  });
-}
+const hello = (connections, title, more) => ({
+  group: 'hello',
+  title,
+  asks: 'hello',
+  load: { connections },
+  ...more,
+});
 
-/** What a change may cost: CPU per request against the same contender before it. */
-export function compared(medians) {
-  return Object.entries(medians).flatMap(([scenario, byName]) =>
-    Object.keys(byName)
-      .filter((name) => Object.hasOwn(byName, `${name}@before`))
-      .map((name) => {
-        const ratio = byName[name].cpu / byName[`${name}@before`].cpu;
-        return {
-          text: `${scenario}: ${name} server CPU per request ≤ 1.03 × before`,
-          value: `${ratio.toFixed(3)} ×`,
-          met: ratio <= 1.03,
-        };
-      }),
-  );
+/** As many connections as fill the server without making the client wait on memory. */
+const uploads = Object.entries({
+  '1k': ['1 KiB', 64],
+  '64k': ['64 KiB', 32],
+  '1m': ['1 MiB', 8],
+  '20m': ['20 MiB', 4],
+}).flatMap(([size, [words, connections]]) =>
+  ['counted', 'collected'].map((how) => [
+    `upload-${size}-${how}`,
+    {
+      group: 'upload',
+      title: `${words}, ${how === 'counted' ? 'chunk by chunk' : 'collected'}`,
+      asks: `upload-${size}-${how}`,
+      load: { connections },
+      longer: size === '20m' ? 2 : 1,
+      quick: how === 'collected' && size !== '1k' && size !== '20m',
+    },
+  ]),
+);
+
+const largeAnswers = Object.entries({ '64k': ['64 KiB', 64], '1m': ['1 MiB', 16] }).flatMap(
+  ([size, [words, connections]]) =>
+    Object.entries({ string: 'a string', bytes: 'bytes', stream: 'a stream' }).map(([kind, as]) => [
+      `${kind}-${size}`,
+      {
+        group: 'answer',
+        title: `${words} as ${as}`,
+        asks: `${kind}-${size}`,
+        load: { connections },
+        quick: size === '64k' && kind === 'string',
+      },
+    ]),
+);
+
+const plain = (group, titles, more = {}) =>
+  Object.entries(titles).map(([name, title]) => [
+    name,
+    { group, title, asks: name, load: { connections: 64 }, ...more[name] },
+  ]);
+
+export const scenarios = {
+  'hello-c1': hello(1, '1 connection', { quick: true }),
+  'hello-c64': hello(64, '64 connections', { quick: true }),
+  'hello-c512': hello(512, '512 connections'),
+  // Connecting them takes a while.
+  'hello-c4096': hello(4096, '4,096 connections', { longer: 3 }),
+  'hello-pipelined': hello(64, '64 connections, 16 pipelined', {
+    load: { connections: 64, depth: 16 },
+    quick: true,
+  }),
+  'conn-new': {
+    group: 'connections',
+    title: 'a connection per request',
+    asks: 'hello',
+    load: { connections: 64, closes: 1 },
+    quick: true,
+  },
+  'conn-10': {
+    group: 'connections',
+    title: '10 requests per connection',
+    asks: 'hello',
+    load: { connections: 64, closes: 10 },
+  },
+  ...Object.fromEntries([
+    ...uploads,
+    ...largeAnswers,
+    ...plain(
+      'stream',
+      {
+        'stream-start': 'a ReadableStream, filled at its start',
+        'stream-pull': 'a ReadableStream, pulled',
+        'stream-generator': 'an async generator',
+        'stream-readable': 'a Node Readable',
+      },
+      { 'stream-generator': { quick: true } },
+    ),
+    ...plain(
+      'late',
+      {
+        'late-microtask': 'after a microtask',
+        'late-immediate': 'after setImmediate',
+        'late-timer': 'after a timer of 1 ms',
+        'late-database': 'after a question to Redis',
+      },
+      { 'late-immediate': { quick: true }, 'late-database': { needs: 'redis-server' } },
+    ),
+    ...plain(
+      'fields',
+      {
+        api: 'JSON in and out',
+        'json-12k': '12 KiB of JSON',
+        headers: '20 header fields each way',
+        cookies: 'cookies',
+      },
+      { api: { quick: true }, headers: { quick: true } },
+    ),
+    ...plain(
+      'framework',
+      { listener: 'a bare listener', express: 'Express 5', fastify: 'Fastify 5' },
+      {
+        listener: { only: KINDS_OF_FRAMEWORKS },
+        express: { only: KINDS_OF_FRAMEWORKS, quick: true },
+        fastify: { only: KINDS_OF_FRAMEWORKS },
+      },
+    ),
+  ]),
+};
+
+/** `reactor-26@before` is of the kind `reactor`. */
+export function kindOf(name) {
+  return name.replace(/@before$/, '').replace(/-\d+$/, '');
 }

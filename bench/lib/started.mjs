@@ -2,45 +2,53 @@
 
 import { Failure } from './failure.mjs';
 import { ask } from './http.mjs';
-import { questions, spell } from './questions.mjs';
+import { memory } from './proc.mjs';
+import { faultOf, questions, requestFiles, spell } from './questions.mjs';
 import { fill, freePort, start } from './server.mjs';
 
 /**
- * Starts a contender on the first free port from `firstPort` up and checks its
- * answer, alone and pipelined.
+ * Starts a contender for a question on the first free port from `firstPort` up and checks its
+ * answer: as often as it will be asked on one connection, and that it closes it where it must.
  */
-export async function startChecked(name, { command, asks, ownHead }, firstPort) {
+export async function startChecked(name, contender, firstPort, asks, how = {}) {
+  const { depth = 16, closes, database } = how;
   const port = await freePort(firstPort);
-  const server = await start(command, port);
+  const words = contender.command(asks, database);
+  const server = await start(words, port);
   const question = questions[asks];
-  const answer = await check(name, port, question);
-  const url = `http://127.0.0.1:${port}${question.path}`;
-  return {
-    ...server,
-    name,
-    question,
-    port,
-    ownHead,
-    target: { url, body: question.body },
-    answer,
-    command: fill(command, port).join(' '),
-  };
+  try {
+    const answer = question.isEndless ? null : await check(name, port, question, depth, closes);
+    return {
+      ...server,
+      name,
+      question,
+      port,
+      ownHead: contender.ownHead,
+      target: { url: `http://127.0.0.1:${port}${question.path}`, ...requestFiles(asks) },
+      answer,
+      rssAtStart: memory(server.pid).rss,
+      command: fill(words, port).join(' ').trim(),
+    };
+  } catch (error) {
+    await server.stop();
+    const fault = error instanceof Failure ? error.message : `${name}: ${error.message}`;
+    throw new Failure(`${fault}\n${server.said()}`.trim());
+  }
 }
 
-async function check(name, port, question) {
-  const count = 16;
+async function check(name, port, question, depth, closes) {
   const request = spell(question);
-  const [alone, ...others] = [
-    ...(await ask(port, request)),
-    ...(await ask(port, request.repeat(count), count)),
-  ];
-  for (const response of [alone, ...others]) {
-    if (response?.status !== 200 || response.body !== question.expected) {
-      throw new Failure(`${name} answers ${question.path} with ${JSON.stringify(response)}`);
-    }
+  const sets = [await ask(port, request)];
+  if (depth > 1) sets.push(await ask(port, request.repeat(depth), depth));
+  if (sets[1] !== undefined && sets[1].length !== depth) {
+    throw new Failure(`${name} answers ${sets[1].length} of ${depth} pipelined requests`);
   }
-  if (others.length !== count) {
-    throw new Failure(`${name} answers ${others.length} of ${count} pipelined requests`);
+  // Of these the server must end the connection, or the question waits in vain.
+  if (closes) sets.push(await ask(port, spell(question, { closes: true }), Infinity));
+  for (const response of sets.flat()) {
+    const fault = faultOf(question, response);
+    if (fault !== null) throw new Failure(`${name} answers ${question.path} with ${fault}`);
   }
+  const [[alone]] = sets;
   return { length: alone.length, head: alone.head };
 }

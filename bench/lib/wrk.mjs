@@ -9,19 +9,32 @@ import { childrenCpuSeconds, contextSwitches, cpuSeconds, machineCpuSeconds } fr
 const exec = promisify(execFile);
 
 /**
- * The arguments of wrk for a scenario: threads, connections and depth of the
- * pipeline; and the file of a body, for a question that has one.
+ * The arguments of wrk for a scenario: threads, connections, depth of the pipeline, and of how
+ * many requests one is the last of its connection. A target may have files with the bytes of
+ * its request, and of one that is the last.
  */
-export function wrkArgs({ threads = 1, connections, depth = 1 }, { url, body }, seconds) {
-  const load = [`-t${threads}`, `-c${connections}`, `-d${seconds}s`];
-  return [...load, '-s', wrkScript, url, '--', String(depth), ...(body ? [body] : [])];
+export function wrkArgs({ threads = 1, connections, depth = 1, closes }, target, seconds) {
+  const load = [`-t${threads}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`];
+  const { url, request, closing } = target;
+  const files = {
+    none: request === undefined ? [] : [request],
+    all: [closing],
+    some: [request, closing, String(closes)],
+  };
+  const which = closes === undefined ? 'none' : closes === 1 ? 'all' : 'some';
+  return [...load, '-s', wrkScript, url, '--', String(depth), ...files[which]];
 }
 
 /** Runs wrk and returns its own figures. */
 export async function wrk(scenario, target, seconds) {
   let output;
   try {
-    output = (await exec('wrk', wrkArgs(scenario, target, seconds))).stdout;
+    const running = exec('wrk', wrkArgs(scenario, target, seconds));
+    // wrk takes whole seconds; SIGINT ends it early, with all that it prints.
+    const isWhole = Number.isInteger(seconds);
+    const timer = isWhole ? null : setTimeout(() => running.child.kill('SIGINT'), seconds * 1000);
+    output = (await running).stdout;
+    clearTimeout(timer);
   } catch (error) {
     if (error.code === 'ENOENT') {
       throw new Failure('wrk is missing; install it (Debian, Ubuntu: apt-get install wrk)');

@@ -1,7 +1,0 @@
-// The handler that every JavaScript contender runs.
-
-export default {
-  fetch() {
-    return new Response('Hello, World!');
-  },
-};

@@ -1,0 +1,34 @@
+// A (req, res) listener, Express or Fastify on node:http or on reactor-rs/node:
+// `node.mjs PORT QUESTION http|face [CHECKOUT [DATABASE]]`.
+
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { database } from './content.mjs';
+
+const [port, question, kind, checkout = '.', databasePort] = process.argv.slice(2);
+const { createServer } = await import(
+  kind === 'http' ? 'node:http' : pathToFileURL(resolve(checkout, 'dist/node/index.js'))
+);
+
+const server = await start();
+process.on('SIGTERM', () => {
+  server.close();
+  server.closeAllConnections?.();
+});
+
+async function start() {
+  const address = [Number(port), '127.0.0.1'];
+  if (question === 'fastify') {
+    const { fastifyApp } = await import('./fastify.mjs');
+    const app = fastifyApp({ serverFactory: (handler) => createServer(handler) });
+    await app.ready();
+    return app.server.listen(...address);
+  }
+  if (question === 'express') {
+    const { expressApp } = await import('./express.mjs');
+    return createServer(expressApp()).listen(...address);
+  }
+  const { listeners } = await import('./listeners.mjs');
+  const all = listeners({ database: await database(databasePort) });
+  return createServer(all[question]).listen(...address);
+}

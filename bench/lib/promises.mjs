@@ -1,0 +1,139 @@
+// What the project promises of these scenarios, as issue 13 lists it, and what a change may cost.
+
+import { kindOf } from './scenarios.mjs';
+
+/** The servers that run JavaScript handlers: who may be "the best peer". */
+const PEERS = ['node', 'uws', 'bun', 'deno'];
+
+/**
+ * Each promise: the figure `of` the contender `mine` in a scenario, at most or at least so
+ * many times that of `to`: a kind, or the best of several.
+ */
+const promises = [
+  // 1. Short connections.
+  ...['conn-new', 'conn-10'].flatMap((scenario) => [
+    { scenario, mine: 'reactor', of: 'cpu', most: 1, to: ['uws'] },
+    { scenario, mine: 'inline', of: 'cpu', most: 1, to: ['nginx'] },
+    { scenario, mine: 'reactor', of: 'cpu', most: 1, to: ['nginx'] },
+  ]),
+  // 2. Uploads.
+  ...['counted', 'collected'].flatMap((how) => [
+    { scenario: `upload-64k-${how}`, mine: 'reactor', of: 'cpu', most: 1.1, to: ['uws'] },
+    { scenario: `upload-1m-${how}`, mine: 'reactor', of: 'cpu', most: 1.25, to: ['uws'] },
+    { scenario: `upload-20m-${how}`, mine: 'reactor', of: 'cpu', most: 1.25, to: ['uws'] },
+  ]),
+  ...['1m', '20m'].map((size) => ({
+    scenario: `upload-${size}-collected`,
+    mine: 'reactor',
+    of: 'growth',
+    mostBytes: { '1m': 8 * 2 ** 20, '20m': 4 * 20 * 2 ** 20 }[size],
+  })),
+  // 3. Streams.
+  ...['stream-generator', 'stream-readable'].map((scenario) => {
+    return { scenario, mine: 'reactor', of: 'cpu', most: 1, to: ['bun'] };
+  }),
+  ...['stream-start', 'stream-pull'].map((scenario) => {
+    return { scenario, mine: 'reactor', of: 'cpu', most: 1.15, to: ['bare'] };
+  }),
+  // 4. Late and large answers, one connection, many.
+  { scenario: 'late-immediate', mine: 'reactor', of: 'cpu', most: 1.1, to: ['uws'] },
+  { scenario: 'string-64k', mine: 'reactor', of: 'cpu', most: 1, to: ['bun'] },
+  { scenario: 'bytes-64k', mine: 'reactor', of: 'cpu', most: 0.9, to: ['bun'] },
+  { scenario: 'hello-c1', mine: 'reactor', of: 'cpu', most: 1, to: ['uws'] },
+  { scenario: 'hello-c1', mine: 'reactor', of: 'p99', most: 1, to: ['uws'] },
+  { scenario: 'hello-c4096', mine: 'reactor', of: 'rate', least: 1, to: PEERS },
+  { scenario: 'hello-c4096', mine: 'reactor', of: 'p99', most: 1, to: PEERS },
+  // 5. Ahead of every peer.
+  ...['hello-c64', 'hello-c512', 'hello-pipelined', 'api', 'json-12k', 'headers'].map(
+    (scenario) => ({ scenario, mine: 'reactor', of: 'cpu', most: 1, to: PEERS }),
+  ),
+  ...['hello-c64', 'hello-pipelined'].map((scenario) => {
+    return { scenario, mine: 'inline', of: 'cpu', most: 1, to: ['nginx', 'h2o'] };
+  }),
+  // 6. reactor-rs/node.
+  ...['express', 'fastify'].map((scenario) => {
+    return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };
+  }),
+];
+
+/** What the figures are called. */
+const NOUNS = { cpu: 'CPU per request', rate: 'rate', p99: 'p99', growth: 'growth of memory' };
+
+/**
+ * @param results scenario → contender → figures, each [median, least, most]
+ */
+export function judge(results) {
+  const faceNeverBelow = Object.keys(results)
+    .filter((scenario) => !promises.some((p) => p.scenario === scenario && p.mine === 'face'))
+    .map((scenario) => ({ scenario, mine: 'face', of: 'cpu', most: 1, to: ['node'] }));
+  return [...promises, ...faceNeverBelow].flatMap((promise) => {
+    const figures = results[promise.scenario];
+    if (figures === undefined) return [];
+    const mine = Object.keys(figures).filter(
+      (name) => kindOf(name) === promise.mine && !name.endsWith('@before'),
+    );
+    return mine.map((name) => verdict(promise, name, figures));
+  });
+}
+
+function verdict({ scenario, of, least, most, mostBytes, to = [] }, name, figures) {
+  const mine = figureOf(figures[name], of);
+  if (mostBytes !== undefined) {
+    const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+    return {
+      text: `${scenario}: ${name}, ${NOUNS[of]} ≤ the bodies that are open, ${mib(mostBytes)}`,
+      value: mine === null ? null : mib(mine),
+      met: mine === null ? null : mine <= mostBytes,
+    };
+  }
+  const other = opponent(name, to, of, least !== undefined, figures);
+  const bound = least === undefined ? `≤ ${most}` : `≥ ${least}`;
+  const words = other?.name ?? to.join(' or ');
+  const text = `${scenario}: ${name}, ${NOUNS[of]} ${bound} × ${words}`;
+  if (mine === null || other === null) return { text, value: null, met: null };
+  const ratio = mine / other.value;
+  const met = least === undefined ? ratio <= most : ratio >= least;
+  return { text, value: `${ratio.toFixed(3)} ×`, met };
+}
+
+/**
+ * The one to be compared with: on the same Node where there is one, else on the newest;
+ * of several kinds the best.
+ */
+function opponent(name, kinds, of, isMostBest, figures) {
+  const major = /-(\d+)$/.exec(name)?.[1];
+  const candidates = kinds
+    .map((kind) => {
+      const names = Object.keys(figures).filter((name) => kindOf(name) === kind);
+      return names.find((name) => name === `${kind}-${major}`) ?? names.at(-1);
+    })
+    .filter((name) => name !== undefined)
+    .map((name) => ({ name, value: figureOf(figures[name], of) }))
+    .filter(({ value }) => value !== null)
+    .sort((a, b) => (isMostBest ? b.value - a.value : a.value - b.value));
+  return candidates[0] ?? null;
+}
+
+function figureOf(figures, of) {
+  if (of === 'growth') {
+    const { memory } = figures;
+    return memory ? memory.most - memory.start : null;
+  }
+  return figures[of]?.[0] ?? null;
+}
+
+/** What a change may cost: CPU per request against the same contender before it. */
+export function comparisons(results) {
+  return Object.entries(results).flatMap(([scenario, byName]) =>
+    Object.keys(byName)
+      .filter((name) => Object.hasOwn(byName, `${name}@before`))
+      .map((name) => {
+        const ratio = byName[name].cpu[0] / byName[`${name}@before`].cpu[0];
+        return {
+          text: `${scenario}: ${name}, CPU per request ≤ 1.03 × before`,
+          value: `${ratio.toFixed(3)} ×`,
+          met: ratio <= 1.03,
+        };
+      }),
+  );
+}

@@ -1,0 +1,46 @@
+-- Drives wrk for every scenario: `wrk … -s wrk.lua URL -- [DEPTH [REQUEST [CLOSING EVERY]]]`.
+--
+-- DEPTH requests go out in one write; 1 (the default) is wrk's usual behaviour.
+-- REQUEST is a file with the bytes of a request; without it wrk spells one.
+-- CLOSING is a file with a request that has "Connection: close". Of EVERY requests
+-- one, chosen at random, is this one. wrk does not tell a script which connection
+-- a request is for, so that is the mean of requests per connection, not their number.
+-- The last line of the output is the result as JSON, in exact numbers, where
+-- wrk's own summary rounds.
+
+local function contents(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read("*a")
+  file:close()
+  return bytes
+end
+
+function init(args)
+  local depth = tonumber(args[1]) or 1
+  local one = args[2] and contents(args[2]) or wrk.format()
+  -- wrk asks wrk.format once and keeps the text as long as no global request()
+  -- exists, so a deep pipeline costs the client no Lua call per batch.
+  local batch = string.rep(one, depth)
+  wrk.format = function()
+    return batch
+  end
+  if args[3] then
+    local closing = contents(args[3])
+    local every = tonumber(args[4])
+    -- The same sequence for every server.
+    math.randomseed(1)
+    request = function()
+      return math.random(every) == 1 and closing or one
+    end
+  end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"bytes":%d,"seconds":%.6f,"p50":%d,"p99":%d,"max":%d,' ..
+    '"errors":{"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d}}\n',
+    summary.requests, summary.bytes, summary.duration / 1e6,
+    latency:percentile(50), latency:percentile(99), latency.max,
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout))
+end
