@@ -5,6 +5,7 @@
 //   node bench/js/lane.mjs [--batch 64] [--seconds 1] [name …]
 
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { FakeLane } from '../../__test__/lane/fake-lane.mjs';
 import { Response as Quick } from '../../dist/index.js';
@@ -29,6 +30,8 @@ const BROWSER = {
   'accept-encoding': 'gzip, deflate, br, zstd',
   cookie: 'session=0123456789abcdef0123456789abcdef; theme=dark',
 };
+const CHUNKS = Array.from({ length: 10 }, (_, i) => Buffer.from(`chunk ${i} of ten\n`));
+const ALL_CHUNKS = CHUNKS.join('');
 const KIBIBYTE = JSON.stringify({ text: 'x'.repeat(1000), n: 1 });
 
 /** @type {Record<string, { ask: (lane: FakeLane) => void, handle: Function, body: string }>} */
@@ -87,6 +90,49 @@ const CASES = {
     ask: (lane) => lane.ask('GET', '/'),
     handle: () => new Quick(new Quick('Hello, World!').body),
     body: 'Hello, World!',
+  },
+  'ten chunks, async generator': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () =>
+      new Quick(
+        (async function* () {
+          for (const chunk of CHUNKS) yield chunk;
+        })(),
+      ),
+    body: ALL_CHUNKS,
+  },
+  'ten chunks, ReadableStream': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () =>
+      new Quick(
+        new ReadableStream({
+          start(controller) {
+            for (const chunk of CHUNKS) controller.enqueue(chunk);
+            controller.close();
+          },
+        }),
+      ),
+    body: ALL_CHUNKS,
+  },
+  'ten chunks, ReadableStream with pull': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () => {
+      let i = 0;
+      return new Quick(
+        new ReadableStream({
+          pull(controller) {
+            if (i < CHUNKS.length) controller.enqueue(CHUNKS[i++]);
+            else controller.close();
+          },
+        }),
+      );
+    },
+    body: ALL_CHUNKS,
+  },
+  'ten chunks, Readable.from': {
+    ask: (lane) => lane.ask('GET', '/'),
+    handle: () => new Quick(Readable.from(CHUNKS)),
+    body: ALL_CHUNKS,
   },
 };
 

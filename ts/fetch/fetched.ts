@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { endToEnd, type Field, listOf } from './hop-by-hop.js';
 
@@ -175,7 +176,7 @@ function pairsOf(fields: readonly string[]): Field[] {
   return pairs;
 }
 
-/** Node's decoders, and the codings that each removes. */
+/** Node's decoders, each a `Transform`, and the codings that each removes. */
 const DECODERS = [
   [zlib.Gunzip, ['gzip', 'x-gzip']],
   [zlib.Unzip, ['gzip', 'x-gzip', 'deflate']],
@@ -194,9 +195,12 @@ const TAKEN_OFF = new WeakMap<object, readonly string[]>();
  */
 export function noteDecoder(source: object, stream: object): void {
   const { readable } = source as { readable?: unknown };
-  const candidates = [source, readable];
+  const candidate = typeof readable === 'object' ? readable : source;
+  if (!(candidate instanceof Transform)) {
+    return;
+  }
   for (const [decoder, codings] of DECODERS) {
-    if (decoder !== undefined && candidates.some((candidate) => candidate instanceof decoder)) {
+    if (decoder !== undefined && candidate instanceof decoder) {
       TAKEN_OFF.set(stream, codings);
       return;
     }

@@ -1,7 +1,14 @@
 import type { ReadableStream } from 'node:stream/web';
 import { handOnDecoder, noteDecoder } from './fetched.js';
 import type { ChunkResult, Reader } from './reader.js';
-import { bytesOfReader, openerOf, rememberScope, type Scope, scopeHere } from './streams.js';
+import {
+  bytesOfReader,
+  openerOf,
+  openerOfGenerator,
+  rememberScope,
+  type Scope,
+  scopeHere,
+} from './streams.js';
 
 /**
  * Content that arrives in pieces, of anything that Node accepts as a body and that is no stream of
@@ -32,7 +39,7 @@ export class Source {
 
   /** The source of an async generator; `null` for another generator. */
   static ofGenerator(given: object): Source | null {
-    const open = openerOf(given);
+    const open = openerOfGenerator(given);
     return open && new Source(open);
   }
 

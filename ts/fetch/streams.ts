@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
+import { types } from 'node:util';
 import { noteDecoder } from './fetched.js';
 import { NodeReader } from './node-reader.js';
 import type { Reader } from './reader.js';
@@ -8,8 +9,41 @@ import type { Reader } from './reader.js';
 /** Calls a function in the async context in which this scope was made. */
 export type Scope = (call: () => void) => void;
 
-/** The async context in which the program gave a stream to a body. */
-const SCOPES = new WeakMap<ReadableStream, Scope>();
+/** A constructor that adds the private fields of its subclasses to the object that it is given. */
+const Stamp = class {
+  constructor(onto: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: this is how a private field gets onto an object of another class
+    return onto;
+  }
+} as new (
+  onto: object,
+) => object;
+
+/**
+ * Notes on a stream in which async context the program gave it to a body. A private field of the
+ * stream itself: a `WeakMap` of short-lived keys costs several times as much, mostly in garbage
+ * collections.
+ */
+class Scoped extends Stamp {
+  #scope: Scope;
+
+  constructor(stream: ReadableStream, scope: Scope) {
+    super(stream);
+    this.#scope = scope;
+  }
+
+  static note(stream: ReadableStream, scope: Scope): void {
+    if (#scope in stream) {
+      stream.#scope = scope;
+    } else {
+      new Scoped(stream, scope);
+    }
+  }
+
+  static of(stream: ReadableStream): Scope | undefined {
+    return #scope in stream ? stream.#scope : undefined;
+  }
+}
 
 /** The async context of the caller. `AsyncLocalStorage.snapshot` is many times slower. */
 export function scopeHere(): Scope {
@@ -22,20 +56,20 @@ export function scopeHere(): Scope {
  * program's code, but are called long after the program has returned.
  */
 export function rememberScope(stream: ReadableStream, scope = scopeHere()): void {
-  SCOPES.set(stream, scope);
+  Scoped.note(stream, scope);
 }
 
 /** Notes the same context for a stream that was made from another. */
 export function handOnScope(from: ReadableStream, to: ReadableStream): void {
-  const scope = SCOPES.get(from);
+  const scope = Scoped.of(from);
   if (scope !== undefined) {
-    SCOPES.set(to, scope);
+    Scoped.note(to, scope);
   }
 }
 
 /** The scope in which to call a stream's methods, which run the program's code. */
 export function scopeOf(stream: ReadableStream): Scope {
-  return SCOPES.get(stream) ?? ((call) => call());
+  return Scoped.of(stream) ?? ((call) => call());
 }
 
 /** Members that foreign streams and Node's streams may have. */
@@ -153,6 +187,9 @@ export function bytesOfReader(open: () => Reader): ReadableStream<Uint8Array> {
 
 /** The bytes of a chunk, which may be text, an array or any memory. */
 export function memoryOf(chunk: unknown): Uint8Array {
+  if (types.isUint8Array(chunk)) {
+    return chunk;
+  }
   return ArrayBuffer.isView(chunk)
     ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     : Buffer.from(chunk as string);
@@ -164,6 +201,31 @@ function isNodeStream(
 ): source is Source & { on(event: string, call: () => void): void; destroy(): void } {
   const { pipe, on, destroy } = source;
   return [pipe, on, destroy].every((method) => typeof method === 'function');
+}
+
+/** What all async generators inherit, below the prototype that each generator function has. */
+const ASYNC_GENERATOR = Object.getPrototypeOf(
+  Object.getPrototypeOf((async function* none() {})()),
+) as AsyncGenerator<unknown>;
+const { next: nextOf } = ASYNC_GENERATOR;
+
+/**
+ * Opens a reader of an async generator; `null` for another generator.
+ *
+ * To look a property up on a generator is slow: each generator function has a prototype of its own.
+ */
+export function openerOfGenerator(given: object): (() => Reader) | null {
+  const inherited: unknown = Object.getPrototypeOf(Object.getPrototypeOf(given) ?? {});
+  if (inherited !== ASYNC_GENERATOR || Object.hasOwn(given, 'next')) {
+    return openerOf(given);
+  }
+  const generator = given as AsyncGenerator<unknown>;
+  return () => ({
+    read: () => nextOf.call(generator),
+    async cancel() {
+      await generator.return(undefined);
+    },
+  });
 }
 
 /** Opens a reader of anything that Node accepts as a stream; `null` for anything else. */

@@ -64,7 +64,7 @@ export class Outgoing implements Starting {
   readonly #sender: Sender;
   readonly #exchange: Exchange;
   readonly #status: number;
-  readonly #fields: Uint8Array;
+  readonly #fields: Uint8Array = NO_BYTES;
   readonly #flags: number;
   /** The length according to the program or the body; -1 if unknown. */
   readonly #declared: number;
@@ -97,12 +97,14 @@ export class Outgoing implements Starting {
     length: number,
   ) {
     const notes = newNotes();
-    const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
-    const end = writeFields(bytes, 0, fields, notes);
     this.#sender = sender;
     this.#exchange = exchange;
     this.#status = status;
-    this.#fields = bytes.subarray(0, end);
+    if (fields.length > 0) {
+      const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
+      const end = writeFields(bytes, 0, fields, notes);
+      this.#fields = bytes.subarray(0, end);
+    }
     this.#flags = (notes.closes ? CLOSE : 0) | (exchange.isHead ? NO_LENGTH : 0);
     this.#declared = length < 0 ? notes.declared : length;
     this.#bytesOf = source instanceof Source ? memoryOf : bytesOf;
