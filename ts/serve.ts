@@ -2,7 +2,8 @@ import { binding, type NativeBound, type NativeServer } from './binding/binding.
 import { fromNative } from './errors/errors.js';
 import { familyOf } from './fetch/address.js';
 import { installGlobals } from './fetch/globals.js';
-import { Bridge, type BridgeOptions } from './lane/bridge.js';
+import { Bridge } from './lane/bridge.js';
+import type { BridgeOptions } from './lane/bridge-options.js';
 import { Handlers } from './lane/handlers.js';
 import { type Application, optionsOf } from './options/application.js';
 import { signalAt } from './options/check.js';

@@ -4,15 +4,17 @@ import { setImmediate } from 'node:timers';
 import { ReactorError } from '../errors/errors.js';
 import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 import type { Proxies } from '../proxy/proxies.js';
-import { type AnswerSender, Answers, type ErrorHandler } from './answers.js';
+import { type AnswerSender, Answers } from './answers.js';
 import { Background } from './background.js';
-import { type ConnectionEvent, connectionEventAt } from './connection-event.js';
+import type { BridgeOptions } from './bridge-options.js';
+import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
 import { LastPeer } from './last-peer.js';
-import type { ConnectionPlace, Sender } from './outgoing.js';
+import { OpenExchanges } from './open-exchanges.js';
+import type { ConnectionPlace } from './outgoing.js';
 import { printUnsendable } from './print.js';
 import {
   ACK,
@@ -36,23 +38,6 @@ import {
 import { Replies } from './replies.js';
 import { type Starting, StartingResponses } from './starting.js';
 
-/** What a bridge is made with. */
-export interface BridgeOptions {
-  /** The handler of the route with this number; `undefined` if it has been dropped. */
-  find(route: number): HandlerEntry | undefined;
-  /** Answers for handlers that fail. */
-  readonly onError?: ErrorHandler | undefined;
-  /** The trusted proxies, which may tell a request's origin; `null` for none. */
-  readonly proxies?: Proxies | null;
-  /**
-   * Takes every request in place of the handlers. It answers through the bridge, as its
-   * {@link Sender}, and must not throw.
-   */
-  readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
-  /** Told of connections, if the engine was asked to announce them; must not throw. */
-  readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
-}
-
 /**
  * Enough for nearly every request. Heads may be larger if the limits allow it; then the arrays
  * grow.
@@ -68,6 +53,13 @@ const MOST_AT_A_TIME = 512;
  * and many answers come within it.
  */
 const MOST_WAIT = 1;
+
+/**
+ * Requests of a `take` that are handled before ticks run. Node's streams clean up in ticks. If many
+ * requests wait for theirs, they are still alive when the garbage is collected, and that costs more
+ * than the requests themselves.
+ */
+const MOST_BEFORE_TICKS = 16;
 
 /** The same as in the engine's own 503. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
@@ -94,8 +86,7 @@ export class Bridge implements Context, AnswerSender {
   #events = new Uint32Array(EVENT_WORDS);
   #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
 
-  /** Exchanges that outlive the dispatch of their request, by number. */
-  readonly #open: (Exchange | undefined)[] = [];
+  readonly #open = new OpenExchanges();
   /** The heads of the current batch. */
   readonly #heads: Heads[] = [];
   /** The exchanges of the current batch whose whole body is in the arrays. */
@@ -109,13 +100,13 @@ export class Bridge implements Context, AnswerSender {
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
-  /** How many exchanges are in {@link #open}. */
-  #openCount = 0;
-
   #state: 'resting' | 'draining' | 'ticking' | 'gathering' | 'deferred' = 'resting';
   /** When the bridge began to gather late answers. */
   #gatheringSince = 0;
   #left = MOST_AT_A_TIME;
+  /** The events of the batch that are still to be handled, and where they begin. */
+  #eventCount = 0;
+  #eventAt = 0;
   #onFlushed: (() => void)[] = [];
   readonly #answers: Answers;
   readonly #background = new Background();
@@ -164,9 +155,9 @@ export class Bridge implements Context, AnswerSender {
 
   /** The lane has been closed: every open exchange is aborted here, since no event will do it. */
   close(): void {
-    this.#openCount = 0;
-    for (const exchange of this.#open.splice(0)) {
-      exchange?.runInAsyncScope(exchange.abort, exchange);
+    this.#eventCount = 0;
+    for (const exchange of this.#open.clear()) {
+      exchange.runInAsyncScope(exchange.abort, exchange);
     }
   }
 
@@ -177,14 +168,14 @@ export class Bridge implements Context, AnswerSender {
    */
   schedule(): void {
     if (this.#state === 'resting') {
-      if (this.#openCount === 0) {
+      if (this.#open.isEmpty) {
         this.#turnInTick();
       } else {
         this.#gather();
       }
     } else if (
       this.#state === 'gathering' &&
-      (this.#openCount === 0 || performance.now() - this.#gatheringSince > MOST_WAIT)
+      (this.#open.isEmpty || performance.now() - this.#gatheringSince > MOST_WAIT)
     ) {
       this.#turnInTick();
     }
@@ -237,27 +228,13 @@ export class Bridge implements Context, AnswerSender {
   }
 
   finish(exchange: Exchange): void {
-    this.#forget(exchange);
+    this.#open.delete(exchange);
     exchange.end();
   }
 
   keep(exchange: Exchange): void {
-    this.#remember(exchange);
+    this.#open.add(exchange);
     this.#hasPending = true;
-  }
-
-  #remember(exchange: Exchange): void {
-    if (this.#open[exchange.id] === undefined) {
-      this.#openCount++;
-    }
-    this.#open[exchange.id] = exchange;
-  }
-
-  #forget(exchange: Exchange): void {
-    if (this.#open[exchange.id] === exchange) {
-      this.#open[exchange.id] = undefined;
-      this.#openCount--;
-    }
   }
 
   fail(exchange: Exchange, error: unknown): void {
@@ -296,27 +273,36 @@ export class Bridge implements Context, AnswerSender {
   }
 
   #takeTurns(): void {
+    const mustTick = this.#options.take !== undefined;
     for (;;) {
       this.#state = 'draining';
-      const count = this.#turn();
-      if (count === TOO_SMALL) {
-        this.#events = new Uint32Array(2 * this.#events.length);
-        this.#bytes = Buffer.allocUnsafeSlow(2 * this.#bytes.length) as Bytes;
-        continue;
+      if (this.#eventCount === 0) {
+        const count = this.#turn();
+        if (count === TOO_SMALL) {
+          this.#events = new Uint32Array(2 * this.#events.length);
+          this.#bytes = Buffer.allocUnsafeSlow(2 * this.#bytes.length) as Bytes;
+          continue;
+        }
+        if (count === 0) {
+          this.#state = 'resting';
+          return;
+        }
+        this.#left -= count;
+        this.#eventCount = count;
+        this.#eventAt = 0;
       }
-      if (count === 0) {
-        this.#state = 'resting';
-        return;
-      }
-      this.#dispatch(count);
-      this.#left -= count;
-      if (this.#left <= 0) {
+      this.#dispatch(mustTick ? MOST_BEFORE_TICKS : this.#eventCount);
+      if (this.#left <= 0 && this.#eventCount === 0) {
         this.#defer();
         return;
       }
-      if (this.#hasPending) {
+      if (this.#hasPending || this.#eventCount > 0) {
         this.#state = 'ticking';
         this.#context.runInAsyncScope(this.#awaitMicrotasks, this);
+        return;
+      }
+      if (mustTick) {
+        this.#turnInTick();
         return;
       }
     }
@@ -374,18 +360,20 @@ export class Bridge implements Context, AnswerSender {
     return count;
   }
 
-  #dispatch(count: number): void {
+  #dispatch(most: number): void {
     const events = this.#events;
-    let at = 0;
-    for (let left = count; left > 0; left--) {
+    for (let left = most; left > 0 && this.#eventCount > 0; left--) {
+      const at = this.#eventAt;
       const word = events[at] as number;
       const kind = word & 0xff;
+      // Moved on before the event is handled. If that fails, the next event is another.
+      this.#eventAt = at + (word >>> 8);
+      const count = this.#eventCount--;
       if (kind === REQUEST) {
-        this.#request(at, left);
+        this.#request(at, count);
       } else {
         this.#other(kind, at);
       }
-      at += word >>> 8;
     }
   }
 
@@ -394,7 +382,8 @@ export class Bridge implements Context, AnswerSender {
     const head = events[at + 2] as number;
     let heads = this.#heads[this.#heads.length - 1];
     if (heads === undefined || head >= heads.end) {
-      heads = this.#headsFrom(at, left);
+      heads = Heads.from(events, this.#bytes, at, left);
+      this.#heads.push(heads);
     }
     const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
     const peer = isText
@@ -403,7 +392,7 @@ export class Bridge implements Context, AnswerSender {
     const exchange = new Exchange(this, heads, at, peer);
     if (exchange.incoming !== null) {
       if (exchange.incoming instanceof StreamedIncoming) {
-        this.#remember(exchange);
+        this.#open.add(exchange);
       } else {
         this.#bodies.push(exchange);
       }
@@ -444,25 +433,6 @@ export class Bridge implements Context, AnswerSender {
     this.#answers.answer(exchange, answer);
   }
 
-  /** The heads from this request on, as many as may share one text. */
-  #headsFrom(at: number, left: number): Heads {
-    const events = this.#events;
-    const heads = new Heads(events, this.#bytes, events[at + 2] as number);
-    let next = at;
-    for (let rest = left; rest > 0; rest--) {
-      const word = events[next] as number;
-      if ((word & 0xff) === REQUEST) {
-        const end = (events[next + 2] as number) + (events[next + 3] as number);
-        if (!heads.extend(end)) {
-          break;
-        }
-      }
-      next += word >>> 8;
-    }
-    this.#heads.push(heads);
-    return heads;
-  }
-
   #other(kind: number, at: number): void {
     const events = this.#events;
     if (kind >= OPENED) {
@@ -476,15 +446,15 @@ export class Bridge implements Context, AnswerSender {
       printUnsendable(new ReactorError('ERR_REACTOR_INVALID_RESPONSE', why));
       return;
     }
-    const exchange = this.#open[events[at + 1] as number];
+    const exchange = this.#open.get(events[at + 1] as number);
     // The exchange was answered while the event was on its way.
     if (exchange === undefined) {
       return;
     }
     if (kind === ACK) {
-      exchange.onAck?.(events[at + 2] as number);
+      exchange.taken(events[at + 2] as number);
     } else if (kind === GONE) {
-      this.#forget(exchange);
+      this.#open.delete(exchange);
       const status = events[at + 2] as number;
       if (status === 0) {
         exchange.runInAsyncScope(exchange.abort, exchange);
@@ -492,7 +462,7 @@ export class Bridge implements Context, AnswerSender {
         exchange.runInAsyncScope(exchange.refuse, exchange, status);
       }
     } else if (kind === TIMED_OUT) {
-      this.#forget(exchange);
+      this.#open.delete(exchange);
       exchange.runInAsyncScope(exchange.timeOut, exchange);
     } else if (kind === HALF_CLOSED) {
       exchange.runInAsyncScope(exchange.hangUp, exchange);

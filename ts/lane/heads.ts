@@ -1,4 +1,4 @@
-import type { Bytes } from './record.js';
+import { type Bytes, REQUEST } from './record.js';
 
 /**
  * The most text that one string may span. A program that keeps a request, or part of its URL, keeps
@@ -30,6 +30,27 @@ export class Heads {
     this.bytes = bytes;
     this.start = start;
     this.end = start;
+  }
+
+  /**
+   * The heads from the request at this index on, as many as may share one text.
+   *
+   * @param left how many events there are from this index on
+   */
+  static from(events: Uint32Array, bytes: Bytes, at: number, left: number): Heads {
+    const heads = new Heads(events, bytes, events[at + 2] as number);
+    let next = at;
+    for (let rest = left; rest > 0; rest--) {
+      const word = events[next] as number;
+      if ((word & 0xff) === REQUEST) {
+        const end = (events[next + 2] as number) + (events[next + 3] as number);
+        if (!heads.extend(end)) {
+          break;
+        }
+      }
+      next += word >>> 8;
+    }
+    return heads;
   }
 
   /** Adds the head that ends there; false if the text would get too long. */

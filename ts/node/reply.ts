@@ -10,6 +10,12 @@ import type { Head } from './head.js';
 /** The callback of a write, called when the engine has the bytes. */
 export type Written = (error?: Error | null) => void;
 
+/** What writes a response. */
+export interface Writer {
+  /** It may write again after `write` returned false. */
+  drained(): void;
+}
+
 /** The most bytes in one reply, so that one response leaves room for others. */
 const MOST_AT_ONCE = 64 * 1024;
 
@@ -25,8 +31,7 @@ const NO_BYTES = new Uint8Array();
 export class Reply implements Starting {
   readonly #sender: Sender;
   readonly #exchange: Exchange;
-  /** Called when the program may write again after `write` returned false. */
-  readonly #onDrain: () => void;
+  readonly #writer: Writer;
   #state: 'empty' | 'held' | 'streaming' | 'over' = 'empty';
   #status = 0;
   #head: Head | null = null;
@@ -49,10 +54,10 @@ export class Reply implements Starting {
   /** Called once all pieces have been sent. */
   #callbacks: Written[] = [];
 
-  constructor(sender: Sender, exchange: Exchange, onDrain: () => void) {
+  constructor(sender: Sender, exchange: Exchange, writer: Writer) {
     this.#sender = sender;
     this.#exchange = exchange;
-    this.#onDrain = onDrain;
+    this.#writer = writer;
   }
 
   get isHeld(): boolean {
@@ -162,15 +167,20 @@ export class Reply implements Starting {
     // The engine drops the request after its answer, so an unread body is copied.
     exchange.keepBody();
     this.#sender.replies.head(exchange.id, this.#status, this.#flags, encoded, NO_BYTES, declared);
-    exchange.onAck = (taken) => {
-      this.#underWay = Math.max(0, this.#underWay - taken);
-      this.#pump();
-      if (this.#mustDrain && this.#waiting === 0 && this.#underWay <= WINDOW / 2) {
-        this.#mustDrain = false;
-        this.#onDrain();
-      }
-    };
     this.#pump();
+  }
+
+  /** The client has taken bytes. */
+  taken(bytes: number): void {
+    if (this.#state === 'empty' || this.#state === 'held') {
+      return;
+    }
+    this.#underWay = Math.max(0, this.#underWay - bytes);
+    this.#pump();
+    if (this.#mustDrain && this.#waiting === 0 && this.#underWay <= WINDOW / 2) {
+      this.#mustDrain = false;
+      this.#writer.drained();
+    }
   }
 
   /** Sends a complete response of which nothing has been sent. */

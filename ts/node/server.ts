@@ -15,6 +15,7 @@ import { symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
 import { isInUse, listenError } from './listen-error.js';
 import type { MessageOptions } from './messages.js';
+import { OpenSockets } from './open-sockets.js';
 import {
   type EngineOptions,
   engineOptions,
@@ -45,7 +46,7 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
  */
 export class Server extends NodeServer implements SocketServer {
   /** The sockets of exchanges that are not over. */
-  readonly sockets: Set<ExchangeSocket> = new Set();
+  readonly sockets: OpenSockets<ExchangeSocket> = new OpenSockets();
   readonly #engine: EngineOptions;
   readonly #node: http.ServerOptions;
   readonly #messages: MessageOptions;

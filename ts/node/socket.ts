@@ -2,14 +2,15 @@ import type { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { familyOf } from '../fetch/address.js';
-import type { Exchange } from '../lane/exchange.js';
+import type { ClientWatcher, Exchange } from '../lane/exchange.js';
 import { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
 import { FINISH } from '../lane/record.js';
 import { argumentError, connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
 import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
-import { Reply, type Written } from './reply.js';
+import type { OpenSockets, Placed } from './open-sockets.js';
+import { Reply, type Writer, type Written } from './reply.js';
 import { SocketFace } from './socket-face.js';
 
 /** The server, as its sockets use it. */
@@ -18,7 +19,7 @@ export interface SocketServer extends EventEmitter {
   /** Milliseconds that an idle connection is kept. */
   readonly keepAliveTimeout: number;
   /** The sockets of exchanges that are not over. */
-  readonly sockets: Set<ExchangeSocket>;
+  readonly sockets: OpenSockets<ExchangeSocket>;
 }
 
 /** The connection that a socket stands for. */
@@ -39,12 +40,13 @@ export interface Connection {
  * one after the other. Otherwise it lasts as long as one exchange. The connection may live on, and
  * its next request gets another socket.
  */
-export class ExchangeSocket extends SocketFace {
+export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher, Writer {
   readonly server: SocketServer;
   /** `null` if it stands only for an exchange. */
   readonly connection: Connection | null;
   _httpMessage: ServerResponse | null = null;
   timeout = 0;
+  place = -1;
   /** It has an exchange that is not over. */
   isBusy = false;
   // Both are set before the first use, with the first exchange.
@@ -75,11 +77,11 @@ export class ExchangeSocket extends SocketFace {
     this.#exchange = exchange;
     this.#sender = sender;
     this.#bytesRead += exchange.headLength;
-    this.#reply = new Reply(sender, exchange, () => this.#drained());
+    this.#reply = new Reply(sender, exchange, this);
     this.#isReadToEnd = false;
     this.#isWaitingForPiece = false;
     this.#isLeaving = false;
-    exchange.onHangUp = () => this.#leaves(exchange);
+    exchange.watcher = this;
     this.server.sockets.add(this);
   }
 
@@ -131,6 +133,11 @@ export class ExchangeSocket extends SocketFace {
   /** The head of the response is decided. */
   setHead(status: number, head: Head, flags: number): void {
     this.#reply.setHead(status, head, flags);
+  }
+
+  /** The client has taken bytes of the response. */
+  taken(bytes: number): void {
+    this.#reply.taken(bytes);
   }
 
   /** The body of the response has been written. */
@@ -350,7 +357,8 @@ export class ExchangeSocket extends SocketFace {
     this.#run(this.resume);
   };
 
-  #drained(): void {
+  /** The program may write again. */
+  drained(): void {
     const res = this._httpMessage as NodeOutgoing | null;
     if (res?.[needDrain] && !res.finished) {
       res[needDrain] = false;
@@ -388,7 +396,11 @@ export class ExchangeSocket extends SocketFace {
    * turn after reading everything before it. So a response that is ready by then is still sent, and
    * a body that has arrived is read to its end.
    */
-  #leaves(exchange: Exchange): void {
+  leaves(exchange: Exchange): void {
+    // The connection may have had another exchange since.
+    if (exchange !== this.#exchange) {
+      return;
+    }
     this.#isLeaving = true;
     if (!exchange.isOpen) {
       this.#run(this.#hungUp);

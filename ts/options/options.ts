@@ -1,6 +1,6 @@
 import type { NativeAccessLog, NativeListen, NativeOptions } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
-import type { BridgeOptions } from '../lane/bridge.js';
+import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies } from '../proxy/proxies.js';
 import type { ListenAddress } from '../types/addresses.js';

@@ -1,7 +1,7 @@
 import type { ResourceLimits } from 'node:worker_threads';
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
-import type { BridgeOptions } from '../lane/bridge.js';
+import type { BridgeOptions } from '../lane/bridge-options.js';
 import { FETCH } from '../lane/handlers.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from '../options/check.js';
 import {

@@ -1,0 +1,24 @@
+import type { Proxies } from '../proxy/proxies.js';
+import type { ErrorHandler } from './answers.js';
+import type { Bridge } from './bridge.js';
+import type { ConnectionEvent } from './connection-event.js';
+import type { Exchange } from './exchange.js';
+import type { HandlerEntry } from './handlers.js';
+import type { Sender } from './outgoing.js';
+
+/** What a bridge is made with. */
+export interface BridgeOptions {
+  /** The handler of the route with this number; `undefined` if it has been dropped. */
+  find(route: number): HandlerEntry | undefined;
+  /** Answers for handlers that fail. */
+  readonly onError?: ErrorHandler | undefined;
+  /** The trusted proxies, which may tell a request's origin; `null` for none. */
+  readonly proxies?: Proxies | null;
+  /**
+   * Takes every request in place of the handlers. It answers through the bridge, as its
+   * {@link Sender}, and must not throw.
+   */
+  readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
+  /** Told of connections, if the engine was asked to announce them; must not throw. */
+  readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
+}
