@@ -6,14 +6,19 @@ import { resolve } from 'node:path';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { absence, before, contenders } from './lib/contenders.mjs';
 import { main } from './lib/failure.mjs';
+import { isPeer, kindOf } from './lib/kinds.mjs';
+import { benchArgs } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
+import { runOpenLoop } from './lib/openloop.mjs';
 import { options, pick } from './lib/options.mjs';
+import { plots } from './lib/plots.mjs';
 import { comparisons, judge } from './lib/promises.mjs';
 import { requestFiles } from './lib/questions.mjs';
 import { save, verdicts } from './lib/report.mjs';
 import { partOf, runRounds, startAll } from './lib/rounds.mjs';
 import { scenarios } from './lib/scenarios.mjs';
 import { installPeers, nodes, peerVersions, startDatabase } from './lib/setup.mjs';
+import { shortArgs } from './lib/short.mjs';
 import { markdown, tables } from './lib/tables.mjs';
 import { wrkArgs } from './lib/wrk.mjs';
 
@@ -27,7 +32,7 @@ Without options: all scenarios and contenders, in about 40 minutes.
   --node A,B        versions of Node for the contenders that run on it (default 24,26)
   --quick           a part of the scenarios on the newest Node, in 5 minutes
   --rounds N        rounds, every contender once in each (default 5)
-  --duration S      seconds per timed run, 0.1 and more (default 0.8)
+  --duration S      seconds per timed run, 0.1 and more (default 0.7)
   --warmup S        seconds before the rounds of a contender, not counted (default 0.5)
   --before DIR      another checkout, built: its contenders take part as NAME@before,
                     and CPU per request may be 3 % above theirs
@@ -46,7 +51,7 @@ const settings = {
   node: ['24', '26'],
   quick: false,
   rounds: 5,
-  duration: 0.8,
+  duration: 0.7,
   warmup: 0.5,
   before: null,
   profile: 'release',
@@ -60,6 +65,9 @@ const settings = {
 
 /** uWebSockets.js has a binary for it that wants no new glibc. */
 const UWS_NODE = '20';
+
+/** Programs of the system that a scenario may need, by what Debian calls their packages. */
+const PROGRAMS = { wrk: 'wrk', 'redis-server': 'redis-server' };
 
 await main(async () => {
   const options_ = options(usage, settings);
@@ -80,17 +88,21 @@ await main(async () => {
   console.error(`bench: ${plan(loads, chosen, options_)}`);
 
   const results = {};
-  const commands = {};
-  for (const [name, scenario] of loads) {
-    const why = scenario.needs ? absence(scenario.needs, scenario.needs) : null;
-    if (why !== null) {
+  const commands = { loads: {}, contenders: {} };
+  for (const parts of units(loads)) {
+    const [[name, { needs, client = 'wrk' }]] = parts;
+    const programs = [client, needs].filter((program) => Object.hasOwn(PROGRAMS, program));
+    const why = programs.map((program) => absence(program, PROGRAMS[program])).find(Boolean);
+    if (why !== undefined) {
       console.error(`bench: SKIPPED ${name}: ${why}`);
       skipped[name] = why;
       continue;
     }
-    const { figures, faults, words } = await runScenario(name, scenario, chosen, options_);
-    results[name] = figures;
-    commands[name] = words;
+    const { figures, faults, load, servers } = await runUnit(parts, chosen, options_);
+    Object.assign(results, figures);
+    commands.loads[name] = load;
+    // That of the first scenario; in others a contender runs another question.
+    commands.contenders = { ...servers, ...commands.contenders };
     for (const [contender, fault] of Object.entries(faults)) {
       skipped[`${name} ${contender}`] = fault;
     }
@@ -114,7 +126,8 @@ await main(async () => {
   for (const [name, why] of Object.entries(skipped)) console.log(`- left out: ${name}: ${why}`);
   if (!options_['no-save']) {
     const isAll = options_.scenario.length === 0 && options_.only.length === 0;
-    save(options_.name ?? (isAll && !options_.quick ? 'all' : 'parts'), data, markdown(data));
+    const name = options_.name ?? (isAll && !options_.quick ? 'all' : 'parts');
+    save(name, data, (stem) => markdown(data, stem), plots(results));
   }
   const isMissed = data.promises.some(({ met }) => met === false);
   const isFaulty = Object.keys(skipped).some((key) => key.includes(' '));
@@ -149,7 +162,7 @@ function pickContenders(all, loads, { only, quick, before: folder }) {
     .slice('reactor-'.length);
   const skipped = {};
   const names = only.flatMap((word) => {
-    const ofKind = Object.keys(all).filter((name) => name.replace(/-\d+$/, '') === word);
+    const ofKind = Object.keys(all).filter((name) => kindOf(name) === word);
     return Object.hasOwn(all, word) || ofKind.length === 0 ? [word] : ofKind;
   });
   let wanted = pick('contender', all, names);
@@ -172,34 +185,51 @@ function pickContenders(all, loads, { only, quick, before: folder }) {
   return { chosen, skipped };
 }
 
-async function runScenario(name, scenario, chosen, options_) {
-  const part = partOf(scenario, chosen);
+/** What shares its servers: each scenario for itself, but all steady rates, which share the peaks. */
+function units(loads) {
+  const isSteady = ([, { client }]) => client === 'openloop';
+  const steady = loads.filter(isSteady);
+  const others = loads.filter((load) => !isSteady(load)).map((load) => [load]);
+  return steady.length > 0 ? [...others, steady] : others;
+}
+
+/** Runs scenarios that share their servers. */
+async function runUnit(parts, chosen, options_) {
+  const [[name, scenario]] = parts;
   const database = scenario.needs === 'redis-server' ? await startDatabase(options_.port) : null;
-  const { servers, faults } = await startAll(scenario, part, {
+  const { servers, faults } = await startAll(scenario, partOf(scenario, chosen), {
     port: database ? database.port + 1 : options_.port,
     database: database ? String(database.port) : undefined,
   });
   try {
     warnOfLengths(name, servers);
-    const figures = await runRounds(name, scenario, servers, options_);
-    const url = { url: 'URL', ...requestFiles(scenario.asks) };
-    const words = {
-      load: `wrk ${wrkArgs(scenario.load, url, options_.duration).join(' ')}`,
-      ...Object.fromEntries(
-        servers.map((server) => [
-          server.name,
-          // A folder of one machine says nothing to a reader of the results.
-          options_.before
-            ? server.command.replaceAll(resolve(options_.before), 'BEFORE')
-            : server.command,
-        ]),
-      ),
-    };
-    return { figures, faults, words };
+    const figures =
+      scenario.client === 'openloop'
+        ? await runOpenLoop(parts, servers, options_, isPeer)
+        : { [name]: await runRounds(name, scenario, servers, options_) };
+    return { figures, faults, ...commandsOf(scenario, servers, options_) };
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     await database?.stop();
   }
+}
+
+/** How the servers and the load of a scenario were run. */
+function commandsOf({ client, load, asks }, servers, { before: folder, duration }) {
+  const target = { url: 'URL', ...requestFiles(asks) };
+  const loads = {
+    short: `target/bench/short_client ${shortArgs(load, target, duration).join(' ')}`,
+    events: `target/bench/sse_client PORT ${load.connections} ${duration}`,
+    openloop: `reactor-rs ${benchArgs({ ...load, rate: 'RATE' }, target, duration).join(' ')}`,
+  };
+  const commands = servers.map(({ name, command }) => {
+    // A folder of one machine says nothing to a reader of the results.
+    return [name, folder ? command.replaceAll(resolve(folder), 'BEFORE') : command];
+  });
+  return {
+    load: loads[client] ?? `wrk ${wrkArgs(load, target, duration).join(' ')}`,
+    servers: Object.fromEntries(commands),
+  };
 }
 
 /** The control stands for the same work only while it sends the same number of bytes. */
@@ -221,8 +251,8 @@ function plan(loads, chosen, { rounds, duration, warmup }) {
     // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s.
     seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + 0.15));
   }
-  const minutes = Math.max(1, Math.round(seconds / 60));
-  return `${loads.length} scenarios, ${runs} runs, about ${minutes} minutes`;
+  const minutes = Math.max(1, Math.ceil(seconds / 60));
+  return `${loads.length} scenarios, ${runs} runs, about ${minutes} min`;
 }
 
 function list(loads, { profile, node }) {

@@ -1,10 +1,7 @@
--- Drives wrk for every scenario: `wrk … -s wrk.lua URL -- [DEPTH [REQUEST [CLOSING EVERY]]]`.
+-- Drives wrk for every scenario: `wrk … -s wrk.lua URL -- [DEPTH [REQUEST]]`.
 --
 -- DEPTH requests go out in one write; 1 (the default) is wrk's usual behaviour.
 -- REQUEST is a file with the bytes of a request; without it wrk spells one.
--- CLOSING is a file with a request that has "Connection: close". Of EVERY requests
--- one, chosen at random, is this one. wrk does not tell a script which connection
--- a request is for, so that is the mean of requests per connection, not their number.
 -- The last line of the output is the result as JSON, in exact numbers, where
 -- wrk's own summary rounds.
 
@@ -23,15 +20,6 @@ function init(args)
   local batch = string.rep(one, depth)
   wrk.format = function()
     return batch
-  end
-  if args[3] then
-    local closing = contents(args[3])
-    local every = tonumber(args[4])
-    -- The same sequence for every server.
-    math.randomseed(1)
-    request = function()
-      return math.random(every) == 1 and closing or one
-    end
   end
 end
 

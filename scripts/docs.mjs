@@ -1,12 +1,13 @@
-// `npm run docs`: the parts of docs/ and ARCHITECTURE.md that are made from their sources.
+// `npm run docs`: the parts of README.md, ARCHITECTURE.md and docs/ that are made from their sources.
 // Options come from ts/options/table.ts, ts/cli/flags.ts and the comments in
-// ts/types/options.ts, errors from ts/errors/errors.ts, benchmarks from bench/results, maps of
-// modules from scripts/imports.mjs and scripts/imports/rust.mjs. `--check` writes nothing, and
-// fails where a page is not what it would write.
+// ts/types/options.ts, errors from ts/errors/errors.ts, benchmarks from bench/results by
+// scripts/benchmarks.mjs, maps of modules from scripts/imports.mjs and scripts/imports/rust.mjs.
+// `--check` writes nothing, and fails where a page is not what it would write.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { benchmarkParts } from './benchmarks.mjs';
 import { mapOf, PROTO, SERVER } from './imports/rust.mjs';
 import { TYPESCRIPT } from './imports.mjs';
 import { ROOT, setup } from './setup.mjs';
@@ -21,7 +22,8 @@ export async function stalePages() {
   const parts = await makeParts();
   const stale = new Map();
   const names = readdirSync(DOCS).filter((file) => file.endsWith('.md'));
-  for (const file of [join(ROOT, 'ARCHITECTURE.md'), ...names.map((name) => join(DOCS, name))]) {
+  const top = ['README.md', 'ARCHITECTURE.md'].map((name) => join(ROOT, name));
+  for (const file of [...top, ...names.map((name) => join(DOCS, name))]) {
     const page = readFileSync(file, 'utf8');
     const made = page.replace(PART, (_, begin, part, end) => {
       const make = parts[part];
@@ -51,7 +53,7 @@ async function makeParts() {
         Object.entries(ERROR_CODES).map(([code, text]) => [asCode(code), text]),
       ),
     modules: () => mapOf(SERVER, PROTO, TYPESCRIPT),
-    ...benchmarks,
+    ...benchmarkParts(ROOT),
   };
 }
 
@@ -198,123 +200,15 @@ function anchor(heading) {
     .replaceAll(' ', '-');
 }
 
-// Benchmarks.
-
-const results = (name) =>
-  JSON.parse(readFileSync(join(ROOT, `bench/results/${name}.json`), 'utf8'));
-const whole = (number) => Math.round(number).toLocaleString('en-GB');
-const hundredths = (number) => number.toFixed(2);
-
-/** Rate and processor time of each contender. */
-function throughput(name, contenders, loads) {
-  const { medians } = results(name);
-  const heads = loads.flatMap(([, title]) => [`${title}: requests/s`, 'CPU µs a request']);
-  return table(
-    [`[results](../bench/results/${name}.md)`, ...heads],
-    Object.entries(contenders).map(([key, title]) => [
-      title,
-      ...loads.flatMap(([load]) => {
-        const { rate, cpu } = medians[load][key];
-        return [whole(rate), hundredths(cpu)];
-      }),
-    ]),
-    1,
-  );
-}
-
-const BOTH = [
-  ['c64', '64 connections'],
-  ['pipelined', 'and 16 pipelined'],
-];
-
-const benchmarks = {
-  native: () =>
-    throughput(
-      '2026-11-24-native',
-      {
-        inline: 'inline route, `-i 1 -w 1`',
-        'worker-i1w1': 'worker route, `-i 1 -w 1`',
-        'worker-i4w8': 'worker route, `-i 4 -w 8`',
-        nginx: 'nginx 1.22, one worker',
-        h2o: 'h2o 2.2, one thread, a file',
-        control: 'the control',
-      },
-      BOTH,
-    ),
-  javascript: () =>
-    throughput(
-      '2026-11-27-javascript-2',
-      {
-        'js-reactor': 'reactor-rs',
-        'js-uws': 'uWebSockets.js 20, its own API',
-        'js-deno': 'Deno 2.9.6',
-        'js-bun': 'Bun 1.4.5',
-        'node-http': 'node:http, Node 20',
-        control: 'the control',
-      },
-      BOTH,
-    ),
-  frameworks: () =>
-    throughput(
-      '2026-11-27-frameworks-3',
-      {
-        'api-reactor': 'JSON in and out, reactor-rs on Node 20',
-        'api-bun': 'the same, Bun 1.4.5',
-        'api-uws': 'the same, uWebSockets.js 20 on Node 20',
-        'api-deno': 'the same, Deno 2.9.6',
-        'api-node': 'the same, node:http on Node 20',
-        'api-reactor-26': 'the same, reactor-rs on Node 26',
-        'api-node-26': 'the same, node:http on Node 26',
-        'hono-reactor': "Hono's `c.text()`, reactor-rs",
-        'hono-node': "Hono's `c.text()`, @hono/node-server",
-        'hono-json-reactor': "Hono's `c.json()`, reactor-rs",
-        'hono-json-node': "Hono's `c.json()`, @hono/node-server",
-      },
-      [['c64', '64 connections']],
-    ),
-  openloop: () => {
-    const name = '2026-11-27-openloop-2';
-    const { medians, peaks } = results(name);
-    const titles = {
-      'js-reactor': 'reactor-rs',
-      'js-deno': 'Deno 2.9.6',
-      'js-bun': 'Bun 1.4.5',
-      'node-http': 'node:http, Node 20',
-    };
-    const rates = Object.keys(medians);
-    const heads = rates.flatMap((rate) => [
-      `${whole(rate)}/s: p99 ms`,
-      'CPU µs a request',
-      'cores',
-    ]);
-    return table(
-      [`[results](../bench/results/${name}.md)`, 'highest rate', ...heads],
-      Object.entries(titles).map(([key, title]) => [
-        title,
-        whole(peaks[key]),
-        ...rates.flatMap((rate) => {
-          const { p99, cpu, serverCores } = medians[rate][key] ?? {};
-          return p99 === undefined || p99 === null
-            ? ['–', '–', '–']
-            : [hundredths(p99 / 1000), hundredths(cpu), hundredths(serverCores)];
-        }),
-      ]),
-      1,
-    );
-  },
-};
-
 // Markdown.
 
 function asCode(text) {
   return `\`${text}\``;
 }
 
-/** @param {number} [right] the first column that is set to the right */
-function table(heads, rows, right = Number.POSITIVE_INFINITY) {
+function table(heads, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  const rule = heads.map((_, index) => (index < right ? '---' : '---:'));
-  return [line(heads), line(rule), ...rows.map(line)].join('\n');
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

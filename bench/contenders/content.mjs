@@ -63,8 +63,8 @@ export const setCookies = [
   'theme=dark; Path=/; Max-Age=31536000',
 ];
 
-/** Between two server-sent events, which each client gets: 25 a second. */
-export const EVENT_MS = 40;
+/** Between two server-sent events, of which each client gets each. */
+export const EVENT_MS = 20;
 
 export const event = 'data: {"symbol":"ABC","price":123.45,"time":1700000000}\n\n';
 

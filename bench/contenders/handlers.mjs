@@ -48,6 +48,7 @@ async function collected(request) {
 }
 
 const clients = new Set();
+let timer;
 
 function broadcast() {
   const event = text.encode(content.event);
@@ -110,7 +111,7 @@ export function handlers({ database }) {
     'json-12k': () => Response.json(content.list),
 
     events() {
-      if (clients.size === 0) setInterval(broadcast, content.EVENT_MS);
+      if (timer === undefined) timer = setInterval(broadcast, content.EVENT_MS);
       let mine;
       const body = new ReadableStream({
         start(controller) {

@@ -66,6 +66,7 @@ async function* generated(list) {
 }
 
 const waiting = new Set();
+let timer;
 
 function broadcast() {
   for (const res of waiting) res.write(content.event);
@@ -131,7 +132,7 @@ export function listeners({ database }) {
     'json-12k': (_req, res) => json(res, content.list),
 
     events(_req, res) {
-      if (waiting.size === 0) setInterval(broadcast, content.EVENT_MS);
+      if (timer === undefined) timer = setInterval(broadcast, content.EVENT_MS);
       res.writeHead(200, { 'content-type': 'text/event-stream' });
       res.flushHeaders();
       waiting.add(res);

@@ -81,9 +81,10 @@ async function* generated(list) {
 }
 
 const clients = new Set();
+let timer;
 
 function broadcast() {
-  for (const res of clients) res.write(content.event);
+  for (const res of clients) res.cork(() => res.write(content.event));
 }
 
 const handlers = {
@@ -167,7 +168,7 @@ const handlers = {
   },
 
   events(res) {
-    if (clients.size === 0) setInterval(broadcast, content.EVENT_MS);
+    if (timer === undefined) timer = setInterval(broadcast, content.EVENT_MS);
     res.writeHeader('content-type', 'text/event-stream').write(': hello\n\n');
     clients.add(res);
     res.onAborted(() => clients.delete(res));

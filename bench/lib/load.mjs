@@ -21,7 +21,7 @@ export function benchArgs(
   const expect =
     expected === undefined ? [] : ['--expect-status', '200', '--expect-body', expected];
   const load = ['-t', threads, '-c', connections, '--pipeline', depth, ...open].map(String);
-  return ['bench', ...load, ...expect, '-d', `${seconds}s`, '--json', url];
+  return ['bench', ...load, ...expect, '-d', `${Math.round(seconds * 1000)}ms`, '--json', url];
 }
 
 /** Runs the client and returns its figures in the shape of those of `wrk`. */

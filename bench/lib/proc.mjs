@@ -21,6 +21,27 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
+/** CPU time of each thread of a process so far, in nanoseconds, by its id. */
+export function cpuByThread(pid) {
+  const times = new Map();
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      const [time] = readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ');
+      times.set(tid, Number(time));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return times;
+}
+
+/** CPU seconds between two readings of `cpuByThread`; of threads that have ended none. */
+export function cpuBetween(before, after) {
+  let sum = 0;
+  for (const [tid, time] of after) sum += time - (before.get(tid) ?? 0);
+  return sum / 1e9;
+}
+
 /** CPU seconds of the children that this process has waited for. */
 export function childrenCpuSeconds() {
   const fields = stat('self');

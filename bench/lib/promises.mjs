@@ -1,13 +1,13 @@
 // What the project promises of these scenarios, as issue 13 lists it, and what a change may cost.
 
-import { kindOf } from './scenarios.mjs';
+import { kindOf, nodeOf } from './kinds.mjs';
 
 /** The servers that run JavaScript handlers: who may be "the best peer". */
-const PEERS = ['node', 'uws', 'bun', 'deno'];
+export const PEERS = ['node', 'uws', 'bun', 'deno'];
 
 /**
  * Each promise: the figure `of` the contender `mine` in a scenario, at most or at least so
- * many times that of `to`: a kind, or the best of several.
+ * many times that of `to`: a kind, or the best of several, by that figure or by `bestBy`.
  */
 const promises = [
   // 1. Short connections.
@@ -50,6 +50,16 @@ const promises = [
   ...['hello-c64', 'hello-pipelined'].map((scenario) => {
     return { scenario, mine: 'inline', of: 'cpu', most: 1, to: ['nginx', 'h2o'] };
   }),
+  // At a share of its own peak a slow server has little to do: the best is who has the highest.
+  ...['steady-own-50', 'steady-own-70'].map((scenario) => {
+    return { scenario, mine: 'reactor', of: 'p99', most: 1, to: PEERS, bestBy: 'peak' };
+  }),
+  ...['steady-peer-50', 'steady-peer-70'].map((scenario) => {
+    return { scenario, mine: 'reactor', of: 'p99', most: 1, to: PEERS };
+  }),
+  ...['steady-own-50', 'steady-peer-50'].map((scenario) => {
+    return { scenario, mine: 'reactor', of: 'serverCores', most: 1, to: ['bun'] };
+  }),
   // 6. reactor-rs/node.
   ...['express', 'fastify'].map((scenario) => {
     return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };
@@ -57,13 +67,20 @@ const promises = [
 ];
 
 /** What the figures are called. */
-const NOUNS = { cpu: 'CPU per request', rate: 'rate', p99: 'p99', growth: 'growth of memory' };
+const NOUNS = {
+  cpu: 'CPU per request',
+  rate: 'rate',
+  p99: 'p99',
+  growth: 'growth of memory',
+  serverCores: 'cores',
+};
 
 /**
  * @param results scenario → contender → figures, each [median, least, most]
  */
 export function judge(results) {
   const faceNeverBelow = Object.keys(results)
+    .filter((scenario) => Object.keys(results[scenario]).some((name) => kindOf(name) === 'face'))
     .filter((scenario) => !promises.some((p) => p.scenario === scenario && p.mine === 'face'))
     .map((scenario) => ({ scenario, mine: 'face', of: 'cpu', most: 1, to: ['node'] }));
   return [...promises, ...faceNeverBelow].flatMap((promise) => {
@@ -76,7 +93,8 @@ export function judge(results) {
   });
 }
 
-function verdict({ scenario, of, least, most, mostBytes, to = [] }, name, figures) {
+function verdict(promise, name, figures) {
+  const { scenario, of, least, most, mostBytes, to = [] } = promise;
   const mine = figureOf(figures[name], of);
   if (mostBytes !== undefined) {
     const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
@@ -86,10 +104,9 @@ function verdict({ scenario, of, least, most, mostBytes, to = [] }, name, figure
       met: mine === null ? null : mine <= mostBytes,
     };
   }
-  const other = opponent(name, to, of, least !== undefined, figures);
+  const other = opponent(name, promise, figures);
   const bound = least === undefined ? `≤ ${most}` : `≥ ${least}`;
-  const words = other?.name ?? to.join(' or ');
-  const text = `${scenario}: ${name}, ${NOUNS[of]} ${bound} × ${words}`;
+  const text = `${scenario}: ${name}, ${NOUNS[of]} ${bound} × ${other?.name ?? to.join(' or ')}`;
   if (mine === null || other === null) return { text, value: null, met: null };
   const ratio = mine / other.value;
   const met = least === undefined ? ratio <= most : ratio >= least;
@@ -100,17 +117,22 @@ function verdict({ scenario, of, least, most, mostBytes, to = [] }, name, figure
  * The one to be compared with: on the same Node where there is one, else on the newest;
  * of several kinds the best.
  */
-function opponent(name, kinds, of, isMostBest, figures) {
-  const major = /-(\d+)$/.exec(name)?.[1];
-  const candidates = kinds
+function opponent(name, { of, to, least, bestBy = of }, figures) {
+  const major = nodeOf(name);
+  const isMostBest = least !== undefined || bestBy === 'peak';
+  const candidates = to
     .map((kind) => {
       const names = Object.keys(figures).filter((name) => kindOf(name) === kind);
-      return names.find((name) => name === `${kind}-${major}`) ?? names.at(-1);
+      return names.find((name) => nodeOf(name) === major) ?? names.at(-1);
     })
     .filter((name) => name !== undefined)
-    .map((name) => ({ name, value: figureOf(figures[name], of) }))
-    .filter(({ value }) => value !== null)
-    .sort((a, b) => (isMostBest ? b.value - a.value : a.value - b.value));
+    .map((name) => ({
+      name,
+      value: figureOf(figures[name], of),
+      rank: figureOf(figures[name], bestBy),
+    }))
+    .filter(({ value, rank }) => value !== null && rank !== null)
+    .sort((a, b) => (isMostBest ? b.rank - a.rank : a.rank - b.rank));
   return candidates[0] ?? null;
 }
 
@@ -119,7 +141,7 @@ function figureOf(figures, of) {
     const { memory } = figures;
     return memory ? memory.most - memory.start : null;
   }
-  return figures[of]?.[0] ?? null;
+  return [figures[of]].flat()[0] ?? null;
 }
 
 /** What a change may cost: CPU per request against the same contender before it. */

@@ -3,10 +3,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { answers } from './contenders.mjs';
+import { measureEvents } from './events.mjs';
 import { Failure } from './failure.mjs';
+import { kindOf } from './kinds.mjs';
 import { fixed, spreads, whole } from './numbers.mjs';
 import { memory, peakMemory } from './proc.mjs';
-import { kindOf } from './scenarios.mjs';
+import { short } from './short.mjs';
 import { startChecked } from './started.mjs';
 import { measure, wrk } from './wrk.mjs';
 
@@ -14,11 +16,10 @@ const exec = promisify(execFile);
 
 /** The contenders of a scenario: those that it is about and that can answer. */
 export function partOf(scenario, chosen) {
-  const { asks, load = {}, only, not = [] } = scenario;
+  const { asks, load, only } = scenario;
   return chosen.filter(([name, contender]) => {
-    const kind = kindOf(name);
-    if (only !== undefined ? !only.includes(kind) : not.includes(kind)) return false;
-    return answers(contender, asks) && !(load.closes && contender.neverCloses);
+    if (only !== undefined && !only.includes(kindOf(name))) return false;
+    return answers(contender, asks) && !(load.requests && contender.neverCloses);
   });
 }
 
@@ -39,9 +40,9 @@ export async function startAll(scenario, chosen, { port: firstPort, database }) 
       continue;
     }
     try {
-      const { depth = 1, closes } = scenario.load ?? {};
-      const how = { depth, closes, database };
-      const server = await startChecked(name, contender, port, scenario.asks, how);
+      const { depth = 1, requests } = scenario.load;
+      const how = { depth, closes: requests !== undefined, database };
+      const server = await startOne(name, contender, port, scenario.asks, how);
       servers.push(server);
       port = server.port + 1;
     } catch (error) {
@@ -51,6 +52,16 @@ export async function startAll(scenario, chosen, { port: firstPort, database }) 
     }
   }
   return { servers, faults };
+}
+
+/** Between the search for a free port and the start somebody else may have taken it. */
+async function startOne(name, contender, port, ...rest) {
+  try {
+    return await startChecked(name, contender, port, ...rest);
+  } catch (error) {
+    if (!/in use/i.test(error.message)) throw error;
+    return startChecked(name, contender, port + 20, ...rest);
+  }
 }
 
 /** What has no server takes part too: its `run` gives requests, seconds and CPU per request. */
@@ -64,17 +75,22 @@ function bare(name, contender, question) {
   return { name, run, command, stop: async () => {} };
 }
 
-/**
- * Rounds of a closed loop.
- * @param client how one run is made: (load, target, seconds) → the figures of wrk
- */
-export async function runRounds(name, scenario, servers, settings, client = wrk) {
+/** How a client warms a server up, or null, and how it is timed. */
+const CLIENTS = {
+  wrk: { warm: wrk, timed: measure },
+  short: { warm: short, timed: (...args) => measure(...args, short) },
+  events: { warm: null, timed: measureEvents },
+};
+
+/** Rounds of a closed loop, or of clients that only listen. */
+export async function runRounds(name, scenario, servers, settings) {
   const { load, longer = 1 } = scenario;
+  const { warm, timed } = CLIENTS[scenario.client ?? 'wrk'];
   const { rounds, warmup } = settings;
   const duration = Number((settings.duration * longer).toFixed(2));
-  if (warmup > 0) {
+  if (warmup > 0 && warm !== null) {
     for (const { run, target } of servers) {
-      if (run === undefined) await client(load, target, warmup);
+      if (run === undefined) await warm(load, target, warmup);
     }
   }
   const runs = Object.fromEntries(servers.map((server) => [server.name, []]));
@@ -82,7 +98,7 @@ export async function runRounds(name, scenario, servers, settings, client = wrk)
     for (const server of turned(servers, round)) {
       const result = server.run
         ? await server.run(duration)
-        : await measure(server.pid, load, server.target, duration, client);
+        : await timed(server.pid, load, server.target, duration);
       runs[server.name].push(result);
       const note = result.errors ? `, ${result.errors} ERRORS` : '';
       const place = `${name} ${round + 1}/${rounds} ${server.name}`;
@@ -96,19 +112,23 @@ export async function runRounds(name, scenario, servers, settings, client = wrk)
   );
 }
 
-/** The figures of a contender: [median, least, most] of what was timed, and its memory. */
-function summarise(server, runs) {
-  const { requests, seconds, max, ...figures } = spreads(runs);
-  const errors = runs.reduce((sum, run) => sum + run.errors, 0);
+/** What is kept with its spread, and of what the median alone. */
+const SPREAD = ['cpu', 'rate', 'p50', 'p99'];
+const MEDIANS = ['p999', 'sendDelayP99', 'target', 'serverCores', 'clientCores'];
+
+/** The figures of a contender: [median, least, most] of SPREAD, medians, and its memory. */
+export function summarise(server, runs) {
+  const all = spreads(runs);
+  const result = {};
+  for (const key of SPREAD) if (all[key]) result[key] = all[key];
+  for (const key of MEDIANS) if (all[key]) [result[key]] = all[key];
+  result.errors = runs.reduce((sum, run) => sum + run.errors, 0);
+  result.runs = runs.length;
   // Whether the machine was quiet.
-  const disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length;
-  const result = { ...figures, errors, disturbed, runs: runs.length };
+  result.disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length;
   if (server.pid !== undefined) {
-    result.memory = {
-      start: server.rssAtStart,
-      after: memory(server.pid).rss,
-      most: peakMemory(server.pid),
-    };
+    const { rss } = memory(server.pid);
+    result.memory = { start: server.rssAtStart, after: rss, most: peakMemory(server.pid) };
   }
   return result;
 }

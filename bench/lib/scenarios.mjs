@@ -3,13 +3,13 @@
 //   group     the chart and the table that it stands in
 //   title     what it is, in words
 //   asks      the question (lib/questions.mjs), which is checked before anything is timed
-//   load      for wrk: connections, depth of the pipeline, `closes`: of how many requests one is
-//             the last of its connection
-//   client    another client than wrk: `events` or `openloop`
+//   load      connections, and for wrk the depth of the pipeline
+//   client    another client than wrk: `short` ends a connection after so many `requests`; `events`
+//             counts server-sent events; `openloop` sends at a steady rate, a `share` of the peak
+//             that it is `of`, the server's own or the best peer's
 //   longer    how many times the usual time a run takes
 //   quick     whether --quick has it
 //   only      the kinds of contenders that it is about; by default all that can answer
-//   not       kinds that take no part
 //   needs     a program of the system that it needs
 
 export const groups = {
@@ -22,10 +22,12 @@ export const groups = {
   fields: 'JSON, header fields, cookies',
   framework: 'Express and Fastify',
   events: 'Server-sent events to 1,000 clients',
-  openloop: 'Latency at a steady rate',
+  openloop: 'Latency at a steady rate, 64 connections',
 };
 
 const KINDS_OF_FRAMEWORKS = ['node', 'face'];
+
+const KINDS_OF_RUNTIMES = ['reactor', 'node', 'uws', 'bun', 'deno'];
 
 const hello = (connections, title, more) => ({
   group: 'hello',
@@ -89,14 +91,16 @@ export const scenarios = {
     group: 'connections',
     title: 'a connection per request',
     asks: 'hello',
-    load: { connections: 64, closes: 1 },
+    client: 'short',
+    load: { connections: 64, requests: 1 },
     quick: true,
   },
   'conn-10': {
     group: 'connections',
     title: '10 requests per connection',
     asks: 'hello',
-    load: { connections: 64, closes: 10 },
+    client: 'short',
+    load: { connections: 64, requests: 10 },
   },
   ...Object.fromEntries([
     ...uploads,
@@ -141,9 +145,29 @@ export const scenarios = {
       },
     ),
   ]),
+  events: {
+    group: 'events',
+    title: '1,000 clients, 50 events a second to each',
+    asks: 'events',
+    client: 'events',
+    load: { connections: 1000 },
+    longer: 2,
+  },
+  ...Object.fromEntries(
+    [30, 50, 70, 90].flatMap((percent) =>
+      Object.entries({ own: 'its own peak', peer: "the best peer's peak" }).map(([of, words]) => [
+        `steady-${of}-${percent}`,
+        {
+          group: 'openloop',
+          title: `${percent} % of ${words}`,
+          asks: 'hello',
+          client: 'openloop',
+          load: { connections: 64 },
+          only: KINDS_OF_RUNTIMES,
+          of,
+          share: percent / 100,
+        },
+      ]),
+    ),
+  ),
 };
-
-/** `reactor-26@before` is of the kind `reactor`. */
-export function kindOf(name) {
-  return name.replace(/@before$/, '').replace(/-\d+$/, '');
-}

@@ -4,25 +4,24 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Failure } from './failure.mjs';
 import { wrkScript } from './paths.mjs';
-import { childrenCpuSeconds, contextSwitches, cpuSeconds, machineCpuSeconds } from './proc.mjs';
+import {
+  childrenCpuSeconds,
+  contextSwitches,
+  cpuBetween,
+  cpuByThread,
+  machineCpuSeconds,
+} from './proc.mjs';
 
 const exec = promisify(execFile);
 
 /**
- * The arguments of wrk for a scenario: threads, connections, depth of the pipeline, and of how
- * many requests one is the last of its connection. A target may have files with the bytes of
- * its request, and of one that is the last.
+ * The arguments of wrk for a scenario: threads, connections and depth of the pipeline. A target
+ * may have a file with the bytes of its request.
  */
-export function wrkArgs({ threads = 1, connections, depth = 1, closes }, target, seconds) {
+export function wrkArgs({ threads = 1, connections, depth = 1 }, { url, request }, seconds) {
   const load = [`-t${threads}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`];
-  const { url, request, closing } = target;
-  const files = {
-    none: request === undefined ? [] : [request],
-    all: [closing],
-    some: [request, closing, String(closes)],
-  };
-  const which = closes === undefined ? 'none' : closes === 1 ? 'all' : 'some';
-  return [...load, '-s', wrkScript, url, '--', String(depth), ...files[which]];
+  const file = request === undefined ? [] : [request];
+  return [...load, '-s', wrkScript, url, '--', String(depth), ...file];
 }
 
 /** Runs wrk and returns its own figures. */
@@ -64,7 +63,7 @@ export async function wrk(scenario, target, seconds) {
  */
 export async function measure(pid, scenario, target, seconds, load = wrk) {
   const read = () => ({
-    server: cpuSeconds(pid),
+    server: cpuByThread(pid),
     client: childrenCpuSeconds(),
     machine: machineCpuSeconds(),
     switches: contextSwitches(pid),
@@ -73,7 +72,8 @@ export async function measure(pid, scenario, target, seconds, load = wrk) {
   const run = await load(scenario, target, seconds);
   const after = read();
 
-  const server = after.server - before.server;
+  // By thread in nanoseconds: /proc/PID/stat rounds to 10 ms, much in a short run.
+  const server = cpuBetween(before.server, after.server);
   const client = after.client - before.client;
   const busy = after.machine.busy - before.machine.busy;
   const perRequest = (amount) => (run.requests ? amount / run.requests : null);
