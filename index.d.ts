@@ -59,6 +59,13 @@ export declare class NativeLane {
    */
   send(kind: number, id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array, lengthLow: number, lengthHigh: number): void
   /**
+   * Answers a request with a whole response that is large: the first `fields_length` and
+   * `body_length` bytes of the arrays are its fields and its body. If this thread drives the
+   * request's I/O loop, the response is sent here, and the body is not copied as far as the
+   * socket takes it. Call `turn` soon after. The arrays may be used again at once.
+   */
+  respond(id: number, status: number, flags: number, fields: Uint8Array, fieldsLength: number, body: Uint8Array, bodyLength: number): void
+  /**
    * Copies a request's body that is not among the bytes of its event into an array of its
    * length: the rest of one that streams, which is freed, or one that came with its head. To be
    * called before the next turn. Returns false if there is none of that length: the exchange is

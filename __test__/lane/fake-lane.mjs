@@ -139,6 +139,13 @@ export class FakeLane {
     return count;
   }
 
+  respond(id, status, flags, fields, fieldsLength, body, bodyLength) {
+    const whole = body.subarray(0, bodyLength);
+    this.send(1, id, status, flags, fields.subarray(0, fieldsLength), whole, 0, 0);
+    // The real lane needs the arrays no longer either.
+    fields.fill(0x7f, 0, fieldsLength);
+  }
+
   send(kind, id, status, flags, fields, body, low, high) {
     const length = (flags & 4) === 0 ? undefined : low + high * 2 ** 32;
     this.#reply({

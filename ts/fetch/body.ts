@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { URLSearchParams } from 'node:url';
 import { types } from 'node:util';
+import { copyOfBytes, giveBack } from './copies.js';
 import { handOnDecoder } from './fetched.js';
 import { GenuineResponse } from './genuine.js';
 import { isReadByNode, likeBody } from './likes.js';
@@ -33,15 +34,29 @@ export interface Body {
 /** The content of a body that is to be sent. */
 export type Content = string | Uint8Array | Blob | ReadableStream<Uint8Array> | Source | null;
 
+/** The content that was last taken, if it is a copy that nothing else refers to. */
+let lastCopy: Content = null;
+
+/** The content has been sent. If it is a copy that nothing else refers to, its memory is kept. */
+export function sent(content: Content): void {
+  if (content !== null && content === lastCopy) {
+    giveBack(lastCopy as Uint8Array);
+  }
+  lastCopy = null;
+}
+
 /** A body in memory. */
 export class StoredBody implements Body {
   readonly #content: string | Uint8Array | Blob;
   #stream: ReadableStream<Uint8Array> | null = null;
   #isTaken = false;
+  /** The content is a copy that nothing else refers to. */
+  #isCopy: boolean;
 
   /** @param content bytes that nothing else changes */
-  constructor(content: string | Uint8Array | Blob) {
+  constructor(content: string | Uint8Array | Blob, isCopy = false) {
     this.#content = content;
+    this.#isCopy = isCopy;
   }
 
   get isUsed(): boolean {
@@ -50,6 +65,7 @@ export class StoredBody implements Body {
 
   get stream(): ReadableStream<Uint8Array> {
     if (this.#stream === null) {
+      this.#isCopy = false;
       this.#stream = this.#isTaken ? spentStream() : streamOf(this.#content);
     }
     return this.#stream;
@@ -83,11 +99,14 @@ export class StoredBody implements Body {
 
   /** The content, to be sent. */
   take(): string | Uint8Array | Blob {
-    return this.#take();
+    const content = this.#take();
+    lastCopy = this.#isCopy ? (content as Uint8Array) : null;
+    return content;
   }
 
   clone(): StoredBody {
     refuseUnusable(this.isUsed, this.#stream);
+    this.#isCopy = false;
     return new StoredBody(this.#content);
   }
 
@@ -165,7 +184,7 @@ export function extract(
 ): readonly [body: StoredBody | StreamedBody, type: string | null] {
   if (typeof given === 'object' && given !== null) {
     if (ArrayBuffer.isView(given)) {
-      return [new StoredBody(copyOf(given)), null];
+      return [new StoredBody(copyOf(given), true), null];
     }
     if (given instanceof ReadableStream) {
       refuseUnusable(isDisturbed(given), given);
@@ -187,7 +206,7 @@ export function extract(
       return [new StoredBody(given), given.type === '' ? null : given.type];
     }
     if (types.isAnyArrayBuffer(given)) {
-      return [new StoredBody(copyOf(wholeOf(given))), null];
+      return [new StoredBody(copyOf(wholeOf(given)), true), null];
     }
     if (isReadByNode(given)) {
       // A rare and intricate case that Node's own class handles.
@@ -344,7 +363,7 @@ function copyOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array
   if (byteLength === 0) {
     return new Uint8Array();
   }
-  return new Uint8Array(buffer, byteOffset, byteLength).slice();
+  return copyOfBytes(buffer, byteOffset, byteLength);
 }
 
 function wholeOf(buffer: ArrayBufferLike): ArrayBufferView {

@@ -1,7 +1,7 @@
 import { Blob } from 'node:buffer';
 import { ReadableStream } from 'node:stream/web';
 import { ReactorError } from '../errors/errors.js';
-import type { Content } from '../fetch/body.js';
+import { type Content, sent } from '../fetch/body.js';
 import { asDecoded } from '../fetch/fetched.js';
 import { asParts, isResponse } from '../fetch/foreign.js';
 import type { ReactorRequest } from '../fetch/request.js';
@@ -174,6 +174,7 @@ export class Answers {
       return;
     }
     this.#replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
+    sent(content);
     this.#sender.finish(exchange);
   }
 

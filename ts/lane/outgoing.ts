@@ -7,8 +7,9 @@ import { memoryOf } from '../fetch/streams.js';
 import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
 import { ABORT, type Bytes, CLOSE, END, NO_LENGTH, WINDOW } from './record.js';
-import { type Replies, WIDEST, writeText } from './replies.js';
+import type { Replies } from './replies.js';
 import type { Starting } from './starting.js';
+import { WIDEST, writeText } from './write-text.js';
 
 /** The bridge, as a streaming response uses it. */
 export interface Sender {

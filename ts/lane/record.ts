@@ -95,6 +95,19 @@ export interface Lane {
     replyWords: number,
     replyBytes: Uint8Array,
   ): number;
+  /**
+   * Sends a whole response, ahead of the replies that are still in the shared arrays. Its fields and
+   * its body are the first bytes of their arrays, which may be used again at once.
+   */
+  respond(
+    id: number,
+    status: number,
+    flags: number,
+    fields: Uint8Array,
+    fieldsLength: number,
+    body: Uint8Array,
+    bodyLength: number,
+  ): void;
   /** Sends one reply that does not fit the shared arrays, ahead of those that are still in them. */
   send(
     kind: number,

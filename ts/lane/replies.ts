@@ -1,4 +1,6 @@
+import { ageCopies } from '../fetch/copies.js';
 import { dropStaleCoding, newNotes, sizeOfFields, writeFields } from './fields.js';
+import { KEPT_TEXT, LargeText } from './large-text.js';
 import {
   type Bytes,
   CHUNK,
@@ -10,26 +12,18 @@ import {
   NO_LENGTH,
   RESPONSE,
 } from './record.js';
+import { WIDEST, writeText } from './write-text.js';
 
 const WORDS = 16 * 1024;
 const BYTES = 256 * 1024;
 
-/**
- * Up to this length text is written here, character by character. Beyond it a native call is
- * cheaper.
- */
-const SHORT_TEXT = 96;
-
-/** The most UTF-8 bytes for one UTF-16 code unit. */
-export const WIDEST = 3;
+/** From this size on a body is sent from where it is, in bytes or code units. */
+const LARGE = 16 * 1024;
 
 const NO_BYTES = new Uint8Array();
 
-/** The longest text whose bytes are kept, in case it is sent again. */
-const KEPT_TEXT = 4 * 1024 * 1024;
-
-/** A kept text is dropped after this many batches without use. */
-const KEPT_BATCHES = 64;
+/** What most responses' fields take. */
+const FIELD_BYTES = 4096;
 
 /**
  * The replies of a batch, in the two arrays that the engine reads. A reply allocates nothing unless
@@ -44,10 +38,9 @@ export class Replies {
   readonly #onLarge: (id: number) => void;
   readonly #notes = newNotes();
   #byteCount = 0;
-  /** The last large text and its bytes: programs often send the same text to many clients. */
-  #largeText = '';
-  #largeBytes: Uint8Array = NO_BYTES;
-  #batchesKept = 0;
+  readonly #text = new LargeText();
+  /** The fields of a large response. */
+  readonly #fieldBytes = Buffer.allocUnsafeSlow(FIELD_BYTES);
 
   constructor(lane: Lane, onLarge: (id: number) => void) {
     this.#lane = lane;
@@ -58,10 +51,8 @@ export class Replies {
   clear(): void {
     this.wordCount = 0;
     this.#byteCount = 0;
-    if (this.#largeText !== '' && ++this.#batchesKept > KEPT_BATCHES) {
-      this.#largeText = '';
-      this.#largeBytes = NO_BYTES;
-    }
+    this.#text.batch();
+    ageCopies();
   }
 
   /** Whether `length` more bytes fit. */
@@ -86,7 +77,7 @@ export class Replies {
   ): void {
     const size = fields === null ? 0 : sizeOfFields(fields);
     const most = body === null ? 0 : typeof body === 'string' ? body.length * WIDEST : body.length;
-    if (!this.hasRoom(size + most)) {
+    if ((body !== null && body.length >= LARGE) || !this.hasRoom(size + most)) {
       this.#large(
         id,
         status,
@@ -128,7 +119,7 @@ export class Replies {
   whole(id: number, status: number, flags: number, fields: Uint8Array, body: Uint8Array): void {
     if (!this.hasRoom(fields.length + body.length)) {
       this.#onLarge(id);
-      this.#lane.send(RESPONSE, id, status, flags, fields, body, 0, 0);
+      this.#lane.respond(id, status, flags, fields, fields.length, body, body.length);
       return;
     }
     const start = this.#put(fields);
@@ -203,8 +194,8 @@ export class Replies {
   }
 
   /**
-   * Sends a response that does not fit, at once and in memory of its own. It may overtake the
-   * replies in the arrays, none of which belongs to the same response.
+   * Sends a response that is large, or does not fit, at once. It may overtake the replies in the
+   * arrays, none of which belongs to the same response.
    */
   #large(
     id: number,
@@ -213,25 +204,24 @@ export class Replies {
     fields: readonly string[],
     body: string | Uint8Array | null,
   ): void {
-    const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
+    const size = sizeOfFields(fields);
+    const bytes = size > FIELD_BYTES ? Buffer.allocUnsafe(size) : this.#fieldBytes;
     const written = writeFields(bytes, 0, fields, this.#notes);
     const end = body === null ? written : dropStaleCoding(bytes, written, this.#notes, body);
     const allFlags = this.#notes.closes ? flags | CLOSE : flags;
-    const content = typeof body === 'string' ? this.#encode(body) : (body ?? NO_BYTES);
+    let content = body ?? NO_BYTES;
+    let { length } = content;
+    if (typeof content === 'string') {
+      if (length > KEPT_TEXT) {
+        content = Buffer.from(content);
+        ({ length } = content);
+      } else {
+        this.#text.encode(content);
+        ({ bytes: content, length } = this.#text);
+      }
+    }
     this.#onLarge(id);
-    this.#lane.send(RESPONSE, id, status, allFlags, bytes.subarray(0, end), content, 0, 0);
-  }
-
-  #encode(text: string): Uint8Array {
-    if (text.length > KEPT_TEXT) {
-      return Buffer.from(text);
-    }
-    if (text !== this.#largeText) {
-      this.#largeText = text;
-      this.#largeBytes = Buffer.from(text);
-    }
-    this.#batchesKept = 0;
-    return this.#largeBytes;
+    this.#lane.respond(id, status, allFlags, bytes, end, content, length);
   }
 
   /** Writes the words that a whole response and the head of a streaming one share. */
@@ -271,27 +261,4 @@ export class Replies {
     this.words[at + 1] = id;
     return at;
   }
-}
-
-/**
- * Writes text as UTF-8. Returns the number of bytes, at most {@link WIDEST} for each code unit, for
- * which there must be room.
- */
-export function writeText(bytes: Bytes, text: string, at: number): number {
-  const { length } = text;
-  if (length <= SHORT_TEXT) {
-    let i = 0;
-    while (i < length) {
-      const code = text.charCodeAt(i);
-      if (code > 0x7f) {
-        break;
-      }
-      bytes[at + i] = code;
-      i++;
-    }
-    if (i === length) {
-      return length;
-    }
-  }
-  return bytes.utf8Write(text, at, length * WIDEST);
 }

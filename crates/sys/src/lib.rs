@@ -15,8 +15,8 @@ pub use address::Address;
 pub use listener::{BindError, Listener, SocketMode};
 pub use poller::{Event, Events, Poller};
 pub use process::{
-    Links, block_signals, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,
-    yield_now,
+    Links, block_signals, cpu_time_of, open_log, raise_open_files_limit, thread_cpu_time,
+    thread_id, user_id, yield_now,
 };
 pub use signals::{Signals, exit_now};
 pub use stream::Stream;

@@ -248,6 +248,38 @@ impl NativeLane {
         taken
     }
 
+    /// Answers a request with a whole response that is large: the first `fields_length` and
+    /// `body_length` bytes of the arrays are its fields and its body. If this thread drives the
+    /// request's I/O loop, the response is sent here, and the body is not copied as far as the
+    /// socket takes it. Call `turn` soon after. The arrays may be used again at once.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "the fields of one record")]
+    pub fn respond(
+        &mut self,
+        id: u32,
+        status: u32,
+        flags: u32,
+        fields: &[u8],
+        fields_length: u32,
+        body: &[u8],
+        body_length: u32,
+    ) -> Result<()> {
+        let Some(sink) = &mut self.replies else { return Ok(()) };
+        let cut = || invalid("a response is longer than its array");
+        let fields = fields.get(..fields_length as usize).ok_or_else(cut)?;
+        let body = body.get(..body_length as usize).ok_or_else(cut)?;
+        let Some(task) = replies::begin(id, status, flags, fields, &mut self.exchanges) else {
+            return Ok(());
+        };
+        self.lane.answered(self.exchanges.take_ended());
+        let ownership = self.drives.as_ref().map(|driving| &driving.ownership);
+        if let Some(task) = self.bodies.respond(task, body, ownership.map(AsRef::as_ref)) {
+            sink.push(LaneReply::Response(task));
+            self.lane.flush(sink);
+        }
+        Ok(())
+    }
+
     /// Copies a request's body that is not among the bytes of its event into an array of its
     /// length: the rest of one that streams, which is freed, or one that came with its head. To be
     /// called before the next turn. Returns false if there is none of that length: the exchange is

@@ -83,22 +83,17 @@ pub(super) fn apply(
     let Some(exchange) = exchanges.exchange(reply.id) else { return Ok(()) };
     match reply.kind {
         RESPONSE => {
-            let Some(mut task) = exchanges.remove(reply.id) else { return Ok(()) };
-            ask(&mut task, reply.flags);
-            if let Err(error) = respond(task.response(), reply) {
-                task.fail();
-                exchanges.note_unsendable(reply.id, error.to_string());
-            }
-            match bodies.share(reply.body) {
-                Some(body) => task.response().body_shared(body),
-                None => task.response().body(reply.body),
-            }
+            let &Reply { id, status, flags, fields, body, .. } = reply;
+            let Some(mut task) = begin(id, status, flags, fields, exchanges) else {
+                return Ok(());
+            };
+            bodies.fill(task.response(), body);
             sink.push(LaneReply::Response(task));
         }
         HEAD => {
             let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
             ask(&mut task, reply.flags);
-            if let Err(error) = respond(task.response(), reply) {
+            if let Err(error) = respond(task.response(), reply.status, reply.flags, reply.fields) {
                 // JavaScript goes on sending until its end; the loop drops that.
                 task.fail();
                 exchanges.note_unsendable(reply.id, error.to_string());
@@ -126,6 +121,24 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// Takes an exchange for its whole response, and fills in the head. None if it is over.
+pub(super) fn begin(
+    id: u32,
+    status: u32,
+    flags: u32,
+    fields: &[u8],
+    exchanges: &mut Exchanges,
+) -> Option<Exchange> {
+    exchanges.exchange(id)?;
+    let mut task = exchanges.remove(id)?;
+    ask(&mut task, flags);
+    if let Err(error) = respond(task.response(), status, flags, fields) {
+        task.fail();
+        exchanges.note_unsendable(id, error.to_string());
+    }
+    Some(task)
+}
+
 /// Tells the task whether its connection closes after the response.
 fn ask(task: &mut Exchange, flags: u32) {
     if flags & CLOSE != 0 {
@@ -150,19 +163,23 @@ fn end_connection(
     Ok(())
 }
 
-fn respond(response: &mut Response, reply: &Reply<'_>) -> std::result::Result<(), FieldError> {
-    let status = u16::try_from(reply.status).unwrap_or(0);
+fn respond(
+    response: &mut Response,
+    status: u32,
+    flags: u32,
+    mut fields: &[u8],
+) -> std::result::Result<(), FieldError> {
+    let status = u16::try_from(status).unwrap_or(0);
     response.status(status)?;
-    if reply.flags & TEXT != 0 {
+    if flags & TEXT != 0 {
         response.text();
     }
-    if reply.flags & JSON_TEXT != 0 {
+    if flags & JSON_TEXT != 0 {
         response.json();
     }
-    if reply.flags & NO_LENGTH != 0 {
+    if flags & NO_LENGTH != 0 {
         response.no_length();
     }
-    let mut fields = reply.fields;
     while let [n0, n1, v0, v1, rest @ ..] = fields {
         let name = u16::from_le_bytes([*n0, *n1]) as usize;
         let value = u16::from_le_bytes([*v0, *v1]) as usize;

@@ -117,12 +117,15 @@ impl Out {
     /// an error, and how that ended. When all is sent, the buffer goes back to the pool, so that an
     /// idle connection owns none.
     ///
+    /// `lent` are the bytes of a piece that is [`Content::Lent`], if there is one.
+    ///
     /// Errors are the transport's own, and `UnexpectedEof` for a file that has become shorter.
     pub(crate) fn flush(
         &mut self,
         io: &mut impl Sink,
         pool: &mut BufPool,
         most: usize,
+        lent: &[u8],
     ) -> (usize, io::Result<Flushed>) {
         let mut total = 0;
         while !self.is_empty() {
@@ -136,7 +139,7 @@ impl Out {
                     let end = self.buf.len().min(self.sent + left);
                     io.write(&self.buf[self.sent..end])
                 }
-                Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left),
+                Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left, lent),
             };
             match wrote {
                 Ok(0) => return (total, Err(io::ErrorKind::WriteZero.into())),
@@ -160,12 +163,25 @@ impl Out {
         (total, Ok(Flushed::All))
     }
 
+    /// If some of the piece that was lent is unsent, puts the content of `keep` in its place. It
+    /// must be as long. To be called after the flush with what was lent.
+    pub(crate) fn keep_lent(&mut self, keep: impl FnOnce() -> Content) {
+        let pieces = self.pieces.iter_mut().flat_map(|pieces| &mut pieces.queue);
+        let is_lent = |piece: &&mut Piece| matches!(piece.content, Content::Lent(_));
+        if let Some(piece) = pieces.into_iter().find(is_lent) {
+            let content = keep();
+            debug_assert_eq!(content.len(), piece.content.len());
+            piece.content = content;
+        }
+    }
+
     fn write_pieces(
         &self,
         pieces: &VecDeque<Piece>,
         io: &mut impl Sink,
         pool: &mut BufPool,
         most: usize,
+        lent: &[u8],
     ) -> io::Result<usize> {
         let mut slices = Slices { list: [IoSlice::new(&[]); MAX_SLICES], count: 0, left: most };
         let mut from = self.sent;
@@ -190,7 +206,7 @@ impl Out {
                 }
                 return io.write_vectored(&slices.list[..slices.count]);
             }
-            slices.push(&piece.content.bytes()[piece.sent..]);
+            slices.push(&piece.content.bytes(lent)[piece.sent..]);
         }
         // The bytes behind the last piece go along if there is room.
         slices.push(&self.buf[from..]);
@@ -304,14 +320,22 @@ mod tests {
                     };
                     out.put(content, &mut pool);
                 }
+                if i % 7 == 0 {
+                    let lent = vec![i; 3_000];
+                    expected.extend_from_slice(&lent);
+                    out.put(Content::Lent(lent.len()), &mut pool);
+                    let (sent, flushed) = out.flush(&mut io, &mut pool, most, &lent);
+                    assert!(sent <= most && flushed.is_ok());
+                    out.keep_lent(|| Content::Owned(lent));
+                }
                 if i % 5 == 0 {
-                    let (sent, flushed) = out.flush(&mut io, &mut pool, most);
+                    let (sent, flushed) = out.flush(&mut io, &mut pool, most, &[]);
                     let flushed = flushed.unwrap();
                     assert!(sent <= most);
                     assert_eq!(flushed == Flushed::Paused, sent == most && !out.is_empty());
                 }
             }
-            while out.flush(&mut io, &mut pool, most).1.unwrap() != Flushed::All {}
+            while out.flush(&mut io, &mut pool, most, &[]).1.unwrap() != Flushed::All {}
             assert!(out.is_empty());
             assert_eq!(out.buf.capacity(), 0);
             assert!(io.got == expected, "room {room}, {most} at once");

@@ -30,6 +30,9 @@ pub(crate) struct Piece {
 pub(crate) enum Content {
     Owned(Vec<u8>),
     Shared(Arc<[u8]>),
+    /// So many bytes, which the caller of `Out::flush` has. Before another flush,
+    /// `Out::keep_lent` puts bytes of our own in their place.
+    Lent(usize),
     File(FileRange),
 }
 
@@ -38,6 +41,7 @@ impl Content {
         match self {
             Self::Owned(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len(),
+            Self::Lent(len) => *len,
             // No file is longer than memory can address on the platforms there are.
             Self::File(file) => usize::try_from(file.len()).unwrap_or(usize::MAX),
         }
@@ -48,11 +52,12 @@ impl Content {
         if let Self::File(_) = self { FILE_WEIGHT } else { self.len() }
     }
 
-    /// Its bytes, if they are in memory.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Its bytes, if they are in memory. `lent` are those that a caller lends.
+    pub(crate) fn bytes<'a>(&'a self, lent: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+            Self::Lent(_) => lent,
             Self::File(_) => &[],
         }
     }
@@ -75,7 +80,7 @@ impl Pieces {
         self.held -= match piece.content {
             Content::File(_) if is_over => FILE_WEIGHT,
             Content::File(_) => 0,
-            Content::Owned(_) | Content::Shared(_) => bytes,
+            Content::Owned(_) | Content::Shared(_) | Content::Lent(_) => bytes,
         };
         if is_over {
             self.queue.pop_front();

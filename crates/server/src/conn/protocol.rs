@@ -152,6 +152,16 @@ impl Protocol {
         call!(self, false, p => p.expects(stream))
     }
 
+    /// Whether an answer to this exchange is written as soon as it comes.
+    pub(crate) fn is_in_turn(&self, stream: u32) -> bool {
+        match self {
+            Self::Sniff => false,
+            Self::Http1(http1) => http1.is_in_turn(stream),
+            #[cfg(test)]
+            Self::Lines(_) => false,
+        }
+    }
+
     /// How the connection is to end once its output is sent. None if it goes on.
     #[inline]
     pub(crate) fn ending(&self) -> Option<Ending> {

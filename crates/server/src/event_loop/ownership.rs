@@ -35,9 +35,13 @@ use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
 
+#[cfg(not(loom))]
+use reactor_sys::cpu_time_of;
 use reactor_sys::{Poller, Timer, block_signals, yield_now};
 
 use crate::dispatch::lane::channel::Lane;
+#[cfg(not(loom))]
+use crate::dispatch::lane::exchange::Exchange;
 use crate::event_loop::inbox::Inbox;
 use crate::event_loop::token::WAKER;
 use crate::event_loop::turn::{EventLoop, Wait};
@@ -52,9 +56,19 @@ const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
 /// The guard sleeps until something is ready after this many looks that found nothing.
 const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
 
-/// How long the lane must wait before it asks again, after the guard took the loop back. Handlers
-/// that are always slow then cost ten changes of owner a second, not hundreds.
-const PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
+/// How many looks in a row may find work that waits for a thread that hardly ran. It waits for a
+/// core, then, and the loop's own thread would take that core from it. Or its handler sleeps in a
+/// system call, which these looks do not tell apart.
+const PATIENT_TICKS: u32 = if cfg!(loom) { 0 } else { 4 };
+
+/// How long the lane must wait before it asks again, after the guard took the loop back. Twice as
+/// long each time, unless it has driven for long since. Handlers that are always slow then cost ten
+/// changes of owner a second, not hundreds.
+const FIRST_PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 5 });
+const LAST_PAUSE: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 100 });
+
+/// The lane has driven for long if it did for this many pauses.
+const LONG: u32 = 10;
 
 /// Turns in a row that may each leave work over before the lane's thread does its other work.
 /// Clients that send without end must not keep it.
@@ -85,6 +99,8 @@ pub struct Ownership {
     unfinished: AtomicU32,
     /// When the lane may ask again, in microseconds since `epoch`.
     ask_from: AtomicU64,
+    /// How long it had to wait the last time, in microseconds. Only the guard uses it.
+    pause: AtomicU64,
     epoch: Instant,
 }
 
@@ -109,6 +125,7 @@ impl Ownership {
             timer_at: AtomicU64::new(0),
             unfinished: AtomicU32::new(0),
             ask_from: AtomicU64::new(0),
+            pause: AtomicU64::new(micros(FIRST_PAUSE)),
             epoch: Instant::now(),
         }
     }
@@ -150,8 +167,11 @@ impl Ownership {
     /// Guards while the lane drives. Returns when the lane no longer does.
     fn guard(&self) {
         let mut quiet = 0;
+        let mut patient = 0;
         let mut wait = TICK;
+        let began = self.now();
         loop {
+            let used = self.lane_time();
             sleep(wait);
             if !self.by_lane.load(Ordering::Acquire) {
                 return;
@@ -161,22 +181,51 @@ impl Ownership {
             wait = TICK.saturating_sub(since);
             if !wait.is_zero() {
                 quiet = 0;
+                patient = 0;
                 continue;
             }
             wait = TICK;
             if self.poller.is_ready(Some(Duration::ZERO)) {
+                let ran = used.zip(self.lane_time()).map(|(before, after)| after - before);
+                if ran.is_some_and(|ran| ran < TICK / 2) && patient < PATIENT_TICKS {
+                    patient += 1;
+                    continue;
+                }
                 // This may be early: the lane may be about to take its turn. Then it soon asks
                 // again.
-                self.ask_from.store(self.now() + micros(PAUSE), Ordering::Relaxed);
+                self.pause(began);
                 self.by_lane.store(false, Ordering::Release);
                 return;
             }
+            patient = 0;
             quiet += 1;
             if quiet > QUIET_TICKS {
                 quiet = 0;
                 let _ = self.poller.is_ready(None);
             }
         }
+    }
+
+    /// The lane must wait before it asks again. It has driven since `began`.
+    fn pause(&self, began: u64) {
+        let now = self.now();
+        let last = Duration::from_micros(self.pause.load(Ordering::Relaxed));
+        let was_long = now.saturating_sub(began) >= micros(last * LONG);
+        let pause = if was_long { FIRST_PAUSE } else { (last * 2).min(LAST_PAUSE) };
+        self.pause.store(micros(pause), Ordering::Relaxed);
+        self.ask_from.store(now + micros(pause), Ordering::Relaxed);
+    }
+
+    /// The processor time that the lane's thread has used, if that is known.
+    #[cfg(not(loom))]
+    fn lane_time(&self) -> Option<Duration> {
+        let thread = self.lane.get()?.lag.thread.get();
+        i32::try_from(thread).ok().filter(|thread| *thread != 0).and_then(cpu_time_of)
+    }
+
+    #[cfg(loom)]
+    fn lane_time(&self) -> Option<Duration> {
+        None
     }
 
     /// Makes the epoll instance ready for whatever the loop has to do from here on. Called before
@@ -245,20 +294,7 @@ impl Ownership {
     /// The lane's thread runs one turn of the loop, without waiting. False if the lane does not
     /// have ownership.
     pub fn drive(&self) -> bool {
-        let mut slot = loop {
-            if !self.by_lane.load(Ordering::Acquire) {
-                return false;
-            }
-            match self.try_lock() {
-                Some(slot) => break slot,
-                // The loop's own thread is about to unlock it.
-                None => yield_now(),
-            }
-        };
-        // The guard may have taken ownership meanwhile. It does not drive before it has the lock.
-        if !self.by_lane.load(Ordering::Acquire) {
-            return false;
-        }
+        let Some(mut slot) = self.lock_as_lane() else { return false };
         let Some(event_loop) = slot.as_mut() else { return false };
         // The lane's answers are sent first, so that clients can send more meanwhile.
         event_loop.replies();
@@ -278,6 +314,44 @@ impl Ownership {
         drop(slot);
         self.leave();
         true
+    }
+
+    /// The lane's thread answers a request of this loop between two turns, which it must drive. So
+    /// it can lend the body: what the socket takes at once is never copied. `keep` makes a copy of
+    /// the rest. A turn must follow.
+    ///
+    /// # Errors
+    /// Gives the exchange back if the lane does not have ownership.
+    #[cfg(not(loom))]
+    pub fn respond(
+        &self,
+        exchange: Exchange,
+        body: &[u8],
+        keep: &mut dyn FnMut(&[u8]) -> Arc<[u8]>,
+    ) -> Result<(), Exchange> {
+        let Some(mut slot) = self.lock_as_lane() else { return Err(exchange) };
+        let Some(event_loop) = slot.as_mut() else { return Err(exchange) };
+        if event_loop.respond_lent(exchange, body, keep) {
+            // The handler that runs next may keep the lane's thread from its turn.
+            self.inbox.waker().wake();
+        }
+        Ok(())
+    }
+
+    /// The lock, if the lane has ownership.
+    fn lock_as_lane(&self) -> Option<MutexGuard<'_, Option<EventLoop>>> {
+        let slot = loop {
+            if !self.by_lane.load(Ordering::Acquire) {
+                return None;
+            }
+            match self.try_lock() {
+                Some(slot) => break slot,
+                // The loop's own thread is about to unlock it.
+                None => yield_now(),
+            }
+        };
+        // The guard may have taken ownership meanwhile. It does not drive before it has the lock.
+        self.by_lane.load(Ordering::Acquire).then_some(slot)
     }
 
     /// Whether the lane's thread may do other work and rest, while it has ownership. It may if its

@@ -75,7 +75,8 @@ impl Default for SendBudget {
         const MIB: usize = 1024 * 1024;
         Self {
             large: MIB,
-            usual: 64 * 1024,
+            // An answer of 64 KiB goes with its head.
+            usual: 72 * 1024,
             small: 32 * 1024,
             busy: MIB,
             full: 4 * MIB,

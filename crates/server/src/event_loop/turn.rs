@@ -8,6 +8,7 @@ use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::accept::accepting::Accepting;
 use crate::dispatch::lane::event::LaneReply;
+use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Control, Inbox};
 use crate::event_loop::reactor::{Reactor, Ready};
@@ -218,6 +219,19 @@ impl EventLoop {
             self.reactor.lane_reply(reply);
         }
         self.reactor.flush_dirty();
+    }
+
+    /// Between two turns, takes a lane's response whose body the caller lends. True if there is
+    /// more to do at once.
+    pub(crate) fn respond_lent(
+        &mut self,
+        exchange: Exchange,
+        body: &[u8],
+        keep: &mut dyn FnMut(&[u8]) -> Arc<[u8]>,
+    ) -> bool {
+        self.reactor.respond_lent(exchange, body, keep);
+        self.reactor.flush_dirty();
+        self.reactor.has_listed() || self.reactor.new_tasks() > 0 || self.reactor.has_lane_events()
     }
 
     fn handle(&mut self) {

@@ -18,6 +18,8 @@ pub(crate) enum Body {
     Bytes(Vec<u8>),
     /// Bytes that other responses may share. They are sent from where they lie.
     Shared(Arc<[u8]>),
+    /// So many bytes, which the caller of `Reactor::respond_lent` has.
+    Lent(usize),
     /// A part of a file, read when it is sent.
     File(FileRange),
     /// The beginning of a body whose rest comes later.
@@ -84,6 +86,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len(),
+            Self::Lent(len) => *len,
             Self::File(_) => FILE_WEIGHT,
             Self::Stream(stream) => stream.early.len(),
         }
@@ -101,7 +104,7 @@ impl Body {
                 early.shrink_to(most);
                 *self = Self::Bytes(std::mem::take(early));
             }
-            Self::Shared(_) | Self::File(_) => *self = Self::default(),
+            Self::Shared(_) | Self::Lent(_) | Self::File(_) => *self = Self::default(),
         }
     }
 }

@@ -139,7 +139,9 @@ impl Response {
                 body.clear();
                 body.extend_from_slice(bytes);
             }
-            Body::Shared(_) | Body::File(_) => self.body = Body::Bytes(bytes.to_vec()),
+            Body::Shared(_) | Body::Lent(_) | Body::File(_) => {
+                self.body = Body::Bytes(bytes.to_vec());
+            }
         }
     }
 
@@ -154,6 +156,11 @@ impl Response {
     /// Sets the body to bytes that other responses may have too. They are not copied.
     pub fn body_shared(&mut self, bytes: Arc<[u8]>) {
         self.body = Body::Shared(bytes);
+    }
+
+    /// Sets the body to so many bytes that the caller lends while the response is written.
+    pub(crate) fn body_lent(&mut self, len: usize) {
+        self.body = Body::Lent(len);
     }
 
     /// Sets the body to a part of a file, in bytes from its beginning. It is read when it
@@ -176,7 +183,7 @@ impl Response {
         let early = match std::mem::take(&mut self.body) {
             Body::Bytes(bytes) => bytes,
             Body::Shared(bytes) => bytes.to_vec(),
-            Body::File(_) => Vec::new(),
+            Body::Lent(_) | Body::File(_) => Vec::new(),
             Body::Stream(stream) => stream.early,
         };
         self.body = Body::Stream(StreamBody { declared: length, early, state: StreamState::Open });

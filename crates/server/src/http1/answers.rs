@@ -363,6 +363,7 @@ fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Frami
         }
         Body::Bytes(bytes) => small_or(out, bytes, chunked),
         Body::Shared(bytes) => Some(Content::Shared(bytes.clone())),
+        Body::Lent(len) => Some(Content::Lent(*len)),
         Body::File(file) => Some(Content::File(file.clone())),
     };
     match content {

@@ -40,10 +40,11 @@ impl Framing {
             Body::Stream(_) if http11 => Self::Chunked,
             Body::Stream(_) => Self::UntilClose,
             Body::Bytes(bytes) if unknown && bytes.is_empty() => Self::Unsaid,
-            Body::Shared(_) if unknown => Self::Unsaid,
+            Body::Shared(_) | Body::Lent(_) if unknown => Self::Unsaid,
             _ if chunked => Self::Chunked,
             Body::Bytes(bytes) => Self::Length(bytes.len() as u64),
             Body::Shared(bytes) => Self::Length(bytes.len() as u64),
+            Body::Lent(len) => Self::Length(*len as u64),
             Body::File(file) => Self::Length(file.len()),
         }
     }

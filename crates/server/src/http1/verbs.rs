@@ -124,6 +124,11 @@ impl Http1 {
             .is_some_and(|entry| entry.lane != AtLane::No)
     }
 
+    /// Whether all answers before this one are written, so that it is written when it comes.
+    pub(crate) fn is_in_turn(&self, stream: u32) -> bool {
+        self.place(stream) == Some(0)
+    }
+
     /// The connection's lane is gone, and answers nothing of what it had.
     pub(crate) fn lane_died(
         &mut self,

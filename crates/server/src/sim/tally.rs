@@ -54,6 +54,8 @@ pub(super) struct LaneTally {
     /// Bodies whose rest came in one piece, and those of them that went on behind it.
     pub(super) rests: u64,
     pub(super) broken_rests: u64,
+    /// Whole answers whose bodies were lent.
+    pub(super) lent: u64,
     pub(super) acknowledged: u64,
     pub(super) late: u64,
     pub(super) early: u64,
@@ -78,7 +80,7 @@ pub(super) struct LaneTally {
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 25] {
+    fn all(&mut self) -> [&mut u64; 26] {
         [
             &mut self.given,
             &mut self.left,
@@ -88,6 +90,7 @@ impl LaneTally {
             &mut self.bodies,
             &mut self.rests,
             &mut self.broken_rests,
+            &mut self.lent,
             &mut self.acknowledged,
             &mut self.late,
             &mut self.early,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::conn::connection::Conn;
 use crate::conn::link::Transport;
+use crate::conn::pieces::Content;
 use crate::dispatch::app::Table;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
@@ -284,6 +285,39 @@ impl<T: Transport> Reactor<T> {
             LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         services.mark_dirty(core);
+    }
+
+    /// A lane's whole response comes from the thread that drives the loop, which lends the body.
+    /// The body is sent from where it lies, as far as the socket takes it. `keep` makes a copy of
+    /// it for the rest.
+    pub(crate) fn respond_lent(
+        &mut self,
+        Exchange(mut task): Exchange,
+        body: &[u8],
+        keep: &mut dyn FnMut(&[u8]) -> Arc<[u8]>,
+    ) {
+        let id = task.id;
+        let Self { conns, services, .. } = self;
+        let conn = conn_of(conns, id.conn).filter(|conn| conn.protocol.expects(id.stream));
+        let Some(Conn { core, protocol, .. }) = conn else {
+            services.counters.dropped.add(1);
+            services.recycle(task);
+            return;
+        };
+        services.end_deadline(core.id.slot, id.stream);
+        services.mark_dirty(core);
+        if !protocol.is_in_turn(id.stream) {
+            task.response.body_shared(keep(body));
+            protocol.respond(core, services, task);
+            return;
+        }
+        task.response.body_lent(body.len());
+        protocol.respond(core, services, task);
+        let slot = id.conn.slot;
+        if self.flush_lent(slot, body).is_some() {
+            let out = &mut self.conns[slot as usize].core.out;
+            out.keep_lent(|| Content::Shared(keep(body)));
+        }
     }
 
     /// Whether the lane still owes an answer to the exchange.

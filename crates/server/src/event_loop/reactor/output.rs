@@ -88,14 +88,24 @@ impl<T: Transport> Reactor<T> {
 
     /// Sends the connection's output. None if that ended the connection.
     pub(super) fn flush(&mut self, slot: u32) -> Option<Flushed> {
+        self.flush_lent(slot, &[])
+    }
+
+    /// The same; `lent` are the bytes of a piece that was lent.
+    pub(super) fn flush_lent(&mut self, slot: u32, lent: &[u8]) -> Option<Flushed> {
         let Self { conns, services, turn_bytes, .. } = self;
         let Conn { link, core, .. } = &mut conns[slot as usize];
         if core.out.is_empty() && link.held() == 0 {
             return Some(Flushed::All);
         }
-        let most = services.settings.send_budget.most(*turn_bytes);
+        let budget = &services.settings.send_budget;
+        let most = match lent.len() {
+            0 => budget.most(*turn_bytes),
+            // What is not sent must be copied.
+            _ => budget.large,
+        };
         let (held, before) = (link.held(), core.sent_since_read);
-        let (sent, flushed) = core.out.flush(link, &mut services.buffers, most);
+        let (sent, flushed) = core.out.flush(link, &mut services.buffers, most, lent);
         *turn_bytes += sent;
         services.counters.bytes_out.add(sent as u64);
         core.sent_since_read += sent;

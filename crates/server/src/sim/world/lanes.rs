@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Checked, World};
 use crate::dispatch::lane::channel::Lane;
-use crate::dispatch::lane::event::LaneEvent;
+use crate::dispatch::lane::event::{LaneEvent, LaneReply};
+use crate::exchange::body::Body;
 use crate::sim::app::app;
 use crate::sim::check::{Given, Outside};
 use crate::sim::rng::Rng;
@@ -203,6 +204,9 @@ impl World {
         for _ in 0..self.rng.below(6) {
             self.with_thread(index, |thread, book| thread.work(false, book));
         }
+        if self.plan.lanes.drives && self.rng.percent(50) {
+            self.lend();
+        }
         if !self.is_known(index) && self.rng.percent(20) {
             // A thread without requests may go without closing its lane.
             if !self.threads[index].is_idle() || self.rng.percent(50) {
@@ -211,6 +215,33 @@ impl World {
             self.threads.swap_remove(index);
         }
         Ok(())
+    }
+
+    /// The thread that drives the loop gives some of its whole answers between two turns, and lends
+    /// their bodies. They overtake its other replies.
+    fn lend(&mut self) {
+        let mut replies = Vec::new();
+        let mut others = Vec::new();
+        self.lane_inbox.replies().take_lanes(&mut replies);
+        for reply in replies {
+            let mut task = match reply {
+                LaneReply::Response(task) if self.rng.percent(70) => task,
+                other => {
+                    others.push(other);
+                    continue;
+                }
+            };
+            let Body::Bytes(body) = task.response().content_mut() else {
+                others.push(LaneReply::Response(task));
+                continue;
+            };
+            let body = std::mem::take(body);
+            self.facts.lanes.lent += 1;
+            self.trace(format_args!("  {} bytes are lent", body.len()));
+            self.reactor.respond_lent(task, &body, &mut |body| Arc::from(body));
+        }
+        self.reactor.flush_dirty();
+        self.lane_inbox.replies().give_lane(&mut others);
     }
 
     /// All threads do what they can. True if something moved.
