@@ -22,7 +22,7 @@ pub(crate) struct Core {
     pub(crate) input: Vec<u8>,
     /// The protocol stopped because of its state. It may go on with `input` as it is.
     pub(crate) stalled: bool,
-    /// The loop reads on in its next turn.
+    /// The loop reads on in its next turn, or when a lane has said that it takes more.
     pub(crate) pause: bool,
     /// The link may have something to read. Epoll reports it only once, so this remembers it.
     pub(crate) readable: bool,

@@ -240,9 +240,11 @@ impl<T: Transport> Reactor<T> {
                 break;
             }
             let Some(slot) = self.listed.pop_front() else { break };
-            if let Some(conn) = self.conns.get_mut(slot as usize)
-                && std::mem::take(&mut conn.core.listed.next_turn)
-            {
+            let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
+            if conn.core.listed.next_turn && std::mem::take(&mut conn.core.pause) {
+                // This is still the turn in which it was paused.
+                self.listed.push_back(slot);
+            } else if std::mem::take(&mut conn.core.listed.next_turn) {
                 self.work(slot);
             }
         }

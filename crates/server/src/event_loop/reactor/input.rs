@@ -23,7 +23,8 @@ impl<T: Transport> Reactor<T> {
         let Self { conns, services, scratch, .. } = self;
         let Conn { link, core, protocol } = &mut conns[slot as usize];
         for _ in 0..READS_PER_TURN {
-            if core.inflow == Inflow::Ended || !(core.readable || core.stalled) {
+            let has_input = core.readable || core.stalled;
+            if core.inflow == Inflow::Ended || !has_input || core.pause {
                 return true;
             }
             let lingers = core.timer.phase == Phase::Linger;
@@ -90,9 +91,6 @@ impl<T: Transport> Reactor<T> {
             }
             if let Some(bytes) = filled {
                 protocol.filled(core, services, bytes);
-                if std::mem::take(&mut core.pause) {
-                    return true;
-                }
                 continue;
             }
             // All of it is in `scratch` now.
@@ -105,9 +103,6 @@ impl<T: Transport> Reactor<T> {
                 core.input = Vec::new();
             } else {
                 core.input.extend_from_slice(rest);
-            }
-            if std::mem::take(&mut core.pause) {
-                return true;
             }
         }
         true

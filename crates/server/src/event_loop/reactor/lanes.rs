@@ -280,8 +280,14 @@ impl<T: Transport> Reactor<T> {
             LaneReply::Chunk(_, data) => protocol.chunk(core, services, stream, data),
             LaneReply::End(_) => protocol.end(core, services, stream),
             LaneReply::Abort(_) => protocol.break_off(core, services, stream),
-            LaneReply::Pull(_, bytes) => protocol.pulled(services, stream, bytes),
-            LaneReply::Collect(_) => protocol.collect(stream),
+            LaneReply::Pull(_, bytes) => {
+                core.pause = false;
+                protocol.pulled(services, stream, bytes);
+            }
+            LaneReply::Collect(_) => {
+                core.pause = false;
+                protocol.collect(stream);
+            }
             LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         services.mark_dirty(core);
