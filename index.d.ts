@@ -66,6 +66,12 @@ export declare class NativeLane {
    */
   respond(id: number, status: number, flags: number, fields: Uint8Array, fieldsLength: number, body: Uint8Array, bodyLength: number): void
   /**
+   * Lends an array for a request's body, which is as long as its declared length. A `COLLECT`
+   * for that request must follow. No program may see the array before the body has come whole.
+   * The engine gives it up with the body's end, and with the exchange's.
+   */
+  lend(id: number, into: Uint8Array): void
+  /**
    * Copies a request's body that is not among the bytes of its event into an array of its
    * length: the rest of one that streams, which is freed, or one that came with its head. To be
    * called before the next turn. Returns false if there is none of that length: the exchange is

@@ -1110,6 +1110,96 @@ test('a body that is wanted whole goes on in pieces if the engine has no memory'
   t.is(lane.collects.length, 1);
 });
 
+for (const [name, read] of [
+  ['arrayBuffer', async (request) => Buffer.from(await request.arrayBuffer())],
+  ['bytes', async (request) => Buffer.from(await request.bytes())],
+  ['text', (request) => request.text()],
+]) {
+  test(`memory is lent to the engine for a body of known length, by ${name}()`, async (t) => {
+    const seen = [];
+    const lane = connect(async (request) => {
+      seen.push(await read(request));
+      return new Response('done');
+    });
+    const rest = 'r'.repeat(100_000);
+    // The last comes in pieces again, because the engine has no more memory.
+    for (const [before, after] of [
+      ['', ''],
+      ['one ', ''],
+      ['one ', ' and more'],
+    ]) {
+      const declared = before.length + rest.length + after.length;
+      const id = lane.ask('POST', '/', {}, { streams: true, declared });
+      if (before !== '') {
+        lane.body(id, before);
+      }
+      await until(() => lane.lent.has(id) && lane.collects.includes(id));
+      t.is(lane.lent.get(id).length, declared);
+      t.is(lane.lent.get(id).byteOffset, 0);
+      t.is(lane.lent.get(id).buffer.byteLength, declared);
+      lane.filled(id, before.length, rest);
+      await lane.reply((reply) => reply.kind === 'pull' && reply.bytes >= rest.length);
+      if (after !== '') {
+        lane.body(id, after);
+      }
+      lane.bodyEnd(id);
+      await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+      t.is(seen.pop().toString(), before + rest + after);
+      lane.lent.clear();
+      lane.collects.length = 0;
+    }
+  });
+}
+
+test('memory for a body that breaks off is shown to nobody', async (t) => {
+  const seen = [];
+  const lane = connect(async (request) => {
+    seen.push(await request.bytes().catch((error) => error.name));
+    return new Response('done');
+  });
+  for (const end of [
+    (id) => lane.gone(id),
+    (id) => lane.refused(id, 408),
+    (id) => lane.timedOut(id),
+  ]) {
+    const id = lane.ask('POST', '/', {}, { streams: true, declared: 100_000 });
+    await until(() => lane.lent.has(id));
+    lane.filled(id, 0, 'half');
+    end(id);
+    await until(() => seen.length > 0);
+    t.is(typeof seen.pop(), 'string');
+    lane.lent.clear();
+  }
+});
+
+test('no memory is lent beyond 128 MiB, for bodies that may never come', async (t) => {
+  const seen = [];
+  const lane = connect(async (request) => {
+    seen.push((await request.bytes()).length);
+    return new Response('done');
+  });
+  const declared = 60 * 1024 * 1024;
+  const ask = async () => {
+    const id = lane.ask('POST', '/', {}, { streams: true, declared });
+    await until(() => lane.collects.includes(id));
+    return id;
+  };
+  const ids = [await ask(), await ask(), await ask()];
+  t.deepEqual(
+    ids.map((id) => lane.lent.has(id)),
+    [true, true, false],
+  );
+  // What is not lent comes as one piece.
+  lane.rest(ids[2], 'all');
+  lane.bodyEnd(ids[2]);
+  await until(() => seen.length === 1);
+  lane.gone(ids[0]);
+  await lane.reply((reply) => reply.id === ids[2] && reply.kind === 'response');
+  lane.collects.length = 0;
+  t.true(lane.lent.has(await ask()));
+  t.deepEqual(seen, [3]);
+});
+
 test('a body that is read piece by piece is not collected', async (t) => {
   const lane = connect(async (request) => {
     let length = 0;

@@ -15,6 +15,8 @@ export class FakeLane {
   collects = [];
   /** Ids of exchanges whose body was taken, as often as it was. */
   taken = [];
+  /** Memory that was lent for bodies, by the ids of their exchanges. */
+  lent = new Map();
   /** Native calls so far. */
   turns = 0;
   /** Bytes that the last of them has filled. */
@@ -65,6 +67,17 @@ export class FakeLane {
   /** The rest of the body, in one piece. */
   rest(id, data) {
     this.push({ kind: 9, id, rest: Buffer.from(data) });
+  }
+
+  /** The engine has put these bytes, at their place, into the memory that was lent to it. */
+  filled(id, at, data) {
+    this.push({ kind: 10, id, at, filled: Buffer.from(data) });
+  }
+
+  lend(id, into) {
+    if (this.#open.has(id)) {
+      this.lent.set(id, into);
+    }
   }
 
   takeBody(id, into) {
@@ -255,7 +268,11 @@ export class FakeLane {
     }
     return {
       words:
-        event.kind === 2 || event.kind === 9 ? 4 : event.kind === 4 || event.kind === 5 ? 3 : 2,
+        event.kind === 2 || event.kind === 9 || event.kind === 10
+          ? 4
+          : event.kind === 4 || event.kind === 5
+            ? 3
+            : 2,
       bytes: 0,
       body: event.data?.length ?? 0,
     };
@@ -276,6 +293,10 @@ export class FakeLane {
       this.#rests.set(event.id, event.rest);
       events[word + 2] = event.rest.length;
       events[word + 3] = event.rest.high ?? 0;
+    } else if (event.kind === 10) {
+      this.lent.get(event.id)?.set(event.filled, event.at);
+      events[word + 2] = event.filled.length;
+      events[word + 3] = 0;
     } else if (event.kind === 4) {
       events[word + 2] = event.status;
     } else if (event.kind === 5) {
@@ -310,6 +331,7 @@ export class FakeLane {
       address = event.peer.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
     }
     const known = METHODS.indexOf(method);
+    const place = event.streams ? [event.declared ?? 0, 0] : [bodyAt, body.length];
     events.set(
       [
         base,
@@ -318,8 +340,7 @@ export class FakeLane {
         base + target[0],
         target[1],
         fields.length,
-        bodyAt,
-        body.length,
+        ...place,
         flags,
         address,
         port,

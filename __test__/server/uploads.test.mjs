@@ -199,6 +199,48 @@ test('an upload over the limit is refused while it is collected', async (t) => {
   t.deepEqual(codes, ['ERR_REACTOR_BODY_TOO_LARGE']);
 });
 
+test('what arrayBuffer() gives of an upload is the memory of nothing else', async (t) => {
+  const server = await start(t, {
+    async fetch(request) {
+      const buffer = await request.arrayBuffer();
+      const { byteLength } = buffer;
+      const moved = structuredClone(buffer, { transfer: [buffer] });
+      return new Response(`${byteLength} ${buffer.byteLength} ${digest(new Uint8Array(moved))}`);
+    },
+    ...LIMITS,
+  });
+  for (const body of [70_000, 300_000, MIB].map(text)) {
+    const response = await fetch(server.url, { method: 'POST', body });
+    t.is(await response.text(), `${body.length} 0 ${digest(body)}`);
+  }
+});
+
+test('a server may stop amid uploads that are wanted whole', async (t) => {
+  const seen = [];
+  for (const ioThreads of [1, 2]) {
+    const server = await start(t, {
+      async fetch(request) {
+        await request.bytes().catch((error) => seen.push(error.name));
+        return new Response('late');
+      },
+      ...LIMITS,
+      ioThreads,
+    });
+    const clients = [];
+    for (let i = 0; i < 4; i++) {
+      const client = await open(t, server);
+      client.send(upload('/', { length: 9 * MIB }) + text(1_000_000));
+      clients.push(client);
+    }
+    while (server.stats().handlers.inFlight < 4) {
+      await sleep(1);
+    }
+    await server.stop({ force: true });
+    await Promise.all(clients.map((client) => client.closes()));
+  }
+  t.is(seen.length, 8);
+});
+
 test('text() of an upload decodes as the standard says', async (t) => {
   const server = await start(t, { fetch: async (request) => Response.json(await request.text()) });
   const filler = Buffer.from('\u00e9'.repeat(50_000));

@@ -725,6 +725,49 @@ test('a worker that has a server with threads is terminated under load, with all
   }
 });
 
+test('a thread may die while the engine reads uploads into its memory', async (t) => {
+  const file = moduleOf(
+    t,
+    `export default {
+      async fetch(request) {
+        if (request.url.endsWith('/dies')) {
+          process.exit(3);
+        }
+        return new Response(String((await request.arrayBuffer()).byteLength));
+      },
+    };`,
+  );
+  const { get, server, errors } = await start(t, { module: file, jsThreads: 2, ioThreads: 2 });
+  const body = 'x'.repeat(4_000_000);
+  const head = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
+  for (let round = 0; round < 6; round++) {
+    const dead = errors.length;
+    const isRunning = ({ state }) => state === 'running';
+    await until(() => server.stats().lanes.every(isRunning), 'both threads');
+    let closed = 0;
+    const sockets = Array.from({ length: 6 }, () => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.on('close', () => closed++);
+      // Which keeps coming until the connection is closed.
+      socket.write(head + body.slice(0, 1_000_000));
+      return socket;
+    });
+    await until(() => server.stats().handlers.inFlight >= 6, 'the uploads');
+    for (const socket of sockets) {
+      socket.write(body.slice(0, 2_000_000));
+    }
+    await get('dies').catch(() => {});
+    await until(() => errors.length > dead, 'the death');
+    for (const socket of sockets) {
+      socket.write(body.slice(0, 500_000));
+      socket.destroy();
+    }
+    await until(() => closed === 6 && server.stats().handlers.inFlight === 0, 'the end');
+  }
+  t.is(await (await get('', { method: 'POST', body })).text(), String(body.length));
+});
+
 const REFUSED = {
   'functions without a module': [
     { fetch: () => new Response(), jsThreads: 2 },

@@ -11,7 +11,7 @@ import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
-import { StreamedIncoming } from './incoming.js';
+import { allocate, StreamedIncoming } from './incoming.js';
 import { LastPeer } from './last-peer.js';
 import { OpenExchanges } from './open-exchanges.js';
 import type { ConnectionPlace } from './outgoing.js';
@@ -22,6 +22,7 @@ import {
   BODY_END,
   type Bytes,
   COLLECT,
+  FILLED,
   GONE,
   HALF_CLOSED,
   type Lane,
@@ -61,6 +62,12 @@ const MOST_WAIT = 1;
  */
 const MOST_BEFORE_TICKS = 16;
 
+/**
+ * Bytes that may be lent to the engine for bodies. Memory is allocated at once for all of a body,
+ * and a client may declare more than it sends.
+ */
+const MOST_LENT = 128 * 1024 * 1024;
+
 /** The same as in the engine's own 503. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
@@ -97,6 +104,8 @@ export class Bridge implements Context, AnswerSender {
   readonly #credits: Exchange[] = [];
   /** Exchanges that want the rest of their body in one piece. */
   readonly #collecting: Exchange[] = [];
+  /** Bytes that are lent to the engine, for bodies. */
+  #lent = 0;
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
@@ -225,6 +234,20 @@ export class Bridge implements Context, AnswerSender {
 
   takeBody(exchange: Exchange, into: Uint8Array): boolean {
     return this.#lane.takeBody(exchange.id, into);
+  }
+
+  lend(exchange: Exchange, length: number): Uint8Array<ArrayBuffer> | null {
+    if (this.#lent + length > MOST_LENT) {
+      return null;
+    }
+    const memory = allocate(length);
+    this.#lent += length;
+    this.#lane.lend(exchange.id, memory);
+    return memory;
+  }
+
+  takeBack(length: number): void {
+    this.#lent -= length;
   }
 
   finish(exchange: Exchange): void {
@@ -470,15 +493,21 @@ export class Bridge implements Context, AnswerSender {
       if (kind === BODY) {
         const start = events[at + 2] as number;
         const end = start + (events[at + 3] as number);
-        exchange.incoming.push(new Uint8Array(this.#bytes.subarray(start, end)));
+        exchange.incoming.push(this.#bytes.subarray(start, end));
       } else if (kind === REST) {
-        const length = (events[at + 2] as number) + (events[at + 3] as number) * 2 ** 32;
-        exchange.incoming.pushRest(length);
+        exchange.incoming.pushRest(numberAt(events, at + 2));
+      } else if (kind === FILLED) {
+        exchange.incoming.filled(numberAt(events, at + 2));
       } else if (kind === BODY_END) {
         exchange.incoming.complete();
       }
     }
   }
+}
+
+/** A number in two words, the low one first. */
+function numberAt(events: Uint32Array, at: number): number {
+  return (events[at] as number) + (events[at + 1] as number) * 2 ** 32;
 }
 
 /** Setting an array's length costs as much as a native call, even if the array is empty. */

@@ -33,6 +33,10 @@ export interface Context {
   pull(exchange: Exchange, bytes: number): void;
   /** Tells the engine that the rest of the request's body is wanted in one piece. */
   collect(exchange: Exchange): void;
+  /** Memory that the engine fills with a body of this length; `null` if it is better not lent. */
+  lend(exchange: Exchange, length: number): Uint8Array<ArrayBuffer> | null;
+  /** Memory of this length is no longer lent. */
+  takeBack(length: number): void;
   /** Copies a body that the engine has, if it still has it. */
   takeBody(exchange: Exchange, into: Uint8Array): boolean;
   /** Makes a stop of the server wait for a handler's promise. */
@@ -141,7 +145,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !context.takesAnyBody)
         ? null
         : (flags & BODY_STREAMS) !== 0
-          ? new StreamedIncoming(this)
+          ? new StreamedIncoming(
+              this,
+              (events[at + 8] as number) + (events[at + 9] as number) * 2 ** 32,
+            )
           : new WholeIncoming(
               this,
               heads,
@@ -323,6 +330,14 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
 
   collect(): void {
     this.context.collect(this);
+  }
+
+  lend(length: number): Uint8Array<ArrayBuffer> | null {
+    return this.context.lend(this, length);
+  }
+
+  takeBack(length: number): void {
+    this.context.takeBack(length);
   }
 
   takeBody(into: Uint8Array): boolean {

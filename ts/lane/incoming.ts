@@ -20,6 +20,10 @@ export interface BodyOwner {
   pull(bytes: number): void;
   /** Tells the engine that what is still to come of the body is wanted in one piece. */
   collect(): void;
+  /** Memory that the engine fills with a body of this length; `null` if it is better not lent. */
+  lend(length: number): Uint8Array<ArrayBuffer> | null;
+  /** Memory of this length is no longer lent. */
+  takeBack(length: number): void;
   /** Copies the body that the engine has, if it still has it. */
   takeBody(into: Uint8Array): boolean;
 }
@@ -136,10 +140,13 @@ export class WholeIncoming implements Body {
 
 /**
  * The body of a request that arrives in pieces. The engine sends at most 256 KiB more than has been
- * read. If the body is wanted whole, the engine collects the rest and sends it as one piece.
+ * read. If the body is wanted whole, the engine reads the rest into memory that is lent to it for
+ * all of the body. If the length is unknown, it collects the rest and sends it as one piece.
  */
 export class StreamedIncoming implements Body {
   readonly #owner: BodyOwner;
+  /** Its declared length; 0 if that is unknown. */
+  readonly #length: number;
   /** Pieces that have arrived. Those from `#first` on have not been read. */
   readonly #pieces: (Uint8Array<ArrayBuffer> | undefined)[] = [];
   #first = 0;
@@ -150,13 +157,19 @@ export class StreamedIncoming implements Body {
   /** It has been read without a stream. */
   #isTaken = false;
   #isCancelled = false;
+  /** Memory for all of the body, while it is lent to the engine. */
+  #whole: Uint8Array<ArrayBuffer> | null = null;
+  /** How much of the body is there. */
+  #at = 0;
   /** What has been read of a body that is wanted whole. */
   #collected: Uint8Array<ArrayBuffer>[] | null = null;
   /** The stream, once a program has asked for it. */
   #streamed: StreamedBody | null = null;
 
-  constructor(owner: BodyOwner) {
+  /** @param length its declared length; 0 if that is unknown */
+  constructor(owner: BodyOwner, length: number) {
     this.#owner = owner;
+    this.#length = length;
   }
 
   get isUsed(): boolean {
@@ -227,8 +240,27 @@ export class StreamedIncoming implements Body {
     return this.#onPiece !== null;
   }
 
-  /** A piece has arrived. */
+  /** A piece has arrived, in memory that is about to be used again. */
   push(piece: Uint8Array<ArrayBuffer>): void {
+    if (this.#whole !== null) {
+      this.#put(piece);
+      return;
+    }
+    this.#pushOwn(new Uint8Array(piece));
+  }
+
+  /** The engine has filled this many bytes of the memory that it was lent. */
+  filled(length: number): void {
+    this.#at += length;
+    this.#owner.pull(length);
+  }
+
+  #put(piece: Uint8Array): void {
+    this.#whole?.set(piece, this.#at);
+    this.filled(piece.length);
+  }
+
+  #pushOwn(piece: Uint8Array<ArrayBuffer>): void {
     this.#pieces.push(piece);
     if (this.#isCancelled) {
       this.#next();
@@ -241,6 +273,11 @@ export class StreamedIncoming implements Body {
    * whole goes in front of it, so that nothing is left to join.
    */
   pushRest(length: number): void {
+    if (this.#whole !== null) {
+      this.#owner.takeBody(this.#whole.subarray(this.#at, this.#at + length));
+      this.filled(length);
+      return;
+    }
     const before = this.#collected ?? [];
     if (this.#collected !== null) {
       this.#readInto(before);
@@ -260,7 +297,7 @@ export class StreamedIncoming implements Body {
     }
     this.#owner.takeBody(start === 0 ? bytes : bytes.subarray(start));
     if (this.#collected === null) {
-      this.push(bytes);
+      this.#pushOwn(bytes);
     } else {
       this.#collected = [bytes];
       this.#owner.pull(length);
@@ -300,8 +337,18 @@ export class StreamedIncoming implements Body {
 
   /** All pieces, for a reader without a stream. */
   async #collect(): Promise<Uint8Array<ArrayBuffer>> {
+    const isOpen = !this.#isComplete && this.#error === null;
+    this.#whole = isOpen && this.#length > 0 ? this.#owner.lend(this.#length) : null;
+    if (this.#whole !== null) {
+      try {
+        return await this.#fill(this.#whole);
+      } finally {
+        this.#whole = null;
+        this.#owner.takeBack(this.#length);
+      }
+    }
     this.#collected = [];
-    if (!this.#isComplete && this.#error === null) {
+    if (isOpen) {
       this.#owner.collect();
     }
     for (;;) {
@@ -316,6 +363,25 @@ export class StreamedIncoming implements Body {
       }
       await this.#more();
     }
+  }
+
+  /** What has come goes to the front. The engine puts the rest behind it. */
+  async #fill(whole: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    for (let piece = this.#take(); piece !== undefined; piece = this.#take()) {
+      this.#put(piece);
+    }
+    this.#owner.collect();
+    while (!this.#isComplete) {
+      if (this.#error !== null) {
+        throw this.#error;
+      }
+      await this.#more();
+    }
+    if (this.#at !== whole.length) {
+      // A defect. Nothing shows memory that was not filled.
+      throw new Error('the engine has not filled the memory of a body');
+    }
+    return whole;
   }
 
   #readInto(pieces: Uint8Array<ArrayBuffer>[]): void {
@@ -384,8 +450,17 @@ export class StreamedIncoming implements Body {
     }
   }
 
-  /** `shift` would move all pieces, and a window may hold one per byte. */
+  /** The next piece, which counts as read. */
   #next(): Uint8Array<ArrayBuffer> | undefined {
+    const piece = this.#take();
+    if (piece !== undefined) {
+      this.#owner.pull(piece.length);
+    }
+    return piece;
+  }
+
+  /** `shift` would move all pieces, and a window may hold one per byte. */
+  #take(): Uint8Array<ArrayBuffer> | undefined {
     const piece = this.#pieces[this.#first];
     if (piece !== undefined) {
       this.#pieces[this.#first++] = undefined;
@@ -393,7 +468,6 @@ export class StreamedIncoming implements Body {
         this.#pieces.splice(0, this.#first);
         this.#first = 0;
       }
-      this.#owner.pull(piece.length);
     }
     return piece;
   }
@@ -409,7 +483,7 @@ export class StreamedIncoming implements Body {
 }
 
 /** Memory of its own that is about to be filled. */
-function allocate(length: number): Uint8Array<ArrayBuffer> {
+export function allocate(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 }
 

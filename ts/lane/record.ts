@@ -19,6 +19,7 @@ export const HALF_CLOSED = 6;
 export const TIMED_OUT = 7;
 export const UNSENDABLE = 8;
 export const REST = 9;
+export const FILLED = 10;
 
 /** Events of connections. Their records have a form of their own. */
 export const OPENED = 16;
@@ -125,6 +126,11 @@ export interface Lane {
    * length, because the exchange is over.
    */
   takeBody(id: number, into: Uint8Array): boolean;
+  /**
+   * Lends an array for a body, as long as its declared length. A {@link COLLECT} must follow. No
+   * program may see the array before the body has come whole: the engine writes to it meanwhile.
+   */
+  lend(id: number, into: Uint8Array): void;
 }
 
 /**

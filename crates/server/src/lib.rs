@@ -37,6 +37,7 @@ pub use exchange::field_error::FieldError;
 pub use exchange::handler::Handler;
 pub use exchange::id::ExchangeId;
 pub use exchange::inline::Inline;
+pub use exchange::loan::LentMemory;
 pub use exchange::request::Request;
 pub use exchange::response::Response;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};

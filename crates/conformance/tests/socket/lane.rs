@@ -174,7 +174,7 @@ impl Stage {
                     }
                 }
             }
-            LaneEvent::HalfClosed(_) | LaneEvent::Ack(..) => {}
+            LaneEvent::HalfClosed(_) | LaneEvent::Ack(..) | LaneEvent::Filled(..) => {}
         }
     }
 

@@ -1,8 +1,10 @@
 //! The exchanges that JavaScript works on, by number. An exchange is one request and its
 //! answer.
 
-use reactor_server::{Exchange, ExchangeId};
+use reactor_server::{Exchange, ExchangeId, LentMemory};
 use slab::Slab;
+
+use super::lent::Lent;
 
 /// Requests that JavaScript has been given and has not answered.
 ///
@@ -30,6 +32,8 @@ struct Open {
     task: Option<Exchange>,
     /// The rest of its request's body, until JavaScript takes it.
     rest: Option<Vec<u8>>,
+    /// Memory that JavaScript has lent for its request's body.
+    lent: Option<Lent>,
     /// The engine has ended it: replies to it are dropped.
     is_over: bool,
     /// The exchanges of the same slot before and after this one.
@@ -51,8 +55,15 @@ impl Exchanges {
         if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
             open.newer = Some(id);
         }
-        let open =
-            Open { exchange, task: Some(task), rest: None, is_over: false, older, newer: None };
+        let open = Open {
+            exchange,
+            task: Some(task),
+            rest: None,
+            lent: None,
+            is_over: false,
+            older,
+            newer: None,
+        };
         self.slab.insert(open);
         id
     }
@@ -78,6 +89,25 @@ impl Exchanges {
     /// The task, for a response that will stream; the exchange stays.
     pub(super) fn take_task(&mut self, id: u32) -> Option<Exchange> {
         self.slab.get_mut(id as usize)?.task.take()
+    }
+
+    /// JavaScript lends memory for a request's body.
+    pub(super) fn lend(&mut self, id: u32, lent: Lent) {
+        if let Some(open) = self.slab.get_mut(id as usize).filter(|open| !open.is_over) {
+            open.lent = Some(lent);
+        }
+    }
+
+    /// What the engine gets of the memory that JavaScript has lent.
+    pub(super) fn lent(&self, id: u32) -> Option<Box<dyn LentMemory>> {
+        self.slab.get(id as usize)?.lent.as_ref().map(Lent::handle)
+    }
+
+    /// The body has come whole, so the engine needs the memory no longer.
+    pub(super) fn take_back(&mut self, id: u32) {
+        if let Some(open) = self.slab.get_mut(id as usize) {
+            open.lent = None;
+        }
     }
 
     /// Keeps the rest of a request's body for JavaScript.
@@ -116,6 +146,7 @@ impl Exchanges {
     pub(super) fn end(&mut self, id: u32) {
         if let Some(open) = self.slab.get_mut(id as usize) {
             open.is_over = true;
+            open.lent = None;
             self.over.push(id);
         }
     }

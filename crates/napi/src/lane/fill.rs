@@ -10,9 +10,9 @@ use reactor_server::{
 
 use super::exchanges::Exchanges;
 use super::words::{
-    ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, GONE, HALF_CLOSED, HAS_BODY, HTTP_1_0,
-    INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, THREAD_SHIFT, TIMED_OUT,
-    UNSENDABLE,
+    ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
+    HTTP_1_0, INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, THREAD_SHIFT,
+    TIMED_OUT, UNSENDABLE,
 };
 
 /// From this size on a body that came with its head stays in its task until JavaScript takes it. So
@@ -112,15 +112,23 @@ impl<'a> Fill<'a> {
                 if !self.room(4, 0) {
                     return Filled::NoRoom(Box::new(LaneEvent::Rest(exchange, data)));
                 }
-                let size = data.len() as u64;
-                #[allow(clippy::cast_possible_truncation, reason = "the low word")]
-                self.record(REST, &[id, size as u32, (size >> 32) as u32]);
+                let [low, high] = words_of(data.len() as u64);
+                self.record(REST, &[id, low, high]);
                 exchanges.keep_rest(id, data);
                 Filled::Done
             }
+            LaneEvent::Filled(exchange, bytes) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let [low, high] = words_of(bytes as u64);
+                self.small(event, FILLED, &[id, low, high])
+            }
             LaneEvent::BodyEnd(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
-                self.small(event, BODY_END, &[id])
+                let filled = self.small(event, BODY_END, &[id]);
+                if matches!(filled, Filled::Done) {
+                    exchanges.take_back(id);
+                }
+                filled
             }
             LaneEvent::HalfClosed(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
@@ -214,7 +222,12 @@ impl<'a> Fill<'a> {
             return false;
         }
         let base = self.put(head_bytes);
-        let body_at = self.put_body(here);
+        let mut place = [self.put_body(here), length(body.len())];
+        if let (true, Framing::Length(declared)) = (task.body_streams(), head.framing()) {
+            place = words_of(declared);
+        } else if task.body_streams() {
+            place = [0, 0];
+        }
         let mut flags = 0;
         let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
         flag(request.version() == Version::Http10, HTTP_1_0);
@@ -237,8 +250,8 @@ impl<'a> Fill<'a> {
             base + target.start,
             target.end - target.start,
             length(fields.len()),
-            body_at,
-            length(body.len()),
+            place[0],
+            place[1],
             flags,
             address,
             port,
@@ -291,6 +304,12 @@ impl<'a> Fill<'a> {
         self.word += words;
         self.count += 1;
     }
+}
+
+/// The low and the high word of a number.
+#[allow(clippy::cast_possible_truncation, reason = "the low word")]
+fn words_of(n: u64) -> [u32; 2] {
+    [n as u32, (n >> 32) as u32]
 }
 
 fn length(n: usize) -> u32 {

@@ -4,13 +4,15 @@
 //! JavaScript owns four arrays and passes them to [`NativeLane::turn`]. The call takes
 //! replies out of two arrays and writes events into the other two. A large body is copied
 //! by a call of its own, from where it is to where JavaScript wants it. Native code touches
-//! arrays inside such a call only, on the JavaScript thread. So threads share nothing
-//! but the engine's own queues. `words.rs` defines the words of the records, and
+//! arrays inside such a call only, on the JavaScript thread. The only exception is memory that
+//! JavaScript lends for a body (`lent.rs`), and that no program sees meanwhile. So threads share
+//! nothing else but the engine's own queues. `words.rs` defines the words of the records, and
 //! `ts/lane/record.ts` defines the same for JavaScript.
 
 mod bodies;
 mod exchanges;
 mod fill;
+mod lent;
 mod replies;
 mod spin;
 mod watch;
@@ -20,7 +22,7 @@ use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Function, Uint8Array};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
@@ -29,6 +31,7 @@ use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Ownership};
 use self::bodies::Bodies;
 use self::exchanges::Exchanges;
 use self::fill::{Fill, Filled};
+use self::lent::Lent;
 use self::spin::SpinPolicy;
 use self::watch::Watch;
 use self::words::TOO_SMALL;
@@ -298,6 +301,14 @@ impl NativeLane {
             sink.push(LaneReply::Spare(exchange, memory));
         }
         is_there
+    }
+
+    /// Lends an array for a request's body, which is as long as its declared length. A `COLLECT`
+    /// for that request must follow. No program may see the array before the body has come whole.
+    /// The engine gives it up with the body's end, and with the exchange's.
+    #[napi]
+    pub fn lend(&mut self, id: u32, into: Uint8Array) {
+        self.exchanges.lend(id, Lent::new(into));
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

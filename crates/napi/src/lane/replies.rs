@@ -115,7 +115,7 @@ pub(super) fn apply(
             });
         }
         PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),
-        COLLECT => sink.push(LaneReply::Collect(exchange)),
+        COLLECT => sink.push(LaneReply::Collect(exchange, exchanges.lent(reply.id))),
         _ => return Err(invalid("a reply of no known kind")),
     }
     Ok(())

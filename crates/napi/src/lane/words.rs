@@ -27,6 +27,10 @@ pub(super) const UNSENDABLE: u32 = 8;
 /// and the high word of its length. JavaScript takes it by `takeBody`.
 pub(super) const REST: u32 = 9;
 
+/// The engine has put more of a request's body into the memory that JavaScript has lent for it: `[2]`
+/// and `[3]` are the low and the high word of how many bytes.
+pub(super) const FILLED: u32 = 10;
+
 /// A connection was accepted. `[1]` is its I/O thread, `[2]` its slot, `[3]` its number.
 /// `[4]` is 1 where the address is text. `[5]` and `[6]` are the address as in a request,
 /// zero on a unix socket. The next three records have the same words.
@@ -49,6 +53,7 @@ pub(super) const REQUEST_WORDS: usize = 20;
 /// That number, its connection `[17]` and its place there `[18]` are its id in the access
 /// log.
 pub(super) const HTTP_1_0: u32 = 1;
+/// `[8]` and `[9]` are the low and the high word of the body's declared length; 0 if there is none.
 pub(super) const BODY_STREAMS: u32 = 2;
 pub(super) const HAS_BODY: u32 = 4;
 /// The body is not among the bytes; `[8]` means nothing. JavaScript takes it by `takeBody`.

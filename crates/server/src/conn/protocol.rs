@@ -9,6 +9,7 @@ use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
+use crate::exchange::loan::{LentMemory, Room};
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
@@ -236,14 +237,14 @@ impl Protocol {
     }
 
     /// The handler wants the rest of a request's body in one piece.
-    pub(crate) fn collect(&mut self, stream: u32) {
-        call!(self, (), p => p.collect(stream));
+    pub(crate) fn collect(&mut self, stream: u32, memory: Option<Box<dyn LentMemory>>) {
+        call!(self, (), p => p.collect(stream, memory));
     }
 
     /// Where the next bytes of the input belong, and how many may be read into it. None if they are
     /// to come through [`input`](Self::input).
     #[inline]
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(&mut Vec<u8>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(Room<'_>, usize)> {
         match self {
             Self::Http1(http1) if http1.reading.in_body() => http1.room(services),
             _ => None,

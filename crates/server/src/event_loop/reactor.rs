@@ -180,6 +180,8 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         conn.core.readable |= ready.readable;
+        // It was paused in an earlier turn.
+        conn.core.pause = false;
         if ready.hangup {
             conn.core.inflow = conn.core.inflow.max(Inflow::Ending);
         }

@@ -1,6 +1,7 @@
 //! What an HTTP/1 connection reads next.
 
 use crate::exchange::answer::Answer;
+use crate::exchange::loan::{Loan, Room};
 use crate::exchange::task::Task;
 
 /// What is read next. Each transition is a method here.
@@ -31,8 +32,11 @@ pub(crate) enum Incoming {
 }
 
 /// What has come of the rest of a body that a lane wants in one piece.
-#[derive(Default)]
-pub(crate) struct Rest(pub(crate) Vec<u8>);
+pub(crate) enum Rest {
+    Own(Vec<u8>),
+    /// It is in memory that the lane's thread has lent.
+    Lent(Loan),
+}
 
 impl Reading {
     /// A head has been read, and a body follows.
@@ -53,36 +57,43 @@ impl Reading {
         }
     }
 
-    /// The lane wants the rest of the body in one piece. False if the body does not stream.
-    pub(crate) fn collect(&mut self) -> bool {
-        let Self::Body { incoming: incoming @ Incoming::Stream, .. } = self else { return false };
-        *incoming = Incoming::Rest(Box::default());
-        true
+    /// The lane wants the rest of the body in one piece. No-op if the body does not stream.
+    pub(crate) fn collect(&mut self, into: Rest) {
+        if let Self::Body { incoming: incoming @ Incoming::Stream, .. } = self {
+            *incoming = Incoming::Rest(Box::new(into));
+        }
     }
 
     /// The rest of the body that is collected for its lane.
-    pub(crate) fn rest(&mut self) -> Option<&mut Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Option<&mut Rest> {
         match self {
-            Self::Body { incoming: Incoming::Rest(rest), .. } => Some(&mut rest.0),
+            Self::Body { incoming: Incoming::Rest(rest), .. } => Some(rest),
             _ => None,
         }
     }
 
     /// What comes from now on goes on to the lane as it comes. Returns what was collected for it.
-    pub(crate) fn stop_collecting(&mut self) -> Option<Vec<u8>> {
-        let rest = std::mem::take(self.rest()?);
-        if let Self::Body { incoming, .. } = self {
-            *incoming = Incoming::Stream;
+    pub(crate) fn stop_collecting(&mut self) -> Option<Rest> {
+        let Self::Body { incoming, .. } = self else { return None };
+        match std::mem::replace(incoming, Incoming::Stream) {
+            Incoming::Rest(rest) => Some(*rest),
+            other => {
+                *incoming = other;
+                None
+            }
         }
-        Some(rest)
     }
 
     /// Where the bytes of the body are collected.
-    pub(crate) fn collected(&mut self) -> Option<&mut Vec<u8>> {
-        match self {
-            Self::Body { incoming: Incoming::Task(task), .. } => Some(&mut task.request.body),
-            Self::Body { incoming: Incoming::Rest(rest), .. } => Some(&mut rest.0),
-            _ => None,
+    pub(crate) fn collected(&mut self) -> Option<Room<'_>> {
+        let Self::Body { incoming, .. } = self else { return None };
+        match incoming {
+            Incoming::Task(task) => Some(Room::Own(&mut task.request.body)),
+            Incoming::Rest(rest) => match &mut **rest {
+                Rest::Own(bytes) => Some(Room::Own(bytes)),
+                Rest::Lent(loan) => Some(Room::Lent(loan)),
+            },
+            Incoming::Discard(_) | Incoming::Stream => None,
         }
     }
 

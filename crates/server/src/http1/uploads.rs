@@ -4,7 +4,9 @@
 use crate::conn::core::Core;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
+use crate::exchange::loan::{LentMemory, Loan, Room};
 use crate::http1::machine::Http1;
+use crate::http1::reading::Rest;
 
 /// A body that lacks at least this much is read from the link to where it is collected. Less comes
 /// through the scratch buffer, perhaps together with the next request. In bytes.
@@ -13,19 +15,25 @@ const IN_PLACE: usize = 16 * 1024;
 /// Bytes of a body that are asked of the link at once.
 const READ_SIZE: usize = 128 * 1024;
 
+/// The same for memory that a lane's thread has lent: it is there already. In bytes.
+const LENT_READ_SIZE: usize = 512 * 1024;
+
 /// From this size on the rest of a body is an event of its own kind. In bytes.
 const LARGE: usize = 16 * 1024;
 
 impl Http1 {
     /// The lane wants what is still to come of this request's body in one piece.
-    pub(crate) fn collect(&mut self, stream: u32) {
+    pub(crate) fn collect(&mut self, stream: u32, memory: Option<Box<dyn LentMemory>>) {
         if self.body_comes_in(stream) {
-            self.reading.collect();
+            let loan = memory
+                .zip(self.decoder.body_left())
+                .and_then(|(memory, left)| Loan::new(memory, left));
+            self.reading.collect(loan.map_or_else(|| Rest::Own(Vec::new()), Rest::Lent));
         }
     }
 
     /// Where the next bytes of the body belong, and how many may be read into it.
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(&mut Vec<u8>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(Room<'_>, usize)> {
         let left = usize::try_from(self.decoder.body_left()?).unwrap_or(usize::MAX);
         let memory = &services.memory;
         let is_rest = self.reading.streams();
@@ -33,7 +41,11 @@ impl Http1 {
         if most < IN_PLACE {
             return None;
         }
-        let body = self.reading.collected()?;
+        let body = match self.reading.collected()? {
+            Room::Own(body) => body,
+            Room::Lent(loan) if loan.is_back() => return None,
+            Room::Lent(loan) => return Some((Room::Lent(loan), most.min(LENT_READ_SIZE))),
+        };
         if is_rest && body.capacity() == 0 {
             *body = services.spares.take(most);
         }
@@ -41,7 +53,7 @@ impl Http1 {
         if body.capacity() - body.len() < most.min(READ_SIZE) {
             body.try_reserve_exact(most).ok()?;
         }
-        Some((body, most.min(READ_SIZE)))
+        Some((Room::Own(body), most.min(READ_SIZE)))
     }
 
     /// This many bytes have been read into the [`room`](Self::room).
@@ -50,6 +62,9 @@ impl Http1 {
         self.decoder.skip_body(bytes);
         let fits = if self.reading.streams() {
             core.timer.progress = true;
+            if let Some(Rest::Lent(loan)) = self.reading.rest() {
+                loan.advance(bytes);
+            }
             self.count_rest(services, bytes)
         } else {
             core.timer.collected += bytes;
@@ -63,13 +78,19 @@ impl Http1 {
     /// Keeps the next bytes for a lane that wants the rest in one piece. False if no lane wants
     /// that, or there is no memory.
     pub(crate) fn keep_rest(&mut self, services: &mut Services, data: &[u8]) -> bool {
-        if self.reading.rest().is_none() || !self.count_rest(services, data.len()) {
+        let Some(rest) = self.reading.rest() else { return false };
+        if data.len() > services.memory.free_for_rests() {
             return false;
         }
-        if let Some(rest) = self.reading.rest() {
-            rest.extend_from_slice(data);
+        match rest {
+            Rest::Own(bytes) => bytes.extend_from_slice(data),
+            Rest::Lent(loan) => {
+                if !loan.extend(data) {
+                    return false;
+                }
+            }
         }
-        true
+        self.count_rest(services, data.len())
     }
 
     /// Takes memory for the next bytes of a rest. False if there is none.
@@ -83,12 +104,15 @@ impl Http1 {
 
     /// Gives the lane what was collected for it. What still comes goes on to it as it comes.
     pub(crate) fn tell_rest(&mut self, core: &mut Core, services: &mut Services) {
-        let Some(rest) = self.reading.stop_collecting().filter(|rest| !rest.is_empty()) else {
-            return;
-        };
+        let Some(rest) = self.reading.stop_collecting() else { return };
         let id = services.id(core, self.newest());
-        let event =
-            if rest.len() < LARGE { LaneEvent::Body(id, rest) } else { LaneEvent::Rest(id, rest) };
+        let event = match rest {
+            Rest::Own(bytes) if bytes.is_empty() => return,
+            Rest::Own(bytes) if bytes.len() < LARGE => LaneEvent::Body(id, bytes),
+            Rest::Own(bytes) => LaneEvent::Rest(id, bytes),
+            Rest::Lent(loan) if loan.filled() == 0 => return,
+            Rest::Lent(loan) => LaneEvent::Filled(id, loan.filled()),
+        };
         services.lanes.tell(&mut core.lane, event);
     }
 }

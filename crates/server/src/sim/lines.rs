@@ -24,6 +24,7 @@ use crate::exchange::answer::Answer;
 use crate::exchange::body::Body;
 use crate::exchange::entry::{AtLane, Entry};
 use crate::exchange::handler::{Handler, HandlerCell};
+use crate::exchange::loan::LentMemory;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
@@ -309,7 +310,7 @@ impl Lines {
 
     pub(crate) fn pulled(&mut self, _: &mut Services, _stream: u32, _bytes: usize) {}
 
-    pub(crate) fn collect(&mut self, _stream: u32) {}
+    pub(crate) fn collect(&mut self, _stream: u32, _memory: Option<Box<dyn LentMemory>>) {}
 
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         if core.out.len() > HIGH_WATER / 4 {

@@ -56,6 +56,8 @@ pub(super) struct LaneTally {
     pub(super) broken_rests: u64,
     /// Whole answers whose bodies were lent.
     pub(super) lent: u64,
+    /// Times that memory was filled which a thread had lent.
+    pub(super) loans: u64,
     pub(super) acknowledged: u64,
     pub(super) late: u64,
     pub(super) early: u64,
@@ -80,7 +82,7 @@ pub(super) struct LaneTally {
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 26] {
+    fn all(&mut self) -> [&mut u64; 27] {
         [
             &mut self.given,
             &mut self.left,
@@ -91,6 +93,7 @@ impl LaneTally {
             &mut self.rests,
             &mut self.broken_rests,
             &mut self.lent,
+            &mut self.loans,
             &mut self.acknowledged,
             &mut self.late,
             &mut self.early,

@@ -157,6 +157,7 @@ impl Thread {
             LaneEvent::Request(task) => return self.request(task, book),
             LaneEvent::Body(exchange, _)
             | LaneEvent::Rest(exchange, _)
+            | LaneEvent::Filled(exchange, _)
             | LaneEvent::BodyEnd(exchange)
             | LaneEvent::HalfClosed(exchange)
             | LaneEvent::Gone(exchange)

@@ -1,8 +1,10 @@
 //! Bodies that a handler wants in one piece. The test plays the lane's thread.
 
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reactor_server::{Exchange, ExchangeId, LaneEvent, LaneReply};
+use reactor_server::{Exchange, ExchangeId, LaneEvent, LaneReply, LentMemory};
 
 use crate::common::{Client, Hand, bounded, pattern, post, request, reset, until, until_stats};
 
@@ -25,7 +27,7 @@ impl Hand {
     fn wants(&mut self) -> Exchange {
         let task = self.next_task();
         assert!(task.body_streams());
-        self.say(LaneReply::Collect(task.id()));
+        self.say(LaneReply::Collect(task.id(), None));
         task
     }
 
@@ -56,6 +58,228 @@ impl Hand {
             }
         }
     }
+}
+
+/// Memory that the thread lends for a body.
+#[derive(Clone)]
+struct Memory {
+    bytes: Arc<Mutex<Option<Vec<u8>>>>,
+    size: usize,
+}
+
+impl Memory {
+    fn new(size: usize) -> Self {
+        Self { bytes: Arc::new(Mutex::new(Some(vec![0; size]))), size }
+    }
+
+    fn lent(&self) -> Option<Box<dyn LentMemory>> {
+        Some(Box::new(self.clone()))
+    }
+
+    /// Takes it back.
+    fn take(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap().take().expect("it was not taken back")
+    }
+
+    /// Whether the loop holds it.
+    fn is_out(&self) -> bool {
+        Arc::strong_count(&self.bytes) > 1
+    }
+
+    fn put(&self, at: usize, data: &[u8]) {
+        let mut bytes = self.bytes.lock().unwrap();
+        bytes.as_mut().unwrap()[at..at + data.len()].copy_from_slice(data);
+    }
+}
+
+impl LentMemory for Memory {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn with(&self, range: Range<usize>, write: &mut dyn FnMut(&mut [u8])) -> bool {
+        let mut bytes = self.bytes.lock().unwrap();
+        bytes.as_mut().map(|bytes| write(&mut bytes[range])).is_some()
+    }
+}
+
+/// What came of a body for which memory was lent: how far it has come, and events of each kind.
+#[derive(Default)]
+struct Lent {
+    at: usize,
+    pieces: usize,
+    fills: usize,
+}
+
+impl Hand {
+    /// A request whose body streams, and that memory is lent for at once.
+    fn lends(&mut self, memory: &Memory) -> Exchange {
+        let task = self.next_task();
+        assert!(task.body_streams());
+        self.say(LaneReply::Collect(task.id(), memory.lent()));
+        task
+    }
+
+    /// Takes the body to its end, with credit for all that comes.
+    fn fills(&mut self, exchange: ExchangeId, memory: &Memory) -> Lent {
+        let mut lent = Lent::default();
+        loop {
+            let bytes = match self.event() {
+                LaneEvent::Body(which, data) => {
+                    assert_eq!(which, exchange);
+                    memory.put(lent.at, &data);
+                    lent.pieces += 1;
+                    data.len()
+                }
+                LaneEvent::Filled(which, bytes) => {
+                    assert_eq!(which, exchange);
+                    lent.fills += 1;
+                    bytes
+                }
+                LaneEvent::BodyEnd(which) => {
+                    assert_eq!(which, exchange);
+                    return lent;
+                }
+                _ => panic!("another event"),
+            };
+            lent.at += bytes;
+            self.say(LaneReply::Pull(exchange, bytes));
+        }
+    }
+
+    fn is_told_that_it_left(&mut self, exchange: ExchangeId) {
+        until("it to be gone", || match self.lane.pop() {
+            Some(LaneEvent::Gone(which)) => which == exchange,
+            _ => false,
+        });
+        self.lane.answered(1);
+    }
+}
+
+#[test]
+fn a_body_is_read_into_memory_that_is_lent_for_it() {
+    let _bounded = bounded(LIMIT);
+    let mut hand = Hand::new(|_| {});
+    let mut client = hand.client();
+    // Also with what came with its head, and with the next request behind it.
+    for (size, early) in [(70_000, 0), (300_000, 1), (LARGE, 0), (LARGE, 200_000)] {
+        let body = pattern(size);
+        let memory = Memory::new(size);
+        let next = request("GET", "/lane/next");
+        let upload = [head(size).as_bytes(), &body, next.as_bytes()].concat();
+        let first = head(size).len() + early;
+        client.send(&upload[..first]);
+        let sending = sends(client, upload[first..].to_vec());
+        let task = hand.lends(&memory);
+        let lent = hand.fills(task.id(), &memory);
+        assert_eq!((lent.at, lent.fills), (size, 1));
+        assert!(memory.take() == body, "another body");
+        assert!(!memory.is_out());
+        hand.answer(task, "up");
+        client = sending.join().unwrap();
+        assert_eq!(client.reply().text(), "up");
+        let task = hand.next_task();
+        hand.answer(task, "next");
+        assert_eq!(client.reply().text(), "next");
+    }
+}
+
+/// What cannot be lent for: a body of unknown length, one that is longer, one whose loop has no room.
+#[test]
+fn memory_that_is_lent_in_vain_is_given_up() {
+    let _bounded = bounded(LIMIT);
+    let mut hand = Hand::new(|config| {
+        (config.io_threads, config.body_memory) = (1, 2_000_000);
+    });
+    for (upload, size, has_fills) in [
+        (chunked(&pattern(500_000), 70_000), 500_000, false),
+        ([head(500_000).as_bytes(), &pattern(500_000)].concat(), 100_000, false),
+        ([head(LARGE).as_bytes(), &pattern(LARGE)].concat(), LARGE, true),
+    ] {
+        let memory = Memory::new(size);
+        let sending = sends(hand.client(), upload);
+        let task = hand.lends(&memory);
+        if has_fills {
+            let lent = hand.fills(task.id(), &memory);
+            assert_eq!(lent.at, LARGE);
+            assert!(lent.fills == 1 && lent.pieces > 1, "it goes on in pieces");
+            assert!(memory.take() == pattern(LARGE), "another body");
+        } else {
+            let came = hand.body(task.id(), true);
+            assert!(came.body == pattern(500_000), "another body");
+        }
+        assert!(!memory.is_out());
+        hand.answer(task, "up");
+        assert_eq!(sending.join().unwrap().reply().text(), "up");
+    }
+}
+
+#[test]
+fn memory_is_given_up_with_its_exchange() {
+    let _bounded = bounded(LIMIT);
+    let mut hand = Hand::new(|config| {
+        (config.io_threads, config.body_memory) = (1, 2_000_000);
+    });
+    for round in 0..9 {
+        let memory = Memory::new(LARGE);
+        let mut client = hand.client();
+        client.send(head(LARGE));
+        let task = hand.lends(&memory);
+        let exchange = task.id();
+        client.send(pattern(600_000));
+        match round % 3 {
+            0 => {
+                // Taken back, although the loop still fills it.
+                memory.take();
+                client.send(pattern(100_000));
+                hand.answer(task, "early");
+                assert_eq!(client.reply().text(), "early");
+            }
+            1 => {
+                reset(client);
+                hand.is_told_that_it_left(exchange);
+                hand.say(LaneReply::Response(task));
+            }
+            _ => {
+                drop(client);
+                hand.is_told_that_it_left(exchange);
+                hand.say(LaneReply::Response(task));
+            }
+        }
+        until("the memory to be given up", || !memory.is_out());
+    }
+    until_stats(&hand.server, "all to be closed", |stats| stats.connections.open == 0);
+    while hand.lane.pop().is_some() {}
+    // The room of the loop is free again too.
+    let memory = Memory::new(950_000);
+    let mut client = hand.client();
+    client.send(head(950_000));
+    let task = hand.lends(&memory);
+    client.send(pattern(950_000));
+    let lent = hand.fills(task.id(), &memory);
+    assert_eq!((lent.at, lent.fills, lent.pieces), (950_000, 1, 0));
+    assert!(memory.take() == pattern(950_000), "another body");
+    hand.answer(task, "up");
+    assert_eq!(client.reply().text(), "up");
+}
+
+/// A client that waits for `100 Continue` gets it, and what it sends then is read into the memory.
+#[test]
+fn memory_may_be_lent_to_a_client_that_waits() {
+    let _bounded = bounded(LIMIT);
+    let mut hand = Hand::new(|_| {});
+    let mut client = hand.client();
+    let head = head(300_000);
+    client.send(head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"));
+    let memory = Memory::new(300_000);
+    let task = hand.lends(&memory);
+    assert_eq!(client.reply().status, 100);
+    client.send(pattern(300_000));
+    let lent = hand.fills(task.id(), &memory);
+    assert_eq!((lent.at, lent.fills), (300_000, 1));
+    assert!(memory.take() == pattern(300_000), "another body");
+    hand.answer(task, "up");
+    assert_eq!(client.reply().text(), "up");
 }
 
 fn head(length: usize) -> String {
@@ -263,14 +487,14 @@ fn a_lane_that_asks_in_vain_changes_nothing() {
     client.send(request("GET", "/lane/get"));
     let task = hand.next_task();
     let exchange = task.id();
-    hand.say(LaneReply::Collect(exchange));
+    hand.say(LaneReply::Collect(exchange, None));
     hand.answer(task, "get");
-    hand.say(LaneReply::Collect(exchange));
+    hand.say(LaneReply::Collect(exchange, None));
     assert_eq!(client.reply().text(), "get");
     client.send(post("/lane/up", &pattern(100_000)));
     let task = hand.next_task();
     let came = hand.body(task.id(), true);
-    hand.say(LaneReply::Collect(task.id()));
+    hand.say(LaneReply::Collect(task.id(), None));
     assert!(came.body == pattern(100_000), "another body");
     hand.answer(task, "up");
     assert_eq!(client.reply().text(), "up");

@@ -152,6 +152,7 @@ impl Handler {
                     self.pump_echo(exchange);
                 }
             }
+            LaneEvent::Filled(..) => panic!("no memory is lent"),
             LaneEvent::Connection(_) => panic!("connections are not announced"),
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::dispatch::lane::exchange::Exchange;
 use crate::exchange::id::ExchangeId;
+use crate::exchange::loan::LentMemory;
 
 /// An event from a loop to a lane.
 pub enum LaneEvent {
@@ -14,6 +15,9 @@ pub enum LaneEvent {
     /// The rest of a request's body in one piece, as [`LaneReply::Collect`] wants it. More follows
     /// only if the loop had no memory for all of it.
     Rest(ExchangeId, Vec<u8>),
+    /// The loop has put this many of the next bytes of the body into the memory that came with
+    /// [`LaneReply::Collect`]. More follows only if the loop had no memory left for all of it.
+    Filled(ExchangeId, usize),
     /// The request's body is complete.
     BodyEnd(ExchangeId),
     /// The client has sent its last byte; it may still read the response.
@@ -62,6 +66,7 @@ impl LaneEvent {
             Self::Request(task) => task.id(),
             Self::Body(exchange, _)
             | Self::Rest(exchange, _)
+            | Self::Filled(exchange, _)
             | Self::BodyEnd(exchange)
             | Self::HalfClosed(exchange)
             | Self::Gone(exchange)
@@ -93,8 +98,9 @@ pub enum LaneReply {
     /// The handler has taken this many bytes of the request's body.
     Pull(ExchangeId, usize),
     /// The handler wants what is still to come of the request's body in one piece. Until then the
-    /// loop reads on without [`Pull`](Self::Pull).
-    Collect(ExchangeId),
+    /// loop reads on without [`Pull`](Self::Pull). The memory, if there is any, is for the whole body,
+    /// whose length was declared. What comes before the loop has this reply comes in pieces.
+    Collect(ExchangeId, Option<Box<dyn LentMemory>>),
     /// Memory of a [`LaneEvent::Rest`], which its loop may use again.
     Spare(ExchangeId, Vec<u8>),
     /// The connection must end now, without the answers that are under way.
@@ -113,7 +119,7 @@ impl LaneReply {
             | Self::End(exchange)
             | Self::Abort(exchange)
             | Self::Pull(exchange, _)
-            | Self::Collect(exchange)
+            | Self::Collect(exchange, _)
             | Self::Spare(exchange, _)
             | Self::Cut(exchange)
             | Self::Finish(exchange) => *exchange,

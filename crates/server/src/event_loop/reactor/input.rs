@@ -8,6 +8,7 @@ use crate::conn::link::Transport;
 use crate::conn::timer::Phase;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::scratch::READ_SIZE;
+use crate::exchange::loan::Room;
 use crate::observe::close_reason::CloseReason;
 
 /// As [`READ_SIZE`], while uploads fill the memory that they may have.
@@ -41,8 +42,15 @@ impl<T: Transport> Reactor<T> {
             } else {
                 let discards = protocol.discards();
                 let room = if carried > 0 || lingers { None } else { protocol.room(services) };
-                let got = if let Some((buf, most)) = room {
-                    let got = link.read_to(buf, most);
+                let got = if let Some((room, most)) = room {
+                    let got = match room {
+                        Room::Own(buf) => link.read_to(buf, most),
+                        Room::Lent(loan) => match loan.write(most, |room| link.read(room)) {
+                            Some(got) => got,
+                            // Its thread has taken it back, so the next bytes belong elsewhere.
+                            None => continue,
+                        },
+                    };
                     filled = got.as_ref().ok().map(|got| got.n);
                     got
                 } else {

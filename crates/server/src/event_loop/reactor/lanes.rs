@@ -284,9 +284,9 @@ impl<T: Transport> Reactor<T> {
                 core.pause = false;
                 protocol.pulled(services, stream, bytes);
             }
-            LaneReply::Collect(_) => {
+            LaneReply::Collect(_, memory) => {
                 core.pause = false;
-                protocol.collect(stream);
+                protocol.collect(stream, memory);
             }
             LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }

@@ -7,10 +7,11 @@ use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::lane::replies::LaneReplies;
 use crate::exchange::body::WINDOW;
 use crate::exchange::id::ExchangeId;
+use crate::sim::lending::Lending;
 use crate::sim::request::{Expected, Kind, pattern};
 use crate::sim::rng::Rng;
 use crate::sim::said::{Form, Habits, Said, Verdict};
-use reactor_proto::Version;
+use reactor_proto::{Framing, Version};
 
 /// Bytes that one read may bring after the window is full.
 const ONE_READ: usize = 80_000;
@@ -51,6 +52,9 @@ pub(super) struct Open {
     unpulled: usize,
     /// It may yet ask for the rest of the body in one piece.
     may_collect: bool,
+    /// It lends memory for that.
+    lends: bool,
+    lending: Option<Lending>,
     /// Bytes that came so.
     rest: usize,
     // The answer.
@@ -102,6 +106,8 @@ impl Open {
             half_closed: false,
             unpulled: 0,
             may_collect: task.body_streams() && rng.percent(habits.collects),
+            lends: matches!(task.request().head().framing(), Framing::Length(_)) && rng.percent(60),
+            lending: None,
             rest: 0,
             answer: Said {
                 verdict,
@@ -144,6 +150,18 @@ impl Open {
         } else if matches!(event, LaneEvent::Body(..)) && self.rest > 0 {
             book.facts.lanes.broken_rests += 1;
         }
+        let event = match event {
+            LaneEvent::Filled(_, bytes) => {
+                let lent = self.lending.as_ref();
+                let Some(data) = lent.map(|lent| lent.read(self.body..self.body + bytes)) else {
+                    return fail("memory is filled that it has not lent");
+                };
+                self.rest += bytes;
+                book.facts.lanes.loans += 1;
+                LaneEvent::Body(self.exchange, data)
+            }
+            event => event,
+        };
         match event {
             LaneEvent::Body(_, data) | LaneEvent::Rest(_, data) => {
                 let whole = pattern(id, self.expected.body);
@@ -191,7 +209,11 @@ impl Open {
     ) -> Step {
         if self.may_collect && !self.body_ended && (eager || rng.percent(50)) {
             self.may_collect = false;
-            replies.push(LaneReply::Collect(self.exchange));
+            if self.lends {
+                self.lending = Some(Lending::new(self.expected.body));
+            }
+            let memory = self.lending.as_ref().map(Lending::handle);
+            replies.push(LaneReply::Collect(self.exchange, memory));
             return Step::Some;
         }
         if self.unpulled > 0 && (eager || rng.percent(50)) {
