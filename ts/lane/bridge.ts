@@ -11,8 +11,9 @@ import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
-import { allocate, StreamedIncoming } from './incoming.js';
+import { StreamedIncoming } from './incoming.js';
 import { LastPeer } from './last-peer.js';
+import { Lending } from './lending.js';
 import { OpenExchanges } from './open-exchanges.js';
 import type { ConnectionPlace } from './outgoing.js';
 import { printUnsendable } from './print.js';
@@ -26,6 +27,7 @@ import {
   GONE,
   HALF_CLOSED,
   type Lane,
+  numberAt,
   OPENED,
   PEER_IS_TEXT,
   PULL,
@@ -61,12 +63,6 @@ const MOST_WAIT = 1;
  * than the requests themselves.
  */
 const MOST_BEFORE_TICKS = 16;
-
-/**
- * Bytes that may be lent to the engine for bodies. Memory is allocated at once for all of a body,
- * and a client may declare more than it sends.
- */
-const MOST_LENT = 128 * 1024 * 1024;
 
 /** The same as in the engine's own 503. */
 const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
@@ -104,8 +100,7 @@ export class Bridge implements Context, AnswerSender {
   readonly #credits: Exchange[] = [];
   /** Exchanges that want the rest of their body in one piece. */
   readonly #collecting: Exchange[] = [];
-  /** Bytes that are lent to the engine, for bodies. */
-  #lent = 0;
+  readonly #lending = new Lending();
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
 
@@ -237,17 +232,15 @@ export class Bridge implements Context, AnswerSender {
   }
 
   lend(exchange: Exchange, length: number): Uint8Array<ArrayBuffer> | null {
-    if (this.#lent + length > MOST_LENT) {
-      return null;
+    const memory = this.#lending.allocate(length);
+    if (memory !== null) {
+      this.#lane.lend(exchange.id, memory);
     }
-    const memory = allocate(length);
-    this.#lent += length;
-    this.#lane.lend(exchange.id, memory);
     return memory;
   }
 
   takeBack(length: number): void {
-    this.#lent -= length;
+    this.#lending.takeBack(length);
   }
 
   finish(exchange: Exchange): void {
@@ -503,11 +496,6 @@ export class Bridge implements Context, AnswerSender {
       }
     }
   }
-}
-
-/** A number in two words, the low one first. */
-function numberAt(events: Uint32Array, at: number): number {
-  return (events[at] as number) + (events[at + 1] as number) * 2 ** 32;
 }
 
 /** Setting an array's length costs as much as a native call, even if the array is empty. */

@@ -15,6 +15,7 @@ import {
   HAS_BODY,
   HTTP_1_0,
   METHODS,
+  numberAt,
   REQUEST_WORDS,
   THREAD_SHIFT,
 } from './record.js';
@@ -145,10 +146,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !context.takesAnyBody)
         ? null
         : (flags & BODY_STREAMS) !== 0
-          ? new StreamedIncoming(
-              this,
-              (events[at + 8] as number) + (events[at + 9] as number) * 2 ** 32,
-            )
+          ? new StreamedIncoming(this, numberAt(events, at + 8))
           : new WholeIncoming(
               this,
               heads,

@@ -66,6 +66,11 @@ export const ASKS_TO_CLOSE = 256;
 /** The length of GET's body is unknown, so an answer to HEAD does not tell it. */
 export const NO_LENGTH = 16;
 
+/** A number in two words, the low one first. */
+export function numberAt(events: Uint32Array, at: number): number {
+  return (events[at] as number) + (events[at + 1] as number) * 2 ** 32;
+}
+
 /** Bytes of a streaming response that may be sent before the client has taken any. */
 export const WINDOW = 256 * 1024;
 

@@ -1,7 +1,7 @@
 //! Bodies that a handler wants in one piece. The test plays the lane's thread.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reactor_server::{Exchange, ExchangeId, LaneEvent, LaneReply, LentMemory};
@@ -76,9 +76,13 @@ impl Memory {
         Some(Box::new(self.clone()))
     }
 
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes it back.
     fn take(&self) -> Vec<u8> {
-        self.bytes.lock().unwrap().take().expect("it was not taken back")
+        self.lock().take().expect("it was not taken back")
     }
 
     /// Whether the loop holds it.
@@ -87,8 +91,9 @@ impl Memory {
     }
 
     fn put(&self, at: usize, data: &[u8]) {
-        let mut bytes = self.bytes.lock().unwrap();
-        bytes.as_mut().unwrap()[at..at + data.len()].copy_from_slice(data);
+        let mut bytes = self.lock();
+        let bytes = bytes.as_mut().expect("it was not taken back");
+        bytes[at..at + data.len()].copy_from_slice(data);
     }
 }
 
@@ -98,7 +103,7 @@ impl LentMemory for Memory {
     }
 
     fn with(&self, range: Range<usize>, write: &mut dyn FnMut(&mut [u8])) -> bool {
-        let mut bytes = self.bytes.lock().unwrap();
+        let mut bytes = self.lock();
         bytes.as_mut().map(|bytes| write(&mut bytes[range])).is_some()
     }
 }
