@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { absence, before, contenders } from './lib/contenders.mjs';
-import { main } from './lib/failure.mjs';
+import { Failure, main } from './lib/failure.mjs';
 import { isPeer, kindOf } from './lib/kinds.mjs';
 import { benchArgs } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
@@ -98,7 +98,17 @@ await main(async () => {
       skipped[name] = why;
       continue;
     }
-    const { figures, faults, load, servers } = await runUnit(parts, chosen, options_);
+    let unit;
+    try {
+      unit = await runUnit(parts, chosen, options_);
+    } catch (error) {
+      // A run of many minutes goes on without this scenario.
+      if (!(error instanceof Failure)) throw error;
+      console.error(`bench: SKIPPED ${name}: ${error.message}`);
+      skipped[`${name} as a whole`] = error.message.split('\n', 1)[0];
+      continue;
+    }
+    const { figures, faults, load, servers } = unit;
     Object.assign(results, figures);
     commands.loads[name] = load;
     // That of the first scenario; in others a contender runs another question.
@@ -207,6 +217,7 @@ async function runUnit(parts, chosen, options_) {
       scenario.client === 'openloop'
         ? await runOpenLoop(parts, servers, options_, isPeer)
         : { [name]: await runRounds(name, scenario, servers, options_) };
+    for (const { name, fault } of servers) if (fault !== undefined) faults[name] = fault;
     return { figures, faults, ...commandsOf(scenario, servers, options_) };
   } finally {
     await Promise.all(servers.map((server) => server.stop()));

@@ -4,7 +4,7 @@
 
 import { bench } from './load.mjs';
 import { fixed, median, whole } from './numbers.mjs';
-import { summarise, turned } from './rounds.mjs';
+import { attempt, summaries, summarise, turned } from './rounds.mjs';
 import { measure } from './wrk.mjs';
 
 /** Rounds in which the peaks are measured. */
@@ -29,7 +29,9 @@ export async function runOpenLoop(parts, servers, settings, isPeer) {
         const rate = Math.round((of === 'own' ? peaks[server.name] : common) * share);
         // A rate beyond its peak would measure a queue that grows.
         if (rate === 0 || rate > peaks[server.name]) continue;
-        const result = await measure(server.pid, { ...load, rate }, server.target, duration, bench);
+        const once = () => measure(server.pid, { ...load, rate }, server.target, duration, bench);
+        const result = await attempt(server, once);
+        if (result === null) continue;
         runs[nth][server.name].push({ ...result, target: rate });
         const note = result.reached ? '' : ', NOT REACHED';
         const p99 = `p99 ${whole(result.p99)} µs, ${fixed(result.serverCores)} cores`;
@@ -39,32 +41,32 @@ export async function runOpenLoop(parts, servers, settings, isPeer) {
     }
   }
   return Object.fromEntries(
-    parts.map(([name], nth) => [
-      name,
-      Object.fromEntries(
-        servers
-          .filter((server) => runs[nth][server.name].length > 0)
-          .map((server) => {
-            const mine = runs[nth][server.name];
-            const reached = mine.filter((run) => run.reached).length;
-            const peak = Math.round(peaks[server.name]);
-            return [server.name, { ...summarise(server, mine), peak, reached }];
-          }),
-      ),
-    ]),
+    parts.map(([name], nth) => {
+      const took = servers.filter((server) => runs[nth][server.name].length > 0);
+      const figures = summaries(took, (server) => {
+        const mine = runs[nth][server.name];
+        const reached = mine.filter((run) => run.reached).length;
+        return { ...summarise(server, mine), peak: Math.round(peaks[server.name]), reached };
+      });
+      return [name, figures];
+    }),
   );
 }
 
 /** Each server's median rate in a closed loop of the same client. */
 async function findPeaks(servers, load, duration, warmup, rounds) {
   const rates = Object.fromEntries(servers.map(({ name }) => [name, []]));
-  for (const { target } of warmup > 0 ? servers : []) await bench(load, target, warmup);
+  for (const server of warmup > 0 ? servers : []) {
+    await attempt(server, () => bench(load, server.target, warmup));
+  }
   for (let round = 0; round < rounds; round++) {
-    for (const { name, target } of turned(servers, round)) {
-      const { rate } = await bench(load, target, duration);
-      rates[name].push(rate);
-      console.error(`bench: peak ${round + 1}/${rounds} ${name}: ${whole(rate)} req/s`);
+    for (const server of turned(servers, round)) {
+      const result = await attempt(server, () => bench(load, server.target, duration));
+      if (result === null) continue;
+      rates[server.name].push(result.rate);
+      const place = `peak ${round + 1}/${rounds} ${server.name}`;
+      console.error(`bench: ${place}: ${whole(result.rate)} req/s`);
     }
   }
-  return Object.fromEntries(Object.entries(rates).map(([name, list]) => [name, median(list)]));
+  return Object.fromEntries(Object.entries(rates).map(([name, list]) => [name, median(list) ?? 0]));
 }

@@ -89,16 +89,17 @@ export async function runRounds(name, scenario, servers, settings) {
   const { rounds, warmup } = settings;
   const duration = Number((settings.duration * longer).toFixed(2));
   if (warmup > 0 && warm !== null) {
-    for (const { run, target } of servers) {
-      if (run === undefined) await warm(load, target, warmup);
+    for (const server of servers.filter(({ run }) => run === undefined)) {
+      await attempt(server, () => warm(load, server.target, warmup));
     }
   }
   const runs = Object.fromEntries(servers.map((server) => [server.name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const server of turned(servers, round)) {
-      const result = server.run
-        ? await server.run(duration)
-        : await timed(server.pid, load, server.target, duration);
+      const { pid, target, run } = server;
+      const once = () => (run ? run(duration) : timed(pid, load, target, duration));
+      const result = await attempt(server, once);
+      if (result === null) continue;
       runs[server.name].push(result);
       const note = result.errors ? `, ${result.errors} ERRORS` : '';
       const place = `${name} ${round + 1}/${rounds} ${server.name}`;
@@ -107,9 +108,33 @@ export async function runRounds(name, scenario, servers, settings) {
       );
     }
   }
-  return Object.fromEntries(
-    servers.map((server) => [server.name, summarise(server, runs[server.name])]),
-  );
+  return summaries(servers, (server) => summarise(server, runs[server.name]));
+}
+
+/** What `run` gives; null once it has failed, after which the server takes no part. */
+export async function attempt(server, run) {
+  if (server.fault !== undefined) return null;
+  try {
+    return await run();
+  } catch (error) {
+    [server.fault] = error.message.split('\n', 1);
+    console.error(`bench: LEFT OUT: ${server.name}: ${error.message}`);
+    return null;
+  }
+}
+
+/** By name, of those that have not failed until now. */
+export function summaries(servers, make) {
+  const entries = [];
+  for (const server of servers.filter(({ fault }) => fault === undefined)) {
+    try {
+      entries.push([server.name, make(server)]);
+    } catch (error) {
+      // Its process has ended since its last run.
+      server.fault = error.message;
+    }
+  }
+  return Object.fromEntries(entries);
 }
 
 /** What is kept with its spread, and of what the median alone. */

@@ -154,8 +154,8 @@ export const scenarios = {
     longer: 2,
   },
   ...Object.fromEntries(
-    [30, 50, 70, 90].flatMap((percent) =>
-      Object.entries({ own: 'its own peak', peer: "the best peer's peak" }).map(([of, words]) => [
+    Object.entries({ own: 'its own peak', peer: "the best peer's peak" }).flatMap(([of, words]) =>
+      [30, 50, 70, 90].map((percent) => [
         `steady-${of}-${percent}`,
         {
           group: 'openloop',

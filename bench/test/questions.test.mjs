@@ -13,7 +13,7 @@ import { answers, before, contenders } from '../lib/contenders.mjs';
 import { measureEvents } from '../lib/events.mjs';
 import { ask, split } from '../lib/http.mjs';
 import { faultOf, questions, requestFiles, runsFor, spell } from '../lib/questions.mjs';
-import { partOf, turned } from '../lib/rounds.mjs';
+import { attempt, partOf, summaries, turned } from '../lib/rounds.mjs';
 import { scenarios } from '../lib/scenarios.mjs';
 import { short } from '../lib/short.mjs';
 import { wrkArgs } from '../lib/wrk.mjs';
@@ -100,6 +100,24 @@ test('the build before a change takes part with the handlers of this one', () =>
     ...['node26', 'bench/contenders/reactor.mjs', '{port}', 'hello', '/other'],
   ]);
   assert.equal(chosen['inline@before'].command()[0], '/other/target/release/examples/serve');
+});
+
+test('a server that fails is left out from then on, and the others go on', async () => {
+  const servers = [{ name: 'good' }, { name: 'bad' }];
+  let calls = 0;
+  const run = async () => {
+    calls++;
+    throw new Error('it is gone\nwith details');
+  };
+  assert.equal(await attempt(servers[0], async () => 1), 1);
+  assert.equal(await attempt(servers[1], run), null);
+  assert.equal(await attempt(servers[1], run), null);
+  assert.equal(calls, 1);
+  assert.equal(servers[1].fault, 'it is gone');
+  assert.deepEqual(
+    summaries(servers, () => 'figures'),
+    { good: 'figures' },
+  );
 });
 
 test('every contender is first once', () => {
