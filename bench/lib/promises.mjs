@@ -79,17 +79,45 @@ const NOUNS = {
  * @param results scenario → contender → figures, each [median, least, most]
  */
 export function judge(results) {
-  const faceNeverBelow = Object.keys(results)
-    .filter((scenario) => Object.keys(results[scenario]).some((name) => kindOf(name) === 'face'))
-    .filter((scenario) => !promises.some((p) => p.scenario === scenario && p.mine === 'face'))
-    .map((scenario) => ({ scenario, mine: 'face', of: 'cpu', most: 1, to: ['node'] }));
-  return [...promises, ...faceNeverBelow].flatMap((promise) => {
+  const each = promises.flatMap((promise) => {
     const figures = results[promise.scenario];
     if (figures === undefined) return [];
-    const mine = Object.keys(figures).filter(
-      (name) => kindOf(name) === promise.mine && !name.endsWith('@before'),
-    );
-    return mine.map((name) => verdict(promise, name, figures));
+    return namesOf(figures, promise.mine).map((name) => verdict(promise, name, figures));
+  });
+  return [...each, ...neverBelow(results)];
+}
+
+/** The contenders of a kind, without those of another checkout. */
+function namesOf(figures, kind) {
+  return Object.keys(figures).filter((name) => kindOf(name) === kind && !name.endsWith('@before'));
+}
+
+/**
+ * reactor-rs/node answers no fewer requests than node:http on the same Node, whatever the
+ * scenario; where the rate is given, it needs no more CPU.
+ */
+function neverBelow(results) {
+  const byName = new Map();
+  for (const [scenario, figures] of Object.entries(results)) {
+    for (const name of namesOf(figures, 'face')) {
+      const node = name.replace('face', 'node');
+      const isGiven = scenario === 'events';
+      const [mine, other] = [name, node].map((name) => {
+        return figures[name] && figureOf(figures[name], isGiven ? 'cpu' : 'rate');
+      });
+      if (!mine || !other) continue;
+      const ratio = isGiven ? other / mine : mine / other;
+      byName.set(name, [...(byName.get(name) ?? []), { scenario, ratio }]);
+    }
+  }
+  return [...byName].map(([name, list]) => {
+    const below = list.filter(({ ratio }) => ratio < 1);
+    const words = below.map(({ scenario, ratio }) => `${scenario} ${ratio.toFixed(2)} ×`);
+    return {
+      text: `${name}, rate ≥ 1 × ${name.replace('face', 'node')} in every scenario`,
+      value: [`${list.length - below.length} of ${list.length}`, ...words].join(', '),
+      met: below.length === 0,
+    };
   });
 }
 

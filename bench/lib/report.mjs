@@ -47,6 +47,11 @@ export function save(name, data, markdown, charts = {}) {
   const stem = `${results}/${data.date.slice(0, 10)}-${name}`;
   let path = stem;
   for (let n = 2; existsSync(`${path}.json`); n++) path = `${stem}-${n}`;
+  write(path, data, markdown, charts);
+}
+
+/** Writes PATH.json and .md, and PATH-GROUP.svg. */
+export function write(path, data, markdown, charts = {}) {
   writeFileSync(`${path}.json`, `${compact(data)}\n`);
   const text = typeof markdown === 'string' ? markdown : markdown(basename(path));
   writeFileSync(`${path}.md`, `${text}\n`);
