@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { absence, before, contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
-import { isPeer, kindOf } from './lib/kinds.mjs';
+import { isOurs, isPeer, kindOf, nodeOf } from './lib/kinds.mjs';
 import { benchArgs } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
 import { runOpenLoop } from './lib/openloop.mjs';
@@ -17,7 +17,7 @@ import { requestFiles } from './lib/questions.mjs';
 import { save, verdicts } from './lib/report.mjs';
 import { partOf, runRounds, startAll } from './lib/rounds.mjs';
 import { scenarios } from './lib/scenarios.mjs';
-import { installPeers, nodes, peerVersions, startDatabase } from './lib/setup.mjs';
+import { buildProject, installPeers, nodes, peerVersions, startDatabase } from './lib/setup.mjs';
 import { shortArgs } from './lib/short.mjs';
 import { markdown, tables } from './lib/tables.mjs';
 import { wrkArgs } from './lib/wrk.mjs';
@@ -37,7 +37,7 @@ Without options: all scenarios and contenders, in about 40 minutes.
   --before DIR      another checkout, built: its contenders take part as NAME@before,
                     and CPU per request may be 3 % above theirs
   --profile NAME    cargo profile of the example server (default release)
-  --no-build        take the binaries as they are
+  --no-build        take dist/ and the binaries as they are
   --port N          first port to try (default 18100)
   --name NAME       results go to bench/results/DATE-NAME.* (default all, or parts)
   --no-save         print only
@@ -83,6 +83,7 @@ await main(async () => {
   if (!options_['no-build']) {
     buildTools();
     if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
+    if (chosen.some(([name]) => isOurs(name) && nodeOf(name) !== null)) buildProject();
   }
   const environs = environment();
   console.error(`bench: ${plan(loads, chosen, options_)}`);
@@ -259,8 +260,10 @@ function plan(loads, chosen, { rounds, duration, warmup }) {
   for (const [, scenario] of loads) {
     const count = partOf(scenario, chosen).length;
     runs += count * rounds;
-    // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s.
-    seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + 0.15));
+    // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s; our own
+    // client is a program in Node and takes 0.2 s more.
+    const around = scenario.client === 'openloop' ? 0.35 : 0.15;
+    seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + around));
   }
   const minutes = Math.max(1, Math.ceil(seconds / 60));
   return `${loads.length} scenarios, ${runs} runs, about ${minutes} min`;

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { nodeVersions } from '../../scripts/node-versions.mjs';
+import { SetupError, setup } from '../../scripts/setup.mjs';
 import { Failure } from './failure.mjs';
 import { top } from './paths.mjs';
 import { freePort, start } from './server.mjs';
@@ -25,13 +26,27 @@ export function installPeers() {
   if (status !== 0) console.error('bench: npm failed; what is missing takes no part');
 }
 
+/** Builds the native binding and dist/ where they are not up to date. */
+export function buildProject() {
+  plainly(setup);
+}
+
+/** A failure of the scripts is one line here too. */
+function plainly(run) {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof SetupError ? new Failure(error.message) : error;
+  }
+}
+
 /** Versions of Node, the newest last: { major, version, path }. */
 export function nodes(majors) {
   const sorted = [...new Set(majors)].sort((a, b) => a - b);
   if (sorted.length === 0 || sorted.some((major) => !/^\d+$/.test(major))) {
     throw new Failure(`--node takes versions such as 24,26, not '${majors.join(',')}'`);
   }
-  return nodeVersions(sorted).map(({ version, path }, nth) => {
+  return plainly(() => nodeVersions(sorted)).map(({ version, path }, nth) => {
     const isOwn = path === process.execPath;
     return { major: sorted[nth], version, path: isOwn ? 'node' : relative(top, path) };
   });
