@@ -30,6 +30,13 @@ const BROWSER = {
   'accept-encoding': 'gzip, deflate, br, zstd',
   cookie: 'session=0123456789abcdef0123456789abcdef; theme=dark',
 };
+const TWENTY = Object.fromEntries(
+  Array.from({ length: 20 }, (_, i) => [`x-field-${i}`, `value ${i} of twenty, of some length`]),
+);
+const READ = [1, 5, 9, 13, 17].map((i) => `x-field-${i}`);
+const SENT = Object.fromEntries(
+  Array.from({ length: 20 }, (_, i) => [`x-answer-${i}`, `value ${i} of twenty, of some length`]),
+);
 const CHUNKS = Array.from({ length: 10 }, (_, i) => Buffer.from(`chunk ${i} of ten\n`));
 const ALL_CHUNKS = CHUNKS.join('');
 const KIBIBYTE = JSON.stringify({ text: 'x'.repeat(1000), n: 1 });
@@ -74,6 +81,14 @@ const CASES = {
         headers: { 'content-type': 'application/json', 'x-powered-by': 'reactor-rs' },
       }),
     body: '{"hello":"world"}',
+  },
+  'five fields of 20 read, 20 sent': {
+    ask: (lane) => lane.ask('GET', '/', TWENTY),
+    handle: (request) => {
+      const values = READ.map((name) => request.headers.get(name));
+      return new Quick(values.join('|'), { headers: SENT });
+    },
+    body: READ.map((name) => TWENTY[name]).join('|'),
   },
   'json in and out': {
     ask: (lane) => lane.ask('POST', '/items?id=7', BROWSER, { body: KIBIBYTE }),

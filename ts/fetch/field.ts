@@ -29,11 +29,20 @@ function learnName(name: unknown): string {
   return lower;
 }
 
+/** The last checked value of each name, in lower case. Most programs send the same again. */
+const LAST_VALUES = new Map<string, string>();
+/** The length of values that are kept. A shorter one is checked sooner than it is found here. */
+const LEAST_KEPT = 12;
+const MOST_KEPT = 256;
+
 /**
  * The value as the standard normalizes it: without blanks and line ends around it.
  * @throws {TypeError} if it cannot be sent.
  */
 export function fieldValue(name: string, value: unknown): string {
+  if (LAST_VALUES.get(name) === value && value !== undefined) {
+    return value as string;
+  }
   const text = typeof value === 'string' ? value : `${value}`;
   const last = text.length - 1;
   for (let i = 0; i <= last; i++) {
@@ -41,6 +50,13 @@ export function fieldValue(name: string, value: unknown): string {
     if (code <= 0x20 ? code < 0x20 || i === 0 || i === last : code > 0xff) {
       return unusualValue(name, text);
     }
+  }
+  if (
+    last >= LEAST_KEPT &&
+    last < MOST_KEPT &&
+    (LAST_VALUES.size < MOST_NAMES || LAST_VALUES.has(name))
+  ) {
+    LAST_VALUES.set(name, text);
   }
   return text;
 }

@@ -456,7 +456,8 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       return false;
     }
     const start = events[at] as number;
-    for (let i = 0; i < length; i++) {
+    // From the end: names of one length often begin alike.
+    for (let i = length - 1; i >= 0; i--) {
       const sent = bytes[start + i] as number;
       const wanted = name.charCodeAt(i);
       if (sent !== wanted && (sent < 0x41 || sent > 0x5a || sent + 0x20 !== wanted)) {

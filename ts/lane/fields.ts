@@ -30,6 +30,13 @@ export function newNotes(): FieldNotes {
   };
 }
 
+export function clearNotes(notes: FieldNotes): void {
+  notes.closes = false;
+  notes.declared = -1;
+  notes.isReceived = false;
+  notes.coding = '';
+}
+
 /** An upper bound of the bytes that {@link writeFields} writes. */
 export function sizeOfFields(fields: readonly string[]): number {
   let size = 0;
@@ -55,10 +62,7 @@ export function writeFields(
   notes: FieldNotes,
 ): number {
   let at = start;
-  notes.closes = false;
-  notes.declared = -1;
-  notes.isReceived = false;
-  notes.coding = '';
+  clearNotes(notes);
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;

@@ -1,4 +1,5 @@
 import { ageCopies } from '../fetch/copies.js';
+import { FieldBlocks } from './field-block.js';
 import { dropStaleCoding, newNotes, sizeOfFields, writeFields } from './fields.js';
 import { KEPT_TEXT, LargeText } from './large-text.js';
 import {
@@ -37,6 +38,7 @@ export class Replies {
   /** Told of the exchange that a large response is about to end. */
   readonly #onLarge: (id: number) => void;
   readonly #notes = newNotes();
+  readonly #blocks = new FieldBlocks();
   #byteCount = 0;
   readonly #text = new LargeText();
   /** The fields of a large response. */
@@ -91,7 +93,8 @@ export class Replies {
     let bodyStart = start;
     let allFlags = isHead && body === null ? flags | NO_LENGTH : flags;
     if (size > 0) {
-      bodyStart = writeFields(this.bytes, start, fields as readonly string[], this.#notes);
+      const list = fields as readonly string[];
+      bodyStart = this.#blocks.write(this.bytes, start, list, size, this.#notes);
       allFlags |= this.#notes.closes ? CLOSE : 0;
       if (isHead && body === null && this.#notes.declared >= 0) {
         const encoded = this.bytes.slice(start, bodyStart);
