@@ -7,7 +7,8 @@ import { Bridge } from '../../dist/lane/bridge.js';
 import { FakeLane } from './fake-lane.mjs';
 
 const CLOSE = 2;
-const LONG = 'of a length that is worth to be kept as bytes, and so is the whole of it';
+const LONG =
+  'of a length that is worth to be kept as bytes, as the fields of most responses are, with all of theirs';
 
 /** The replies to as many requests as there are answers. */
 async function replies(answers) {
@@ -28,7 +29,7 @@ async function fields(answers) {
   return (await replies(answers)).map((reply) => Object.fromEntries(reply.fields));
 }
 
-const one = { 'x-one': LONG, 'x-two': 'second' };
+const one = { 'x-one': LONG, 'x-two': 'second', 'content-type': 'text/plain' };
 
 test('the same fields, sent often, stay what they are', async (t) => {
   const answer = () => new Response('text', { headers: one });
@@ -41,6 +42,7 @@ test('fields of the same size and number are told apart', async (t) => {
   const all = Array.from({ length: 60 }, (_, i) => ({
     'x-one': `${LONG} ${String(i % 3).padStart(2, '0')}`,
     'x-two': `${i % 2}`,
+    'content-type': 'text/plain',
   }));
   const sent = await fields(all.map((headers) => () => new Response('text', { headers })));
   t.deepEqual(sent, all);

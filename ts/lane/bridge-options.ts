@@ -1,6 +1,5 @@
 import type { Proxies } from '../proxy/proxies.js';
 import type { ErrorHandler } from './answers.js';
-import type { Bridge } from './bridge.js';
 import type { ConnectionEvent } from './connection-event.js';
 import type { Exchange } from './exchange.js';
 import type { HandlerEntry } from './handlers.js';
@@ -20,5 +19,5 @@ export interface BridgeOptions {
    */
   readonly take?: ((exchange: Exchange, sender: Sender) => void) | undefined;
   /** Told of connections, if the engine was asked to announce them; must not throw. */
-  readonly onConnection?: ((event: ConnectionEvent, bridge: Bridge) => void) | undefined;
+  readonly onConnection?: ((event: ConnectionEvent, sender: Sender) => void) | undefined;
 }

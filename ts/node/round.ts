@@ -2,7 +2,6 @@ import http from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import type { NativeBound } from '../binding/binding.js';
 import { familyOf } from '../fetch/address.js';
-import type { Bridge } from '../lane/bridge.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
@@ -133,7 +132,7 @@ export class Round {
   }
 
   /** Handles an event of a connection. */
-  connection(event: ConnectionEvent, bridge: Bridge): void {
+  connection(event: ConnectionEvent, sender: Sender): void {
     const { kind, address: remoteAddress, port: remotePort } = event;
     const key = connectionKeyOf(event.ioThread, event.number);
     const socket = this.#connections.get(key);
@@ -152,8 +151,8 @@ export class Round {
         const opened = new ExchangeSocket(this.#server, {
           remoteAddress,
           remotePort,
-          cut: () => bridge.endConnection(CUT, event),
-          finish: () => bridge.endConnection(FINISH, event),
+          cut: () => sender.endConnection(CUT, event),
+          finish: () => sender.endConnection(FINISH, event),
         });
         this.#connections.set(key, opened);
         this.#server.emit('connection', opened);

@@ -3,7 +3,6 @@ import type { AddressInfo, ListenOptions } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { binding, type NativeBound } from '../binding/binding.js';
 import { fromNative } from '../errors/errors.js';
-import type { Bridge } from '../lane/bridge.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
@@ -351,7 +350,7 @@ export class Server extends NodeServer implements SocketServer {
     try {
       const hooks = {
         take: (exchange: Exchange, sender: Sender) => round.take(exchange, sender),
-        onConnection: (event: ConnectionEvent, bridge: Bridge) => round.connection(event, bridge),
+        onConnection: (event: ConnectionEvent, sender: Sender) => round.connection(event, sender),
       };
       for (let tries = 0; round.bound === null && round.canBindAtOnce; tries++) {
         if (round.isClosed) {
