@@ -201,6 +201,10 @@ export class Bridge implements Context, AnswerSender {
     this.schedule();
   }
 
+  started(response: Starting): void {
+    this.#starting.drop(response);
+  }
+
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       this.#onFlushed.push(resolve);

@@ -9,6 +9,7 @@ import { urlOf } from '../fetch/url.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
 import type { Heads } from './heads.js';
 import { APART, answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
+import type { RecentFields } from './recent-fields.js';
 import {
   BODY_APART,
   BODY_STREAMS,
@@ -320,6 +321,19 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
       line = end + 2;
     }
+  }
+
+  /** The same, quicker for fields that came before. To be called in the turn of the request. */
+  recentRawFields(recent: RecentFields): string[] {
+    const { text, start } = this.#heads;
+    const head = this.#head - start;
+    const lines = text.substring(text.indexOf('\r\n', head), head + this.headLength);
+    let fields = recent.find(lines);
+    if (fields === undefined) {
+      fields = this.rawFields();
+      recent.keep(lines, fields);
+    }
+    return fields;
   }
 
   pull(bytes: number): void {

@@ -20,6 +20,8 @@ export interface Sender {
   schedule(): void;
   /** Calls `begin` once the program has paused, in the next turn. */
   start(response: Starting): void;
+  /** It need not begin any more. */
+  started(response: Starting): void;
   /** Resolves when the engine has taken what is in {@link replies}. */
   flushed(): Promise<void>;
   /** The exchange gets no more replies. */

@@ -25,6 +25,13 @@ export class StartingResponses {
     this.#responses.push(response);
   }
 
+  /** It has been sent whole. Most often it is the last that was added. */
+  drop(response: Starting): void {
+    if (this.#responses[this.#responses.length - 1] === response) {
+      this.#responses.pop();
+    }
+  }
+
   /**
    * Whether to wait for another tick before they begin. Node's streams give each chunk in a tick of
    * its own. Most bodies are then complete, and leave as a whole.

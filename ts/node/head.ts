@@ -1,17 +1,36 @@
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
 import { sizeOfFields } from '../lane/fields.js';
+import { type NodeOutgoing, outHeaders } from './internals.js';
 
 /** The part of a response's head that the engine leaves to the program. */
 export interface Head {
   /** Names and values in turn. */
   readonly fields: string[];
   /** The `content-length`; -1 if there is none. */
-  readonly declared: number;
+  declared: number;
 }
 
 /** The longest name or value that fits a record of the lane. */
 const MOST = 0xffff;
+
+/** What is read of a response to make its head. */
+export type Headed = Pick<
+  NodeOutgoing,
+  | 'statusCode'
+  | 'shouldKeepAlive'
+  | 'maxRequestsOnConnectionReached'
+  | 'useChunkedEncodingByDefault'
+  | '_hasBody'
+  | '_contentLength'
+  | '_keepAliveTimeout'
+> & {
+  readonly _defaultKeepAlive?: boolean;
+  readonly _removedConnection?: boolean;
+  readonly _removedContLen?: boolean;
+  readonly _maxRequestsPerSocket?: unknown;
+  [key: symbol]: unknown;
+};
 
 /** Where the reason phrase begins in `HTTP/1.1 200 OK`. */
 const PHRASE = 13;
@@ -31,6 +50,11 @@ const PHRASES: Readonly<Record<string, string>> = {
   404: 'Not Found',
   500: 'Internal Server Error',
 };
+
+/** The status lines of these phrases, by status. */
+const STATUS_LINES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(PHRASES).map(([status, phrase]) => [status, `HTTP/1.1 ${status} ${phrase}\r\n`]),
+);
 
 /**
  * The value of `Content-Disposition` as the program gave it. If the length of the body is known,
@@ -90,6 +114,7 @@ export function takeApart(text: string, headers?: unknown): Head {
         fields.push(name, dispositionOf(headers, value));
         break;
       case '':
+      case 'trailer':
         fields.push(name, value);
         break;
       case 'content-length':
@@ -106,10 +131,123 @@ export function takeApart(text: string, headers?: unknown): Head {
   return { fields, declared };
 }
 
+/**
+ * The head of a response for which Node has just made the text, without reading that text. `null`
+ * for the rare fields that only {@link takeApart} knows.
+ *
+ * @param headers what Node made the head of: what `setHeader` has stored, or what `writeHead` got
+ * @throws {ReactorError} as {@link takeApart} does
+ */
+export function headOf(res: Headed, statusLine: string, headers: unknown): Head | null {
+  const gathered: Gathered = { fields: [], declared: -1, hasConnection: false, hasCoding: false };
+  if (statusLine !== STATUS_LINES[res.statusCode]) {
+    gathered.fields.push('', statusLine.substring(PHRASE, statusLine.length - 2));
+  }
+  if (headers != null && !gather(gathered, headers, headers === res[outHeaders])) {
+    return null;
+  }
+  const { fields, declared, hasConnection, hasCoding } = gathered;
+  // The same as Node adds by itself.
+  const isFramed = declared >= 0 || hasCoding;
+  if (!(hasConnection || res._removedConnection) && res.shouldKeepAlive) {
+    const isPersistent = declared >= 0 || res.useChunkedEncodingByDefault;
+    const timeout = res._keepAliveTimeout;
+    if (isPersistent && !res.maxRequestsOnConnectionReached && timeout && res._defaultKeepAlive) {
+      if (~~(res._maxRequestsPerSocket as number) > 0) {
+        return null;
+      }
+      fields.push('Keep-Alive', spanOf(timeout));
+    }
+  }
+  if (sizeOfFields(fields) > MOST) {
+    refuseLong(fields);
+  }
+  const isOwnLength =
+    !isFramed && res._hasBody && res.useChunkedEncodingByDefault && !res._removedContLen;
+  return { fields, declared: isOwnLength ? (res._contentLength ?? -1) : declared };
+}
+
+interface Gathered {
+  readonly fields: string[];
+  declared: number;
+  hasConnection: boolean;
+  hasCoding: boolean;
+}
+
+/** Adds fields in one of the forms that Node takes. False if one of them is rare. */
+function gather(into: Gathered, headers: unknown, isStored: boolean): boolean {
+  if (isStored) {
+    const stored = headers as Record<string, [string, unknown]>;
+    for (const key in stored) {
+      const entry = stored[key] as [string, unknown];
+      if (!add(into, entry[0], entry[1])) {
+        return false;
+      }
+    }
+    return true;
+  }
+  if (Array.isArray(headers)) {
+    const arePairs = Array.isArray(headers[0]);
+    for (let i = 0; i < headers.length; i += arePairs ? 1 : 2) {
+      const [name, value] = arePairs ? headers[i] : [headers[i], headers[i + 1]];
+      if (!add(into, name, value)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  const given = headers as Record<string, unknown>;
+  for (const name in given) {
+    if (Object.hasOwn(given, name) && !add(into, name, given[name])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function add(into: Gathered, name: string, value: unknown): boolean {
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    return false;
+  }
+  const text = String(value);
+  switch (ownName(name)) {
+    case '':
+      into.fields.push(name, text);
+      return true;
+    case 'content-length':
+      into.declared = lengthOf(text, into.declared);
+      return true;
+    case 'transfer-encoding':
+      refuseCoding(text);
+      into.hasCoding = true;
+      return true;
+    case 'connection':
+      into.hasConnection = true;
+      return true;
+    case 'date':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The value of `Keep-Alive`, kept: it is the same for all responses of a server. */
+function spanOf(timeout: number): string {
+  if (timeout !== lastTimeout) {
+    lastTimeout = timeout;
+    lastSpan = `timeout=${Math.floor(timeout / 1000)}`;
+  }
+  return lastSpan;
+}
+
+let lastTimeout = -1;
+let lastSpan = '';
+
 /** The lower-case name of a field that needs special treatment; '' for any other. */
 function ownName(name: string): string {
   switch (name.length) {
     case 4:
+    case 7:
     case 10:
     case 14:
     case 17:
@@ -127,6 +265,7 @@ const OWN_NAMES = new Set([
   'connection',
   'content-length',
   'transfer-encoding',
+  'trailer',
   DISPOSITION,
 ]);
 

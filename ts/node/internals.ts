@@ -36,10 +36,20 @@ export interface NodeIncoming extends IncomingMessage {
   joinDuplicateHeaders: boolean;
   upgrade: boolean;
   /** Whether the program has begun to read it. */
-  readonly _consuming: boolean;
+  _consuming: boolean;
   /** Whether the request will not be read. */
-  readonly _dumped: boolean;
-  readonly _readableState: { readonly resumeScheduled: boolean };
+  _dumped: boolean;
+  /** Listeners of all events. */
+  readonly _eventsCount: number;
+  readonly _readableState: {
+    readonly resumeScheduled: boolean;
+    readingMore: boolean;
+    ended: boolean;
+    endEmitted: boolean;
+    destroyed: boolean;
+    closed: boolean;
+    closeEmitted: boolean;
+  };
   /** Sets `rawHeaders`, and the source of `headers`. */
   _addHeaderLines(lines: readonly string[], count: number): void;
   _dump(): void;
@@ -49,6 +59,9 @@ const sample = new ServerResponse(new IncomingMessage(null as never)) as NodeOut
 
 /** Set by a `write` that returns false, and reset by the emitter of 'drain'. */
 export const needDrain: symbol = symbolOf(sample, 'kNeedDrain');
+
+/** What `setHeader` has stored: names as spelled and values, by lower-case name. */
+export const outHeaders: symbol = symbolOf(sample, 'kOutHeaders');
 
 for (const [owner, name] of [
   [OutgoingMessage.prototype, '_storeHeader'],
@@ -73,6 +86,17 @@ export const { _finish: finish } = ServerResponse.prototype as unknown as Pick<
   NodeOutgoing,
   '_finish'
 >;
+
+export const { assignSocket } = ServerResponse.prototype;
+
+/** The same as Node does when a response is over. */
+export function emitClose(res: NodeOutgoing): void {
+  if (!res._closed) {
+    res.destroyed = true;
+    res._closed = true;
+    res.emit('close');
+  }
+}
 
 /** A symbol-named property of Node's whose symbol is not exported. */
 export function symbolOf(owner: object, description: string): symbol {

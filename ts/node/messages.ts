@@ -2,14 +2,25 @@ import diagnostics from 'node:diagnostics_channel';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Exchange } from '../lane/exchange.js';
+import { RecentFields } from '../lane/recent-fields.js';
 import { ASKS_TO_CLOSE, CLOSE } from '../lane/record.js';
 import { warnUnsupported } from './errors.js';
-import { takeApart } from './head.js';
-import { finish, type NodeIncoming, type NodeOutgoing, storeHeader } from './internals.js';
+import { headOf, takeApart } from './head.js';
+import {
+  assignSocket,
+  emitClose,
+  finish,
+  type NodeIncoming,
+  type NodeOutgoing,
+  storeHeader,
+} from './internals.js';
 import type { ExchangeSocket } from './socket.js';
+import { dump, endUnheard, isUntouched } from './unheard.js';
 
 const onStart = diagnostics.channel('http.server.request.start');
 const onResponseFinish = diagnostics.channel('http.server.response.finish');
+
+const recent = new RecentFields();
 
 /** The classes of a server's requests and responses, and their options. */
 export interface MessageOptions {
@@ -32,7 +43,7 @@ export function makeRequest(
   options: MessageOptions,
 ): NodeIncoming {
   const req = new options.IncomingMessage(socket as unknown as Socket) as NodeIncoming;
-  const fields = exchange.rawFields();
+  const fields = exchange.recentRawFields(recent);
   req.httpVersionMajor = 1;
   req.httpVersionMinor = exchange.isHttp10 ? 0 : 1;
   req.httpVersion = exchange.isHttp10 ? '1.0' : '1.1';
@@ -71,7 +82,13 @@ export function makeResponse(
   }
   res._storeHeader = decideHead;
   res._finish = finishBody;
-  res.assignSocket(socket as unknown as Socket);
+  if (socket.connection === null && res.assignSocket === assignSocket) {
+    // The same without a listener for the socket's 'close': the socket tells its response itself.
+    socket._httpMessage = res;
+    (res as { socket: unknown }).socket = socket;
+  } else {
+    res.assignSocket(socket as unknown as Socket);
+  }
   res.on('finish', afterFinish);
   return res;
 }
@@ -94,12 +111,15 @@ function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): v
     return;
   }
   try {
-    const { fields, declared } = takeApart(text, headers);
+    const head = headOf(this, statusLine, headers) ?? takeApart(text, headers);
+    const { declared } = head;
     // `end` sets the length even if the head of the answer to HEAD does not tell it.
     const isKnown = declared < 0 && this.req.method === 'HEAD' && (this._contentLength ?? 0) > 0;
-    const length = isKnown ? (this._contentLength as number) : declared;
     const flags = this._last ? CLOSE : this.maxRequestsOnConnectionReached ? ASKS_TO_CLOSE : 0;
-    socket.setHead(finalStatus(this.statusCode), { fields, declared: length }, flags);
+    if (isKnown) {
+      head.declared = this._contentLength as number;
+    }
+    socket.setHead(finalStatus(this.statusCode), head, flags);
   } catch (error) {
     // The program can still answer with another response.
     this._header = null;
@@ -134,20 +154,18 @@ function afterFinish(this: NodeOutgoing): void {
     const { server } = socket;
     onResponseFinish.publish({ request: req, response: this, socket, server });
   }
-  socket.release();
-  if (!req._consuming && !req._readableState.resumeScheduled) {
-    req._dump();
-    // From Node 26 on, a request that has arrived whole counts as read.
-    req.resume();
+  const isQuiet = socket.hasNoBody && isUntouched(req);
+  socket.release(isQuiet);
+  if (!isQuiet && !req._consuming && !req._readableState.resumeScheduled) {
+    dump(req);
   }
   this.detachSocket(socket as unknown as Socket);
-  process.nextTick(emitClose, this);
+  process.nextTick(close, this, isQuiet);
 }
 
-function emitClose(res: NodeOutgoing): void {
-  if (!res._closed) {
-    res.destroyed = true;
-    res._closed = true;
-    res.emit('close');
+function close(res: NodeOutgoing, isQuiet: boolean): void {
+  emitClose(res);
+  if (isQuiet) {
+    endUnheard(res.req as NodeIncoming);
   }
 }

@@ -185,6 +185,9 @@ export class Reply implements Starting {
 
   /** Sends a complete response of which nothing has been sent. */
   #whole(): void {
+    if (this.#isStarting) {
+      this.#sender.started(this);
+    }
     const exchange = this.#exchange;
     const { fields, declared } = this.#head as Head;
     const hasBody = !exchange.isHead && this.#status !== 204 && this.#status !== 304;

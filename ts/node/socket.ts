@@ -8,7 +8,7 @@ import type { Sender } from '../lane/outgoing.js';
 import { FINISH } from '../lane/record.js';
 import { argumentError, connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
-import { type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
+import { emitClose, type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
 import type { OpenSockets, Placed } from './open-sockets.js';
 import { Reply, type Writer, type Written } from './reply.js';
 import { SocketFace } from './socket-face.js';
@@ -209,8 +209,17 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
     return this;
   }
 
-  /** The engine has the response. A request that is still arriving can no longer be read. */
-  release(): void {
+  /** It stands for one request only, which has no body. */
+  get hasNoBody(): boolean {
+    return this.connection === null && this.#exchange.incoming === null;
+  }
+
+  /**
+   * The engine has the response. A request that is still arriving can no longer be read.
+   *
+   * @param isQuiet the request is ended elsewhere
+   */
+  release(isQuiet: boolean): void {
     this.#timer = clear(this.#timer);
     this.server.sockets.delete(this);
     const req = this.#req as NodeIncoming;
@@ -223,7 +232,7 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
         // The same as for a body that is read to its end and dropped.
         this.#readToEnd(req);
       }
-    } else if (incoming === null) {
+    } else if (incoming === null && !isQuiet) {
       // Node's own request has seen its end before. From Node 26 on that matters.
       this.resume();
     }
@@ -443,6 +452,9 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
       req.complete ||= !(incoming instanceof StreamedIncoming) || incoming.isComplete;
       // Before the response's 'close', as in Node.
       req.destroy(connectionReset());
+    }
+    if (this.connection === null && this._httpMessage !== null) {
+      emitClose(this._httpMessage as NodeOutgoing);
     }
     this.emit('close', hadError);
   }
