@@ -31,6 +31,14 @@ async function fields(answers) {
 
 const one = { 'x-one': LONG, 'x-two': 'second', 'content-type': 'text/plain' };
 
+test('fields that are kept are not those of the responses in between', async (t) => {
+  const kept = () => new Response('text', { headers: one });
+  const other = { 'x-other': `other ${LONG}`, 'content-type': 'text/html' };
+  const between = () => new Response('another text', { headers: other });
+  const sent = await fields([kept, kept, between, kept, between, between, kept]);
+  t.deepEqual(sent, [one, one, other, one, other, other, one]);
+});
+
 test('the same fields, sent often, stay what they are', async (t) => {
   const answer = () => new Response('text', { headers: one });
   for (const sent of await fields(Array.from({ length: 8 }, () => answer))) {

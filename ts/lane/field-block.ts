@@ -47,7 +47,8 @@ export class FieldBlocks {
     if (block.bytes === null) {
       const end = writeFields(bytes, start, fields, notes);
       if (areSent(notes)) {
-        block.bytes = bytes.slice(start, end);
+        // A copy: a Buffer's own `slice` would be a view of memory that is written again.
+        block.bytes = new Uint8Array(bytes.subarray(start, end));
       }
       return end;
     }
