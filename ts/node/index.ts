@@ -46,6 +46,11 @@
  * - These throw `ERR_REACTOR_INVALID_RESPONSE`: a `Transfer-Encoding` other than `chunked`, a
  *   `Content-Length` that is no number, and a name or value of more than 65535 bytes. A `writeHead`
  *   with 1xx throws `ERR_HTTP_INVALID_STATUS_CODE`.
+ * - A request without a body that nobody listens to has no 'end' and 'close' events, which nobody
+ *   would hear. Its state is that of a request that has ended.
+ * - If the only listener for 'request' has objects `request` and `response`, made from the
+ *   prototypes of Node's classes, as an application of Express has, these are the messages'
+ *   prototypes from the start (from Node 24 on).
  * - `write` asks to wait from 256 KiB on, not from 16.
  * - A response that is finished before its request has arrived ends the connection. A program that
  *   still reads the request gets 'aborted' and ECONNRESET.

@@ -89,6 +89,11 @@ export const { _finish: finish } = ServerResponse.prototype as unknown as Pick<
 
 export const { assignSocket } = ServerResponse.prototype;
 
+/** The listeners of an emitter by event: one, or an array of several. */
+export function listenersOf(emitter: object): Readonly<Record<string, unknown>> {
+  return (emitter as { _events?: Record<string, unknown> })._events ?? {};
+}
+
 /** The same as Node does when a response is over. */
 export function emitClose(res: NodeOutgoing): void {
   if (!res._closed) {

@@ -30,11 +30,17 @@ export interface MessageOptions {
     req: IncomingMessage,
     options: object,
   ) => NodeOutgoing;
+  /** Have the prototypes of the objects to be made, if these are not those of the classes. */
+  readonly requestTarget: NewTarget | null;
+  readonly responseTarget: NewTarget | null;
   readonly joinDuplicateHeaders: boolean;
   readonly rejectNonStandardBodyWrites: boolean;
   /** Node's symbol for the names of fields that must be unique, and these names. */
   readonly uniqueHeaders: readonly [symbol, unknown] | null;
 }
+
+/** The last argument of `Reflect.construct`. */
+export type NewTarget = new (...given: never[]) => object;
 
 /** The request of an exchange: Node's own class over an {@link ExchangeSocket}. */
 export function makeRequest(
@@ -42,7 +48,13 @@ export function makeRequest(
   socket: ExchangeSocket,
   options: MessageOptions,
 ): NodeIncoming {
-  const req = new options.IncomingMessage(socket as unknown as Socket) as NodeIncoming;
+  const { requestTarget } = options;
+  const connection = socket as unknown as Socket;
+  const req = (
+    requestTarget === null
+      ? new options.IncomingMessage(connection)
+      : Reflect.construct(options.IncomingMessage, [connection], requestTarget)
+  ) as NodeIncoming;
   const fields = exchange.recentRawFields(recent);
   req.httpVersionMajor = 1;
   req.httpVersionMinor = exchange.isHttp10 ? 0 : 1;
@@ -69,9 +81,13 @@ export function makeResponse(
   socket: ExchangeSocket,
   options: MessageOptions,
 ): NodeOutgoing {
-  const { rejectNonStandardBodyWrites } = options;
+  const { rejectNonStandardBodyWrites, responseTarget } = options;
   const highWaterMark = socket.writableHighWaterMark;
-  const res = new options.ServerResponse(req, { highWaterMark, rejectNonStandardBodyWrites });
+  const how = { highWaterMark, rejectNonStandardBodyWrites };
+  const res: NodeOutgoing =
+    responseTarget === null
+      ? new options.ServerResponse(req, how)
+      : Reflect.construct(options.ServerResponse, [req, how], responseTarget);
   // The engine decides whether an HTTP/1.0 connection is kept.
   res.shouldKeepAlive = true;
   // For `Keep-Alive: timeout=N` in the head, as Node sends it.

@@ -7,9 +7,10 @@ import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane/record.js';
 import type { startEngine } from '../serve.js';
-import type { NodeIncoming, NodeOutgoing } from './internals.js';
+import { listenersOf, type NodeIncoming, type NodeOutgoing } from './internals.js';
 import type { Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
+import { PreparedMessages } from './prepared.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 import type { Tunables } from './tunables.js';
 
@@ -31,7 +32,7 @@ export class Round {
   /** The program has called `close`. */
   isClosed = false;
   readonly #server: http.Server & SocketServer;
-  readonly #messages: MessageOptions;
+  readonly #messages: PreparedMessages;
   readonly #tunables: Tunables;
   /** Sockets by connection, if the program listens for 'connection'. */
   readonly #connections = new Map<number, ExchangeSocket>();
@@ -43,7 +44,7 @@ export class Round {
     where: Where,
   ) {
     this.#server = server;
-    this.#messages = messages;
+    this.#messages = new PreparedMessages(messages);
     this.#tunables = tunables;
     this.where = where;
   }
@@ -69,8 +70,9 @@ export class Round {
     let req: NodeIncoming;
     let res: NodeOutgoing;
     try {
-      req = makeRequest(exchange, socket, this.#messages);
-      res = makeResponse(req, socket, this.#messages);
+      const messages = this.#messages.for(listenersOf(this.#server).request);
+      req = makeRequest(exchange, socket, messages);
+      res = makeResponse(req, socket, messages);
     } catch (error) {
       // The program's own class threw. The other requests of the batch must be handled
       // nevertheless.

@@ -117,6 +117,8 @@ export class Server extends NodeServer implements SocketServer {
       IncomingMessage: node.IncomingMessage ?? http.IncomingMessage,
       ServerResponse: (node.ServerResponse ??
         http.ServerResponse) as unknown as MessageOptions['ServerResponse'],
+      requestTarget: null,
+      responseTarget: null,
       joinDuplicateHeaders: node.joinDuplicateHeaders ?? false,
       rejectNonStandardBodyWrites: node.rejectNonStandardBodyWrites ?? false,
       uniqueHeaders: node.uniqueHeaders == null ? null : uniqueHeadersOf(this),
