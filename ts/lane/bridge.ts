@@ -91,7 +91,8 @@ export class Bridge implements Context, AnswerSender {
 
   readonly #open = new OpenExchanges();
   /** The heads of the current batch. */
-  readonly #heads: Heads[] = [];
+  readonly #heads: (Heads | null)[] = [null];
+  #headCount = 0;
   /** The exchanges of the current batch whose whole body is in the arrays. */
   readonly #bodies: Exchange[] = [];
   /** Streaming responses that have not sent their head. */
@@ -360,10 +361,12 @@ export class Bridge implements Context, AnswerSender {
       exchange.keepBody();
     }
     empty(this.#bodies);
-    for (const heads of this.#heads) {
-      heads.freeze();
+    // To empty the array would cost its memory each time.
+    while (this.#headCount > 0) {
+      this.#headCount--;
+      this.#heads[this.#headCount]?.freeze();
+      this.#heads[this.#headCount] = null;
     }
-    empty(this.#heads);
     this.#hasPending = false;
 
     const { words, wordCount, bytes } = this.replies;
@@ -400,10 +403,10 @@ export class Bridge implements Context, AnswerSender {
   #request(at: number, left: number): void {
     const events = this.#events;
     const head = events[at + 2] as number;
-    let heads = this.#heads[this.#heads.length - 1];
-    if (heads === undefined || head >= heads.end) {
+    let heads = this.#headCount > 0 ? this.#heads[this.#headCount - 1] : null;
+    if (!heads || head >= heads.end) {
       heads = Heads.from(events, this.#bytes, at, left);
-      this.#heads.push(heads);
+      this.#heads[this.#headCount++] = heads;
     }
     const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
     const peer = isText

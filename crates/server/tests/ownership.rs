@@ -125,7 +125,7 @@ impl Driver {
         }
         // The answers of the last turn.
         self.replies.hand_over();
-        let drives = self.ownership.drive();
+        let drives = self.ownership.drive(true);
         if drives {
             self.replies.forget();
         } else {
@@ -269,16 +269,16 @@ fn peers_that_send_without_end_do_not_keep_the_lanes_thread() {
     };
     until("a turn that leaves work over", || {
         ownership.ask();
-        if !ownership.drive() {
+        if !ownership.drive(true) {
             return false;
         }
         fill();
-        ownership.drive() && !ownership.may_rest()
+        ownership.drive(true) && !ownership.may_rest()
     });
     let mut turns = 0;
     loop {
         fill();
-        let drove = ownership.drive();
+        let drove = ownership.drive(true);
         if drove && ownership.may_rest() {
             break;
         }

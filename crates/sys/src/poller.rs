@@ -120,6 +120,11 @@ impl Events {
         Self { list: vec![EpollEvent::empty(); capacity].into_boxed_slice(), len: 0 }
     }
 
+    /// Forgets the events of the last wait.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// The number of events that the last wait brought.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -93,3 +93,17 @@ pub fn cpu_time_of(thread: i32) -> Option<Duration> {
 pub fn thread_cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_thread_is_the_same_by_its_number() {
+        let before = thread_cpu_time();
+        let by_number = cpu_time_of(thread_id()).expect("this thread runs");
+        assert!(before <= by_number && by_number <= thread_cpu_time());
+        // More than the kernel gives out (PID_MAX_LIMIT).
+        assert!(cpu_time_of(1 << 23).is_none());
+    }
+}

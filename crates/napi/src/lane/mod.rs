@@ -177,7 +177,9 @@ impl NativeLane {
         self.lane.answered(self.exchanges.take_ended());
         let now = self.lane.turn();
         sink.hand_over();
-        let mut owns = self.drives.as_mut().is_some_and(Driving::turn);
+        let mut looks = self.drives.as_mut().is_none_or(|driving| driving.spin.looks());
+        let follows = self.drives.as_ref().is_some_and(|driving| driving.turns > 0);
+        let mut owns = self.drives.as_mut().is_some_and(|driving| driving.turn(looks));
         if owns {
             sink.forget();
         }
@@ -201,7 +203,8 @@ impl NativeLane {
                     self.lane.awake();
                 }
                 sink.hand_over();
-                owns = self.drives.as_mut().is_some_and(Driving::turn);
+                looks = true;
+                owns = self.drives.as_mut().is_some_and(|driving| driving.turn(true));
                 continue;
             };
             match fill.event(event, &mut self.exchanges, sink) {
@@ -218,7 +221,7 @@ impl NativeLane {
         if count > 0
             && let Some(driving) = &mut self.drives
         {
-            driving.spin.found_work();
+            driving.spin.found_work(count, follows && looks);
             if !owns {
                 driving.ownership.ask();
             }
@@ -349,9 +352,10 @@ impl NativeLane {
 }
 
 impl Driving {
-    /// Runs a turn of the loop if this thread owns it. Returns whether it does.
-    fn turn(&mut self) -> bool {
-        let drives = self.ownership.drive();
+    /// Runs a turn of the loop if this thread owns it. Returns whether it does. If not `looks`, the
+    /// turn takes no events.
+    fn turn(&mut self, looks: bool) -> bool {
+        let drives = self.ownership.drive(looks);
         self.turns = self.turns.saturating_add(1);
         // Either the loop's own thread drives again, or this thread is too busy to rest.
         if !drives || self.turns == UNWATCHED_AFTER {

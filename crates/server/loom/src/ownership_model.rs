@@ -50,7 +50,7 @@ macro_rules! model {
                     poller.until_ended();
                     break;
                 }
-                let drives = ownership.drive();
+                let drives = ownership.drive(true);
                 if drives && $kind == Kind::Leaves {
                     break;
                 }

@@ -173,6 +173,7 @@ pub(crate) mod event_loop {
     pub(crate) enum Wait {
         Asleep,
         No,
+        NoLook,
     }
 
     pub(crate) struct EventLoop {

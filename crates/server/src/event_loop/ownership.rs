@@ -45,6 +45,8 @@ use crate::dispatch::lane::exchange::Exchange;
 use crate::event_loop::inbox::Inbox;
 use crate::event_loop::token::WAKER;
 use crate::event_loop::turn::{EventLoop, Wait};
+#[cfg(not(loom))]
+use crate::observe::usage::is_runnable;
 #[cfg(loom)]
 use crate::ownership_world::sleep;
 
@@ -56,9 +58,8 @@ const TICK: Duration = Duration::from_millis(if cfg!(loom) { 0 } else { 4 });
 /// The guard sleeps until something is ready after this many looks that found nothing.
 const QUIET_TICKS: u32 = if cfg!(loom) { 0 } else { 8 };
 
-/// How many looks in a row may find work that waits for a thread that hardly ran. It waits for a
-/// core, then, and the loop's own thread would take that core from it. Or its handler sleeps in a
-/// system call, which these looks do not tell apart.
+/// How many looks in a row may find work that waits for a thread that waits for a core. The loop's
+/// own thread would only take that core from it.
 const PATIENT_TICKS: u32 = if cfg!(loom) { 0 } else { 4 };
 
 /// How long the lane must wait before it asks again, after the guard took the loop back. Twice as
@@ -186,8 +187,7 @@ impl Ownership {
             }
             wait = TICK;
             if self.poller.is_ready(Some(Duration::ZERO)) {
-                let ran = used.zip(self.lane_time()).map(|(before, after)| after - before);
-                if ran.is_some_and(|ran| ran < TICK / 2) && patient < PATIENT_TICKS {
+                if patient < PATIENT_TICKS && self.lane_waits_for_core(used) {
                     patient += 1;
                     continue;
                 }
@@ -223,9 +223,23 @@ impl Ownership {
         i32::try_from(thread).ok().filter(|thread| *thread != 0).and_then(cpu_time_of)
     }
 
+    /// Whether the lane's thread would run if it had a core. `used` is its processor time before the
+    /// last tick. A thread that sleeps in a handler does not wait for a core.
+    #[cfg(not(loom))]
+    fn lane_waits_for_core(&self, used: Option<Duration>) -> bool {
+        let ran = used.zip(self.lane_time()).map(|(before, after)| after.saturating_sub(before));
+        ran.is_some_and(|ran| ran < TICK / 2)
+            && self.lane.get().is_some_and(|lane| is_runnable(lane.lag.thread.get()))
+    }
+
     #[cfg(loom)]
     fn lane_time(&self) -> Option<Duration> {
         None
+    }
+
+    #[cfg(loom)]
+    fn lane_waits_for_core(&self, _used: Option<Duration>) -> bool {
+        false
     }
 
     /// Makes the epoll instance ready for whatever the loop has to do from here on. Called before
@@ -291,14 +305,15 @@ impl Ownership {
         self.by_lane.load(Ordering::SeqCst)
     }
 
-    /// The lane's thread runs one turn of the loop, without waiting. False if the lane does not
-    /// have ownership.
-    pub fn drive(&self) -> bool {
+    /// The lane's thread runs one turn of the loop, without waiting. If not `looks`, the turn takes
+    /// no events of sockets: they keep [`fd`](Self::fd) ready. False if the lane does not have
+    /// ownership.
+    pub fn drive(&self, looks: bool) -> bool {
         let Some(mut slot) = self.lock_as_lane() else { return false };
         let Some(event_loop) = slot.as_mut() else { return false };
         // The lane's answers are sent first, so that clients can send more meanwhile.
         event_loop.replies();
-        let goes_on = event_loop.turn(Wait::No);
+        let goes_on = event_loop.turn(if looks { Wait::No } else { Wait::NoLook });
         let now = self.micros_at(event_loop.now());
         self.last_turn.store(now, Ordering::Relaxed);
         if goes_on && !event_loop.is_draining() {
@@ -400,5 +415,6 @@ impl Ownership {
 }
 
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    // `as_micros` divides 128 bits.
+    duration.as_secs().saturating_mul(1_000_000) + u64::from(duration.subsec_micros())
 }

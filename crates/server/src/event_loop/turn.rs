@@ -65,6 +65,8 @@ pub(crate) enum Wait {
     Asleep,
     /// Does not wait: for a thread that has other things to do.
     No,
+    /// Does not even look for events.
+    NoLook,
 }
 
 impl EventLoop {
@@ -81,9 +83,11 @@ impl EventLoop {
     pub(crate) fn turn(&mut self, wait: Wait) -> bool {
         let timeout = match wait {
             Wait::Asleep => self.sleep_timeout(),
-            Wait::No => Some(Duration::ZERO),
+            Wait::No | Wait::NoLook => Some(Duration::ZERO),
         };
-        if self.poller.wait(&mut self.events, timeout).is_err() {
+        if wait == Wait::NoLook {
+            self.events.clear();
+        } else if self.poller.wait(&mut self.events, timeout).is_err() {
             // Cannot happen with a valid descriptor. If it does, the loop must not spin.
             std::thread::sleep(FIRST_RESCUE);
         }

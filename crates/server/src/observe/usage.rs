@@ -36,6 +36,13 @@ impl ThreadUsage {
     }
 }
 
+/// Whether the thread with this number runs, or waits for a core.
+pub(crate) fn is_runnable(thread: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // The name before may have any characters.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+}
+
 /// What the process uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessUsage {
@@ -114,6 +121,26 @@ mod tests {
         let stat = Stat::parse(text).expect("well-formed");
         assert_eq!(stat.cpu, Duration::from_secs(3));
         assert_eq!(stat.started, 4321);
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_not_runnable() {
+        let thread = |id: i32| u64::try_from(id).expect("a number");
+        assert!(is_runnable(thread(reactor_sys::thread_id())));
+        assert!(!is_runnable(u64::MAX));
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let sleeper = std::thread::spawn(move || {
+            tell.send(thread(reactor_sys::thread_id())).expect("the test waits");
+            wait.recv().expect("the test ends it");
+        });
+        let id = told.recv().expect("it tells");
+        while is_runnable(id) {
+            std::thread::yield_now();
+        }
+        end.send(()).expect("it waits");
+        sleeper.join().expect("it does not panic");
+        assert!(!is_runnable(id));
     }
 
     #[test]
