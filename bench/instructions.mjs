@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+// How many instructions the engine executes for each kind of request, and whether they have become
+// more since the committed baseline. Unlike times, counts are the same on a busy machine.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { find, missing } from '../scripts/programs.mjs';
+import { GROUPS } from './lib/counts.mjs';
+import { Failure, main } from './lib/failure.mjs';
+import { median, table, times, whole } from './lib/numbers.mjs';
+import { options } from './lib/options.mjs';
+import './lib/paths.mjs';
+
+const BASELINES = 'bench/baselines/instructions.json';
+
+const usage = `
+usage: npm run bench:instructions [-- options]
+  --only LIST      these groups: ${Object.keys(GROUPS).join(', ')}
+  --runs N         counts each so often, prints the spread, compares the median (default 1)
+  --tolerance P    more than P percent above the baseline is a failure (default 3)
+  --update         writes the counts as the baseline for this toolchain
+  --strict         it is a failure if there is no baseline for this toolchain
+
+Builds what it counts in the release profile, whatever the environment says of that. The binding's
+TypeScript is taken as it is: npm run setup builds it. Exit code 1 if an item has more instructions
+than it may.`;
+
+await main(async () => {
+  const args = options(usage, {
+    only: [],
+    runs: 1,
+    tolerance: 3,
+    update: false,
+    strict: false,
+  });
+  const names = args.only.length > 0 ? args.only : Object.keys(GROUPS);
+  const unknown = names.find((name) => !Object.hasOwn(GROUPS, name));
+  if (unknown !== undefined) throw new Failure(`no group '${unknown}'; see --help`);
+  if (find('valgrind') === null) {
+    // What check.mjs takes for a step that is left out.
+    console.log(`# skipped: ${missing('valgrind')}`);
+    return 0;
+  }
+  build();
+  const runs = [];
+  for (let run = 0; run < args.runs; run++) {
+    const counts = {};
+    for (const name of names) Object.assign(counts, await GROUPS[name]());
+    runs.push(counts);
+  }
+  return report(runs, args);
+});
+
+/** Prints the counts beside the baseline. Returns the exit code. */
+function report(runs, { tolerance, update, strict }) {
+  const key = toolchain();
+  const baselines = existsSync(BASELINES) ? JSON.parse(readFileSync(BASELINES, 'utf8')) : {};
+  const baseline = baselines[key] ?? {};
+  const counts = {};
+  const rows = [];
+  const problems = [];
+  for (const item of Object.keys(runs[0])) {
+    const values = runs.map((run) => run[item]);
+    counts[item] = Math.round(median(values));
+    const ratio = counts[item] / baseline[item];
+    if (ratio > 1 + tolerance / 100) problems.push(item);
+    const spread = (Math.max(...values) - Math.min(...values)) / median(values);
+    const row = [item, whole(counts[item]), whole(baseline[item]), times(ratio)];
+    rows.push(runs.length > 1 ? [...row, `${(spread * 100).toFixed(2)} %`] : row);
+  }
+  const head = ['instructions', 'now', 'baseline', 'ratio'];
+  console.log(`${key}\n`);
+  console.log(table(runs.length > 1 ? [...head, 'spread'] : head, rows));
+  console.log();
+  if (update) {
+    baselines[key] = { ...baseline, ...counts };
+    mkdirSync(dirname(BASELINES), { recursive: true });
+    writeFileSync(BASELINES, `${JSON.stringify(baselines, null, 2)}\n`);
+    console.log(`${BASELINES} has these counts now`);
+    return 0;
+  }
+  if (baselines[key] === undefined) {
+    console.log(`no baseline for this toolchain in ${BASELINES}: --update writes one`);
+  }
+  for (const item of Object.keys(runs[0])) {
+    // As `check.mjs` counts.
+    console.log(`${problems.includes(item) ? 'not ok' : 'ok'} - ${item}`);
+  }
+  if (problems.length > 0) {
+    console.log(`more than ${tolerance} % above the baseline: ${problems.join('; ')}`);
+  }
+  return problems.length > 0 || (strict && baselines[key] === undefined) ? 1 : 0;
+}
+
+/** What changes counts though the code is the same. */
+function toolchain() {
+  const rustc = said('rustc', '--version').split(' ')[1];
+  const libc = process.report.getReport().header.glibcVersionRuntime ?? 'musl';
+  // The C library chooses its copying by the processor.
+  const vectors = /^flags\s*:.*\bavx2\b/m.test(readFileSync('/proc/cpuinfo', 'utf8')) ? ', avx2' : '';
+  const valgrind = said('valgrind', '--version').trim();
+  return `rustc ${rustc}, release, ${process.arch}${vectors}, libc ${libc}, ${valgrind}`;
+}
+
+function said(program, ...args) {
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout;
+}
+
+function build() {
+  const env = Object.entries(process.env);
+  const options = { stdio: ['ignore', 'inherit', 'inherit'] };
+  // As users get it, whatever a developer has set to build faster.
+  options.env = Object.fromEntries(env.filter(([name]) => !name.startsWith('CARGO_PROFILE_')));
+  for (const what of [
+    ['-p', 'reactor-proto', '--example', 'codec'],
+    ['-p', 'reactor-server', '--example', 'serve'],
+    ['-p', 'reactor-rs', '--lib'],
+  ]) {
+    const args = ['build', '--release', '--quiet', ...what];
+    const { status } = spawnSync('cargo', args, options);
+    if (status !== 0) throw new Failure(`'cargo ${args.join(' ')}' failed`);
+  }
+  mkdirSync('target/bench', { recursive: true });
+  copyFileSync('target/release/libreactor_rs.so', 'target/bench/counted.node');
+}
