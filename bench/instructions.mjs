@@ -98,7 +98,9 @@ function toolchain() {
   const rustc = said('rustc', '--version').split(' ')[1];
   const libc = process.report.getReport().header.glibcVersionRuntime ?? 'musl';
   // The C library chooses its copying by the processor.
-  const vectors = /^flags\s*:.*\bavx2\b/m.test(readFileSync('/proc/cpuinfo', 'utf8')) ? ', avx2' : '';
+  const vectors = /^flags\s*:.*\bavx2\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))
+    ? ', avx2'
+    : '';
   const valgrind = said('valgrind', '--version').trim();
   return `rustc ${rustc}, release, ${process.arch}${vectors}, libc ${libc}, ${valgrind}`;
 }
@@ -114,7 +116,7 @@ function build() {
   options.env = Object.fromEntries(env.filter(([name]) => !name.startsWith('CARGO_PROFILE_')));
   for (const what of [
     ['-p', 'reactor-proto', '--example', 'codec'],
-    ['-p', 'reactor-server', '--example', 'serve'],
+    ['-p', 'reactor-server', '--example', 'serve', '--example', 'lanes'],
     ['-p', 'reactor-rs', '--lib'],
   ]) {
     const args = ['build', '--release', '--quiet', ...what];

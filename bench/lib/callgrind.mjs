@@ -92,7 +92,7 @@ export function bindingCosts(name) {
  *
  * - `thread`: calls from Node into the binding, with all that they call, less what they call in
  *   Node. That is the native work of the JavaScript thread.
- * - `all`: the binding's own instructions on any thread, and its calls into the C library.
+ * - `all`: the binding's own instructions on any thread.
  */
 export function bindingCost(profile) {
   const names = new Map();
@@ -123,7 +123,6 @@ export function bindingCost(profile) {
       const called = to ?? from;
       if (from === 'node' && called === 'binding') cost.thread += instructions;
       if (from === 'binding' && called === 'node') cost.thread -= instructions;
-      if (from === 'binding' && called === 'other') cost.all += instructions;
       [to, isCall] = [null, false];
     }
   }

@@ -1,13 +1,13 @@
 // What is counted, and how each part is separated from the rest.
 
 import { connect } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingCosts, countProgram, instructions, startCounted } from './callgrind.mjs';
 import { Failure } from './failure.mjs';
 import { get } from './http.mjs';
 
-const BINDING = 'target/bench/counted.node';
-const SERVE = 'target/release/examples/serve';
+const BINDING = resolve('target/bench/counted.node');
 
 /** Start-up and end are the same in a short run and in a long one, so the difference is without. */
 const SHORT = 100;
@@ -35,26 +35,52 @@ const NAMES = {
   chunked: 'a body of 16 chunks',
 };
 
-/** One request at a server without Node, alone or in a batch of `pipelined`. */
-function native(name, path, pipelined) {
+/**
+ * Requests at a server without Node. `ask` sends one, or a batch of `requests`, and waits for the
+ * answers.
+ */
+function native(name, server, ask, requests = 1) {
   return async () => {
     const count = async (batches) => {
-      const { port, stop } = await startCounted('serve', [SERVE, '-p', '0', '-i', '1', '-w', '1']);
+      const program = `target/release/examples/${server}`;
+      const { port, stop } = await startCounted('server', [
+        program,
+        '-p',
+        '0',
+        '-i',
+        '1',
+        '-w',
+        '1',
+      ]);
       const client = await Client.to(port);
-      for (let i = 0; i < batches; i++) await client.ask(get(path).repeat(pipelined), pipelined);
+      for (let i = 0; i < batches; i++) await ask(client);
       client.close();
       await stop();
-      return instructions('serve');
+      return instructions('server');
     };
-    const [short, long] = [SHORT, LONG].map((requests) => Math.ceil(requests / pipelined));
+    const [short, long] = [SHORT, LONG].map((all) => Math.ceil(all / requests));
     const difference = (await count(long)) - (await count(short));
-    return { [name]: difference / (long - short) / pipelined };
+    return { [name]: difference / (long - short) / requests };
   };
 }
 
+const get1 = (path) => (client) => client.ask(get(path), 1);
+const get16 = (path) => (client) => client.ask(get(path).repeat(16), 16);
+
+/** 1 MiB up, in pieces that come one at a time. */
+async function upload(client) {
+  const head = `POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: ${PIECE * PIECES}\r\n\r\n`;
+  const answered = client.ask(head, 1);
+  for (let i = 0; i < PIECES; i++) {
+    await sleep(QUIET_MS);
+    client.write(Buffer.alloc(PIECE, 'x'));
+  }
+  await answered;
+}
+
 /**
- * The JavaScript path's native part. A dump after each single request tells what it cost. The
- * least of several counts: threads that meet otherwise take a turn more.
+ * The JavaScript path's native part on the JavaScript thread. A dump after each single request
+ * tells what it cost. The least of several counts: threads that meet otherwise take a turn more.
  */
 async function javascript() {
   const { port, stop } = await startCounted('node', [
@@ -69,20 +95,13 @@ async function javascript() {
     await client.ask(get(path), 1);
     await sleep(QUIET_MS);
   };
-  const upload = async () => {
-    const head = `POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: ${PIECE * PIECES}\r\n\r\n`;
-    const answered = client.ask(head, 1);
-    for (let i = 0; i < PIECES; i++) {
-      await sleep(QUIET_MS);
-      client.write(Buffer.alloc(PIECE, 'x'));
-    }
-    await answered;
-    await sleep(QUIET_MS);
-  };
   const items = {
     nothing: async () => {},
     'one request': () => one('/'),
-    '1 MiB up': upload,
+    '1 MiB up': async () => {
+      await upload(client);
+      await sleep(QUIET_MS);
+    },
     '10 chunks down': () => one('/chunks'),
   };
   for (let i = 0; i < 10; i++) {
@@ -101,19 +120,12 @@ async function javascript() {
   const costs = bindingCosts('node').filter(({ all }) => all > 0);
   const names = Object.keys(items);
   if (costs.length !== names.length * ROUNDS + 2) throw new Failure('a mark was not counted');
-  const least = (item, value) => {
+  const least = (item) => {
     const counts = costs.slice(1, -1).filter((_, i) => i % names.length === item);
-    return Math.min(...counts.map(value));
+    return Math.min(...counts.map(({ thread }) => thread));
   };
-  const loops = ({ all, thread }) => all - thread;
   return Object.fromEntries(
-    names.slice(1).flatMap((name, i) => [
-      [
-        `JavaScript: ${name}, its thread`,
-        least(i + 1, (c) => c.thread) - least(0, (c) => c.thread),
-      ],
-      [`JavaScript: ${name}, the loop`, least(i + 1, loops) - least(0, loops)],
-    ]),
+    names.slice(1).map((name, i) => [`JavaScript: ${name}`, least(i + 1) - least(0)]),
   );
 }
 
@@ -122,10 +134,12 @@ export const GROUPS = {
   small: codec('small'),
   large: codec('large'),
   chunked: codec('chunked'),
-  inline: native('inline: one request', '/inline', 1),
-  'inline-pipelined': native('inline: one of 16 pipelined', '/inline', 16),
-  worker: native('worker: one request', '/', 1),
-  'worker-pipelined': native('worker: one of 16 pipelined', '/', 16),
+  inline: native('inline: one request', 'serve', get1('/inline')),
+  'inline-pipelined': native('inline: one of 16 pipelined', 'serve', get16('/inline'), 16),
+  worker: native('worker: one request', 'serve', get1('/')),
+  'worker-pipelined': native('worker: one of 16 pipelined', 'serve', get16('/'), 16),
+  lane: native('lane: one request', 'lanes', get1('/')),
+  'lane-pipelined': native('lane: one of 16 pipelined', 'lanes', get16('/'), 16),
   javascript,
 };
 

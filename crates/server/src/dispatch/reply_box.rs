@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
 use reactor_sys::Waker;
 
 use crate::dispatch::lane::event::LaneReply;
@@ -13,8 +14,8 @@ use crate::exchange::task::Task;
 /// be under way. So a reply never allocates, never waits and never fails.
 pub(crate) struct ReplyBox {
     tasks: ArrayQueue<Box<Task>>,
-    lanes: Mutex<Vec<LaneReply>>,
-    wake_flag: WakeFlag,
+    lanes: CachePadded<Mutex<Vec<LaneReply>>>,
+    wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
 }
 
@@ -23,8 +24,8 @@ impl ReplyBox {
     pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
         Ok(Self {
             tasks: ArrayQueue::new(tasks),
-            lanes: Mutex::new(Vec::new()),
-            wake_flag: WakeFlag::new(),
+            lanes: CachePadded::default(),
+            wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
         })
     }

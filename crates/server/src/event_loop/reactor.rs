@@ -278,7 +278,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Whether replies of workers or lanes are to come.
     pub(crate) fn awaits_others(&self) -> bool {
-        self.services.tasks.out > 0 || self.services.lanes.are_busy()
+        self.services.tasks.out > 0 || self.services.counters.at_handlers() > 0
     }
 
     pub(crate) fn connections(&self) -> usize {

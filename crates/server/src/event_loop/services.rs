@@ -33,6 +33,8 @@ use crate::observe::observer::Observer;
 /// The settings of a loop.
 pub(crate) struct Settings {
     pub(crate) io_thread: usize,
+    /// How many loops there are.
+    pub(crate) io_threads: usize,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     /// This loop's share of the memory for request bodies.
@@ -136,11 +138,11 @@ impl Services {
         let http1 = Shared::new(settings.timeouts.idle);
         Self {
             memory: BodyMemory::new(settings.body_memory),
+            lanes: Lanes::of_loop(settings.io_thread, settings.io_threads),
             settings,
             counters,
             clock,
             table,
-            lanes: Lanes::default(),
             tasks: Tasks::default(),
             spares: Spares::default(),
             deadlines,

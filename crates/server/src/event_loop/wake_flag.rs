@@ -31,7 +31,10 @@ impl WakeFlag {
 
     /// The sleeper calls this after its sleep, or instead of it.
     pub(crate) fn awake(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        // A busy thread calls this each turn. A write would take the cache line from all producers.
+        if self.asleep.load(Ordering::Relaxed) {
+            self.asleep.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Whether the sleeper sleeps, or is about to, and no producer has claimed its wake. For

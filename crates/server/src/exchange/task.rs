@@ -26,6 +26,8 @@ pub(crate) struct Task {
     pub(crate) outcome: Outcome,
     /// For a lane: which of its routes.
     pub(crate) route: u32,
+    /// For a lane: its place.
+    pub(crate) lane: u8,
     /// For a lane: the body follows in events.
     pub(crate) body_streams: bool,
     /// For a lane: counts among the requests at handlers.
@@ -56,6 +58,7 @@ impl Task {
             queued_at: now,
             outcome: Outcome::Answered,
             route: 0,
+            lane: 0,
             body_streams: false,
             at_handler: false,
             deadline: None,

@@ -54,6 +54,11 @@ impl LoopCounters {
         self.closed[reason as usize].add(1);
     }
 
+    /// Requests of this loop that handlers behind lanes have.
+    pub(crate) fn at_handlers(&self) -> u64 {
+        self.handlers_given.get().saturating_sub(self.handlers_left.get())
+    }
+
     pub(crate) fn closed_total(&self) -> u64 {
         self.closed.iter().map(Counter::get).sum()
     }

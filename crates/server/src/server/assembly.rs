@@ -180,6 +180,7 @@ impl Assembly {
         };
         let settings = Settings {
             io_thread: index,
+            io_threads,
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             body_memory: config.body_memory / io_threads,

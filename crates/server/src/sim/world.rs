@@ -89,6 +89,7 @@ impl World {
         };
         let settings = Settings {
             io_thread: 0,
+            io_threads: 1,
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,

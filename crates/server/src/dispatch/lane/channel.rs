@@ -5,6 +5,10 @@
 //! hands at once, under a lock that is held only to move it. So a request costs no atomic operation
 //! of its own. No code of others runs under such a lock, and no thread holds two.
 //!
+//! What threads write once a batch has cache lines of its own. The rest is read for each request by
+//! all loops and hardly ever written, so it stays in every core's cache. `bench/lines.mjs` checks
+//! both.
+//!
 //! What waits in a lane is bounded: requests by the lane's capacity, body bytes and
 //! acknowledgements by each exchange's window. Bodies that a loop collected for the lane are
 //! bounded by the loop's memory for bodies.
@@ -19,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crossbeam_utils::CachePadded;
+
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::lag::LagMonitor;
 use crate::dispatch::lane::replies::LaneReplies;
@@ -28,13 +34,9 @@ use crate::observe::stats::{LaneSnapshot, LaneState, LatencyStats};
 
 /// One lane. Share it between the thread that serves it and the server.
 pub struct Lane {
-    events: Mutex<VecDeque<LaneEvent>>,
-    /// Requests that the lane has been given and that its thread has not begun.
-    queued: AtomicUsize,
-    /// Requests given and not yet answered.
-    in_flight: AtomicUsize,
+    queue: CachePadded<Queue>,
+    wake_flag: CachePadded<WakeFlag>,
     capacity: usize,
-    wake_flag: WakeFlag,
     wake: Box<dyn Fn() + Send + Sync>,
     closed: AtomicBool,
     /// One bit for each loop that found the lane full.
@@ -42,7 +44,17 @@ pub struct Lane {
     /// The loops of the lane's server. They have descriptors, so this is emptied when the server
     /// has stopped.
     reply_boxes: Mutex<Option<Vec<Arc<ReplyBox>>>>,
-    pub(crate) lag: LagMonitor,
+    pub(crate) lag: CachePadded<LagMonitor>,
+}
+
+/// What loops and the thread write once a batch.
+#[derive(Default)]
+struct Queue {
+    events: Mutex<VecDeque<LaneEvent>>,
+    /// Requests that the lane has been given and that its thread has not begun.
+    queued: AtomicUsize,
+    /// Requests given and not yet answered.
+    in_flight: AtomicUsize,
 }
 
 /// Lanes and their places.
@@ -50,7 +62,7 @@ pub(crate) type Lanes = Vec<(usize, Arc<Lane>)>;
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane").field("queued", &self.queued).finish_non_exhaustive()
+        f.debug_struct("Lane").field("queued", &self.queued()).finish_non_exhaustive()
     }
 }
 
@@ -59,16 +71,14 @@ impl Lane {
     /// It must not block.
     pub fn new(capacity: usize, wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let lane = Self {
-            events: Mutex::new(VecDeque::new()),
-            queued: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
+            queue: CachePadded::default(),
+            wake_flag: CachePadded::new(WakeFlag::new()),
             capacity,
-            wake_flag: WakeFlag::new(),
             wake: Box::new(wake),
             closed: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
             reply_boxes: Mutex::new(None),
-            lag: LagMonitor::new(),
+            lag: CachePadded::new(LagMonitor::new()),
         };
         lane.wake_flag.about_to_sleep();
         Arc::new(lane)
@@ -153,7 +163,7 @@ impl Lane {
     /// The thread has begun this many of the requests that it took.
     pub fn begun(&self, requests: usize) {
         if requests > 0 {
-            self.queued.fetch_sub(requests, Ordering::Relaxed);
+            self.queue.queued.fetch_sub(requests, Ordering::Relaxed);
         }
     }
 
@@ -166,7 +176,7 @@ impl Lane {
     }
 
     fn events(&self) -> MutexGuard<'_, VecDeque<LaneEvent>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The lane's thread calls this when it has seen no event. True if it may rest: `wake` will be
@@ -208,19 +218,19 @@ impl Lane {
     /// Requests that the lane has been given and that its thread has not begun.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
+        self.queue.queued.load(Ordering::Relaxed)
     }
 
     /// Requests that the lane has been given and that are not answered.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.queue.in_flight.load(Ordering::Relaxed)
     }
 
     /// Counts requests as answered; for the lane's thread.
     pub fn answered(&self, requests: usize) {
         if requests > 0 {
-            self.in_flight.fetch_sub(requests, Ordering::Relaxed);
+            self.queue.in_flight.fetch_sub(requests, Ordering::Relaxed);
         }
     }
 
@@ -248,12 +258,13 @@ impl Lane {
     }
 
     /// Gives the lane events from the front of `out`, up to the first request that has no `room`.
-    pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) {
+    /// Returns how many requests are among them.
+    pub(crate) fn give(&self, out: &mut VecDeque<LaneEvent>, room: usize) -> usize {
         let (count, requests) = Self::fit(out, room);
         if requests > 0 {
             // Counted first, because the thread may begin them before this returns.
-            self.queued.fetch_add(requests, Ordering::Relaxed);
-            self.in_flight.fetch_add(requests, Ordering::Relaxed);
+            self.queue.queued.fetch_add(requests, Ordering::Relaxed);
+            self.queue.in_flight.fetch_add(requests, Ordering::Relaxed);
         }
         let mut events = self.events();
         if count < out.len() {
@@ -263,6 +274,7 @@ impl Lane {
         } else {
             events.append(out);
         }
+        requests
     }
 
     /// How many events [`give`](Self::give) would take.

@@ -1,7 +1,9 @@
 //! Lanes as one loop sees them: the events for each, and which lane to choose.
 //!
 //! Requests of one connection that overlap go to one lane. Only when the connection has none there
-//! does the next request go to the lane with the least to do. A full lane stops the reading of the
+//! does the next request go to the lane with the least to do. Each loop has lanes that it prefers,
+//! as long as they have hardly more to do than others. So under load a lane's queue is written by
+//! few threads, and events come to it in larger batches. A full lane stops the reading of the
 //! connections that have requests for it, and nothing else: news of requests that it already has
 //! overtake those that wait.
 
@@ -12,6 +14,7 @@ use std::time::Instant;
 
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent};
+use crate::event_loop::clock::Millis;
 use crate::exchange::id::ExchangeId;
 
 /// A lane with this many events is not told of further connections without a request.
@@ -48,8 +51,10 @@ pub(crate) struct LaneSide {
     pub(crate) parked: usize,
     /// Connections that have gone since `out` was last swept.
     pub(crate) gone: usize,
-    /// Its thread was held up when this turn began.
+    /// Its thread was held up when the loop last looked.
     stuck: bool,
+    /// Requests that the lane had then, and what this loop has given and got back since.
+    load: usize,
     /// It finishes what it has and gets no more, because it knows the routes of an earlier table.
     pub(crate) retired: bool,
 }
@@ -64,6 +69,7 @@ impl LaneSide {
             parked: 0,
             gone: 0,
             stuck: false,
+            load: 0,
             retired: false,
         }
     }
@@ -78,7 +84,12 @@ impl LaneSide {
     }
 
     fn load(&self) -> usize {
-        self.out.len() + self.lane.as_ref().map_or(0, |lane| lane.in_flight())
+        self.out.len() + self.load
+    }
+
+    /// The lane has been given so many requests.
+    pub(crate) fn given(&mut self, requests: usize) {
+        self.load += requests;
     }
 
     /// Whether connections may be announced, because the lane is not far behind.
@@ -88,34 +99,77 @@ impl LaneSide {
 }
 
 /// The lanes of one loop, each in its place.
-#[derive(Default)]
 pub(crate) struct Lanes {
     pub(crate) sides: Vec<LaneSide>,
+    io_thread: usize,
+    io_threads: usize,
+    /// When this loop last looked what the lanes have to do.
+    looked_at: Millis,
 }
 
 impl Lanes {
-    /// Notes which lanes' threads are held up, if there are several. Called at the beginning of a
-    /// turn.
-    pub(crate) fn look(&mut self, now: Instant) {
-        if self.sides.len() > 1 {
+    pub(crate) fn of_loop(io_thread: usize, io_threads: usize) -> Self {
+        Self { sides: Vec::new(), io_thread, io_threads, looked_at: 0 }
+    }
+
+    /// Notes how much the lanes have to do and which are held up, if there are several. Called at
+    /// the beginning of a turn. It looks once a millisecond, because it reads what all other
+    /// threads write.
+    pub(crate) fn look(&mut self, now: Instant, millis: Millis) {
+        if self.sides.len() > 1 && self.looked_at != millis {
+            self.looked_at = millis;
             for side in &mut self.sides {
-                side.stuck = side.lane.as_ref().is_some_and(|lane| lane.is_stuck(now));
+                let Some(lane) = &side.lane else { continue };
+                side.stuck = lane.is_stuck(now);
+                side.load = lane.in_flight();
             }
         }
     }
 
+    /// The lane in this place has given back a request.
+    pub(crate) fn returned(&mut self, place: u8) {
+        if let Some(side) = self.sides.get_mut(usize::from(place)) {
+            side.load = side.load.saturating_sub(1);
+        }
+    }
+
+    /// The places of the lanes that this loop prefers: an equal share of all, at least one.
+    fn near(&self) -> std::ops::Range<usize> {
+        let begin = |io_thread| io_thread * self.sides.len() / self.io_threads.max(1);
+        let first = begin(self.io_thread);
+        first..begin(self.io_thread + 1).max(first + 1)
+    }
+
     /// The lane for a connection's next request. With `keeps` it is the lane that has the others,
-    /// so that one connection is one order. Otherwise it is the lane with the least to do. Lanes
-    /// whose threads are held up come last.
+    /// so that one connection is one order. Otherwise it is the lane with the least to do, or one of
+    /// the loop's own share with at most half as much again. Lanes whose threads are held up come
+    /// last.
     pub(crate) fn choose(&self, link: LaneLink, keeps: bool) -> Option<u8> {
         if keeps {
             let side = self.sides.get(usize::from(link.place));
             return side.is_some_and(LaneSide::is_open).then_some(link.place);
         }
-        let takes = |side: &LaneSide| side.is_open() && !side.retired;
-        let candidates = self.sides.iter().enumerate().filter(|(_, side)| takes(side));
-        let (index, _) = candidates.min_by_key(|(_, side)| (side.stuck, side.load()))?;
-        u8::try_from(index).ok()
+        if let [side] = &self.sides[..] {
+            return (side.is_open() && !side.retired).then_some(0);
+        }
+        let near = self.near();
+        let (mut least, mut nearest) = (None, None);
+        for (place, side) in self.sides.iter().enumerate() {
+            if side.retired || !side.is_open() {
+                continue;
+            }
+            let work = (side.stuck, side.load(), place);
+            least = least.filter(|least| *least < work).or(Some(work));
+            if near.contains(&place) {
+                nearest = nearest.filter(|nearest| *nearest < work).or(Some(work));
+            }
+        }
+        let least = least?;
+        let is_near_enough = |&(stuck, load, _): &(bool, usize, usize)| {
+            stuck == least.0 && load <= least.1 + least.1 / 2
+        };
+        let (_, _, place) = nearest.filter(is_near_enough).unwrap_or(least);
+        u8::try_from(place).ok()
     }
 
     /// Whether the lane finishes what it has and takes no more.
@@ -211,10 +265,72 @@ impl Lanes {
         let has_room = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.has_room());
         self.sides.iter().any(|side| !side.out.is_empty() && has_room(side))
     }
+}
 
-    /// Whether replies of lanes are still to come.
-    pub(crate) fn are_busy(&self) -> bool {
-        let busy = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.in_flight() > 0);
-        self.sides.iter().any(busy)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::lane::exchange::Exchange;
+    use crate::exchange::task::Task;
+
+    /// The lanes of loop `io_thread` of four. Each lane has so many requests.
+    fn lanes(io_thread: usize, loads: &[usize]) -> Lanes {
+        let mut lanes = Lanes::of_loop(io_thread, 4);
+        for &load in loads {
+            let lane = Lane::new(4096, || {});
+            let mut requests = LaneSide::new(Some(lane));
+            requests.given(load);
+            lanes.sides.push(requests);
+        }
+        lanes
+    }
+
+    fn chosen(io_thread: usize, loads: &[usize]) -> Option<u8> {
+        lanes(io_thread, loads).choose(LaneLink::default(), false)
+    }
+
+    #[test]
+    fn each_loop_prefers_a_lane_of_its_own() {
+        let own: Vec<_> = (0..4).map(|io_thread| chosen(io_thread, &[8, 8, 8, 8])).collect();
+        assert_eq!(own, [Some(0), Some(1), Some(2), Some(3)]);
+        assert_eq!(chosen(2, &[8, 8, 12, 8]), Some(2), "hardly more to do");
+        assert_eq!(chosen(2, &[8, 9, 13, 8]), Some(0), "much more");
+    }
+
+    #[test]
+    fn a_request_never_waits_while_a_lane_has_nothing_to_do() {
+        assert_eq!(chosen(2, &[1, 1, 1, 0]), Some(3));
+        assert_eq!(chosen(2, &[9, 0, 0, 0]), Some(2));
+    }
+
+    #[test]
+    fn loops_share_few_lanes_and_each_has_several_of_many() {
+        let few: Vec<_> = (0..4).map(|io_thread| chosen(io_thread, &[5, 5])).collect();
+        assert_eq!(few, [Some(0), Some(0), Some(1), Some(1)]);
+        assert_eq!(chosen(1, &[5, 5, 5, 4, 5, 5, 5, 5]), Some(3), "the least of its own two");
+        assert_eq!(chosen(3, &[5]), Some(0));
+        assert_eq!(chosen(3, &[]), None);
+    }
+
+    #[test]
+    fn a_lane_that_is_held_up_comes_last() {
+        let mut lanes = lanes(1, &[6, 4, 6, 6]);
+        lanes.sides[1].stuck = true;
+        assert_eq!(lanes.choose(LaneLink::default(), false), Some(0));
+        lanes.returned(2);
+        assert_eq!(lanes.choose(LaneLink::default(), false), Some(2));
+    }
+
+    #[test]
+    fn a_loop_looks_at_lanes_once_a_millisecond() {
+        let mut lanes = lanes(0, &[0, 0]);
+        let lane = lanes.sides[0].lane.clone().expect("there is one");
+        let mut elsewhere = VecDeque::new();
+        elsewhere.push_back(LaneEvent::Request(Exchange(Box::new(Task::new(Instant::now())))));
+        lane.give(&mut elsewhere, 1);
+        lanes.look(Instant::now(), 0);
+        assert_eq!(lanes.choose(LaneLink::default(), false), Some(0), "it does not know yet");
+        lanes.look(Instant::now(), 1);
+        assert_eq!(lanes.choose(LaneLink::default(), false), Some(1));
     }
 }

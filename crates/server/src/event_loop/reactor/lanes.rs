@@ -18,6 +18,7 @@ use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::lane::side::LaneSide;
 use crate::event_loop::reactor::{Reactor, conn_of};
+use crate::event_loop::services::Services;
 use crate::exchange::deadlines::Due;
 use crate::exchange::id::{ConnId, ExchangeId};
 use crate::observe::close_reason::CloseReason;
@@ -111,21 +112,25 @@ impl<T: Transport> Reactor<T> {
 
     /// Notes which lanes' threads are held up. Called at the beginning of a turn.
     pub(crate) fn look_at_lanes(&mut self) {
-        self.services.lanes.look(self.services.clock.now());
+        let Services { lanes, clock, .. } = &mut self.services;
+        lanes.look(clock.now(), clock.millis());
     }
 
     /// Gives the lanes the events of this turn, as far as they have room. Wakes each at most once.
     pub(crate) fn post_lanes(&mut self) {
         for index in 0..self.services.lanes.sides.len() {
-            let side = &mut self.services.lanes.sides[index];
+            let side = &self.services.lanes.sides[index];
             if side.out.is_empty() && side.ahead.is_empty() {
                 continue;
             }
-            let Some(lane) = side.lane.clone().filter(|lane| !lane.is_closed()) else {
+            if side.lane.as_ref().is_none_or(|lane| lane.is_closed()) {
                 self.lane_closed(index);
                 continue;
-            };
+            }
+            // Taken out meanwhile: a further reference would be counted where all loops count.
+            let Some(lane) = self.services.lanes.sides[index].lane.take() else { continue };
             // Clients that come and go must not pile up requests that no client waits for.
+            let side = &self.services.lanes.sides[index];
             if side.gone > SWEEP_AFTER && side.gone > side.parked {
                 self.sweep(index);
             }
@@ -139,6 +144,7 @@ impl<T: Transport> Reactor<T> {
                 }
             }
             lane.notify();
+            self.services.lanes.sides[index].lane = Some(lane);
         }
     }
 
@@ -159,7 +165,9 @@ impl<T: Transport> Reactor<T> {
                     self.release(index, conn);
                 }
             }
-            lane.give(&mut self.services.lanes.sides[index].out, room);
+            let side = &mut self.services.lanes.sides[index];
+            let given = lane.give(&mut side.out, room);
+            side.given(given);
             if room == 0 {
                 break;
             }
@@ -250,6 +258,12 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         let Self { conns, services, .. } = self;
+        if let LaneReply::Response(Exchange(task))
+        | LaneReply::Late(Exchange(task))
+        | LaneReply::Dropped(Exchange(task)) = &reply
+        {
+            services.lanes.returned(task.lane);
+        }
         let conn = conn_of(conns, id.conn).filter(|conn| conn.protocol.expects(id.stream));
         let Some(Conn { core, protocol, .. }) = conn else {
             if let LaneReply::Response(Exchange(task))

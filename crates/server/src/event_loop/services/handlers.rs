@@ -27,6 +27,7 @@ impl Services {
     pub(crate) fn hand_over(&mut self, core: &mut Core, mut task: Box<Task>) {
         self.counters.handlers_given.add(1);
         task.at_handler = true;
+        task.lane = core.lane.place;
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.begin(core.id.slot, task.id.stream, self.clock.millis());
             task.deadline = Some(self.clock.now() + deadlines.span());

@@ -111,6 +111,7 @@ impl World {
         let limit = *rng.pick(&[None, None, Some(2)]);
         let settings = Settings {
             io_thread: 0,
+            io_threads: 1,
             limits: reactor_proto::Limits::default(),
             timeouts: Timeouts::default(),
             body_memory: 1 << 30,
