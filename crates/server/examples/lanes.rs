@@ -212,7 +212,7 @@ impl Handler {
         let id = task.id();
         match task.route() {
             UPLOAD if task.body_streams() => {
-                self.replies.push(LaneReply::Collect(id));
+                self.replies.push(LaneReply::Collect(id, None));
                 let bytes = task.request().body().len();
                 self.open.push((task, bytes));
                 0
