@@ -27,7 +27,7 @@ const MUTANTS: [(&str, &str, &str, usize, &str); 9] = [
         0,
         "false;let",
     ),
-    ("ownership_left_silently", "event_loop/ownership.rs", "            self.inbox.waker().wake();\n", 0, ""),
+    ("ownership_left_silently", "event_loop/ownership.rs", "            self.inbox.waker().wake();\n", 1, ""),
     ("idle_unclaimed", "dispatch/worker/idle.rs", " & bit(worker) != 0 {\n", 0, " < u64::MAX {\n"),
 ];
 
