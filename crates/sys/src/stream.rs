@@ -83,21 +83,46 @@ impl Stream {
         Ok(recv(self.fd.as_raw_fd(), buf, MsgFlags::empty())?)
     }
 
-    /// Reads up to `most` bytes behind those that are in `buf`; 0 is the end of the stream. The
-    /// memory must be there, and need not have been written before.
+    /// Reads up to `most` bytes behind those that are in `buf`, and what is there after them to
+    /// `more`; 0 is the end of the stream. Returns how many it has read to both. The memory must be
+    /// there, and need not have been written before.
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn read_to(&self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    pub fn read_to(&self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
         let room = buf.spare_capacity_mut();
         let most = most.min(room.len());
         // SAFETY: `room` is memory of `buf` for at least `most` bytes, which nothing else uses now.
-        // The kernel only writes to it.
-        let n = unsafe { libc::recv(self.fd.as_raw_fd(), room.as_mut_ptr().cast(), most, 0) };
-        let n = usize::try_from(Errno::result(n)?).unwrap_or_default();
-        // SAFETY: the kernel has written `n` bytes there, at most `most`.
-        unsafe { buf.set_len(buf.len() + n) };
+        let n = unsafe { self.read_at(room.as_mut_ptr().cast(), most, more) }?;
+        // SAFETY: the kernel has written to these bytes.
+        unsafe { buf.set_len(buf.len() + n.min(most)) };
         Ok(n)
+    }
+
+    /// Reads to `buf`, and what is there after that to `more`. Returns how many bytes it has read to
+    /// both; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_both(&self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: `buf` is memory of this length, and borrowed for the call.
+        unsafe { self.read_at(buf.as_mut_ptr(), buf.len(), more) }
+    }
+
+    /// Safety: nothing else uses the `len` bytes at `at` during the call. The kernel only writes to
+    /// them, at most as many as it returns.
+    unsafe fn read_at(&self, at: *mut u8, len: usize, more: &mut [u8]) -> io::Result<usize> {
+        let fd = self.fd.as_raw_fd();
+        let first = libc::iovec { iov_base: at.cast(), iov_len: len };
+        let n = if more.is_empty() {
+            // SAFETY: of the caller.
+            unsafe { libc::recv(fd, first.iov_base, first.iov_len, 0) }
+        } else {
+            let second = libc::iovec { iov_base: more.as_mut_ptr().cast(), iov_len: more.len() };
+            // SAFETY: of the caller for `first`. `more` is borrowed for the call. The array holds two.
+            unsafe { libc::readv(fd, [first, second].as_ptr(), 2) }
+        };
+        Ok(usize::try_from(Errno::result(n)?).unwrap_or_default())
     }
 
     /// Writes as much as the socket takes.
@@ -161,6 +186,7 @@ impl AsFd for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -172,6 +198,25 @@ mod tests {
 
     extern "C" fn count(_: libc::c_int) {
         SIGNALS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn what_is_behind_the_room_comes_in_the_other() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        let stream = Stream::new(ours.into());
+        let mut buf = Vec::with_capacity(6);
+        buf.extend_from_slice(b"so ");
+        let mut more = [0; 4];
+        theirs.write_all(b"ab").expect("there is room");
+        assert_eq!(stream.read_to(&mut buf, 3, &mut more).expect("it is there"), 2);
+        assert_eq!((&buf[..], more), (&b"so ab"[..], [0; 4]));
+        theirs.write_all(b"cdefghij").expect("there is room");
+        assert_eq!(stream.read_to(&mut buf, 1, &mut more).expect("it is there"), 5);
+        assert_eq!((&buf[..], more), (&b"so abc"[..], *b"defg"));
+        assert_eq!(stream.read_both(&mut more, &mut []).expect("it is there"), 3);
+        assert_eq!(&more, b"hijg");
+        drop(theirs);
+        assert_eq!(stream.read_both(&mut [0], &mut more).expect("the end"), 0);
     }
 
     #[test]

@@ -9,10 +9,13 @@ use crate::conn::flushed::Flushed;
 /// A socket, or what stands for one in the simulation.
 pub(crate) trait Transport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them.
-    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        read_behind(buf, most, |room| self.read(room), |n| *n)
+    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them, and what
+    /// is there after them to `more`.
+    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
+        read_behind(buf, most, |room| self.read_both(room, more), |n| *n)
     }
+    /// Reads to `buf`, and what is there after that to `more`.
+    fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize>;
     /// Reads what is thrown away.
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read(buf)
@@ -36,8 +39,11 @@ impl Transport for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         Socket::read(self, buf)
     }
-    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<usize> {
-        Socket::read_to(self, buf, most)
+    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
+        Socket::read_to(self, buf, most, more)
+    }
+    fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize> {
+        Socket::read_both(self, buf, more)
     }
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         Socket::write(self, buf)
@@ -118,12 +124,33 @@ impl<T: Transport> Link<T> {
         }
     }
 
-    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them.
-    pub(crate) fn read_to(&mut self, buf: &mut Vec<u8>, most: usize) -> io::Result<Got> {
+    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them. What is
+    /// there after them may come in `more`.
+    pub(crate) fn read_to(
+        &mut self,
+        buf: &mut Vec<u8>,
+        most: usize,
+        more: &mut [u8],
+    ) -> io::Result<Got> {
         match self {
-            Self::Plain(socket) => socket.read_to(buf, most).map(|n| Got { n, drained: n < most }),
+            Self::Plain(socket) => {
+                let room = most + more.len();
+                socket.read_to(buf, most, more).map(|n| Got { n, drained: n < room })
+            }
             #[cfg(test)]
             Self::Toy(toy) => read_behind(buf, most, |room| toy.read(room, false), |got| got.n),
+        }
+    }
+
+    /// Reads to `buf`. What is there after that may come in `more`.
+    pub(crate) fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<Got> {
+        match self {
+            Self::Plain(socket) => {
+                let room = buf.len() + more.len();
+                socket.read_both(buf, more).map(|n| Got { n, drained: n < room })
+            }
+            #[cfg(test)]
+            Self::Toy(toy) => toy.read(buf, false),
         }
     }
 
@@ -195,7 +222,7 @@ fn read_behind<R>(
     let before = buf.len();
     buf.resize(before + most, 0);
     let result = read(&mut buf[before..]);
-    buf.truncate(before + result.as_ref().map_or(0, count));
+    buf.truncate(before + result.as_ref().map_or(0, count).min(most));
     result
 }
 

@@ -9,7 +9,7 @@ use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
-use crate::exchange::loan::{LentMemory, Room};
+use crate::exchange::loan::{BodyRoom, LentMemory};
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
@@ -244,7 +244,7 @@ impl Protocol {
     /// Where the next bytes of the input belong, and how many may be read into it. None if they are
     /// to come through [`input`](Self::input).
     #[inline]
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(Room<'_>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<BodyRoom<'_>> {
         match self {
             Self::Http1(http1) if http1.reading.in_body() => http1.room(services),
             _ => None,

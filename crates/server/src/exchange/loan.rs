@@ -78,6 +78,15 @@ impl Loan {
     }
 }
 
+/// Where the next bytes of a body belong that are read from a link.
+pub(crate) struct BodyRoom<'a> {
+    pub(crate) room: Room<'a>,
+    /// So many at most.
+    pub(crate) most: usize,
+    /// These are the last of the body.
+    pub(crate) is_last: bool,
+}
+
 /// Where bytes that are read from a link belong.
 pub(crate) enum Room<'a> {
     /// Behind those that are there. There is memory for them.

@@ -4,7 +4,7 @@
 use crate::conn::core::Core;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
-use crate::exchange::loan::{LentMemory, Loan, Room};
+use crate::exchange::loan::{BodyRoom, LentMemory, Loan, Room};
 use crate::http1::machine::Http1;
 use crate::http1::reading::Rest;
 
@@ -33,7 +33,7 @@ impl Http1 {
     }
 
     /// Where the next bytes of the body belong, and how many may be read into it.
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<(Room<'_>, usize)> {
+    pub(crate) fn room(&mut self, services: &mut Services) -> Option<BodyRoom<'_>> {
         let left = usize::try_from(self.decoder.body_left()?).unwrap_or(usize::MAX);
         let memory = &services.memory;
         let is_rest = self.reading.streams();
@@ -44,7 +44,10 @@ impl Http1 {
         let body = match self.reading.collected()? {
             Room::Own(body) => body,
             Room::Lent(loan) if loan.is_back() => return None,
-            Room::Lent(loan) => return Some((Room::Lent(loan), most.min(LENT_READ_SIZE))),
+            Room::Lent(loan) => {
+                let most = most.min(LENT_READ_SIZE);
+                return Some(BodyRoom { room: Room::Lent(loan), most, is_last: most == left });
+            }
         };
         if is_rest && body.capacity() == 0 {
             *body = services.spares.take(most);
@@ -53,7 +56,8 @@ impl Http1 {
         if body.capacity() - body.len() < most.min(READ_SIZE) {
             body.try_reserve_exact(most).ok()?;
         }
-        Some((Room::Own(body), most.min(READ_SIZE)))
+        let most = most.min(READ_SIZE);
+        Some(BodyRoom { room: Room::Own(body), most, is_last: most == left })
     }
 
     /// This many bytes have been read into the [`room`](Self::room).

@@ -264,6 +264,15 @@ impl Transport for SimTransport {
         wire.discarded += discarded;
     }
 
+    fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize> {
+        let n = self.read(buf)?;
+        if n < buf.len() || more.is_empty() {
+            return Ok(n);
+        }
+        // What fails now fails again with the next read, for which there is an event.
+        Ok(n + self.read(more).unwrap_or(0))
+    }
+
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.read(buf)?;
         self.wire.borrow_mut().discarded += n;

@@ -174,8 +174,8 @@ fn a_body_is_read_into_memory_that_is_lent_for_it() {
         let upload = [head(size).as_bytes(), &body, next.as_bytes()].concat();
         let first = head(size).len() + early;
         client.send(&upload[..first]);
-        let sending = sends(client, upload[first..].to_vec());
         let task = hand.lends(&memory);
+        let sending = sends(client, upload[first..].to_vec());
         let lent = hand.fills(task.id(), &memory);
         assert_eq!((lent.at, lent.fills), (size, 1));
         assert!(memory.take() == body, "another body");

@@ -8,10 +8,10 @@ use crate::conn::link::Transport;
 use crate::conn::timer::Phase;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::scratch::READ_SIZE;
-use crate::exchange::loan::Room;
+use crate::exchange::loan::{BodyRoom, Room};
 use crate::observe::close_reason::CloseReason;
 
-/// As [`READ_SIZE`], while uploads fill the memory that they may have.
+/// As [`READ_SIZE`], for heads, and while uploads fill the memory that they may have.
 const SMALL_READ: usize = 16 * 1024;
 
 /// Reads of one connection in a turn. Then the others have theirs.
@@ -42,20 +42,27 @@ impl<T: Transport> Reactor<T> {
             } else {
                 let discards = protocol.discards();
                 let room = if carried > 0 || lingers { None } else { protocol.room(services) };
-                let got = if let Some((room, most)) = room {
+                let got = if let Some(BodyRoom { room, most, is_last }) = room {
+                    // The next request, if it has come. If not, the socket is known to be empty.
+                    let behind = if is_last { &mut scratch[..SMALL_READ] } else { &mut [] };
                     let got = match room {
-                        Room::Own(buf) => link.read_to(buf, most),
-                        Room::Lent(loan) => match loan.write(most, |room| link.read(room)) {
-                            Some(got) => got,
-                            // Its thread has taken it back, so the next bytes belong elsewhere.
-                            None => continue,
-                        },
+                        Room::Own(buf) => link.read_to(buf, most, behind),
+                        Room::Lent(loan) => {
+                            match loan.write(most, |room| link.read_both(room, behind)) {
+                                Some(got) => got,
+                                // Its thread has taken it back, so the next bytes belong elsewhere.
+                                None => continue,
+                            }
+                        }
                     };
-                    filled = got.as_ref().ok().map(|got| got.n);
+                    filled = got.as_ref().ok().map(|got| got.n.min(most));
                     got
                 } else {
                     scratch[..carried].copy_from_slice(&core.input);
-                    let most = if services.memory.is_short() { SMALL_READ } else { READ_SIZE };
+                    // A large body is not to come with its head, but to where it belongs.
+                    let is_head = !protocol.in_body() && !discards;
+                    let is_small = is_head || services.memory.is_short();
+                    let most = if is_small { SMALL_READ } else { READ_SIZE };
                     let end = (carried + most).min(scratch.len());
                     let room = &mut scratch[carried..end];
                     if discards { link.discard(room) } else { link.read(room) }
@@ -99,7 +106,10 @@ impl<T: Transport> Reactor<T> {
             }
             if let Some(bytes) = filled {
                 protocol.filled(core, services, bytes);
-                continue;
+                len -= bytes;
+                if len == 0 {
+                    continue;
+                }
             }
             // All of it is in `scratch` now.
             core.input.clear();
