@@ -1200,6 +1200,31 @@ test('no memory is lent beyond 128 MiB, for bodies that may never come', async (
   t.deepEqual(seen, [3]);
 });
 
+test('large pieces of a body are taken in their order, also of several in one turn', async (t) => {
+  const pieces = [];
+  const lane = connect(async (request) => {
+    for await (const piece of request.body) {
+      pieces.push(Buffer.from(piece).toString());
+    }
+    return new Response('done');
+  });
+  const sent = ['a', 'b', 'c', 'd'].map((letter, i) => letter.repeat(i === 1 ? 10 : 20_000 + i));
+  const id = lane.ask('POST', '/', {}, { streams: true });
+  for (const [i, piece] of sent.entries()) {
+    i === 1 ? lane.body(id, piece) : lane.rest(id, piece);
+  }
+  lane.bodyEnd(id);
+  await lane.reply((reply) => reply.id === id && reply.kind === 'response');
+  t.deepEqual(pieces, sent);
+  // Its number is another's now.
+  const other = lane.ask('POST', '/', {}, { streams: true });
+  pieces.length = 0;
+  lane.rest(other, 'x'.repeat(20_000));
+  lane.bodyEnd(other);
+  await lane.reply((reply) => reply.id === other && reply.kind === 'response');
+  t.deepEqual(pieces, ['x'.repeat(20_000)]);
+});
+
 test('a body that is read piece by piece is not collected', async (t) => {
   const lane = connect(async (request) => {
     let length = 0;

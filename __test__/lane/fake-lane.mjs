@@ -81,7 +81,7 @@ export class FakeLane {
   }
 
   takeBody(id, into) {
-    const rest = this.#rests.get(id);
+    const rest = this.#rests.get(id)?.shift();
     const isThere = rest?.length === into.length && this.#open.has(id);
     if (isThere) {
       into.set(rest);
@@ -290,7 +290,7 @@ export class FakeLane {
       events[word + 2] = back;
       events[word + 3] = event.data.length;
     } else if (event.kind === 9) {
-      this.#rests.set(event.id, event.rest);
+      this.#keep(event.id, event.rest);
       events[word + 2] = event.rest.length;
       events[word + 3] = event.rest.high ?? 0;
     } else if (event.kind === 10) {
@@ -306,6 +306,10 @@ export class FakeLane {
     }
   }
 
+  #keep(id, data) {
+    this.#rests.set(id, [...(this.#rests.get(id) ?? []), data]);
+  }
+
   #fillRequest(event, events, bytes, word, base, bodyAt) {
     const { method, target, fields, host } = event.parsed;
     bytes.set(event.head, base);
@@ -313,7 +317,8 @@ export class FakeLane {
     const body = event.body === undefined ? Buffer.alloc(0) : Buffer.from(event.body);
     let flags = event.streams ? 2 : 0;
     if (event.apart) {
-      this.#rests.set(event.id, body);
+      this.#rests.delete(event.id);
+      this.#keep(event.id, body);
       flags |= 8;
     } else {
       bytes.set(body, bodyAt);

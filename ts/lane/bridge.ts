@@ -495,7 +495,7 @@ export class Bridge implements Context, AnswerSender {
         const end = start + (events[at + 3] as number);
         exchange.incoming.push(this.#bytes.subarray(start, end));
       } else if (kind === REST) {
-        exchange.incoming.pushRest(numberAt(events, at + 2));
+        exchange.incoming.pushApart(numberAt(events, at + 2));
       } else if (kind === FILLED) {
         exchange.incoming.filled(numberAt(events, at + 2));
       } else if (kind === BODY_END) {

@@ -269,13 +269,17 @@ export class StreamedIncoming implements Body {
   }
 
   /**
-   * The rest has arrived in one piece, of this length. What has been read of a body that is wanted
-   * whole goes in front of it, so that nothing is left to join.
+   * A large piece of this length has arrived, and the engine has it. Of a body that is wanted whole
+   * it is the rest. What has been read of that goes in front of it, so that nothing is left to join.
    */
-  pushRest(length: number): void {
+  pushApart(length: number): void {
+    if (this.#error !== null) {
+      return;
+    }
     if (this.#whole !== null) {
-      this.#owner.takeBody(this.#whole.subarray(this.#at, this.#at + length));
-      this.filled(length);
+      if (this.#copyTo(this.#whole.subarray(this.#at, this.#at + length))) {
+        this.filled(length);
+      }
       return;
     }
     const before = this.#collected ?? [];
@@ -295,13 +299,24 @@ export class StreamedIncoming implements Body {
       bytes.set(piece, at);
       at += piece.length;
     }
-    this.#owner.takeBody(start === 0 ? bytes : bytes.subarray(start));
+    if (!this.#copyTo(start === 0 ? bytes : bytes.subarray(start))) {
+      return;
+    }
     if (this.#collected === null) {
       this.#pushOwn(bytes);
     } else {
       this.#collected = [bytes];
       this.#owner.pull(length);
     }
+  }
+
+  /** Copies what the engine has. If that is gone, the body has broken off. */
+  #copyTo(into: Uint8Array): boolean {
+    const isThere = this.#owner.takeBody(into);
+    if (!isThere) {
+      this.fail(answered());
+    }
+    return isThere;
   }
 
   /** The last piece has arrived. */

@@ -1,6 +1,8 @@
 //! The exchanges that JavaScript works on, by number. An exchange is one request and its
 //! answer.
 
+use std::collections::VecDeque;
+
 use reactor_server::{Exchange, ExchangeId, LentMemory};
 use slab::Slab;
 
@@ -30,8 +32,8 @@ struct Open {
     exchange: ExchangeId,
     /// None once a streaming response has begun.
     task: Option<Exchange>,
-    /// The rest of its request's body, until JavaScript takes it.
-    rest: Option<Vec<u8>>,
+    /// Large pieces of its request's body, until JavaScript takes them.
+    pieces: VecDeque<Vec<u8>>,
     /// Memory that JavaScript has lent for its request's body.
     lent: Option<Lent>,
     /// The engine has ended it: replies to it are dropped.
@@ -58,7 +60,7 @@ impl Exchanges {
         let open = Open {
             exchange,
             task: Some(task),
-            rest: None,
+            pieces: VecDeque::new(),
             lent: None,
             is_over: false,
             older,
@@ -110,28 +112,28 @@ impl Exchanges {
         }
     }
 
-    /// Keeps the rest of a request's body for JavaScript.
-    pub(super) fn keep_rest(&mut self, id: u32, rest: Vec<u8>) {
+    /// Keeps a large piece of a request's body for JavaScript.
+    pub(super) fn keep_piece(&mut self, id: u32, piece: Vec<u8>) {
         if let Some(open) = self.slab.get_mut(id as usize) {
-            open.rest = Some(rest);
+            open.pieces.push_back(piece);
         }
     }
 
-    /// Copies the rest of a request's body, or else the body that came with its head. False if
-    /// there is nothing of this length. Returns the memory of the rest, for its loop.
+    /// Copies the next large piece of a request's body, or else the body that came with its head.
+    /// False if there is nothing of this length. Returns the memory of the piece, for its loop.
     pub(super) fn take_body(
         &mut self,
         id: u32,
         into: &mut [u8],
     ) -> (bool, Option<(ExchangeId, Vec<u8>)>) {
         let Some(open) = self.slab.get_mut(id as usize) else { return (false, None) };
-        let rest = open.rest.take();
+        let piece = open.pieces.pop_front();
         let whole = || open.task.as_ref().map(|task| task.request().body());
-        let body = rest.as_deref().or_else(whole).filter(|body| body.len() == into.len());
+        let body = piece.as_deref().or_else(whole).filter(|body| body.len() == into.len());
         if let Some(body) = body {
             into.copy_from_slice(body);
         }
-        (body.is_some(), rest.map(|rest| (open.exchange, rest)))
+        (body.is_some(), piece.map(|piece| (open.exchange, piece)))
     }
 
     /// JavaScript ends an exchange. Returns its task if no response has begun.

@@ -15,8 +15,8 @@ use super::words::{
     TIMED_OUT, UNSENDABLE,
 };
 
-/// From this size on a body that came with its head stays in its task until JavaScript takes it. So
-/// it is copied once, to where it is wanted. In bytes.
+/// From this size on a body that came with its head stays in its task until JavaScript takes it, and
+/// a piece of a body in its event. So it is copied once, to where it is wanted. In bytes.
 const APART: usize = 16 * 1024;
 
 /// Writes the events of one turn. Heads fill the bytes from the front, without gaps,
@@ -99,7 +99,7 @@ impl<'a> Fill<'a> {
                 }
                 Filled::NoRoom(Box::new(LaneEvent::Request(task)))
             }
-            LaneEvent::Body(exchange, data) => {
+            LaneEvent::Body(exchange, data) if data.len() < APART => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 let Some(offset) = self.room(4, data.len()).then(|| self.put_body(&data)) else {
                     return Filled::NoRoom(Box::new(LaneEvent::Body(exchange, data)));
@@ -107,14 +107,14 @@ impl<'a> Fill<'a> {
                 self.record(BODY, &[id, offset, length(data.len())]);
                 Filled::Done
             }
-            LaneEvent::Rest(exchange, data) => {
+            LaneEvent::Body(exchange, data) | LaneEvent::Rest(exchange, data) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 if !self.room(4, 0) {
                     return Filled::NoRoom(Box::new(LaneEvent::Rest(exchange, data)));
                 }
                 let [low, high] = words_of(data.len() as u64);
                 self.record(REST, &[id, low, high]);
-                exchanges.keep_rest(id, data);
+                exchanges.keep_piece(id, data);
                 Filled::Done
             }
             LaneEvent::Filled(exchange, bytes) => {

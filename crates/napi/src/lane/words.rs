@@ -23,8 +23,8 @@ pub(super) const TIMED_OUT: u32 = 7;
 /// The response could not be sent, and the engine sent a 500 in its place. `[2]` and
 /// `[3]` are offset and length of the reason, as text. The exchange is over.
 pub(super) const UNSENDABLE: u32 = 8;
-/// The rest of a request's body in one piece, as [`COLLECT`] wants it: `[2]` and `[3]` are the low
-/// and the high word of its length. JavaScript takes it by `takeBody`.
+/// A large piece of a request's body, or the rest in one piece, as [`COLLECT`] wants it: `[2]` and
+/// `[3]` are the low and the high word of its length. JavaScript takes it by `takeBody`.
 pub(super) const REST: u32 = 9;
 
 /// The engine has put more of a request's body into the memory that JavaScript has lent for it: `[2]`

@@ -244,7 +244,7 @@ impl Protocol {
     /// Where the next bytes of the input belong, and how many may be read into it. None if they are
     /// to come through [`input`](Self::input).
     #[inline]
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<BodyRoom<'_>> {
+    pub(crate) fn room<'a>(&'a mut self, services: &'a mut Services) -> Option<BodyRoom<'a>> {
         match self {
             Self::Http1(http1) if http1.reading.in_body() => http1.room(services),
             _ => None,

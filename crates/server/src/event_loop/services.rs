@@ -108,6 +108,8 @@ pub(crate) struct Services {
     pub(crate) tasks: Tasks,
     pub(crate) memory: BodyMemory,
     pub(crate) spares: Spares,
+    /// The next piece of a body, for a lane, is read into it; empty between reads.
+    pub(crate) piece: Vec<u8>,
     /// Deadlines of requests, if handlers have a limited time.
     pub(crate) deadlines: Option<Deadlines>,
     /// Follows every request from its head to its end, for the access log or while a person
@@ -145,6 +147,7 @@ impl Services {
             table,
             tasks: Tasks::default(),
             spares: Spares::default(),
+            piece: Vec::new(),
             deadlines,
             observer: None,
             buffers: BufPool::default(),

@@ -72,14 +72,14 @@ pub(crate) fn window(is_short: bool) -> usize {
     if is_short { 1 } else { WINDOW }
 }
 
-/// Memory of rests that is kept for further ones, because fresh memory costs more than to fill it.
+/// Memory of bodies that is kept for further ones, because fresh memory costs more than to fill it.
 #[derive(Default)]
 pub(crate) struct Spares(Vec<Vec<u8>>);
 
 impl Spares {
-    /// Pieces of memory that are kept, and bytes of each at most.
-    const MOST: usize = 2;
-    const LARGEST: usize = 2 * 1024 * 1024;
+    /// Pieces of memory that are kept, and bytes of all of them at most.
+    const MOST: usize = 16;
+    const MOST_BYTES: usize = 4 * 1024 * 1024;
 
     /// Memory for this many bytes and not much more, or none.
     pub(crate) fn take(&mut self, bytes: usize) -> Vec<u8> {
@@ -88,12 +88,12 @@ impl Spares {
     }
 
     pub(crate) fn put(&mut self, mut memory: Vec<u8>) {
-        if memory.capacity() > Self::LARGEST {
-            return;
-        }
         memory.clear();
         // The latest is what clients send now.
-        self.0.truncate(Self::MOST - 1);
         self.0.insert(0, memory);
+        let bytes = |memory: &Vec<Vec<u8>>| memory.iter().map(Vec::capacity).sum::<usize>();
+        while self.0.len() > Self::MOST || bytes(&self.0) > Self::MOST_BYTES {
+            self.0.pop();
+        }
     }
 }

@@ -138,6 +138,11 @@ impl Reading {
         matches!(self, Self::Body { .. })
     }
 
+    /// Whether each piece of the body goes on to a lane as it comes.
+    pub(crate) fn goes_on_in_pieces(&self) -> bool {
+        matches!(self, Self::Body { incoming: Incoming::Stream, .. })
+    }
+
     /// Whether a lane has the request, and gets its body as it comes or the rest in one piece.
     pub(crate) fn streams(&self) -> bool {
         matches!(self, Self::Body { incoming: Incoming::Stream | Incoming::Rest(_), .. })

@@ -178,13 +178,13 @@ impl Http1 {
     }
 
     /// Tells the lane of the next bytes of the body.
-    fn tell_body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
+    pub(crate) fn tell_body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
         self.hold_upload(services, data.len());
         let id = services.id(core, self.newest());
         services.lanes.tell_body(&mut core.lane, id, data);
     }
 
-    fn hold_upload(&mut self, services: &mut Services, bytes: usize) {
+    pub(crate) fn hold_upload(&mut self, services: &mut Services, bytes: usize) {
         services.memory.streamed += bytes;
         if let (Some(place), Some(ring)) = (self.place(self.newest()), &mut self.ring) {
             ring.add_untaken(place, bytes);

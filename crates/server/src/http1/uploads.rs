@@ -33,8 +33,11 @@ impl Http1 {
     }
 
     /// Where the next bytes of the body belong, and how many may be read into it.
-    pub(crate) fn room(&mut self, services: &mut Services) -> Option<BodyRoom<'_>> {
+    pub(crate) fn room<'a>(&'a mut self, services: &'a mut Services) -> Option<BodyRoom<'a>> {
         let left = usize::try_from(self.decoder.body_left()?).unwrap_or(usize::MAX);
+        if self.reading.goes_on_in_pieces() {
+            return piece_room(services, left);
+        }
         let memory = &services.memory;
         let is_rest = self.reading.streams();
         let most = left.min(if is_rest { memory.free_for_rests() } else { memory.free() });
@@ -64,7 +67,11 @@ impl Http1 {
     pub(crate) fn filled(&mut self, core: &mut Core, services: &mut Services, bytes: usize) {
         self.reading.goes_on();
         self.decoder.skip_body(bytes);
-        let fits = if self.reading.streams() {
+        let fits = if self.reading.goes_on_in_pieces() {
+            core.timer.progress = true;
+            self.tell_piece(core, services, bytes);
+            true
+        } else if self.reading.streams() {
             core.timer.progress = true;
             if let Some(Rest::Lent(loan)) = self.reading.rest() {
                 loan.advance(bytes);
@@ -75,8 +82,8 @@ impl Http1 {
             services.memory.collect(bytes)
         };
         debug_assert!(fits, "no more was read than memory is free");
-        // The body may be complete.
-        self.input(core, services, &[]);
+        // The body may be complete. Its end waits if the lane has not taken enough of it.
+        core.stalled = self.input(core, services, &[]).stalled;
     }
 
     /// Keeps the next bytes for a lane that wants the rest in one piece. False if no lane wants
@@ -106,6 +113,21 @@ impl Http1 {
         fits
     }
 
+    /// Gives the lane the piece that was read for it. What is much smaller than its memory is copied
+    /// out of that, because only its bytes count until the lane has taken them.
+    fn tell_piece(&mut self, core: &mut Core, services: &mut Services, bytes: usize) {
+        let mut piece = std::mem::take(&mut services.piece);
+        if bytes < piece.capacity() / 2 {
+            self.tell_body(core, services, &piece);
+            piece.clear();
+            services.piece = piece;
+            return;
+        }
+        self.hold_upload(services, bytes);
+        let id = services.id(core, self.newest());
+        services.lanes.tell(&mut core.lane, LaneEvent::Body(id, piece));
+    }
+
     /// Gives the lane what was collected for it. What still comes goes on to it as it comes.
     pub(crate) fn tell_rest(&mut self, core: &mut Core, services: &mut Services) {
         let Some(rest) = self.reading.stop_collecting() else { return };
@@ -119,4 +141,18 @@ impl Http1 {
         };
         services.lanes.tell(&mut core.lane, event);
     }
+}
+
+/// Room for the next piece of a body that goes on as it comes, if a large one may come. The piece
+/// becomes an event as it is.
+fn piece_room(services: &mut Services, left: usize) -> Option<BodyRoom<'_>> {
+    let most = left.min(READ_SIZE).min(services.memory.free_for_rests());
+    if most < IN_PLACE {
+        return None;
+    }
+    if services.piece.capacity() == 0 {
+        services.piece = services.spares.take(READ_SIZE);
+    }
+    services.piece.try_reserve_exact(READ_SIZE).ok()?;
+    Some(BodyRoom { room: Room::Own(&mut services.piece), most, is_last: most == left })
 }

@@ -269,8 +269,13 @@ impl Transport for SimTransport {
         if n < buf.len() || more.is_empty() {
             return Ok(n);
         }
-        // What fails now fails again with the next read, for which there is an event.
-        Ok(n + self.read(more).unwrap_or(0))
+        // It is one call: once it has read something, nothing interrupts it and nothing fails.
+        loop {
+            match self.read(more) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return Ok(n + read.unwrap_or(0)),
+            }
+        }
     }
 
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {

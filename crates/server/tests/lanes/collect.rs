@@ -483,6 +483,30 @@ fn a_body_over_the_limit_is_refused() {
     assert_eq!(reply.status, 413);
 }
 
+/// A body in pieces, of which the lane has all but the end when its window is full.
+#[test]
+fn the_end_of_a_body_comes_when_the_lane_has_taken_enough() {
+    let _bounded = bounded(LIMIT);
+    let mut hand = Hand::new(|_| {});
+    let mut client = hand.client();
+    for size in [262_144, 262_145, 300_000, 330_000] {
+        client.send(head(size));
+        let task = hand.next_task();
+        client.send(pattern(size));
+        let mut came = Vec::new();
+        // Nothing is taken before the window is full.
+        while came.len() < 262_144 {
+            let LaneEvent::Body(_, data) = hand.event() else { panic!("another event") };
+            came.extend_from_slice(&data);
+        }
+        hand.say(LaneReply::Pull(task.id(), came.len()));
+        came.append(&mut hand.body(task.id(), true).body);
+        assert!(came == pattern(size), "another body");
+        hand.answer(task, "up");
+        assert_eq!(client.reply().text(), "up");
+    }
+}
+
 /// The lane may ask too late, or for what is not its own to ask for.
 #[test]
 fn a_lane_that_asks_in_vain_changes_nothing() {

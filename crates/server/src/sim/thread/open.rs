@@ -14,7 +14,7 @@ use crate::sim::said::{Form, Habits, Said, Verdict};
 use reactor_proto::{Framing, Version};
 
 /// Bytes that one read may bring after the window is full.
-const ONE_READ: usize = 80_000;
+const ONE_READ: usize = 140_000;
 
 /// How a streaming answer goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
