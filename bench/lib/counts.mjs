@@ -21,12 +21,16 @@ const QUIET_MS = 8;
 const PIECE = 64 * 1024;
 const PIECES = 16;
 
+const [ONE, UP, DOWN] = ['one request', '1 MiB up', '10 chunks down'].map(
+  (n) => `JavaScript: ${n}`,
+);
+
 /** The codec alone: one request decoded. */
 function codec(item) {
-  return () => {
-    const count = (n) => countProgram('codec', ['target/release/examples/codec', item, String(n)]);
-    return { [`codec: ${NAMES[item]}`]: (count(LONG) - count(SHORT)) / (LONG - SHORT) };
-  };
+  const name = `codec: ${NAMES[item]}`;
+  const counted = (n) => countProgram('codec', ['target/release/examples/codec', item, String(n)]);
+  const count = () => ({ [name]: (counted(LONG) - counted(SHORT)) / (LONG - SHORT) });
+  return { items: [name], count };
 }
 
 const NAMES = {
@@ -40,28 +44,21 @@ const NAMES = {
  * answers.
  */
 function native(name, server, ask, requests = 1) {
-  return async () => {
-    const count = async (batches) => {
-      const program = `target/release/examples/${server}`;
-      const { port, stop } = await startCounted('server', [
-        program,
-        '-p',
-        '0',
-        '-i',
-        '1',
-        '-w',
-        '1',
-      ]);
-      const client = await Client.to(port);
-      for (let i = 0; i < batches; i++) await ask(client);
-      client.close();
-      await stop();
-      return instructions('server');
-    };
+  const command = [`target/release/examples/${server}`, ...'-p 0 -i 1 -w 1'.split(' ')];
+  const counted = async (batches) => {
+    const { port, stop } = await startCounted('server', command);
+    const client = await Client.to(port);
+    for (let i = 0; i < batches; i++) await ask(client);
+    client.close();
+    await stop();
+    return instructions('server');
+  };
+  const count = async () => {
     const [short, long] = [SHORT, LONG].map((all) => Math.ceil(all / requests));
-    const difference = (await count(long)) - (await count(short));
+    const difference = (await counted(long)) - (await counted(short));
     return { [name]: difference / (long - short) / requests };
   };
+  return { items: [name], count };
 }
 
 const get1 = (path) => (client) => client.ask(get(path), 1);
@@ -97,12 +94,12 @@ async function javascript() {
   };
   const items = {
     nothing: async () => {},
-    'one request': () => one('/'),
-    '1 MiB up': async () => {
+    [ONE]: () => one('/'),
+    [UP]: async () => {
       await upload(client);
       await sleep(QUIET_MS);
     },
-    '10 chunks down': () => one('/chunks'),
+    [DOWN]: () => one('/chunks'),
   };
   for (let i = 0; i < 10; i++) {
     for (const item of Object.values(items)) await item();
@@ -124,12 +121,10 @@ async function javascript() {
     const counts = costs.slice(1, -1).filter((_, i) => i % names.length === item);
     return Math.min(...counts.map(({ thread }) => thread));
   };
-  return Object.fromEntries(
-    names.slice(1).map((name, i) => [`JavaScript: ${name}`, least(i + 1) - least(0)]),
-  );
+  return Object.fromEntries(names.slice(1).map((name, i) => [name, least(i + 1) - least(0)]));
 }
 
-/** Groups of counts. Each returns its items, in instructions. */
+/** Groups of counts: the names of its items, and what counts their instructions. */
 export const GROUPS = {
   small: codec('small'),
   large: codec('large'),
@@ -140,7 +135,7 @@ export const GROUPS = {
   'worker-pipelined': native('worker: one of 16 pipelined', 'serve', get16('/'), 16),
   lane: native('lane: one request', 'lanes', get1('/')),
   'lane-pipelined': native('lane: one of 16 pipelined', 'lanes', get16('/'), 16),
-  javascript,
+  javascript: { items: [ONE, UP, DOWN], count: javascript },
 };
 
 /** One connection that asks and waits for whole answers. */

@@ -120,6 +120,13 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
+    /// Gives places of handlers that got free back to all loops. Called at the end of a turn.
+    pub(crate) fn give_back_places(&mut self) {
+        if let Some(in_flight) = &self.services.settings.in_flight {
+            in_flight.give_back();
+        }
+    }
+
     /// Hands over what was observed. Called before the loop sleeps.
     pub(crate) fn hand_over_observed(&mut self) {
         if let Some(observer) = &mut self.services.observer {

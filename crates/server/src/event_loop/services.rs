@@ -23,7 +23,7 @@ use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body_memory::{BodyMemory, Spares};
 use crate::exchange::deadlines::Deadlines;
 use crate::exchange::id::ExchangeId;
-use crate::exchange::in_flight::InFlight;
+use crate::exchange::in_flight::Places;
 use crate::exchange::ring::RingPool;
 use crate::exchange::task::Tasks;
 use crate::http1::shared::Shared;
@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     /// How long a lane's handler may take, if there is a limit.
     pub(crate) request_timeout: Option<Duration>,
     /// How many requests may be with lanes, if there is a limit.
-    pub(crate) in_flight: Option<Arc<InFlight>>,
+    pub(crate) in_flight: Option<Places>,
     /// How much is sent at once.
     pub(crate) send_budget: SendBudget,
     /// What lanes are told of connections.

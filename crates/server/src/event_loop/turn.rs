@@ -122,6 +122,7 @@ impl EventLoop {
             self.reactor.flush_dirty();
         }
         self.rescue();
+        self.reactor.give_back_places();
         self.reactor.hand_over_observed();
         // Last, because the steps above may have ended the last connection.
         !self.is_drained()

@@ -1,5 +1,7 @@
 //! How many requests may be at handlers at once, over all loops.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A count with an end. It guards nothing else, so its order against other
@@ -21,15 +23,61 @@ impl InFlight {
         self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Counts one less, for each that [`enter`](Self::enter) let in.
-    pub(crate) fn leave(&self) {
-        let before = self.now.fetch_sub(1, Ordering::Relaxed);
-        debug_assert!(before > 0, "more have left than came");
+    /// Counts so many less, of those that [`enter`](Self::enter) let in.
+    pub(crate) fn leave(&self, places: usize) {
+        let before = self.now.fetch_sub(places, Ordering::Relaxed);
+        debug_assert!(before >= places, "more have left than came");
+    }
+}
+
+/// One loop's places. A place that gets free in a turn serves a request of the same turn. The rest
+/// goes back to all loops at its end. So under load the loops do not write one number for each
+/// request, and between turns none keeps a place from the others.
+#[derive(Debug)]
+pub(crate) struct Places {
+    all: Arc<InFlight>,
+    free: Cell<usize>,
+}
+
+impl Places {
+    pub(crate) fn new(all: Arc<InFlight>) -> Self {
+        Self { all, free: Cell::new(0) }
     }
 
+    /// Takes a place; false if there is none.
+    pub(crate) fn enter(&self) -> bool {
+        match self.free.get() {
+            0 => self.all.enter(),
+            free => {
+                self.free.set(free - 1);
+                true
+            }
+        }
+    }
+
+    /// Frees a place that [`enter`](Self::enter) took.
+    pub(crate) fn leave(&self) {
+        self.free.set(self.free.get() + 1);
+    }
+
+    /// Gives free places back to all loops. Called at the end of a turn.
+    pub(crate) fn give_back(&self) {
+        let free = self.free.take();
+        if free > 0 {
+            self.all.leave(free);
+        }
+    }
+
+    /// How many are taken, by all loops.
     #[cfg(test)]
-    pub(crate) fn now(&self) -> usize {
-        self.now.load(Ordering::Relaxed)
+    pub(crate) fn taken(&self) -> usize {
+        self.all.now.load(Ordering::Relaxed) - self.free.get()
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 
@@ -49,7 +97,7 @@ mod tests {
                         if count.enter() {
                             assert!(inside.fetch_add(1, Ordering::SeqCst) < 3);
                             inside.fetch_sub(1, Ordering::SeqCst);
-                            count.leave();
+                            count.leave(1);
                         }
                     }
                 });
@@ -57,5 +105,24 @@ mod tests {
         });
         assert!((0..3).all(|_| count.enter()));
         assert!(!count.enter());
+    }
+
+    #[test]
+    fn a_free_place_serves_its_own_loop_until_the_turn_ends_and_then_any() {
+        let all = Arc::new(InFlight::new(2));
+        let [one, other] = [Places::new(Arc::clone(&all)), Places::new(all)];
+        assert!(one.enter() && one.enter() && !one.enter() && !other.enter());
+        one.leave();
+        assert_eq!(one.taken(), 1);
+        assert!(!other.enter(), "the turn goes on");
+        assert!(one.enter() && !one.enter());
+        one.leave();
+        one.leave();
+        one.give_back();
+        assert_eq!(other.taken(), 0);
+        assert!(other.enter() && other.enter() && !one.enter());
+        other.leave();
+        drop(other);
+        assert!(one.enter() && !one.enter(), "a loop that has ended keeps no free place");
     }
 }

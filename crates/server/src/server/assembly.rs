@@ -19,7 +19,7 @@ use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::{SendBudget, Settings};
 use crate::event_loop::turn::{EVENTS, EventLoop};
 use crate::exchange::handler::Handler;
-use crate::exchange::in_flight::InFlight;
+use crate::exchange::in_flight::{InFlight, Places};
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
 use crate::observe::observer::Observer;
@@ -185,7 +185,7 @@ impl Assembly {
             timeouts: config.timeouts.clone(),
             body_memory: config.body_memory / io_threads,
             request_timeout: config.request_timeout,
-            in_flight: self.in_flight.clone(),
+            in_flight: self.in_flight.clone().map(Places::new),
             send_budget: SendBudget::default(),
             announce: config.announce,
             stream_small_bodies: config.stream_small_bodies,

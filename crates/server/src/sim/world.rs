@@ -29,7 +29,7 @@ use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::Settings;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::handler::Handler;
-use crate::exchange::in_flight::InFlight;
+use crate::exchange::in_flight::{InFlight, Places};
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
@@ -94,7 +94,7 @@ impl World {
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,
             request_timeout: plan.lanes.request_timeout.map(Duration::from_millis),
-            in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new),
+            in_flight: plan.lanes.in_flight.map(InFlight::new).map(Arc::new).map(Places::new),
             send_budget: plan.send_budget,
             announce: Announce::default(),
             stream_small_bodies: false,

@@ -137,7 +137,8 @@ impl Reactor<SimTransport> {
         let right = there == at_handlers || outside.replies && there > at_handlers;
         ensure!(right, "{there} requests are at handlers, and {at_handlers} are found there");
         if let Some(in_flight) = &self.services.settings.in_flight {
-            ensure!(in_flight.now() == there, "{} of {there} at handlers", in_flight.now());
+            let taken = in_flight.taken();
+            ensure!(taken == there, "{taken} of {there} at handlers");
         }
         Ok(())
     }

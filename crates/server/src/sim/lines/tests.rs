@@ -23,7 +23,7 @@ use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body::WINDOW;
 use crate::exchange::handler::Handler;
 use crate::exchange::id::{ConnId, ExchangeId};
-use crate::exchange::in_flight::InFlight;
+use crate::exchange::in_flight::{InFlight, Places};
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::switch::NextProtocol;
@@ -118,7 +118,7 @@ impl World {
             request_timeout: rng
                 .pick(&[None, None, Some(30), Some(1_000)])
                 .map(Duration::from_millis),
-            in_flight: limit.map(InFlight::new).map(Arc::new),
+            in_flight: limit.map(InFlight::new).map(Arc::new).map(Places::new),
             send_budget: SendBudget::default(),
             announce: Announce::default(),
             stream_small_bodies: false,

@@ -80,6 +80,7 @@ impl World {
             self.reactor.post_lanes();
             self.reactor.flush_dirty();
         }
+        self.reactor.give_back_places();
         self.lane_inbox.wake_flag().about_to_sleep();
         if !self.lane_inbox.is_empty() {
             self.lane_inbox.wake_flag().awake();
