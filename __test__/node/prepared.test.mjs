@@ -1,6 +1,7 @@
 // Messages may have the prototypes of their listener before it gives them. What the listener sees
 // is the same as in Node.
 
+import diagnostics from 'node:diagnostics_channel';
 import http from 'node:http';
 import test from 'ava';
 import express from 'express';
@@ -63,6 +64,34 @@ test('prepared: messages under Express are what they are in Node', async (t) => 
   t.deepEqual(note.instances, [true, true]);
 });
 
+test.serial(
+  'prepared: from Node 24 on, they have the prototypes of Express from the start',
+  async (t) => {
+    const app = express();
+    app.get('/', (_req, res) => res.send('hello'));
+    const server = await listening(few(createServer)(app));
+    const agent = new Agent();
+    const starts = [];
+    const note = ({ request, response, server: of }) => {
+      if (of === server) {
+        starts.push([
+          Object.getPrototypeOf(request) === app.request,
+          Object.getPrototypeOf(response) === app.response,
+        ]);
+      }
+    };
+    diagnostics.subscribe('http.server.request.start', note);
+    t.teardown(async () => {
+      diagnostics.unsubscribe('http.server.request.start', note);
+      await agent.destroy();
+      await closed(server);
+    });
+    t.is(String((await send(agent, server, '/')).body), 'hello');
+    const isNow = Number.parseInt(process.versions.node, 10) >= 24;
+    t.deepEqual(starts, [[isNow, isNow]]);
+  },
+);
+
 test('prepared: an application mounted in another has prototypes of its own', async (t) => {
   const note = await seen(t, (done) => {
     const [app, inner] = [express(), express()];
@@ -87,7 +116,10 @@ test('prepared: objects that would not let a message be made are left to the lis
       greeting: { value: 'hi' },
       method: { value: 'GET' },
     }),
-    'another prototype': Object.create(Object.create(Request), { greeting: { value: 'hi' } }),
+    'a getter further up': Object.create(
+      Object.create(Request, { complete: { get: () => true, configurable: true } }),
+      { greeting: { value: 'hi' } },
+    ),
   };
   for (const [name, request] of Object.entries(cases)) {
     const response = Object.create(Response, { greeting: { value: 'there' } });

@@ -73,13 +73,21 @@ const sampleResponse = new ServerResponse(sampleRequest);
  * class, and can be there while the class sets its properties.
  */
 function isMade(value: unknown, prototype: object, sample: object): value is object {
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== prototype) {
+  if (typeof value !== 'object' || value === null || value === prototype) {
     return false;
   }
-  return Reflect.ownKeys(sample).every((key) => {
-    const own = Object.getOwnPropertyDescriptor(value, key);
-    return own === undefined || own.writable === true;
-  });
+  const keys = Reflect.ownKeys(sample);
+  let link: object | null = value;
+  while (link !== null && link !== prototype) {
+    for (const key of keys) {
+      const own = Object.getOwnPropertyDescriptor(link, key);
+      if (own !== undefined && own.writable !== true) {
+        return false;
+      }
+    }
+    link = Object.getPrototypeOf(link);
+  }
+  return link === prototype;
 }
 
 /** A `new.target` for objects with this prototype. */
