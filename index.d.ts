@@ -44,6 +44,8 @@ export declare class NativeLane {
    * loop, the loop's own thread goes on driving.
    */
   drive(server: NativeServer, onReady: () => void): void
+  /** A function that does what `turn` does, at less cost. */
+  turner(): (events: Uint32Array, eventBytes: Uint8Array, replies: Uint32Array, replyWords: number, replyBytes: Uint8Array) => number
   /**
    * Takes the replies in `replies` and `reply_bytes`, then fills `events` and
    * `event_bytes` with the events that wait. Returns the number of events. 0 means that
@@ -66,18 +68,18 @@ export declare class NativeLane {
    */
   respond(id: number, status: number, flags: number, fields: Uint8Array, fieldsLength: number, body: Uint8Array, bodyLength: number): void
   /**
-   * Lends an array for a request's body, which is as long as its declared length. A `COLLECT`
-   * for that request must follow. No program may see the array before the body has come whole.
-   * The engine gives it up with the body's end, and with the exchange's.
-   */
-  lend(id: number, into: Uint8Array): void
-  /**
    * Copies a request's body that is not among the bytes of its event into an array of its
    * length: the rest of one that streams, which is freed, or one that came with its head. To be
    * called before the next turn. Returns false if there is none of that length: the exchange is
    * over.
    */
   takeBody(id: number, into: Uint8Array): boolean
+  /**
+   * Lends an array for a request's body, which is as long as its declared length. A `COLLECT`
+   * for that request must follow. No program may see the array before the body has come whole.
+   * The engine gives it up with the body's end, and with the exchange's.
+   */
+  lend(id: number, into: Uint8Array): void
   /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of

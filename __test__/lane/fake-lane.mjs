@@ -120,6 +120,10 @@ export class FakeLane {
     }
   }
 
+  turner() {
+    return (...arrays) => this.turn(...arrays);
+  }
+
   turn(events, eventBytes, replies, replyWords, replyBytes) {
     this.turns++;
     this.#take(replies, replyWords, replyBytes);

@@ -180,6 +180,10 @@ class Replay {
     this.#words = words.slice(0, end);
   }
 
+  turner() {
+    return (...arrays) => this.turn(...arrays);
+  }
+
   turn(events, eventBytes) {
     if (!this.isOn) {
       return 0;

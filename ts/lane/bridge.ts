@@ -36,6 +36,7 @@ import {
   TEXT,
   TIMED_OUT,
   TOO_SMALL,
+  type Turn,
   UNSENDABLE,
 } from './record.js';
 import { Replies } from './replies.js';
@@ -85,6 +86,7 @@ export class Bridge implements Context, AnswerSender {
   readonly replies: Replies;
   readonly takesAnyBody: boolean;
   readonly #lane: Lane;
+  readonly #takeTurn: Turn;
   readonly #options: BridgeOptions;
   #events = new Uint32Array(EVENT_WORDS);
   #bytes = Buffer.allocUnsafeSlow(EVENT_BYTES) as Bytes;
@@ -140,6 +142,7 @@ export class Bridge implements Context, AnswerSender {
 
   constructor(lane: Lane, options: BridgeOptions) {
     this.#lane = lane;
+    this.#takeTurn = lane.turner();
     this.#options = options;
     this.proxies = options.proxies ?? null;
     this.replies = new Replies(lane, (id) => {
@@ -372,7 +375,7 @@ export class Bridge implements Context, AnswerSender {
     const { words, wordCount, bytes } = this.replies;
     // Cleared before the call: if native code throws, the same replies must not be sent again.
     this.replies.clear();
-    const count = this.#lane.turn(this.#events, this.#bytes, words, wordCount, bytes);
+    const count = this.#takeTurn(this.#events, this.#bytes, words, wordCount, bytes);
     if (this.#onFlushed.length > 0) {
       const waiting = this.#onFlushed;
       this.#onFlushed = [];

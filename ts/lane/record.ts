@@ -87,20 +87,23 @@ export const METHODS = [
   'PATCH',
 ] as const;
 
+/**
+ * Takes the replies, then fills the events with what waits. Returns the number of events. 0 means
+ * that nothing waits and that the lane will wake the bridge. {@link TOO_SMALL} means that the next
+ * event needs larger arrays.
+ */
+export type Turn = (
+  events: Uint32Array,
+  eventBytes: Uint8Array,
+  replies: Uint32Array,
+  replyWords: number,
+  replyBytes: Uint8Array,
+) => number;
+
 /** The native end of a lane. */
 export interface Lane {
-  /**
-   * Takes the replies, then fills the events with what waits. Returns the number of events. 0 means
-   * that nothing waits and that the lane will wake the bridge. {@link TOO_SMALL} means that the
-   * next event needs larger arrays.
-   */
-  turn(
-    events: Uint32Array,
-    eventBytes: Uint8Array,
-    replies: Uint32Array,
-    replyWords: number,
-    replyBytes: Uint8Array,
-  ): number;
+  /** The function that takes turns. To call a native object's method costs more. */
+  turner(): Turn;
   /**
    * Sends a whole response, ahead of the replies that are still in the shared arrays. Its fields and
    * its body are the first bytes of their arrays, which may be used again at once.
