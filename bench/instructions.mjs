@@ -19,7 +19,7 @@ const MORE = 3;
 const usage = `
 usage: npm run bench:instructions [-- options]
   --only LIST      these groups: ${Object.keys(GROUPS).join(', ')}
-  --runs N         counts each so often, prints the spread, compares the median (default 1)
+  --runs N         counts each so often, prints the spread, compares the least (default 1)
   --tolerance P    more than P percent above the baseline is a failure (default 3)
   --update         writes the counts as the baseline for this toolchain
   --strict         it is a failure if there is no baseline for this toolchain
@@ -88,7 +88,7 @@ function report(runs, { tolerance, update, strict }) {
   const problems = [];
   for (const item of Object.keys(runs[0])) {
     const values = runs.map((run) => run[item]);
-    counts[item] = Math.round(median(values));
+    counts[item] = Math.round(Math.min(...values));
     const ratio = counts[item] / baseline[item];
     if (ratio > 1 + tolerance / 100) problems.push(item);
     const spread = (Math.max(...values) - Math.min(...values)) / median(values);
