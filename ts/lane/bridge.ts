@@ -6,6 +6,7 @@ import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 import type { Proxies } from '../proxy/proxies.js';
 import { type AnswerSender, Answers } from './answers.js';
 import { Background } from './background.js';
+import { BodyReads, empty } from './body-reads.js';
 import type { BridgeOptions } from './bridge-options.js';
 import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
@@ -22,7 +23,6 @@ import {
   BODY,
   BODY_END,
   type Bytes,
-  COLLECT,
   FILLED,
   GONE,
   HALF_CLOSED,
@@ -30,7 +30,6 @@ import {
   numberAt,
   OPENED,
   PEER_IS_TEXT,
-  PULL,
   REQUEST,
   REST,
   TEXT,
@@ -99,10 +98,7 @@ export class Bridge implements Context, AnswerSender {
   readonly #bodies: Exchange[] = [];
   /** Streaming responses that have not sent their head. */
   readonly #starting = new StartingResponses();
-  /** Exchanges whose body has been read, in part, since the last turn. */
-  readonly #credits: Exchange[] = [];
-  /** Exchanges that want the rest of their body in one piece. */
-  readonly #collecting: Exchange[] = [];
+  readonly #reads = new BodyReads();
   readonly #lending = new Lending();
   /** Whether an exchange of this batch waits for its answer. */
   #hasPending = false;
@@ -223,15 +219,12 @@ export class Bridge implements Context, AnswerSender {
   }
 
   pull(exchange: Exchange, bytes: number): void {
-    if (exchange.credit === 0) {
-      this.#credits.push(exchange);
-    }
-    exchange.credit += bytes;
+    this.#reads.pull(exchange, bytes);
     this.schedule();
   }
 
   collect(exchange: Exchange): void {
-    this.#collecting.push(exchange);
+    this.#reads.collect(exchange);
     this.schedule();
   }
 
@@ -347,19 +340,7 @@ export class Bridge implements Context, AnswerSender {
 
   #turn(): number {
     this.#starting.begin();
-    for (const exchange of this.#credits) {
-      if (exchange.isOpen) {
-        this.replies.plain(PULL, exchange.id, exchange.credit);
-      }
-      exchange.credit = 0;
-    }
-    empty(this.#credits);
-    for (const exchange of this.#collecting) {
-      if (exchange.isOpen) {
-        this.replies.plain(COLLECT, exchange.id, 0);
-      }
-    }
-    empty(this.#collecting);
+    this.#reads.report(this.replies);
     for (const exchange of this.#bodies) {
       exchange.keepBody();
     }
@@ -505,12 +486,5 @@ export class Bridge implements Context, AnswerSender {
         exchange.incoming.complete();
       }
     }
-  }
-}
-
-/** Setting an array's length costs as much as a native call, even if the array is empty. */
-function empty(array: unknown[]): void {
-  if (array.length > 0) {
-    array.length = 0;
   }
 }

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
-import { trimmed } from '../fetch/field.js';
 import { joined, separatorOf } from '../fetch/field-list.js';
 import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js';
 import { RefusedBodyError } from '../fetch/refusal.js';
@@ -7,6 +6,7 @@ import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
 import { urlOf } from '../fetch/url.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
+import { fieldsOfHead } from './head-fields.js';
 import type { Heads } from './heads.js';
 import { APART, answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
 import type { RecentFields } from './recent-fields.js';
@@ -309,18 +309,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   /** Names and values in turn, spelled as the client sent them. */
   rawFields(): string[] {
     const { text, start } = this.#heads;
-    const fields: string[] = [];
-    // The engine has checked the head: each line is a name, a colon, a value.
-    let line = text.indexOf('\r\n', this.#head - start) + 2;
-    for (;;) {
-      const end = text.indexOf('\r\n', line);
-      if (end <= line) {
-        return fields;
-      }
-      const colon = text.indexOf(':', line);
-      fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
-      line = end + 2;
-    }
+    return fieldsOfHead(text, this.#head - start);
   }
 
   /** The same, quicker for fields that came before. To be called in the turn of the request. */
@@ -506,9 +495,4 @@ function spansOf(events: Uint32Array, at: number): number[] {
     spans.push(events[i + 2] as number, events[i + 3] as number);
   }
   return spans;
-}
-
-/** Optional whitespace, RFC 9110 §5.6.3. */
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }

@@ -1,0 +1,26 @@
+import { trimmed } from '../fetch/field.js';
+
+/**
+ * Names and values in turn, spelled as the client sent them.
+ *
+ * @param head where the head begins in the text
+ */
+export function fieldsOfHead(text: string, head: number): string[] {
+  const fields: string[] = [];
+  // The engine has checked the head: each line is a name, a colon, a value.
+  let line = text.indexOf('\r\n', head) + 2;
+  for (;;) {
+    const end = text.indexOf('\r\n', line);
+    if (end <= line) {
+      return fields;
+    }
+    const colon = text.indexOf(':', line);
+    fields.push(text.substring(line, colon), trimmed(text, colon + 1, end, isBlank));
+    line = end + 2;
+  }
+}
+
+/** Optional whitespace, RFC 9110 §5.6.3. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
