@@ -234,6 +234,8 @@ impl EventLoop {
         body: &[u8],
         keep: &mut dyn FnMut(&[u8]) -> Arc<[u8]>,
     ) -> bool {
+        // The last turn may be long ago. By its time the client would already be late.
+        self.reactor.services.clock.read();
         self.reactor.respond_lent(exchange, body, keep);
         self.reactor.flush_dirty();
         self.reactor.has_listed() || self.reactor.new_tasks() > 0 || self.reactor.has_lane_events()

@@ -206,6 +206,8 @@ impl World {
         }
         if self.plan.lanes.drives && self.rng.percent(50) {
             self.lend();
+            // What has become due by then waits for the turn that follows.
+            self.turn(true)?;
         }
         if !self.is_known(index) && self.rng.percent(20) {
             // A thread without requests may go without closing its lane.
@@ -220,6 +222,7 @@ impl World {
     /// The thread that drives the loop gives some of its whole answers between two turns, and lends
     /// their bodies. They overtake its other replies.
     fn lend(&mut self) {
+        self.read_clock();
         let mut replies = Vec::new();
         let mut others = Vec::new();
         self.lane_inbox.replies().take_lanes(&mut replies);
