@@ -78,6 +78,8 @@ pub(super) struct Wire {
     pub(super) broken: bool,
     /// An event is due.
     pub(super) edge: bool,
+    /// The rest of the input came right behind the last read, which could not see it.
+    pub(super) came_behind: bool,
     /// The reactor has dropped it.
     pub(super) closed: Option<(Option<CloseReason>, u64)>,
     pub(super) faults: Faults,
@@ -117,6 +119,7 @@ impl Wire {
             shut_at: None,
             broken: false,
             edge: true,
+            came_behind: false,
             closed: None,
             faults,
             rng,
@@ -246,11 +249,13 @@ impl Transport for SimTransport {
             return if wire.eof { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
         }
         let mut n = there;
+        wire.came_behind = false;
         if n > 1 && wire.rng.percent(wire.faults.short_read) {
             // The rest comes in just now, with an event of its own.
             n = wire.rng.between(1, n - 1);
             wire.notified = wire.read + n;
             wire.edge = true;
+            wire.came_behind = true;
         }
         buf[..n].copy_from_slice(&wire.input[wire.read..wire.read + n]);
         wire.read += n;

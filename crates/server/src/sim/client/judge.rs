@@ -338,9 +338,11 @@ impl Client {
                 let cut = is_cut(last) || last.kind.is_lane() && self.requests.iter().any(is_cut);
                 wire.eof && self.ended && cut
             }
-            // The last look takes in what the reactor was not told of yet.
+            // The last look takes in what the reactor was not told of yet, but not what comes
+            // right behind it.
             CloseReason::Stopped => {
-                facts.draining && (self.is_ended() || quiet && wire.arrived == wire.given())
+                let has_seen_all = wire.arrived == wire.given() || wire.came_behind;
+                facts.draining && (self.is_ended() || quiet && has_seen_all)
             }
             CloseReason::WriteTimeout => false,
         };
