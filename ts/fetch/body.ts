@@ -52,11 +52,20 @@ export class StoredBody implements Body {
   #isTaken = false;
   /** The content is a copy that nothing else refers to. */
   #isCopy: boolean;
+  /** The same, and it fills an ArrayBuffer of its own, which may be given away. */
+  #isOwn = false;
 
   /** @param content bytes that nothing else changes */
   constructor(content: string | Uint8Array | Blob, isCopy = false) {
     this.#content = content;
     this.#isCopy = isCopy;
+  }
+
+  /** A body of bytes that fill their ArrayBuffer, and that nothing else refers to. */
+  static owning(bytes: Uint8Array<ArrayBuffer>): StoredBody {
+    const body = new StoredBody(bytes);
+    body.#isOwn = true;
+    return body;
   }
 
   get isUsed(): boolean {
@@ -66,7 +75,7 @@ export class StoredBody implements Body {
   get stream(): ReadableStream<Uint8Array> {
     if (this.#stream === null) {
       this.#isCopy = false;
-      this.#stream = this.#isTaken ? spentStream() : streamOf(this.#content);
+      this.#stream = this.#isTaken ? spentStream() : this.#streamOfContent();
     }
     return this.#stream;
   }
@@ -83,6 +92,9 @@ export class StoredBody implements Body {
     const content = this.#take();
     if (typeof content === 'string') {
       return encode(content);
+    }
+    if (this.#isOwn) {
+      return content as Uint8Array<ArrayBuffer>;
     }
     return types.isUint8Array(content)
       ? new Uint8Array(content)
@@ -107,7 +119,21 @@ export class StoredBody implements Body {
   clone(): StoredBody {
     refuseUnusable(this.isUsed, this.#stream);
     this.#isCopy = false;
+    this.#isOwn = false;
     return new StoredBody(this.#content);
+  }
+
+  #streamOfContent(): ReadableStream<Uint8Array> {
+    const content = this.#content;
+    if (content instanceof Blob) {
+      return content.stream();
+    }
+    return streamOf(() => {
+      if (typeof content === 'string') {
+        return encode(content);
+      }
+      return this.#isOwn ? content : new Uint8Array(content);
+    });
   }
 
   #take(): string | Uint8Array | Blob {
@@ -269,7 +295,7 @@ export function brokenStream(error: unknown): ReadableStream<Uint8Array> {
 
 /** A stream that has been read to its end. */
 function spentStream(): ReadableStream<Uint8Array> {
-  const stream = streamOf('');
+  const stream = streamOf(() => new Uint8Array());
   void spend(stream);
   return stream;
 }
@@ -375,17 +401,14 @@ function isResizable(buffer: ArrayBuffer): boolean {
   return (buffer as { resizable?: boolean }).resizable === true;
 }
 
-function streamOf(content: string | Uint8Array | Blob): ReadableStream<Uint8Array> {
-  if (content instanceof Blob) {
-    return content.stream();
-  }
+/** @param bytesOf the content as bytes, which the stream may give away */
+function streamOf(bytesOf: () => Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: 'bytes',
     pull(controller) {
-      // A byte stream transfers the memory of its chunks, so it gets a copy.
-      const bytes = typeof content === 'string' ? encode(content) : new Uint8Array(content);
+      const bytes = bytesOf();
       if (bytes.length > 0) {
-        controller.enqueue(bytes);
+        controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
       }
       controller.close();
       controller.byobRequest?.respond(0);

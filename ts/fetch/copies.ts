@@ -38,10 +38,15 @@ export function copyOfBytes(buffer: ArrayBuffer, at: number, length: number): Ui
   return copy;
 }
 
+/** Memory of this many bytes, a power of two from {@link SMALLEST} on. It may hold old bytes. */
+export function memoryOfSize(size: number): Uint8Array<ArrayBuffer> {
+  return viewOf(take(size), size, size) as Uint8Array<ArrayBuffer>;
+}
+
 /**
  * The bytes of a copy have been sent, and nothing else refers to them.
  *
- * @param copy what {@link copyOfBytes} returned
+ * @param copy what {@link copyOfBytes} or {@link memoryOfSize} returned
  */
 export function giveBack(copy: Uint8Array): void {
   const { byteLength: size } = copy.buffer;

@@ -121,7 +121,7 @@ export class WholeIncoming implements Body {
         ? spentBody()
         : bytes === null
           ? new StreamedBody(brokenStream(answered()))
-          : new StoredBody(bytes);
+          : StoredBody.owning(bytes);
     }
     return this.#stored;
   }

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
+import { giveBack, memoryOfSize } from '../fetch/copies.js';
 import type { ChunkResult } from '../fetch/reader.js';
 import { Source } from '../fetch/source.js';
 import { memoryOf } from '../fetch/streams.js';
@@ -48,6 +49,9 @@ const MOST_HELD = 64 * 1024;
 /** Room for the first bytes that are held back. It comes out of Node's pool. */
 const FIRST_HELD = 512;
 
+/** From this many bytes on they are held in memory of {@link MOST_HELD} bytes that is kept. */
+const MUCH_HELD = 4 * 1024;
+
 const NO_BYTES: Uint8Array = new Uint8Array();
 
 /** What a response is read from: a stream's reader, or that of a {@link Source}. */
@@ -77,6 +81,8 @@ export class Outgoing implements Starting {
   /** The bytes before {@link begin}. */
   #held = NO_BYTES;
   #heldLength = 0;
+  /** What {@link #held} is a view of, if that is to be kept. */
+  #heldMemory: Uint8Array | null = null;
   #sent = 0;
   /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
@@ -174,7 +180,6 @@ export class Outgoing implements Starting {
     }
     this.#hasBegun = true;
     const first = this.#held.subarray(0, this.#heldLength);
-    this.#held = NO_BYTES;
     this.#underWay = first.length;
     // The engine drops the request after its answer, so an unread body is copied.
     this.#exchange.keepBody();
@@ -186,6 +191,7 @@ export class Outgoing implements Starting {
       first,
       this.#declared,
     );
+    this.#dropHeld();
     this.#sender.schedule();
   }
 
@@ -256,10 +262,28 @@ export class Outgoing implements Starting {
   #makeRoom(length: number): void {
     const needed = this.#heldLength + length;
     if (needed > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, FIRST_HELD, 2 * this.#held.length));
+      const larger = this.#memory(needed);
       larger.set(this.#held.subarray(0, this.#heldLength));
       this.#held = larger;
     }
+  }
+
+  #memory(needed: number): Uint8Array {
+    if (needed < MUCH_HELD) {
+      return Buffer.allocUnsafe(Math.max(needed, FIRST_HELD, 2 * this.#held.length));
+    }
+    const memory = memoryOfSize(MOST_HELD);
+    this.#heldMemory = memory;
+    return Buffer.from(memory.buffer, 0, MOST_HELD);
+  }
+
+  #dropHeld(): void {
+    if (this.#heldMemory !== null) {
+      giveBack(this.#heldMemory);
+      this.#heldMemory = null;
+    }
+    this.#held = NO_BYTES;
+    this.#heldLength = 0;
   }
 
   /** Sends bytes as there is room for them. */
@@ -298,6 +322,7 @@ export class Outgoing implements Starting {
     } else {
       const body = this.#held.subarray(0, this.#heldLength);
       replies.whole(id, this.#status, this.#flags, this.#fields, body);
+      this.#dropHeld();
     }
     this.#sender.finish(this.#exchange);
     this.#sender.schedule();
@@ -318,8 +343,7 @@ export class Outgoing implements Starting {
   /** Sends nothing more, and cancels the stream with the reason. */
   #stop(reason: unknown): void {
     this.#isOver = true;
-    this.#held = NO_BYTES;
-    this.#heldLength = 0;
+    this.#dropHeld();
     if (!this.#isSpent) {
       this.#reader.cancel(reason).catch(() => {});
     }
