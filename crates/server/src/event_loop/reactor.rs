@@ -167,6 +167,11 @@ impl<T: Transport> Reactor<T> {
         self.find(token).map(|slot| self.conns[slot as usize].link.socket())
     }
 
+    /// Whether the connection behind `token` has a request at a lane.
+    pub(crate) fn is_at_lane(&self, token: u64) -> bool {
+        self.find(token).is_some_and(|slot| self.conns[slot as usize].protocol.is_at_lane())
+    }
+
     /// Drops the connection behind `token`, because epoll could not watch it.
     pub(crate) fn discard(&mut self, token: u64) {
         if let Some(slot) = self.find(token) {

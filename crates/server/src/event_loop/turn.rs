@@ -56,6 +56,11 @@ pub(crate) struct EventLoop {
     pub(crate) tasks: Vec<Box<Task>>,
     /// Replies of lanes that have been taken from the inbox; empty between turns.
     pub(crate) lane_replies: Vec<LaneReply>,
+    /// Connections that came in this turn and have not been read yet; empty between turns.
+    pub(crate) fresh: Vec<u64>,
+    /// Connections that came in the last turn and that epoll does not watch yet. Each has a request
+    /// at a lane. Many end with its answer, and are never watched.
+    pub(crate) unwatched: Vec<u64>,
 }
 
 /// How a turn waits for something to do.
@@ -85,6 +90,7 @@ impl EventLoop {
             Wait::Asleep => self.sleep_timeout(),
             Wait::No | Wait::NoLook => Some(Duration::ZERO),
         };
+        self.watch_rest();
         if wait == Wait::NoLook {
             self.events.clear();
         } else if self.poller.wait(&mut self.events, timeout).is_err() {
@@ -121,6 +127,7 @@ impl EventLoop {
             self.reactor.post_lanes();
             self.reactor.flush_dirty();
         }
+        self.watch_new();
         self.rescue();
         self.reactor.give_back_places();
         self.reactor.hand_over_observed();
@@ -181,10 +188,7 @@ impl EventLoop {
             }
             let Some(control) = self.inbox.pop_control() else { return true };
             match control {
-                Control::Accepted(stream, peer) => {
-                    let token = self.reactor.insert(stream, peer);
-                    self.watch(token);
-                }
+                Control::Accepted(stream, peer) => self.insert(vec![(stream, peer)]),
                 Control::Lanes(lanes) => {
                     // A thread's answers from before it went count.
                     self.replies();
@@ -264,6 +268,44 @@ impl EventLoop {
         if let Some(accepting) = &mut self.accepting {
             accepting.tick(&self.poller, self.reactor.services.clock.now());
         }
+        self.read_fresh();
+    }
+
+    /// Reads the connections that came in this turn. Most clients send their request at once.
+    fn read_fresh(&mut self) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for token in fresh.drain(..) {
+            let ready = Ready { readable: true, writable: false, hangup: false, failed: false };
+            self.reactor.ready(token, ready);
+            if self.reactor.new_tasks() >= POST_BATCH {
+                self.post();
+            }
+            self.unwatched.push(token);
+        }
+        self.fresh = fresh;
+    }
+
+    /// Watches the connections that came in this turn, unless a lane has their request. A turn that
+    /// gave a lane something is followed by another, whoever drives.
+    fn watch_new(&mut self) {
+        let mut unwatched = std::mem::take(&mut self.unwatched);
+        unwatched.retain(|token| {
+            let waits = self.reactor.is_at_lane(*token);
+            if !waits {
+                self.watch(*token);
+            }
+            waits
+        });
+        self.unwatched = unwatched;
+    }
+
+    /// Watches those that came in the last turn and are still there.
+    fn watch_rest(&mut self) {
+        let mut unwatched = std::mem::take(&mut self.unwatched);
+        for token in unwatched.drain(..) {
+            self.watch(token);
+        }
+        self.unwatched = unwatched;
     }
 
     /// Queues this turn's tasks and wakes one worker for all of them.
@@ -333,8 +375,7 @@ impl EventLoop {
 
     fn insert(&mut self, accepted: Vec<(Stream, Option<std::net::SocketAddr>)>) {
         for (stream, peer) in accepted {
-            let token = self.reactor.insert(stream, peer);
-            self.watch(token);
+            self.fresh.push(self.reactor.insert(stream, peer));
         }
     }
 

@@ -223,6 +223,8 @@ impl Assembly {
             events: Events::with_capacity(EVENTS),
             tasks: Vec::new(),
             lane_replies: Vec::new(),
+            fresh: Vec::new(),
+            unwatched: Vec::new(),
         };
         event_loop.register().map_err(StartError::system("an epoll watch"))?;
         Ok(event_loop)
