@@ -233,6 +233,8 @@ impl<T: Transport> Reactor<T> {
 
     /// Sends what replies have brought.
     pub(crate) fn flush_dirty(&mut self) {
+        // Before the answers: a client that has one may ask again at once, of another loop.
+        self.give_back_places();
         let mut dirty = std::mem::take(&mut self.services.dirty);
         for slot in dirty.drain(..) {
             // Meanwhile the slot may have been closed, or even taken by another connection.

@@ -30,9 +30,9 @@ impl InFlight {
     }
 }
 
-/// One loop's places. A place that gets free in a turn serves a request of the same turn. The rest
-/// goes back to all loops at its end. So under load the loops do not write one number for each
-/// request, and between turns none keeps a place from the others.
+/// One loop's places. Places that get free together go back to all loops together, before the
+/// answers are sent that freed them. So a client that has its answer finds the place free, whichever
+/// loop it asks next, and the loops write one number less often.
 #[derive(Debug)]
 pub(crate) struct Places {
     all: Arc<InFlight>,
@@ -60,7 +60,7 @@ impl Places {
         self.free.set(self.free.get() + 1);
     }
 
-    /// Gives free places back to all loops. Called at the end of a turn.
+    /// Gives free places back to all loops. Called before answers are sent.
     pub(crate) fn give_back(&self) {
         let free = self.free.take();
         if free > 0 {
@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn a_free_place_serves_its_own_loop_until_the_turn_ends_and_then_any() {
+    fn a_free_place_serves_its_own_loop_until_it_is_given_back_and_then_any() {
         let all = Arc::new(InFlight::new(2));
         let [one, other] = [Places::new(Arc::clone(&all)), Places::new(all)];
         assert!(one.enter() && one.enter() && !one.enter() && !other.enter());
         one.leave();
         assert_eq!(one.taken(), 1);
-        assert!(!other.enter(), "the turn goes on");
+        assert!(!other.enter(), "it is not given back yet");
         assert!(one.enter() && !one.enter());
         one.leave();
         one.leave();
