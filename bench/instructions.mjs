@@ -13,6 +13,14 @@ import { options } from './lib/options.mjs';
 import './lib/paths.mjs';
 
 const BASELINES = 'bench/baselines/instructions.json';
+/**
+ * Two threads that hand one request to each other meet by chance: who sees the other's work before
+ * it sleeps takes fewer turns. Five runs lay up to 9 % apart, so a rise is told from 12 % on. What
+ * the same code does for 16 requests at a time is counted to the usual 3 %.
+ */
+const BY_CHANCE = new Set(['worker: one request', 'lane: one request']);
+const CHANCE = 12;
+
 /** How often an item that has too many instructions is counted again. */
 const MORE = 3;
 
@@ -20,7 +28,8 @@ const usage = `
 usage: npm run bench:instructions [-- options]
   --only LIST      these groups: ${Object.keys(GROUPS).join(', ')}
   --runs N         counts each so often, prints the spread, compares the least (default 1)
-  --tolerance P    more than P percent above the baseline is a failure (default 3)
+  --tolerance P    more than P percent above the baseline is a failure (default 3; 12 at
+                   least for one request at a time between two threads, which varies)
   --update         writes the counts as the baseline for this toolchain
   --strict         it is a failure if there is no baseline for this toolchain
 
@@ -60,7 +69,7 @@ await main(async () => {
  */
 async function again(runs, names, { tolerance, update }) {
   const baseline = baselineOf(toolchain());
-  const isHigh = ([item, count]) => count > baseline[item] * (1 + tolerance / 100);
+  const isHigh = ([item, count]) => count > baseline[item] * mostOf(item, tolerance);
   for (let time = 0; time < MORE && !update && runs.length === 1; time++) {
     for (const name of names) {
       const items = GROUPS[name].items.map((item) => [item, runs[0][item]]);
@@ -71,6 +80,15 @@ async function again(runs, names, { tolerance, update }) {
     }
   }
   return runs;
+}
+
+/** How far an item may be above its baseline, in percent. */
+function percentOf(item, tolerance) {
+  return BY_CHANCE.has(item) ? Math.max(tolerance, CHANCE) : tolerance;
+}
+
+function mostOf(item, tolerance) {
+  return 1 + percentOf(item, tolerance) / 100;
 }
 
 function baselineOf(key) {
@@ -90,7 +108,7 @@ function report(runs, { tolerance, update, strict }) {
     const values = runs.map((run) => run[item]);
     counts[item] = Math.round(Math.min(...values));
     const ratio = counts[item] / baseline[item];
-    if (ratio > 1 + tolerance / 100) problems.push(item);
+    if (ratio > mostOf(item, tolerance)) problems.push(item);
     const spread = (Math.max(...values) - Math.min(...values)) / median(values);
     const row = [item, whole(counts[item]), whole(baseline[item]), times(ratio)];
     rows.push(runs.length > 1 ? [...row, `${(spread * 100).toFixed(2)} %`] : row);
@@ -114,7 +132,8 @@ function report(runs, { tolerance, update, strict }) {
     console.log(`${problems.includes(item) ? 'not ok' : 'ok'} - ${item}`);
   }
   if (problems.length > 0) {
-    console.log(`more than ${tolerance} % above the baseline: ${problems.join('; ')}`);
+    const listed = problems.map((item) => `${item} (${percentOf(item, tolerance)} %)`);
+    console.log(`further above the baseline than they may be: ${listed.join('; ')}`);
   }
   return problems.length > 0 || (strict && baselines[key] === undefined) ? 1 : 0;
 }
