@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { circlesOf, shownCircle } from './imports/circles.mjs';
-import { faultsOfCrate, PROTO, SERVER } from './imports/rust.mjs';
+import { faultsOfCrate, PROTO, SERVER, TLS } from './imports/rust.mjs';
 import { ROOT } from './setup.mjs';
 
 /**
@@ -95,7 +95,7 @@ export const TYPESCRIPT = {
 };
 
 export const LAYOUTS = [TYPESCRIPT];
-export const CRATES = [PROTO, SERVER];
+export const CRATES = [PROTO, TLS, SERVER];
 
 /**
  * What is wrong with the imports of a layout, a line each.

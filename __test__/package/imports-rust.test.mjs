@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'ava';
-import { faultsOfCrate, mapOf, PROTO, SERVER } from '../../scripts/imports/rust.mjs';
+import { faultsOfCrate, mapOf, PROTO, SERVER, TLS } from '../../scripts/imports/rust.mjs';
 import { ROOT } from '../../scripts/setup.mjs';
 
 /** Rows of one module each, the lowest first. */
@@ -24,7 +24,7 @@ function faults(t, rows, sources, known = []) {
   return faultsOfCrate({ root: 'src', rows: rowsOf(...rows), known }, top);
 }
 
-for (const crate of [PROTO, SERVER]) {
+for (const crate of [PROTO, TLS, SERVER]) {
   test(`${crate.root}: every import goes down the rows, and none in a circle`, (t) => {
     t.deepEqual(faultsOfCrate(crate, ROOT), []);
   });

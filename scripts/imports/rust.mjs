@@ -51,6 +51,8 @@ export const SERVER = {
         'conn/out',
         'conn/pieces',
         'conn/timer',
+        'conn/tls_link',
+        'conn/transport',
       ],
       holds: "a connection's link, unsent output and timer",
     },
@@ -113,6 +115,23 @@ export const PROTO = {
     { modules: ['semantics'], holds: 'what HTTP means, in every version' },
     { modules: ['h1'], holds: 'how HTTP/1 writes it' },
     { modules: ['opening'], holds: 'which protocol a connection begins with' },
+  ],
+  known: [],
+};
+
+/** @type {Crate} */
+export const TLS = {
+  root: 'crates/tls/src',
+  rows: [
+    {
+      modules: ['clock', 'der', 'error', 'names', 'provider', 'wire'],
+      holds: 'time, DER, errors, names of servers, the cryptography, the outside of records',
+    },
+    { modules: ['certificate', 'hello'], holds: 'what certificates and ClientHellos say' },
+    { modules: ['resumption'], holds: 'tickets and cached sessions' },
+    { modules: ['config'], holds: 'certificates, ciphers and rules for clients, by name' },
+    { modules: ['facts'], holds: 'what a session has agreed on' },
+    { modules: ['session'], holds: 'one connection: ciphertext in, plaintext out' },
   ],
   known: [],
 };

@@ -9,7 +9,7 @@ import { ROOT, SetupError } from '../setup.mjs';
 import { NOTICES } from './stage.mjs';
 
 /** As in deny.toml: none of them asks more of a user than to keep its text. */
-export const ALLOWED = ['MIT', 'Apache-2.0', 'ISC'];
+export const ALLOWED = ['MIT', 'Apache-2.0', 'ISC', 'BSD-3-Clause'];
 
 const CRATES_IO = 'registry+https://github.com/rust-lang/crates.io-index';
 
@@ -106,11 +106,14 @@ export function notices(crates) {
 function licenceOf({ name, version, license, folder }) {
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|unlicense)/i.test(file));
   const rank = (file) => (/mit/i.test(file) ? 0 : /apache/i.test(file) ? 2 : 1);
-  const [file] = files.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-  if (file === undefined) {
+  files.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+  if (files.length === 0) {
     return `${name} ${version} has no licence file; its manifest says ${license}.`;
   }
-  return readFileSync(join(folder, file), 'utf8').replaceAll('\r', '').trim();
+  // Where several licences hold at once, their texts do.
+  const shown = / AND /.test(license) ? files : files.slice(0, 1);
+  const texts = shown.map((file) => readFileSync(join(folder, file), 'utf8'));
+  return texts.map((text) => text.replaceAll('\r', '').trim()).join('\n\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -1,0 +1,171 @@
+//! How connections are secured: certificates by name, versions, ciphers, clients' certificates.
+//!
+//! A [`Config`] is built whole and checked, and then never changes. To replace a certificate, a
+//! caller builds another and gives that to the sessions that begin from then on.
+
+mod ciphers;
+mod clients;
+mod entry;
+mod error;
+mod identity;
+mod pem;
+mod resolver;
+mod suites;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+
+pub use ciphers::MinVersion;
+pub(crate) use clients::Judge;
+pub use clients::{Ask, Clients};
+pub use entry::Entry;
+pub use error::ConfigError;
+pub use pem::Pem;
+pub use suites::names as cipher_names;
+pub(crate) use suites::openssl_name;
+
+use crate::certificate::Certificate;
+use crate::clock::{Clock, RustlsClock};
+use crate::names::Names;
+pub use crate::names::Unknown;
+use crate::provider;
+use crate::resumption::{Resumption, Scoped};
+use resolver::Resolver;
+
+/// Entries that were checked, ready for sessions.
+pub struct Config {
+    entries: Vec<Arc<Chosen>>,
+    names: Arc<Names>,
+    warnings: Vec<String>,
+}
+
+/// What a session is made with.
+pub(crate) struct Chosen {
+    pub(crate) rustls: Arc<ServerConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether a client is asked for a certificate.
+    pub(crate) asks: bool,
+    /// What judges certificates that any client may show, see [`Ask::Request`].
+    pub(crate) judge: Option<Judge>,
+    certificates: Vec<Certificate>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels: Vec<_> = self.certificates().map(Certificate::label).collect();
+        f.debug_struct("Config").field("certificates", &labels).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Checks and builds everything.
+    ///
+    /// # Errors
+    ///
+    /// The first fault: which text it is in, and what is wrong with it.
+    pub fn new(
+        entries: &[Entry],
+        unknown: Unknown,
+        resumption: &Arc<Resumption>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        if entries.is_empty() {
+            return Err(ConfigError::NoEntry);
+        }
+        let provider = provider::provider();
+        let default = entries.iter().position(|entry| entry.names.is_empty()).unwrap_or(0);
+        let mut names = Names::new(default, unknown);
+        let mut identities = Vec::new();
+        let mut warnings = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let found = identity::read(entry, &provider, clock.now(), &mut warnings)?;
+            for name in &entry.names {
+                if !names.add(name, index) {
+                    return Err(ConfigError::BadName { name: name.clone() });
+                }
+            }
+            identities.push(found);
+        }
+        // Names that were given come before those that are only in a certificate.
+        for (index, found) in identities.iter().enumerate() {
+            if entries[index].names.is_empty() {
+                let of_certificates = found.iter().flat_map(|one| &one.certificate.dns_names);
+                of_certificates.for_each(|name| {
+                    names.add(name, index);
+                });
+            }
+        }
+        let names = Arc::new(names);
+        let build = |(index, found): (usize, Vec<identity::Identity>)| {
+            let resolver = Resolver::new(index, &names, &found);
+            build(&entries[index], &provider, resolver, found, resumption, clock)
+        };
+        let entries = identities.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
+        Ok(Self { entries, names, warnings })
+    }
+
+    /// The servers' certificates, without those that signed them.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.entries.iter().flat_map(|entry| &entry.certificates)
+    }
+
+    /// When the first of the certificates expires, in seconds since 1970.
+    pub fn expires(&self) -> Option<i64> {
+        self.certificates().map(|certificate| certificate.not_after).min()
+    }
+
+    /// What works, but is probably not meant, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What serves a client that wants this canonical name. `None` if nothing does.
+    pub(crate) fn choose(&self, name: Option<&str>) -> Option<&Arc<Chosen>> {
+        self.entries.get(self.names.serve(name)?)
+    }
+
+    /// What answers before a name is known.
+    pub(crate) fn fallback(&self) -> &Arc<Chosen> {
+        &self.entries[self.names.fallback()]
+    }
+}
+
+fn build(
+    entry: &Entry,
+    provider: &CryptoProvider,
+    resolver: Resolver,
+    identities: Vec<identity::Identity>,
+    resumption: &Arc<Resumption>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Chosen>, ConfigError> {
+    let suites = ciphers::suites(entry.ciphers.as_deref(), entry.min_version)?;
+    let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider.clone() });
+    if let Some(wrong) = entry.protocols.iter().find(|name| !(1..=255).contains(&name.len())) {
+        return Err(ConfigError::BadProtocol { len: wrong.len() });
+    }
+    let clients = clients::verifier(&entry.clients, &provider)?;
+    let time = Arc::new(RustlsClock(Arc::clone(clock)));
+    let builder = ServerConfig::builder_with_details(provider, time)
+        .with_protocol_versions(entry.min_version.versions())
+        .map_err(|error| ConfigError::other(&error))?;
+    let builder = match &clients.verifier {
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
+        None => builder.with_no_client_auth(),
+    };
+    let mut rustls = builder.with_cert_resolver(Arc::new(resolver));
+    rustls.alpn_protocols.clone_from(&entry.protocols);
+    rustls.ignore_client_order = entry.server_order;
+    let scoped = Arc::new(Scoped { resumption: Arc::clone(resumption), scope: clients.scope });
+    rustls.ticketer = scoped.clone();
+    rustls.session_storage = scoped;
+    Ok(Arc::new(Chosen {
+        rustls: Arc::new(rustls),
+        clock: Arc::clone(clock),
+        asks: clients.verifier.is_some(),
+        judge: clients.judge,
+        certificates: identities.into_iter().map(|one| one.certificate).collect(),
+    }))
+}

@@ -1,0 +1,292 @@
+//! The first message of a client, read before a configuration is chosen for it.
+//!
+//! rustls' `Acceptor` does that too, but only for its buffered connections, which keep 4 KiB of
+//! buffer while they are idle. Here only the extensions are read that a choice depends on. rustls
+//! reads the message once more and judges it: what is wrong in it is found there.
+
+use std::borrow::Cow;
+
+use crate::wire::{self, Front, HANDSHAKE};
+
+/// `client_hello` (RFC 8446, section 4).
+const CLIENT_HELLO: u8 = 1;
+
+/// `server_name` (RFC 6066, section 3).
+const SERVER_NAME: u16 = 0;
+
+/// `application_layer_protocol_negotiation` (RFC 7301).
+const ALPN: u16 = 16;
+
+/// How much of the message is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// More bytes are needed.
+    Part,
+    /// A record that holds no ClientHello, or one that cannot be read.
+    Wrong,
+    /// No TLS, but the beginning of an HTTP request.
+    Http,
+    /// The message is there.
+    Whole(Hello),
+}
+
+/// What a client wants before it is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    name: Option<Box<str>>,
+    protocols: Box<[u8]>,
+}
+
+impl Hello {
+    /// The name of the server that the client wants (SNI), in lower case. A name that no DNS name
+    /// can be counts as none.
+    pub fn server_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The protocols that the client speaks (ALPN), the one that it likes best first.
+    pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = Reader(&self.protocols);
+        std::iter::from_fn(move || rest.short())
+    }
+
+    /// The choice is made: an idle session holds no list.
+    pub(crate) fn forget_protocols(&mut self) {
+        self.protocols = Box::default();
+    }
+}
+
+/// Reads the ClientHello in the records at the front of `bytes`.
+pub(crate) fn read(bytes: &[u8]) -> Seen {
+    match bytes.first() {
+        None => return Seen::Part,
+        Some(&HANDSHAKE) => {}
+        Some(_) => return if is_http(bytes) { Seen::Http } else { Seen::Wrong },
+    }
+    let Some(message) = first_message(bytes) else { return Seen::Wrong };
+    let Some(body) = message.get(4..) else { return Seen::Part };
+    if message[0] != CLIENT_HELLO {
+        return Seen::Wrong;
+    }
+    let len =
+        usize::from(message[1]) << 16 | usize::from(message[2]) << 8 | usize::from(message[3]);
+    match body.get(..len) {
+        None => Seen::Part,
+        Some(body) => parse(body).map_or(Seen::Wrong, Seen::Whole),
+    }
+}
+
+/// The handshake bytes of the records at the front. `None` where another kind of record or no
+/// record at all lies between them. Nearly every ClientHello is in one record.
+fn first_message(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut found: Cow<'_, [u8]> = Cow::Borrowed(&[]);
+    let mut rest = bytes;
+    loop {
+        match wire::front(rest) {
+            Front::Part => return Some(found),
+            Front::Wrong => return None,
+            Front::Record(_) if rest[0] != HANDSHAKE => return None,
+            Front::Record(len) => {
+                let payload = &rest[wire::HEADER..len];
+                match found.is_empty() {
+                    true => found = Cow::Borrowed(payload),
+                    false => found.to_mut().extend_from_slice(payload),
+                }
+                rest = &rest[len..];
+                if is_whole(&found) {
+                    return Some(found);
+                }
+            }
+        }
+    }
+}
+
+fn is_whole(message: &[u8]) -> bool {
+    message.first_chunk::<4>().is_some_and(|&[_, a, b, c]| {
+        message.len() - 4 >= usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)
+    })
+}
+
+/// Whether this is a request, as far as it has come. Methods are upper case (RFC 9110, 9.1).
+fn is_http(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 9] = [
+        b"GET ",
+        b"POST ",
+        b"HEAD ",
+        b"PUT ",
+        b"DELETE ",
+        b"OPTIONS ",
+        b"PATCH ",
+        b"CONNECT ",
+        b"PRI * HTTP/2",
+    ];
+    METHODS.iter().any(|method| {
+        let n = method.len().min(bytes.len());
+        method[..n] == bytes[..n]
+    })
+}
+
+fn parse(body: &[u8]) -> Option<Hello> {
+    let mut body = Reader(body);
+    // Version and random.
+    body.take(2 + 32)?;
+    let _session = body.short()?;
+    let _suites = body.long()?;
+    let _compression = body.short()?;
+    let mut hello = Hello::default();
+    // A ClientHello of TLS 1.2 may end here.
+    let Some(extensions) = body.long() else { return Some(hello) };
+    let mut extensions = Reader(extensions);
+    while let Some(kind) = extensions.u16() {
+        let content = Reader(extensions.long()?);
+        match kind {
+            SERVER_NAME => hello.name = server_name(content),
+            ALPN => hello.protocols = protocols(content)?,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+fn server_name(mut content: Reader<'_>) -> Option<Box<str>> {
+    let mut list = Reader(content.long()?);
+    // Type 0 is a host name; no other was ever defined.
+    match list.u8()? {
+        0 => crate::names::canonical(std::str::from_utf8(list.long()?).ok()?),
+        _ => None,
+    }
+}
+
+fn protocols(mut content: Reader<'_>) -> Option<Box<[u8]>> {
+    let list = content.long()?;
+    let mut names = Reader(list);
+    while !names.0.is_empty() {
+        names.short()?;
+    }
+    Some(list.into())
+}
+
+/// Reads from the front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// Bytes behind a length of one byte.
+    fn short(&mut self) -> Option<&'a [u8]> {
+        let len = self.u8()?;
+        self.take(len.into())
+    }
+
+    /// Bytes behind a length of two bytes.
+    fn long(&mut self) -> Option<&'a [u8]> {
+        let len = self.u16()?;
+        self.take(len.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ClientHello with these extensions, in records of at most `most` bytes of payload.
+    fn client_hello(extensions: &[(u16, Vec<u8>)], most: usize) -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.extend([0, 0, 2, 0x13, 1, 1, 0]);
+        let list: Vec<u8> = extensions
+            .iter()
+            .flat_map(|(kind, content)| {
+                let len = u16::try_from(content.len()).unwrap();
+                [&kind.to_be_bytes()[..], &len.to_be_bytes(), content].concat()
+            })
+            .collect();
+        body.extend(u16::try_from(list.len()).unwrap().to_be_bytes());
+        body.extend(list);
+        let mut message = vec![1, 0];
+        message.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+        message.extend(body);
+        message
+            .chunks(most)
+            .flat_map(|chunk| {
+                let len = u16::try_from(chunk.len()).unwrap().to_be_bytes();
+                [&[22, 3, 1, len[0], len[1]], chunk].concat()
+            })
+            .collect()
+    }
+
+    fn sni(name: &str) -> (u16, Vec<u8>) {
+        let len = u8::try_from(name.len()).unwrap();
+        (0, [&[0, len + 3, 0, 0, len], name.as_bytes()].concat())
+    }
+
+    fn whole(bytes: &[u8]) -> Hello {
+        match read(bytes) {
+            Seen::Whole(hello) => hello,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn name_and_protocols_are_read_however_the_records_are_cut() {
+        let extensions =
+            [(0x1a1a, vec![]), sni("Api.Example.COM"), (16, b"\0\x0c\x02h2\x08http/1.1".to_vec())];
+        for most in [1, 2, 3, 4, 5, 40, 16_384] {
+            let bytes = client_hello(&extensions, most);
+            let hello = whole(&bytes);
+            assert_eq!(hello.server_name(), Some("api.example.com"));
+            assert_eq!(hello.protocols().collect::<Vec<_>>(), [&b"h2"[..], b"http/1.1"]);
+            for end in 0..bytes.len() {
+                assert_eq!(read(&bytes[..end]), Seen::Part, "{end} of {}", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_the_message_does_not_matter() {
+        let mut bytes = client_hello(&[sni("a.test")], 16_384);
+        bytes.extend(b"anything");
+        assert_eq!(whole(&bytes).server_name(), Some("a.test"));
+    }
+
+    #[test]
+    fn names_that_are_no_dns_names_count_as_none() {
+        for name in ["", "127.0.0.1", "::1", "a b", "a..b", "-"] {
+            assert_eq!(whole(&client_hello(&[sni(name)], 99)).server_name(), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_told_apart() {
+        assert_eq!(read(b"G"), Seen::Http);
+        assert_eq!(read(b"GET / HTTP/1.1\r\n"), Seen::Http);
+        assert_eq!(read(b"PRI * HTTP/2.0"), Seen::Http);
+        assert_eq!(read(b"SSH-2.0"), Seen::Wrong);
+        assert_eq!(read(&[0x80, 0x2e, 1, 0, 2]), Seen::Wrong);
+        assert_eq!(read(&[22, 3, 1, 0, 4, 2, 0, 0, 0]), Seen::Wrong);
+        assert_eq!(read(&[22, 3, 1, 0, 1, 1, 23, 3, 3, 0, 1, 0]), Seen::Wrong);
+    }
+
+    #[test]
+    fn lengths_that_lie_are_wrong() {
+        let bytes = client_hello(&[sni("a.test")], 16_384);
+        for at in 43..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[at] = bytes[at].wrapping_add(200);
+            // No panic, whatever comes of it.
+            let _ = read(&bytes);
+        }
+    }
+}
