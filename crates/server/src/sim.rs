@@ -31,6 +31,7 @@ mod rng;
 mod said;
 mod tally;
 mod thread;
+mod tls_peer;
 pub(crate) mod toy_link;
 mod wire;
 mod world;

@@ -1,81 +1,16 @@
-//! The layer between a connection and its socket. Today it passes bytes through; TLS will be one.
+//! The layer between a connection and its socket: none, or TLS.
 
 use std::io::{self, IoSlice};
 
-use reactor_sys::Stream as Socket;
-
 use crate::conn::flushed::Flushed;
-
-/// A socket, or what stands for one in the simulation.
-pub(crate) trait Transport {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-    /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them, and what
-    /// is there after them to `more`.
-    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
-        read_behind(buf, most, |room| self.read_both(room, more), |n| *n)
-    }
-    /// Reads to `buf`, and what is there after that to `more`.
-    fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize>;
-    /// Reads what is thrown away.
-    fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read(buf)
-    }
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
-    fn shutdown_write(&mut self) -> io::Result<()>;
-    /// Makes the close that follows a reset, so that the peer does not take it for an orderly end.
-    fn reset_on_close(&mut self) {}
-    /// Bytes written that the peer has not yet taken, as far as is known.
-    fn unsent(&self) -> usize {
-        0
-    }
-    /// The link tells the simulation what became of bytes that it has read. It still holds
-    /// `in_link` of them, and the connection threw `discarded` away.
-    #[cfg(test)]
-    fn given(&mut self, _in_link: usize, _discarded: usize) {}
-}
-
-impl Transport for Socket {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Socket::read(self, buf)
-    }
-    fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
-        Socket::read_to(self, buf, most, more)
-    }
-    fn read_both(&mut self, buf: &mut [u8], more: &mut [u8]) -> io::Result<usize> {
-        Socket::read_both(self, buf, more)
-    }
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Socket::write(self, buf)
-    }
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Socket::write_vectored(self, bufs)
-    }
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        Socket::shutdown_write(self)
-    }
-    fn reset_on_close(&mut self) {
-        // If this fails, the close is an orderly one. The connection must be closed all the same.
-        let _ = Socket::reset_on_close(self);
-    }
-    fn unsent(&self) -> usize {
-        Socket::unsent(self).unwrap_or(0)
-    }
-}
+use crate::conn::tls_link::TlsLink;
+use crate::conn::transport::read_behind;
+pub(crate) use crate::conn::transport::{Got, Transport};
 
 /// Takes a connection's output.
 pub(crate) trait Sink {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
-}
-
-/// What one read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Got {
-    /// Bytes. 0 is the end of the input.
-    pub(crate) n: usize,
-    /// The next read brings nothing before there is another event.
-    pub(crate) drained: bool,
 }
 
 /// The way between a connection and its socket.
@@ -90,6 +25,9 @@ pub(crate) struct Got {
 pub(crate) enum Link<T> {
     /// Bytes go as they are.
     Plain(T),
+    /// TLS.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no listener speaks TLS yet"))]
+    Tls(Box<TlsLink<T>>),
     /// Splits bytes and holds them back, as encryption does; for tests of this contract.
     #[cfg(test)]
     Toy(Box<crate::sim::toy_link::ToyLink<T>>),
@@ -100,6 +38,7 @@ impl<T: Transport> Link<T> {
     pub(crate) fn socket(&self) -> &T {
         match self {
             Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.socket(),
             #[cfg(test)]
             Self::Toy(toy) => toy.socket(),
         }
@@ -108,6 +47,7 @@ impl<T: Transport> Link<T> {
     fn socket_mut(&mut self) -> &mut T {
         match self {
             Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.socket_mut(),
             #[cfg(test)]
             Self::Toy(toy) => toy.socket_mut(),
         }
@@ -119,6 +59,7 @@ impl<T: Transport> Link<T> {
         match self {
             // A short read has emptied the socket (epoll(7), question 9).
             Self::Plain(socket) => socket.read(buf).map(|n| Got { n, drained: n < buf.len() }),
+            Self::Tls(tls) => tls.read(buf, false),
             #[cfg(test)]
             Self::Toy(toy) => toy.read(buf, false),
         }
@@ -137,6 +78,7 @@ impl<T: Transport> Link<T> {
                 let room = most + more.len();
                 socket.read_to(buf, most, more).map(|n| Got { n, drained: n < room })
             }
+            Self::Tls(tls) => read_behind(buf, most, |room| tls.read(room, false), |got| got.n),
             #[cfg(test)]
             Self::Toy(toy) => read_behind(buf, most, |room| toy.read(room, false), |got| got.n),
         }
@@ -149,6 +91,7 @@ impl<T: Transport> Link<T> {
                 let room = buf.len() + more.len();
                 socket.read_both(buf, more).map(|n| Got { n, drained: n < room })
             }
+            Self::Tls(tls) => tls.read(buf, false),
             #[cfg(test)]
             Self::Toy(toy) => toy.read(buf, false),
         }
@@ -158,6 +101,7 @@ impl<T: Transport> Link<T> {
     pub(crate) fn discard(&mut self, buf: &mut [u8]) -> io::Result<Got> {
         match self {
             Self::Plain(socket) => socket.discard(buf).map(|n| Got { n, drained: n < buf.len() }),
+            Self::Tls(tls) => tls.read(buf, true),
             #[cfg(test)]
             Self::Toy(toy) => toy.read(buf, true),
         }
@@ -168,6 +112,7 @@ impl<T: Transport> Link<T> {
     pub(crate) fn held(&self) -> usize {
         match self {
             Self::Plain(_) => 0,
+            Self::Tls(tls) => tls.held(),
             #[cfg(test)]
             Self::Toy(toy) => toy.held(),
         }
@@ -191,6 +136,7 @@ impl<T: Transport> Link<T> {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
             #[cfg(test)]
             Self::Toy(toy) => toy.flush(),
         }
@@ -198,7 +144,17 @@ impl<T: Transport> Link<T> {
 
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         debug_assert_eq!(self.held(), 0, "output is lost");
-        self.socket_mut().shutdown_write()
+        match self {
+            Self::Tls(tls) => tls.shutdown_write(),
+            other => other.socket_mut().shutdown_write(),
+        }
+    }
+
+    /// Before an orderly close: tells the peer that all was sent, if that needs words.
+    pub(crate) fn take_leave(&mut self) {
+        if let Self::Tls(tls) = self {
+            tls.take_leave();
+        }
     }
 
     /// Makes the close that follows a reset, so that the peer does not take it for an orderly end.
@@ -212,25 +168,12 @@ impl<T: Transport> Link<T> {
     }
 }
 
-/// Reads up to `most` bytes behind those that are in `buf`. `count` tells how many came.
-fn read_behind<R>(
-    buf: &mut Vec<u8>,
-    most: usize,
-    read: impl FnOnce(&mut [u8]) -> io::Result<R>,
-    count: impl Fn(&R) -> usize,
-) -> io::Result<R> {
-    let before = buf.len();
-    buf.resize(before + most, 0);
-    let result = read(&mut buf[before..]);
-    buf.truncate(before + result.as_ref().map_or(0, count).min(most));
-    result
-}
-
 impl<T: Transport> Sink for Link<T> {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(buf),
+            Self::Tls(tls) => tls.write(&[IoSlice::new(buf)]),
             #[cfg(test)]
             Self::Toy(toy) => toy.write(&[IoSlice::new(buf)]),
         }
@@ -239,6 +182,7 @@ impl<T: Transport> Sink for Link<T> {
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write_vectored(bufs),
+            Self::Tls(tls) => tls.write(bufs),
             #[cfg(test)]
             Self::Toy(toy) => toy.write(bufs),
         }

@@ -13,3 +13,5 @@ pub(crate) mod out;
 pub(crate) mod pieces;
 pub(crate) mod protocol;
 pub(crate) mod timer;
+pub(crate) mod tls_link;
+pub(crate) mod transport;

@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub(super) slow_readers: u32,
     /// Connections whose link splits bytes and holds them back.
     pub(super) toy_links: u32,
+    /// Of the others, those that go through TLS.
+    pub(super) tls_links: u32,
     /// How many of a thousand steps are of these kinds.
     pub(super) jumps: usize,
     pub(super) reloads: usize,
@@ -134,6 +136,8 @@ impl Plan {
             slow_workers: *rng.pick(&[0, 50, 90]),
             slow_readers: *rng.pick(&[0, 50, 95]),
             toy_links: *rng.pick(&[0, 0, 50, 100]),
+            // From a copy, so that it changes no other draw of a seed.
+            tls_links: *rng.clone().pick(&[0, 0, 50, 100]),
             jumps,
             reloads,
             drains,
@@ -202,6 +206,7 @@ impl Plan {
             slow_workers: 0,
             slow_readers: 0,
             toy_links: 0,
+            tls_links: 0,
             jumps: 0,
             reloads: 0,
             drains: 0,

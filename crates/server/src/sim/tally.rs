@@ -31,6 +31,8 @@ pub(super) struct Tally {
     /// Connections with input, or output, that is in their link.
     pub(super) link_input: u64,
     pub(super) link_output: u64,
+    /// Connections over TLS whose handshake was done.
+    pub(super) secure: u64,
     pub(super) blocked: u64,
     pub(super) lingering: u64,
     pub(super) out_of_order: u64,
@@ -154,6 +156,7 @@ impl Tally {
         self.paused += other.paused;
         self.link_input += other.link_input;
         self.link_output += other.link_output;
+        self.secure += other.secure;
         self.blocked += other.blocked;
         self.lingering += other.lingering;
         self.out_of_order += other.out_of_order;
@@ -179,6 +182,7 @@ impl Tally {
             self.paused,
             self.link_input,
             self.link_output,
+            self.secure,
             self.blocked,
             self.lingering,
             self.out_of_order,
@@ -207,6 +211,7 @@ impl Reactor<SimTransport> {
             tally.paused += u64::from(listed && !core.out.is_empty() && !wire.blocked);
             tally.link_input += u64::from(wire.in_link > 0);
             tally.link_output += u64::from(conn.link.held() > 0);
+            tally.secure += u64::from(wire.peer.is_some() && !wire.handshakes());
             let lanes = &mut tally.lanes;
             lanes.parked += u64::from(core.lane.held_back > 0);
             lanes.left_early += u64::from(core.timer.phase == Phase::Left);

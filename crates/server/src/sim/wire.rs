@@ -9,6 +9,7 @@ use crossbeam_utils::CachePadded;
 
 use super::answer::End;
 use super::rng::Rng;
+use super::tls_peer::TlsPeer;
 use crate::conn::link::Transport;
 use crate::event_loop::reactor::Ready;
 use crate::observe::close_reason::CloseReason;
@@ -51,6 +52,14 @@ pub(super) struct Wire {
     pub(super) in_link: usize,
     /// What is left of the link's greetings. They are no part of `input` and `output`.
     pub(super) greeting: Greeting,
+    /// What speaks TLS for the client. `input` and `output` are the plaintext.
+    pub(super) peer: Option<Box<TlsPeer>>,
+    /// How much of `input` the peer has encrypted.
+    said: usize,
+    /// The server closes the connection, and only takes its leave.
+    leaves: bool,
+    /// There was no room for that.
+    pub(super) was_full: bool,
     /// How much had been read for use when something was last sent.
     pub(super) known: usize,
     /// The client's end of stream has arrived, and when.
@@ -103,6 +112,10 @@ impl Wire {
             discarded: 0,
             in_link: 0,
             greeting: Greeting::default(),
+            peer: None,
+            said: 0,
+            leaves: false,
+            was_full: false,
             known: 0,
             eof: false,
             eof_at: 0,
@@ -131,18 +144,21 @@ impl Wire {
     /// is new.
     pub(super) fn ready(&mut self) -> Ready {
         self.reset |= self.resets;
-        let failed = self.reset || self.gone || self.eof && self.shut_at.is_some();
+        let eof = self.has_ended();
+        let failed = self.reset || self.gone && eof || eof && self.shut_at.is_some();
+        let pending = self.peer.as_ref().map_or(0, |peer| peer.pending());
+        let there = self.arrived > self.read || self.greeting.arrived > 0 || pending > 0;
         Ready {
-            readable: self.arrived > self.read || self.greeting.arrived > 0 || self.eof || failed,
+            readable: there || eof || failed,
             writable: self.room() * 3 >= self.capacity,
-            hangup: self.eof || failed,
+            hangup: eof || failed,
             failed,
         }
     }
 
     /// The reactor is told of an event.
     pub(super) fn notify(&mut self, ready: Ready) {
-        if ready.readable {
+        if ready.readable && !self.handshakes() {
             self.notified = self.arrived;
         }
     }
@@ -170,11 +186,80 @@ impl Wire {
 
     /// Whether the link waits for the client's greeting.
     pub(super) fn handshakes(&self) -> bool {
-        self.greeting.client > 0
+        self.greeting.client > 0 || self.peer.as_ref().is_some_and(|peer| peer.handshakes())
+    }
+
+    /// Whether the server has said over TLS that nothing follows.
+    pub(super) fn said_end(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.server_ended)
+    }
+
+    /// Whether there is something over TLS that the server has not read.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.pending() > 0)
+    }
+
+    /// Whether the client waits to say something over TLS.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.peer.is_some() && self.said < self.arrived
+    }
+
+    /// Whether the end of the client's stream is there. A client ends no stream over which it has
+    /// not said anything yet.
+    fn has_ended(&self) -> bool {
+        self.eof && !self.peer.as_ref().is_some_and(|peer| peer.handshakes())
     }
 
     fn room(&self) -> usize {
         self.capacity - (self.output.len() - self.taken).min(self.capacity)
+    }
+
+    /// The server reads ciphertext. The client encrypts what it has said just then.
+    fn read_tls(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let ended = self.has_ended();
+        let Some(peer) = &mut self.peer else { return Ok(0) };
+        self.said += peer.say(&self.input[self.said..self.arrived], buf.len());
+        if ended && self.said == self.arrived {
+            peer.end();
+        }
+        let there = peer.pending().min(buf.len());
+        if there == 0 {
+            return if ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        let mut n = there;
+        if n > 1 && self.rng.percent(self.faults.short_read) {
+            n = self.rng.between(1, n - 1);
+        }
+        let known = peer.give(&mut buf[..n]);
+        self.read += known;
+        self.in_link += known;
+        // What did not come with this read comes just now, with an event of its own. A read that
+        // found less than there was room for has emptied the socket.
+        if n < buf.len() {
+            self.edge |= peer.pending() > 0 || self.arrived > self.said || ended;
+            self.notified = self.read;
+        }
+        Ok(n)
+    }
+
+    /// The server writes ciphertext, of which the client takes `n` bytes.
+    fn write_tls(&mut self, bufs: &[IoSlice<'_>], n: usize) {
+        let Some(peer) = &mut self.peer else { return };
+        let handshakes = peer.handshakes();
+        let mut left = n;
+        for buf in bufs {
+            let part = &buf[..buf.len().min(left)];
+            left -= part.len();
+            peer.hear(part, &mut self.output);
+        }
+        // It may have something to say now.
+        let spoke = peer.pending() > 0 || handshakes && !peer.handshakes();
+        self.edge |= spoke;
+        // Part of a record leaves the socket's buffer, too.
+        if self.blocked && self.room() * 3 >= self.capacity {
+            self.blocked = false;
+            self.edge = true;
+        }
     }
 
     pub(super) fn deliver(&mut self, n: usize) {
@@ -242,6 +327,9 @@ impl Transport for SimTransport {
             buf[..n].fill(GREETING);
             return Ok(n);
         }
+        if wire.peer.is_some() {
+            return wire.read_tls(buf);
+        }
         // The client says nothing else before its greeting.
         let arrived = if wire.handshakes() { wire.read } else { wire.arrived };
         let there = (arrived - wire.read).min(buf.len());
@@ -283,6 +371,16 @@ impl Transport for SimTransport {
         }
     }
 
+    fn leaves(&mut self) {
+        self.wire.borrow_mut().leaves = true;
+    }
+
+    fn took(&mut self, n: usize, discarded: usize) {
+        let mut wire = self.wire.borrow_mut();
+        wire.in_link -= n;
+        wire.discarded += discarded;
+    }
+
     fn discard(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.read(buf)?;
         self.wire.borrow_mut().discarded += n;
@@ -312,12 +410,18 @@ impl Transport for SimTransport {
         if n > 1 && wire.rng.percent(wire.faults.short_write) {
             n = wire.rng.between(1, n - 1);
         }
-        wire.moved_at = wire.now.get();
-        wire.wrote_at = wire.moved_at;
+        if !wire.leaves {
+            wire.moved_at = wire.now.get();
+            wire.wrote_at = wire.moved_at;
+        }
         // Its answer to that comes with the next event.
         wire.edge |= wire.left;
         wire.resets |= wire.left;
         wire.known = wire.used();
+        if wire.peer.is_some() {
+            wire.write_tls(bufs, n);
+            return Ok(n);
+        }
         let mut left = n;
         for buf in bufs {
             let mut part = &buf[..buf.len().min(left)];
@@ -358,6 +462,7 @@ impl Drop for SimTransport {
     fn drop(&mut self) {
         let mut wire = self.wire.borrow_mut();
         let at = wire.now.get();
+        wire.was_full = wire.blocked;
         wire.closed = Some((self.reasons.latest(), at));
     }
 }

@@ -77,6 +77,8 @@ impl<T: Transport> Reactor<T> {
         let mut conn = self.conns.remove(slot as usize);
         if conn.protocol.must_reset(conn.has_output()) {
             conn.link.reset_on_close();
+        } else {
+            conn.link.take_leave();
         }
         conn.protocol.closed(&mut conn.core, services);
         if conn.core.lane.announced {

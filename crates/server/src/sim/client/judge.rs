@@ -289,6 +289,12 @@ impl Client {
         if wire.reset || facts.forced && reason == CloseReason::Stopped {
             return Ok(());
         }
+        // Over TLS, an end that is meant is said. There may be no room for it.
+        let met = !wire.handshakes() && !wire.is_unheard();
+        let could_say = met && !(wire.broken || wire.left || wire.gone || wire.was_full);
+        if could_say && wire.peer.is_some() && !wire.said_end() {
+            return Err(format!("closed as {reason:?} without close_notify"));
+        }
         let millis = |span: std::time::Duration| span.as_millis() as u64;
         // There may be room that the reactor was not told of yet.
         let blocked = wire.blocked || wire.edge || wire.broken && wire.taken < wire.output.len();
@@ -341,7 +347,9 @@ impl Client {
             // The last look takes in what the reactor was not told of yet, but not what comes
             // right behind it.
             CloseReason::Stopped => {
-                let has_seen_all = wire.arrived == wire.given() || wire.came_behind;
+                // Over TLS, a client says nothing before the handshake is done.
+                let says_later = wire.is_unsaid() || wire.is_unheard() || wire.came_behind;
+                let has_seen_all = wire.arrived == wire.given() || says_later;
                 facts.draining && (self.is_ended() || quiet && has_seen_all)
             }
             CloseReason::WriteTimeout => false,

@@ -136,6 +136,7 @@ impl World {
         let now = Rc::new(Cell::new(0));
         let reasons = Reasons::new(counters.clone());
         let toys = *rng.pick(&[0, 100]);
+        let tls = *rng.clone().pick(&[0, 100]);
         let mut clients = Vec::new();
         for _ in 0..rng.between(1, 4) {
             let mut lines: Vec<Vec<u8>> = (0..rng.below(40)).map(|_| line(&mut rng)).collect();
@@ -163,7 +164,7 @@ impl World {
             let own = Rng::new(rng.next());
             let wire = Rc::new(RefCell::new(Wire::new(input, capacity, faults, own, &now)));
             let io = SimTransport { wire: wire.clone(), reasons: reasons.clone() };
-            let link = link(io, &mut rng, toys);
+            let link = link(io, &mut rng, toys, tls);
             let protocol = if switches { Protocol::Sniff } else { Protocol::Lines(Lines::new()) };
             let token = reactor.insert_with(link, protocol, None);
             let is_finished = false;

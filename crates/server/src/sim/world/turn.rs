@@ -3,12 +3,14 @@
 use super::{Checked, World};
 use crate::conn::link::Link;
 use crate::conn::protocol::Protocol;
+use crate::conn::tls_link::TlsLink;
 use crate::event_loop::reactor::Ready;
 use crate::exchange::task::Task;
 use crate::sim::app::id;
 use crate::sim::client::{Client, EPOCH, Fate};
 use crate::sim::request::pattern;
 use crate::sim::rng::Rng;
+use crate::sim::tls_peer::{self, TlsPeer};
 use crate::sim::toy_link::ToyLink;
 use crate::sim::wire::{Greeting, SimTransport, Wire};
 
@@ -110,7 +112,7 @@ impl World {
         for index in std::mem::take(&mut self.accepted) {
             let client = &mut self.clients[index];
             let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
-            let link = link(io, &mut self.rng, self.plan.toy_links);
+            let link = link(io, &mut self.rng, self.plan.toy_links, self.plan.tls_links);
             client.token = self.reactor.insert_with(link, Protocol::Sniff, None);
         }
     }
@@ -176,10 +178,22 @@ fn is_known_as(token: u64, wire: &Wire) -> bool {
     token != u64::MAX && wire.closed.is_none()
 }
 
-/// A link for a new connection. In this many of a hundred cases it is a toy link.
-pub(in crate::sim) fn link(io: SimTransport, rng: &mut Rng, toys: u32) -> Link<SimTransport> {
+/// A link for a new connection. In this many of a hundred cases it is a toy link, and in `tls` of a
+/// hundred others one with TLS.
+pub(in crate::sim) fn link(
+    io: SimTransport,
+    rng: &mut Rng,
+    toys: u32,
+    tls: u32,
+) -> Link<SimTransport> {
     if !rng.percent(toys) {
-        return Link::Plain(io);
+        // From a copy, so that what follows is the same with and without TLS.
+        let rng = &mut rng.clone();
+        if !rng.percent(tls) {
+            return Link::Plain(io);
+        }
+        io.wire.borrow_mut().peer = Some(Box::new(TlsPeer::new(rng)));
+        return Link::Tls(Box::new(TlsLink::new(io, tls_peer::session())));
     }
     let (client, server) = (rng.below(40), rng.below(40));
     {
