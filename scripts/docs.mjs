@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { benchmarkParts } from './benchmarks.mjs';
-import { mapOf, PROTO, SERVER, TLS } from './imports/rust.mjs';
+import { mapOf, PROTO, SERVER } from './imports/rust.mjs';
 import { TYPESCRIPT } from './imports.mjs';
 import { ROOT, setup } from './setup.mjs';
 
@@ -52,7 +52,7 @@ async function makeParts() {
         ['code', 'what it says'],
         Object.entries(ERROR_CODES).map(([code, text]) => [asCode(code), text]),
       ),
-    modules: () => mapOf(SERVER, TLS, PROTO, TYPESCRIPT),
+    modules: () => mapOf(SERVER, PROTO, TYPESCRIPT),
     ...benchmarkParts(ROOT),
   };
 }

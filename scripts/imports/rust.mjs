@@ -54,7 +54,7 @@ export const SERVER = {
         'conn/tls_link',
         'conn/transport',
       ],
-      holds: "a connection's link, unsent output and timer",
+      holds: 'link, unsent output and timer',
     },
     {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
