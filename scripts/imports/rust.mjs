@@ -46,6 +46,7 @@ export const SERVER = {
     {
       modules: [
         'conn/buffers',
+        'conn/entrance',
         'conn/flushed',
         'conn/link',
         'conn/out',

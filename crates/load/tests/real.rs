@@ -14,6 +14,7 @@ fn start(listen: Listen) -> Server {
     let mut app = App::builtin();
     let hello = Inline::new(200, &[("X", b"y")], "hello").unwrap();
     app.route(Some("GET"), "/inline", Target::Inline(hello)).unwrap();
+    let listen = vec![listen.into()];
     let config = Config { listen, io_threads: 2, worker_threads: 2, app, ..Config::default() };
     Server::start(config).unwrap()
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
-    AcceptMode, AccessLog, Announce, App, Config, Inline, Lane, Limits, Listen, LogFormat,
-    LogTarget, MaxConnections, Secured, SocketMode, Target, Timeouts, Tuning,
+    AcceptMode, AccessLog, Announce, App, Config, Endpoint, Inline, Lane, Limits, Listen,
+    LogFormat, LogTarget, MaxConnections, Secured, SocketMode, Target, Timeouts, Tuning,
 };
 
 use crate::server::Failure;
@@ -208,13 +208,16 @@ impl NativeOptions {
             None => listen_at(self.unix, self.hostname, self.port),
         };
         let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
-        Ok(Config {
-            listen,
+        let endpoint = Endpoint {
             socket_mode: match (self.unix_mode, self.unix_mode_adds) {
                 (Some(mode), _) => Some(SocketMode::Exactly(mode)),
                 (None, adds) => adds.map(SocketMode::AtLeast),
             },
             ipv6_only: self.ipv6_only.unwrap_or(false),
+            ..listen.into()
+        };
+        Ok(Config {
+            listen: vec![endpoint],
             io_threads: self.io_threads as usize,
             worker_threads: self.worker_threads as usize,
             accept,

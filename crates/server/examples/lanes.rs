@@ -62,7 +62,7 @@ fn run() -> Result<(), String> {
             _ => return Err(format!("unknown option {arg}")),
         }
     }
-    config.listen = Listen::Tcp { host: "127.0.0.1".to_owned(), port };
+    config.listen = vec![Listen::Tcp { host: "127.0.0.1".to_owned(), port }.into()];
     config.app = app().map_err(|e| e.to_string())?;
     config.limits.body = 1 << 30;
     let seats: Vec<_> = (0..lanes).map(|_| Arc::new(OnceLock::<Thread>::new())).collect();

@@ -2,7 +2,7 @@
 //!
 //! `serve [-p PORT] [-H HOST] [-i N] [-w N] [--accept acceptor|per-loop]
 //! [--unix PATH] [--inline] [--max-connections N] [--queue N] [--no-sigint]
-//! [--drain MS] [--access-log FILE] [--leak BYTES]`
+//! [--drain MS] [--access-log FILE] [--leak BYTES] [--tls-cert FILE --tls-key FILE]`
 //!
 //! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered response. `--inline` makes
 //! `/` pre-rendered as well. SIGINT and SIGTERM drain, a second one forces. `--no-sigint` leaves
@@ -18,8 +18,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use reactor_server::{
-    AcceptMode, AccessLog, App, Config, Inline, Listen, LogFormat, LogTarget, Server, Stop, Target,
+    AcceptMode, AccessLog, App, Config, Endpoint, Inline, Listen, LogFormat, LogTarget, Server,
+    Stop, Target, Tls,
 };
+use reactor_tls::config::{self, Pem, Unknown};
+use reactor_tls::{CACHE, Clock, Resumption, SystemClock, TIMEOUT};
 
 const NO_SIGINT: &str = "--no-sigint";
 
@@ -77,6 +80,7 @@ fn until_alone() {
 fn config() -> Result<Config, String> {
     let mut config = Config::default();
     let (mut host, mut port, mut unix) = ("127.0.0.1".to_owned(), 8080, None);
+    let (mut cert, mut key) = (Vec::new(), Vec::new());
     let mut inline_root = false;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -107,6 +111,8 @@ fn config() -> Result<Config, String> {
                 std::mem::forget(std::hint::black_box(vec![0_u8; number(&arg, &value)?]));
             }
             "--unix" => unix = Some(value),
+            "--tls-cert" => cert.push(pem(&value)?),
+            "--tls-key" => key.push(pem(&value)?),
             "--accept" => {
                 config.accept = match value.as_str() {
                     "acceptor" => AcceptMode::Acceptor,
@@ -117,12 +123,34 @@ fn config() -> Result<Config, String> {
             _ => return Err(format!("unknown option {arg}")),
         }
     }
-    config.listen = match unix {
+    let listen = match unix {
         Some(path) => Listen::Unix(path.into()),
         None => Listen::Tcp { host, port },
     };
+    let tls = if cert.is_empty() { None } else { Some(tls(&cert, &key)?) };
+    config.listen = vec![Endpoint { tls, ..listen.into() }];
     config.app = app(inline_root).map_err(|e| e.to_string())?;
     Ok(config)
+}
+
+fn pem(path: &str) -> Result<Pem, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Pem::new(path, text))
+}
+
+fn tls(certificates: &[Pem], keys: &[Pem]) -> Result<Arc<Tls>, String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let resumption = Arc::new(Resumption::new(Arc::clone(&clock), TIMEOUT, CACHE, &[]));
+    let entry = config::Entry {
+        certificates: certificates.to_vec(),
+        keys: keys.to_vec(),
+        server_order: true,
+        protocols: vec![b"http/1.1".to_vec()],
+        ..config::Entry::default()
+    };
+    let config = reactor_tls::Config::new(&[entry], Unknown::Default, &resumption, &clock);
+    let config = config.map_err(|error| error.to_string())?;
+    Ok(Arc::new(Tls::new(Arc::new(config), Tls::HANDSHAKE_TIMEOUT)))
 }
 
 fn number<T: FromStr>(option: &str, value: &str) -> Result<T, String> {

@@ -23,6 +23,7 @@ mod server;
 #[cfg(test)]
 mod sim;
 
+pub use conn::entrance::{Redirect, Tls};
 pub use dispatch::app::{App, Target};
 pub use dispatch::lane::channel::Lane;
 pub use dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent, LaneReply};
@@ -48,7 +49,7 @@ pub use observe::stats::{
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::{Address, SocketMode};
-pub use server::config::{AcceptMode, Config, ConfigError, Listen};
+pub use server::config::{AcceptMode, Config, ConfigError, Endpoint, Listen};
 pub use server::error::StartError;
 pub use server::listeners::Bound;
 pub use server::running::{Server, Stop};

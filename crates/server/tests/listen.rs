@@ -16,11 +16,11 @@ use reactor_server::{AcceptMode, Address, App, Config, Listen, Server, StartErro
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn tcp(host: &str, port: u16) -> Config {
-    Config { listen: Listen::Tcp { host: host.to_owned(), port }, ..config(builtin()) }
+    Config { listen: vec![Listen::Tcp { host: host.to_owned(), port }.into()], ..config(builtin()) }
 }
 
 fn unix(path: &Path) -> Config {
-    Config { listen: Listen::Unix(path.to_owned()), ..config(builtin()) }
+    Config { listen: vec![Listen::Unix(path.to_owned()).into()], ..config(builtin()) }
 }
 
 /// The message of a start that must fail. It is one line.
@@ -161,7 +161,7 @@ fn the_ipv6_wildcard_takes_ipv4_too() {
             response.body(request.peer().map_or("none".to_owned(), |peer| peer.ip().to_string()));
         });
         let listen = Listen::Tcp { host: "::".to_owned(), port: 0 };
-        let server = start(Config { listen, accept, ..config(app) });
+        let server = start(Config { listen: vec![listen.into()], accept, ..config(app) });
         let port = tcp_address(&server).port();
         let peer_of = |address: SocketAddr| {
             let mut client = Client::connect(address).expect("a listener");

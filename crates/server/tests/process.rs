@@ -35,7 +35,7 @@ fn server() {
         match option.split_once('=') {
             Some(("io", n)) => config.io_threads = n.parse().expect("a number"),
             Some(("workers", n)) => config.worker_threads = n.parse().expect("a number"),
-            Some(("unix", path)) => config.listen = Listen::Unix(path.into()),
+            Some(("unix", path)) => config.listen = vec![Listen::Unix(path.into()).into()],
             Some(("after", n)) => earlier = n.parse().expect("a number"),
             None if option == "per-loop" => config.accept = AcceptMode::PerLoop,
             None if option == "derived" => config.max_connections = None,
@@ -359,7 +359,8 @@ fn the_socket_of_a_killed_server_is_replaced() {
     assert!(path.exists(), "a killed server removes nothing");
     assert!(UnixStream::connect(&path).is_err());
 
-    let server = start(Config { listen: Listen::Unix(path.clone()), ..config(builtin()) });
+    let server =
+        start(Config { listen: vec![Listen::Unix(path.clone()).into()], ..config(builtin()) });
     assert_eq!(connect().get("/").status, 200);
     drop(server);
     assert!(!path.exists());

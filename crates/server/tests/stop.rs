@@ -309,7 +309,7 @@ fn while_a_drain_goes_on_connecting_is_refused_and_wakes_nobody() {
             let mut app = builtin();
             latch.route(&mut app, "/held");
             let drain = with_drain(Duration::from_secs(30), app);
-            let server = start(Config { listen, accept, ..drain });
+            let server = start(Config { listen: vec![listen.into()], accept, ..drain });
             let opens = OpenAtEnd(Arc::clone(&latch));
             let mut client: Box<dyn Write> = match server.address() {
                 Address::Tcp(_) => Box::new(Client::new(&server).stream),

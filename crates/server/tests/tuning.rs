@@ -276,14 +276,16 @@ fn an_inherited_descriptor_is_listened_on_and_stays_open() {
     let inherited = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let listen = Listen::Inherited(inherited.as_raw_fd());
     for accept in MODES {
-        let config = Config { listen: listen.clone(), accept, ..common::config(builtin()) };
+        let config =
+            Config { listen: vec![listen.clone().into()], accept, ..common::config(builtin()) };
         let server = start(config);
         assert_eq!(tcp_address(&server), inherited.local_addr().expect("it is bound"));
         assert_eq!(Client::new(&server).get("/").status, 200);
     }
     assert!(inherited.local_addr().is_ok(), "it is open");
     for (fd, what) in [(-1, "no such descriptor"), (0, "descriptor 0")] {
-        let config = Config { listen: Listen::Inherited(fd), ..common::config(builtin()) };
+        let config =
+            Config { listen: vec![Listen::Inherited(fd).into()], ..common::config(builtin()) };
         let error = Server::start(config).expect_err("it is no socket");
         assert_eq!(error.code(), "ERR_REACTOR_DESCRIPTOR");
         assert!(error.to_string().contains(what), "{error}");

@@ -175,7 +175,7 @@ fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
     };
     let player = (kind == Kind::Lanes).then(|| Player::start(&records));
     let server = Server::start(Config {
-        listen: Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 },
+        listen: vec![Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }.into()],
         io_threads: 2,
         worker_threads: 2,
         accept,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use reactor_sys::{Listener, Poller, Stream};
+use reactor_sys::{Poller, Stream};
 
 use crate::accept::limits::{AcceptLimits, OpenLimit};
 use crate::accept::refusal::Refused;
+pub(crate) use crate::accept::watched_listener::Door;
 use crate::accept::watched_listener::{WatchedListener, is_connections_own};
+use crate::event_loop::inbox::Accepted;
 use crate::event_loop::token::LISTENER;
 use crate::observe::counters::Counters;
 
@@ -32,18 +34,10 @@ pub(crate) struct Accepting {
 }
 
 impl Accepting {
-    /// `exclusive`: other loops have the same listeners, and only one is woken for a client.
-    pub(crate) fn new(
-        listeners: Vec<Listener>,
-        counters: Arc<Counters>,
-        limits: &AcceptLimits,
-        exclusive: bool,
-    ) -> Self {
-        let listeners = (LISTENER..).zip(listeners);
+    pub(crate) fn new(doors: Vec<Door>, counters: Arc<Counters>, limits: &AcceptLimits) -> Self {
+        let doors = (LISTENER..).zip(doors);
         Self {
-            listeners: listeners
-                .map(|(token, listener)| WatchedListener::new(listener, token, exclusive))
-                .collect(),
+            listeners: doors.map(|(token, door)| WatchedListener::new(door, token)).collect(),
             counters,
             limit: Arc::clone(&limits.open),
             backlog: usize::try_from(limits.backlog).unwrap_or(usize::MAX),
@@ -63,7 +57,7 @@ impl Accepting {
         &mut self,
         poller: &Poller,
         mut open: usize,
-        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
+        take: &mut dyn FnMut(Accepted),
     ) {
         let mut room = BATCH;
         for index in 0..self.listeners.len() {
@@ -85,7 +79,7 @@ impl Accepting {
         poller: &Poller,
         mut open: usize,
         is_forced: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
+        take: &mut dyn FnMut(Accepted),
     ) {
         self.unlink();
         for index in 0..self.listeners.len() {
@@ -116,8 +110,9 @@ impl Accepting {
         room: &mut usize,
         open: &mut usize,
         is_forced: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(Stream, Option<SocketAddr>),
+        take: &mut dyn FnMut(Accepted),
     ) -> io::Result<()> {
+        let (endpoint, secured) = (self.listeners[index].endpoint, self.listeners[index].secured);
         let mut failures = 0;
         while *room > 0 && !is_forced() {
             match self.listeners[index].socket.accept() {
@@ -127,9 +122,9 @@ impl Accepting {
                     self.listeners[index].works();
                     if self.limit.admits(*open) {
                         *open += 1;
-                        take(stream, peer);
+                        take(Accepted { stream, peer, endpoint: Some(endpoint) });
                     } else {
-                        self.refuse(stream, peer);
+                        self.refuse(stream, peer, secured);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -159,12 +154,13 @@ impl Accepting {
         std::mem::take(&mut self.announced)
     }
 
-    fn refuse(&mut self, stream: Stream, peer: Option<SocketAddr>) {
+    fn refuse(&mut self, stream: Stream, peer: Option<SocketAddr>, secured: bool) {
         self.counters.accept.refused.fetch_add(1, Ordering::Relaxed);
         if self.limit.is_announced() {
             self.announced.push(peer);
         }
-        if !self.limit.is_silent() {
+        // A client that speaks TLS could not read a 503.
+        if !self.limit.is_silent() && !secured {
             self.refused.answer(stream);
         }
     }
@@ -194,6 +190,8 @@ impl Drop for Accepting {
 
 #[cfg(test)]
 mod tests {
+    use reactor_sys::Listener;
+
     use super::*;
 
     /// A listener whose queue never gets empty: each accepted client brings another.
@@ -204,14 +202,16 @@ mod tests {
         else {
             unreachable!("it is TCP")
         };
+        let door = |socket| Door { socket, endpoint: 0, secured: false, exclusive: false };
+        let doors = listeners.into_iter().map(door).collect();
         let open = Arc::new(OpenLimit::new(usize::MAX, false));
         let limits = AcceptLimits { open, backlog, refused: 1 };
         let counters = Arc::new(Counters::new(1, 1));
-        let mut accepting = Accepting::new(listeners, counters, &limits, false);
+        let mut accepting = Accepting::new(doors, counters, &limits);
         let poller = Poller::new().expect("an epoll instance");
         let came = std::cell::Cell::new(0);
         let mut clients = vec![std::net::TcpStream::connect(address).expect("it listens")];
-        accepting.finish(&poller, 0, &|| is_forced(came.get()), &mut |_, _| {
+        accepting.finish(&poller, 0, &|| is_forced(came.get()), &mut |_| {
             came.set(came.get() + 1);
             assert!(came.get() < 10_000, "without end");
             clients.push(std::net::TcpStream::connect(address).expect("it listens"));

@@ -104,12 +104,12 @@ impl Acceptor {
         let total = usize::try_from(open.iter().sum::<u64>()).unwrap_or(usize::MAX);
         let mut touched = 0_u32;
         let inboxes = &self.inboxes;
-        let mut take = |stream, peer| {
+        let mut take = |accepted| {
             let fewest = (0..open.len()).min_by_key(|&index| open[index]).unwrap_or(0);
             open[fewest] += 1;
             handed[fewest] += 1;
             touched |= 1 << fewest;
-            inboxes[fewest].push_control(Control::Accepted(stream, peer));
+            inboxes[fewest].push_control(Control::Accepted(accepted));
         };
         if finish {
             let signal = &self.signal;

@@ -9,9 +9,25 @@ use reactor_sys::{Listener, Poller};
 pub(super) const MIN_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
+/// A socket through which connections come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) socket: Listener,
+    /// The number of its endpoint in the configuration.
+    pub(crate) endpoint: usize,
+    /// Its clients speak TLS.
+    pub(crate) secured: bool,
+    /// Other loops have the same socket, and only one is woken for a client.
+    pub(crate) exclusive: bool,
+}
+
 /// A listener that is watched, or pauses.
 pub(super) struct WatchedListener {
     pub(super) socket: Listener,
+    /// The number of its endpoint.
+    pub(super) endpoint: usize,
+    /// Its clients speak TLS.
+    pub(super) secured: bool,
     token: u64,
     /// Several loops watch the socket, and only one of them is woken for a client.
     exclusive: bool,
@@ -22,8 +38,9 @@ pub(super) struct WatchedListener {
 }
 
 impl WatchedListener {
-    pub(super) fn new(socket: Listener, token: u64, exclusive: bool) -> Self {
-        Self { socket, token, exclusive, paused_until: None, pause: MIN_PAUSE }
+    pub(super) fn new(door: Door, token: u64) -> Self {
+        let Door { socket, endpoint, secured, exclusive } = door;
+        Self { socket, endpoint, secured, token, exclusive, paused_until: None, pause: MIN_PAUSE }
     }
 
     pub(super) fn watch(&self, poller: &Poller) -> io::Result<()> {

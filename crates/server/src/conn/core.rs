@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use crate::conn::entrance::Redirect;
 use crate::conn::out::Out;
 use crate::conn::timer::Timer;
 use crate::dispatch::lane::side::LaneLink;
@@ -17,6 +18,10 @@ pub(crate) const HIGH_WATER: usize = 256 * 1024;
 pub(crate) struct Core {
     pub(crate) id: ConnId,
     pub(crate) peer: Option<SocketAddr>,
+    /// Its bytes are encrypted, so that its requests are for `https` URLs.
+    pub(crate) secure: bool,
+    /// Where its requests are sent, in place of an answer.
+    pub(crate) redirect: Option<Redirect>,
     pub(crate) out: Out,
     /// The end of the input that the protocol has not used up.
     pub(crate) input: Vec<u8>,
@@ -79,6 +84,8 @@ impl Core {
         Self {
             id,
             peer,
+            secure: false,
+            redirect: None,
             out: Out::default(),
             input: Vec::new(),
             stalled: false,

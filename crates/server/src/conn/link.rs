@@ -26,7 +26,6 @@ pub(crate) enum Link<T> {
     /// Bytes go as they are.
     Plain(T),
     /// TLS.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no listener speaks TLS yet"))]
     Tls(Box<TlsLink<T>>),
     /// Splits bytes and holds them back, as encryption does; for tests of this contract.
     #[cfg(test)]
@@ -42,6 +41,11 @@ impl<T: Transport> Link<T> {
             #[cfg(test)]
             Self::Toy(toy) => toy.socket(),
         }
+    }
+
+    /// Whether bytes are encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     fn socket_mut(&mut self) -> &mut T {

@@ -7,6 +7,7 @@
 pub(crate) mod buffers;
 pub(crate) mod connection;
 pub(crate) mod core;
+pub(crate) mod entrance;
 pub(crate) mod flushed;
 pub(crate) mod link;
 pub(crate) mod out;

@@ -51,7 +51,6 @@ struct Pulled {
 }
 
 impl<T: Transport> TlsLink<T> {
-    #[cfg_attr(not(test), expect(dead_code, reason = "no listener speaks TLS yet"))]
     pub(crate) fn new(socket: T, session: Session) -> Self {
         Self { socket, session, plain: Vec::new(), ended: false, shut: Shut::No }
     }

@@ -20,10 +20,18 @@ pub(crate) struct Inbox {
     forced: AtomicBool,
 }
 
+/// A connection that was just accepted.
+pub(crate) struct Accepted {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Option<SocketAddr>,
+    /// The number of the endpoint that it came through; none for one from this process.
+    pub(crate) endpoint: Option<usize>,
+}
+
 /// Messages that are no replies.
 pub(crate) enum Control {
     /// A connection for this loop to own.
-    Accepted(Stream, Option<SocketAddr>),
+    Accepted(Accepted),
     /// A new application, for requests whose head comes from now on.
     Reload(Arc<App>),
     /// The lanes from now on, each in its place.

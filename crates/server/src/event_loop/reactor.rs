@@ -22,6 +22,7 @@ use crate::conn::flushed::Flushed;
 use crate::conn::link::{Link, Transport};
 use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
+use crate::conn::tls_link::TlsLink;
 use crate::dispatch::app::Table;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::scratch::scratch_size;
@@ -134,9 +135,25 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
-    /// Takes in a connection. Returns the token that names it from now on.
-    pub(crate) fn insert(&mut self, io: T, peer: Option<SocketAddr>) -> u64 {
-        self.insert_with(Link::Plain(io), Protocol::Sniff, peer)
+    /// Takes in a connection that came through the endpoint with this number, or from this process.
+    /// Returns the token that names it from now on.
+    pub(crate) fn accepted(
+        &mut self,
+        io: T,
+        peer: Option<SocketAddr>,
+        endpoint: Option<usize>,
+    ) -> u64 {
+        let entrance = endpoint.and_then(|number| self.services.settings.entrances.get(number));
+        let link = match entrance.and_then(|entrance| entrance.tls.as_ref()) {
+            Some(tls) => Link::Tls(Box::new(TlsLink::new(io, tls.session()))),
+            None => Link::Plain(io),
+        };
+        let redirect = entrance.and_then(|entrance| entrance.redirect);
+        let token = self.insert_with(link, Protocol::Sniff, peer);
+        if let Some(slot) = self.find(token) {
+            self.conns[slot as usize].core.redirect = redirect;
+        }
+        token
     }
 
     /// Takes in a connection that goes through this link and begins with this protocol.
@@ -151,7 +168,8 @@ impl<T: Transport> Reactor<T> {
         let services = &mut self.services;
         let entry = self.conns.vacant_entry();
         let id = ConnId { slot: slot_of(entry.key()), generation };
-        let core = Core::new(id, peer, services.clock.millis());
+        let mut core = Core::new(id, peer, services.clock.millis());
+        core.secure = link.is_secure();
         let conn = entry.insert(Conn { link, core, protocol });
         services.counters.accepted.add(1);
         if services.settings.announce.connections {

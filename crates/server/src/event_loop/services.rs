@@ -14,6 +14,7 @@ use reactor_route::Params;
 
 use crate::conn::buffers::BufPool;
 use crate::conn::core::Core;
+use crate::conn::entrance::Entrance;
 use crate::dispatch::app::Table;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::dispatch::lane::side::Lanes;
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) stream_small_bodies: bool,
     /// The peers that may ask for https URLs.
     pub(crate) secured: Secured,
+    /// What connections begin with, by the number of their endpoint.
+    pub(crate) entrances: Arc<[Entrance]>,
 }
 
 /// How many bytes a connection may send before others have their turn. While a turn has sent

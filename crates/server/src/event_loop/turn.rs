@@ -10,7 +10,7 @@ use crate::accept::accepting::Accepting;
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::worker::pool::Pool;
-use crate::event_loop::inbox::{Control, Inbox};
+use crate::event_loop::inbox::{Accepted, Control, Inbox};
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::event_loop::token::{LISTENER, WAKER};
 use crate::exchange::handler::Handler;
@@ -188,7 +188,7 @@ impl EventLoop {
             }
             let Some(control) = self.inbox.pop_control() else { return true };
             match control {
-                Control::Accepted(stream, peer) => self.insert(vec![(stream, peer)]),
+                Control::Accepted(accepted) => self.insert(accepted),
                 Control::Lanes(lanes) => {
                     // A thread's answers from before it went count.
                     self.replies();
@@ -366,17 +366,16 @@ impl EventLoop {
         let open = self.counters.open();
         let Some(accepting) = &mut self.accepting else { return };
         let mut accepted = Vec::new();
-        accepting.accept(&self.poller, open, &mut |stream, peer| accepted.push((stream, peer)));
+        accepting.accept(&self.poller, open, &mut |one| accepted.push(one));
         for peer in accepting.take_refused() {
             self.reactor.refused_connection(peer);
         }
-        self.insert(accepted);
+        accepted.into_iter().for_each(|one| self.insert(one));
     }
 
-    fn insert(&mut self, accepted: Vec<(Stream, Option<std::net::SocketAddr>)>) {
-        for (stream, peer) in accepted {
-            self.fresh.push(self.reactor.insert(stream, peer));
-        }
+    fn insert(&mut self, accepted: Accepted) {
+        let Accepted { stream, peer, endpoint } = accepted;
+        self.fresh.push(self.reactor.accepted(stream, peer, endpoint));
     }
 
     fn watch(&mut self, token: u64) {
@@ -395,10 +394,9 @@ impl EventLoop {
             let open = self.counters.open();
             let mut accepted = Vec::new();
             let inbox = &self.inbox;
-            accepting.finish(&self.poller, open, &|| inbox.is_forced(), &mut |stream, peer| {
-                accepted.push((stream, peer));
-            });
-            self.insert(accepted);
+            let mut take = |one| accepted.push(one);
+            accepting.finish(&self.poller, open, &|| inbox.is_forced(), &mut take);
+            accepted.into_iter().for_each(|one| self.insert(one));
             self.has_all = true;
         }
         self.drain_until = Some(self.reactor.services.clock.now() + self.drain_timeout);

@@ -59,6 +59,10 @@ pub(crate) enum ServerAnswer {
     Options(Option<Box<str>>),
     /// A handler panicked.
     HandlerFailed,
+    /// The same is served under this URL, over TLS.
+    Moved(Box<str>),
+    /// As [`Moved`](Self::Moved), but the request does not say for which host.
+    NoHost,
     /// A limit has been reached.
     Overloaded(Limit),
     /// A handler took too long.
@@ -98,7 +102,8 @@ impl ServerAnswer {
         match self {
             Self::Rejected(error) => error.status(),
             Self::WrongProtocol(WrongProtocol::Http2) => 505,
-            Self::WrongProtocol(_) | Self::Incomplete => 400,
+            Self::WrongProtocol(_) | Self::Incomplete | Self::NoHost => 400,
+            Self::Moved(_) => 308,
             Self::NotFound => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::NotImplemented => 501,
@@ -113,6 +118,7 @@ impl ServerAnswer {
     pub(crate) fn field(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::MethodNotAllowed(allow) | Self::Options(Some(allow)) => Some(("Allow", allow)),
+            Self::Moved(url) => Some(("Location", url)),
             Self::Overloaded(_) => Some(("Retry-After", "1")),
             _ => None,
         }
@@ -128,6 +134,8 @@ impl ServerAnswer {
             Self::NotImplemented => &"this server does not know this method",
             Self::Options(_) => return None,
             Self::HandlerFailed => &"the handler failed",
+            Self::Moved(_) => &"this is served over https only",
+            Self::NoHost => &"this port redirects to https, and the request names no host",
             Self::Overloaded(limit) => limit.words(),
             Self::HandlerTimeout => &"the handler did not answer in time",
             Self::Timeout => &"the request did not arrive in time",

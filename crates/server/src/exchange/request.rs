@@ -17,6 +17,7 @@ pub struct Request {
     pub(crate) params: Params,
     pub(crate) body: Vec<u8>,
     pub(crate) peer: Option<SocketAddr>,
+    pub(crate) secure: bool,
 }
 
 impl Request {
@@ -115,6 +116,12 @@ impl Request {
         self.peer
     }
 
+    /// Whether it came over TLS to this server.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     fn slice(&self, span: Span) -> &[u8] {
         span.of(&self.head_bytes)
     }
@@ -123,5 +130,6 @@ impl Request {
         reset(&mut self.head_bytes);
         reset(&mut self.body);
         self.peer = None;
+        self.secure = false;
     }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Events, Listener, Poller, raise_open_files_limit};
 
-use crate::accept::accepting::Accepting;
+use crate::accept::accepting::{Accepting, Door};
 use crate::accept::acceptor::{Acceptor, AcceptorSignal};
 use crate::accept::limits::{AcceptLimits, MAX_REFUSED, OpenLimit};
+use crate::conn::entrance::Entrance;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::{Inbox, reply_boxes};
@@ -24,9 +25,9 @@ use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
 use crate::observe::observer::Observer;
 use crate::observe::watch::Watch;
-use crate::server::config::{AcceptMode, Config, Listen};
+use crate::server::config::{AcceptMode, Config};
 use crate::server::error::StartError;
-use crate::server::listeners::{Bound, clones, listeners_for_loop};
+use crate::server::listeners::{Bound, doors, doors_of_loop};
 use crate::server::running::Server;
 use crate::server::shared::{Shared, lock, spawn};
 use crate::server::watchers;
@@ -81,7 +82,8 @@ impl Server {
 /// The parts of a server that has no thread yet.
 struct Assembly {
     config: Config,
-    listeners: Vec<Listener>,
+    listeners: Vec<Vec<Listener>>,
+    entrances: Arc<[Entrance]>,
     accept_limits: AcceptLimits,
     inboxes: Vec<Arc<Inbox>>,
     /// `None` where each loop accepts for itself.
@@ -94,7 +96,12 @@ struct Assembly {
 
 impl Assembly {
     fn new(config: Config, bound: Bound, accept_limits: AcceptLimits) -> Result<Self, StartError> {
-        let Bound { listeners, address } = bound;
+        let Bound { listeners, addresses } = bound;
+        let entrances = config
+            .listen
+            .iter()
+            .map(|endpoint| Entrance { tls: endpoint.tls.clone(), redirect: endpoint.redirect });
+        let entrances = entrances.collect();
         let io_threads = config.io_threads;
         let inboxes = (0..io_threads)
             .map(|_| Inbox::new(max_tasks(&config)).map(Arc::new))
@@ -110,7 +117,7 @@ impl Assembly {
         let log = config.access_log.as_ref();
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
-            address,
+            addresses,
             open_limit: Arc::clone(&accept_limits.open),
             counters: Arc::new(Counters::new(io_threads, config.worker_threads)),
             pool: Arc::new(Pool::new(config.queue)),
@@ -132,7 +139,17 @@ impl Assembly {
         });
         let in_flight = config.max_in_flight.map(|most| Arc::new(InFlight::new(most)));
         let stats = watchers::stats(&shared);
-        Ok(Self { config, listeners, accept_limits, inboxes, acceptor, in_flight, shared, stats })
+        Ok(Self {
+            config,
+            listeners,
+            entrances,
+            accept_limits,
+            inboxes,
+            acceptor,
+            in_flight,
+            shared,
+            stats,
+        })
     }
 
     fn start(self) -> Result<Server, StartError> {
@@ -161,9 +178,8 @@ impl Assembly {
         Ok(())
     }
 
-    fn accepting(&self, listeners: Vec<Listener>, exclusive: bool) -> Accepting {
-        let counters = Arc::clone(&self.shared.counters);
-        Accepting::new(listeners, counters, &self.accept_limits, exclusive)
+    fn accepting(&self, doors: Vec<Door>) -> Accepting {
+        Accepting::new(doors, Arc::clone(&self.shared.counters), &self.accept_limits)
     }
 
     fn event_loop(&self, index: usize) -> Result<EventLoop, StartError> {
@@ -173,9 +189,7 @@ impl Assembly {
         let accepting = match config.accept {
             AcceptMode::Acceptor => None,
             AcceptMode::PerLoop => {
-                let own = listeners_for_loop(index, config, &self.listeners)?;
-                let shared = matches!(config.listen, Listen::Unix(_) | Listen::Inherited(_));
-                Some(self.accepting(own, shared && io_threads > 1))
+                Some(self.accepting(doors_of_loop(index, config, &self.listeners)?))
             }
         };
         let settings = Settings {
@@ -190,6 +204,7 @@ impl Assembly {
             announce: config.announce,
             stream_small_bodies: config.stream_small_bodies,
             secured: config.secured.clone(),
+            entrances: Arc::clone(&self.entrances),
         };
         let mut reactor = Reactor::new(
             settings,
@@ -232,11 +247,11 @@ impl Assembly {
 
     fn acceptor(&self) -> Result<Option<Acceptor>, StartError> {
         let Some(signal) = &self.acceptor else { return Ok(None) };
-        let own = clones(&self.listeners)?;
+        let doors = doors(&self.config, &self.listeners)?;
         let acceptor = Acceptor {
             poller: Poller::new().map_err(StartError::system("an epoll instance"))?,
             signal: Arc::clone(signal),
-            accepting: self.accepting(own, false),
+            accepting: self.accepting(doors),
             inboxes: self.inboxes.clone(),
             counters: Arc::clone(&self.shared.counters),
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reactor_proto::Limits;
 use reactor_sys::SocketMode;
 
+use crate::conn::entrance::{Redirect, Tls};
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
@@ -17,8 +18,8 @@ use crate::observe::access_log::AccessLog;
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen; the default is port 8080 on every address.
-    pub listen: Listen,
+    /// Where to listen; the default is port 8080 on every address, in clear.
+    pub listen: Vec<Endpoint>,
     /// I/O loops, 1 to 16; the default is 4.
     pub io_threads: usize,
     /// Worker threads, 1 to 32; the default is 8. They start with the first application that has a
@@ -67,10 +68,6 @@ pub struct Config {
     /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
     /// it serves a snapshot of everything that is counted, as one line of JSON.
     pub control: Option<PathBuf>,
-    /// Permissions of the file of a unix socket; by default what the umask leaves.
-    pub socket_mode: Option<SocketMode>,
-    /// Whether `::` is every IPv6 address and no IPv4 one; by default it is both.
-    pub ipv6_only: bool,
     /// What the names of the threads begin with, at most 5 characters. The default is `rx`, for
     /// `rx-io-0` and so on.
     pub thread_prefix: &'static str,
@@ -79,7 +76,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: Listen::Tcp { host: "::".to_owned(), port: 8080 },
+            listen: vec![Listen::Tcp { host: "::".to_owned(), port: 8080 }.into()],
             io_threads: 4,
             worker_threads: 8,
             accept: AcceptMode::Acceptor,
@@ -99,8 +96,6 @@ impl Default for Config {
             access_log: None,
             metrics: None,
             control: None,
-            socket_mode: None,
-            ipv6_only: false,
             thread_prefix: "rx",
         }
     }
@@ -109,6 +104,8 @@ impl Default for Config {
 impl Config {
     /// The most I/O loops that a server may have.
     pub const MAX_IO_THREADS: usize = 16;
+    /// The most places that a server may listen at.
+    pub const MAX_ENDPOINTS: usize = 16;
     /// The most worker threads that a server may have.
     pub const MAX_WORKER_THREADS: usize = 32;
 
@@ -120,6 +117,7 @@ impl Config {
                 Err(ConfigError { option, value, min, max })
             }
         };
+        within("listen", self.listen.len(), 1, Self::MAX_ENDPOINTS)?;
         within("io_threads", self.io_threads, 1, Self::MAX_IO_THREADS)?;
         within("worker_threads", self.worker_threads, 1, Self::MAX_WORKER_THREADS)?;
         within("queue", self.queue, 1, 1_000_000)?;
@@ -130,6 +128,27 @@ impl Config {
         within("limits.fields", self.limits.fields, 1, 10_000)?;
         within("limits.chunk_extensions", self.limits.chunk_extensions, 0, 1 << 24)?;
         within("limits.trailers", self.limits.trailers, 0, 1 << 20)
+    }
+}
+
+/// A place where a server listens, and how it speaks there.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Where.
+    pub listen: Listen,
+    /// Permissions of the file of a unix socket; by default what the umask leaves.
+    pub socket_mode: Option<SocketMode>,
+    /// Whether `::` is every IPv6 address and no IPv4 one; by default it is both.
+    pub ipv6_only: bool,
+    /// Connections are secured with this; by default they are in clear.
+    pub tls: Option<Arc<Tls>>,
+    /// Requests are sent to a URL over TLS; by default they are served.
+    pub redirect: Option<Redirect>,
+}
+
+impl From<Listen> for Endpoint {
+    fn from(listen: Listen) -> Self {
+        Self { listen, socket_mode: None, ipv6_only: false, tls: None, redirect: None }
     }
 }
 

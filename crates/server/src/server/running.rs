@@ -11,7 +11,7 @@ use reactor_sys::{Address, Stream, block_signals};
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::replies::LaneReplies;
-use crate::event_loop::inbox::{Control, reply_boxes};
+use crate::event_loop::inbox::{Accepted, Control, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::tuning::Tuning;
 use crate::observe::stats::Stats;
@@ -37,7 +37,13 @@ impl Server {
     /// Where the server listens; the first address if there are several.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.shared.address
+        &self.shared.addresses[0]
+    }
+
+    /// The first address of each endpoint, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.shared.addresses
     }
 
     /// Where metrics are served, if they are.
@@ -84,7 +90,7 @@ impl Server {
     pub fn connect(&self) -> io::Result<OwnedFd> {
         let (stream, other) = Stream::pair()?;
         if let Some(inbox) = lock(&self.shared.inboxes).first() {
-            inbox.push_control(Control::Accepted(stream, None));
+            inbox.push_control(Control::Accepted(Accepted { stream, peer: None, endpoint: None }));
             inbox.notify();
         }
         Ok(other)

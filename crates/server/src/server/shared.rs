@@ -26,7 +26,8 @@ use crate::server::error::StartError;
 const WORKER_GRACE: Duration = Duration::from_secs(1);
 
 pub(super) struct Shared {
-    pub(super) address: Address,
+    /// The first address of each endpoint; there is one at least.
+    pub(super) addresses: Vec<Address>,
     pub(super) open_limit: Arc<OpenLimit>,
     pub(super) counters: Arc<Counters>,
     pub(super) pool: Arc<Pool>,
@@ -72,7 +73,7 @@ pub(super) struct Finished {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Shared").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 

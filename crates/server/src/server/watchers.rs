@@ -9,7 +9,7 @@ use crate::dispatch::app::{App, Target};
 use crate::exchange::handler::Handler;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
-use crate::server::config::{AcceptMode, Config, Listen};
+use crate::server::config::{AcceptMode, Config, Endpoint, Listen};
 use crate::server::control;
 use crate::server::error::StartError;
 use crate::server::metrics;
@@ -52,14 +52,13 @@ fn serve(
     let added = app.route(Some("GET"), path, Target::worker(handler));
     debug_assert!(added.is_ok());
     Server::start(Config {
-        listen,
+        listen: vec![Endpoint { socket_mode, ..listen.into() }],
         io_threads: 1,
         worker_threads: 1,
         accept: AcceptMode::PerLoop,
         queue: 64,
         max_connections: Some(64),
         body_memory: 0,
-        socket_mode,
         thread_prefix: "rxw",
         app,
         ..Config::default()
@@ -116,7 +115,7 @@ impl Handler for ControlHandler {
         };
         // Cannot fail: both are valid.
         let _ = response.field("Content-Type", "application/json");
-        let address = shared.address.to_string();
+        let address = shared.addresses[0].to_string();
         let (stats, lanes) = (shared.stats(), shared.lanes());
         response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }

@@ -99,6 +99,7 @@ impl World {
             announce: Announce::default(),
             stream_small_bodies: false,
             secured: Secured::default(),
+            entrances: Arc::new([]),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();

@@ -79,7 +79,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Two I/O loops and four workers on a port of the system's choice.
 pub(crate) fn config(app: App) -> Config {
     Config {
-        listen: Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 },
+        listen: vec![Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }.into()],
         io_threads: 2,
         worker_threads: 4,
         app,

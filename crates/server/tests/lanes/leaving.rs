@@ -234,7 +234,7 @@ fn a_client_that_leaves_a_unix_socket_is_noticed() {
         for half in [false, true] {
             let mut hand = hand(|config| {
                 config.timeouts.write = SHORT;
-                config.listen = Listen::Unix(path.clone());
+                config.listen = vec![Listen::Unix(path.clone()).into()];
             });
             assert!(matches!(hand.server.address(), Address::Unix(_)));
             let mut client = UnixStream::connect(&path).expect("a server");

@@ -12,6 +12,9 @@ use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
 
+/// Where certificate authorities look for the answer to a challenge (RFC 8555 §8.3).
+const ACME: &[u8] = b"/.well-known/acme-challenge/";
+
 /// The handler that a request goes to.
 pub(crate) enum Destination {
     Worker(Arc<HandlerCell>),
@@ -36,9 +39,16 @@ impl Services {
         if method == Method::Options && path == b"*" {
             return Err(Answer::Server(ServerAnswer::Options(None)));
         }
-        if self.head.is_secure() && !self.settings.secured.has(core.peer) {
+        if self.head.is_secure() && !core.secure && !self.settings.secured.has(core.peer) {
             let error = RequestError::TargetSchemeInsecure;
             return Err(Answer::Server(ServerAnswer::Rejected(error)));
+        }
+        if let Some(redirect) = core.redirect
+            && !path.starts_with(ACME)
+        {
+            let target = self.head.target().of(head);
+            let host = self.head.host().map(|host| host.of(head));
+            return Err(Answer::Server(redirect.answer(host, target)));
         }
         let token = self.head.method_token().of(head);
         self.normal_path = normal_path(path);

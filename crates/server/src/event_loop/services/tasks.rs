@@ -18,6 +18,7 @@ impl Services {
         task.terms = terms;
         task.queued_at = now;
         task.request.peer = core.peer;
+        task.request.secure = core.secure;
         task
     }
 

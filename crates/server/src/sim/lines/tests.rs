@@ -123,6 +123,7 @@ impl World {
             announce: Announce::default(),
             stream_small_bodies: false,
             secured: Secured::default(),
+            entrances: Arc::new([]),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();
