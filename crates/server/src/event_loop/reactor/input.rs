@@ -72,6 +72,10 @@ impl<T: Transport> Reactor<T> {
                         core.inflow = Inflow::Ended;
                         core.readable = false;
                         if lingers {
+                            // The link's farewell is still to be sent.
+                            if link.held() > 0 {
+                                return true;
+                            }
                             let reason = protocol.reason().unwrap_or(CloseReason::Served);
                             self.close(slot, reason);
                             return false;

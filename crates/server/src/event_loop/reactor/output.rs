@@ -18,7 +18,8 @@ impl<T: Transport> Reactor<T> {
     /// Closes the connection if its work is done. False if it is gone.
     pub(super) fn settle(&mut self, slot: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
-        if conn.has_output() || conn.core.timer.phase == Phase::Linger {
+        let lingers = conn.core.timer.phase == Phase::Linger;
+        if conn.has_output() || lingers && conn.core.inflow != Inflow::Ended {
             return true;
         }
         let Some(ending) = conn.protocol.ending() else {
@@ -75,7 +76,9 @@ impl<T: Transport> Reactor<T> {
         self.wheel.remove(slot);
         services.end_deadlines(slot);
         let mut conn = self.conns.remove(slot as usize);
-        if conn.protocol.must_reset(conn.has_output()) {
+        // While it lingers, all of its answers are with the kernel. A reset would take them along.
+        let unsent = conn.has_output() && conn.core.timer.phase != Phase::Linger;
+        if conn.protocol.must_reset(unsent) {
             conn.link.reset_on_close();
         } else {
             conn.link.take_leave();
