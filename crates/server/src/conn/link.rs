@@ -122,6 +122,16 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// How much longer the link's output has become than what was written to it, since the last
+    /// call.
+    #[inline]
+    pub(crate) fn take_framing(&mut self) -> usize {
+        match self {
+            Self::Tls(tls) => tls.take_framing(),
+            _ => 0,
+        }
+    }
+
     /// Gives the socket all that is [`held`](Self::held). Returns `flushed`, which is how
     /// the connection's own output went, or that the socket takes no more.
     pub(crate) fn flush_all(&mut self, flushed: Flushed) -> io::Result<Flushed> {

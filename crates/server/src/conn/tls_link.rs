@@ -28,6 +28,8 @@ pub(crate) struct TlsLink<T> {
     session: Session,
     /// Plaintext for which a reader's buffer had no room.
     plain: Vec<u8>,
+    /// Output that is no plaintext of the connection, since somebody last asked.
+    framing: usize,
     /// The client sends no more: it said so, or its socket has ended.
     ended: bool,
     shut: Shut,
@@ -52,7 +54,7 @@ struct Pulled {
 
 impl<T: Transport> TlsLink<T> {
     pub(crate) fn new(socket: T, session: Session) -> Self {
-        Self { socket, session, plain: Vec::new(), ended: false, shut: Shut::No }
+        Self { socket, session, plain: Vec::new(), framing: 0, ended: false, shut: Shut::No }
     }
 
     pub(crate) fn socket(&self) -> &T {
@@ -65,6 +67,12 @@ impl<T: Transport> TlsLink<T> {
 
     pub(crate) fn held(&self) -> usize {
         if self.shut == Shut::Done { 0 } else { self.session.output().len() }
+    }
+
+    /// How much longer the output has become than the plaintext that was written, since the last
+    /// call.
+    pub(crate) fn take_framing(&mut self) -> usize {
+        std::mem::take(&mut self.framing)
     }
 
     /// Reads plaintext. A large `buf` serves for ciphertext too: it is decrypted where it lies.
@@ -132,7 +140,9 @@ impl<T: Transport> TlsLink<T> {
                 self.ended = read == 0;
                 filled += read;
             }
+            let held = self.held();
             let read = self.session.read(buf, filled);
+            self.framing += self.held().saturating_sub(held);
             let read = self.judge(read)?;
             self.ended |= read.ended;
             if read.plain > 0 {
@@ -154,11 +164,13 @@ impl<T: Transport> TlsLink<T> {
         if self.held() > COPIED {
             self.flush()?;
         }
-        let Self { socket, session, .. } = self;
+        let held = self.held();
+        let Self { socket, session, framing, .. } = self;
         BUFFER.with_borrow_mut(|buf| {
             let written = session
                 .write_vectored(bufs, buf)
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            *framing += written.made.saturating_sub(held + written.taken);
             let made = &buf[..written.made];
             let sent = match made.is_empty() {
                 true => Ok(0),

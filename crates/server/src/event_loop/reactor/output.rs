@@ -109,11 +109,12 @@ impl<T: Transport> Reactor<T> {
             // What is not sent must be copied.
             _ => budget.large,
         };
-        let (held, before) = (link.held(), core.sent_since_read);
+        let held = link.held();
         let (sent, flushed) = core.out.flush(link, &mut services.buffers, most, lent);
         *turn_bytes += sent;
         services.counters.bytes_out.add(sent as u64);
         core.sent_since_read += sent;
+        let made = sent + link.take_framing();
         if let Some(observer) = &mut services.observer {
             observer.sent(core.id.slot, sent);
         }
@@ -128,7 +129,7 @@ impl<T: Transport> Reactor<T> {
                 // What the peer took since somebody last looked is progress, though there is no room
                 // for more yet.
                 let unsent = link.unsent();
-                core.timer.sent |= unsent < core.timer.unsent + (core.sent_since_read - before);
+                core.timer.sent |= unsent < core.timer.unsent + made;
                 core.timer.unsent = unsent;
                 Some(Flushed::Blocked)
             }
