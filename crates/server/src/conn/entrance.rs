@@ -1,0 +1,128 @@
+//! What a listener does with the connections that come through it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reactor_tls::{Config, Session};
+
+use crate::exchange::answer::ServerAnswer;
+
+/// What one listener's connections begin with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entrance {
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) redirect: Option<Redirect>,
+}
+
+/// TLS on a listener. Its configuration may be replaced while the server runs.
+pub struct Tls {
+    config: Mutex<Arc<Config>>,
+    handshake_timeout: Duration,
+}
+
+impl Tls {
+    /// How long a handshake may take by default.
+    pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Handshakes begin with `config`, and may take `handshake_timeout` from the first byte of the
+    /// connection to the last of the handshake.
+    #[must_use]
+    pub fn new(config: Arc<Config>, handshake_timeout: Duration) -> Self {
+        Self { config: Mutex::new(config), handshake_timeout }
+    }
+
+    /// What handshakes begin with now.
+    #[must_use]
+    pub fn current(&self) -> Arc<Config> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Handshakes begin with `config` from now on. Connections that are open keep what they have.
+    pub fn replace(&self, config: Arc<Config>) {
+        let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, config);
+        drop(current);
+        // The last session of an old configuration may have ended; that frees much.
+        drop(before);
+    }
+
+    /// How long a handshake may take.
+    #[must_use]
+    pub fn handshake_timeout(&self) -> Duration {
+        self.handshake_timeout
+    }
+
+    /// For a connection that was just accepted.
+    pub(crate) fn session(&self) -> Session {
+        Session::new(self.current())
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tls").field(&self.current()).finish()
+    }
+}
+
+/// All requests that come in clear are sent to the same place over TLS (308, RFC 9110 §15.4.9).
+/// Those below `/.well-known/acme-challenge/` are served, since a certificate authority asks for
+/// them in clear (RFC 8555 §8.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redirect {
+    /// The port in the new URL; none if it is 443.
+    pub port: Option<u16>,
+}
+
+impl Redirect {
+    /// The answer to a request for `target` of `host`, both as sent.
+    pub(crate) fn answer(self, host: Option<&[u8]>, target: &[u8]) -> ServerAnswer {
+        // The parser lets only ASCII through.
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        let Some(host) = host.map(text).map(without_port).filter(|host| !host.is_empty()) else {
+            return ServerAnswer::NoHost;
+        };
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let target = text(target);
+        // What an absolute-form names behind its authority (RFC 9112 §3.2.2).
+        let path = match target.split_once("://") {
+            Some((_, rest)) if !target.starts_with('/') => {
+                &rest[rest.find(['/', '?']).unwrap_or(rest.len())..]
+            }
+            _ => target,
+        };
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        ServerAnswer::Moved(format!("https://{host}{port}{slash}{path}").into())
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // The last colon of an IPv6 address is inside its brackets.
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_names_the_same_place_over_tls() {
+        let location = |port, host: &str, target: &str| {
+            let redirect = Redirect { port };
+            match redirect.answer(Some(host.as_bytes()), target.as_bytes()) {
+                ServerAnswer::Moved(url) => url.into_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(location(None, "a.test:8080", "/x?y=1"), "https://a.test/x?y=1");
+        assert_eq!(location(Some(8443), "a.test", "/"), "https://a.test:8443/");
+        assert_eq!(location(None, "[::1]:80", "/a:b"), "https://[::1]/a:b");
+        assert_eq!(location(None, "[::1]", "//evil"), "https://[::1]//evil");
+        assert_eq!(location(None, "a.test", "http://a.test:80?q"), "https://a.test/?q");
+        assert_eq!(location(None, "a.test", "http://a.test"), "https://a.test/");
+        assert_eq!(Redirect::default().answer(None, b"/"), ServerAnswer::NoHost);
+    }
+}
