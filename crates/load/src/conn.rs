@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use reactor_proto::client::Decoder;
 use reactor_sys::Stream;
+use reactor_tls::client::ClientSession;
 
 use crate::expect::BodyCheck;
 use crate::source::Nanos;
@@ -46,12 +47,30 @@ pub(crate) enum Link {
     /// tries again, until the request times out.
     Queueing,
     Connecting(Stream),
-    Open(Stream),
+    /// The TLS handshake has begun at that time.
+    Handshaking(Stream, Box<ClientSession>, Nanos),
+    Open(Stream, Option<Box<ClientSession>>),
+}
+
+impl Link {
+    /// Says goodbye in TLS, or why it goes, unless the server has gone. No second try: a server
+    /// whose socket takes nothing now need not hear it.
+    fn take_leave(&mut self) {
+        if let Self::Open(stream, Some(tls)) | Self::Handshaking(stream, tls, _) = self
+            && !tls.has_ended()
+        {
+            tls.close();
+            if !tls.output().is_empty() {
+                let _ = stream.write(tls.output());
+            }
+        }
+    }
 }
 
 impl Conn {
     /// Closes the connection, if there is one. The caller settles its requests.
     pub(crate) fn close(&mut self, link: Link) {
+        self.link.take_leave();
         self.link = link;
         self.generation = self.generation.wrapping_add(1);
         self.unwritten = 0;

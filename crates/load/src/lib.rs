@@ -25,6 +25,7 @@
 
 mod conn;
 mod expect;
+mod handshake;
 mod peer;
 mod plan;
 mod report;
@@ -39,7 +40,7 @@ pub use peer::{Peer, PeerError};
 pub use plan::{Plan, PlanError};
 pub use report::{
     Bucket, Bytes, Connections, ErrorCounts, FirstError, Latency, OpenLoop, Progress, Report,
-    StatusCount, StopReason,
+    StatusCount, StopReason, TlsReport,
 };
 pub use request::{Request, RequestError};
 pub use run::{Run, StartError};

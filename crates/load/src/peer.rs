@@ -8,6 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Stream};
+use reactor_tls::Alert;
+use reactor_tls::client::{Client, ClientError};
+
+use crate::handshake::{Agreed, Failed, shake_hands};
 
 /// The server under load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,13 @@ pub enum PeerError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The server takes connections, but a TLS handshake with it fails.
+    Tls {
+        /// The address that was tried.
+        address: Address,
+        /// What is wrong.
+        source: ClientError,
+    },
 }
 
 impl fmt::Display for PeerError {
@@ -55,60 +66,113 @@ impl fmt::Display for PeerError {
                 }
                 Ok(())
             }
+            Self::Tls { address, source } => {
+                write!(f, "cannot connect to {address}: {source}")?;
+                match hint(source) {
+                    Some(hint) => write!(f, "; {hint}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
+}
+
+/// What a user can do. The first name is that of the command line, the second that of programs.
+fn hint(error: &ClientError) -> Option<&'static str> {
+    Some(match error {
+        ClientError::NotTls => "http:// is for servers without it",
+        ClientError::UnknownAuthority => {
+            "give its authority with --cacert (tls.ca), or take any certificate with --insecure \
+             (tls.rejectUnauthorized: false)"
+        }
+        ClientError::WrongName { .. } => {
+            "--insecure (tls.rejectUnauthorized: false) takes it for any name"
+        }
+        ClientError::Expired { .. } | ClientError::NotYetValid | ClientError::Certificate(_) => {
+            "--insecure (tls.rejectUnauthorized: false) takes any certificate"
+        }
+        ClientError::Alert(Alert::CERTIFICATE_REQUIRED) => {
+            "give a certificate with --cert and --key (tls.cert, tls.key)"
+        }
+        _ => return None,
+    })
 }
 
 impl std::error::Error for PeerError {}
 
 impl Peer {
-    /// The first address of the server that takes a connection. All threads use that address.
-    /// The connection is closed again.
-    pub(crate) fn find(&self, timeout: Duration) -> Result<Address, PeerError> {
-        match self {
-            Self::Unix(path) => {
-                let address = Address::Unix(path.clone());
-                match try_unix(&address, timeout) {
-                    Ok(()) => Ok(address),
-                    Err(source) => Err(PeerError::Connect { address, source }),
+    /// The first address of the server that takes a connection, and what a TLS handshake agrees
+    /// on there if there is `tls`. All threads use that address. The connection is closed again.
+    pub(crate) fn find(
+        &self,
+        tls: Option<&Client>,
+        timeout: Duration,
+    ) -> Result<(Address, Option<Agreed>), PeerError> {
+        let mut failed = None;
+        for address in self.addresses()? {
+            let tried = match (tls, &address) {
+                (Some(client), _) => shake_hands(&address, client, timeout).map(Some),
+                (None, Address::Unix(_)) => try_unix(&address, timeout).map(|()| None),
+                (None, Address::Tcp(addr)) => try_tcp(addr, timeout).map(|()| None),
+            };
+            match tried {
+                Ok(agreed) => return Ok((address, agreed)),
+                Err(Failed::System(source)) => {
+                    failed = Some(PeerError::Connect { address, source });
                 }
+                // Other addresses are of the same server.
+                Err(Failed::Tls(source)) => return Err(PeerError::Tls { address, source }),
             }
-            Self::Tcp { host, port } => find_tcp(host, *port, timeout),
+        }
+        Err(failed.unwrap_or_else(|| self.not_found(io::Error::from(io::ErrorKind::NotFound))))
+    }
+
+    fn addresses(&self) -> Result<Vec<Address>, PeerError> {
+        match self {
+            Self::Unix(path) => Ok(vec![Address::Unix(path.clone())]),
+            Self::Tcp { host, port } => {
+                let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+                let found = (bare.unwrap_or(host), *port).to_socket_addrs();
+                let found = found.map_err(|source| self.not_found(source))?;
+                Ok(found.map(Address::Tcp).collect())
+            }
         }
     }
+
+    fn not_found(&self, source: io::Error) -> PeerError {
+        let host = match self {
+            Self::Unix(path) => path.display().to_string(),
+            Self::Tcp { host, .. } => host.clone(),
+        };
+        PeerError::NotFound { host, source }
+    }
+}
+
+fn try_tcp(addr: &SocketAddr, timeout: Duration) -> Result<(), Failed> {
+    TcpStream::connect_timeout(addr, timeout)?;
+    Ok(())
 }
 
 /// Connects once. While the accept queue is full, a blocking connect(2) would wait without a
 /// limit. A non-blocking one fails at once, so it is tried again until `timeout`.
-fn try_unix(address: &Address, timeout: Duration) -> io::Result<()> {
+fn try_unix(address: &Address, timeout: Duration) -> Result<(), Failed> {
     let started = Instant::now();
     loop {
         match Stream::connect(address) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if started.elapsed() >= timeout {
                     let why = format!("its accept queue has been full for {timeout:?}");
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, why).into());
                 }
                 thread::sleep(AGAIN.min(timeout));
             }
-            other => return other.map(drop),
+            other => {
+                other?;
+                return Ok(());
+            }
         }
     }
 }
 
 /// How long to wait before a full accept queue is tried again.
 const AGAIN: Duration = Duration::from_millis(5);
-
-fn find_tcp(host: &str, port: u16, timeout: Duration) -> Result<Address, PeerError> {
-    let not_found = |source| PeerError::NotFound { host: host.to_owned(), source };
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let addresses: Vec<SocketAddr> = (bare, port).to_socket_addrs().map_err(not_found)?.collect();
-    let mut refused = not_found(io::Error::from(io::ErrorKind::NotFound));
-    for addr in addresses {
-        match TcpStream::connect_timeout(&addr, timeout) {
-            Ok(_) => return Ok(Address::Tcp(addr)),
-            Err(source) => refused = PeerError::Connect { address: Address::Tcp(addr), source },
-        }
-    }
-    Err(refused)
-}

@@ -1,7 +1,10 @@
 //! The plan of a run.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use reactor_tls::client::Client;
 
 use crate::{Peer, Request};
 
@@ -12,6 +15,8 @@ pub struct Plan {
     pub peer: Peer,
     /// The request that is sent over and over.
     pub request: Request,
+    /// Speaks TLS to the server. Default: no TLS.
+    pub tls: Option<Arc<Client>>,
     /// Threads, 1 to 64. Default 1.
     pub threads: usize,
     /// Connections over all threads, at least one a thread, at most 65,535.
@@ -28,8 +33,8 @@ pub struct Plan {
     pub rate: Option<u32>,
     /// Load that is not counted, before what is. Default none.
     pub warmup: Duration,
-    /// How long a connection may take to open, and an answer to come after its request was
-    /// sent. Checked every twentieth of it, or every 100 ms if that is sooner. Default 5 s.
+    /// How long a connection may take to open, with its TLS handshake, and an answer to come after
+    /// its request was sent. Checked every twentieth of it, or every 100 ms if that is sooner. Default 5 s.
     pub timeout: Duration,
     /// The one right status. Default: any from 200 to 399.
     pub expect_status: Option<u16>,
@@ -51,6 +56,7 @@ impl Plan {
         Self {
             peer,
             request,
+            tls: None,
             threads: 1,
             connections: 64,
             pipeline: 1,

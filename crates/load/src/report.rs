@@ -3,7 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::tally::{ErrorClass, Tally};
+use crate::handshake::Agreed;
+use crate::tally::{ErrorClass, Handshakes, Tally};
 use crate::times::Times;
 
 /// The result of a run. Counts leave out warm-up.
@@ -33,6 +34,8 @@ pub struct Report {
     pub bytes: Bytes,
     /// Connections.
     pub connections: Connections,
+    /// TLS handshakes. `None` without TLS.
+    pub tls: Option<TlsReport>,
     /// Time from when a request was due to its whole answer. Requests that timed
     /// out or never went out count with the time they had waited.
     pub latency: Latency,
@@ -101,13 +104,47 @@ pub struct Bytes {
 /// Connections over the whole run, warm-up included.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Connections {
-    /// Opened.
+    /// Opened, with their TLS handshakes.
     pub opened: u64,
     /// Attempts that failed.
     pub failed: u64,
     /// Closed because the server sent bytes that answer no request, for example after a
     /// Content-Length that was too small.
     pub unasked: u64,
+}
+
+/// TLS handshakes over the whole run, warm-up included.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsReport {
+    /// The version that the first handshake agreed on, such as `TLSv1.3`.
+    pub version: String,
+    /// Its cipher, by OpenSSL's name.
+    pub cipher: &'static str,
+    /// The group of its key exchange.
+    pub group: Option<&'static str>,
+    /// Handshakes that were done. Those that failed are among [`Connections::failed`].
+    pub handshakes: u64,
+    /// Those of them that took up an earlier session.
+    pub resumed: u64,
+    /// From the open connection to the end of its handshake.
+    pub handshake: Latency,
+    /// The same in steps that grow evenly in ratio, without gaps.
+    pub histogram: Vec<Bucket>,
+}
+
+impl TlsReport {
+    pub(crate) fn new(agreed: &Agreed, handshakes: &Handshakes) -> Self {
+        Self {
+            version: agreed.version.clone(),
+            cipher: agreed.cipher,
+            group: agreed.group,
+            handshakes: handshakes.times.len(),
+            resumed: handshakes.resumed,
+            handshake: Latency::of(&handshakes.times),
+            histogram: buckets(&handshakes.times),
+        }
+    }
 }
 
 /// A distribution of times in nanoseconds, exact to a thousandth.
@@ -210,6 +247,7 @@ impl Report {
                 failed: tally.refused,
                 unasked: tally.unasked,
             },
+            tls: None,
             latency: Latency::of(&tally.latency),
             histogram: buckets(&tally.latency),
             open_loop,

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
 
 use crate::conn::Batch;
-use crate::report::{Latency, Progress, Report, StopReason};
+use crate::handshake::Agreed;
+use crate::report::{Latency, Progress, Report, StopReason, TlsReport};
 use crate::tally::Tally;
 use crate::times::Times;
 use crate::worker::{Ended, Worker};
@@ -62,7 +63,7 @@ impl StartError {
         match self {
             Self::Plan(_) => "ERR_REACTOR_INVALID_OPTION",
             Self::Peer(PeerError::NotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
-            Self::Peer(PeerError::Connect { .. }) => "ERR_REACTOR_CONNECT",
+            Self::Peer(PeerError::Connect { .. } | PeerError::Tls { .. }) => "ERR_REACTOR_CONNECT",
             Self::System { .. } => "ERR_REACTOR_BENCH",
         }
     }
@@ -77,9 +78,10 @@ impl Run {
     pub fn start(plan: Plan) -> Result<Self, StartError> {
         plan.check().map_err(StartError::Plan)?;
         check_open_files(plan.connections)?;
-        let address = plan.peer.find(plan.timeout).map_err(StartError::Peer)?;
+        let (address, agreed) =
+            plan.peer.find(plan.tls.as_deref(), plan.timeout).map_err(StartError::Peer)?;
         let threads = plan.threads;
-        let shared = Arc::new(Shared::new(plan, address));
+        let shared = Arc::new(Shared::new(plan, address, agreed));
         let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };
         for index in 0..threads {
             // If this fails, dropping `run` stops the threads that were started.
@@ -178,7 +180,9 @@ impl Run {
         } else {
             StopReason::Duration
         };
-        Some(Ok(Report::new(&tally, &times, reason, plan.rate, load)))
+        let tls =
+            self.shared.agreed.as_ref().map(|agreed| TlsReport::new(agreed, &tally.handshakes));
+        Some(Ok(Report { tls, ..Report::new(&tally, &times, reason, plan.rate, load) }))
     }
 }
 
@@ -202,6 +206,8 @@ fn check_open_files(connections: usize) -> Result<(), StartError> {
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) address: Address,
+    /// What the first TLS handshake agreed on.
+    agreed: Option<Agreed>,
     pub(crate) batch: Batch,
     stopped: AtomicBool,
     /// Threads whose connections are open.
@@ -218,7 +224,7 @@ struct Ending {
 }
 
 impl Shared {
-    fn new(plan: Plan, address: Address) -> Self {
+    fn new(plan: Plan, address: Address, agreed: Option<Agreed>) -> Self {
         let tally = || Mutex::new(Tally::new(plan.rate.is_some()));
         Self {
             stopped: AtomicBool::new(false),
@@ -228,6 +234,7 @@ impl Shared {
             ending: Mutex::default(),
             batch: Batch::new(plan.request.bytes(), plan.pipeline),
             address,
+            agreed,
             plan,
         }
     }

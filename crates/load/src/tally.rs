@@ -14,7 +14,7 @@ const STATUSES: usize = 1000;
 /// Why a request did not get a right answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// No connection could be opened for it.
+    /// No connection could be opened for it, or its TLS handshake failed.
     Connect,
     /// The connection broke while it was being sent.
     Send,
@@ -76,6 +76,8 @@ pub(crate) struct Tally {
     /// Connections that were opened, and that could not be.
     pub(crate) opened: u64,
     pub(crate) refused: u64,
+    /// TLS handshakes of the connections that were opened.
+    pub(crate) handshakes: Handshakes,
     /// Connections closed over bytes that answer no request.
     pub(crate) unasked: u64,
     /// Requests of an open loop that never went out.
@@ -83,6 +85,15 @@ pub(crate) struct Tally {
     pub(crate) latency: Histogram<u64>,
     /// How late requests of an open loop went out.
     pub(crate) delay: Option<Histogram<u64>>,
+}
+
+/// TLS handshakes that were done.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshakes {
+    /// Those that took up an earlier session.
+    pub(crate) resumed: u64,
+    /// How long they took.
+    pub(crate) times: Histogram<u64>,
 }
 
 impl Tally {
@@ -96,6 +107,7 @@ impl Tally {
             bytes_received: 0,
             opened: 0,
             refused: 0,
+            handshakes: Handshakes { resumed: 0, times: times() },
             unasked: 0,
             unsent: 0,
             latency: times(),
@@ -108,6 +120,12 @@ impl Tally {
     pub(crate) fn response(&mut self, status: u16, latency: Nanos) {
         self.statuses[usize::from(status) % STATUSES] += 1;
         self.latency.saturating_record(latency);
+    }
+
+    /// A TLS handshake is done.
+    pub(crate) fn handshake(&mut self, resumed: bool, took: Nanos) {
+        self.handshakes.resumed += u64::from(resumed);
+        self.handshakes.times.saturating_record(took);
     }
 
     /// A request failed.
@@ -135,6 +153,7 @@ impl Tally {
             (&mut self.bytes_received, &mut other.bytes_received),
             (&mut self.opened, &mut other.opened),
             (&mut self.refused, &mut other.refused),
+            (&mut self.handshakes.resumed, &mut other.handshakes.resumed),
             (&mut self.unasked, &mut other.unasked),
             (&mut self.unsent, &mut other.unsent),
         ];
@@ -150,6 +169,7 @@ impl Tally {
             }
         }
         move_times(&mut self.latency, &mut other.latency);
+        move_times(&mut self.handshakes.times, &mut other.handshakes.times);
         if let (Some(mine), Some(theirs)) = (&mut self.delay, &mut other.delay) {
             move_times(mine, theirs);
         }

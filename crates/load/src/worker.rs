@@ -1,6 +1,7 @@
 //! One client thread: its connections, its epoll instance, its clock.
 
 mod link;
+mod tls;
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reactor_proto::client::HeadCache;
 use reactor_sys::{Events, Poller, Timer, Waker, thread_cpu_time};
+use reactor_tls::client::BUFFER;
 
 use crate::conn::{Conn, Link};
 use crate::run::Shared;
@@ -95,7 +97,8 @@ impl Worker {
     /// Runs to the end.
     pub(crate) fn run(mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut scratch = vec![0; SCRATCH].into_boxed_slice();
+        let size = if self.shared.plan.tls.is_some() { BUFFER } else { SCRATCH };
+        let mut scratch = vec![0; size].into_boxed_slice();
         self.open_all(&mut events, &mut scratch)?;
         let cpu = thread_cpu_time();
         let sweep = nanos((self.shared.plan.timeout / 20).clamp(Duration::from_millis(1), SWEEP));
@@ -151,7 +154,8 @@ impl Worker {
             for slot in 0..self.conns.len() {
                 self.connect(slot);
             }
-            let is_connecting = |conn: &Conn| matches!(conn.link, Link::Connecting(_));
+            let is_connecting =
+                |conn: &Conn| matches!(conn.link, Link::Connecting(_) | Link::Handshaking(..));
             while self.now < deadline
                 && !self.shared.is_stopped()
                 && self.conns.iter().any(is_connecting)
@@ -272,11 +276,11 @@ impl Worker {
                     Ok(None) if event.failed() => {
                         self.connect_failed(slot, &"the connection was closed while it was opened");
                     }
-                    Ok(None) if event.writable() => self.opened(slot),
+                    Ok(None) if event.writable() => self.greet(slot),
                     Ok(None) => {}
                     Ok(Some(error)) | Err(error) => self.connect_failed(slot, &error),
                 },
-                Link::Open(_) => {
+                Link::Open(..) | Link::Handshaking(..) => {
                     if event.writable() {
                         self.write(slot);
                     }
@@ -308,8 +312,12 @@ impl Worker {
                     let limit = self.shared.plan.timeout;
                     self.connect_failed(slot, &format_args!("no connection within {limit:?}"));
                 }
+                Link::Handshaking(..) if is_late => {
+                    let limit = self.shared.plan.timeout;
+                    self.connect_failed(slot, &format_args!("no TLS handshake within {limit:?}"));
+                }
                 Link::Queueing => self.connect(slot),
-                Link::Open(_) if is_late => {
+                Link::Open(..) if is_late => {
                     let limit = self.shared.plan.timeout;
                     let why = format_args!("no whole answer within {limit:?}");
                     self.lost(slot, ErrorClass::Timeout, &why);

@@ -114,6 +114,8 @@ pub struct Alert(pub u8);
 impl Alert {
     /// `unrecognized_name` (RFC 6066).
     pub const UNRECOGNIZED_NAME: Self = Self(112);
+    /// `certificate_required` (RFC 8446).
+    pub const CERTIFICATE_REQUIRED: Self = Self(116);
     /// `decode_error`.
     pub const DECODE_ERROR: Self = Self(50);
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
 use crate::config::openssl_name;
 use crate::error::Error;
@@ -27,7 +28,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a session has agreed on with its client. There are facts once the handshake is done.
+/// What a session has agreed on with its peer. There are facts once the handshake is done.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     /// The version.
@@ -44,7 +45,7 @@ pub struct Facts<'a> {
     pub server_name: Option<&'a str>,
     /// Whether the session was made on an earlier connection.
     pub resumed: bool,
-    /// The client's certificates in DER, its own first. Empty if it showed none.
+    /// The peer's certificates in DER, its own first. Empty if it showed none.
     pub peer: Vec<&'a [u8]>,
     /// Why the client's certificate cannot be trusted, where that is no reason to refuse it.
     pub peer_fault: Option<&'a Error>,
@@ -52,6 +53,19 @@ pub struct Facts<'a> {
 
 pub(crate) fn of<'a>(
     conn: &'a UnbufferedServerConnection,
+    server_name: Option<&'a str>,
+    peer_fault: Option<&'a Error>,
+) -> Option<Facts<'a>> {
+    facts(conn, server_name, peer_fault)
+}
+
+/// Those of a client.
+pub(crate) fn of_client(conn: &UnbufferedClientConnection) -> Option<Facts<'_>> {
+    facts(conn, None, None)
+}
+
+fn facts<'a>(
+    conn: &'a CommonState,
     server_name: Option<&'a str>,
     peer_fault: Option<&'a Error>,
 ) -> Option<Facts<'a>> {

@@ -1,4 +1,5 @@
-//! The server's side of TLS: ciphertext in, plaintext out, and the other way around.
+//! TLS: ciphertext in, plaintext out, and the other way around. The server's side, and in
+//! [`client`] that of the load client.
 //!
 //! Sans-IO: nothing here names a socket or a thread, and time is an argument. rustls does the
 //! protocol. This crate has what an event loop needs around it: who may wait, what is held, in
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+pub mod client;
 mod clock;
 pub mod config;
 mod der;

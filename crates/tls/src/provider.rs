@@ -5,7 +5,7 @@ use ring::digest::{Context, SHA256};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::SupportedCipherSuite;
-use rustls::crypto::{CryptoProvider, ring as rustls_ring};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring as rustls_ring};
 
 /// All that there is.
 pub(crate) fn provider() -> CryptoProvider {
@@ -15,6 +15,12 @@ pub(crate) fn provider() -> CryptoProvider {
 /// Every cipher suite.
 pub(crate) fn cipher_suites() -> &'static [SupportedCipherSuite] {
     rustls_ring::ALL_CIPHER_SUITES
+}
+
+/// The groups for key exchange, the cheapest first.
+pub(crate) fn cheap_groups() -> Vec<&'static dyn SupportedKxGroup> {
+    use rustls_ring::kx_group::{SECP256R1, SECP384R1, X25519};
+    vec![X25519, SECP256R1, SECP384R1]
 }
 
 /// Random bytes. `None` if the system gives none.

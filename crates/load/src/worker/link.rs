@@ -16,9 +16,9 @@ impl Worker {
     pub(super) fn assign(&mut self, slot: usize, most: usize) {
         let conn = &mut self.conns[slot];
         let room = match conn.link {
-            Link::Open(_) => self.shared.plan.pipeline,
+            Link::Open(..) => self.shared.plan.pipeline,
             // The first request opens the connection; the others follow once it is open.
-            Link::Closed | Link::Queueing | Link::Connecting(_) => 1,
+            Link::Closed | Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) => 1,
             Link::Resting => 0,
         };
         let room = room.saturating_sub(conn.in_flight.len()).min(most);
@@ -38,12 +38,12 @@ impl Worker {
         self.in_flight += taken;
         if taken > 0 {
             match conn.link {
-                Link::Open(_) => {
+                Link::Open(..) => {
                     conn.unwritten += taken * self.shared.batch.one();
                     self.write(slot);
                 }
                 Link::Closed => self.connect(slot),
-                Link::Queueing | Link::Connecting(_) | Link::Resting => {}
+                Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) | Link::Resting => {}
             }
         }
         self.list(slot);
@@ -56,9 +56,9 @@ impl Worker {
         }
         let conn = &mut self.conns[slot];
         let has_room = match conn.link {
-            Link::Open(_) => conn.in_flight.len() < self.shared.plan.pipeline,
+            Link::Open(..) => conn.in_flight.len() < self.shared.plan.pipeline,
             Link::Closed => conn.in_flight.is_empty(),
-            Link::Queueing | Link::Connecting(_) | Link::Resting => false,
+            Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) | Link::Resting => false,
         };
         if has_room && !conn.listed {
             conn.listed = true;
@@ -75,7 +75,7 @@ impl Worker {
             Ok((stream, is_open)) => {
                 self.conns[slot].link = Link::Connecting(stream);
                 if is_open {
-                    self.opened(slot);
+                    self.greet(slot);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -85,10 +85,11 @@ impl Worker {
         }
     }
 
+    /// The connection can carry requests.
     pub(super) fn opened(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         conn.link = match std::mem::take(&mut conn.link) {
-            Link::Connecting(stream) => Link::Open(stream),
+            Link::Connecting(stream) => Link::Open(stream, None),
             other => other,
         };
         self.tally.opened += 1;
@@ -110,7 +111,7 @@ impl Worker {
     /// Sends the unwritten requests, as far as the socket takes them.
     pub(super) fn write(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
-        let Link::Open(stream) = &conn.link else { return };
+        let Link::Open(stream, None) = &conn.link else { return self.write_tls(slot) };
         while conn.unwritten > 0 {
             let next = self.shared.batch.next(conn.unwritten);
             match stream.write(next) {
@@ -141,7 +142,9 @@ impl Worker {
     /// not the last one then.
     pub(super) fn read(&mut self, slot: usize, scratch: &mut [u8], to_the_end: bool) {
         for _ in 0..READS {
-            let Link::Open(stream) = &self.conns[slot].link else { return };
+            let Link::Open(stream, None) = &self.conns[slot].link else {
+                return self.read_tls(slot, scratch);
+            };
             match stream.read(scratch) {
                 Ok(0) => return self.ended(slot),
                 Ok(n) => {
@@ -171,7 +174,7 @@ impl Worker {
     }
 
     /// Takes bytes of answers. Returns whether the slot still has the same connection.
-    fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
+    pub(super) fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         while !rest.is_empty() {
             let conn = &mut self.conns[slot];
@@ -242,7 +245,7 @@ impl Worker {
     }
 
     /// The peer has closed the connection.
-    fn ended(&mut self, slot: usize) {
+    pub(super) fn ended(&mut self, slot: usize) {
         match self.conns[slot].decoder.finish() {
             Ok(Some(head)) => {
                 self.answered(slot, head);

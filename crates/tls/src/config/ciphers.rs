@@ -28,7 +28,7 @@ impl MinVersion {
 }
 
 /// The suites of a list with colons (or spaces, or commas) between the names, in its order.
-pub(super) fn suites(
+pub(crate) fn suites(
     list: Option<&str>,
     min: MinVersion,
 ) -> Result<Vec<SupportedCipherSuite>, ConfigError> {

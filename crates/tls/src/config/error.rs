@@ -142,7 +142,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn other(error: &dyn Display) -> Self {
+    pub(crate) fn other(error: &dyn Display) -> Self {
         Self::Other { what: error.to_string() }
     }
 }
@@ -215,7 +215,7 @@ impl Display for ConfigError {
 impl StdError for ConfigError {}
 
 /// A time in seconds since 1970, as `2026-11-29T23:59:59Z`.
-struct Time(i64);
+pub(crate) struct Time(pub(crate) i64);
 
 impl Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

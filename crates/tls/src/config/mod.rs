@@ -19,10 +19,12 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 
 pub use ciphers::MinVersion;
+pub(crate) use ciphers::suites;
 pub(crate) use clients::Judge;
 pub use clients::{Ask, Clients};
 pub use entry::Entry;
 pub use error::ConfigError;
+pub(crate) use error::Time;
 pub use pem::Pem;
 pub use suites::names as cipher_names;
 pub(crate) use suites::openssl_name;
@@ -141,7 +143,7 @@ fn build(
     resumption: &Arc<Resumption>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Chosen>, ConfigError> {
-    let suites = ciphers::suites(entry.ciphers.as_deref(), entry.min_version)?;
+    let suites = suites(entry.ciphers.as_deref(), entry.min_version)?;
     let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider.clone() });
     if let Some(wrong) = entry.protocols.iter().find(|name| !(1..=255).contains(&name.len())) {
         return Err(ConfigError::BadProtocol { len: wrong.len() });

@@ -38,7 +38,7 @@ impl Pem {
     }
 
     /// All certificates.
-    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
         let sections = self.sections()?;
         let found: Vec<_> = sections
             .iter()
@@ -87,6 +87,13 @@ impl Pem {
                 instead: self.instead(&sections),
             }),
         }
+    }
+
+    /// The first private key.
+    pub(crate) fn key(&self) -> Result<PrivateKeyDer<'static>, ConfigError> {
+        // There is one at least.
+        let nothing = || ConfigError::NoKey { from: self.from.clone(), instead: "it is empty" };
+        self.keys()?.into_iter().next().ok_or_else(nothing)
     }
 
     fn has(&self, words: &str) -> bool {

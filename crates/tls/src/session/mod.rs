@@ -1,7 +1,7 @@
 //! One connection.
 
 mod bounds;
-mod drive;
+pub(crate) mod drive;
 mod handshake;
 mod parts;
 mod sizes;
@@ -452,9 +452,10 @@ impl Session {
             if record.is_empty() {
                 break;
             }
-            made += match drive::encrypt(conn, &mut self.held[..self.read], record, place) {
+            made += match drive::encrypt(&mut **conn, &mut self.held[..self.read], record, place) {
                 Ok(n) => n,
-                Err(error) => {
+                Err(fault) => {
+                    let error = Error::from(fault);
                     // The alert waits in `out`; what was made goes first.
                     return if made > 0 {
                         self.fail(error);
@@ -493,7 +494,7 @@ impl Session {
         self.closed = true;
         if let Phase::Open(conn) = &mut self.phase {
             // It has no key left: then the client finds the end without it.
-            let _ = drive::close(conn, &mut self.held[..self.read], &mut self.out);
+            let _ = drive::close(&mut **conn, &mut self.held[..self.read], &mut self.out);
         }
     }
 }
