@@ -133,6 +133,7 @@ export const TLS = {
     { modules: ['config'], holds: 'certificates, ciphers and rules for clients, by name' },
     { modules: ['facts'], holds: 'what a session has agreed on' },
     { modules: ['session'], holds: 'one connection: ciphertext in, plaintext out' },
+    { modules: ['client'], holds: "the load client's side" },
   ],
   known: [],
 };

@@ -8,6 +8,7 @@
 //! and X25519 come first in its offer, and a chain that it has checked is not checked again.
 
 mod error;
+mod options;
 mod session;
 mod store;
 mod trust;
@@ -22,6 +23,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
 pub use error::ClientError;
+pub use options::ClientOptions;
 pub use session::{BUFFER, ClientSession};
 
 use crate::clock::{RustlsClock, SystemClock};
@@ -29,28 +31,6 @@ use crate::config::{ConfigError, MinVersion, Pem, suites};
 use crate::facts::Version;
 use crate::provider;
 use store::Store;
-
-/// The settings of a [`Client`].
-#[derive(Clone, Debug, Default)]
-pub struct ClientOptions {
-    /// Whether any certificate will do. Neither the chain nor the server's signature is checked.
-    pub insecure: bool,
-    /// Who may have signed the server's certificate; one that is here itself is trusted too.
-    /// Certificates that cannot be used are left out.
-    pub authorities: Vec<Pem>,
-    /// The client's own chain.
-    pub certificates: Option<Pem>,
-    /// The key of that chain.
-    pub key: Option<Pem>,
-    /// The only version that is offered. Default: both.
-    pub version: Option<Version>,
-    /// Names as OpenSSL has them, with colons between. Default: all, AES-128 first.
-    pub ciphers: Option<String>,
-    /// Protocols for ALPN, the best first.
-    pub protocols: Vec<Vec<u8>>,
-    /// Whether sessions are resumed.
-    pub resume: bool,
-}
 
 /// What the connections to one server share.
 pub struct Client {

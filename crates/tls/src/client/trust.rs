@@ -12,7 +12,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error as Rustls, RootCertStore, SignatureScheme,
 };
 
-use super::ClientOptions;
+use super::options::ClientOptions;
 use crate::certificate::Certificate;
 use crate::config::ConfigError;
 
