@@ -92,6 +92,8 @@ export declare class NativeLane {
 export declare class NativeServer {
   /** The bound address: the real port where 0 was asked for. */
   address(): NativeAddress
+  /** The address of each endpoint, in the order of the options. */
+  addresses(): Array<NativeAddress>
   /** The address that metrics are served at, if they are served. */
   metricsAddress(): NativeAddress | null
   /** What the ids of this server's requests begin with, in the access log. */
@@ -109,6 +111,14 @@ export declare class NativeServer {
   setLanes(lanes: Array<number | undefined | null>): void
   /** A snapshot of the counters, as JSON. */
   stats(): string
+  /**
+   * Replaces the certificates and settings of an endpoint with TLS, for connections that come
+   * from now on. Returns what works, but is probably not meant. Throws where something is wrong,
+   * and changes nothing then. The timeouts stay as they were.
+   */
+  reloadTls(endpoint: number, tls: NativeTls): Array<string>
+  /** What works in the settings of an endpoint with TLS, but is probably not meant. */
+  tlsWarnings(endpoint: number): Array<string>
   /** Replaces the routes. Requests under way finish with the old routes. */
   reload(routes?: Array<NativeRoute> | undefined | null): void
   /**
@@ -233,6 +243,31 @@ export interface NativeBenchOptions {
   expectBody?: Uint8Array
 }
 
+/** A place to listen at, and how connections are served there. */
+export interface NativeEndpoint {
+  /** Path of a unix socket. Wins over `hostname` and `port`. */
+  unix?: string
+  /** Permissions of its file. Absent: what the umask leaves. */
+  unixMode?: number
+  /** Permissions of its file in addition to what the umask leaves. */
+  unixModeAdds?: number
+  /** `::` takes IPv6 connections only. */
+  ipv6Only?: boolean
+  /** Host name or IP address; `::` takes IPv4 connections too. */
+  hostname: string
+  /** TCP port; 0 lets the kernel choose. */
+  port: number
+  /**
+   * Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
+   * and `port`.
+   */
+  fd?: number
+  /** How connections are secured. Absent: they are in clear. */
+  tls?: NativeTls
+  /** Requests are sent to a URL over TLS. Absent: they are served. */
+  redirect?: NativeRedirect
+}
+
 /** One response field. */
 export interface NativeField {
   /** Field name, a token. */
@@ -270,23 +305,8 @@ export interface NativeListen {
  * sizes are bytes.
  */
 export interface NativeOptions {
-  /** Path of a unix socket. Wins over `hostname` and `port`. */
-  unix?: string
-  /** Permissions of its file. Absent: what the umask leaves. */
-  unixMode?: number
-  /** Permissions of its file in addition to what the umask leaves. */
-  unixModeAdds?: number
-  /** `::` takes IPv6 connections only. */
-  ipv6Only?: boolean
-  /** Host name or IP address; `::` takes IPv4 connections too. */
-  hostname: string
-  /** TCP port; 0 lets the kernel choose. */
-  port: number
-  /**
-   * Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
-   * and `port`.
-   */
-  fd?: number
+  /** 1 to 16 of them; the first is the server's main address. */
+  listen: Array<NativeEndpoint>
   /** 1 to 16. */
   ioThreads: number
   /** 1 to 32. */
@@ -328,6 +348,20 @@ export interface NativeOptions {
   secured: Array<string>
 }
 
+/** A text in PEM. */
+export interface NativePem {
+  /** The option or the path that it is from, for messages. */
+  from: string
+  /** What it holds. */
+  text: Uint8Array
+}
+
+/** Where requests in clear are sent to. */
+export interface NativeRedirect {
+  /** The port of the new URL; 0 is the port that the first endpoint with TLS has got. */
+  port: number
+}
+
 /** One pre-rendered response. */
 export interface NativeRoute {
   /** Absent: any method. */
@@ -365,6 +399,46 @@ export interface NativeTimeouts {
    * connection. Absent: no limit.
    */
   inactive?: number
+}
+
+/** How a listener is secured. Checked by `ts/options/tls.ts`. */
+export interface NativeTls {
+  /** One for each name, or for several. */
+  entries: Array<NativeTlsEntry>
+  /** What serves a client that wants an unknown name: `default`, or `refuse`. */
+  unknownName: string
+  /** Seconds for which a session can be resumed. */
+  sessionTimeout: number
+  /** Keys of 48 bytes for session tickets. Absent: the server makes its own. */
+  ticketKeys?: Array<Uint8Array>
+  /** Milliseconds for a handshake. */
+  handshakeTimeout: number
+}
+
+/** What one name, or several, are served with. */
+export interface NativeTlsEntry {
+  /** Host names. With none, those of the certificates. */
+  names: Array<string>
+  /** One chain each. */
+  certificates: Array<NativePem>
+  /** Their private keys, not encrypted. */
+  keys: Array<NativePem>
+  /** `TLSv1.2` or `TLSv1.3`. */
+  minVersion: string
+  /** Names with colons between. Absent: all. */
+  ciphers?: string
+  /** The server's order of ciphers counts. */
+  serverOrder: boolean
+  /** For ALPN, the best first. */
+  protocols: Array<Uint8Array>
+  /** Authorities of clients. */
+  clientCa?: Array<NativePem>
+  /** Clients are asked for a certificate. */
+  requestCert: boolean
+  /** Clients without an accepted one are refused. */
+  rejectUnauthorized: boolean
+  /** Revocation lists. */
+  crl?: Array<NativePem>
 }
 
 /** The settings that can be changed while a server runs. */

@@ -61,12 +61,13 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const source = readFileSync(join(ROOT, 'ts/types/options.ts'), 'utf8');
+  const files = ['options', 'listen', 'tls'].map((file) => `ts/types/${file}.ts`);
+  const source = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
     source,
   );
   if (body === null) {
-    throw new Error(`ts/types/options.ts has no interface ${name}`);
+    throw new Error(`${files.join(', ')} have no interface ${name}`);
   }
   const member = /^ {2}\/\*\*([\s\S]*?)\*\/\n {2}(?:readonly )?(\w+)\??:\s([\s\S]*?);$/gm;
   return [...body[1].matchAll(member)].map(([, comment, member, type]) => ({
@@ -77,7 +78,13 @@ function membersOf(name) {
 }
 
 /** Options whose members are options of their own. */
-const NESTED = { limits: 'Limits', timeouts: 'Timeouts', accessLog: 'AccessLogOptions' };
+const NESTED = {
+  limits: 'Limits',
+  timeouts: 'Timeouts',
+  accessLog: 'AccessLogOptions',
+  listen: 'ListenOptions',
+  tls: 'TlsOptions',
+};
 
 /** Every option of `serve`, with what there is to say about it. */
 function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
@@ -126,6 +133,17 @@ function typeInWords(type) {
     'string | URL': 'a path or a `file:` URL',
     'string | AccessLogOptions': 'a path, or an object',
     ThreadLimits: 'as `new Worker` takes it',
+    'ListenEntry | readonly ListenEntry[]': 'a port, an address, an object, or several',
+    'false | TlsOptions | readonly TlsOptions[]': 'an object, or one for each host name',
+    'boolean | TlsOptions | readonly TlsOptions[]': 'true or false, or as `tls`',
+    'TlsText | readonly TlsText[]': 'PEM text, bytes, a path or a `file:` URL, or several',
+    'TlsText | TlsEncryptedKey | readonly (TlsText | TlsEncryptedKey)[]':
+      'as `tls.cert`, or `{ pem, passphrase }`',
+    'string | readonly string[]': 'a name, or several',
+    'readonly (string | Uint8Array)[] | Uint8Array': 'names',
+    TlsTicketKeys: 'a Buffer of 48 bytes, or several',
+    'number | string': 'a number, also as text',
+    'boolean | number': 'true or false, or a port',
   };
   return words[type] ?? asCode(type);
 }

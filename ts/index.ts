@@ -27,6 +27,7 @@ export type {
   URLAsText,
 } from './types/addresses.js';
 export type { Handler, HandlerInfo, Params, ServerRequest } from './types/handler.js';
+export type { ListenEntry, ListenOptions } from './types/listen.js';
 export type {
   AccessLogOptions,
   Limits,
@@ -52,3 +53,4 @@ export type {
   TaskStats,
   WorkerThreadStats,
 } from './types/stats.js';
+export type { TlsEncryptedKey, TlsOptions, TlsText, TlsTicketKeys } from './types/tls.js';

@@ -178,6 +178,6 @@ export async function startEngine(
   // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
   const drainMs = options.native.timeouts.drain;
-  const server = new RunningServer(native, control, runtime, drainMs);
+  const server = new RunningServer(native, control, runtime, drainMs, options.tls);
   return { server, native, bridge };
 }

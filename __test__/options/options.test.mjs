@@ -155,7 +155,7 @@ test('an unknown option is an error that names the nearest known one', async (t)
     [{ limits: { body_size: 1 } }, /^unknown option "limits\.body_size"/],
     [{ chunkExtensions: 1 }, /did you mean "limits\.chunkExtensions"\?/],
     [{ timeouts: { keepAliveTimeout: 1 } }, /"timeouts\.keepAlive"/],
-    [{ tls: {} }, /^unknown option "tls": this server has no TLS yet/],
+    [{ ssl: {} }, /^unknown option "ssl": give certificate and key as "tls"/],
     [{ iothreads: 1 }, 'unknown option "iothreads"; did you mean "ioThreads"?'],
     [{ limits: { heads: 1 } }, 'unknown option "limits.heads"; did you mean "limits.head"?'],
     [

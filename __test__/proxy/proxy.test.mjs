@@ -17,9 +17,9 @@ import { open } from '../support/wire.mjs';
 const PEER = '127.0.0.1';
 
 /** What proxies that are trusted so make of these header fields. */
-function originOf(trustProxy, fields, peer = PEER) {
+function originOf(trustProxy, fields, peer = PEER, own = 'http') {
   const source = { field: (name) => fields[name] ?? null };
-  const origin = Proxies.from(trustProxy).originOf(source, peer, peer && 5000);
+  const origin = Proxies.from(trustProxy).originOf(source, peer, peer && 5000, own);
   return { ...origin };
 }
 
@@ -153,7 +153,8 @@ test('a peer that is not trusted is the client whatever it says', (t) => {
 
 test('a unix socket has a name of its own', (t) => {
   const source = { field: (name) => (name === 'x-forwarded-for' ? '203.0.113.7' : null) };
-  const address = (trust) => Proxies.from(trust).originOf(source, undefined, undefined).address;
+  const address = (trust) =>
+    Proxies.from(trust).originOf(source, undefined, undefined, 'http').address;
   t.is(address('unix'), '203.0.113.7');
   t.is(address(['unix', 'loopback']), '203.0.113.7');
   t.is(address(true), '203.0.113.7');
@@ -167,7 +168,7 @@ test('trust in one peer is not kept for the next', (t) => {
   const proxies = Proxies.from(['unix', 'loopback']);
   const source = { field: (name) => (name === 'x-forwarded-for' ? '1.1.1.1' : null) };
   const asks = ['127.0.0.1', '8.8.8.8', undefined, '8.8.8.8', '127.0.0.1', '127.0.0.1', '::1'];
-  const got = asks.map((peer) => proxies.originOf(source, peer, 1).address);
+  const got = asks.map((peer) => proxies.originOf(source, peer, 1, 'http').address);
   t.deepEqual(got, ['1.1.1.1', '8.8.8.8', '1.1.1.1', '8.8.8.8', '1.1.1.1', '1.1.1.1', '1.1.1.1']);
 });
 
@@ -491,4 +492,13 @@ test('--trust-proxy takes what the option takes', async (t) => {
   const { code, stderr } = await run(['serve', '--trust-proxy', 'localhost']);
   t.is(code, 2);
   t.regex(stderr, /--trust-proxy must be true, false, a number .*, got "localhost"/);
+});
+
+test('over TLS the scheme is https, unless a trusted proxy says otherwise', (t) => {
+  const scheme = (fields, peer) => originOf('loopback', fields, peer, 'https').scheme;
+  t.is(scheme({}), 'https');
+  t.is(scheme({ 'x-forwarded-for': '203.0.113.7' }), 'https');
+  t.is(scheme({ 'x-forwarded-proto': 'http' }), 'http');
+  t.is(scheme({ 'x-forwarded-proto': 'ftp' }), 'https');
+  t.is(scheme({ 'x-forwarded-proto': 'http' }, '203.0.113.9'), 'https');
 });

@@ -13,12 +13,16 @@ export type {
   NativeBench,
   NativeBenchOptions,
   NativeBound,
+  NativeEndpoint,
   NativeField,
   NativeLane,
   NativeListen,
   NativeOptions,
+  NativePem,
   NativeRoute,
   NativeServer,
+  NativeTls,
+  NativeTlsEntry,
   NativeTuning,
 } from '../../index.js';
 

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_HOST_NOT_FOUND: 'The host name does not resolve.',
   ERR_REACTOR_DESCRIPTOR: 'The descriptor that was given is no socket that can listen.',
   ERR_REACTOR_SOCKET_PATH: 'The unix socket path cannot be used.',
+  ERR_REACTOR_TLS: 'A certificate, a key or another setting of TLS cannot be used.',
   ERR_REACTOR_LOG: 'The access log cannot be opened.',
   ERR_REACTOR_START: 'The server could not start for another reason.',
   ERR_REACTOR_CONNECT: 'No address of the server to load takes a connection.',

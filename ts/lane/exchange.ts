@@ -18,6 +18,7 @@ import {
   METHODS,
   numberAt,
   REQUEST_WORDS,
+  SECURE,
   THREAD_SHIFT,
 } from './record.js';
 
@@ -95,6 +96,8 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   watcher: ClientWatcher | null = null;
   /** The client speaks HTTP/1.0. */
   readonly isHttp10: boolean;
+  /** That of its connection. */
+  readonly scheme: 'http' | 'https';
 
   readonly #heads: Heads;
   /** The index of the record in the events. */
@@ -143,6 +146,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     const flags = events[at + 10] as number;
     this.#ioThread = flags >>> THREAD_SHIFT;
     this.isHttp10 = (flags & HTTP_1_0) !== 0;
+    this.scheme = (flags & SECURE) === 0 ? 'http' : 'https';
     this.incoming =
       (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !context.takesAnyBody)
         ? null
@@ -179,12 +183,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     const host =
       this.#hostLength === 0 ? this.context.host : this.#cut(this.#host, this.#hostLength);
     const origin = this.#forwarded();
-    if (origin === null) {
-      return urlOf(host, target);
-    }
-    // The engine accepts an absolute `https:` target only from a trusted proxy.
-    const isSecure = origin.scheme === 'https' || /^https:/i.test(target);
-    return urlOf(origin.host ?? host, target, isSecure ? 'https' : 'http');
+    // The engine accepts an absolute `https:` target only over TLS or from a trusted proxy.
+    const isSecure = origin !== null && /^https:/i.test(target);
+    const scheme = isSecure ? 'https' : (origin?.scheme ?? this.scheme);
+    return urlOf(origin?.host ?? host, target, scheme);
   }
 
   /** The client's address; `undefined` on a unix socket. */
@@ -442,7 +444,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     if (proxies === null) {
       return null;
     }
-    this.#origin ??= proxies.originOf(this, this.#peerAddress, this.#peerPort);
+    this.#origin ??= proxies.originOf(this, this.#peerAddress, this.#peerPort, this.scheme);
     return this.#origin;
   }
 

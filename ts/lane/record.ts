@@ -39,6 +39,8 @@ export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
 export const BODY_APART = 8;
 export const PEER_IS_TEXT = 16;
+/** It came over TLS to this server. */
+export const SECURE = 32;
 /** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
 

@@ -168,8 +168,6 @@ export function engineOptions(
   const mode = unixModeAdds === undefined ? {} : { unixModeAdds };
   // As in Node, a handler gets a request when its head has come.
   const streamSmallBodies = true;
-  return {
-    ...resolved,
-    native: { ...resolved.native, ...tuning, ...inherited, ...mode, streamSmallBodies },
-  };
+  const listen = resolved.native.listen.map((each) => ({ ...each, ...inherited, ...mode }));
+  return { ...resolved, native: { ...resolved.native, ...tuning, listen, streamSmallBodies } };
 }

@@ -15,7 +15,8 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   // Address.
   ...called('hostname', ['address', 'addr', 'bind', 'ip', 'iface', 'interface', 'listenHost']),
   ...called('unix', ['socket', 'socketPath', 'unixSocket', 'path', 'sock']),
-  ...called('port', ['listen', 'listenPort', 'httpPort']),
+  ...called('port', ['listenPort', 'httpPort']),
+  ...called('listen', ['listeners', 'addresses', 'endpoints']),
   reusePort: {
     advice:
       'one process has the port; "jsThreads" runs handlers on several threads, and "accept: \'per-loop\'" gives each I/O thread a listener',
@@ -29,7 +30,10 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
     harmless: [true],
   }),
   transport: { advice: 'for a unix socket give its path as "unix"', harmless: ['tcp'] },
-  protocol: { advice: 'this server speaks HTTP/1.1 without TLS', harmless: ['http'] },
+  protocol: {
+    advice: 'this server speaks HTTP/1.1; for https give "tls"',
+    harmless: ['http', 'https'],
+  },
 
   // Handlers.
   ...called('fetch', ['onRequest', 'request', 'callback', 'handle', 'app', 'requestHandler']),
@@ -91,12 +95,15 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   }),
 
   // TLS and HTTP/2.
-  ...each(['tls', 'ssl', 'https', 'secure'], {
-    advice: 'this server has no TLS yet; put a proxy such as nginx or HAProxy in front',
+  ...each(['ssl', 'https', 'secure'], {
+    advice: 'give certificate and key as "tls": { cert, key }',
     harmless: [false],
   }),
-  ...each(['cert', 'key', 'ca', 'passphrase', 'pfx', 'key_file_name', 'cert_file_name'], {
-    advice: 'this server has no TLS yet; put a proxy such as nginx or HAProxy in front',
+  ...each(['cert', 'key', 'ca', 'passphrase', 'crl', 'requestCert', 'SNICallback', 'ciphers'], {
+    advice: 'it belongs into "tls", such as tls: { cert, key }',
+  }),
+  ...each(['pfx', 'key_file_name', 'cert_file_name', 'certFile', 'keyFile'], {
+    advice: 'give certificate and key as PEM in "tls": { cert, key }',
   }),
   ...each(['http2', 'h2', 'http3', 'quic', 'h3'], {
     advice: 'this server speaks HTTP/1.1 only',

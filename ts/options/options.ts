@@ -1,5 +1,4 @@
 import type { NativeAccessLog, NativeListen, NativeOptions } from '../binding/binding.js';
-import { ReactorError } from '../errors/errors.js';
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies } from '../proxy/proxies.js';
@@ -11,6 +10,7 @@ import { refuseMissingFetch } from './application.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
+import { OF_ONE, resolveListen } from './listen.js';
 import { parseListener } from './listener.js';
 import { type ResolvedRoutes, readRoutes, resolveRoutes } from './routes.js';
 import { DAY_MS, type Rule } from './rules.js';
@@ -20,7 +20,6 @@ import {
   EVERYWHERE,
   OPTION_NAMES,
   type OptionName,
-  parseOption,
   RULES,
   resolve,
   STREAMED_BODY,
@@ -29,6 +28,7 @@ import {
   type ValueOf,
   valueAt,
 } from './table.js';
+import { portable, type ResolvedTls } from './tls.js';
 
 /** Checked handlers. */
 export interface ResolvedHandlers extends ResolvedRoutes {
@@ -38,6 +38,8 @@ export interface ResolvedHandlers extends ResolvedRoutes {
 /** Checked options, with their defaults. */
 export interface ResolvedOptions extends ResolvedHandlers {
   readonly native: NativeOptions;
+  /** How each listener is secured; `null` for one in clear. */
+  readonly tls: readonly (ResolvedTls | null)[];
   readonly error: BridgeOptions['onError'];
   readonly globals: boolean;
   /**
@@ -78,21 +80,9 @@ export function resolveOptions(
   }
   const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
 
-  if (options.unix !== undefined) {
-    for (const name of ['port', 'hostname', 'ipv6Only'] as const) {
-      if (options[name] !== undefined && options[name] !== false) {
-        throw new ReactorError(
-          'ERR_REACTOR_INVALID_OPTION',
-          `option "${name}" cannot be given together with "unix": a server listens on one address`,
-        );
-      }
-    }
-  }
-
-  const unixMode = modeOf(get('unixMode'), get('unix'));
+  const listen = resolveListen(options);
   const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
   const metrics = get('metrics');
-  const unix = get('unix');
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
   const requestTimeout = get('requestTimeout');
@@ -106,11 +96,7 @@ export function resolveOptions(
   const proxies = Proxies.from(get('trustProxy'));
   const streams = routes?.some(({ handler }) => handler !== undefined) ?? false;
   const native = {
-    ...(unix === undefined ? {} : { unix }),
-    ...(unixMode === undefined ? {} : { unixMode }),
-    ...(get('ipv6Only') ? { ipv6Only: true } : {}),
-    hostname: get('hostname'),
-    port: portFrom(options, get('port')),
+    listen: listen.endpoints,
     ioThreads,
     workerThreads: threadsFor('workerThreads', get('workerThreads')),
     acceptPerLoop: acceptsPerLoop(get('accept'), ioThreads),
@@ -152,6 +138,7 @@ export function resolveOptions(
   const signal = signalAt(options);
   return {
     native,
+    tls: listen.tls,
     ...handlers,
     error,
     globals,
@@ -169,16 +156,6 @@ export function resolveOptions(
  */
 function acceptsPerLoop(accept: ValueOf<'accept'>, ioThreads: number): boolean {
   return accept === 'per-loop' || (accept === 'auto' && ioThreads === 1);
-}
-
-/** The port from the option, the environment variable or the default, in this order. */
-function portFrom(options: Record<string, unknown>, value: number | string): number {
-  const { PORT } = process.env;
-  // `PORT= command` unsets the variable for one command in a shell.
-  if (options.port !== undefined || options.unix !== undefined || !PORT) {
-    return Number(value);
-  }
-  return parseOption('port', 'the environment variable PORT', PORT) as number;
 }
 
 /**
@@ -222,7 +199,7 @@ function shutdownOf(given: unknown, drain: number): ResolvedShutdown | undefined
 /**
  * The options with every short form spelled out: a path as the access log becomes an object, and
  * aliases become the options that they mean. Other servers' options that ask for nothing are
- * removed.
+ * removed. URLs of files become text, since they cannot go to another thread.
  */
 export function spellOut(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const options = withoutAliases(given, checkAs);
@@ -233,6 +210,11 @@ export function spellOut(given: Readonly<Record<string, unknown>>): Record<strin
   }
   if (typeof options.accessLog === 'string') {
     options.accessLog = { file: options.accessLog };
+  }
+  for (const name of ['tls', 'listen']) {
+    if (options[name] !== undefined) {
+      options[name] = portable(options[name]);
+    }
   }
   return options;
 }
@@ -271,30 +253,18 @@ export function dropOtherAddress(
   isNamed: (name: string) => boolean,
 ): void {
   const tcp = ['port', 'hostname'];
-  const other = isNamed('unix')
-    ? [...tcp, 'ipv6Only']
-    : tcp.some(isNamed)
-      ? ['unix', 'unixMode']
-      : [];
+  const other = isNamed('listen')
+    ? OF_ONE
+    : isNamed('unix')
+      ? [...tcp, 'ipv6Only', 'listen']
+      : tcp.some(isNamed)
+        ? ['unix', 'unixMode', 'listen']
+        : [];
   for (const name of other) {
     if (!isNamed(name)) {
       delete options[name];
     }
   }
-}
-
-/** The permissions as a number. They are a mistake for a socket without a file. */
-function modeOf(mode: number | string | undefined, unix: string | undefined): number | undefined {
-  if (mode === undefined) {
-    return undefined;
-  }
-  if (unix === undefined || unix.startsWith('\0')) {
-    throw new ReactorError(
-      'ERR_REACTOR_INVALID_OPTION',
-      'option "unixMode" needs "unix" with a path: only the file of a unix socket has permissions',
-    );
-  }
-  return typeof mode === 'string' ? Number.parseInt(mode.replace('0o', ''), 8) : mode;
 }
 
 function accessLogOf(

@@ -80,6 +80,8 @@ export const TOP_NAMES = [
   'error',
   'routes',
   'globals',
+  'listen',
+  'tls',
   'signal',
   'module',
   'onThreadError',

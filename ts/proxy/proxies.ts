@@ -62,10 +62,18 @@ export class Proxies {
     return listed(given, (peers, trusts) => new Proxies(peers, trusts));
   }
 
-  /** @param address of the direct peer; `undefined` on a unix socket */
-  originOf(fields: FieldSource, address: string | undefined, port: number | undefined): Origin {
+  /**
+   * @param address of the direct peer; `undefined` on a unix socket
+   * @param own scheme of the connection, which counts if no proxy tells another
+   */
+  originOf(
+    fields: FieldSource,
+    address: string | undefined,
+    port: number | undefined,
+    own: Origin['scheme'],
+  ): Origin {
     if (!this.#trustsPeer(address)) {
-      return { address, port, scheme: 'http', host: null };
+      return { address, port, scheme: own, host: null };
     }
     const forwarded = forwardedOf(fields);
     let client = { address, port };
@@ -82,7 +90,8 @@ export class Proxies {
         break;
       }
     }
-    const scheme = forwarded.scheme(hop)?.toLowerCase() === 'https' ? 'https' : 'http';
+    const told = forwarded.scheme(hop)?.toLowerCase();
+    const scheme = told === 'https' || told === 'http' ? told : own;
     const host = forwarded.host(hop);
     return { ...client, scheme, host: host !== undefined && isHost(host) ? host : null };
   }

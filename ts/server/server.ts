@@ -99,6 +99,7 @@ export class RunningServer implements Server {
   #state: 'running' | 'stopping' | 'stopped' = 'running';
   #forgetSignal = () => {};
   readonly #url: string;
+  readonly #urls: readonly string[];
   readonly #drainMs: number;
   /** The stop that is under way, or finished. */
   #stopping: Promise<void> | null = null;
@@ -115,6 +116,7 @@ export class RunningServer implements Server {
     control: string | undefined,
     runtime: Runtime,
     drainMs: number,
+    tls: ResolvedOptions['tls'],
   ) {
     const address = native.address();
     this.#native = native;
@@ -123,7 +125,8 @@ export class RunningServer implements Server {
     this.hostname = address.hostname;
     this.unix = address.unix;
     this.controlPath = control;
-    this.#url = urlOf(address);
+    this.#urls = native.addresses().map((each, index) => urlOf(each, tls[index] != null));
+    this.#url = this.#urls[0] as string;
     this.#drainMs = drainMs;
     this.#hurried = new Promise((resolve) => {
       this.#hurry = resolve;
@@ -145,11 +148,16 @@ export class RunningServer implements Server {
     return serverUrl(this.#url);
   }
 
+  get urls(): (URL & URLAsText)[] {
+    return this.#urls.map(serverUrl);
+  }
+
   get addr(): DenoAddress {
-    const { hostname, port, unix } = this;
-    return hostname === undefined || port === undefined
-      ? { transport: 'unix', path: unix as string }
-      : { transport: 'tcp', hostname, port };
+    return denoAddress(this);
+  }
+
+  get addresses(): DenoAddress[] {
+    return this.#native.addresses().map(denoAddress);
   }
 
   get listening(): boolean {
@@ -330,12 +338,23 @@ function serverNotRunning(): Error {
   return Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' });
 }
 
-function urlOf(address: { hostname?: string; port?: number; unix?: string }): string {
-  const { hostname = '', port, unix } = address;
+interface Address {
+  readonly hostname?: string | undefined;
+  readonly port?: number | undefined;
+  readonly unix?: string | undefined;
+}
+
+function denoAddress({ hostname, port, unix }: Address): DenoAddress {
+  return hostname === undefined || port === undefined
+    ? { transport: 'unix', path: unix as string }
+    : { transport: 'tcp', hostname, port };
+}
+
+function urlOf({ hostname = '', port, unix }: Address, isSecured = false): string {
   if (unix !== undefined) {
     return unixUrl(unix);
   }
-  return `http://${authorityOf(hostname, port)}/`;
+  return new URL(`${isSecured ? 'https' : 'http'}://${authorityOf(hostname, port)}/`).href;
 }
 
 /** The URL of a path; characters that would end the path are escaped. */

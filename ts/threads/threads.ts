@@ -104,7 +104,7 @@ class Threads implements Runtime {
       startId: native.startId(),
       trustProxy,
     };
-    const server = new RunningServer(native, control, this, this.#drainMs);
+    const server = new RunningServer(native, control, this, this.#drainMs, resolved.tls);
     this.#current.attach(this.#attach);
     return { server, resolved, jsThreads };
   }

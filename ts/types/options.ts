@@ -1,6 +1,8 @@
 import type { ListenAddress } from './addresses.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
+import type { ListenEntry } from './listen.js';
 import type { Routes } from './routes.js';
+import type { TlsOptions } from './tls.js';
 
 /** The options of {@link serve}. Every one may be left out. */
 export interface ServeOptions<Path extends string = string> {
@@ -54,6 +56,25 @@ export interface ServeOptions<Path extends string = string> {
 
   /** The same as {@link hostname}. */
   host?: string | undefined;
+
+  /**
+   * Several places to listen at, or one, in place of `port`, `hostname`, `unix`, `unixMode` and
+   * `ipv6Only`; at most 16. The first is the main one: `server.url` and `server.port` tell it,
+   * `server.urls` tells all.
+   *
+   * @example
+   * await serve({ tls, listen: [{ port: 80, redirectToTls: true }, { port: 443, tls: true }], fetch });
+   */
+  listen?: ListenEntry | readonly ListenEntry[] | undefined;
+
+  /**
+   * Secures connections with TLS 1.2 and 1.3. Several entries are for several host names. The port
+   * is still 8080 unless another is given.
+   *
+   * @example
+   * await serve({ port: 443, tls: { cert: './cert.pem', key: './key.pem' }, fetch });
+   */
+  tls?: false | TlsOptions | readonly TlsOptions[] | undefined;
 
   /**
    * Called once the server listens, before {@link serve} resolves. If it throws, the server stops,

@@ -7,11 +7,14 @@ import type { Stats } from './stats.js';
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
   /**
-   * Where to reach the server, such as `http://localhost:8080/`. For a unix socket it is `unix:`
+   * Where to reach the server, such as `http://localhost:8080/`, or `https:` with TLS. For a unix socket it is `unix:`
    * and its path, or `unix:@` and its abstract name. It is a new `URL` each time, with the methods
    * of text (`startsWith`, `replace`, `slice` …). Code that needs a string takes `server.url.href`.
    */
   readonly url: URL & URLAsText;
+
+  /** Where to reach each of its listeners, in the order of `listen`; the first is {@link url}. */
+  readonly urls: readonly (URL & URLAsText)[];
 
   /** The TCP port it listens on; `undefined` for a unix socket. */
   readonly port: number | undefined;
@@ -30,6 +33,9 @@ export interface Server {
 
   /** Where it listens, in Deno's form. */
   readonly addr: DenoAddress;
+
+  /** Where each of its listeners is, in Deno's form, in the order of `listen`. */
+  readonly addresses: readonly DenoAddress[];
 
   /** Whether it has not begun to stop. */
   readonly listening: boolean;

@@ -10,3 +10,4 @@ pub mod options;
 mod registry;
 mod running;
 pub mod server;
+pub mod tls;

@@ -8,30 +8,18 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Announce, App, Config, Endpoint, Inline, Lane, Limits, Listen,
-    LogFormat, LogTarget, MaxConnections, Secured, SocketMode, Target, Timeouts, Tuning,
+    LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode, Target, Timeouts, Tuning,
 };
 
 use crate::server::Failure;
+use crate::tls::NativeTls;
 
 /// Where and how to serve. Checked by `ts/options/options.ts`; times are milliseconds,
 /// sizes are bytes.
 #[napi(object)]
 pub struct NativeOptions {
-    /// Path of a unix socket. Wins over `hostname` and `port`.
-    pub unix: Option<String>,
-    /// Permissions of its file. Absent: what the umask leaves.
-    pub unix_mode: Option<u32>,
-    /// Permissions of its file in addition to what the umask leaves.
-    pub unix_mode_adds: Option<u32>,
-    /// `::` takes IPv6 connections only.
-    pub ipv6_only: Option<bool>,
-    /// Host name or IP address; `::` takes IPv4 connections too.
-    pub hostname: String,
-    /// TCP port; 0 lets the kernel choose.
-    pub port: u16,
-    /// Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
-    /// and `port`.
-    pub fd: Option<i32>,
+    /// 1 to 16 of them; the first is the server's main address.
+    pub listen: Vec<NativeEndpoint>,
     /// 1 to 16.
     pub io_threads: u32,
     /// 1 to 32.
@@ -69,6 +57,37 @@ pub struct NativeOptions {
     /// Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
     /// ranges as `address/bits`.
     pub secured: Vec<String>,
+}
+
+/// A place to listen at, and how connections are served there.
+#[napi(object)]
+pub struct NativeEndpoint {
+    /// Path of a unix socket. Wins over `hostname` and `port`.
+    pub unix: Option<String>,
+    /// Permissions of its file. Absent: what the umask leaves.
+    pub unix_mode: Option<u32>,
+    /// Permissions of its file in addition to what the umask leaves.
+    pub unix_mode_adds: Option<u32>,
+    /// `::` takes IPv6 connections only.
+    pub ipv6_only: Option<bool>,
+    /// Host name or IP address; `::` takes IPv4 connections too.
+    pub hostname: String,
+    /// TCP port; 0 lets the kernel choose.
+    pub port: u16,
+    /// Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
+    /// and `port`.
+    pub fd: Option<i32>,
+    /// How connections are secured. Absent: they are in clear.
+    pub tls: Option<NativeTls>,
+    /// Requests are sent to a URL over TLS. Absent: they are served.
+    pub redirect: Option<NativeRedirect>,
+}
+
+/// Where requests in clear are sent to.
+#[napi(object)]
+pub struct NativeRedirect {
+    /// The port of the new URL; 0 is the port that the first endpoint with TLS has got.
+    pub port: u16,
 }
 
 /// The access log.
@@ -203,21 +222,11 @@ pub struct NativeField {
 impl NativeOptions {
     /// The engine's configuration for these options.
     pub(crate) fn into_config(self, lanes: Vec<Arc<Lane>>) -> Result<Config, Failure> {
-        let listen = match self.fd {
-            Some(fd) => Listen::Inherited(fd),
-            None => listen_at(self.unix, self.hostname, self.port),
-        };
         let accept = if self.accept_per_loop { AcceptMode::PerLoop } else { AcceptMode::Acceptor };
-        let endpoint = Endpoint {
-            socket_mode: match (self.unix_mode, self.unix_mode_adds) {
-                (Some(mode), _) => Some(SocketMode::Exactly(mode)),
-                (None, adds) => adds.map(SocketMode::AtLeast),
-            },
-            ipv6_only: self.ipv6_only.unwrap_or(false),
-            ..listen.into()
-        };
+        let listen: Result<_, _> =
+            self.listen.into_iter().map(NativeEndpoint::into_endpoint).collect();
         Ok(Config {
-            listen: vec![endpoint],
+            listen: listen?,
             io_threads: self.io_threads as usize,
             worker_threads: self.worker_threads as usize,
             accept,
@@ -241,6 +250,32 @@ impl NativeOptions {
         })
     }
 }
+
+impl NativeEndpoint {
+    fn into_endpoint(self) -> Result<Endpoint, Failure> {
+        let listen = match self.fd {
+            Some(fd) => Listen::Inherited(fd),
+            None => listen_at(self.unix, self.hostname, self.port),
+        };
+        let redirect = self.redirect.map(|to| match to.port {
+            HTTPS => Redirect { port: None },
+            port => Redirect { port: Some(port) },
+        });
+        Ok(Endpoint {
+            socket_mode: match (self.unix_mode, self.unix_mode_adds) {
+                (Some(mode), _) => Some(SocketMode::Exactly(mode)),
+                (None, adds) => adds.map(SocketMode::AtLeast),
+            },
+            ipv6_only: self.ipv6_only.unwrap_or(false),
+            tls: self.tls.map(NativeTls::into_tls).transpose()?,
+            redirect,
+            ..listen.into()
+        })
+    }
+}
+
+/// The port that a URL over TLS leaves out.
+const HTTPS: u16 = 443;
 
 fn listen_at(unix: Option<String>, host: String, port: u16) -> Listen {
     match unix {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_safety};
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
-use reactor_server::{Address, Bound, Config, Ownership, Server, StartError, Stop};
+use reactor_server::{Address, Bound, Config, Ownership, Server, StartError, Stop, Tls};
 use reactor_sys::Listener;
 
 use crate::guard;
 use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
 use crate::registry;
 use crate::running::{self, Running};
+use crate::tls::{self, NativeTls};
 
 /// An error on its way to JavaScript: a stable code and one clear line.
 pub struct Failure {
@@ -90,7 +91,7 @@ pub fn start(env: Env, options: NativeOptions, lanes: Vec<u32>) -> Result<AsyncT
     retain_current_module_for_unload_safety();
     let lanes = lanes.into_iter().filter_map(registry::find).collect();
     let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
-    Ok(AsyncTask::new(Start { config: Some(config), bound: None }))
+    Ok(AsyncTask::new(Start::new(config, None)))
 }
 
 /// Binds at once what [`NativeBound::start`] will listen on, so that the address is known.
@@ -134,7 +135,7 @@ impl NativeBound {
         retain_current_module_for_unload_safety();
         let lanes = lanes.into_iter().filter_map(registry::find).collect();
         let config = options.into_config(lanes).map_err(|failure| failure.into_error(env))?;
-        Ok(AsyncTask::new(Start { config: Some(config), bound: self.take() }))
+        Ok(AsyncTask::new(Start::new(config, self.take())))
     }
 
     /// Closes the sockets. No-op after `start`.
@@ -154,6 +155,15 @@ impl NativeBound {
 pub struct Start {
     config: Option<Config>,
     bound: Option<Bound>,
+    /// How each endpoint is secured.
+    tls: Vec<Option<Arc<Tls>>>,
+}
+
+impl Start {
+    fn new(config: Config, bound: Option<Bound>) -> Self {
+        let tls = config.listen.iter().map(|endpoint| endpoint.tls.clone()).collect();
+        Self { config: Some(config), bound, tls }
+    }
 }
 
 impl Task for Start {
@@ -161,19 +171,41 @@ impl Task for Start {
     type JsValue = NativeServer;
 
     fn compute(&mut self) -> Result<Self::Output> {
-        let config =
+        let mut config =
             self.config.take().ok_or_else(|| Error::from_status(Status::GenericFailure))?;
-        let started = match self.bound.take() {
-            Some(bound) => Server::start_on(config, bound),
-            None => Server::start(config),
+        let bound = match self.bound.take() {
+            Some(bound) => Ok(bound),
+            None => Server::bind(&config),
         };
+        let started = bound.and_then(|bound| {
+            find_redirects(&mut config, bound.addresses());
+            Server::start_on(config, bound)
+        });
         Ok(started.map_err(Failure::from))
     }
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<NativeServer> {
         let server = Arc::new(output.map_err(|failure| failure.into_error(env))?);
         let id = running::keep(&env, Running::Server(Arc::clone(&server)))?;
-        Ok(NativeServer { server, id })
+        Ok(NativeServer { server, tls: std::mem::take(&mut self.tls), id })
+    }
+}
+
+/// Redirects to port 0 mean the port that the first endpoint with TLS has got.
+fn find_redirects(config: &mut Config, addresses: &[Address]) {
+    let secured = config.listen.iter().zip(addresses).filter(|(endpoint, _)| endpoint.tls.is_some());
+    let port = secured
+        .filter_map(|(_, address)| match address {
+            Address::Tcp(address) => Some(address.port()),
+            Address::Unix(_) => None,
+        })
+        .next();
+    for endpoint in &mut config.listen {
+        if let Some(redirect) = &mut endpoint.redirect
+            && redirect.port == Some(0)
+        {
+            redirect.port = port;
+        }
     }
 }
 
@@ -181,6 +213,8 @@ impl Task for Start {
 #[napi]
 pub struct NativeServer {
     server: Arc<Server>,
+    /// How each endpoint is secured.
+    tls: Vec<Option<Arc<Tls>>>,
     id: u32,
 }
 
@@ -214,6 +248,12 @@ impl NativeServer {
     #[napi]
     pub fn address(&self) -> NativeAddress {
         NativeAddress::of(self.server.address())
+    }
+
+    /// The address of each endpoint, in the order of the options.
+    #[napi]
+    pub fn addresses(&self) -> Vec<NativeAddress> {
+        self.server.addresses().iter().map(NativeAddress::of).collect()
     }
 
     /// The address that metrics are served at, if they are served.
@@ -253,6 +293,25 @@ impl NativeServer {
     pub fn stats(&self) -> Result<String> {
         serde_json::to_string(&self.server.stats())
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+    }
+
+    /// Replaces the certificates and settings of an endpoint with TLS, for connections that come
+    /// from now on. Returns what works, but is probably not meant. Throws where something is wrong,
+    /// and changes nothing then. The timeouts stay as they were.
+    #[napi]
+    pub fn reload_tls(&self, env: Env, endpoint: u32, tls: NativeTls) -> Result<Vec<String>> {
+        let before = self.tls.get(endpoint as usize).and_then(Option::as_ref);
+        before
+            .ok_or_else(|| tls::failure(format!("endpoint {endpoint} is in clear")))
+            .and_then(|before| tls.replace(before))
+            .map_err(|failure| failure.into_error(env))
+    }
+
+    /// What works in the settings of an endpoint with TLS, but is probably not meant.
+    #[napi]
+    pub fn tls_warnings(&self, endpoint: u32) -> Vec<String> {
+        let tls = self.tls.get(endpoint as usize).and_then(Option::as_ref);
+        tls.map(|tls| tls.current().warnings().to_vec()).unwrap_or_default()
     }
 
     /// Replaces the routes. Requests under way finish with the old routes.

@@ -11,7 +11,8 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
-    HTTP_1_0, INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, THREAD_SHIFT,
+    HTTP_1_0, INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE,
+    THREAD_SHIFT,
     TIMED_OUT, UNSENDABLE,
 };
 
@@ -233,6 +234,7 @@ impl<'a> Fill<'a> {
         flag(request.version() == Version::Http10, HTTP_1_0);
         flag(task.body_streams(), BODY_STREAMS);
         flag(is_apart, BODY_APART);
+        flag(request.is_secure(), SECURE);
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
         let (address, port, is_text) = self.peer(request.peer());
         flags |= if is_text { PEER_IS_TEXT } else { 0 };

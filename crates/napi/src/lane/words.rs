@@ -59,6 +59,8 @@ pub(super) const HAS_BODY: u32 = 4;
 /// The body is not among the bytes; `[8]` means nothing. JavaScript takes it by `takeBody`.
 pub(super) const BODY_APART: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
+/// It came over TLS to this server.
+pub(super) const SECURE: u32 = 32;
 pub(super) const THREAD_SHIFT: u32 = 16;
 
 /// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and length of the

@@ -41,6 +41,7 @@ use resolver::Resolver;
 pub struct Config {
     entries: Vec<Arc<Chosen>>,
     names: Arc<Names>,
+    resumption: Arc<Resumption>,
     warnings: Vec<String>,
 }
 
@@ -106,7 +107,7 @@ impl Config {
             build(&entries[index], &provider, resolver, found, resumption, clock)
         };
         let entries = identities.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
-        Ok(Self { entries, names, warnings })
+        Ok(Self { entries, names, resumption: Arc::clone(resumption), warnings })
     }
 
     /// The servers' certificates, without those that signed them.
@@ -117,6 +118,11 @@ impl Config {
     /// When the first of the certificates expires, in seconds since 1970.
     pub fn expires(&self) -> Option<i64> {
         self.certificates().map(|certificate| certificate.not_after).min()
+    }
+
+    /// What sessions are resumed with; the next configuration gets the same.
+    pub fn resumption(&self) -> &Arc<Resumption> {
+        &self.resumption
     }
 
     /// What works, but is probably not meant, a sentence each.

@@ -1,0 +1,148 @@
+//! The TLS settings of a listener, and their translation into a configuration of `reactor-tls`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+use reactor_server::Tls;
+use reactor_tls::config::{Ask, Clients, Entry, MinVersion, Pem, Unknown};
+use reactor_tls::{CACHE, Clock, Config, Resumption, SystemClock, TicketKey};
+
+use crate::server::Failure;
+
+/// How a listener is secured. Checked by `ts/options/tls.ts`.
+#[napi(object)]
+pub struct NativeTls {
+    /// One for each name, or for several.
+    pub entries: Vec<NativeTlsEntry>,
+    /// What serves a client that wants an unknown name: `default`, or `refuse`.
+    pub unknown_name: String,
+    /// Seconds for which a session can be resumed.
+    pub session_timeout: u32,
+    /// Keys of 48 bytes for session tickets. Absent: the server makes its own.
+    pub ticket_keys: Option<Vec<Uint8Array>>,
+    /// Milliseconds for a handshake.
+    pub handshake_timeout: u32,
+}
+
+/// What one name, or several, are served with.
+#[napi(object)]
+pub struct NativeTlsEntry {
+    /// Host names. With none, those of the certificates.
+    pub names: Vec<String>,
+    /// One chain each.
+    pub certificates: Vec<NativePem>,
+    /// Their private keys, not encrypted.
+    pub keys: Vec<NativePem>,
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub min_version: String,
+    /// Names with colons between. Absent: all.
+    pub ciphers: Option<String>,
+    /// The server's order of ciphers counts.
+    pub server_order: bool,
+    /// For ALPN, the best first.
+    pub protocols: Vec<Uint8Array>,
+    /// Authorities of clients.
+    pub client_ca: Option<Vec<NativePem>>,
+    /// Clients are asked for a certificate.
+    pub request_cert: bool,
+    /// Clients without an accepted one are refused.
+    pub reject_unauthorized: bool,
+    /// Revocation lists.
+    pub crl: Option<Vec<NativePem>>,
+}
+
+/// A text in PEM.
+#[napi(object)]
+pub struct NativePem {
+    /// The option or the path that it is from, for messages.
+    pub from: String,
+    /// What it holds.
+    pub text: Uint8Array,
+}
+
+impl NativeTls {
+    /// Checks everything, for a server that starts.
+    pub(crate) fn into_tls(self) -> Result<Arc<Tls>, Failure> {
+        let keys = ticket_keys(self.ticket_keys.as_deref().unwrap_or_default())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let resumption = Resumption::new(clock, self.session_timeout, CACHE, &keys);
+        let handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
+        let config = self.into_config(&Arc::new(resumption))?;
+        Ok(Arc::new(Tls::new(config, handshake_timeout)))
+    }
+
+    /// Checks everything, and puts it in the place of what `tls` has. Sessions stay resumable; with
+    /// ticket keys, these count from now on. Returns warnings.
+    pub(crate) fn replace(self, tls: &Tls) -> Result<Vec<String>, Failure> {
+        let keys = self.ticket_keys.as_deref().map(ticket_keys).transpose()?;
+        let current = tls.current();
+        let resumption = current.resumption();
+        let config = self.into_config(resumption)?;
+        // Not before the rest is known to be right.
+        if let Some(keys) = keys {
+            resumption.set_keys(&keys);
+        }
+        let warnings = config.warnings().to_vec();
+        tls.replace(config);
+        Ok(warnings)
+    }
+
+    fn into_config(self, resumption: &Arc<Resumption>) -> Result<Arc<Config>, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let unknown = match self.unknown_name.as_str() {
+            "refuse" => Unknown::Refuse,
+            _ => Unknown::Default,
+        };
+        let entries: Vec<Entry> =
+            self.entries.into_iter().map(NativeTlsEntry::into_entry).collect();
+        Config::new(&entries, unknown, resumption, &clock)
+            .map(Arc::new)
+            .map_err(|error| failure(error.to_string()))
+    }
+}
+
+impl NativeTlsEntry {
+    fn into_entry(self) -> Entry {
+        let ask = match (self.request_cert, self.reject_unauthorized) {
+            (false, _) => Ask::Never,
+            (true, false) => Ask::Request,
+            (true, true) => Ask::Require,
+        };
+        Entry {
+            names: self.names,
+            certificates: pems(self.certificates),
+            keys: pems(self.keys),
+            min_version: match self.min_version.as_str() {
+                "TLSv1.3" => MinVersion::Tls13,
+                _ => MinVersion::Tls12,
+            },
+            ciphers: self.ciphers,
+            server_order: self.server_order,
+            protocols: self.protocols.iter().map(|name| name.to_vec()).collect(),
+            clients: Clients {
+                ask,
+                ca: pems(self.client_ca.unwrap_or_default()),
+                crls: pems(self.crl.unwrap_or_default()),
+            },
+        }
+    }
+}
+
+fn pems(given: Vec<NativePem>) -> Vec<Pem> {
+    given.into_iter().map(|pem| Pem::new(pem.from, pem.text.to_vec())).collect()
+}
+
+fn ticket_keys(given: &[Uint8Array]) -> Result<Vec<TicketKey>, Failure> {
+    given
+        .iter()
+        .map(|key| {
+            TicketKey::new(key).ok_or_else(|| failure("a ticket key has 48 bytes".to_owned()))
+        })
+        .collect()
+}
+
+pub(crate) fn failure(message: String) -> Failure {
+    Failure::new("ERR_REACTOR_TLS", message)
+}

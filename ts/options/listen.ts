@@ -1,0 +1,224 @@
+import type { NativeEndpoint } from '../binding/binding.js';
+import { ReactorError } from '../errors/errors.js';
+import { asObject, checked, invalid, refuseUnknown } from './check.js';
+import { parseListener } from './listener.js';
+import type { Rule } from './rules.js';
+import { RULES } from './table.js';
+import { type ResolvedTls, resolveTls } from './tls.js';
+
+/** Where a server listens, and how each place is secured. */
+export interface ResolvedListen {
+  readonly endpoints: NativeEndpoint[];
+  /** Of each endpoint; `null` for one in clear. */
+  readonly tls: readonly (ResolvedTls | null)[];
+}
+
+/** The options of `serve` that are about its only listener. */
+export const OF_ONE = ['port', 'hostname', 'unix', 'unixMode', 'ipv6Only'] as const;
+
+/** The most listeners of a server. */
+const MOST = 16;
+
+const NAMES = [...OF_ONE, 'host', 'tls', 'redirectToTls'];
+
+const ENTRY =
+  'a port, text such as "0.0.0.0:80", "https://:443" or "unix:/run/app.sock", or an object with "port" or "unix"';
+
+/** Checks where to listen. `options` are those of `serve`, without aliases. */
+export function resolveListen(options: Readonly<Record<string, unknown>>): ResolvedListen {
+  const { listen, tls } = options;
+  const secured = tls === undefined || tls === false ? null : resolveTls('tls', tls);
+  if (listen === undefined) {
+    const port = portOfEnvironment(options);
+    const own = secured === null ? {} : { tls: true };
+    const only = endpointOf('', { ...options, ...own, port }, secured);
+    return { endpoints: [only.endpoint], tls: [only.tls] };
+  }
+  for (const name of OF_ONE) {
+    if (options[name] !== undefined) {
+      throw refused(`option "${name}" cannot be given together with "listen": give it inside`);
+    }
+  }
+  const given = Array.isArray(listen) ? listen : [listen];
+  if (given.length === 0 || given.length > MOST) {
+    throw invalid('option "listen"', `1 to ${MOST} places to listen at`, listen);
+  }
+  const all = given.map((entry, index) => {
+    const name = Array.isArray(listen) ? `listen[${index}]` : 'listen';
+    return { name, ...endpointOf(`${name}.`, entryOf(name, entry), secured) };
+  });
+  if (secured !== null && !all.some((each) => each.tls === secured)) {
+    throw refused(
+      'option "tls" is for no place of "listen": give tls: true to those that it secures',
+    );
+  }
+  const main = all.find(
+    ({ endpoint }) => endpoint.tls !== undefined && endpoint.unix === undefined,
+  );
+  for (const { name, endpoint, redirect } of all) {
+    if (redirect !== false) {
+      endpoint.redirect = redirectOf(`${name}.redirectToTls`, redirect, main?.endpoint.port);
+    }
+  }
+  return { endpoints: all.map(({ endpoint }) => endpoint), tls: all.map((each) => each.tls) };
+}
+
+/** The options that an entry of `listen` means. */
+function entryOf(name: string, given: unknown): Record<string, unknown> {
+  const options = typeof given === 'object' ? given : optionsOf(given);
+  if (options === undefined) {
+    throw invalid(`option "${name}"`, ENTRY, given);
+  }
+  const entry = { ...asObject(`option "${name}"`, options, ENTRY) };
+  refuseUnknown(entry, NAMES, `${name}.`);
+  const { host, ...rest } = entry;
+  if (host === undefined) {
+    return rest;
+  }
+  if (rest.hostname !== undefined) {
+    throw refused(`options "${name}.host" and "${name}.hostname" mean the same: give one of them`);
+  }
+  return { ...rest, hostname: host };
+}
+
+/** Options for a port or a text; `undefined` if it is neither. */
+function optionsOf(given: unknown): Record<string, unknown> | undefined {
+  if (typeof given === 'number') {
+    return { port: given };
+  }
+  if (typeof given !== 'string') {
+    return undefined;
+  }
+  const [, scheme, rest = ''] = /^(?:(https?):\/\/)?(.*?)\/?$/i.exec(given) ?? [];
+  const tls = scheme?.toLowerCase() === 'https' ? { tls: true } : {};
+  const place = scheme === undefined ? given : rest;
+  if (/^@./.test(place)) {
+    return { unix: `\0${place.slice(1)}`, ...tls };
+  }
+  const found = parseListener(place.replace(/^:(?=\d)/, ''), '');
+  if (found === undefined) {
+    return undefined;
+  }
+  const { unix, hostname, port } = found;
+  return unix !== undefined
+    ? { unix, ...tls }
+    : { port, ...(hostname === '' ? {} : { hostname }), ...tls };
+}
+
+interface Resolved {
+  readonly endpoint: NativeEndpoint;
+  readonly tls: ResolvedTls | null;
+  readonly redirect: boolean | number;
+}
+
+/** @param prefix of the names of its options, for errors */
+function endpointOf(
+  prefix: string,
+  options: Readonly<Record<string, unknown>>,
+  shared: ResolvedTls | null,
+): Resolved {
+  const get = <T>(name: (typeof OF_ONE)[number]) =>
+    checked(RULES[name] as Rule<unknown>, `option "${prefix}${name}"`, options[name]) as T;
+  const unix = get<string | undefined>('unix');
+  if (unix !== undefined) {
+    for (const name of ['port', 'hostname', 'ipv6Only']) {
+      if (options[name] !== undefined && options[name] !== false) {
+        throw refused(
+          `option "${prefix}${name}" cannot be given together with "${prefix}unix": a server listens on one address`,
+        );
+      }
+    }
+  }
+  const mode = modeOf(prefix, get('unixMode'), unix);
+  const tls = tlsOf(`${prefix}tls`, options.tls, shared);
+  const redirect = options.redirectToTls ?? false;
+  if (typeof redirect !== 'boolean' && !isPort(redirect)) {
+    throw invalid(
+      `option "${prefix}redirectToTls"`,
+      'true, false or a port from 1 to 65535',
+      redirect,
+    );
+  }
+  if (redirect !== false && tls !== null) {
+    throw refused(`option "${prefix}redirectToTls" is for a listener without "tls"`);
+  }
+  return {
+    endpoint: {
+      ...(unix === undefined ? {} : { unix }),
+      ...(mode === undefined ? {} : { unixMode: mode }),
+      ...(get('ipv6Only') ? { ipv6Only: true } : {}),
+      hostname: get('hostname'),
+      port: Number(get('port')),
+      ...(tls === null ? {} : { tls: tls.native }),
+    },
+    tls,
+    redirect: redirect as boolean | number,
+  };
+}
+
+function tlsOf(name: string, given: unknown, shared: ResolvedTls | null): ResolvedTls | null {
+  if (given === undefined || given === false) {
+    return null;
+  }
+  if (given !== true) {
+    return resolveTls(name, given);
+  }
+  if (shared === null) {
+    throw refused(`option "${name}" is true: give certificate and key as option "tls"`);
+  }
+  return shared;
+}
+
+/** @param main the port of the first listener with TLS */
+function redirectOf(
+  name: string,
+  given: boolean | number,
+  main: number | undefined,
+): { port: number } {
+  if (typeof given === 'number') {
+    return { port: given };
+  }
+  if (main === undefined) {
+    throw refused(`option "${name}" is true, but no port of "listen" has TLS`);
+  }
+  return { port: main };
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+/** The port from the option or the environment variable, in this order. */
+function portOfEnvironment(options: Readonly<Record<string, unknown>>): unknown {
+  const { PORT } = process.env;
+  // `PORT= command` unsets the variable for one command in a shell.
+  if (options.port !== undefined || options.unix !== undefined || !PORT) {
+    return options.port;
+  }
+  const port = RULES.port.fromText(PORT);
+  if (!RULES.port.accepts(port)) {
+    throw invalid('the environment variable PORT', RULES.port.allowed, PORT);
+  }
+  return port;
+}
+
+/** The permissions as a number. They are a mistake for a socket without a file. */
+function modeOf(
+  prefix: string,
+  mode: number | string | undefined,
+  unix: string | undefined,
+): number | undefined {
+  if (mode === undefined) {
+    return undefined;
+  }
+  if (unix === undefined || unix.startsWith('\0')) {
+    throw refused(
+      `option "${prefix}unixMode" needs "${prefix}unix" with a path: only the file of a unix socket has permissions`,
+    );
+  }
+  return typeof mode === 'string' ? Number.parseInt(mode.replace('0o', ''), 8) : mode;
+}
+
+function refused(message: string): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_OPTION', message);
+}
