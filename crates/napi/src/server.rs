@@ -193,7 +193,8 @@ impl Task for Start {
 
 /// Redirects to port 0 mean the port that the first endpoint with TLS has got.
 fn find_redirects(config: &mut Config, addresses: &[Address]) {
-    let secured = config.listen.iter().zip(addresses).filter(|(endpoint, _)| endpoint.tls.is_some());
+    let secured =
+        config.listen.iter().zip(addresses).filter(|(endpoint, _)| endpoint.tls.is_some());
     let port = secured
         .filter_map(|(_, address)| match address {
             Address::Tcp(address) => Some(address.port()),

@@ -12,8 +12,7 @@ use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
     HTTP_1_0, INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE,
-    THREAD_SHIFT,
-    TIMED_OUT, UNSENDABLE,
+    THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
 };
 
 /// From this size on a body that came with its head stays in its task until JavaScript takes it, and
