@@ -17,6 +17,12 @@ const SERVER_NAME: u16 = 0;
 /// `application_layer_protocol_negotiation` (RFC 7301).
 const ALPN: u16 = 16;
 
+/// `key_share` (RFC 8446, section 4.2.8).
+const KEY_SHARE: u16 = 51;
+
+/// The group X25519MLKEM768.
+const HYBRID: u16 = 0x11ec;
+
 /// How much of the message is there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -35,6 +41,7 @@ pub(crate) enum Seen {
 pub struct Hello {
     name: Option<Box<str>>,
     protocols: Box<[u8]>,
+    hybrid: bool,
 }
 
 impl Hello {
@@ -48,6 +55,11 @@ impl Hello {
     pub fn protocols(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = Reader(&self.protocols);
         std::iter::from_fn(move || rest.short())
+    }
+
+    /// Whether the client has sent a share for X25519MLKEM768.
+    pub(crate) fn has_hybrid_share(&self) -> bool {
+        self.hybrid
     }
 
     /// The choice is made: an idle session holds no list.
@@ -142,6 +154,7 @@ fn parse(body: &[u8]) -> Option<Hello> {
         match kind {
             SERVER_NAME => hello.name = server_name(content),
             ALPN => hello.protocols = protocols(content)?,
+            KEY_SHARE => hello.hybrid = has_share(content, HYBRID)?,
             _ => {}
         }
     }
@@ -164,6 +177,16 @@ fn protocols(mut content: Reader<'_>) -> Option<Box<[u8]>> {
         names.short()?;
     }
     Some(list.into())
+}
+
+fn has_share(mut content: Reader<'_>, group: u16) -> Option<bool> {
+    let mut shares = Reader(content.long()?);
+    let mut found = false;
+    while let Some(of) = shares.u16() {
+        shares.long()?;
+        found |= of == group;
+    }
+    Some(found)
 }
 
 /// Reads from the front.
@@ -252,6 +275,25 @@ mod tests {
                 assert_eq!(read(&bytes[..end]), Seen::Part, "{end} of {}", bytes.len());
             }
         }
+    }
+
+    #[test]
+    fn a_share_is_found_among_others() {
+        let shares = |groups: &[u16]| {
+            let list: Vec<u8> = groups
+                .iter()
+                .flat_map(|group| [&group.to_be_bytes()[..], &[0, 3, 7, 7, 7]].concat())
+                .collect();
+            let len = u16::try_from(list.len()).unwrap();
+            (51, [&len.to_be_bytes()[..], &list].concat())
+        };
+        let hybrid = |groups: &[u16]| {
+            whole(&client_hello(&[sni("a.test"), shares(groups)], 99)).has_hybrid_share()
+        };
+        assert!(hybrid(&[0x0a0a, 0x11ec, 29]));
+        assert!(!hybrid(&[29, 23]));
+        assert!(!hybrid(&[]));
+        assert!(!whole(&client_hello(&[sni("a.test")], 99)).has_hybrid_share());
     }
 
     #[test]

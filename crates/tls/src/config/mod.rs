@@ -31,6 +31,7 @@ pub(crate) use suites::openssl_name;
 
 use crate::certificate::Certificate;
 use crate::clock::{Clock, RustlsClock};
+use crate::hello::Hello;
 use crate::names::Names;
 pub use crate::names::Unknown;
 use crate::provider;
@@ -47,13 +48,26 @@ pub struct Config {
 
 /// What a session is made with.
 pub(crate) struct Chosen {
-    pub(crate) rustls: Arc<ServerConfig>,
+    rustls: Arc<ServerConfig>,
+    /// The same, with the hybrid key exchange first.
+    hybrid: Arc<ServerConfig>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether a client is asked for a certificate.
     pub(crate) asks: bool,
     /// What judges certificates that any client may show, see [`Ask::Request`].
     pub(crate) judge: Option<Judge>,
     certificates: Vec<Certificate>,
+}
+
+impl Chosen {
+    /// What a session with this client is made with.
+    ///
+    /// rustls takes the first group that both know, and asks for a share where the client has not
+    /// sent one. A share of ML-KEM is not worth a round trip, so that group is only known where its
+    /// share has come.
+    pub(crate) fn rustls(&self, hello: &Hello) -> Arc<ServerConfig> {
+        Arc::clone(if hello.has_hybrid_share() { &self.hybrid } else { &self.rustls })
+    }
 }
 
 impl fmt::Debug for Config {
@@ -150,27 +164,35 @@ fn build(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Chosen>, ConfigError> {
     let suites = suites(entry.ciphers.as_deref(), entry.min_version)?;
-    let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..provider.clone() });
+    let provider = CryptoProvider { cipher_suites: suites, ..provider.clone() };
     if let Some(wrong) = entry.protocols.iter().find(|name| !(1..=255).contains(&name.len())) {
         return Err(ConfigError::BadProtocol { len: wrong.len() });
     }
+    let groups = [&[provider::hybrid()], &provider.kx_groups[..]].concat();
+    let hybrid = Arc::new(CryptoProvider { kx_groups: groups, ..provider.clone() });
+    let provider = Arc::new(provider);
     let clients = clients::verifier(&entry.clients, &provider)?;
     let time = Arc::new(RustlsClock(Arc::clone(clock)));
-    let builder = ServerConfig::builder_with_details(provider, time)
-        .with_protocol_versions(entry.min_version.versions())
-        .map_err(|error| ConfigError::other(&error))?;
-    let builder = match &clients.verifier {
-        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
-        None => builder.with_no_client_auth(),
-    };
-    let mut rustls = builder.with_cert_resolver(Arc::new(resolver));
-    rustls.alpn_protocols.clone_from(&entry.protocols);
-    rustls.ignore_client_order = entry.server_order;
+    let resolver = Arc::new(resolver);
     let scoped = Arc::new(Scoped { resumption: Arc::clone(resumption), scope: clients.scope });
-    rustls.ticketer = scoped.clone();
-    rustls.session_storage = scoped;
+    let with = |provider: Arc<CryptoProvider>| -> Result<Arc<ServerConfig>, ConfigError> {
+        let builder = ServerConfig::builder_with_details(provider, time.clone())
+            .with_protocol_versions(entry.min_version.versions())
+            .map_err(|error| ConfigError::other(&error))?;
+        let builder = match &clients.verifier {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut rustls = builder.with_cert_resolver(resolver.clone());
+        rustls.alpn_protocols.clone_from(&entry.protocols);
+        rustls.ignore_client_order = entry.server_order;
+        rustls.ticketer = scoped.clone();
+        rustls.session_storage = scoped.clone();
+        Ok(Arc::new(rustls))
+    };
     Ok(Arc::new(Chosen {
-        rustls: Arc::new(rustls),
+        rustls: with(provider)?,
+        hybrid: with(hybrid)?,
         clock: Arc::clone(clock),
         asks: clients.verifier.is_some(),
         judge: clients.judge,

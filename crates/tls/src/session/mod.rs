@@ -260,7 +260,7 @@ impl Session {
     fn step(&mut self) -> Result<(), Error> {
         match &self.phase {
             Phase::Chosen(chosen) => {
-                let conn = Conn::new(Arc::clone(&chosen.rustls))?;
+                let conn = Conn::new(chosen.rustls(&self.hello))?;
                 let chosen = Arc::clone(chosen);
                 self.phase =
                     Phase::Handshake(Box::new(Handshake { conn, chosen, answered: false }));
