@@ -1,6 +1,11 @@
 //! X25519MLKEM768 against rustls' client, whose half of the group is here.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by a panic, and its numbers are small"
+)]
 
 mod support;
 
