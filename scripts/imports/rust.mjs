@@ -128,7 +128,10 @@ export const TLS = {
       modules: ['clock', 'der', 'error', 'names', 'provider', 'wire'],
       holds: 'time, DER, errors, names of servers, the cryptography, the outside of records',
     },
-    { modules: ['certificate', 'hello'], holds: 'what certificates and ClientHellos say' },
+    {
+      modules: ['certificate', 'hello', 'hybrid'],
+      holds: 'what certificates and ClientHellos say, key exchange with ML-KEM',
+    },
     { modules: ['resumption'], holds: 'tickets and cached sessions' },
     { modules: ['config'], holds: 'certificates, ciphers and rules for clients, by name' },
     { modules: ['facts'], holds: 'what a session has agreed on' },

@@ -21,6 +21,7 @@ mod der;
 mod error;
 mod facts;
 mod hello;
+mod hybrid;
 mod names;
 mod provider;
 mod resumption;

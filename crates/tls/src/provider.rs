@@ -1,6 +1,4 @@
-//! The cryptography, from ring and ml-kem. Another provider needs only this file.
-
-mod hybrid;
+//! The cryptography, from ring. Another provider needs only this file.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
@@ -9,14 +7,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustls::SupportedCipherSuite;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring as rustls_ring};
 
-/// What serves every client.
+/// All that there is of ring.
 pub(crate) fn provider() -> CryptoProvider {
     rustls_ring::default_provider()
-}
-
-/// The key exchange for clients that have sent a share for it.
-pub(crate) fn hybrid() -> &'static dyn SupportedKxGroup {
-    &hybrid::X25519MlKem768
 }
 
 /// Every cipher suite.

@@ -32,6 +32,7 @@ pub(crate) use suites::openssl_name;
 use crate::certificate::Certificate;
 use crate::clock::{Clock, RustlsClock};
 use crate::hello::Hello;
+use crate::hybrid::X25519MlKem768;
 use crate::names::Names;
 pub use crate::names::Unknown;
 use crate::provider;
@@ -168,7 +169,7 @@ fn build(
     if let Some(wrong) = entry.protocols.iter().find(|name| !(1..=255).contains(&name.len())) {
         return Err(ConfigError::BadProtocol { len: wrong.len() });
     }
-    let groups = [&[provider::hybrid()], &provider.kx_groups[..]].concat();
+    let groups = [&[&X25519MlKem768 as _], &provider.kx_groups[..]].concat();
     let hybrid = Arc::new(CryptoProvider { kx_groups: groups, ..provider.clone() });
     let provider = Arc::new(provider);
     let clients = clients::verifier(&entry.clients, &provider)?;

@@ -10,6 +10,8 @@ use rustls::crypto::{ActiveKeyExchange, CompletedKeyExchange, SharedSecret, Supp
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::{Error, NamedGroup, PeerMisbehaved, ProtocolVersion};
 
+use crate::provider;
+
 /// Bytes of a key to encapsulate for (FIPS 203, table 3).
 const KEY: usize = 1_184;
 
@@ -17,7 +19,7 @@ const INVALID: Error = Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare);
 
 /// The server's side of the group.
 #[derive(Debug)]
-pub(super) struct X25519MlKem768;
+pub(crate) struct X25519MlKem768;
 
 impl SupportedKxGroup for X25519MlKem768 {
     /// That is a client's part.
@@ -31,7 +33,7 @@ impl SupportedKxGroup for X25519MlKem768 {
         let key = key.try_into().ok().and_then(|key| EncapsulationKey::new(key).ok());
         let key = key.ok_or(INVALID)?;
         let x25519 = X25519.start_and_complete(x25519)?;
-        let random = super::random::<32>().ok_or(Error::FailedToGetRandomBytes)?;
+        let random = provider::random::<32>().ok_or(Error::FailedToGetRandomBytes)?;
         let (ciphertext, secret) = key.encapsulate_deterministic(&random.into());
         let secret = [&secret[..], x25519.secret.secret_bytes()].concat();
         Ok(CompletedKeyExchange {
