@@ -241,6 +241,28 @@ export interface NativeBenchOptions {
   expectStatus?: number
   /** The one right body; absent: any. */
   expectBody?: Uint8Array
+  /** Absent: without TLS. */
+  tls?: NativeBenchTls
+}
+
+/** How the client speaks TLS. Checked by `ts/bench/tls.ts`. */
+export interface NativeBenchTls {
+  /** The name that is asked for. */
+  serverName: string
+  /** Authorities that are trusted. */
+  ca: Array<NativePem>
+  /** The client's chain. */
+  cert?: NativePem
+  /** Its private key, not encrypted. */
+  key?: NativePem
+  /** Any certificate will do. */
+  insecure: boolean
+  /** `TLSv1.2` or `TLSv1.3`. Absent: both. */
+  version?: string
+  /** Names with colons between. Absent: all. */
+  ciphers?: string
+  /** Sessions are taken up again. */
+  resume: boolean
 }
 
 /** A place to listen at, and how connections are served there. */

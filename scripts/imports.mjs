@@ -50,7 +50,7 @@ export const TYPESCRIPT = {
     options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'types'],
     server: ['binding', 'errors', 'fetch', 'lane', 'options', 'types'],
     threads: ['binding', 'errors', 'fetch', 'here', 'lane', 'options', 'server', 'types'],
-    bench: ['binding', 'errors', 'fetch', 'options'],
+    bench: ['binding', 'errors', 'fetch', 'options', 'types'],
     serve: ['binding', 'errors', 'fetch', 'lane', 'options', 'server', 'threads', 'types'],
     node: ['binding', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
     cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types'],

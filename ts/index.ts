@@ -13,6 +13,8 @@ export type {
   BenchResult,
   BenchSettings,
   BenchStatus,
+  BenchTls,
+  BenchTlsOptions,
   LatencyBucket,
 } from './bench/types.js';
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors/errors.js';

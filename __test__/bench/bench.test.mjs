@@ -147,6 +147,7 @@ test('a result has every number, and settings as they were in force', async (t) 
     'statuses',
     'stoppedBy',
     'succeeded',
+    'tls',
     'url',
   ]);
   t.deepEqual(result.settings, {
@@ -154,6 +155,7 @@ test('a result has every number, and settings as they were in force', async (t) 
     connections: 64,
     pipeline: 1,
     keepAlive: true,
+    resume: null,
     rate: null,
     durationMs: 100,
     requests: null,
@@ -163,6 +165,7 @@ test('a result has every number, and settings as they were in force', async (t) 
   t.is(result.url, server.url.href);
   t.is(result.stoppedBy, 'duration');
   t.is(result.openLoop, null);
+  t.is(result.tls, null);
   t.deepEqual(result.connections, { opened: 64, failed: 0, unasked: 0 });
   t.deepEqual(Object.keys(result.latency).sort(), [...LATENCY].sort());
   const { latency, histogram } = result;
@@ -220,9 +223,9 @@ test('errors are counted by class, with the first in words', async (t) => {
   t.deepEqual([status.requests, status.errors.status, status.succeeded], [5, 5, 0]);
 });
 
-const URLS = 'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
+const URLS = 'host:port or a URL such as http://127.0.0.1:8080/ (http or https, without user name)';
 const WRONG = [
-  [['https://a/'], `url must be ${URLS}, got "https://a/"`],
+  [['https://u@a/'], `url must be ${URLS}, got "https://u@a/"`],
   ...['8080', ':80', '/path', 'ftp://a', 'u@a', 'u:p@a', 'a:b', 'http:/a', 'http:///a', ''].map(
     (url) => [[url], `url must be ${URLS}, got "${url}"`],
   ),
@@ -534,7 +537,7 @@ const MISTAKES = [
     ['--expect-status', '20', 'http://a'],
     '--expect-status must be an integer from 100 to 999, got "20"',
   ],
-  [['https://a/'], `url must be ${URLS}, got "https://a/"`],
+  [['https://u@a/'], `url must be ${URLS}, got "https://u@a/"`],
   [['u@a:80'], `url must be ${URLS}, got "u@a:80"`],
   [[], "missing required argument 'url'"],
   [['--prot', 'http://a'], "unknown option '--prot'"],
@@ -565,6 +568,7 @@ test('bench --help names every flag, and what the exit codes mean', async (t) =>
     ...['--pipeline', '--no-keepalive', '--warmup', '--timeout', '--unix', '--json'],
     ...['-m, --method', '-H, --header', '-b, --body'],
     ...['--expect-status', '--expect-body', '--max-errors', 'exit code'],
+    ...['--cacert', '--cert', '--key', '--insecure', '--no-resume', '--tls-version', '--ciphers'],
   ]) {
     t.true(stdout.includes(flag), flag);
   }

@@ -7,17 +7,19 @@ import type { BenchOptions, BenchProgress, BenchResult } from './types.js';
 const PROGRESS_MS = 500;
 
 /**
- * Loads an HTTP server and resolves to the result. The client is native and runs on threads of
+ * Loads an HTTP or HTTPS server and resolves to the result. The client is native and runs on threads of
  * its own; JavaScript is not involved until it ends.
  *
  * Failed requests are counted, not thrown.
  *
- * @param url `http://` only; the whole of it is the request
+ * @param url `http://` or `https://`; the whole of it is the request
  * @throws {ReactorError} (as a rejection) with one of these codes. If `signal` aborts, the
  * rejection is its reason.
  *
  * - `ERR_REACTOR_INVALID_OPTION` and `ERR_REACTOR_UNKNOWN_OPTION`: an option is wrong
- * - `ERR_REACTOR_HOST_NOT_FOUND` and `ERR_REACTOR_CONNECT`: there is no server at the start
+ * - `ERR_REACTOR_TLS`: a certificate or a key of the client is wrong
+ * - `ERR_REACTOR_HOST_NOT_FOUND` and `ERR_REACTOR_CONNECT`: there is no server at the start, or a TLS
+ *   handshake with it fails
  * - `ERR_REACTOR_BENCH`: the system refused it
  *
  * @example

@@ -1,10 +1,12 @@
 import type { NativeBenchOptions, NativeField } from '../binding/binding.js';
+import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { asObject, checked, invalid, parsed, refuseUnknown } from '../options/check.js';
 import { isBytes, isFieldValue } from '../options/routes.js';
 import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
+import { resolveBenchTls } from './tls.js';
 import type { BenchOptions, BenchSettings } from './types.js';
 
 /** Bounded, because the native client keeps whole copies of the request. */
@@ -42,13 +44,14 @@ const NAMES = [
   'headers',
   'body',
   'expectBody',
+  'tls',
   'signal',
   'onProgress',
 ];
 
 /** Completes "must be …" for the URL. */
 const URL_ALLOWED =
-  'host:port or a URL such as http://127.0.0.1:8080/ (http only, without user name)';
+  'host:port or a URL such as http://127.0.0.1:8080/ (http or https, without user name)';
 
 /** Checked options of `bench`. */
 export interface ResolvedBench {
@@ -108,12 +111,20 @@ export function resolveBench(
   const expectStatus = get('expectStatus');
   const warmup = get('warmup');
   const timeout = get('timeout');
+  const isSecure = target.protocol === 'https:';
+  if (!isSecure && options.tls !== undefined) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `${label('tls')} is for https:// URLs, this is ${inspect(target.href)}`,
+    );
+  }
+  const tls = isSecure ? resolveBenchTls(options.tls, target.hostname, label) : undefined;
   return {
     url: target.href,
     native: {
       ...(unix === undefined ? {} : { unix }),
       hostname: target.hostname,
-      port: Number(target.port || 80),
+      port: Number(target.port || (isSecure ? 443 : 80)),
       host: target.host,
       target: target.pathname + target.search,
       method,
@@ -130,12 +141,14 @@ export function resolveBench(
       timeout,
       ...(expectStatus === undefined ? {} : { expectStatus }),
       ...(expectBody === undefined ? {} : { expectBody }),
+      ...(tls === undefined ? {} : { tls }),
     },
     settings: {
       threads,
       connections,
       pipeline,
       keepAlive,
+      resume: tls?.resume ?? null,
       rate: rate ?? null,
       durationMs: duration ?? null,
       requests: requests ?? null,
@@ -171,7 +184,7 @@ function parseUrl(given: unknown): URL {
     if (BARE.test(text)) {
       text = `http://${text}`;
     }
-    if (/^http:\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
+    if (/^https?:\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
       const url = new URL(text as string);
       if (url.username === '' && url.password === '') {
         return url;

@@ -1,3 +1,5 @@
+import type { TlsEncryptedKey, TlsText } from '../types/tls.js';
+
 /** What to load, how hard and for how long. Times are milliseconds. */
 export interface BenchOptions {
   /** Client threads, 1 to 64 and at most `connections`. @default 1 */
@@ -45,10 +47,45 @@ export interface BenchOptions {
    * URL still gives Host and target.
    */
   unix?: string | undefined;
+  /** How the client speaks TLS; for `https://` URLs. @default as Node's clients */
+  tls?: BenchTlsOptions | undefined;
   /** Stops the run; `bench` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called twice a second with how the run stands. */
   onProgress?: ((progress: BenchProgress) => void) | undefined;
+}
+
+/** How the client speaks TLS. It offers `http/1.1` only (ALPN). */
+export interface BenchTlsOptions {
+  /**
+   * Authorities that may have signed the server's certificate, or that certificate itself: PEM text,
+   * bytes, a path, or a `file:` URL. @default those that Node trusts
+   */
+  ca?: TlsText | readonly TlsText[] | undefined;
+  /** The client's certificate, followed by those that signed it. As `ca`. @default none */
+  cert?: TlsText | readonly TlsText[] | undefined;
+  /** The private key of `cert`. As `ca`, or `{ pem, passphrase }`. */
+  key?: TlsText | TlsEncryptedKey | undefined;
+  /** The passphrase of an encrypted `key`. */
+  passphrase?: string | undefined;
+  /**
+   * With `false`, any certificate will do, and the server's signature is not checked either. That
+   * makes a full handshake cheaper for the client. @default true
+   */
+  rejectUnauthorized?: boolean | undefined;
+  /** The name that is asked for (SNI) and must be in the certificate. @default that of the URL */
+  serverName?: string | undefined;
+  /** The only version that is offered. @default 1.2 and 1.3 */
+  version?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /** Names of cipher suites with colons between. @default all, those with AES-128 first */
+  ciphers?: string | undefined;
+  /**
+   * Take up earlier sessions, as browsers do. A ticket of TLS 1.3 is used once; so where a server
+   * gives none when a session is resumed, as Node does, part of the handshakes are full. With
+   * `false` all are.
+   * @default true
+   */
+  resume?: boolean | undefined;
 }
 
 /** A run as it stands. */
@@ -95,6 +132,8 @@ export interface BenchResult {
   bytes: BenchBytes;
   /** Connections. */
   connections: BenchConnections;
+  /** TLS handshakes; `null` without TLS. */
+  tls: BenchTls | null;
   /**
    * From when a request was due to its whole answer. Requests that timed out or
    * never went out count with the time they had waited.
@@ -118,6 +157,8 @@ export interface BenchSettings {
   pipeline: number;
   /** Connections carried more than one request. */
   keepAlive: boolean;
+  /** Whether TLS sessions were taken up again; `null` without TLS. */
+  resume: boolean | null;
   /** Requests a second of an open loop. */
   rate: number | null;
   /** Asked for, in milliseconds. */
@@ -134,7 +175,7 @@ export interface BenchSettings {
 export interface BenchErrors {
   /** All of them. */
   total: number;
-  /** No connection could be opened. */
+  /** No connection could be opened, or its TLS handshake failed. */
   connect: number;
   /** The connection broke while the request was being sent. */
   send: number;
@@ -174,7 +215,7 @@ export interface BenchBytes {
 
 /** Connections over the whole run, warm-up included. */
 export interface BenchConnections {
-  /** Opened. */
+  /** Opened, with their TLS handshakes. */
   opened: number;
   /** Attempts that failed. */
   failed: number;
@@ -183,6 +224,24 @@ export interface BenchConnections {
    * Content-Length that is too small.
    */
   unasked: number;
+}
+
+/** TLS handshakes over the whole run, warm-up included. */
+export interface BenchTls {
+  /** The version that the first handshake agreed on, such as `TLSv1.3`. */
+  version: string;
+  /** Its cipher, by OpenSSL's name. */
+  cipher: string;
+  /** The group of its key exchange. */
+  group: string | null;
+  /** Handshakes that were done. Those that failed are in `connections.failed`. */
+  handshakes: number;
+  /** Those of them that took up an earlier session. */
+  resumed: number;
+  /** From the open connection to the end of its handshake. */
+  handshake: BenchLatency;
+  /** The same in steps of one ratio, without gaps. */
+  histogram: LatencyBucket[];
 }
 
 /** A distribution of times in nanoseconds, exact to a thousandth. */

@@ -12,6 +12,7 @@ export type {
   NativeAddress,
   NativeBench,
   NativeBenchOptions,
+  NativeBenchTls,
   NativeBound,
   NativeEndpoint,
   NativeField,

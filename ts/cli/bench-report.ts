@@ -35,6 +35,7 @@ export function renderReport(result: BenchResult): string {
     `rate       ${whole(result.rate)} requests/s${target(result)}`,
     `bytes      ${size(bytes.received)} in, ${size(bytes.sent)} out`,
     ...unasked(result),
+    ...handshakes(result),
     '',
     `latency    ${settings.rate === null ? 'from sending to the whole answer' : 'from when a request was due to its whole answer'}`,
     ...percentiles(latency),
@@ -62,6 +63,20 @@ function unasked({ connections }: BenchResult): string[] {
   return unasked === 0
     ? []
     : [`broken     ${count(unasked, 'connection')}: the server sent bytes that answer no request`];
+}
+
+/** What TLS agreed on, how many handshakes there were and how long they took. */
+function handshakes({ tls }: BenchResult): string[] {
+  if (tls === null) {
+    return [];
+  }
+  const { version, cipher, group, handshakes, resumed, handshake } = tls;
+  const agreed = [version, cipher, group].filter((each) => each !== null).join(' ');
+  const taken = `${time(handshake.p50Ns)} at p50, ${time(handshake.p99Ns)} at p99, at most ${time(handshake.maxNs)}`;
+  return [
+    `TLS        ${agreed}`,
+    `           ${count(handshakes, 'handshake')}, ${whole(resumed)} resumed (${share(resumed, handshakes)})${handshakes === 0 ? '' : `; ${taken}`}`,
+  ];
 }
 
 function target({ openLoop }: BenchResult): string {

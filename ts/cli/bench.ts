@@ -27,6 +27,7 @@ interface Flag {
 const LOAD = 'Load:';
 const REQUEST = 'Request:';
 const JUDGEMENT = 'Judgement:';
+const TLS = 'TLS, for https:// URLs:';
 
 const FLAGS: readonly Flag[] = [
   {
@@ -99,6 +100,29 @@ const FLAGS: readonly Flag[] = [
 
 const HEADER = new Option('-H, --header <line>', 'such as "Accept: text/plain"; may be repeated');
 const BODY = new Option('-b, --body <text>', 'body; @FILE is what the file holds');
+/** Flags whose value is an option below `tls`. */
+const TLS_FLAGS = [
+  {
+    flags: '--cacert <file>',
+    option: 'ca',
+    text: "authorities that may have signed the server's certificate (default: Node's list)",
+  },
+  { flags: '--cert <file>', option: 'cert', text: "the client's certificate" },
+  { flags: '--key <file>', option: 'key', text: 'its private key' },
+  { flags: '--tls-version <n>', option: 'version', text: '1.2 or 1.3 only (default: both)' },
+  {
+    flags: '--ciphers <list>',
+    option: 'ciphers',
+    text: 'names with colons between (default: all, AES-128 first)',
+  },
+] as const;
+
+const INSECURE = new Option(
+  '-k, --insecure',
+  "take any certificate; the server's signature is not checked either",
+);
+const NO_RESUME = new Option('--no-resume', 'a whole handshake for every connection');
+
 const NO_KEEP_ALIVE = new Option('--no-keepalive', 'a connection for every request');
 const EXPECT_BODY = new Option('--expect-body <text>', 'the one right body; @FILE as above');
 const MAX_ERRORS = new Option(
@@ -115,18 +139,23 @@ interface BenchFlags {
   expectBody?: string;
   maxErrors?: string;
   json?: boolean;
+  insecure?: boolean;
+  resume: boolean;
 }
 
 /** Adds `bench` to the program; `done` gets its exit code. */
 export function addBench(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command('bench')
-    .description('load an HTTP server and report rate and latency')
-    .argument('<url>', 'host:port or an http:// URL')
+    .description('load an HTTP or HTTPS server and report rate and latency')
+    .argument('<url>', 'host:port, or an http:// or https:// URL')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', BENCH_EXAMPLES.trimEnd());
   for (const { flags, text, group } of FLAGS) {
     command.addOption(new Option(flags, text).helpGroup(group));
+  }
+  for (const { flags, text } of TLS_FLAGS) {
+    command.addOption(new Option(flags, text).helpGroup(TLS));
   }
   const collect = (line: string, lines: string[] = []) => [...lines, line];
   command
@@ -135,6 +164,8 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
     .addOption(NO_KEEP_ALIVE.helpGroup(LOAD))
     .addOption(EXPECT_BODY.helpGroup(JUDGEMENT))
     .addOption(MAX_ERRORS.helpGroup(JUDGEMENT))
+    .addOption(INSECURE.helpGroup(TLS))
+    .addOption(NO_RESUME.helpGroup(TLS))
     .addOption(JSON_OUTPUT)
     .action(async (url: string, given: Record<string, unknown>) => {
       const flags = given as Record<string, unknown> & BenchFlags;
@@ -238,14 +269,45 @@ function readFlags(flags: Record<string, unknown> & BenchFlags): BenchOptions {
   for (const name of ['body', 'expectBody'] as const) {
     const spelled = flags[name];
     if (spelled !== undefined) {
-      options[name] = spelled.startsWith('@') ? readBody(labelOf(name), spelled) : spelled;
+      options[name] = spelled.startsWith('@') ? readAll(labelOf(name), spelled.slice(1)) : spelled;
     }
   }
-  return options as BenchOptions;
+  const tls = readTls(flags);
+  return (tls === undefined ? options : { ...options, tls }) as BenchOptions;
 }
 
-function readBody(label: string, spelled: string): Uint8Array {
-  const file = spelled.slice(1);
+/** The options below `tls`, if there is a flag for one. */
+function readTls(flags: Record<string, unknown> & BenchFlags): Record<string, unknown> | undefined {
+  const tls: Record<string, unknown> = {};
+  for (const { flags: spelled, option } of TLS_FLAGS) {
+    const value = flags[new Option(spelled).attributeName()];
+    if (typeof value !== 'string') {
+      continue;
+    }
+    const label = labelOf(`tls.${option}`);
+    if (option === 'version') {
+      if (value !== '1.2' && value !== '1.3') {
+        throw invalid(label, '1.2 or 1.3', value);
+      }
+      tls.version = `TLSv${value}`;
+    } else if (option === 'ciphers') {
+      tls.ciphers = value;
+    } else {
+      // A message about what the file holds names the file, so the path is what is given on.
+      readAll(label, value);
+      tls[option] = value;
+    }
+  }
+  if (flags.insecure === true) {
+    tls.rejectUnauthorized = false;
+  }
+  if (!flags.resume) {
+    tls.resume = false;
+  }
+  return Object.keys(tls).length === 0 ? undefined : tls;
+}
+
+function readAll(label: string, file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (cause) {
@@ -257,8 +319,9 @@ function readBody(label: string, spelled: string): Uint8Array {
   }
 }
 
-const LABELS: ReadonlyMap<string, string> = new Map([
+const LABELS: ReadonlyMap<string, string> = new Map<string, string>([
   ...FLAGS.map((flag) => [flag.option, spelling(new Option(flag.flags))] as const),
+  ...TLS_FLAGS.map((flag) => [`tls.${flag.option}`, spelling(new Option(flag.flags))] as const),
   ['headers', spelling(HEADER)],
   ['body', spelling(BODY)],
   ['expectBody', spelling(EXPECT_BODY)],

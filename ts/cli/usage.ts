@@ -68,6 +68,9 @@ tells what users would see at this rate.
 Every request is a success or one error: connect, send, receive, timeout, status
 or body.
 
+Over https:// connections resume TLS sessions, as browsers do. With --no-keepalive the
+rate is that of handshakes, and --no-resume makes each a whole one.
+
 Exit codes: 0. 1 when there is no server at the start, or when more requests failed
 than --max-errors allows. 2 when the command line is wrong. 128 plus the signal's
 number when a signal ended it; it prints what was counted until then.
@@ -78,5 +81,6 @@ Examples:
   reactor-rs bench -R 20000 --warmup 2s http://localhost:8080/
   reactor-rs bench -n 1000 -m POST -b @order.json -H 'Content-Type: application/json' \\
     --expect-status 201 http://localhost:8080/orders
+  reactor-rs bench --no-keepalive --no-resume --cacert ca.pem https://localhost:8443/
   reactor-rs bench --unix /run/app.sock http://localhost/ --json | jq .latency.p99Ns
 `;

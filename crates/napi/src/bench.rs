@@ -10,11 +10,15 @@ use napi::bindgen_prelude::{
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use reactor_load::{Peer, Plan, Request, Run, StartError};
+use reactor_tls::Version;
+use reactor_tls::client::{Client, ClientOptions};
+use reactor_tls::config::Pem;
 use serde::Serialize;
 
 use crate::options::NativeField;
 use crate::running::{self, Running};
 use crate::server::Failure;
+use crate::tls::NativePem;
 
 /// The server to load, and how. Checked by `ts/bench/bench.ts`; times are milliseconds.
 #[napi(object)]
@@ -57,6 +61,49 @@ pub struct NativeBenchOptions {
     pub expect_status: Option<u16>,
     /// The one right body; absent: any.
     pub expect_body: Option<Uint8Array>,
+    /// Absent: without TLS.
+    pub tls: Option<NativeBenchTls>,
+}
+
+/// How the client speaks TLS. Checked by `ts/bench/tls.ts`.
+#[napi(object)]
+pub struct NativeBenchTls {
+    /// The name that is asked for.
+    pub server_name: String,
+    /// Authorities that are trusted.
+    pub ca: Vec<NativePem>,
+    /// The client's chain.
+    pub cert: Option<NativePem>,
+    /// Its private key, not encrypted.
+    pub key: Option<NativePem>,
+    /// Any certificate will do.
+    pub insecure: bool,
+    /// `TLSv1.2` or `TLSv1.3`. Absent: both.
+    pub version: Option<String>,
+    /// Names with colons between. Absent: all.
+    pub ciphers: Option<String>,
+    /// Sessions are taken up again.
+    pub resume: bool,
+}
+
+impl NativeBenchTls {
+    fn into_client(self) -> std::result::Result<Client, Failure> {
+        let options = ClientOptions {
+            insecure: self.insecure,
+            authorities: self.ca.into_iter().map(pem).collect(),
+            certificates: self.cert.map(pem),
+            key: self.key.map(pem),
+            version: self.version.map(|version| match version.as_str() {
+                "TLSv1.2" => Version::Tls12,
+                _ => Version::Tls13,
+            }),
+            ciphers: self.ciphers,
+            protocols: vec![b"http/1.1".to_vec()],
+            resume: self.resume,
+        };
+        Client::new(&self.server_name, &options)
+            .map_err(|error| Failure::new("ERR_REACTOR_TLS", error.to_string()))
+    }
 }
 
 impl NativeBenchOptions {
@@ -76,8 +123,10 @@ impl NativeBenchOptions {
             Some(path) => Peer::Unix(PathBuf::from(path)),
             None => Peer::Tcp { host: self.hostname, port: self.port },
         };
+        let tls = self.tls.map(NativeBenchTls::into_client).transpose()?.map(Arc::new);
         let ms = |n: u32| Duration::from_millis(n.into());
         Ok(Plan {
+            tls,
             threads: self.threads as usize,
             connections: self.connections as usize,
             pipeline: self.pipeline as usize,
@@ -91,6 +140,10 @@ impl NativeBenchOptions {
             ..Plan::new(peer, request)
         })
     }
+}
+
+fn pem(given: NativePem) -> Pem {
+    Pem::new(given.from, given.text.to_vec())
 }
 
 impl From<StartError> for Failure {
