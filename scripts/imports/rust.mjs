@@ -48,6 +48,7 @@ export const SERVER = {
         'conn/buffers',
         'conn/entrance',
         'conn/flushed',
+        'conn/handshake',
         'conn/link',
         'conn/out',
         'conn/pieces',

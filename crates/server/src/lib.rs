@@ -41,6 +41,7 @@ pub use exchange::inline::Inline;
 pub use exchange::loan::LentMemory;
 pub use exchange::request::Request;
 pub use exchange::response::Response;
+pub use exchange::tls_info::TlsInfo;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{

@@ -39,23 +39,45 @@ pub enum Error {
 }
 
 impl Error {
-    /// A short name of the kind, for statistics.
-    pub fn kind(&self) -> &'static str {
+    /// Short names of the kinds, for statistics, by [`index`](Self::index).
+    pub const KINDS: [&'static str; 13] = [
+        "plain-http",
+        "not-tls",
+        "unknown-name",
+        "alert",
+        "incompatible",
+        "no-shared-protocol",
+        "no-client-certificate",
+        "client-certificate",
+        "broken",
+        "too-long",
+        "truncated",
+        "exhausted",
+        "internal",
+    ];
+
+    /// The number of its kind, below the length of [`KINDS`](Self::KINDS).
+    pub fn index(&self) -> usize {
         match self {
-            Self::PlainHttp => "plain-http",
-            Self::NotTls => "not-tls",
-            Self::UnknownName(_) => "unknown-name",
-            Self::Alert(_) => "alert",
-            Self::Incompatible(_) => "incompatible",
-            Self::NoSharedProtocol => "no-shared-protocol",
-            Self::NoClientCertificate => "no-client-certificate",
-            Self::ClientCertificate(_) => "client-certificate",
-            Self::Broken(_) => "broken",
-            Self::TooLong => "too-long",
-            Self::Truncated => "truncated",
-            Self::Exhausted => "exhausted",
-            Self::Internal(_) => "internal",
+            Self::PlainHttp => 0,
+            Self::NotTls => 1,
+            Self::UnknownName(_) => 2,
+            Self::Alert(_) => 3,
+            Self::Incompatible(_) => 4,
+            Self::NoSharedProtocol => 5,
+            Self::NoClientCertificate => 6,
+            Self::ClientCertificate(_) => 7,
+            Self::Broken(_) => 8,
+            Self::TooLong => 9,
+            Self::Truncated => 10,
+            Self::Exhausted => 11,
+            Self::Internal(_) => 12,
         }
+    }
+
+    /// A short name of the kind.
+    pub fn kind(&self) -> &'static str {
+        Self::KINDS[self.index()]
     }
 }
 

@@ -54,6 +54,9 @@ impl<T: crate::conn::link::Transport> Conn<T> {
         if self.core.timer.phase == Phase::Linger {
             return Phase::Linger;
         }
+        if self.link.handshake_timeout().is_some() {
+            return Phase::Handshake;
+        }
         if self.has_output() {
             return Phase::Write;
         }

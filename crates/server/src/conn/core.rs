@@ -2,26 +2,30 @@
 //! the timer. Also what the protocol tells the connection: [`Used`] and [`Ending`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::conn::entrance::Redirect;
 use crate::conn::out::Out;
-use crate::conn::timer::Timer;
+use crate::conn::timer::{Phase, Timer};
 use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::clock::Millis;
 use crate::exchange::id::ConnId;
+use crate::exchange::tls_info::TlsInfo;
 
 /// The loop does not read from a connection that holds more than this in answers. They wait for
 /// their turn, or for the peer to take them. In bytes.
 pub(crate) const HIGH_WATER: usize = 256 * 1024;
 
+/// After so long without a request, output begins with short records again. In milliseconds.
+const PAUSE: Millis = 1000;
+
 /// The part of a connection that every protocol works with. The socket is not in it.
 pub(crate) struct Core {
     pub(crate) id: ConnId,
     pub(crate) peer: Option<SocketAddr>,
-    /// Its bytes are encrypted, so that its requests are for `https` URLs.
-    pub(crate) secure: bool,
-    /// Where its requests are sent, in place of an answer.
-    pub(crate) redirect: Option<Redirect>,
+    /// What its TLS session has agreed on, once the handshake is done.
+    pub(crate) tls: Option<Arc<TlsInfo>>,
+    /// The number of the endpoint that it came through, if it came through one.
+    pub(crate) endpoint: Option<u8>,
     pub(crate) out: Out,
     /// The end of the input that the protocol has not used up.
     pub(crate) input: Vec<u8>,
@@ -36,7 +40,7 @@ pub(crate) struct Core {
     /// The lane that has this connection's exchanges, while it has any.
     pub(crate) lane: LaneLink,
     /// Bytes sent since the loop last read something. The peer may not have got them yet.
-    pub(crate) sent_since_read: usize,
+    pub(crate) sent_since_read: u32,
     pub(crate) listed: Listed,
 }
 
@@ -84,8 +88,8 @@ impl Core {
         Self {
             id,
             peer,
-            secure: false,
-            redirect: None,
+            tls: None,
+            endpoint: None,
             out: Out::default(),
             input: Vec::new(),
             stalled: false,
@@ -97,5 +101,10 @@ impl Core {
             sent_since_read: 0,
             listed: Listed::default(),
         }
+    }
+
+    /// Whether what was just read comes after a pause.
+    pub(crate) fn is_after_pause(&self, now: Millis) -> bool {
+        self.timer.phase == Phase::Idle && now.saturating_sub(self.timer.since) > PAUSE
     }
 }

@@ -1,11 +1,13 @@
 //! The layer between a connection and its socket: none, or TLS.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use crate::conn::flushed::Flushed;
 use crate::conn::tls_link::TlsLink;
 use crate::conn::transport::read_behind;
 pub(crate) use crate::conn::transport::{Got, Transport};
+use crate::exchange::tls_info::TlsInfo;
 
 /// Takes a connection's output.
 pub(crate) trait Sink {
@@ -46,6 +48,41 @@ impl<T: Transport> Link<T> {
     /// Whether bytes are encrypted.
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// What a TLS session has agreed on, once its handshake is done.
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
+        match self {
+            Self::Tls(tls) => tls.info(),
+            _ => None,
+        }
+    }
+
+    /// How long a handshake may take that is under way.
+    #[inline]
+    pub(crate) fn handshake_timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Tls(tls) => tls.handshake_timeout(),
+            _ => None,
+        }
+    }
+
+    /// Whether a handshake has failed.
+    pub(crate) fn has_fault(&self) -> bool {
+        matches!(self, Self::Tls(tls) if tls.fault().is_some())
+    }
+
+    /// Whether it reads nothing until a step of the handshake was taken.
+    #[cfg(test)]
+    pub(crate) fn is_at_step(&self) -> bool {
+        matches!(self, Self::Tls(tls) if tls.is_at_step())
+    }
+
+    /// The next output comes after a pause: its first bytes are to leave early.
+    pub(crate) fn restart_records(&mut self) {
+        if let Self::Tls(tls) = self {
+            tls.restart_records();
+        }
     }
 
     fn socket_mut(&mut self) -> &mut T {
@@ -177,8 +214,8 @@ impl<T: Transport> Link<T> {
     }
 
     /// Bytes that the link was given and the peer has not yet taken, as far as is known.
-    pub(crate) fn unsent(&self) -> usize {
-        self.held() + self.socket().unsent()
+    pub(crate) fn unsent(&self) -> u32 {
+        u32::try_from(self.held() + self.socket().unsent()).unwrap_or(u32::MAX)
     }
 }
 

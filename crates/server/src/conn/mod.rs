@@ -9,6 +9,7 @@ pub(crate) mod connection;
 pub(crate) mod core;
 pub(crate) mod entrance;
 pub(crate) mod flushed;
+pub(crate) mod handshake;
 pub(crate) mod link;
 pub(crate) mod out;
 pub(crate) mod pieces;

@@ -5,6 +5,8 @@ use crate::event_loop::clock::Millis;
 /// What a connection is waiting for; each has one timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// For the end of the TLS handshake.
+    Handshake,
     /// For the first byte.
     Fresh,
     /// For the next request.
@@ -36,7 +38,7 @@ pub(crate) struct Timer {
     /// Bytes that have come of a body that the loop collects or drops.
     pub(crate) collected: usize,
     /// Unsent bytes in the transport when it last took no more, or when the timer last looked.
-    pub(crate) unsent: usize,
+    pub(crate) unsent: u32,
     /// The exchange whose request is coming in, and since when. Kept only if that has a limit.
     pub(crate) receiving: Option<Receiving>,
 }

@@ -2,8 +2,12 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, IoSlice};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reactor_tls::{HEADROOM, MIN_READ, MIN_WRITE, Session};
+use reactor_proto::response::date;
+use reactor_tls::{Error, HEADROOM, MIN_READ, MIN_WRITE, Session};
+
+use crate::exchange::tls_info::TlsInfo;
 
 use crate::conn::transport::{Got, Transport};
 
@@ -22,10 +26,22 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; WRITE_SIZE].into());
 }
 
+/// The beginning of the answer to HTTP without TLS, up to the value of its `Date`.
+const PLAIN_HEAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+Content-Type: text/plain\r\n\
+Content-Length: 79\r\n\
+Connection: close\r\n\
+Date: ";
+const PLAIN_BODY: &[u8] = b"\r\n\r\n\
+400 Bad Request: the client speaks plain HTTP, and this port TLS (https) only.\n";
+
 /// A socket and the session over it.
 pub(crate) struct TlsLink<T> {
     socket: T,
-    session: Session,
+    /// None while a worker takes a step of the handshake.
+    session: Option<Session>,
+    stage: Stage,
+    handshake_timeout: Duration,
     /// Plaintext for which a reader's buffer had no room.
     plain: Vec<u8>,
     /// Output that is no plaintext of the connection, since somebody last asked.
@@ -33,6 +49,20 @@ pub(crate) struct TlsLink<T> {
     /// The client sends no more: it said so, or its socket has ended.
     ended: bool,
     shut: Shut,
+}
+
+/// How far the handshake is.
+#[derive(Debug)]
+enum Stage {
+    /// It goes on with more input, or with the step that a worker takes.
+    Handshake,
+    /// It waits for somebody to take a step that costs. The loop has been told of it, or not.
+    Due {
+        told: bool,
+    },
+    Open,
+    /// It failed: the connection must end, once the client was told why.
+    Failed(Box<Error>),
 }
 
 /// How far the end of the output is.
@@ -53,8 +83,17 @@ struct Pulled {
 }
 
 impl<T: Transport> TlsLink<T> {
-    pub(crate) fn new(socket: T, session: Session) -> Self {
-        Self { socket, session, plain: Vec::new(), framing: 0, ended: false, shut: Shut::No }
+    pub(crate) fn new(socket: T, session: Session, handshake_timeout: Duration) -> Self {
+        Self {
+            socket,
+            session: Some(session),
+            stage: Stage::Handshake,
+            handshake_timeout,
+            plain: Vec::new(),
+            framing: 0,
+            ended: false,
+            shut: Shut::No,
+        }
     }
 
     pub(crate) fn socket(&self) -> &T {
@@ -66,7 +105,78 @@ impl<T: Transport> TlsLink<T> {
     }
 
     pub(crate) fn held(&self) -> usize {
-        if self.shut == Shut::Done { 0 } else { self.session.output().len() }
+        match &self.session {
+            Some(session) if self.shut != Shut::Done => session.output().len(),
+            _ => 0,
+        }
+    }
+
+    /// How long the handshake may take, while it goes on.
+    pub(crate) fn handshake_timeout(&self) -> Option<Duration> {
+        matches!(self.stage, Stage::Handshake | Stage::Due { .. }).then_some(self.handshake_timeout)
+    }
+
+    /// Why the handshake failed, if it did.
+    pub(crate) fn fault(&self) -> Option<&Error> {
+        match &self.stage {
+            Stage::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether a step of the handshake waits for somebody who takes it. True once a step.
+    pub(crate) fn is_newly_due(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Due { told } => !std::mem::replace(told, true),
+            _ => false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_at_step(&self) -> bool {
+        self.session.is_none() || matches!(self.stage, Stage::Due { .. })
+    }
+
+    /// Gives the session away, for the step that is due. Until it is back, nothing can be read or
+    /// written.
+    pub(crate) fn lend_session(&mut self) -> Option<Session> {
+        if !matches!(self.stage, Stage::Due { .. }) {
+            return None;
+        }
+        self.stage = Stage::Handshake;
+        self.session.take()
+    }
+
+    /// Takes the session back, with what came of the step.
+    pub(crate) fn return_session(&mut self, session: Session, result: Result<(), Error>) {
+        if session.is_open() {
+            self.stage = Stage::Open;
+        }
+        self.framing += session.output().len();
+        self.session = Some(session);
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    /// Takes the step that is due, on this thread.
+    pub(crate) fn take_step(&mut self) {
+        if let Some(mut session) = self.lend_session() {
+            let result = session.work();
+            self.return_session(session, result);
+        }
+    }
+
+    /// What the session has agreed on. None before the handshake is done.
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
+        self.session.as_ref()?.facts().map(TlsInfo::from)
+    }
+
+    /// The next output comes after a pause, so that its first records are short again.
+    pub(crate) fn restart_records(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.restart_records();
+        }
     }
 
     /// How much longer the output has become than the plaintext that was written, since the last
@@ -104,7 +214,8 @@ impl<T: Transport> TlsLink<T> {
         #[cfg(test)]
         self.socket.took(n, if discards { n } else { 0 });
         let _ = discards;
-        let holds = !self.plain.is_empty() || self.session.has_input() || self.ended && n > 0;
+        let has_input = self.session.as_ref().is_some_and(Session::has_input);
+        let holds = !self.plain.is_empty() || has_input || self.ended && n > 0;
         Got { n, drained: dry && !holds }
     }
 
@@ -114,12 +225,22 @@ impl<T: Transport> TlsLink<T> {
             if self.ended {
                 return Ok(Pulled { plain: 0, dry: true });
             }
-            if self.session.needs_work() {
-                let result = self.session.work();
-                self.judge(result)?;
+            if let Stage::Failed(_) = self.stage {
+                // Only to see when the client has read why.
+                let n = self.socket.discard(buf)?;
+                return Ok(Pulled { plain: n, dry: n < buf.len() });
             }
-            let has_input = self.session.has_input();
-            let mut filled = self.session.restore(buf);
+            let Some(session) = &mut self.session else {
+                return Err(ErrorKind::WouldBlock.into());
+            };
+            if session.needs_work() {
+                if !matches!(self.stage, Stage::Due { .. }) {
+                    self.stage = Stage::Due { told: false };
+                }
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let has_input = session.has_input();
+            let mut filled = session.restore(buf);
             let mut dry = false;
             if !has_input {
                 let room = &mut buf[HEADROOM + filled..];
@@ -130,7 +251,7 @@ impl<T: Transport> TlsLink<T> {
                     }
                     Err(error) => {
                         // What was restored is held again.
-                        let result = self.session.read(buf, filled).map(|_| ());
+                        let result = session.read(buf, filled).map(|_| ());
                         self.judge(result)?;
                         return Err(error);
                     }
@@ -140,9 +261,12 @@ impl<T: Transport> TlsLink<T> {
                 self.ended = read == 0;
                 filled += read;
             }
-            let held = self.held();
-            let read = self.session.read(buf, filled);
-            self.framing += self.held().saturating_sub(held);
+            let held = session.output().len();
+            let read = session.read(buf, filled);
+            self.framing += session.output().len().saturating_sub(held);
+            if session.is_open() {
+                self.stage = Stage::Open;
+            }
             let read = self.judge(read)?;
             self.ended |= read.ended;
             if read.plain > 0 {
@@ -152,12 +276,26 @@ impl<T: Transport> TlsLink<T> {
     }
 
     /// A session that fails has an alert for the client.
-    fn judge<R>(&mut self, result: Result<R, reactor_tls::Error>) -> io::Result<R> {
+    fn judge<R>(&mut self, result: Result<R, Error>) -> io::Result<R> {
         result.map_err(|error| {
-            // The connection is closed now, whether the alert leaves or not.
-            let _ = self.flush();
-            io::Error::new(ErrorKind::InvalidData, error)
+            let text = io::Error::new(ErrorKind::InvalidData, error.clone());
+            if matches!(self.stage, Stage::Open) {
+                // The connection is closed now, whether the alert leaves or not.
+                let _ = self.flush();
+            } else {
+                self.fail(error);
+            }
+            text
         })
+    }
+
+    /// The handshake has failed. The client is told in its own language.
+    fn fail(&mut self, error: Error) {
+        if let (Error::PlainHttp, Some(session)) = (&error, &mut self.session) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            session.hold(&[PLAIN_HEAD, &date(now.as_secs()), PLAIN_BODY].concat());
+        }
+        self.stage = Stage::Failed(Box::new(error));
     }
 
     pub(crate) fn write(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -166,6 +304,7 @@ impl<T: Transport> TlsLink<T> {
         }
         let held = self.held();
         let Self { socket, session, framing, .. } = self;
+        let Some(session) = session else { return Err(ErrorKind::WouldBlock.into()) };
         BUFFER.with_borrow_mut(|buf| {
             let written = session
                 .write_vectored(bufs, buf)
@@ -192,13 +331,14 @@ impl<T: Transport> TlsLink<T> {
 
     /// Sends what is held.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
         if self.shut == Shut::Done {
             return Ok(());
         }
-        while !self.session.output().is_empty() {
-            match self.socket.write(self.session.output()) {
+        while !session.output().is_empty() {
+            match self.socket.write(session.output()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => self.session.sent(n),
+                Ok(n) => session.sent(n),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // A client that has everything but the farewell has lost nothing.
                 Err(error) if self.shut == Shut::Soon && !is_for_later(&error) => break,
@@ -215,7 +355,9 @@ impl<T: Transport> TlsLink<T> {
 
     /// Says that nothing follows, and then ends the socket's stream.
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.session.close();
+        if let Some(session) = &mut self.session {
+            session.close();
+        }
         self.shut = Shut::Soon;
         match self.flush() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
@@ -225,8 +367,10 @@ impl<T: Transport> TlsLink<T> {
 
     /// Says that nothing follows, if the socket takes that now, and all else is sent.
     pub(crate) fn take_leave(&mut self) {
+        let held = self.held();
+        let Some(session) = &mut self.session else { return };
         match self.shut {
-            Shut::No if self.held() == 0 => self.session.close(),
+            Shut::No if held == 0 => session.close(),
             Shut::Soon => {}
             Shut::No | Shut::Done => return,
         }

@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
 use crossbeam_utils::CachePadded;
 use reactor_sys::Waker;
 
+use crate::conn::handshake::HandshakeStep;
 use crate::dispatch::lane::event::LaneReply;
 use crate::event_loop::wake_flag::WakeFlag;
 use crate::exchange::task::Task;
@@ -14,6 +15,8 @@ use crate::exchange::task::Task;
 /// be under way. So a reply never allocates, never waits and never fails.
 pub(crate) struct ReplyBox {
     tasks: ArrayQueue<Box<Task>>,
+    /// Steps of handshakes that workers have taken. Each loop bounds its own.
+    steps: SegQueue<Box<HandshakeStep>>,
     lanes: CachePadded<Mutex<Vec<LaneReply>>>,
     wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
@@ -24,6 +27,7 @@ impl ReplyBox {
     pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
         Ok(Self {
             tasks: ArrayQueue::new(tasks),
+            steps: SegQueue::new(),
             lanes: CachePadded::default(),
             wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
@@ -36,6 +40,15 @@ impl ReplyBox {
         // Room for every task there can be; see `new`.
         let full = self.tasks.push(task).is_err();
         debug_assert!(!full, "more replies than tasks");
+    }
+
+    /// Puts a step of a handshake in that was taken; see [`push`](Self::push).
+    pub(crate) fn push_step(&self, step: Box<HandshakeStep>) {
+        self.steps.push(step);
+    }
+
+    pub(crate) fn pop_step(&self) -> Option<Box<HandshakeStep>> {
+        self.steps.pop()
     }
 
     pub(crate) fn pop(&self) -> Option<Box<Task>> {
@@ -64,7 +77,7 @@ impl ReplyBox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.lanes().is_empty()
+        self.tasks.is_empty() && self.steps.is_empty() && self.lanes().is_empty()
     }
 
     /// Wakes the loop if it sleeps. True if this call sent the wake.

@@ -4,6 +4,7 @@
 //! time come in by method calls. Tasks go out through [`Reactor::take_tasks`]. `event_loop::turn`
 //! drives it with one socket a connection, and the simulation in `sim` with scripted ones.
 
+pub(crate) mod handshakes;
 mod input;
 pub(crate) mod lanes;
 mod output;
@@ -61,6 +62,16 @@ pub(crate) struct Reactor<T> {
     late: Vec<(u32, Due)>,
     /// Tells whether requests must be observed, if that can change.
     watch: Option<Arc<Watch>>,
+    handshakes: Handshakes,
+}
+
+/// Steps of TLS handshakes that are to be taken.
+#[derive(Default)]
+struct Handshakes {
+    /// The connections whose sessions wait, the first first. Some may be gone.
+    waiting: VecDeque<ConnId>,
+    /// How many workers have.
+    away: usize,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -93,6 +104,7 @@ impl<T: Transport> Reactor<T> {
             due: Vec::new(),
             late: Vec::new(),
             watch: None,
+            handshakes: Handshakes::default(),
         }
     }
 
@@ -145,13 +157,16 @@ impl<T: Transport> Reactor<T> {
     ) -> u64 {
         let entrance = endpoint.and_then(|number| self.services.settings.entrances.get(number));
         let link = match entrance.and_then(|entrance| entrance.tls.as_ref()) {
-            Some(tls) => Link::Tls(Box::new(TlsLink::new(io, tls.session()))),
+            Some(tls) => {
+                let timeout = tls.handshake_timeout();
+                Link::Tls(Box::new(TlsLink::new(io, tls.session(), timeout)))
+            }
             None => Link::Plain(io),
         };
-        let redirect = entrance.and_then(|entrance| entrance.redirect);
         let token = self.insert_with(link, Protocol::Sniff, peer);
         if let Some(slot) = self.find(token) {
-            self.conns[slot as usize].core.redirect = redirect;
+            self.conns[slot as usize].core.endpoint =
+                endpoint.and_then(|number| u8::try_from(number).ok());
         }
         token
     }
@@ -168,8 +183,7 @@ impl<T: Transport> Reactor<T> {
         let services = &mut self.services;
         let entry = self.conns.vacant_entry();
         let id = ConnId { slot: slot_of(entry.key()), generation };
-        let mut core = Core::new(id, peer, services.clock.millis());
-        core.secure = link.is_secure();
+        let core = Core::new(id, peer, services.clock.millis());
         let conn = entry.insert(Conn { link, core, protocol });
         services.counters.accepted.add(1);
         if services.settings.announce.connections {
@@ -310,7 +324,9 @@ impl<T: Transport> Reactor<T> {
 
     /// Whether replies of workers or lanes are to come.
     pub(crate) fn awaits_others(&self) -> bool {
-        self.services.tasks.out > 0 || self.services.counters.at_handlers() > 0
+        self.services.tasks.out > 0
+            || self.handshakes.away > 0
+            || self.services.counters.at_handlers() > 0
     }
 
     pub(crate) fn connections(&self) -> usize {

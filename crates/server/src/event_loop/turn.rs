@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::accept::accepting::Accepting;
+use crate::conn::handshake::HandshakeStep;
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Accepted, Control, Inbox};
+use crate::event_loop::reactor::handshakes::MOST_AWAY;
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::event_loop::token::{LISTENER, WAKER};
 use crate::exchange::handler::Handler;
@@ -24,6 +26,9 @@ const POST_BATCH: usize = 32;
 /// and so on. `Pool` says why.
 const FIRST_RESCUE: Duration = Duration::from_millis(1);
 const LAST_RESCUE: Duration = Duration::from_secs(1);
+
+/// How long a loop takes steps of TLS handshakes itself in one turn.
+const OWN_STEPS: Duration = Duration::from_millis(1);
 
 /// Events taken from epoll at once.
 pub(crate) const EVENTS: usize = 256;
@@ -54,6 +59,8 @@ pub(crate) struct EventLoop {
     pub(crate) events: Events,
     /// Tasks on their way to the workers; empty between turns.
     pub(crate) tasks: Vec<Box<Task>>,
+    /// Steps of handshakes on their way to the workers; empty between turns.
+    pub(crate) steps: Vec<Box<HandshakeStep>>,
     /// Replies of lanes that have been taken from the inbox; empty between turns.
     pub(crate) lane_replies: Vec<LaneReply>,
     /// Connections that came in this turn and have not been read yet; empty between turns.
@@ -115,6 +122,7 @@ impl EventLoop {
         self.reactor.go_on_listed();
         self.reactor.expire();
         self.post();
+        self.post_steps();
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
 
@@ -157,6 +165,7 @@ impl EventLoop {
         if self.reactor.has_listed()
             || self.reactor.new_tasks() > 0
             || self.reactor.has_lane_events()
+            || self.reactor.has_steps()
         {
             return Some(Duration::ZERO);
         }
@@ -171,7 +180,7 @@ impl EventLoop {
             Duration::from_millis(at.saturating_sub(self.reactor.services.clock.millis()))
                 .max(FIRST_RESCUE)
         });
-        let rescue = (self.reactor.tasks_out() > 0).then_some(self.rescue_at);
+        let rescue = self.has_workers_busy().then_some(self.rescue_at);
         let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
         let instants = [rescue, accept, self.drain_until].into_iter().flatten();
         let until = instants.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
@@ -214,11 +223,14 @@ impl EventLoop {
 
     /// Takes the replies of workers and lanes, and writes the answers.
     pub(crate) fn replies(&mut self) {
-        let out = self.reactor.tasks_out();
+        let out = self.reactor.tasks_out() + self.reactor.steps_away();
         while let Some(task) = self.inbox.replies().pop() {
             self.reactor.reply(task);
         }
-        if self.reactor.tasks_out() < out {
+        while let Some(step) = self.inbox.replies().pop_step() {
+            self.reactor.handshake_step(step);
+        }
+        if self.reactor.tasks_out() + self.reactor.steps_away() < out {
             // The workers get on.
             self.rescue = FIRST_RESCUE;
             self.rescue_at = self.reactor.services.clock.now() + self.rescue;
@@ -346,16 +358,44 @@ impl EventLoop {
         }
     }
 
+    /// Gives the steps of handshakes to the workers. Takes some itself if they have enough.
+    fn post_steps(&mut self) {
+        if !self.reactor.has_steps() {
+            return;
+        }
+        let most_away = if self.pool.has_threads() { MOST_AWAY } else { 0 };
+        self.reactor.take_steps(most_away, &mut self.steps);
+        if !self.steps.is_empty() {
+            let waiting = self.has_workers_busy();
+            for step in self.steps.drain(..) {
+                self.pool.push_step(step);
+            }
+            let soon = self.reactor.services.clock.now() + FIRST_RESCUE;
+            self.rescue_at = if waiting { self.rescue_at.min(soon) } else { soon };
+            self.rescue = FIRST_RESCUE;
+            if self.pool.wake_one(self.home) {
+                self.counters.loops[self.index].worker_wakes.add(1);
+            }
+        }
+        let start = Instant::now();
+        self.reactor.take_own_steps(|| start.elapsed() < OWN_STEPS);
+    }
+
+    /// Whether workers have something of this loop.
+    fn has_workers_busy(&self) -> bool {
+        self.reactor.tasks_out() + self.reactor.steps_away() > 0
+    }
+
     /// If no reply has come for a while and tasks are still queued, the woken workers are stuck in
     /// long tasks. Then wakes a further worker. This goes by the clock, because other connections
     /// may keep the loop busy without end.
     fn rescue(&mut self) {
         let now = self.reactor.services.clock.now();
-        if self.reactor.tasks_out() == 0 || now < self.rescue_at {
+        if !self.has_workers_busy() || now < self.rescue_at {
             return;
         }
         self.rescue = (self.rescue * 2).min(LAST_RESCUE);
-        if self.pool.len() > 0 && self.pool.wake_one(self.home) {
+        if self.pool.len() + self.pool.steps() > 0 && self.pool.wake_one(self.home) {
             self.counters.loops[self.index].worker_wakes.add(1);
             self.rescue = FIRST_RESCUE;
         }

@@ -20,3 +20,4 @@ pub(crate) mod ring;
 pub(crate) mod switch;
 pub(crate) mod task;
 pub(crate) mod terms;
+pub(crate) mod tls_info;

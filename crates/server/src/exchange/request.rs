@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use reactor_proto::{Head, Span, Version};
 use reactor_route::Params;
 
 use crate::exchange::reuse::reset;
+use crate::exchange::tls_info::TlsInfo;
 
 /// A request with its whole body, as a handler sees it.
 #[derive(Default)]
@@ -17,7 +19,7 @@ pub struct Request {
     pub(crate) params: Params,
     pub(crate) body: Vec<u8>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) secure: bool,
+    pub(crate) tls: Option<Arc<TlsInfo>>,
 }
 
 impl Request {
@@ -119,7 +121,13 @@ impl Request {
     /// Whether it came over TLS to this server.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.tls.is_some()
+    }
+
+    /// What its connection's TLS session has agreed on. None if it came in clear.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     fn slice(&self, span: Span) -> &[u8] {
@@ -130,6 +138,6 @@ impl Request {
         reset(&mut self.head_bytes);
         reset(&mut self.body);
         self.peer = None;
-        self.secure = false;
+        self.tls = None;
     }
 }

@@ -20,8 +20,10 @@ pub enum CloseReason {
     Aborted,
     /// The server was stopping.
     Stopped,
+    /// The TLS handshake failed, or took too long.
+    Handshake,
 }
 
 impl CloseReason {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 9;
 }

@@ -38,10 +38,34 @@ pub(crate) struct LoopCounters {
     pub(crate) turns: Counter,
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
+    pub(crate) tls: TlsCounters,
     /// From head to last byte, of requests that were observed.
     pub(crate) latency: Histogram,
     /// The thread's number.
     pub(crate) thread: Counter,
+}
+
+/// What one I/O loop counts of TLS handshakes.
+#[derive(Default)]
+pub(crate) struct TlsCounters {
+    /// Done, with a new session.
+    pub(crate) full: Counter,
+    /// Done, with a session of an earlier connection.
+    pub(crate) resumed: Counter,
+    /// Failed, by [`reactor_tls::Error::index`].
+    pub(crate) failed: [Counter; reactor_tls::Error::KINDS.len()],
+    /// Not done within the handshake timeout.
+    pub(crate) timed_out: Counter,
+    /// Closed because too many waited.
+    pub(crate) shed: Counter,
+    /// Steps that the loop took itself.
+    pub(crate) on_loops: Counter,
+}
+
+impl TlsCounters {
+    pub(crate) fn opened(&self, resumed: bool) {
+        if resumed { &self.resumed } else { &self.full }.add(1);
+    }
 }
 
 impl LoopCounters {

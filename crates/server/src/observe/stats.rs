@@ -1,12 +1,14 @@
 //! Statistics: the counters of a server, summed at one moment.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use reactor_tls::Error;
 use serde::Serialize;
 
 use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
-use crate::observe::counters::{Counters, LoopCounters};
+use crate::observe::counters::{Counters, LoopCounters, TlsCounters};
 use crate::observe::histogram::{Distribution, Histogram};
 
 /// A server's statistics at one moment, all counted since its start.
@@ -17,6 +19,8 @@ pub struct Stats {
     pub uptime_ms: u64,
     /// Connections.
     pub connections: ConnectionStats,
+    /// TLS handshakes.
+    pub tls: TlsStats,
     /// Requests and responses.
     pub requests: RequestStats,
     /// Bytes on the wire.
@@ -72,6 +76,26 @@ pub struct ClosedStats {
     pub aborted: u64,
     /// The server was stopping.
     pub stopped: u64,
+    /// The TLS handshake failed, or took too long.
+    pub handshake: u64,
+}
+
+/// TLS handshakes.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsStats {
+    /// Done, with a new session.
+    pub full: u64,
+    /// Done, with a session of an earlier connection.
+    pub resumed: u64,
+    /// Failed, by kind; kinds that have not happened are left out.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// Not done within the handshake timeout.
+    pub timed_out: u64,
+    /// Closed because too many waited.
+    pub shed: u64,
+    /// Steps that an I/O loop took because the workers had enough of them.
+    pub on_loops: u64,
 }
 
 /// Requests, and final responses by class.
@@ -280,8 +304,10 @@ impl Counters {
                     write_timeout: closed(CloseReason::WriteTimeout),
                     aborted: closed(CloseReason::Aborted),
                     stopped: closed(CloseReason::Stopped),
+                    handshake: closed(CloseReason::Handshake),
                 },
             },
+            tls: self.tls(),
             requests: RequestStats {
                 total: sum(|c| c.requests.get()),
                 informational: class(0),
@@ -312,6 +338,21 @@ impl Counters {
             worker_threads: workers,
             lanes: Vec::new(),
             access_log,
+        }
+    }
+
+    fn tls(&self) -> TlsStats {
+        let sum =
+            |field: &dyn Fn(&TlsCounters) -> u64| self.loops.iter().map(|c| field(&c.tls)).sum();
+        let kinds = Error::KINDS.iter().enumerate();
+        let failed = kinds.map(|(index, kind)| (*kind, sum(&|c| c.failed[index].get())));
+        TlsStats {
+            full: sum(&|c| c.full.get()),
+            resumed: sum(&|c| c.resumed.get()),
+            failed: failed.filter(|(_, count)| *count > 0).collect(),
+            timed_out: sum(&|c| c.timed_out.get()),
+            shed: sum(&|c| c.shed.get()),
+            on_loops: sum(&|c| c.on_loops.get()),
         }
     }
 

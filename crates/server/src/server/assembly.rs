@@ -237,6 +237,7 @@ impl Assembly {
             has_all: false,
             events: Events::with_capacity(EVENTS),
             tasks: Vec::new(),
+            steps: Vec::new(),
             lane_replies: Vec::new(),
             fresh: Vec::new(),
             unwatched: Vec::new(),
@@ -271,7 +272,8 @@ impl Assembly {
         for lane in &config.lanes {
             lane.belongs_to(&reply_boxes(&self.inboxes));
         }
-        if config.app.has_workers() {
+        let has_tls = config.listen.iter().any(|endpoint| endpoint.tls.is_some());
+        if config.app.has_workers() || has_tls {
             shared.start_workers()?;
         }
         let mut threads = lock(&shared.threads);

@@ -46,6 +46,7 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     page.gauge("reactor_uptime_seconds", "Time since the server started.");
     page.plain("reactor_uptime_seconds", Seconds(counters.started.elapsed()));
     connections(&mut page, stats);
+    tls(&mut page, stats);
     requests(&mut page, stats, counters);
     tasks(&mut page, stats, counters);
     io_threads(&mut page, stats);
@@ -86,9 +87,26 @@ fn connections(page: &mut Page, stats: &Stats) {
         ("write_timeout", closed.write_timeout),
         ("aborted", closed.aborted),
         ("stopped", closed.stopped),
+        ("handshake", closed.handshake),
     ] {
         page.sample(name, &[("reason", reason)], count);
     }
+}
+
+fn tls(page: &mut Page, stats: &Stats) {
+    let tls = &stats.tls;
+    let name = "reactor_tls_handshakes_total";
+    page.counter(name, "TLS handshakes done: with a new session, or one of an earlier connection.");
+    for (session, count) in [("new", tls.full), ("resumed", tls.resumed)] {
+        page.sample(name, &[("session", session)], count);
+    }
+    let name = "reactor_tls_handshakes_failed_total";
+    page.counter(name, "TLS handshakes that failed, by reason.");
+    for (reason, count) in &tls.failed {
+        page.sample(name, &[("reason", reason)], *count);
+    }
+    page.sample(name, &[("reason", "timeout")], tls.timed_out);
+    page.sample(name, &[("reason", "too-many")], tls.shed);
 }
 
 fn requests(page: &mut Page, stats: &Stats, counters: &Counters) {

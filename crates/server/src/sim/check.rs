@@ -230,7 +230,7 @@ impl Reactor<SimTransport> {
         let wire = conn.link.socket().wire.borrow();
         let ended = core.inflow == Inflow::Ended;
         let unread = wire.notified > wire.read || wire.eof && !wire.edge && !ended;
-        let at_work = core.listed.next_turn || wire.edge;
+        let at_work = core.listed.next_turn || wire.edge || conn.link.is_at_step();
         let listed = core.listed.next_turn;
         ensure!(listed == self.listed.contains(&slot), "listed is {listed}");
         ensure!(!core.listed.dirty, "answers are forgotten");

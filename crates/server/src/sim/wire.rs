@@ -470,11 +470,11 @@ impl Drop for SimTransport {
 /// Tells from the counters why a connection was just closed.
 pub(super) struct Reasons {
     counters: Arc<CachePadded<LoopCounters>>,
-    seen: Cell<[u64; 8]>,
+    seen: Cell<[u64; CloseReason::COUNT]>,
 }
 
 impl Reasons {
-    const ALL: [CloseReason; 8] = [
+    const ALL: [CloseReason; CloseReason::COUNT] = [
         CloseReason::Peer,
         CloseReason::Served,
         CloseReason::Rejected,
@@ -483,10 +483,11 @@ impl Reasons {
         CloseReason::WriteTimeout,
         CloseReason::Aborted,
         CloseReason::Stopped,
+        CloseReason::Handshake,
     ];
 
     pub(super) fn new(counters: Arc<CachePadded<LoopCounters>>) -> Rc<Self> {
-        Rc::new(Self { counters, seen: Cell::new([0; 8]) })
+        Rc::new(Self { counters, seen: Cell::new([0; CloseReason::COUNT]) })
     }
 
     fn latest(&self) -> Option<CloseReason> {

@@ -35,6 +35,7 @@ use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
+use crate::sim::handshakes::Steps;
 
 type Checked = Result<(), String>;
 
@@ -64,6 +65,7 @@ pub(super) struct World {
     coming: VecDeque<lanes::Change>,
     /// How often other lanes have come with another application.
     generation: u32,
+    steps: Steps,
     facts: Facts,
     drain_until: Option<u64>,
     pub(super) tally: Tally,
@@ -123,6 +125,7 @@ impl World {
             lanes: LaneTally::default(),
         };
         let lane_inbox = Arc::new(Inbox::new(1).expect("a descriptor is left"));
+        let steps = Steps::new(rng.clone());
         let mut world = Self {
             rng,
             now: Rc::new(Cell::new(0)),
@@ -142,6 +145,7 @@ impl World {
             places: Vec::new(),
             coming: VecDeque::new(),
             generation: 0,
+            steps,
             facts,
             drain_until: None,
             tally: Tally::default(),
@@ -335,6 +339,7 @@ impl World {
 
     /// A worker takes a task, or finishes one.
     fn work(&mut self) {
+        self.steps.work(false);
         if let Some(task) = self.queue.pop_front() {
             self.running.push(task);
         }

@@ -7,8 +7,10 @@ use std::thread::Thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_queue::SegQueue;
 use reactor_sys::yield_now;
 
+use crate::conn::handshake::HandshakeStep;
 use crate::dispatch::reply_box::ReplyBox;
 use crate::dispatch::worker::idle::Idle;
 use crate::exchange::task::{Outcome, Task};
@@ -32,6 +34,8 @@ const WORTH_A_WAKE: u64 = 60_000;
 pub(crate) struct Pool {
     sender: Sender<Box<Task>>,
     receiver: Receiver<Box<Task>>,
+    /// Steps of TLS handshakes. Each loop bounds its own.
+    steps: SegQueue<Box<HandshakeStep>>,
     idle: Idle,
     stopping: AtomicBool,
     threads: OnceLock<Vec<Thread>>,
@@ -43,6 +47,7 @@ impl Pool {
         Self {
             sender,
             receiver,
+            steps: SegQueue::new(),
             idle: Idle::new(),
             stopping: AtomicBool::new(false),
             threads: OnceLock::new(),
@@ -73,6 +78,22 @@ impl Pool {
         })
     }
 
+    /// Queues a step of a handshake. After the last of a batch, the caller calls
+    /// [`wake_one`](Self::wake_one).
+    pub(crate) fn push_step(&self, step: Box<HandshakeStep>) {
+        self.steps.push(step);
+    }
+
+    /// How many steps of handshakes wait.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing waits.
+    fn is_empty(&self) -> bool {
+        self.receiver.is_empty() && self.steps.is_empty()
+    }
+
     /// Wakes an idle worker: `home`, or the next one after it. True if there was one.
     pub(crate) fn wake_one(&self, home: usize) -> bool {
         let Some(worker) = self.idle.choose(home) else { return false };
@@ -92,9 +113,7 @@ impl Pool {
 
     fn park(&self, index: usize) {
         self.idle.enter(index);
-        while self.idle.contains(index)
-            && self.receiver.is_empty()
-            && !self.stopping.load(Ordering::Relaxed)
+        while self.idle.contains(index) && self.is_empty() && !self.stopping.load(Ordering::Relaxed)
         {
             std::thread::park();
         }
@@ -107,17 +126,23 @@ pub(crate) fn run(index: usize, pool: &Pool, loops: &[Arc<ReplyBox>], counters: 
     let mut worker = Worker { index, pool, loops, counters, finished: 0, batch: 0, usual: 0 };
     let mut now = Instant::now();
     loop {
+        let step = pool.steps.pop();
+        let has_step = step.is_some();
+        if let Some(step) = step {
+            now = worker.take(step);
+        }
         match pool.receiver.try_recv() {
             Ok(task) => now = worker.run(task, now),
+            Err(_) if has_step => {}
             Err(_) => {
                 worker.notify();
-                if pool.stopping.load(Ordering::Relaxed) && pool.receiver.is_empty() {
+                if pool.stopping.load(Ordering::Relaxed) && pool.is_empty() {
                     return;
                 }
                 // On a busy machine a loop shares this core. It can now take the replies and queue
                 // further tasks, and neither side needs a wake.
                 yield_now();
-                if pool.receiver.is_empty() {
+                if pool.is_empty() {
                     pool.park(index);
                     counters.wakes.add(1);
                 }
@@ -180,6 +205,20 @@ impl Worker<'_> {
             self.notify();
         }
         end
+    }
+
+    /// Takes one step of a handshake. Returns when it ended.
+    fn take(&mut self, mut step: Box<HandshakeStep>) -> Instant {
+        if self.pool.steps() > 0 {
+            self.pool.wake_one(self.index + 1);
+        }
+        step.take();
+        let io_thread = step.io_thread;
+        self.loops[io_thread].push_step(step);
+        self.finished |= 1 << io_thread;
+        // It took as long as many requests do.
+        self.notify();
+        Instant::now()
     }
 
     /// Wakes the loops that have replies and sleep.

@@ -7,6 +7,7 @@ use crate::conn::core::Inflow;
 use crate::conn::link::Transport;
 use crate::conn::timer::Phase;
 use crate::event_loop::reactor::Reactor;
+use crate::event_loop::reactor::handshakes::note_input;
 use crate::event_loop::scratch::READ_SIZE;
 use crate::exchange::loan::{BodyRoom, Room};
 use crate::observe::close_reason::CloseReason;
@@ -21,6 +22,19 @@ impl<T: Transport> Reactor<T> {
     /// Reads until the link is drained, the protocol is full, or the connection's turn is over.
     /// False if the connection is gone.
     pub(super) fn read(&mut self, slot: u32) -> bool {
+        let Conn { link, core, .. } = &self.conns[slot as usize];
+        if !link.is_secure() {
+            return self.read_link(slot);
+        }
+        // A worker may have found the handshake wrong.
+        let lingers = core.timer.phase == Phase::Linger;
+        if !lingers && !self.note_handshake(slot) {
+            return false;
+        }
+        self.read_link(slot)
+    }
+
+    fn read_link(&mut self, slot: u32) -> bool {
         let Self { conns, services, scratch, .. } = self;
         let Conn { link, core, protocol } = &mut conns[slot as usize];
         for _ in 0..READS_PER_TURN {
@@ -84,6 +98,9 @@ impl<T: Transport> Reactor<T> {
                         return true;
                     }
                     Ok(got) => {
+                        if link.is_secure() {
+                            note_input(link, core, services);
+                        }
                         services.counters.bytes_in.add(got.n as u64);
                         core.sent_since_read = 0;
                         if discards {
@@ -95,9 +112,10 @@ impl<T: Transport> Reactor<T> {
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         core.readable = false;
-                        return true;
+                        return !link.is_secure() || lingers || self.note_handshake(slot);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) if link.has_fault() && !lingers => return self.note_handshake(slot),
                     Err(_) => {
                         let reason = protocol.reason().unwrap_or(CloseReason::Aborted);
                         self.close(slot, reason);

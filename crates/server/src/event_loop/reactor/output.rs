@@ -43,7 +43,7 @@ impl<T: Transport> Reactor<T> {
             return false;
         }
         let unread = conn.core.readable || conn.core.stalled;
-        let large = conn.core.sent_since_read > SURELY_SENT;
+        let large = conn.core.sent_since_read as usize > SURELY_SENT;
         if conn.core.inflow == Inflow::Ended || !(ending.linger || unread || large) {
             self.close(slot, reason);
             return false;
@@ -53,7 +53,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Sends the end of the stream, and discards for a while what still comes. So the peer reads
     /// the last answer instead of a reset.
-    fn half_close(&mut self, slot: u32) -> bool {
+    pub(super) fn half_close(&mut self, slot: u32) -> bool {
         let now = self.services.clock.millis();
         let conn = &mut self.conns[slot as usize];
         if conn.link.shutdown_write().is_err() {
@@ -69,6 +69,8 @@ impl<T: Transport> Reactor<T> {
 
     pub(super) fn close(&mut self, slot: u32, reason: CloseReason) {
         let services = &mut self.services;
+        let fails = self.conns[slot as usize].link.has_fault();
+        let reason = if fails { CloseReason::Handshake } else { reason };
         services.counters.close(reason);
         if let Some(observer) = &mut services.observer {
             observer.closed(slot, reason);
@@ -113,8 +115,8 @@ impl<T: Transport> Reactor<T> {
         let (sent, flushed) = core.out.flush(link, &mut services.buffers, most, lent);
         *turn_bytes += sent;
         services.counters.bytes_out.add(sent as u64);
-        core.sent_since_read += sent;
-        let made = sent + link.take_framing();
+        core.sent_since_read = core.sent_since_read.saturating_add(small(sent));
+        let made = small(sent + link.take_framing());
         if let Some(observer) = &mut services.observer {
             observer.sent(core.id.slot, sent);
         }
@@ -129,7 +131,7 @@ impl<T: Transport> Reactor<T> {
                 // What the peer took since somebody last looked is progress, though there is no room
                 // for more yet.
                 let unsent = link.unsent();
-                core.timer.sent |= unsent < core.timer.unsent + made;
+                core.timer.sent |= unsent < core.timer.unsent.saturating_add(made);
                 core.timer.unsent = unsent;
                 Some(Flushed::Blocked)
             }
@@ -140,4 +142,9 @@ impl<T: Transport> Reactor<T> {
             }
         }
     }
+}
+
+/// Counts of bytes that a connection keeps are short, and enough is enough.
+fn small(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -49,7 +49,8 @@ const WRITE_LOOKS: Millis = 4;
 impl<T: Transport> Conn<T> {
     /// Notes since when the present request has been coming in.
     fn note_receiving(&mut self, now: Millis) {
-        let Some(stream) = self.protocol.receiving(&self.core) else {
+        let handshakes = self.link.handshake_timeout().is_some();
+        let Some(stream) = self.protocol.receiving(&self.core).filter(|_| !handshakes) else {
             self.core.timer.receiving = None;
             return;
         };
@@ -81,7 +82,8 @@ impl<T: Transport> Conn<T> {
         let draining = services.draining;
         Some(match self.core.timer.phase {
             Phase::Busy => return None,
-            Phase::Fresh | Phase::Idle if draining => DRAIN_GRACE,
+            Phase::Handshake | Phase::Fresh | Phase::Idle if draining => DRAIN_GRACE,
+            Phase::Handshake => return self.link.handshake_timeout(),
             Phase::Fresh | Phase::Head => timeouts.head,
             Phase::Idle if self.protocol.told_timeout() => timeouts.idle + ANNOUNCED_GRACE,
             Phase::Idle => timeouts.idle,
@@ -131,7 +133,7 @@ impl<T: Transport> Reactor<T> {
         let collected = std::mem::take(&mut timer.collected) as Millis;
         let begins_anew = match phase {
             _ if phase != timer.phase => true,
-            Phase::Linger => false,
+            Phase::Linger | Phase::Handshake => false,
             Phase::Write => sent,
             Phase::Left => sent || progress,
             _ => progress,
@@ -182,6 +184,13 @@ impl<T: Transport> Reactor<T> {
             }
             let Some(conn) = self.conns.get_mut(slot as usize) else { continue };
             match conn.core.timer.phase {
+                Phase::Handshake if self.services.draining => {
+                    self.close(slot, CloseReason::Stopped);
+                }
+                Phase::Handshake => {
+                    self.services.counters.tls.timed_out.add(1);
+                    self.close(slot, CloseReason::Handshake);
+                }
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
                 Phase::Head | Phase::Body => self.time_out(slot),
                 Phase::Write => self.look_at_writing(slot),

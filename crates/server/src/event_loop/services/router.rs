@@ -39,11 +39,12 @@ impl Services {
         if method == Method::Options && path == b"*" {
             return Err(Answer::Server(ServerAnswer::Options(None)));
         }
-        if self.head.is_secure() && !core.secure && !self.settings.secured.has(core.peer) {
+        if self.head.is_secure() && core.tls.is_none() && !self.settings.secured.has(core.peer) {
             let error = RequestError::TargetSchemeInsecure;
             return Err(Answer::Server(ServerAnswer::Rejected(error)));
         }
-        if let Some(redirect) = core.redirect
+        if let Some(endpoint) = core.endpoint
+            && let Some(redirect) = self.settings.entrances[usize::from(endpoint)].redirect
             && !path.starts_with(ACME)
         {
             let target = self.head.target().of(head);

@@ -18,7 +18,7 @@ impl Services {
         task.terms = terms;
         task.queued_at = now;
         task.request.peer = core.peer;
-        task.request.secure = core.secure;
+        task.request.tls.clone_from(&core.tls);
         task
     }
 

@@ -352,6 +352,9 @@ impl Client {
                 let has_seen_all = wire.arrived == wire.given() || says_later;
                 facts.draining && (self.is_ended() || quiet && has_seen_all)
             }
+            CloseReason::Handshake => {
+                wire.given() == 0 && at - self.opened_at >= millis(facts.timeouts.head)
+            }
             CloseReason::WriteTimeout => false,
         };
         if !right {

@@ -29,6 +29,7 @@ use crate::exchange::response::Response;
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
+use crate::sim::handshakes::Steps;
 use crate::sim::rng::Rng;
 use crate::sim::variable;
 use crate::sim::wire::{Faults, Reasons, SimTransport, Wire};
@@ -75,6 +76,7 @@ struct World {
     refused: u32,
     /// Of steps, in a thousand: the server stops.
     drains: usize,
+    steps: Steps,
 }
 
 /// A request whose answer switches to lines. What follows it does not wait for the answer.
@@ -165,7 +167,7 @@ impl World {
             let own = Rng::new(rng.next());
             let wire = Rc::new(RefCell::new(Wire::new(input, capacity, faults, own, &now)));
             let io = SimTransport { wire: wire.clone(), reasons: reasons.clone() };
-            let link = link(io, &mut rng, toys, tls);
+            let link = link(io, &mut rng, toys, tls, Duration::from_secs(3600));
             let protocol = if switches { Protocol::Sniff } else { Protocol::Lines(Lines::new()) };
             let token = reactor.insert_with(link, protocol, None);
             let is_finished = false;
@@ -186,6 +188,7 @@ impl World {
             replaced: *rng.pick(&[0, 0, 5]),
             refused: *rng.pick(&[0, 0, 20]),
             drains: *rng.pick(&[0, 0, 20]),
+            steps: Steps::new(rng.clone()),
             rng,
         }
     }
@@ -211,6 +214,7 @@ impl World {
     fn turn(&mut self) {
         let now = self.now.get();
         self.reactor.services.clock.set(now, 0);
+        self.steps.replies(&mut self.reactor);
         for index in 0..self.clients.len() {
             let token = self.clients[index].token;
             let event = {
@@ -236,6 +240,7 @@ impl World {
                 self.running.push(task);
             }
         }
+        self.steps.post(&mut self.reactor);
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
         let deadlines = self.reactor.services.deadlines.iter();
@@ -258,6 +263,7 @@ impl World {
 
     /// Workers and the lane's thread get on.
     fn work(&mut self, all: bool) {
+        self.steps.work(all);
         for _ in 0..self.running.len() {
             if all || self.rng.percent(40) {
                 let at = self.rng.below(self.running.len());

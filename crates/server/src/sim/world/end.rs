@@ -33,6 +33,7 @@ impl World {
                 moved |= there > 0;
                 wire.take(there);
             }
+            moved |= self.steps.work(true);
             self.running.extend(self.queue.drain(..));
             for task in std::mem::take(&mut self.running) {
                 self.inbox.push_back(finish(task, &mut self.facts, false));

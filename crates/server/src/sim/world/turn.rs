@@ -1,5 +1,7 @@
 //! The loop: one turn in the order of `EventLoop::turn`.
 
+use std::time::Duration;
+
 use super::{Checked, World};
 use crate::conn::link::Link;
 use crate::conn::protocol::Protocol;
@@ -27,6 +29,8 @@ impl World {
             || !self.lane_inbox.wake_flag().is_asleep()
             || !self.coming.is_empty()
             || !self.inbox.is_empty()
+            || self.reactor.has_steps()
+            || self.steps.are_back()
             || !self.accepted.is_empty()
             || self.reactor.next_timer().is_some_and(|at| at <= now)
             || self.drain_until.is_some_and(|at| at <= now && self.reactor.connections() > 0)
@@ -65,6 +69,7 @@ impl World {
         self.reactor.go_on_listed();
         self.reactor.expire();
         self.post()?;
+        self.steps.post(&mut self.reactor);
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
         if self.drain_until.is_some_and(|at| at <= self.now.get()) {
@@ -112,7 +117,8 @@ impl World {
         for index in std::mem::take(&mut self.accepted) {
             let client = &mut self.clients[index];
             let io = SimTransport { wire: client.wire.clone(), reasons: self.reasons.clone() };
-            let link = link(io, &mut self.rng, self.plan.toy_links, self.plan.tls_links);
+            let timeout = self.facts.timeouts.head;
+            let link = link(io, &mut self.rng, self.plan.toy_links, self.plan.tls_links, timeout);
             client.token = self.reactor.insert_with(link, Protocol::Sniff, None);
         }
     }
@@ -121,6 +127,7 @@ impl World {
         while let Some(task) = self.inbox.pop_front() {
             self.reactor.reply(task);
         }
+        self.steps.replies(&mut self.reactor);
         let mut replies = Vec::new();
         self.lane_inbox.replies().take_lanes(&mut replies);
         for reply in replies {
@@ -185,6 +192,7 @@ pub(in crate::sim) fn link(
     rng: &mut Rng,
     toys: u32,
     tls: u32,
+    handshake_timeout: Duration,
 ) -> Link<SimTransport> {
     if !rng.percent(toys) {
         // From a copy, so that what follows is the same with and without TLS.
@@ -193,7 +201,7 @@ pub(in crate::sim) fn link(
             return Link::Plain(io);
         }
         io.wire.borrow_mut().peer = Some(Box::new(TlsPeer::new(rng)));
-        return Link::Tls(Box::new(TlsLink::new(io, tls_peer::session())));
+        return Link::Tls(Box::new(TlsLink::new(io, tls_peer::session(), handshake_timeout)));
     }
     let (client, server) = (rng.below(40), rng.below(40));
     {

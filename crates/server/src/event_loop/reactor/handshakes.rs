@@ -1,0 +1,135 @@
+//! Steps of TLS handshakes that cost 50 µs to 2 ms each. Workers take them; the loop does so where
+//! the workers have enough of them.
+
+use crate::conn::connection::Conn;
+use crate::conn::core::Core;
+use crate::conn::flushed::Flushed;
+use crate::conn::handshake::HandshakeStep;
+use crate::conn::link::{Link, Transport};
+use crate::event_loop::reactor::{Reactor, conn_of};
+use crate::event_loop::services::Services;
+use crate::observe::close_reason::CloseReason;
+
+/// Steps of one loop that workers may have at once. More would keep requests waiting that need a
+/// worker.
+pub(crate) const MOST_AWAY: usize = 64;
+
+/// Steps of one loop that may wait for that. The connection of one more is closed.
+const MOST_WAITING: usize = 1024;
+
+/// Plaintext has come through a TLS link.
+pub(super) fn note_input<T: Transport>(
+    link: &mut Link<T>,
+    core: &mut Core,
+    services: &mut Services,
+) {
+    note_opened(link, core, services);
+    if core.is_after_pause(services.clock.millis()) {
+        link.restart_records();
+    }
+}
+
+/// The handshake may be done.
+fn note_opened<T: Transport>(link: &Link<T>, core: &mut Core, services: &Services) {
+    if core.tls.is_none()
+        && let Some(info) = link.info()
+    {
+        services.counters.tls.opened(info.resumed);
+        core.tls = Some(info.into());
+    }
+}
+
+impl<T: Transport> Reactor<T> {
+    /// Sees to what reading from a TLS link has changed besides its plaintext. False if the
+    /// connection is gone.
+    pub(super) fn note_handshake(&mut self, slot: u32) -> bool {
+        let Self { conns, services, .. } = self;
+        let Conn { link, core, .. } = &mut conns[slot as usize];
+        note_opened(link, core, services);
+        let Link::Tls(tls) = link else { return true };
+        if let Some(error) = tls.fault() {
+            services.counters.tls.failed[error.index()].add(1);
+            return self.refuse_handshake(slot);
+        }
+        if tls.is_newly_due() {
+            if self.handshakes.waiting.len() >= MOST_WAITING {
+                self.services.counters.tls.shed.add(1);
+                self.close(slot, CloseReason::Handshake);
+                return false;
+            }
+            self.handshakes.waiting.push_back(core.id);
+        }
+        true
+    }
+
+    /// Tells the client why the handshake failed, and ends the connection once it has read that.
+    fn refuse_handshake(&mut self, slot: u32) -> bool {
+        let conn = &mut self.conns[slot as usize];
+        if conn.link.flush_all(Flushed::All).is_err() || conn.link.held() > 0 {
+            self.close(slot, CloseReason::Handshake);
+            return false;
+        }
+        if !self.half_close(slot) {
+            return false;
+        }
+        self.rearm(slot);
+        true
+    }
+
+    /// Takes out the steps that workers may have now. Each must come back through
+    /// [`handshake_step`](Self::handshake_step).
+    pub(crate) fn take_steps(&mut self, most_away: usize, into: &mut Vec<Box<HandshakeStep>>) {
+        while self.handshakes.away < most_away
+            && let Some(conn) = self.handshakes.waiting.pop_front()
+        {
+            let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, conn) else {
+                continue;
+            };
+            if let Some(session) = tls.lend_session() {
+                self.handshakes.away += 1;
+                let io_thread = self.services.settings.io_thread;
+                into.push(Box::new(HandshakeStep { io_thread, conn, session, result: None }));
+            }
+        }
+    }
+
+    /// Takes steps on this thread, while `has_time`.
+    pub(crate) fn take_own_steps(&mut self, mut has_time: impl FnMut() -> bool) {
+        while has_time()
+            && let Some(conn) = self.handshakes.waiting.pop_front()
+        {
+            if let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, conn) {
+                tls.take_step();
+                self.services.counters.tls.on_loops.add(1);
+                self.go_on(conn.slot);
+            }
+        }
+    }
+
+    /// A worker has taken a step.
+    pub(crate) fn handshake_step(&mut self, step: Box<HandshakeStep>) {
+        self.handshakes.away -= 1;
+        let HandshakeStep { conn: id, session, result, .. } = *step;
+        if let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, id) {
+            tls.return_session(session, result.unwrap_or(Ok(())));
+            self.go_on(id.slot);
+        }
+    }
+
+    fn go_on(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        // What came meanwhile was not read.
+        conn.core.readable = true;
+        self.services.mark_dirty(&mut conn.core);
+    }
+
+    /// Whether steps wait to be taken.
+    pub(crate) fn has_steps(&self) -> bool {
+        !self.handshakes.waiting.is_empty()
+    }
+
+    /// Steps that workers have.
+    pub(crate) fn steps_away(&self) -> usize {
+        self.handshakes.away
+    }
+}
