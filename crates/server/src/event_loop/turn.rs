@@ -228,7 +228,7 @@ impl EventLoop {
             self.reactor.reply(task);
         }
         while let Some(step) = self.inbox.replies().pop_step() {
-            self.reactor.handshake_step(step);
+            self.reactor.handshake_step(*step);
         }
         if self.reactor.tasks_out() + self.reactor.steps_away() < out {
             // The workers get on.

@@ -44,7 +44,7 @@ impl Steps {
     /// The loop takes those that are back.
     pub(super) fn replies(&mut self, reactor: &mut Reactor<SimTransport>) {
         while let Some(step) = self.back.pop_front() {
-            reactor.handshake_step(step);
+            reactor.handshake_step(*step);
         }
     }
 

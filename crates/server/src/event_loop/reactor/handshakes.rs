@@ -107,9 +107,9 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A worker has taken a step.
-    pub(crate) fn handshake_step(&mut self, step: Box<HandshakeStep>) {
+    pub(crate) fn handshake_step(&mut self, step: HandshakeStep) {
         self.handshakes.away -= 1;
-        let HandshakeStep { conn: id, session, result, .. } = *step;
+        let HandshakeStep { conn: id, session, result, .. } = step;
         if let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, id) {
             tls.return_session(session, result.unwrap_or(Ok(())));
             self.go_on(id.slot);
