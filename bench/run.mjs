@@ -83,7 +83,9 @@ await main(async () => {
   if (!options_['no-build']) {
     buildTools();
     if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
-    if (chosen.some(([name]) => isOurs(name) && nodeOf(name) !== null)) buildProject();
+    const isOwnClient = loads.some(([, { client }]) => ['openloop', 'tls'].includes(client));
+    const isOwnServer = chosen.some(([name]) => isOurs(name) && nodeOf(name) !== null);
+    if (isOwnClient || isOwnServer) buildProject();
   }
   const environs = environment();
   console.error(`bench: ${plan(loads, chosen, options_)}`);
@@ -233,6 +235,7 @@ function commandsOf({ client, load, asks }, servers, { before: folder, duration 
     short: `target/bench/short_client ${shortArgs(load, target, duration).join(' ')}`,
     events: `target/bench/sse_client PORT ${load.connections} ${duration}`,
     openloop: `reactor-rs ${benchArgs({ ...load, rate: 'RATE' }, target, duration).join(' ')}`,
+    tls: `reactor-rs ${benchArgs(load, { url: 'https:URL' }, duration).join(' ')}`,
   };
   const commands = servers.map(({ name, command }) => {
     // A folder of one machine says nothing to a reader of the results.
@@ -262,7 +265,7 @@ function plan(loads, chosen, { rounds, duration, warmup }) {
     runs += count * rounds;
     // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s; our own
     // client is a program in Node and takes 0.2 s more.
-    const around = scenario.client === 'openloop' ? 0.35 : 0.15;
+    const around = ['openloop', 'tls'].includes(scenario.client) ? 0.35 : 0.15;
     seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + around));
   }
   const minutes = Math.max(1, Math.ceil(seconds / 60));

@@ -116,6 +116,7 @@ const SHORT = {
   late: 'late',
   events: 'events',
   openloop: 'steady',
+  tls: 'TLS',
 };
 
 /** Three digits are what a figure is worth. */
@@ -194,6 +195,7 @@ const TABLES = {
   late: [CPU, RATE],
   fields: [CPU],
   framework: [CPU, RATE],
+  tls: [CPU, RATE, P99],
   events: [['µs an event', CPU[1]], ['events/s', RATE[1]], MEMORY],
   openloop: [
     ['requests/s', ({ target }) => target],

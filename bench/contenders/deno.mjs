@@ -4,4 +4,7 @@ import { application } from './application.mjs';
 
 const [port, handler, databasePort] = Deno.args;
 const fetch = await application(handler, databasePort);
-Deno.serve({ hostname: '127.0.0.1', port: Number(port), onListen() {} }, fetch);
+const [cert, key] = ['TLS_CERT', 'TLS_KEY'].map((name) => Deno.env.get(name));
+const tls =
+  cert === undefined ? {} : { cert: Deno.readTextFileSync(cert), key: Deno.readTextFileSync(key) };
+Deno.serve({ hostname: '127.0.0.1', port: Number(port), onListen() {}, ...tls }, fetch);

@@ -6,6 +6,14 @@
 # connection, which it would close after 1,000 by default.
 set -eu
 folder=$(mktemp -d)
+head -c 1048576 /dev/zero | tr '\0' x > "$folder/large"
+# Over TLS, with sessions that can be resumed.
+secure= tls=
+if [ -n "${TLS_CERT:-}" ]; then
+  secure=ssl
+  tls="ssl_certificate $(realpath "$TLS_CERT"); ssl_certificate_key $(realpath "$TLS_KEY");
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:20m;"
+fi
 cat > "$folder/nginx.conf" <<END
 daemon off;
 master_process off;
@@ -16,6 +24,7 @@ events { worker_connections 10000; multi_accept on; use epoll; }
 http {
   access_log off;
   default_type text/plain;
+  open_file_cache max=10;
   keepalive_requests 1000000000;
   client_body_temp_path $folder/body;
   proxy_temp_path $folder/proxy;
@@ -23,8 +32,10 @@ http {
   uwsgi_temp_path $folder/uwsgi;
   scgi_temp_path $folder/scgi;
   server {
-    listen 127.0.0.1:$1 backlog=4096;
+    listen 127.0.0.1:$1 backlog=4096 $secure;
+    $tls
     location = / { return 200 "Hello, World!"; }
+    location = /large { alias $folder/large; }
   }
 }
 END

@@ -1,14 +1,25 @@
 // A (req, res) listener, Express or Fastify on node:http or on reactor-rs/node:
 // `node.mjs PORT QUESTION http|face [CHECKOUT [DATABASE]]`.
 
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { database } from './content.mjs';
 
 const [port, question, kind, checkout = '.', databasePort] = process.argv.slice(2);
-const { createServer } = await import(
-  kind === 'http' ? 'node:http' : pathToFileURL(resolve(checkout, 'dist/node/index.js'))
-);
+const { TLS_CERT, TLS_KEY } = process.env;
+const createServer = await maker();
+
+/** What makes a server of a listener: node:http's, node:https's or ours. */
+async function maker() {
+  if (TLS_CERT !== undefined) {
+    const https = await import('node:https');
+    const tls = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) };
+    return (listener) => https.createServer(tls, listener);
+  }
+  const module = kind === 'http' ? 'node:http' : resolve(checkout, 'dist/node/index.js');
+  return (await import(kind === 'http' ? module : pathToFileURL(module))).createServer;
+}
 
 const server = await start();
 process.on('SIGTERM', () => {

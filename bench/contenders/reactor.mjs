@@ -8,5 +8,7 @@ import { application } from './application.mjs';
 const [port, handler, checkout = '.', databasePort] = process.argv.slice(2);
 const { serve } = await import(pathToFileURL(resolve(checkout, 'dist/index.js')));
 const fetch = await application(handler, databasePort);
-const server = await serve({ fetch, hostname: '127.0.0.1', port: Number(port) });
+const { TLS_CERT: cert, TLS_KEY: key } = process.env;
+const tls = cert === undefined ? {} : { tls: { cert, key } };
+const server = await serve({ fetch, hostname: '127.0.0.1', port: Number(port), ...tls });
 process.on('SIGTERM', () => server.stop());

@@ -10,7 +10,7 @@ import * as content from './content.mjs';
 import { streams } from './handlers.mjs';
 
 const require = createRequire(new URL('../peers/package.json', import.meta.url));
-const { App } = require('uwebsockets');
+const { App, SSLApp } = require('uwebsockets');
 const [port, question, databasePort] = process.argv.slice(2);
 const database = await content.database(databasePort);
 
@@ -175,10 +175,12 @@ const handlers = {
   },
 };
 
-App()
-  .any('/*', handlers[question])
-  .listen('127.0.0.1', Number(port), (socket) => {
-    if (!socket) {
-      throw new Error(`cannot listen on port ${port}`);
-    }
-  });
+const { TLS_CERT, TLS_KEY } = process.env;
+const app =
+  TLS_CERT === undefined ? App() : SSLApp({ cert_file_name: TLS_CERT, key_file_name: TLS_KEY });
+
+app.any('/*', handlers[question]).listen('127.0.0.1', Number(port), (socket) => {
+  if (!socket) {
+    throw new Error(`cannot listen on port ${port}`);
+  }
+});

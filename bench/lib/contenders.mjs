@@ -8,6 +8,8 @@
 //   missing   () → why it cannot take part here, or null
 //   cargo     whether it is the example server
 //   ownHead   whether its answer's head is not as long as ours
+//   tls       (its certificate and key, two files) → further words of its command; they are in its
+//             environment too. Only who has it takes part over TLS.
 //   before    (folder) → its command in another checkout of this project, if it is part of it
 
 import { spawnSync } from 'node:child_process';
@@ -16,6 +18,9 @@ import { control } from './paths.mjs';
 import { runsFor } from './questions.mjs';
 
 const ALL = null;
+
+/** What the environment says is enough. */
+const FROM_ENVIRONMENT = () => [];
 
 /** What needs a framework or a listener is asked of node:http and reactor-rs/node alone. */
 const LISTENERS = ['listener', 'express', 'fastify'];
@@ -46,18 +51,23 @@ export function contenders(profile, nodes = [OWN], older = []) {
     command: () => serve(profile, ...args),
     before: (folder) => () => inFolder(folder, serve(profile, ...args)),
     cargo: true,
+    tls: ({ cert, key }) => ['--tls-cert', cert, '--tls-key', key],
     ...more,
   });
   const newest = nodes.at(-1);
   return {
     control: { asks: ['hello'], command: () => [control, '{port}'], neverCloses: true },
-    inline: native({}, '-i', '1', '-w', '1', '--inline'),
+    inline: native({ asks: ['hello', 'large-1m'] }, '-i', '1', '-w', '1', '--inline'),
     'worker-i1w1': native({ extra: true }, '-i', '1', '-w', '1'),
     'worker-i4w8': native({ extra: true }, '-i', '4', '-w', '8'),
     'inline-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--inline'),
     'worker-i2w2': native({ extra: true }, '-i', '2', '-w', '2'),
     'per-loop-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--accept', 'per-loop'),
-    nginx: program('nginx', 'nginx-light'),
+    nginx: {
+      ...program('nginx', 'nginx-light'),
+      asks: ['hello', 'large-1m'],
+      tls: FROM_ENVIRONMENT,
+    },
     h2o: program('h2o', 'h2o'),
     ...each(nodes, 'reactor', reactor),
     ...each(nodes, 'face', (node) => listener(node, 'face')),
@@ -96,7 +106,14 @@ function reactor({ path }) {
       const runs = question === 'hono' ? question : runsFor(question);
       return [path, 'bench/contenders/reactor.mjs', '{port}', runs, folder, database];
     };
-  return { asks: ALL, lacks: LISTENERS, command: command('.'), before: command, ownHead: true };
+  return {
+    asks: ALL,
+    lacks: LISTENERS,
+    command: command('.'),
+    before: command,
+    ownHead: true,
+    tls: FROM_ENVIRONMENT,
+  };
 }
 
 function listener({ path }, kind) {
@@ -106,8 +123,8 @@ function listener({ path }, kind) {
       const runs = runsFor(question);
       return [path, 'bench/contenders/node.mjs', '{port}', runs, kind, folder, database];
     };
-  const before = kind === 'face' ? { before: command } : {};
-  return { asks: ALL, command: command('.'), ...before, ownHead: true };
+  const own = kind === 'face' ? { before: command } : { tls: FROM_ENVIRONMENT };
+  return { asks: ALL, command: command('.'), ...own, ownHead: true };
 }
 
 function uws({ major, path }) {
@@ -118,6 +135,7 @@ function uws({ major, path }) {
       return [path, 'bench/contenders/uws.mjs', '{port}', runsFor(question), database];
     },
     ownHead: true,
+    tls: FROM_ENVIRONMENT,
     // There is no binary for every Node, and some need a newer glibc.
     missing() {
       const load = ['-e', "require('./bench/peers/node_modules/uwebsockets')"];
@@ -138,6 +156,7 @@ function runtime(path, args) {
       return [path, ...args, script, '{port}', runsFor(question), database];
     },
     ownHead: true,
+    tls: FROM_ENVIRONMENT,
     missing: () => (existsSync(path) ? null : `${path} is missing`),
   };
 }

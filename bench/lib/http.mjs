@@ -1,6 +1,7 @@
 // Raw requests over a socket of their own: the answers are kept byte by byte.
 
 import { connect } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 
 export function get(path) {
   return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
@@ -10,9 +11,10 @@ export function get(path) {
  * Sends bytes and resolves to the responses, in order, once `count` are complete
  * or the peer has closed; with a `count` of Infinity it must close.
  */
-export function ask(port, bytes, count = 1, timeout = 5000) {
+export function ask(port, bytes, count = 1, { timeout = 5000, isSecure = false } = {}) {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
+    const socket = (isSecure ? connectSecurely : connect)(to, () => socket.write(bytes));
     const received = [];
     const finish = (responses) => {
       socket.destroy();

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Failure } from './failure.mjs';
+import { CIPHER } from './tls.mjs';
 
 const exec = promisify(execFile);
 
@@ -13,7 +14,7 @@ const PROGRAM = 'dist/cli/bin.js';
  * `expected`, a body or an @ and the file that has it, other answers are errors.
  */
 export function benchArgs(
-  { threads = 1, connections, depth = 1, rate },
+  { threads = 1, connections, depth = 1, rate, keepAlive = true, resume = true },
   { url, expected },
   seconds,
 ) {
@@ -21,7 +22,19 @@ export function benchArgs(
   const expect =
     expected === undefined ? [] : ['--expect-status', '200', '--expect-body', expected];
   const load = ['-t', threads, '-c', connections, '--pipeline', depth, ...open].map(String);
-  return ['bench', ...load, ...expect, '-d', `${Math.round(seconds * 1000)}ms`, '--json', url];
+  const secure = url.startsWith('https:') ? ['--insecure', '--ciphers', CIPHER] : [];
+  if (!keepAlive) load.push('--no-keepalive');
+  if (!resume) load.push('--no-resume');
+  return [
+    'bench',
+    ...load,
+    ...secure,
+    ...expect,
+    '-d',
+    `${Math.round(seconds * 1000)}ms`,
+    '--json',
+    url,
+  ];
 }
 
 /** Runs the client and returns its figures in the shape of those of `wrk`. */
@@ -34,7 +47,8 @@ export async function bench(scenario, target, seconds) {
   } catch (error) {
     throw new Failure(`reactor-rs bench failed: ${error.stderr || error.message}`);
   }
-  const { requests, durationMs, rate, latency, errors, openLoop, clientLoad } = JSON.parse(output);
+  const result = JSON.parse(output);
+  const { requests, durationMs, rate, latency, errors, openLoop, clientLoad, tls } = result;
   return {
     rate,
     requests,
@@ -46,6 +60,7 @@ export async function bench(scenario, target, seconds) {
     errors: errors.total,
     errorKinds: errors,
     clientLoad,
+    ...(tls === null ? {} : { tls }),
     ...(openLoop === null
       ? {}
       : {

@@ -60,6 +60,13 @@ const promises = [
   ...['steady-own-50', 'steady-peer-50'].map((scenario) => {
     return { scenario, mine: 'reactor', of: 'serverCores', most: 1, to: ['bun'] };
   }),
+  // TLS, as issue 14 lists it. A rate per core is the reverse of the CPU per request.
+  { scenario: 'tls-full', mine: 'inline', of: 'cpu', most: 1, to: ['nginx'] },
+  { scenario: 'tls-full', mine: 'reactor', of: 'cpu', most: 0.67, to: ['node'] },
+  { scenario: 'tls-resumed', mine: 'inline', of: 'cpu', most: 1, to: ['nginx'] },
+  { scenario: 'tls-c64', mine: 'inline', of: 'cpu', most: 0.9, to: ['nginx'] },
+  { scenario: 'tls-c64', mine: 'reactor', of: 'cpu', most: 1, to: ['uws', 'bun', 'deno'] },
+  { scenario: 'tls-1m', mine: 'inline', of: 'cpu', most: 1.05, to: ['nginx'] },
   // 6. reactor-rs/node.
   ...['express', 'fastify'].map((scenario) => {
     return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };

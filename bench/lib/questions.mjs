@@ -100,6 +100,7 @@ export const questions = {
   ...Object.fromEntries(
     ['listener', 'express', 'fastify'].map((name) => [name, { path: '/', expected: GREETING }]),
   ),
+  'large-1m': { path: '/large', runs: 'string-1m', expected: content.strings['1m'] },
   events: { path: '/', isEndless: true },
 };
 

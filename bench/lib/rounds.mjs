@@ -6,19 +6,22 @@ import { answers } from './contenders.mjs';
 import { measureEvents } from './events.mjs';
 import { Failure } from './failure.mjs';
 import { kindOf } from './kinds.mjs';
+import { bench } from './load.mjs';
 import { fixed, spreads, whole } from './numbers.mjs';
 import { memory, peakMemory } from './proc.mjs';
 import { short } from './short.mjs';
 import { startChecked } from './started.mjs';
+import { agreed } from './tls.mjs';
 import { measure, wrk } from './wrk.mjs';
 
 const exec = promisify(execFile);
 
 /** The contenders of a scenario: those that it is about and that can answer. */
 export function partOf(scenario, chosen) {
-  const { asks, load, only } = scenario;
+  const { asks, load, only, client } = scenario;
   return chosen.filter(([name, contender]) => {
     if (only !== undefined && !only.includes(kindOf(name))) return false;
+    if (client === 'tls' && contender.tls === undefined) return false;
     return answers(contender, asks) && !(load.requests && contender.neverCloses);
   });
 }
@@ -41,7 +44,8 @@ export async function startAll(scenario, chosen, { port: firstPort, database }) 
     }
     try {
       const { depth = 1, requests } = scenario.load;
-      const how = { depth, closes: requests !== undefined, database };
+      const isSecure = scenario.client === 'tls';
+      const how = { depth, closes: requests !== undefined, database, isSecure };
       const server = await startOne(name, contender, port, scenario.asks, how);
       servers.push(server);
       port = server.port + 1;
@@ -80,6 +84,7 @@ const CLIENTS = {
   wrk: { warm: wrk, timed: measure },
   short: { warm: short, timed: (...args) => measure(...args, short) },
   events: { warm: null, timed: measureEvents },
+  tls: { warm: bench, timed: (...args) => measure(...args, bench) },
 };
 
 /** Rounds of a closed loop, or of clients that only listen. */
@@ -149,6 +154,7 @@ export function summarise(server, runs) {
   for (const key of MEDIANS) if (all[key]) [result[key]] = all[key];
   result.errors = runs.reduce((sum, run) => sum + run.errors, 0);
   result.runs = runs.length;
+  if (runs.at(-1)?.tls) result.tls = agreed(runs.at(-1).tls);
   // Whether the machine was quiet.
   result.disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length;
   if (server.pid !== undefined) {

@@ -6,7 +6,8 @@
 //   load      connections, and for wrk the depth of the pipeline
 //   client    another client than wrk: `short` ends a connection after so many `requests`; `events`
 //             counts server-sent events; `openloop` sends at a steady rate, a `share` of the peak
-//             that it is `of`, the server's own or the best peer's
+//             that it is `of`, the server's own or the best peer's; `tls` is our own client over TLS,
+//             with sessions resumed or not, and connections for one request each or for many
 //   longer    how many times the usual time a run takes
 //   quick     whether --quick has it
 //   only      the kinds of contenders that it is about; by default all that can answer
@@ -23,6 +24,7 @@ export const groups = {
   framework: 'Express and Fastify',
   events: 'Server-sent events to 1,000 clients',
   openloop: 'Latency at a steady rate, 64 connections',
+  tls: 'TLS',
 };
 
 const KINDS_OF_FRAMEWORKS = ['node', 'face'];
@@ -70,6 +72,13 @@ const largeAnswers = Object.entries({ '64k': ['64 KiB', 64], '1m': ['1 MiB', 16]
       },
     ]),
 );
+
+/** Our own client over TLS 1.3, with ECDSA on P-256. */
+const tls = (titles) =>
+  Object.entries(titles).map(([name, [title, asks, load, more]]) => [
+    `tls-${name}`,
+    { group: 'tls', title, asks, client: 'tls', load, ...more },
+  ]);
 
 const plain = (group, titles, more = {}) =>
   Object.entries(titles).map(([name, title]) => [
@@ -145,6 +154,25 @@ export const scenarios = {
       },
     ),
   ]),
+  ...Object.fromEntries(
+    tls({
+      full: [
+        'a full handshake per request',
+        'hello',
+        { connections: 64, keepAlive: false, resume: false },
+        { quick: true },
+      ],
+      resumed: [
+        'a resumed handshake per request',
+        'hello',
+        { connections: 64, keepAlive: false },
+        { quick: true },
+      ],
+      c1: ['1 connection', 'hello', { connections: 1 }],
+      c64: ['64 connections', 'hello', { connections: 64 }, { quick: true }],
+      '1m': ['1 MiB', 'large-1m', { connections: 16 }, { longer: 2 }],
+    }),
+  ),
   events: {
     group: 'events',
     title: '1,000 clients, 50 events a second to each',

@@ -43,12 +43,16 @@ export function fill(command, port) {
 
 /**
  * Starts a command and waits until it, or a child of it, listens on the port.
+ * @param how `env`: what it has in its environment besides ours
  * @returns pid (of the process that listens), exit (a promise of code and signal),
  *   stop() and said(), the output so far
  */
-export async function start(command, port, { patience = 10_000 } = {}) {
+export async function start(command, port, { patience = 10_000, env = {} } = {}) {
   const [program, ...args] = fill(command, port);
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let output = '';
   const keep = (chunk) => {
     output = (output + chunk).slice(-4000);

@@ -1,33 +1,43 @@
 // A contender that runs and whose answer has been checked.
 
 import { Failure } from './failure.mjs';
-import { ask } from './http.mjs';
+import { ask as askRaw } from './http.mjs';
 import { memory } from './proc.mjs';
 import { faultOf, questions, requestFiles, spell } from './questions.mjs';
 import { fill, freePort, start } from './server.mjs';
+import { certificate } from './tls.mjs';
 
 /**
  * Starts a contender for a question on the first free port from `firstPort` up and checks its
  * answer: as often as it will be asked on one connection, and that it closes it where it must.
  */
 export async function startChecked(name, contender, firstPort, asks, how = {}) {
-  const { depth = 16, closes, database } = how;
+  const { depth = 16, closes, database, isSecure = false } = how;
   const port = await freePort(firstPort);
-  const words = contender.command(asks, database);
-  const server = await start(words, port);
+  const files = isSecure ? certificate() : null;
+  const words = [...contender.command(asks, database), ...(files ? contender.tls(files) : [])];
+  const env = files ? { TLS_CERT: files.cert, TLS_KEY: files.key } : {};
+  const server = await start(words, port, { env });
   const question = questions[asks];
   try {
-    const answer = question.isEndless ? null : await check(name, port, question, depth, closes);
+    const answer = question.isEndless
+      ? null
+      : await check(name, port, question, { depth, closes, isSecure });
     return {
       ...server,
       name,
       question,
       port,
       ownHead: contender.ownHead,
-      target: { url: `http://127.0.0.1:${port}${question.path}`, ...requestFiles(asks) },
+      target: {
+        url: `http${isSecure ? 's' : ''}://127.0.0.1:${port}${question.path}`,
+        ...requestFiles(asks),
+      },
       answer,
       rssAtStart: memory(server.pid).rss,
-      command: fill(words, port).join(' ').trim(),
+      command: fill([...Object.entries(env).map((pair) => pair.join('=')), ...words], port)
+        .join(' ')
+        .trim(),
     };
   } catch (error) {
     await server.stop();
@@ -36,15 +46,16 @@ export async function startChecked(name, contender, firstPort, asks, how = {}) {
   }
 }
 
-async function check(name, port, question, depth, closes) {
+async function check(name, port, question, { depth, closes, isSecure }) {
   const request = spell(question);
-  const sets = [await ask(port, request)];
-  if (depth > 1) sets.push(await ask(port, request.repeat(depth), depth));
+  const ask = (bytes, count) => askRaw(port, bytes, count, { isSecure });
+  const sets = [await ask(request)];
+  if (depth > 1) sets.push(await ask(request.repeat(depth), depth));
   if (sets[1] !== undefined && sets[1].length !== depth) {
     throw new Failure(`${name} answers ${sets[1].length} of ${depth} pipelined requests`);
   }
   // Of these the server must end the connection, or the question waits in vain.
-  if (closes) sets.push(await ask(port, spell(question, { closes: true }), Infinity));
+  if (closes) sets.push(await ask(spell(question, { closes: true }), Infinity));
   for (const response of sets.flat()) {
     const fault = faultOf(question, response);
     if (fault !== null) throw new Failure(`${name} answers ${question.path} with ${fault}`);

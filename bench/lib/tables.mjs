@@ -65,9 +65,23 @@ export function tables(results) {
       }
       const [, best] = bestPeer(byName) ?? [null, null];
       const rows = Object.entries(byName).map(([name, figures]) => row(name, figures, best));
-      return `### ${name}: ${scenarios[name].title}\n\n${table(HEAD, rows)}`;
+      const parts = [
+        `### ${name}: ${scenarios[name].title}`,
+        table(HEAD, rows),
+        agreements(byName),
+      ];
+      return parts.filter(Boolean).join('\n\n');
     })
     .join('\n\n');
+}
+
+/** What each agreed on over TLS; those that agreed on the same stand together. */
+function agreements(byName) {
+  const sets = new Map();
+  for (const [name, { tls }] of Object.entries(byName)) {
+    if (tls !== undefined) sets.set(tls, [...(sets.get(tls) ?? []), name]);
+  }
+  return [...sets].map(([tls, names]) => `- ${names.join(', ')}: ${tls}`).join('\n');
 }
 
 /**

@@ -5,7 +5,7 @@
 //! [--drain MS] [--access-log FILE] [--leak BYTES] [--tls-cert FILE --tls-key FILE]`
 //!
 //! It answers like `reactor-rs serve`, and `/inline` with a pre-rendered response. `--inline` makes
-//! `/` pre-rendered as well. SIGINT and SIGTERM drain, a second one forces. `--no-sigint` leaves
+//! `/` pre-rendered as well, and has 1 MiB at `/large`. SIGINT and SIGTERM drain, a second one forces. `--no-sigint` leaves
 //! SIGINT alone, so that Ctrl-C reaches a debugger. `--leak` loses memory, to see that a memory
 //! check finds it.
 #![allow(clippy::print_stderr, reason = "it is a program")]
@@ -162,6 +162,8 @@ fn app(inline_root: bool) -> Result<App, Box<dyn std::error::Error>> {
     let mut app = if inline_root {
         let mut app = App::new();
         app.route(Some("GET"), "/", Target::Inline(hello()?))?;
+        let large = Inline::new(200, &[("Content-Type", b"text/plain")], vec![b'x'; 1 << 20])?;
+        app.route(Some("GET"), "/large", Target::Inline(large))?;
         app
     } else {
         App::builtin()
