@@ -402,6 +402,14 @@ export interface NativeRoute {
   handler?: number
 }
 
+/** What [`self_signed`] makes. */
+export interface NativeSelfSigned {
+  /** In PEM. */
+  certificate: string
+  /** In PEM. */
+  key: string
+}
+
 /** How long the server waits, in milliseconds. */
 export interface NativeTimeouts {
   /** For the whole head to arrive. */
@@ -477,6 +485,12 @@ export interface NativeTuning {
    */
   maxConnections?: number
 }
+
+/**
+ * Makes a private key, and a certificate for these host names and IP addresses that it signs
+ * itself. Returns both in PEM. For development.
+ */
+export declare function selfSigned(subject: string, names: Array<string>, days: number): NativeSelfSigned
 
 /**
  * Starts a server whose handlers run behind the lanes with these numbers. A lane whose

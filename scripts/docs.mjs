@@ -42,7 +42,9 @@ export async function stalePages() {
 async function makeParts() {
   const load = (file) => import(pathToFileURL(join(ROOT, 'dist', file)));
   const options = await load('options/table.js');
-  const { FLAGS } = await load('cli/flags.js');
+  const { FLAGS: plain } = await load('cli/flags.js');
+  const { TLS_FLAGS } = await load('cli/tls-flags.js');
+  const FLAGS = [...plain, ...TLS_FLAGS];
   const { ERROR_CODES } = await load('errors/errors.js');
   return {
     options: () => optionsTable(readOptions(options, FLAGS)),

@@ -136,6 +136,7 @@ export const TLS = {
     { modules: ['resumption'], holds: 'tickets and cached sessions' },
     { modules: ['config'], holds: 'certificates, ciphers and rules for clients, by name' },
     { modules: ['facts'], holds: 'what a session has agreed on' },
+    { modules: ['self_signed'], holds: 'certificates for development' },
     { modules: ['session'], holds: 'one connection: ciphertext in, plaintext out' },
     { modules: ['client'], holds: "the load client's side" },
   ],

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
 import { dropOtherAddress, spellOut } from '../options/options.js';
 import { allowedFor, defaultOf, type OptionName, parseOption } from '../options/table.js';
+import { addTlsFlags, addTlsOptions } from './tls-flags.js';
 
 /** One flag of `serve` that stands for an option of the API. */
 export interface Flag {
@@ -252,6 +253,10 @@ export function addFlags(command: Command): void {
     ];
     const option = new Option(flag.flags, `${flag.text} (${notes.filter(Boolean).join('; ')})`);
     command.addOption(option.helpGroup(flag.group));
+    // Beside the address, in the order of the help text.
+    if (flag.option === 'ipv6Only') {
+      addTlsFlags(command);
+    }
   }
 }
 
@@ -283,6 +288,7 @@ export function readFlags(
   }
   dropOtherAddress(options, (name) => labels.has(name));
   settleAddress(options, labels);
+  addTlsOptions(options, given, env, module !== undefined, (name) => labels.get(name));
   if (module !== undefined) {
     settleLog(options, labels);
   }

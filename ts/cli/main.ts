@@ -7,7 +7,9 @@ import { addBench } from './bench.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
+import { developmentCertificate } from './self-signed.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
+import { isSelfSigned } from './tls-flags.js';
 import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
 
 /** The exit code for a wrong command line. */
@@ -73,17 +75,21 @@ function buildProgram(done: (exitCode: number) => void): Command {
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);
       const run = async (): Promise<number> => {
+        const selfSigned = isSelfSigned(flags, process.env)
+          ? developmentCertificate().certFile
+          : undefined;
+        const shown: ServeFlags = { ...flags, selfSigned };
         if (module === undefined) {
-          return serveCommand(settle({}), flags as ServeFlags);
+          return serveCommand(settle({}), shown);
         }
         if (jsThreads !== undefined) {
-          return serveModuleCommand(module, jsThreads as ThreadCount, settle, flags);
+          return serveModuleCommand(module, jsThreads as ThreadCount, settle, shown);
         }
         const base = await loadModule(await findModule(module));
         if (base.jsThreads === undefined) {
-          return serveCommand(settle(base), flags as ServeFlags);
+          return serveCommand(settle(base), shown);
         }
-        return serveModuleCommand(module, base.jsThreads as ThreadCount, settle, flags);
+        return serveModuleCommand(module, base.jsThreads as ThreadCount, settle, shown);
       };
       done(
         await run().catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface ServeFlags {
   quiet?: boolean;
   /** Prints one line of JSON on stdout in place of the banner. */
   json?: boolean;
+  /** The file of the certificate that the command has made itself. */
+  selfSigned?: string | undefined;
 }
 
 /** Serves until a signal comes; resolves to the exit code. */
@@ -69,10 +71,12 @@ function announce(
   hasWorkers: boolean,
   flags: ServeFlags,
 ): void {
-  const { url, hostname, port, unix, metricsUrl } = server;
+  const { url, urls, hostname, port, unix, metricsUrl } = server;
+  const { selfSigned } = flags;
   if (flags.json) {
     const { pid } = process;
-    const line = { event: 'listening', url, hostname, port, unix, metricsUrl, ...threads, pid };
+    const where = { url, urls, hostname, port, unix, metricsUrl, selfSigned };
+    const line = { event: 'listening', ...where, ...threads, pid };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads, jsThreads } = threads;
@@ -80,9 +84,18 @@ function announce(
     const workers = hasWorkers ? `, ${count(workerThreads, 'worker')}` : '';
     const loops = count(ioThreads, 'I/O thread');
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
+    const places = urls.map(({ href }) => paint('cyan', href)).join(', ');
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${paint('cyan', url.href)} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} listening on ${places} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
     );
+    if (selfSigned !== undefined) {
+      say(
+        paint(
+          'red',
+          `for development only: no client trusts its self-signed certificate, unless told to: curl --cacert ${selfSigned}`,
+        ),
+      );
+    }
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);
     }

@@ -24,6 +24,9 @@ Then the process ends, whatever the module still has open.
 SIGUSR1 opens the file of --access-log anew, after it was renamed. The log leaves
 out and counts the lines that it cannot write fast enough.
 
+With TLS, SIGHUP reads the certificates anew. Their files are also watched. One
+that is wrong is not used: the old one stays.
+
 Exit codes: 0 after a clean stop. 1 when the server cannot start. 2 when the
 command line is wrong. 128 plus the signal's number after a forced stop.
 
@@ -34,6 +37,11 @@ Examples:
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores
   reactor-rs serve --unix /run/app.sock  a unix socket
+  reactor-rs serve -p 443 --tls-cert a.pem --tls-key a.key
+                                         https
+  reactor-rs serve --tls-self-signed     https for development, no file needed
+  reactor-rs serve --listen 80 --listen https://:443 --redirect-to-tls …
+                                         both, and from the one to the other
   reactor-rs serve --access-log a.log    one line for each request
   reactor-rs serve --metrics 9100        http://127.0.0.1:9100/metrics
   reactor-rs serve --json | jq .url      for programs

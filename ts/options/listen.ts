@@ -63,12 +63,21 @@ export function resolveListen(options: Readonly<Record<string, unknown>>): Resol
   return { endpoints: all.map(({ endpoint }) => endpoint), tls: all.map((each) => each.tls) };
 }
 
-/** The options that an entry of `listen` means. */
-function entryOf(name: string, given: unknown): Record<string, unknown> {
+/**
+ * An entry of `listen` as an object.
+ * @throws {ReactorError} if it is neither an object nor a short form
+ */
+export function asListenOptions(given: unknown, name = 'listen'): object | null {
   const options = typeof given === 'object' ? given : optionsOf(given);
   if (options === undefined) {
     throw invalid(`option "${name}"`, ENTRY, given);
   }
+  return options;
+}
+
+/** The options that an entry of `listen` means. */
+function entryOf(name: string, given: unknown): Record<string, unknown> {
+  const options = asListenOptions(given, name);
   const entry = { ...asObject(`option "${name}"`, options, ENTRY) };
   refuseUnknown(entry, NAMES, `${name}.`);
   const { host, ...rest } = entry;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi::bindgen_prelude::Uint8Array;
+use napi::{Env, Result};
 use napi_derive::napi;
 use reactor_server::Tls;
 use reactor_tls::config::{Ask, Clients, Entry, MinVersion, Pem, Unknown};
-use reactor_tls::{CACHE, Clock, Config, Resumption, SystemClock, TicketKey};
+use reactor_tls::{CACHE, Clock, Config, Resumption, SelfSigned, SystemClock, TicketKey};
 
 use crate::server::Failure;
 
@@ -64,7 +65,7 @@ pub struct NativePem {
 
 impl NativeTls {
     /// Checks everything, for a server that starts.
-    pub(crate) fn into_tls(self) -> Result<Arc<Tls>, Failure> {
+    pub(crate) fn into_tls(self) -> std::result::Result<Arc<Tls>, Failure> {
         let keys = ticket_keys(self.ticket_keys.as_deref().unwrap_or_default())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let resumption = Resumption::new(clock, self.session_timeout, CACHE, &keys);
@@ -75,7 +76,7 @@ impl NativeTls {
 
     /// Checks everything, and puts it in the place of what `tls` has. Sessions stay resumable; with
     /// ticket keys, these count from now on. Returns warnings.
-    pub(crate) fn replace(self, tls: &Tls) -> Result<Vec<String>, Failure> {
+    pub(crate) fn replace(self, tls: &Tls) -> std::result::Result<Vec<String>, Failure> {
         let keys = self.ticket_keys.as_deref().map(ticket_keys).transpose()?;
         let current = tls.current();
         let resumption = current.resumption();
@@ -89,7 +90,10 @@ impl NativeTls {
         Ok(warnings)
     }
 
-    fn into_config(self, resumption: &Arc<Resumption>) -> Result<Arc<Config>, Failure> {
+    fn into_config(
+        self,
+        resumption: &Arc<Resumption>,
+    ) -> std::result::Result<Arc<Config>, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let unknown = match self.unknown_name.as_str() {
             "refuse" => Unknown::Refuse,
@@ -134,13 +138,38 @@ fn pems(given: Vec<NativePem>) -> Vec<Pem> {
     given.into_iter().map(|pem| Pem::new(pem.from, pem.text.to_vec())).collect()
 }
 
-fn ticket_keys(given: &[Uint8Array]) -> Result<Vec<TicketKey>, Failure> {
+fn ticket_keys(given: &[Uint8Array]) -> std::result::Result<Vec<TicketKey>, Failure> {
     given
         .iter()
         .map(|key| {
             TicketKey::new(key).ok_or_else(|| failure("a ticket key has 48 bytes".to_owned()))
         })
         .collect()
+}
+
+/// Makes a private key, and a certificate for these host names and IP addresses that it signs
+/// itself. Returns both in PEM. For development.
+#[napi]
+#[allow(clippy::needless_pass_by_value, reason = "what JavaScript gives is owned")]
+pub fn self_signed(
+    env: Env,
+    subject: String,
+    names: Vec<String>,
+    days: u32,
+) -> Result<NativeSelfSigned> {
+    let lifetime = Duration::from_secs(86_400 * u64::from(days));
+    SelfSigned::new(&subject, &names, lifetime)
+        .map(|SelfSigned { certificate, key }| NativeSelfSigned { certificate, key })
+        .map_err(|error| failure(error.to_string()).into_error(env))
+}
+
+/// What [`self_signed`] makes.
+#[napi(object)]
+pub struct NativeSelfSigned {
+    /// In PEM.
+    pub certificate: String,
+    /// In PEM.
+    pub key: String,
 }
 
 pub(crate) fn failure(message: String) -> Failure {

@@ -25,6 +25,7 @@ mod hybrid;
 mod names;
 mod provider;
 mod resumption;
+mod self_signed;
 mod session;
 mod wire;
 
@@ -35,4 +36,5 @@ pub use error::{Alert, Error};
 pub use facts::{Facts, Version};
 pub use hello::Hello;
 pub use resumption::{CACHE, ROTATION, Resumption, TICKET_KEY, TIMEOUT, TicketKey};
+pub use self_signed::SelfSigned;
 pub use session::{HEADROOM, MIN_READ, MIN_WRITE, Read, Session, Written};
