@@ -3,6 +3,8 @@ export interface Stats {
   /** Milliseconds since the start. */
   uptimeMs: number;
   connections: ConnectionStats;
+  /** TLS handshakes and certificates. */
+  tls: TlsStats;
   requests: RequestStats;
   bytes: ByteStats;
   tasks: TaskStats;
@@ -62,6 +64,47 @@ export interface ClosedStats {
   aborted: number;
   /** The server was stopping. */
   stopped: number;
+  /** The TLS handshake failed, or took too long. */
+  handshake: number;
+}
+
+/** TLS handshakes, and what new ones get. */
+export interface TlsStats {
+  /** Done, with a new session. */
+  full: number;
+  /** Done, with a session of an earlier connection. */
+  resumed: number;
+  /**
+   * Failed, by kind, such as `plain-http`, `alert`, `client-certificate`, `unknown-name` or
+   * `incompatible`. Kinds that have not happened are left out.
+   */
+  failed: Record<string, number>;
+  /** Not done within `handshakeTimeout`. */
+  timedOut: number;
+  /** Closed because too many waited. */
+  shed: number;
+  /** Steps that an I/O thread took because the worker threads had enough of them. */
+  onLoops: number;
+  /** Configurations that have replaced another. */
+  reloads: number;
+  /** Configurations that were to replace another, and were wrong. */
+  reloadFailures: number;
+  /** The certificates that new handshakes get. */
+  certificates: CertificateStats[];
+}
+
+/** A certificate of a listener. */
+export interface CertificateStats {
+  /** The place of its listener: 0, or its index in `listen`. */
+  listener: number;
+  /** Its subject, such as `CN=example.com`. */
+  subject: string;
+  /** Its serial number, in hexadecimal. */
+  serial: string;
+  /** The DNS names and addresses that it is for. */
+  names: string[];
+  /** The last second in which it is valid, since 1970. */
+  expires: number;
 }
 
 /** Requests, and responses by class. */

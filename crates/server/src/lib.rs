@@ -45,7 +45,8 @@ pub use exchange::tls_info::TlsInfo;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{
-    HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats, WorkerSnapshot,
+    CertificateStats, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
+    TlsStats, WorkerSnapshot,
 };
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;

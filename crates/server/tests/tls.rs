@@ -214,6 +214,10 @@ fn another_certificate_serves_the_next_handshake() {
     let other = tls(Tls::HANDSHAKE_TIMEOUT);
     let weak = Arc::downgrade(&handle.current());
     handle.replace(other.current());
+    let stats = server.stats().tls;
+    assert_eq!((stats.reloads, stats.reload_failures), (1, 0));
+    assert_eq!((stats.certificates.len(), stats.certificates[0].listener), (1, 0));
+    assert_eq!(stats.certificates[0].names, ["sim.test"]);
     // The connection that is open goes on.
     before.write_all(CLOSE).unwrap();
     assert!(answer(&mut before).contains("HTTP/1.1 200 OK\r\n"));

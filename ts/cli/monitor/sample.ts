@@ -15,6 +15,15 @@ export interface Sample {
     readonly accepted: number;
     readonly refused: number;
   };
+  /** `null` if no listener has TLS. */
+  readonly tls: {
+    /** Handshakes with a new session, and with one of an earlier connection. */
+    readonly full: number;
+    readonly resumed: number;
+    readonly failed: number;
+    /** Until the first certificate expires. */
+    readonly expiresInDays: number;
+  } | null;
   /** In microseconds, of the requests that ended between the snapshots. */
   readonly latency: Latency;
   readonly queue: {
@@ -88,6 +97,12 @@ export function compare(before: Snapshot, after: Snapshot): Sample {
       open: stats.connections.open,
       accepted: rate((s) => s.stats.connections.accepted),
       refused: rate((s) => s.stats.connections.refused),
+    },
+    tls: stats.tls && {
+      full: rate((s) => s.stats.tls?.full ?? 0),
+      resumed: rate((s) => s.stats.tls?.resumed ?? 0),
+      failed: rate((s) => s.stats.tls?.failed ?? 0),
+      expiresInDays: (stats.tls.expires - Date.now() / 1000) / 86_400,
     },
     latency: latencyOf(before, after),
     queue: {

@@ -40,6 +40,15 @@ export interface SnapshotStats {
     readonly accepted: number;
     readonly refused: number;
   };
+  /** `null` if no listener has TLS. */
+  readonly tls: {
+    readonly full: number;
+    readonly resumed: number;
+    /** Handshakes that failed, or took too long. */
+    readonly failed: number;
+    /** When the first certificate expires, in seconds since 1970. */
+    readonly expires: number;
+  } | null;
   readonly requests: {
     readonly success: number;
     readonly redirect: number;
@@ -175,6 +184,17 @@ function statsOf(stats: Reader): SnapshotStats {
       accepted: connections.number('accepted'),
       refused: connections.number('refused'),
     },
+    tls: stats.objectOrNull('tls', (tls) => {
+      const dates = tls.list('certificates', (one) => one.number('expires'));
+      return dates.length === 0
+        ? null
+        : {
+            full: tls.number('full'),
+            resumed: tls.number('resumed'),
+            failed: connections.object('closed').number('handshake'),
+            expires: Math.min(...dates),
+          };
+    }),
     requests: {
       success: requests.number('success'),
       redirect: requests.number('redirect'),

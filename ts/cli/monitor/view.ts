@@ -52,7 +52,7 @@ export function render(view: View, room: Room): string[] {
 }
 
 function body(view: View, sample: Sample, room: Room): Part[][] {
-  const { requests, connections, latency, queue, process, log } = sample;
+  const { requests, connections, tls, latency, queue, process, log } = sample;
   const lines: Part[][] = [
     [
       ['bold', `reactor-rs ${sample.version}`],
@@ -78,6 +78,15 @@ function body(view: View, sample: Sample, room: Room): Part[][] {
       `${number(connections.open)} open   ${number(connections.accepted)}/s accepted`,
       ...alarm(connections.refused, 'refused'),
     ]),
+    ...(tls === null
+      ? []
+      : [
+          row('tls', [
+            `${number(tls.full)}/s new   ${number(tls.resumed)}/s resumed`,
+            ...alarm(tls.failed, 'failed'),
+            ...expiry(tls.expiresInDays),
+          ]),
+        ]),
     row('task queue', [
       `${number(queue.depth)} of ${number(queue.capacity)}`,
       ...alarm(queue.rejected, 'refused'),
@@ -150,6 +159,12 @@ function share(name: string, rate: number, style: Style): Part[] {
 /** A count of failures; empty if there are none. */
 function alarm(rate: number, what: string): Part[] {
   return rate > 0 ? ['   ', ['red', `${number(Math.max(rate, 1))}/s ${what}`]] : [];
+}
+
+/** How long the first certificate is valid; in red where it is not for long. */
+function expiry(days: number): Part[] {
+  const text = days < 0 ? 'certificate expired' : `certificate for ${number(Math.floor(days))} days`;
+  return ['   ', [days < 14 ? 'red' : 'dim', text]];
 }
 
 /** The request rates of the last samples, scaled to the highest of them. */

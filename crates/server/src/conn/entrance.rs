@@ -1,6 +1,7 @@
 //! What a listener does with the connections that come through it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ pub(crate) struct Entrance {
 /// TLS on a listener. Its configuration may be replaced while the server runs.
 pub struct Tls {
     config: Mutex<Arc<Config>>,
-    handshake_timeout: Duration,
+    handshake_timeout: AtomicU64,
+    reloads: AtomicU64,
+    reload_failures: AtomicU64,
 }
 
 impl Tls {
@@ -29,7 +32,14 @@ impl Tls {
     /// connection to the last of the handshake.
     #[must_use]
     pub fn new(config: Arc<Config>, handshake_timeout: Duration) -> Self {
-        Self { config: Mutex::new(config), handshake_timeout }
+        let tls = Self {
+            config: Mutex::new(config),
+            handshake_timeout: AtomicU64::new(0),
+            reloads: AtomicU64::new(0),
+            reload_failures: AtomicU64::new(0),
+        };
+        tls.set_handshake_timeout(handshake_timeout);
+        tls
     }
 
     /// What handshakes begin with now.
@@ -43,6 +53,7 @@ impl Tls {
         let mut current = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, config);
         drop(current);
+        self.reloads.fetch_add(1, Ordering::Relaxed);
         // The last session of an old configuration may have ended; that frees much.
         drop(before);
     }
@@ -50,7 +61,30 @@ impl Tls {
     /// How long a handshake may take.
     #[must_use]
     pub fn handshake_timeout(&self) -> Duration {
-        self.handshake_timeout
+        Duration::from_millis(self.handshake_timeout.load(Ordering::Relaxed))
+    }
+
+    /// Handshakes that begin from now on may take so long. Counted in milliseconds.
+    pub fn set_handshake_timeout(&self, timeout: Duration) {
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.handshake_timeout.store(millis, Ordering::Relaxed);
+    }
+
+    /// Counts a configuration that was to replace this one, and was wrong.
+    pub fn note_reload_failure(&self) {
+        self.reload_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the configuration was replaced.
+    #[must_use]
+    pub fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Relaxed)
+    }
+
+    /// How often it was not, because the other one was wrong.
+    #[must_use]
+    pub fn reload_failures(&self) -> u64 {
+        self.reload_failures.load(Ordering::Relaxed)
     }
 
     /// For a connection that was just accepted.

@@ -84,7 +84,13 @@ impl Http1 {
         if let Some(observer) = &mut services.observer {
             let (id, start) = (core.id, services.clock.now());
             let seen = Seen::Head(&services.head, head);
-            observer.begin(id.slot, (id.generation, stream), core.peer, start, &seen);
+            observer.begin(
+                id.slot,
+                (id.generation, stream),
+                (core.peer, core.tls.as_deref()),
+                start,
+                &seen,
+            );
         }
         let keep_alive = services.head.keep_alive();
         let mut entry = Entry {
@@ -296,7 +302,7 @@ impl Http1 {
                 ServerAnswer::WrongProtocol(which) => Seen::Foreign(which.opening(), input),
                 _ => Seen::Input(input),
             };
-            observer.begin(id.slot, number, core.peer, start, &seen);
+            observer.begin(id.slot, number, (core.peer, core.tls.as_deref()), start, &seen);
         }
         let terms = Terms { head_only, close: true, asks_to_close: false };
         let entry = Entry { terms, ..Entry::default() };

@@ -13,7 +13,8 @@ use crossbeam_utils::CachePadded;
 use reactor_proto::{Head, Opening};
 use slab::Slab;
 
-use crate::observe::access_log::{Entry, Lengths, LogSender, Outcome, RequestId};
+use crate::exchange::tls_info::TlsInfo;
+use crate::observe::access_log::{Entry, Lengths, LogSender, LoggedTls, Outcome, RequestId};
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counters::LoopCounters;
 
@@ -67,6 +68,7 @@ struct Record {
     next: u32,
     id: RequestId,
     peer: Option<SocketAddr>,
+    tls: Option<LoggedTls>,
     start: Instant,
     /// 0 until the answer begins.
     status: u16,
@@ -99,12 +101,12 @@ impl Observer {
         &mut self,
         slot: u32,
         (connection, request): (u32, u32),
-        peer: Option<SocketAddr>,
+        (peer, tls): (Option<SocketAddr>, Option<&TlsInfo>),
         start: Instant,
         seen: &Seen<'_>,
     ) {
         let mut text = self.spare.pop().unwrap_or_default();
-        let lengths = match (&self.log, seen) {
+        let mut lengths = match (&self.log, seen) {
             (None, _) => Lengths::default(),
             (Some(log), Seen::Head(head, bytes)) => {
                 Lengths::of_head(head, bytes, log.with_forwarded, &mut text)
@@ -115,8 +117,23 @@ impl Observer {
             }
         };
         let id = RequestId { io_thread: self.io_thread, connection, request };
-        let record =
-            Record { next: NONE, id, peer, start, status: 0, body: 0, end: None, lengths, text };
+        if let (Some(log), Some(name)) = (&self.log, tls.and_then(|tls| tls.server_name.as_deref()))
+            && log.with_forwarded
+        {
+            lengths.add_server_name(name, &mut text);
+        }
+        let record = Record {
+            next: NONE,
+            id,
+            peer,
+            tls: tls.map(LoggedTls::from),
+            start,
+            status: 0,
+            body: 0,
+            end: None,
+            lengths,
+            text,
+        };
         let key = u32::try_from(self.records.insert(record)).unwrap_or(NONE);
         let index = slot as usize;
         if index >= self.conns.len() {
@@ -239,6 +256,7 @@ impl Observer {
                 status: if record.status == 0 { NO_ANSWER } else { record.status },
                 bytes: if record.status == 0 { 0 } else { end.saturating_sub(record.body) },
                 outcome,
+                tls: record.tls,
                 text: record.lengths,
             };
             log.add(entry, &record.text);
@@ -263,7 +281,7 @@ mod tests {
         // A connection that has had a request before the observer came.
         let requests = 1..=REQUESTS;
         for request in requests.clone() {
-            observer.begin(7, (0, request), None, now, &Seen::Input(b""));
+            observer.begin(7, (0, request), (None, None), now, &Seen::Input(b""));
         }
         observer.answer(7, 0, 200, 40);
         observer.written(7, 0, 100);
@@ -284,7 +302,7 @@ mod tests {
         assert_eq!(observer.open(7).len(), REQUESTS as usize - 1);
         observer.sent(7, unsent - 200);
         assert!(observer.open(7).is_empty());
-        observer.begin(7, (0, REQUESTS + 1), None, now, &Seen::Input(b""));
+        observer.begin(7, (0, REQUESTS + 1), (None, None), now, &Seen::Input(b""));
         observer.answer(7, REQUESTS + 1, 200, 1);
         observer.written(7, REQUESTS + 1, 1);
         assert_eq!(observer.open(7), [(REQUESTS + 1, true)]);

@@ -96,6 +96,28 @@ pub struct TlsStats {
     pub shed: u64,
     /// Steps that an I/O loop took because the workers had enough of them.
     pub on_loops: u64,
+    /// Configurations that have replaced another.
+    pub reloads: u64,
+    /// Configurations that were to replace another, and were wrong.
+    pub reload_failures: u64,
+    /// The certificates that new handshakes get.
+    pub certificates: Vec<CertificateStats>,
+}
+
+/// A certificate of a listener.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStats {
+    /// The place of its listener in the configuration.
+    pub listener: usize,
+    /// Its subject, such as `CN=example.com`.
+    pub subject: String,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+    /// The DNS names and addresses that it is for.
+    pub names: Vec<String>,
+    /// The last second in which it is valid, since 1970.
+    pub expires: i64,
 }
 
 /// Requests, and final responses by class.
@@ -353,6 +375,7 @@ impl Counters {
             timed_out: sum(&|c| c.timed_out.get()),
             shed: sum(&|c| c.shed.get()),
             on_loops: sum(&|c| c.on_loops.get()),
+            ..TlsStats::default()
         }
     }
 

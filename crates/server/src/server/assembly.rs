@@ -118,6 +118,7 @@ impl Assembly {
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let shared = Arc::new(Shared {
             addresses,
+            tls: config.listen.iter().map(|endpoint| endpoint.tls.clone()).collect(),
             open_limit: Arc::clone(&accept_limits.open),
             counters: Arc::new(Counters::new(io_threads, config.worker_threads)),
             pool: Arc::new(Pool::new(config.queue)),

@@ -107,6 +107,28 @@ fn tls(page: &mut Page, stats: &Stats) {
     }
     page.sample(name, &[("reason", "timeout")], tls.timed_out);
     page.sample(name, &[("reason", "too-many")], tls.shed);
+    page.only_counter(
+        "reactor_tls_reloads_total",
+        "TLS configurations that have replaced another.",
+        tls.reloads,
+    );
+    page.only_counter(
+        "reactor_tls_reload_failures_total",
+        "TLS configurations that were to replace another, and were wrong.",
+        tls.reload_failures,
+    );
+    let name = "reactor_tls_certificate_expiry_timestamp_seconds";
+    page.gauge(name, "The last second in which a certificate is valid, since 1970.");
+    for one in &tls.certificates {
+        let (listener, subject) = (one.listener.to_string(), escaped(&one.subject));
+        let labels = [("listener", &*listener), ("subject", &*subject), ("serial", &*one.serial)];
+        page.sample(name, &labels, one.expires);
+    }
+}
+
+/// A label's value, as the format wants it: backslash, quote and line end are escaped.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn requests(page: &mut Page, stats: &Stats, counters: &Counters) {

@@ -10,6 +10,7 @@ use reactor_sys::{Address, block_signals};
 
 use crate::accept::acceptor::AcceptorSignal;
 use crate::accept::limits::OpenLimit;
+use crate::conn::entrance::Tls;
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::{Lane, Lanes};
 use crate::dispatch::worker::pool::{self, Pool};
@@ -17,7 +18,7 @@ use crate::event_loop::inbox::{Control, Inbox, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
-use crate::observe::stats::Stats;
+use crate::observe::stats::{CertificateStats, Stats, TlsStats};
 use crate::observe::watch::Watch;
 use crate::server::error::StartError;
 
@@ -28,6 +29,8 @@ const WORKER_GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Shared {
     /// The first address of each endpoint; there is one at least.
     pub(super) addresses: Vec<Address>,
+    /// What each endpoint is secured with, if it is.
+    pub(super) tls: Vec<Option<Arc<Tls>>>,
     pub(super) open_limit: Arc<OpenLimit>,
     pub(super) counters: Arc<Counters>,
     pub(super) pool: Arc<Pool>,
@@ -82,8 +85,29 @@ impl Shared {
     pub(super) fn stats(&self) -> Stats {
         let log = self.log.as_ref().map(OpenLog::stats);
         let mut stats = self.counters.snapshot(self.pool.len(), self.queue, log);
+        self.tls_stats(&mut stats.tls);
         stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
         stats
+    }
+
+    fn tls_stats(&self, stats: &mut TlsStats) {
+        let listeners = self.tls.iter().enumerate();
+        for (listener, tls) in listeners.filter_map(|(at, tls)| Some((at, tls.as_ref()?))) {
+            stats.reloads += tls.reloads();
+            stats.reload_failures += tls.reload_failures();
+            let current = tls.current();
+            stats.certificates.extend(current.certificates().map(|one| {
+                CertificateStats {
+                    listener,
+                    subject: one.subject.clone(),
+                    serial: one.serial.clone(),
+                    names: (one.dns_names.iter().cloned())
+                        .chain(one.addresses.iter().map(ToString::to_string))
+                        .collect(),
+                    expires: one.not_after,
+                }
+            }));
+        }
     }
 
     pub(super) fn lanes(&self) -> Lanes {

@@ -50,6 +50,7 @@ struct Parts<'a> {
     referer: Option<&'a [u8]>,
     agent: Option<&'a [u8]>,
     forwarded: Option<&'a [u8]>,
+    server_name: Option<&'a [u8]>,
 }
 
 impl Formatter {
@@ -77,6 +78,7 @@ impl Formatter {
             referer: entry.text.referer.map(&mut part),
             agent: entry.text.agent.map(&mut part),
             forwarded: entry.text.forwarded.map(&mut part),
+            server_name: entry.text.server_name.map(&mut part),
         };
         match self.format {
             LogFormat::Common => self.common(entry, &parts, out),
@@ -172,6 +174,15 @@ impl Formatter {
         string("user_agent", parts.agent, out);
         string("forwarded_for", parts.forwarded, out);
         string("outcome", Some(entry.outcome.name().as_bytes()), out);
+        if let Some(tls) = entry.tls {
+            let _ = write!(
+                out,
+                ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\",\"resumed\":{}",
+                tls.version, tls.cipher, tls.resumed
+            );
+            string("server_name", parts.server_name, out);
+            out.push(b'}');
+        }
         if entry.text.truncated {
             out.extend_from_slice(b",\"truncated\":true");
         }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reactor_proto::{Head, Opening, Version};
 
+use crate::exchange::tls_info::TlsInfo;
+
 /// Bytes kept of a request line; the rest is cut off.
 pub(crate) const MAX_LINE: usize = 2048;
 /// Bytes kept of `Referer`, of `User-Agent` and of `X-Forwarded-For`.
@@ -58,7 +60,23 @@ pub(crate) struct Entry {
     /// Bytes of the answer after its head.
     pub(crate) bytes: u64,
     pub(crate) outcome: Outcome,
+    /// What its connection's TLS session has agreed on, if it has one.
+    pub(crate) tls: Option<LoggedTls>,
     pub(crate) text: Lengths,
+}
+
+/// What the log keeps of a TLS session. The name that the client wants is in the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoggedTls {
+    pub(crate) version: reactor_tls::Version,
+    pub(crate) cipher: &'static str,
+    pub(crate) resumed: bool,
+}
+
+impl From<&TlsInfo> for LoggedTls {
+    fn from(info: &TlsInfo) -> Self {
+        Self { version: info.version, cipher: info.cipher, resumed: info.resumed }
+    }
 }
 
 /// How long the parts of a request's text are. They follow one another.
@@ -70,6 +88,8 @@ pub(crate) struct Lengths {
     pub(crate) agent: Option<u16>,
     /// Of all fields of this name; kept for the format that has it.
     pub(crate) forwarded: Option<u16>,
+    /// Of the name that a client over TLS wants; kept for the format that has it.
+    pub(crate) server_name: Option<u16>,
     /// `None` if the line is no request line.
     pub(crate) version: Option<Version>,
     /// The protocol of the input, if it is another one.
@@ -84,6 +104,12 @@ impl Lengths {
             + usize::from(self.referer.unwrap_or(0))
             + usize::from(self.agent.unwrap_or(0))
             + usize::from(self.forwarded.unwrap_or(0))
+            + usize::from(self.server_name.unwrap_or(0))
+    }
+
+    /// Copies the name that a client over TLS wants. Called last.
+    pub(crate) fn add_server_name(&mut self, name: &str, into: &mut Vec<u8>) {
+        self.server_name = Some(self.keep(name.as_bytes(), MAX_FIELD, into));
     }
 
     /// Copies what the log keeps of a head.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::super::record::{Lengths, Outcome};
+use super::super::record::{Lengths, LoggedTls, Outcome};
 use super::*;
 
 /// 2026-11-22T23:59:44.000123Z
@@ -20,6 +20,7 @@ fn entry(text: Lengths) -> Entry {
         status: 200,
         bytes: 13,
         outcome: Outcome::Complete,
+        tls: None,
         text,
     }
 }
@@ -35,6 +36,7 @@ fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
         version: Some(Version::Http11),
         foreign: None,
         truncated: false,
+        server_name: None,
     };
     (lengths, [&[line][..], &fields.map(Option::unwrap_or_default)].concat().concat())
 }
@@ -166,4 +168,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_json_line_tells_of_tls() {
+    let (mut lengths, mut text) = text(b"GET / HTTP/1.1", [None; 3]);
+    lengths.add_server_name("a.test", &mut text);
+    let tls = LoggedTls {
+        version: reactor_tls::Version::Tls13,
+        cipher: "TLS_AES_128_GCM_SHA256",
+        resumed: true,
+    };
+    let entry = Entry { tls: Some(tls), ..entry(lengths) };
+    let mut out = Vec::new();
+    Formatter::new(LogFormat::Json, 0).record(&entry, &text, UNIX_EPOCH, &mut out);
+    let line = String::from_utf8(out).unwrap();
+    let expected = r#","tls":{"version":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256","resumed":true,"server_name":"a.test"}}"#;
+    assert!(line.trim_end().ends_with(expected), "{line}");
+    let value: Value = serde_json::from_str(&line).expect("it is JSON");
+    assert_eq!(value["tls"]["resumed"], true);
 }
