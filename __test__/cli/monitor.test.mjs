@@ -55,6 +55,7 @@ function snapshot(n, { requests = 0, threads = ['rx-io-0', 'rx-worker-0', 'main'
         latency: { maxNs: 5_350_000 },
       },
       bytes: { received: n * 1_258_291, sent: n * 3_565_158 },
+      tls: null,
       tasks: { queueDepth: 3, queueCapacity: 4096, rejected: 2 * n },
       ioThreads: [{ ...io, requests }],
       accessLog: { written: 10 * n, lost: 0, errors: 0 },
@@ -139,6 +140,26 @@ rx-worker-0  █████████████···········  55 %
 
 q quit   p pause   s sort by name`,
   );
+});
+
+test('a row tells of TLS handshakes and of the certificate', async (t) => {
+  const secured = (n, days) => {
+    const at = snapshot(n);
+    const expires = Date.now() / 1000 + (days + 0.5) * 86_400;
+    at.stats.tls = { full: 5 * n, resumed: 45 * n, failed: 2 * n, expires };
+    return at;
+  };
+  for (const [days, text] of [
+    [80, 'certificate for 80 days'],
+    [-3, 'certificate expired'],
+  ]) {
+    const sample = compare(secured(0, days), secured(1, days));
+    const screen = await shown({ history: [sample], paused: false, sort: 'name' }, 80, 24);
+    t.true(
+      screen.includes(`\ntls          5/s new   45/s resumed   2/s failed   ${text}\n`),
+      screen,
+    );
+  }
 });
 
 test('a screen that is too small is cut off, not scrolled', async (t) => {

@@ -163,7 +163,8 @@ function alarm(rate: number, what: string): Part[] {
 
 /** How long the first certificate is valid; in red where it is not for long. */
 function expiry(days: number): Part[] {
-  const text = days < 0 ? 'certificate expired' : `certificate for ${number(Math.floor(days))} days`;
+  const text =
+    days < 0 ? 'certificate expired' : `certificate for ${number(Math.floor(days))} days`;
   return ['   ', [days < 14 ? 'red' : 'dim', text]];
 }
 
