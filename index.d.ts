@@ -114,9 +114,11 @@ export declare class NativeServer {
   /**
    * Replaces the certificates and settings of an endpoint with TLS, for connections that come
    * from now on. Returns what works, but is probably not meant. Throws where something is wrong,
-   * and changes nothing then. The timeouts stay as they were.
+   * and changes nothing then. The session timeout stays as it was.
    */
   reloadTls(endpoint: number, tls: NativeTls): Array<string>
+  /** Counts settings that were to replace those of an endpoint, and were wrong. */
+  noteTlsFailure(endpoint: number): void
   /** What works in the settings of an endpoint with TLS, but is probably not meant. */
   tlsWarnings(endpoint: number): Array<string>
   /** Replaces the routes. Requests under way finish with the old routes. */

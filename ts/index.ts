@@ -44,6 +44,7 @@ export type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from './
 export type {
   AccessLogStats,
   ByteStats,
+  CertificateStats,
   ClosedStats,
   ConnectionStats,
   HandlerStats,
@@ -53,6 +54,7 @@ export type {
   RequestStats,
   Stats,
   TaskStats,
+  TlsStats,
   WorkerThreadStats,
 } from './types/stats.js';
 export type { TlsEncryptedKey, TlsOptions, TlsText, TlsTicketKeys } from './types/tls.js';

@@ -45,7 +45,7 @@ export async function serveModuleCommand(
 
 async function untilSignal(
   server: Server,
-  { native, signal }: ResolvedOptions,
+  { native, tls, signal }: ResolvedOptions,
   jsThreads: number | undefined,
   flags: ServeFlags,
 ): Promise<number> {
@@ -55,6 +55,9 @@ async function untilSignal(
   (server as RunningServer).guardSignals(native.timeouts.drain);
   if (accessLog?.file !== undefined) {
     reopenOnSignal(server);
+  }
+  if (tls.some((one) => one !== null)) {
+    reloadOnSignal(server);
   }
   // Printed after the signal handlers are installed: the reader may send a signal at once.
   announce(server, { ioThreads, workerThreads, jsThreads }, native.routes === undefined, flags);
@@ -109,6 +112,18 @@ function reopenOnSignal(server: Server): void {
       server.reopenLog();
     } catch (error) {
       say(`reactor-rs: ${(error as Error).message}; the old file stays in use`);
+    }
+  });
+}
+
+/** SIGHUP reads the certificates anew. */
+function reloadOnSignal(server: Server): void {
+  process.on('SIGHUP', () => {
+    try {
+      server.reload({ tls: true });
+      say('reactor-rs: the certificates were read anew');
+    } catch (error) {
+      say(`reactor-rs: ${(error as Error).message}; the old certificates stay in use`);
     }
   });
 }

@@ -9,6 +9,7 @@ import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js'
 import type { Routes } from '../types/routes.js';
 import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
 import type { LaneStats, Stats } from '../types/stats.js';
+import { Certificates } from './certificates.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { askInProcess } from './in-process.js';
 import { serverUrl } from './server-url.js';
@@ -101,6 +102,7 @@ export class RunningServer implements Server {
   readonly #url: string;
   readonly #urls: readonly string[];
   readonly #drainMs: number;
+  readonly #certificates: Certificates;
   /** The stop that is under way, or finished. */
   #stopping: Promise<void> | null = null;
   /** Ends the wait for promises of `waitUntil`. */
@@ -128,6 +130,7 @@ export class RunningServer implements Server {
     this.#urls = native.addresses().map((each, index) => urlOf(each, tls[index] != null));
     this.#url = this.#urls[0] as string;
     this.#drainMs = drainMs;
+    this.#certificates = new Certificates(native, tls);
     this.#hurried = new Promise((resolve) => {
       this.#hurry = resolve;
     });
@@ -204,6 +207,15 @@ export class RunningServer implements Server {
   reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
   reload(options: ReloadModuleOptions): Promise<void>;
   reload(options: ReloadOptions | ReloadModuleOptions = {}): void | Promise<void> {
+    const { tls, ...rest } = (options ?? {}) as ReloadOptions & { module?: unknown };
+    if (tls !== undefined && !('module' in rest)) {
+      this.#refuseIfStopping();
+      this.#certificates.reload(tls);
+      if (Object.keys(rest).length === 0) {
+        return;
+      }
+      return this.reload(rest as ReloadOptions);
+    }
     // With a module it returns a promise, even for wrong arguments.
     const isModule = typeof options === 'object' && options !== null && 'module' in options;
     if (isModule) {
@@ -223,10 +235,14 @@ export class RunningServer implements Server {
     });
   }
 
-  #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
+  #refuseIfStopping(): void {
     if (this.#state !== 'running') {
       throw new ReactorError('ERR_REACTOR_STOPPED', 'cannot reload: the server has been stopped');
     }
+  }
+
+  #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
+    this.#refuseIfStopping();
     return this.#runtime.reload(this.#native, options);
   }
 
@@ -250,6 +266,7 @@ export class RunningServer implements Server {
       return;
     }
     this.#state = 'stopping';
+    this.#certificates.stop();
     this.#runtime.stopping(force);
     const stopped = this.#native.stop(force);
     if (force) {

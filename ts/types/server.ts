@@ -3,6 +3,7 @@ import type { DenoAddress, PeerAddress, URLAsText } from './addresses.js';
 import type { Handler, Pathless } from './handler.js';
 import type { Routes } from './routes.js';
 import type { Stats } from './stats.js';
+import type { TlsOptions } from './tls.js';
 
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
@@ -76,8 +77,8 @@ export interface Server {
    * Replaces routes and handlers at once. Requests under way finish with the old ones. If a route
    * is a `Blob`, or a `Response` that is not this package's, its body must be read first. Then it
    * returns a promise, which resolves when they have been replaced.
-   * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay;
-   * `ERR_REACTOR_STOPPED`.
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_ROUTE`, and the old routes stay; `ERR_REACTOR_TLS`,
+   * and the old certificates stay; `ERR_REACTOR_STOPPED`.
    */
   reload<Path extends string>(options?: ReloadOptions<Path>): void | Promise<void>;
 
@@ -142,6 +143,13 @@ export interface ReloadOptions<Path extends string = string> {
 
   /** The new routes. Without them and without `fetch` the built-in application answers. */
   routes?: Routes<Path> | undefined;
+
+  /**
+   * New certificates and settings of TLS for connections that come from now on; sessions stay
+   * resumable. `true` reads the files of all listeners again. `sessionTimeout` stays as it was.
+   * Given alone, it leaves routes and handlers as they are.
+   */
+  tls?: true | TlsOptions | readonly TlsOptions[] | undefined;
 }
 
 /** The options of {@link Server.reload} for a server with a module. */

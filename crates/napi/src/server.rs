@@ -298,7 +298,7 @@ impl NativeServer {
 
     /// Replaces the certificates and settings of an endpoint with TLS, for connections that come
     /// from now on. Returns what works, but is probably not meant. Throws where something is wrong,
-    /// and changes nothing then. The timeouts stay as they were.
+    /// and changes nothing then. The session timeout stays as it was.
     #[napi]
     pub fn reload_tls(&self, env: Env, endpoint: u32, tls: NativeTls) -> Result<Vec<String>> {
         let before = self.tls.get(endpoint as usize).and_then(Option::as_ref);
@@ -306,6 +306,14 @@ impl NativeServer {
             .ok_or_else(|| tls::failure(format!("endpoint {endpoint} is in clear")))
             .and_then(|before| tls.replace(before))
             .map_err(|failure| failure.into_error(env))
+    }
+
+    /// Counts settings that were to replace those of an endpoint, and were wrong.
+    #[napi]
+    pub fn note_tls_failure(&self, endpoint: u32) {
+        if let Some(Some(tls)) = self.tls.get(endpoint as usize) {
+            tls.note_reload_failure();
+        }
     }
 
     /// What works in the settings of an endpoint with TLS, but is probably not meant.

@@ -78,6 +78,7 @@ impl NativeTls {
     /// ticket keys, these count from now on. Returns warnings.
     pub(crate) fn replace(self, tls: &Tls) -> std::result::Result<Vec<String>, Failure> {
         let keys = self.ticket_keys.as_deref().map(ticket_keys).transpose()?;
+        let handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
         let current = tls.current();
         let resumption = current.resumption();
         let config = self.into_config(resumption)?;
@@ -86,6 +87,7 @@ impl NativeTls {
             resumption.set_keys(&keys);
         }
         let warnings = config.warnings().to_vec();
+        tls.set_handshake_timeout(handshake_timeout);
         tls.replace(config);
         Ok(warnings)
     }

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import type { NativeServer, NativeTls } from '../binding/binding.js';
+import { fromNative, ReactorError } from '../errors/errors.js';
+import { type ResolvedTls, resolveTls } from '../options/tls.js';
+import { FileWatcher } from './file-watcher.js';
+
+/** A listener with TLS, and what it has been given. */
+interface Secured {
+  readonly endpoint: number;
+  /** From the options of `serve`; listeners that share it are reloaded together. */
+  readonly origin: ResolvedTls;
+  /** What it has now. */
+  current: ResolvedTls;
+}
+
+/** How long a file may disagree with another, in milliseconds, before that is an error. */
+const GRACE_MS = 1000;
+
+/**
+ * The certificates of a running server. They are read again when their files change, and when the
+ * program asks. One that is wrong is not used; the old one stays.
+ */
+export class Certificates {
+  readonly #native: NativeServer;
+  readonly #all: readonly Secured[];
+  readonly #watcher: FileWatcher | null;
+  /** What was wrong with the files, so that it is told once. */
+  #lastFailure = '';
+  #again: NodeJS.Timeout | undefined;
+
+  constructor(native: NativeServer, tls: readonly (ResolvedTls | null)[]) {
+    this.#native = native;
+    this.#all = tls.flatMap((one, endpoint) =>
+      one === null ? [] : [{ endpoint, origin: one, current: one }],
+    );
+    const warnings = this.#all.flatMap(({ endpoint }) => native.tlsWarnings(endpoint));
+    for (const warning of new Set(warnings)) {
+      warn(warning);
+    }
+    this.#watcher = this.#files.length === 0 ? null : new FileWatcher(() => this.#changed());
+    this.#watcher?.watch(this.#files);
+  }
+
+  /** Whether there are any. */
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
+  }
+
+  get #files(): string[] {
+    return [...new Set(this.#all.flatMap(({ current }) => current.files))];
+  }
+
+  /**
+   * Replaces what listeners have been given, or with `true` reads it again.
+   * @param given as the option `tls`
+   * @throws {ReactorError} and then nothing has changed
+   */
+  reload(given: unknown): void {
+    if (this.isEmpty) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "tls" of reload is for a server with TLS: no listener has it',
+      );
+    }
+    try {
+      if (given === true) {
+        this.#readAgain(true);
+      } else {
+        this.#replace(this.#meant(), resolveTls('tls', given));
+      }
+    } catch (error) {
+      this.#countFailure();
+      throw fromNative(error);
+    }
+    this.#lastFailure = '';
+  }
+
+  stop(): void {
+    clearTimeout(this.#again);
+    this.#watcher?.close();
+  }
+
+  /** Once, whatever the number of listeners. */
+  #countFailure(): void {
+    this.#native.noteTlsFailure((this.#all[0] as Secured).endpoint);
+  }
+
+  /** The listeners that a `tls` option of `reload` is for. */
+  #meant(): readonly Secured[] {
+    const [first] = this.#all;
+    const origins = new Set(this.#all.map(({ origin }) => origin));
+    if (origins.size > 1) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "tls" of reload is ambiguous: several listeners have certificates of their own; reload({ tls: true }) reads their files again',
+      );
+    }
+    return first === undefined ? [] : this.#all;
+  }
+
+  /** Files have changed, or may have. */
+  #changed(): void {
+    clearTimeout(this.#again);
+    if (this.#tryAgain() !== undefined) {
+      // A program that writes the certificate first and the key second may be between the two.
+      this.#again = setTimeout(() => this.#lastTry(), GRACE_MS).unref();
+    }
+  }
+
+  #lastTry(): void {
+    const failure = this.#tryAgain();
+    if (failure !== undefined && failure !== this.#lastFailure) {
+      this.#lastFailure = failure;
+      this.#countFailure();
+      warn(`a new certificate is not used, the old one stays: ${failure}`);
+    }
+  }
+
+  /** Why the files cannot be used, if they cannot. */
+  #tryAgain(): string | undefined {
+    try {
+      this.#readAgain(false);
+      this.#lastFailure = '';
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** @param isForced even if nothing has changed */
+  #readAgain(isForced: boolean): void {
+    const read = new Map<ResolvedTls, ResolvedTls>();
+    for (const { current } of this.#all) {
+      if (!read.has(current)) {
+        read.set(current, current.again());
+      }
+    }
+    for (const [before, next] of read) {
+      if (isForced || digestOf(before.native) !== digestOf(next.native)) {
+        this.#replace(
+          this.#all.filter(({ current }) => current === before),
+          next,
+        );
+      }
+    }
+  }
+
+  #replace(secured: readonly Secured[], next: ResolvedTls): void {
+    const warnings = secured.flatMap(({ endpoint }) =>
+      this.#native.reloadTls(endpoint, next.native),
+    );
+    for (const one of secured) {
+      one.current = next;
+    }
+    for (const warning of new Set(warnings)) {
+      warn(warning);
+    }
+    this.#watcher?.watch(this.#files);
+  }
+}
+
+/** Tells apart what was read; the texts hold private keys. */
+function digestOf(tls: NativeTls): string {
+  const hash = createHash('sha256');
+  const text = JSON.stringify(tls, (_, value) => {
+    if (!(value instanceof Uint8Array)) {
+      return value;
+    }
+    return createHash('sha256').update(value).digest('base64');
+  });
+  return hash.update(text).digest('base64');
+}
+
+function warn(message: string): void {
+  process.emitWarning(`reactor-rs: ${message}`, {
+    type: 'ReactorWarning',
+    code: 'ERR_REACTOR_TLS',
+  });
+}
