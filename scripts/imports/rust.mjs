@@ -46,7 +46,6 @@ export const SERVER = {
     {
       modules: [
         'conn/buffers',
-        'conn/entrance',
         'conn/flushed',
         'conn/handshake',
         'conn/link',
@@ -74,7 +73,11 @@ export const SERVER = {
       modules: ['dispatch/lane/event', 'dispatch/lane/exchange'],
       holds: 'what a loop and a handler thread tell each other',
     },
-    { modules: ['dispatch/reply_box'], holds: 'where workers and lanes put replies for a loop' },
+    {
+      modules: ['dispatch/reply_box', 'dispatch/name_question'],
+      holds: 'where workers and lanes put replies for a loop',
+    },
+    { modules: ['conn/entrance'], holds: 'what a listener does with its connections' },
     {
       modules: ['dispatch/lane'],
       holds: 'lanes: the channel that carries events to one handler thread and replies back',

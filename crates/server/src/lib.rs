@@ -23,13 +23,15 @@ mod server;
 #[cfg(test)]
 mod sim;
 
-pub use conn::entrance::{Redirect, Tls};
+pub use conn::entrance::{Redirect, ServesNames, Tls};
+pub use conn::handshake::NameChoice;
 pub use dispatch::app::{App, Target};
 pub use dispatch::lane::channel::Lane;
 pub use dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent, LaneReply};
 pub use dispatch::lane::exchange::Exchange;
 pub use dispatch::lane::queue_wait::QueueWait;
 pub use dispatch::lane::replies::LaneReplies;
+pub use dispatch::name_question::NameQuestion;
 pub use dispatch::secured::Secured;
 pub use event_loop::ownership::Ownership;
 pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{builtin, config, start};
-use reactor_server::{Address, Config, Endpoint, Listen, Redirect, Server, Tls};
+use reactor_server::{
+    Address, Config, Endpoint, Listen, NameChoice, NameQuestion, Redirect, Server, ServesNames, Tls,
+};
 use reactor_tls::config::{Entry, Pem, Unknown};
 use reactor_tls::{CACHE, Clock, Resumption, SystemClock, TIMEOUT};
 use rustls::pki_types::pem::PemObject as _;
@@ -242,4 +244,42 @@ fn a_stop_ends_handshakes_and_says_farewell() {
     stream.read_to_end(&mut rest).expect("an orderly end");
     server.wait();
     drop(half);
+}
+
+/// Answers each question a little later, on a thread of its own.
+struct Later(Arc<reactor_tls::Config>);
+
+impl ServesNames for Later {
+    fn ask(&self, question: NameQuestion) {
+        let config = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            match question.name() {
+                Some("sim.test") => question.answer(NameChoice::Config(config)),
+                Some("own.test") => question.answer(NameChoice::Own),
+                // Nobody answers.
+                _ => drop(question),
+            }
+        });
+    }
+}
+
+#[test]
+fn somebody_can_be_asked_what_serves_a_name() {
+    let mut config = secured(Tls::HANDSHAKE_TIMEOUT);
+    let own = tls(Tls::HANDSHAKE_TIMEOUT);
+    let other = tls(Tls::HANDSHAKE_TIMEOUT);
+    let asking = Tls::new(own.current(), Tls::HANDSHAKE_TIMEOUT).asking(Later(other.current()));
+    config.listen[0].tls = Some(Arc::new(asking));
+    let server = start(config);
+    let client = client_config();
+    let mut stream = secure(&server, &client);
+    stream.write_all(CLOSE).unwrap();
+    assert!(answer(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
+    let name = ServerName::try_from("nobody.test").expect("a name");
+    let conn = ClientConnection::new(client, name).expect("it is configured");
+    let mut stream = StreamOwned::new(conn, connect(&server));
+    let error = stream.write_all(CLOSE).expect_err("nothing serves it");
+    assert!(error.to_string().contains("UnrecognisedName"), "{error}");
+    soon("it is counted", || server.stats().tls.failed.get("unknown-name") == Some(&1));
 }

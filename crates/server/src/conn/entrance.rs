@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reactor_tls::{Config, Session};
 
+use crate::dispatch::name_question::NameQuestion;
 use crate::exchange::answer::ServerAnswer;
 
 /// What one listener's connections begin with.
@@ -19,6 +20,8 @@ pub(crate) struct Entrance {
 /// TLS on a listener. Its configuration may be replaced while the server runs.
 pub struct Tls {
     config: Mutex<Arc<Config>>,
+    /// Says what serves each client's name, if somebody does.
+    names: Option<Box<dyn ServesNames>>,
     handshake_timeout: AtomicU64,
     reloads: AtomicU64,
     reload_failures: AtomicU64,
@@ -34,12 +37,25 @@ impl Tls {
     pub fn new(config: Arc<Config>, handshake_timeout: Duration) -> Self {
         let tls = Self {
             config: Mutex::new(config),
+            names: None,
             handshake_timeout: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
             reload_failures: AtomicU64::new(0),
         };
         tls.set_handshake_timeout(handshake_timeout);
         tls
+    }
+
+    /// Asks `names` in each handshake what serves the client's name. Handshakes wait for the
+    /// answer, as long as they may take.
+    #[must_use]
+    pub fn asking(mut self, names: impl ServesNames) -> Self {
+        self.names = Some(Box::new(names));
+        self
+    }
+
+    pub(crate) fn names(&self) -> Option<&dyn ServesNames> {
+        self.names.as_deref()
     }
 
     /// What handshakes begin with now.
@@ -91,6 +107,13 @@ impl Tls {
     pub(crate) fn session(&self) -> Session {
         Session::new(self.current())
     }
+}
+
+/// Says what serves the names that clients want.
+pub trait ServesNames: Send + Sync + 'static {
+    /// A client wants a name. Called on an I/O thread, which must not wait: the answer may be given
+    /// later, on any thread.
+    fn ask(&self, question: NameQuestion);
 }
 
 impl fmt::Debug for Tls {

@@ -1,6 +1,8 @@
-//! A step of a TLS handshake that a worker takes.
+//! What a TLS handshake needs of others: a step that a worker takes, and what serves a name.
 
-use reactor_tls::{Error, Session};
+use std::sync::Arc;
+
+use reactor_tls::{Config, Error, Session};
 
 use crate::exchange::id::ConnId;
 
@@ -18,4 +20,22 @@ impl HandshakeStep {
     pub(crate) fn take(&mut self) {
         self.result = Some(self.session.work());
     }
+}
+
+/// What serves the name that a client wants.
+#[derive(Clone, Debug)]
+pub enum NameChoice {
+    /// The listener's own configuration.
+    Own,
+    /// This one.
+    Config(Arc<Config>),
+    /// Nothing does: the client gets the alert `unrecognized_name`.
+    Refuse,
+}
+
+/// A loop wants to know what serves a name.
+pub(crate) struct AskedName {
+    pub(crate) conn: ConnId,
+    pub(crate) endpoint: usize,
+    pub(crate) name: Option<Box<str>>,
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reactor_proto::response::date;
 use reactor_tls::{Error, HEADROOM, MIN_READ, MIN_WRITE, Session};
 
+use crate::conn::handshake::NameChoice;
 use crate::exchange::tls_info::TlsInfo;
 
 use crate::conn::transport::{Got, Transport};
@@ -42,6 +43,8 @@ pub(crate) struct TlsLink<T> {
     session: Option<Session>,
     stage: Stage,
     handshake_timeout: Duration,
+    /// Somebody is to be asked what serves the client's name.
+    asks_name: bool,
     /// Plaintext for which a reader's buffer had no room.
     plain: Vec<u8>,
     /// Output that is no plaintext of the connection, since somebody last asked.
@@ -60,6 +63,8 @@ enum Stage {
     Due {
         told: bool,
     },
+    /// It waits for somebody to say what serves the client's name.
+    Asked,
     Open,
     /// It failed: the connection must end, once the client was told why.
     Failed(Box<Error>),
@@ -83,12 +88,18 @@ struct Pulled {
 }
 
 impl<T: Transport> TlsLink<T> {
-    pub(crate) fn new(socket: T, session: Session, handshake_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        socket: T,
+        session: Session,
+        handshake_timeout: Duration,
+        asks_name: bool,
+    ) -> Self {
         Self {
             socket,
             session: Some(session),
             stage: Stage::Handshake,
             handshake_timeout,
+            asks_name,
             plain: Vec::new(),
             framing: 0,
             ended: false,
@@ -113,7 +124,8 @@ impl<T: Transport> TlsLink<T> {
 
     /// How long the handshake may take, while it goes on.
     pub(crate) fn handshake_timeout(&self) -> Option<Duration> {
-        matches!(self.stage, Stage::Handshake | Stage::Due { .. }).then_some(self.handshake_timeout)
+        let goes_on = matches!(self.stage, Stage::Handshake | Stage::Due { .. } | Stage::Asked);
+        goes_on.then_some(self.handshake_timeout)
     }
 
     /// Why the handshake failed, if it did.
@@ -132,9 +144,38 @@ impl<T: Transport> TlsLink<T> {
         }
     }
 
+    /// Whether the step waits until [`serve_name`](Self::serve_name) is called. Called for a step
+    /// that is newly due.
+    pub(crate) fn asks_name(&mut self) -> bool {
+        let asks = std::mem::take(&mut self.asks_name);
+        if asks {
+            self.stage = Stage::Asked;
+        }
+        asks
+    }
+
+    /// The name that the client wants (SNI).
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.session.as_ref()?.hello()?.server_name()
+    }
+
+    /// Says what serves the client's name. The step is due then, and the loop need not be told.
+    pub(crate) fn serve_name(&mut self, choice: &NameChoice) {
+        let (Stage::Asked, Some(session)) = (&self.stage, &mut self.session) else { return };
+        let result = match choice {
+            NameChoice::Own => Ok(()),
+            NameChoice::Config(config) => session.choose(config),
+            NameChoice::Refuse => Err(session.refuse_name()),
+        };
+        match result {
+            Ok(()) => self.stage = Stage::Due { told: true },
+            Err(error) => self.fail(error),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn is_at_step(&self) -> bool {
-        self.session.is_none() || matches!(self.stage, Stage::Due { .. })
+        self.session.is_none() || matches!(self.stage, Stage::Due { .. } | Stage::Asked)
     }
 
     /// Gives the session away, for the step that is due. Until it is back, nothing can be read or
@@ -234,7 +275,7 @@ impl<T: Transport> TlsLink<T> {
                 return Err(ErrorKind::WouldBlock.into());
             };
             if session.needs_work() {
-                if !matches!(self.stage, Stage::Due { .. }) {
+                if !matches!(self.stage, Stage::Due { .. } | Stage::Asked) {
                     self.stage = Stage::Due { told: false };
                 }
                 return Err(ErrorKind::WouldBlock.into());

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod builtin;
 pub(crate) mod lane;
+pub(crate) mod name_question;
 pub(crate) mod reply_box;
 pub(crate) mod secured;
 pub(crate) mod worker;

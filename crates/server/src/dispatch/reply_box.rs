@@ -6,9 +6,10 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use crossbeam_utils::CachePadded;
 use reactor_sys::Waker;
 
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::handshake::{HandshakeStep, NameChoice};
 use crate::dispatch::lane::event::LaneReply;
 use crate::event_loop::wake_flag::WakeFlag;
+use crate::exchange::id::ConnId;
 use crate::exchange::task::Task;
 
 /// The replies to one loop. Workers put theirs into an array that has room for every task that can
@@ -17,6 +18,8 @@ pub(crate) struct ReplyBox {
     tasks: ArrayQueue<Box<Task>>,
     /// Steps of handshakes that workers have taken. Each loop bounds its own.
     steps: SegQueue<Box<HandshakeStep>>,
+    /// What serves the names of clients. Each loop bounds what it asks.
+    names: SegQueue<(ConnId, NameChoice)>,
     lanes: CachePadded<Mutex<Vec<LaneReply>>>,
     wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
@@ -28,6 +31,7 @@ impl ReplyBox {
         Ok(Self {
             tasks: ArrayQueue::new(tasks),
             steps: SegQueue::new(),
+            names: SegQueue::new(),
             lanes: CachePadded::default(),
             wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
@@ -49,6 +53,15 @@ impl ReplyBox {
 
     pub(crate) fn pop_step(&self) -> Option<Box<HandshakeStep>> {
         self.steps.pop()
+    }
+
+    /// Puts in what serves a client's name; see [`push`](Self::push).
+    pub(crate) fn push_name(&self, conn: ConnId, choice: NameChoice) {
+        self.names.push((conn, choice));
+    }
+
+    pub(crate) fn pop_name(&self) -> Option<(ConnId, NameChoice)> {
+        self.names.pop()
     }
 
     pub(crate) fn pop(&self) -> Option<Box<Task>> {
@@ -77,7 +90,10 @@ impl ReplyBox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.steps.is_empty() && self.lanes().is_empty()
+        self.tasks.is_empty()
+            && self.steps.is_empty()
+            && self.names.is_empty()
+            && self.lanes().is_empty()
     }
 
     /// Wakes the loop if it sleeps. True if this call sent the wake.

@@ -20,6 +20,7 @@ use slab::Slab;
 use crate::conn::connection::Conn;
 use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
+use crate::conn::handshake::AskedName;
 use crate::conn::link::{Link, Transport};
 use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
@@ -72,6 +73,9 @@ struct Handshakes {
     waiting: VecDeque<ConnId>,
     /// How many workers have.
     away: usize,
+    /// Names that the loop is to ask for, and the number of those that were not answered.
+    questions: Vec<AskedName>,
+    asked: usize,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -159,16 +163,23 @@ impl<T: Transport> Reactor<T> {
         let link = match entrance.and_then(|entrance| entrance.tls.as_ref()) {
             Some(tls) => {
                 let timeout = tls.handshake_timeout();
-                Link::Tls(Box::new(TlsLink::new(io, tls.session(), timeout)))
+                let asks_name = tls.names().is_some();
+                Link::Tls(Box::new(TlsLink::new(io, tls.session(), timeout, asks_name)))
             }
             None => Link::Plain(io),
         };
         let token = self.insert_with(link, Protocol::Sniff, peer);
-        if let Some(slot) = self.find(token) {
-            self.conns[slot as usize].core.endpoint =
-                endpoint.and_then(|number| u8::try_from(number).ok());
+        if let Some(endpoint) = endpoint {
+            self.comes_through(token, endpoint);
         }
         token
+    }
+
+    /// Notes the number of the endpoint that a connection came through.
+    pub(crate) fn comes_through(&mut self, token: u64, endpoint: usize) {
+        if let Some(slot) = self.find(token) {
+            self.conns[slot as usize].core.endpoint = u8::try_from(endpoint).ok();
+        }
     }
 
     /// Takes in a connection that goes through this link and begins with this protocol.

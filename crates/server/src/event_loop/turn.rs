@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::accept::accepting::Accepting;
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::handshake::{AskedName, HandshakeStep};
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::name_question::NameQuestion;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Accepted, Control, Inbox};
 use crate::event_loop::reactor::handshakes::MOST_AWAY;
@@ -230,6 +231,9 @@ impl EventLoop {
         while let Some(step) = self.inbox.replies().pop_step() {
             self.reactor.handshake_step(*step);
         }
+        while let Some((conn, choice)) = self.inbox.replies().pop_name() {
+            self.reactor.serve_name(conn, &choice);
+        }
         if self.reactor.tasks_out() + self.reactor.steps_away() < out {
             // The workers get on.
             self.rescue = FIRST_RESCUE;
@@ -362,6 +366,14 @@ impl EventLoop {
     fn post_steps(&mut self) {
         if !self.reactor.has_steps() {
             return;
+        }
+        for AskedName { conn, endpoint, name } in self.reactor.take_questions() {
+            let replies = Arc::clone(self.inbox.replies());
+            let question = NameQuestion::new(conn, name, replies);
+            let entrance = &self.reactor.services.settings.entrances[endpoint];
+            if let Some(names) = entrance.tls.as_ref().and_then(|tls| tls.names()) {
+                names.ask(question);
+            }
         }
         let most_away = if self.pool.has_threads() { MOST_AWAY } else { 0 };
         self.reactor.take_steps(most_away, &mut self.steps);

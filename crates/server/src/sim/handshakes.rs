@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::rng::Rng;
 use super::wire::SimTransport;
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::handshake::{AskedName, HandshakeStep, NameChoice};
 use crate::event_loop::reactor::Reactor;
+use crate::exchange::id::ConnId;
 
 pub(super) struct Steps {
     /// With its own, it changes no other draw of a seed.
@@ -14,17 +15,27 @@ pub(super) struct Steps {
     most_away: usize,
     away: Vec<Box<HandshakeStep>>,
     back: VecDeque<Box<HandshakeStep>>,
+    /// Connections for which somebody was asked what serves their name.
+    asked: Vec<ConnId>,
+    named: Vec<ConnId>,
 }
 
 impl Steps {
     pub(super) fn new(mut rng: Rng) -> Self {
         let most_away = *rng.pick(&[0, 1, 3, 64]);
-        Self { rng, most_away, away: Vec::new(), back: VecDeque::new() }
+        Self {
+            rng,
+            most_away,
+            away: Vec::new(),
+            back: VecDeque::new(),
+            asked: Vec::new(),
+            named: Vec::new(),
+        }
     }
 
     /// Whether the loop has something to take.
     pub(super) fn are_back(&self) -> bool {
-        !self.back.is_empty()
+        !self.back.is_empty() || !self.named.is_empty()
     }
 
     /// Workers take steps that are away: some of them, or all.
@@ -38,7 +49,14 @@ impl Steps {
                 self.back.push_back(step);
             }
         }
-        self.away.len() < before
+        let unnamed = self.asked.len();
+        for _ in 0..unnamed {
+            if all || self.rng.percent(40) {
+                let at = self.rng.below(self.asked.len());
+                self.named.push(self.asked.swap_remove(at));
+            }
+        }
+        self.away.len() < before || self.asked.len() < unnamed
     }
 
     /// The loop takes those that are back.
@@ -46,10 +64,17 @@ impl Steps {
         while let Some(step) = self.back.pop_front() {
             reactor.handshake_step(*step);
         }
+        for conn in self.named.drain(..) {
+            reactor.serve_name(conn, &NameChoice::Own);
+        }
     }
 
     /// The loop gives some away, and takes others itself.
     pub(super) fn post(&mut self, reactor: &mut Reactor<SimTransport>) {
+        for AskedName { conn, name, .. } in reactor.take_questions() {
+            assert_eq!(name.as_deref(), Some("sim.test"));
+            self.asked.push(conn);
+        }
         reactor.take_steps(self.most_away, &mut self.away);
         let mut own = self.rng.below(3);
         reactor.take_own_steps(|| {

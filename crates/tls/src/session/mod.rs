@@ -223,12 +223,15 @@ impl Session {
                 self.phase = Phase::Chosen(Arc::clone(chosen));
                 Ok(())
             }
-            None => {
-                self.out.extend(wire::fatal_alert(Alert::UNRECOGNIZED_NAME.0));
-                let name = self.hello.server_name().unwrap_or("").into();
-                Err(self.fail(Error::UnknownName(name)))
-            }
+            None => Err(self.refuse_name()),
         }
+    }
+
+    /// Refuses the client's name: nothing serves it (`unrecognized_name`).
+    pub fn refuse_name(&mut self) -> Error {
+        self.out.extend(wire::fatal_alert(Alert::UNRECOGNIZED_NAME.0));
+        let name = self.hello.server_name().unwrap_or("").into();
+        self.fail(Error::UnknownName(name))
     }
 
     /// Whether a step of the handshake is due that signs, verifies or derives: 50 µs to 2 ms.

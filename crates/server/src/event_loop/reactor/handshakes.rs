@@ -4,10 +4,11 @@
 use crate::conn::connection::Conn;
 use crate::conn::core::Core;
 use crate::conn::flushed::Flushed;
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::handshake::{AskedName, HandshakeStep, NameChoice};
 use crate::conn::link::{Link, Transport};
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::event_loop::services::Services;
+use crate::exchange::id::ConnId;
 use crate::observe::close_reason::CloseReason;
 
 /// Steps of one loop that workers may have at once. More would keep requests waiting that need a
@@ -52,12 +53,22 @@ impl<T: Transport> Reactor<T> {
             return self.refuse_handshake(slot);
         }
         if tls.is_newly_due() {
-            if self.handshakes.waiting.len() >= MOST_WAITING {
+            if self.handshakes.waiting.len() + self.handshakes.asked >= MOST_WAITING {
                 self.services.counters.tls.shed.add(1);
                 self.close(slot, CloseReason::Handshake);
                 return false;
             }
-            self.handshakes.waiting.push_back(core.id);
+            match core.endpoint {
+                Some(endpoint) if tls.asks_name() => {
+                    self.handshakes.asked += 1;
+                    self.handshakes.questions.push(AskedName {
+                        conn: core.id,
+                        endpoint: endpoint.into(),
+                        name: tls.server_name().map(Into::into),
+                    });
+                }
+                _ => self.handshakes.waiting.push_back(core.id),
+            }
         }
         true
     }
@@ -116,6 +127,25 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
+    /// Takes out questions what serves a name. Each must be answered through
+    /// [`serve_name`](Self::serve_name).
+    pub(crate) fn take_questions(&mut self) -> Vec<AskedName> {
+        std::mem::take(&mut self.handshakes.questions)
+    }
+
+    /// Somebody has said what serves the name of a client.
+    pub(crate) fn serve_name(&mut self, id: ConnId, choice: &NameChoice) {
+        self.handshakes.asked -= 1;
+        if let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, id) {
+            tls.serve_name(choice);
+            if tls.fault().is_some() {
+                self.go_on(id.slot);
+            } else {
+                self.handshakes.waiting.push_back(id);
+            }
+        }
+    }
+
     fn go_on(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
         // What came meanwhile was not read.
@@ -123,9 +153,9 @@ impl<T: Transport> Reactor<T> {
         self.services.mark_dirty(&mut conn.core);
     }
 
-    /// Whether steps wait to be taken.
+    /// Whether steps wait to be taken, or names to be asked for.
     pub(crate) fn has_steps(&self) -> bool {
-        !self.handshakes.waiting.is_empty()
+        !self.handshakes.waiting.is_empty() || !self.handshakes.questions.is_empty()
     }
 
     /// Steps that workers have.

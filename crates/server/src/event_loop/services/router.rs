@@ -44,7 +44,8 @@ impl Services {
             return Err(Answer::Server(ServerAnswer::Rejected(error)));
         }
         if let Some(endpoint) = core.endpoint
-            && let Some(redirect) = self.settings.entrances[usize::from(endpoint)].redirect
+            && let Some(entrance) = self.settings.entrances.get(usize::from(endpoint))
+            && let Some(redirect) = entrance.redirect
             && !path.starts_with(ACME)
         {
             let target = self.head.target().of(head);

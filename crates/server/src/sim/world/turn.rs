@@ -120,6 +120,7 @@ impl World {
             let timeout = self.facts.timeouts.head;
             let link = link(io, &mut self.rng, self.plan.toy_links, self.plan.tls_links, timeout);
             client.token = self.reactor.insert_with(link, Protocol::Sniff, None);
+            self.reactor.comes_through(client.token, 0);
         }
     }
 
@@ -201,7 +202,12 @@ pub(in crate::sim) fn link(
             return Link::Plain(io);
         }
         io.wire.borrow_mut().peer = Some(Box::new(TlsPeer::new(rng)));
-        return Link::Tls(Box::new(TlsLink::new(io, tls_peer::session(), handshake_timeout)));
+        return Link::Tls(Box::new(TlsLink::new(
+            io,
+            tls_peer::session(),
+            handshake_timeout,
+            rng.percent(30),
+        )));
     }
     let (client, server) = (rng.below(40), rng.below(40));
     {
