@@ -138,6 +138,18 @@ impl Alert {
     pub const UNRECOGNIZED_NAME: Self = Self(112);
     /// `certificate_required` (RFC 8446).
     pub const CERTIFICATE_REQUIRED: Self = Self(116);
+    /// `unexpected_message`.
+    pub const UNEXPECTED_MESSAGE: Self = Self(10);
+    /// `bad_record_mac`.
+    pub const BAD_RECORD_MAC: Self = Self(20);
+    /// `record_overflow`.
+    pub const RECORD_OVERFLOW: Self = Self(22);
+    /// `handshake_failure`.
+    pub const HANDSHAKE_FAILURE: Self = Self(40);
+    /// `illegal_parameter`.
+    pub const ILLEGAL_PARAMETER: Self = Self(47);
+    /// `internal_error`.
+    pub const INTERNAL_ERROR: Self = Self(80);
     /// `decode_error`.
     pub const DECODE_ERROR: Self = Self(50);
 

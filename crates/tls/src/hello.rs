@@ -30,6 +30,8 @@ pub(crate) enum Seen {
     Part,
     /// A record that holds no ClientHello, or one that cannot be read.
     Wrong,
+    /// A record that is too long.
+    Oversized,
     /// No TLS, but the beginning of an HTTP request.
     Http,
     /// The message is there.
@@ -75,7 +77,10 @@ pub(crate) fn read(bytes: &[u8]) -> Seen {
         Some(&HANDSHAKE) => {}
         Some(_) => return if is_http(bytes) { Seen::Http } else { Seen::Wrong },
     }
-    let Some(message) = first_message(bytes) else { return Seen::Wrong };
+    let message = match first_message(bytes) {
+        Ok(message) => message,
+        Err(seen) => return seen,
+    };
     let Some(body) = message.get(4..) else { return Seen::Part };
     if message[0] != CLIENT_HELLO {
         return Seen::Wrong;
@@ -88,16 +93,17 @@ pub(crate) fn read(bytes: &[u8]) -> Seen {
     }
 }
 
-/// The handshake bytes of the records at the front. `None` where another kind of record or no
-/// record at all lies between them. Nearly every ClientHello is in one record.
-fn first_message(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+/// The handshake bytes of the records at the front. An error where another kind of record, an empty
+/// one or none at all lies between them. Nearly every ClientHello is in one record.
+fn first_message(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Seen> {
     let mut found: Cow<'_, [u8]> = Cow::Borrowed(&[]);
     let mut rest = bytes;
     loop {
         match wire::front(rest) {
-            Front::Part => return Some(found),
-            Front::Wrong => return None,
-            Front::Record(_) if rest[0] != HANDSHAKE => return None,
+            _ if wire::is_oversized(rest) => return Err(Seen::Oversized),
+            Front::Part => return Ok(found),
+            Front::Wrong | Front::Record(wire::HEADER) => return Err(Seen::Wrong),
+            Front::Record(_) if rest[0] != HANDSHAKE => return Err(Seen::Wrong),
             Front::Record(len) => {
                 let payload = &rest[wire::HEADER..len];
                 match found.is_empty() {
@@ -106,7 +112,7 @@ fn first_message(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
                 }
                 rest = &rest[len..];
                 if is_whole(&found) {
-                    return Some(found);
+                    return Ok(found);
                 }
             }
         }
@@ -319,6 +325,11 @@ mod tests {
         assert_eq!(read(&[0x80, 0x2e, 1, 0, 2]), Seen::Wrong);
         assert_eq!(read(&[22, 3, 1, 0, 4, 2, 0, 0, 0]), Seen::Wrong);
         assert_eq!(read(&[22, 3, 1, 0, 1, 1, 23, 3, 3, 0, 1, 0]), Seen::Wrong);
+        assert_eq!(read(&[22, 3, 1, 0, 0]), Seen::Wrong);
+        assert_eq!(read(&[22, 3, 1, 0, 1, 1, 22, 3, 1, 0, 0]), Seen::Wrong);
+        assert_eq!(read(&[22, 3, 1, 0x40, 1]), Seen::Oversized);
+        assert_eq!(read(&[22, 3, 1, 0xff, 0xff]), Seen::Oversized);
+        assert_eq!(read(&[22, 3, 1, 0x40, 0]), Seen::Part);
     }
 
     #[test]

@@ -7,6 +7,9 @@ pub(crate) const HEADER: usize = 5;
 /// TLS 1.3 only 256.
 pub(crate) const MOST_RECORD: usize = HEADER + 16_384 + 2_048;
 
+/// The most plaintext of one record, which is all of it before there are keys.
+const MOST_PLAIN: usize = 16_384;
+
 /// The type of a record with handshake messages.
 pub(crate) const HANDSHAKE: u8 = 22;
 
@@ -39,6 +42,14 @@ pub(crate) fn front(bytes: &[u8]) -> Front {
     }
 }
 
+/// Whether the record at the front is longer than one in clear may be.
+pub(crate) fn is_oversized(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<HEADER>().is_some_and(|&[kind, major, _, high, low]| {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        (20..=24).contains(&kind) && major == 3 && len > MOST_PLAIN
+    })
+}
+
 /// Where the last whole record of `bytes` ends, of those that begin at `from`.
 pub(crate) fn end_of_records(bytes: &[u8], from: usize) -> usize {
     let mut end = from;
@@ -59,6 +70,18 @@ pub(crate) fn has_encrypted(mut records: &[u8]) -> bool {
     false
 }
 
+/// The length of records without the alert that is the last of them, if it is one.
+pub(crate) fn without_alert(records: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Front::Record(len) = front(&records[at..]) {
+        if at + len == records.len() {
+            return (records[at] == ALERT).then_some(at);
+        }
+        at += len;
+    }
+    None
+}
+
 /// A fatal alert that is not encrypted.
 pub(crate) fn fatal_alert(description: u8) -> [u8; 7] {
     [ALERT, 3, 3, 0, 2, 2, description]
@@ -76,6 +99,15 @@ mod tests {
         assert_eq!(front(&[22, 3, 1, 0, 2, 9, 9, 9]), Front::Record(7));
         assert_eq!(front(b"GET / HTTP/1.1"), Front::Wrong);
         assert_eq!(front(&[23, 3, 3, 0x48, 1]), Front::Wrong);
+    }
+
+    #[test]
+    fn an_alert_is_found_behind_other_records() {
+        let records = [&[22, 3, 3, 0, 1, 7][..], &fatal_alert(50)].concat();
+        assert_eq!(without_alert(&records), Some(6));
+        assert_eq!(without_alert(&fatal_alert(50)), Some(0));
+        assert_eq!(without_alert(&records[..6]), None);
+        assert_eq!(without_alert(b""), None);
     }
 
     #[test]

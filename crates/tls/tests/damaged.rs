@@ -189,6 +189,56 @@ fn a_hello_without_end_is_refused_before_it_is_long() {
     assert_eq!(server.output()[0], 21);
 }
 
+/// What the server says to these bytes in the place of a flight of the client: records in clear.
+fn said(config: &Arc<Config>, client_config: Option<&Arc<ClientConfig>>, bytes: &[u8]) -> Vec<u8> {
+    let mut server = Server::new(config);
+    if let Some(client_config) = client_config {
+        let mut client = client(client_config, "a.test");
+        server.feed(&from_client(&mut client));
+        assert!(server.output().len() > 300, "{:?}", server.error);
+    }
+    server.feed(bytes);
+    assert!(server.error.is_some());
+    server.output()
+}
+
+#[test]
+fn alerts_in_clear_are_those_of_the_rfc() {
+    let (unexpected, overflow, decode) = (10, 22, 50);
+    let world = World::new();
+    let config = world.simple();
+    let tls12 = Arc::new(world.client(TLS12));
+    let alert = |description| vec![21, 3, 3, 0, 2, 2, description];
+    let hello: &[u8] = &[22, 3, 1, 0, 8, 1, 0, 0, 90, 3, 3, 7, 7];
+    let behind = |record: &[u8]| [hello, record].concat();
+    for (first, expected) in [
+        (vec![22, 3, 1, 0, 0], unexpected),
+        (vec![99, 3, 1, 0, 1, 1], unexpected),
+        (vec![22, 3, 1, 0x40, 1], overflow),
+        (vec![22, 3, 1, 0xff, 0xff], overflow),
+        (behind(&[22, 3, 1, 0, 0]), unexpected),
+        (behind(&[22, 3, 1, 0x48, 0]), overflow),
+        (behind(&[20, 3, 3, 0, 1, 1]), unexpected),
+        (behind(&[21, 3, 3, 0, 2, 1, 90]), unexpected),
+        (behind(&[23, 3, 3, 0, 3, 7, 7, 7]), unexpected),
+    ] {
+        assert_eq!(said(&config, None, &first), alert(expected), "{first:?}");
+    }
+    for (second, expected) in [
+        (vec![22, 3, 3, 0, 0], unexpected),
+        (vec![99, 3, 3, 0, 1, 1], unexpected),
+        (vec![22, 3, 3, 0x60, 0], overflow),
+        (vec![22, 3, 3, 0, 4, 16, 0, 0, 0], decode),
+        (vec![22, 3, 3, 0, 5, 16, 0, 0, 1, 0], decode),
+        (vec![20, 3, 3, 0, 1, 1], unexpected),
+        (vec![23, 3, 3, 0, 3, 7, 7, 7], unexpected),
+    ] {
+        assert_eq!(said(&config, Some(&tls12), &second), alert(expected), "{second:?}");
+    }
+    // To an alert there is no answer.
+    assert_eq!(said(&config, Some(&tls12), &[21, 3, 3, 0, 2, 2, 40]), []);
+}
+
 #[test]
 fn a_hello_of_16_kib_is_served() {
     let world = World::new();

@@ -542,7 +542,7 @@ fn plain_http_and_other_bytes_are_told_apart() {
     let mut server = Server::new(&config);
     server.feed(b"SSH-2.0-client\r\n");
     assert_eq!(server.error, Some(Error::NotTls));
-    assert_eq!(server.output(), [21, 3, 3, 0, 2, 2, Alert::DECODE_ERROR.0]);
+    assert_eq!(server.output(), [21, 3, 3, 0, 2, 2, Alert::UNEXPECTED_MESSAGE.0]);
     // The error stays.
     let mut buf = vec![0; MIN_READ];
     assert_eq!(server.session.read(&mut buf, 0), Err(Error::NotTls));

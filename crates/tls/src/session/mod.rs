@@ -1,10 +1,12 @@
 //! One connection.
 
+mod alerts;
 mod bounds;
 pub(crate) mod drive;
 mod handshake;
 mod parts;
 mod sizes;
+mod taken;
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -22,23 +24,7 @@ use handshake::Handshake;
 use parts::Parts;
 use sizes::Sizes;
 
-/// What one [`Session::read`] made of its bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Read {
-    /// Plaintext, at the front of the buffer.
-    pub plain: usize,
-    /// The client has said that it sends no more (`close_notify`).
-    pub ended: bool,
-}
-
-/// What one [`Session::write`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Plaintext that was taken.
-    pub taken: usize,
-    /// Ciphertext at the front of the buffer.
-    pub made: usize,
-}
+pub use taken::{Read, Written};
 
 /// The server's side of one connection.
 ///
@@ -177,14 +163,13 @@ impl Session {
         let Phase::Hello(config) = &self.phase else { return Ok(()) };
         match hello::read(input) {
             Seen::Part if input.len() > MOST_HELD => {
-                self.out.extend(wire::fatal_alert(Alert::DECODE_ERROR.0));
-                Err(Error::TooLong)
+                self.refuse(Alert::DECODE_ERROR, Error::TooLong)
             }
             Seen::Part => Ok(()),
             Seen::Http => Err(Error::PlainHttp),
+            Seen::Oversized => self.refuse(Alert::RECORD_OVERFLOW, Error::TooLong),
             Seen::Wrong if wire::front(input) == Front::Wrong => {
-                self.out.extend(wire::fatal_alert(Alert::DECODE_ERROR.0));
-                Err(Error::NotTls)
+                self.refuse(Alert::UNEXPECTED_MESSAGE, Error::NotTls)
             }
             // rustls says what is wrong.
             Seen::Wrong => {
@@ -193,14 +178,20 @@ impl Session {
             }
             Seen::Whole(hello) => {
                 let Some(chosen) = config.choose(hello.server_name()) else {
-                    self.out.extend(wire::fatal_alert(Alert::UNRECOGNIZED_NAME.0));
-                    return Err(Error::UnknownName(hello.server_name().unwrap_or("").into()));
+                    let name = hello.server_name().unwrap_or("").into();
+                    return self.refuse(Alert::UNRECOGNIZED_NAME, Error::UnknownName(name));
                 };
                 self.phase = Phase::Chosen(Arc::clone(chosen));
                 self.hello = hello;
                 Ok(())
             }
         }
+    }
+
+    /// Ends a handshake that rustls knows nothing of.
+    fn refuse(&mut self, alert: Alert, error: Error) -> Result<(), Error> {
+        self.out.extend(wire::fatal_alert(alert.0));
+        Err(error)
     }
 
     /// What the client wants, from the moment its ClientHello has come; its protocols only until
@@ -284,11 +275,8 @@ impl Session {
                 Front::Wrong => input.len(),
                 Front::Part => break,
             };
-            let before = self.out.len();
-            let mut driven = drive::Driven::new(0);
-            driven.run(&mut handshake.conn, &mut input[from..end], &mut self.out)?;
-            handshake.answered |= wire::has_encrypted(&self.out[before..]);
-            from += driven.used;
+            let used = handshake.take(&mut input[from..end], &mut self.out)?;
+            from += used;
             self.read = end - from;
         }
         let read = self.read;
