@@ -53,9 +53,7 @@ export const EXTENSION = {
 
 const x25519 = generateKeyPairSync('x25519').publicKey;
 /** Shares that are right. */
-export const X25519_SHARE = x25519
-  .export({ format: 'der', type: 'spki' })
-  .subarray(-32);
+export const X25519_SHARE = x25519.export({ format: 'der', type: 'spki' }).subarray(-32);
 const p256 = createECDH('prime256v1');
 export const P256_SHARE = p256.generateKeys();
 export const GROUP = { x25519: 29, p256: 23, p384: 24, hybrid: 0x11ec };

@@ -114,7 +114,14 @@ export function canary({ port, ca }) {
   let connections = 0;
   const get = (agent) =>
     new Promise((resolve, reject) => {
-      const options = { host: '127.0.0.1', port, agent, ca, servername: 'localhost', path: '/hello' };
+      const options = {
+        host: '127.0.0.1',
+        port,
+        agent,
+        ca,
+        servername: 'localhost',
+        path: '/hello',
+      };
       const request = https.get({ ...options, timeout: 10_000 }, (response) => {
         let body = '';
         response.setEncoding('utf8').on('data', (text) => {

@@ -64,7 +64,12 @@ for await (const line of createInterface({ input: process.stdin })) {
     globalThis.gc?.();
     say({ rss: process.memoryUsage().rss });
   } else if (asked.reload) {
-    say(await server.reload(asked.reload).then(() => ({ ok: true }), ({ message }) => ({ message })));
+    say(
+      await server.reload(asked.reload).then(
+        () => ({ ok: true }),
+        ({ message }) => ({ message }),
+      ),
+    );
   } else {
     say({});
   }

@@ -44,9 +44,10 @@ fn usual(error: &Rustls) -> Alert {
         Rustls::InvalidMessage(_) => Alert::DECODE_ERROR,
         Rustls::InappropriateMessage { .. }
         | Rustls::InappropriateHandshakeMessage { .. }
-        | Rustls::PeerMisbehaved(PeerMisbehaved::MessageInterleavedWithHandshakeMessage) => {
-            Alert::UNEXPECTED_MESSAGE
-        }
+        | Rustls::PeerMisbehaved(
+            PeerMisbehaved::MessageInterleavedWithHandshakeMessage
+            | PeerMisbehaved::TooManyWarningAlertsReceived,
+        ) => Alert::UNEXPECTED_MESSAGE,
         Rustls::PeerMisbehaved(_) => Alert::ILLEGAL_PARAMETER,
         Rustls::PeerIncompatible(_) => Alert::HANDSHAKE_FAILURE,
         Rustls::DecryptError => Alert::BAD_RECORD_MAC,
