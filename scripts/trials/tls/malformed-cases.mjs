@@ -18,7 +18,7 @@ const {
   hello,
   hello12,
 } = h;
-const { body, body12, changed, replaced, added, HANDSHAKE, ALERT, CCS, DATA } = h;
+const { body, changed, replaced, added, HANDSHAKE, ALERT, CCS, DATA } = h;
 
 /** Alerts (RFC 8446, section 6). */
 const UNEXPECTED = 10;
