@@ -80,6 +80,8 @@ export declare class NativeLane {
    * The engine gives it up with the body's end, and with the exchange's.
    */
   lend(id: number, into: Uint8Array): void
+  /** What TLS says of a request's connection. None if it is in clear, or the exchange is over. */
+  tlsOf(id: number): NativeTlsInfo | null
   /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of
@@ -471,6 +473,28 @@ export interface NativeTlsEntry {
   rejectUnauthorized: boolean
   /** Revocation lists. */
   crl?: Array<NativePem>
+}
+
+/** What a connection over TLS has agreed on. */
+export interface NativeTlsInfo {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  version: string
+  /** By OpenSSL's name. */
+  cipher: string
+  /** By the standard's name. */
+  standardCipher: string
+  /** The group of the key exchange. */
+  group?: string
+  /** The application protocol (ALPN). */
+  protocol?: string
+  /** The name that the client wants (SNI). */
+  serverName?: string
+  /** The session was made on an earlier connection. */
+  resumed: boolean
+  /** The client's certificates in DER. */
+  peer: Array<Uint8Array>
+  /** Why these cannot be trusted. */
+  peerFault?: string
 }
 
 /** The settings that can be changed while a server runs. */

@@ -58,3 +58,4 @@ export type {
   WorkerThreadStats,
 } from './types/stats.js';
 export type { TlsEncryptedKey, TlsOptions, TlsText, TlsTicketKeys } from './types/tls.js';
+export type { TlsInfo } from './types/tls-info.js';

@@ -1,6 +1,7 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
+import type { TlsInfo } from '../types/tls-info.js';
 import { familyOf } from './address.js';
 import type { Body } from './body.js';
 import { addBodyMethods, type BodyMethods } from './body-methods.js';
@@ -24,6 +25,8 @@ export interface RequestSource extends FieldSource {
   readonly remotePort: number | undefined;
   /** The id by which the access log names the request. */
   readonly requestId: string;
+  /** What TLS says of its connection; `null` in clear. */
+  readonly tls: TlsInfo | null;
   readonly signal: AbortSignal;
   /** The request's body; `null` where there is none. */
   readonly incoming: Body | null;
@@ -323,6 +326,10 @@ export class ReactorInfo {
 
   get requestId(): string {
     return sourceOf(this.#request).requestId;
+  }
+
+  get tls(): TlsInfo | null {
+    return sourceOf(this.#request).tls;
   }
 
   /** The address in Deno's form. */

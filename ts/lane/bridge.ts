@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { setImmediate } from 'node:timers';
 import { ReactorError } from '../errors/errors.js';
 import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
+import type { TlsFacts } from '../fetch/tls-info.js';
 import type { Proxies } from '../proxy/proxies.js';
 import { type AnswerSender, Answers } from './answers.js';
 import { Background } from './background.js';
@@ -230,6 +231,10 @@ export class Bridge implements Context, AnswerSender {
 
   takeBody(exchange: Exchange, into: Uint8Array): boolean {
     return this.#lane.takeBody(exchange.id, into);
+  }
+
+  tlsOf(exchange: Exchange): TlsFacts | null {
+    return this.#lane.tlsOf(exchange.id);
   }
 
   lend(exchange: Exchange, length: number): Uint8Array<ArrayBuffer> | null {

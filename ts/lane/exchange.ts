@@ -4,9 +4,10 @@ import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js
 import { RefusedBodyError } from '../fetch/refusal.js';
 import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
+import { ReactorTlsInfo, type TlsFacts } from '../fetch/tls-info.js';
 import { urlOf } from '../fetch/url.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
-import { fieldsOfHead } from './head-fields.js';
+import { fieldsOfHead, isNamed } from './head-fields.js';
 import type { Heads } from './heads.js';
 import { APART, answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
 import type { RecentFields } from './recent-fields.js';
@@ -44,6 +45,8 @@ export interface Context {
   takeBody(exchange: Exchange, into: Uint8Array): boolean;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
+  /** What TLS says of its connection; `null` if it is in clear, or over. */
+  tlsOf(exchange: Exchange): TlsFacts | null;
 }
 
 /**
@@ -59,6 +62,9 @@ export interface ClientWatcher {
 
 /** Up to this method requests have no body, as the standard's `Request` wants it: GET and HEAD. */
 const LAST_BODILESS = METHODS.indexOf('HEAD');
+
+/** Not a member: few programs ask, and each exchange has all members. */
+const TLS = new WeakMap<Exchange, ReactorTlsInfo | null>();
 
 /**
  * One request and its answer. `Request` and its companions are empty shells; they read everything
@@ -189,6 +195,15 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return urlOf(origin?.host ?? host, target, scheme);
   }
 
+  /** What TLS says of its connection. It must be asked for while the exchange is open. */
+  get tls(): ReactorTlsInfo | null {
+    if (this.isOpen && this.scheme === 'https' && !TLS.has(this)) {
+      const facts = this.context.tlsOf(this);
+      TLS.set(this, facts && new ReactorTlsInfo(facts));
+    }
+    return TLS.get(this) ?? null;
+  }
+
   /** The client's address; `undefined` on a unix socket. */
   get remoteAddress(): string | undefined {
     const origin = this.#forwarded();
@@ -279,7 +294,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     let value: string | null = null;
     const end = this.#fieldsEnd();
     for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
-      if (this.#isNamed(i, name)) {
+      if (isNamed(this.#heads, i, name)) {
         const text = this.#cut(events[i + 2] as number, events[i + 3] as number);
         value = value === null ? text : value + separatorOf(name) + text;
       }
@@ -293,7 +308,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     }
     const end = this.#fieldsEnd();
     for (let i = this.#at + REQUEST_WORDS; i < end; i += 4) {
-      if (this.#isNamed(i, name)) {
+      if (isNamed(this.#heads, i, name)) {
         return true;
       }
     }
@@ -452,24 +467,6 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   #fieldsEnd(): number {
     const count = this.#heads.events[this.#at + 7] as number;
     return this.#at + REQUEST_WORDS + 4 * count;
-  }
-
-  #isNamed(at: number, name: string): boolean {
-    const { events, bytes } = this.#heads;
-    const length = name.length;
-    if (events[at + 1] !== length) {
-      return false;
-    }
-    const start = events[at] as number;
-    // From the end: names of one length often begin alike.
-    for (let i = length - 1; i >= 0; i--) {
-      const sent = bytes[start + i] as number;
-      const wanted = name.charCodeAt(i);
-      if (sent !== wanted && (sent < 0x41 || sent > 0x5a || sent + 0x20 !== wanted)) {
-        return false;
-      }
-    }
-    return true;
   }
 
   #cut(offset: number, length: number): string {

@@ -1,4 +1,5 @@
 import { JSON_TEXT, TEXT } from '../fetch/implied-type.js';
+import type { TlsFacts } from '../fetch/tls-info.js';
 
 /**
  * A lane is the channel that carries events to one handler thread and replies back. These are the
@@ -141,6 +142,8 @@ export interface Lane {
    * program may see the array before the body has come whole: the engine writes to it meanwhile.
    */
   lend(id: number, into: Uint8Array): void;
+  /** What TLS says of an exchange's connection; `null` if it is in clear, or over. */
+  tlsOf(id: number): TlsFacts | null;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
+import type { TlsInfo } from './tls-info.js';
 
 /**
  * Answers a request, at once or later. What it throws, or its promise rejects with, goes to
@@ -57,6 +58,12 @@ export interface HandlerInfo<Path extends string = string> {
    * can be matched with it. It is unique, even over several servers.
    */
   readonly requestId: string;
+
+  /**
+   * What the client's connection has agreed on, if it has TLS; else `null`. It must be asked for the
+   * first time before the answer is complete. Behind a proxy it is the proxy's connection.
+   */
+  readonly tls: TlsInfo | null;
 
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;

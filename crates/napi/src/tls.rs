@@ -6,7 +6,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi::{Env, Result};
 use napi_derive::napi;
-use reactor_server::Tls;
+use reactor_server::{Tls, TlsInfo};
 use reactor_tls::config::{Ask, Clients, Entry, MinVersion, Pem, Unknown};
 use reactor_tls::{CACHE, Clock, Config, Resumption, SelfSigned, SystemClock, TicketKey};
 
@@ -147,6 +147,45 @@ fn ticket_keys(given: &[Uint8Array]) -> std::result::Result<Vec<TicketKey>, Fail
             TicketKey::new(key).ok_or_else(|| failure("a ticket key has 48 bytes".to_owned()))
         })
         .collect()
+}
+
+/// What a connection over TLS has agreed on.
+#[napi(object)]
+pub struct NativeTlsInfo {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: String,
+    /// By OpenSSL's name.
+    pub cipher: String,
+    /// By the standard's name.
+    pub standard_cipher: String,
+    /// The group of the key exchange.
+    pub group: Option<String>,
+    /// The application protocol (ALPN).
+    pub protocol: Option<String>,
+    /// The name that the client wants (SNI).
+    pub server_name: Option<String>,
+    /// The session was made on an earlier connection.
+    pub resumed: bool,
+    /// The client's certificates in DER.
+    pub peer: Vec<Uint8Array>,
+    /// Why these cannot be trusted.
+    pub peer_fault: Option<String>,
+}
+
+impl From<&TlsInfo> for NativeTlsInfo {
+    fn from(info: &TlsInfo) -> Self {
+        Self {
+            version: info.version.to_string(),
+            cipher: info.cipher.to_owned(),
+            standard_cipher: info.standard_cipher.to_owned(),
+            group: info.group.map(str::to_owned),
+            protocol: info.protocol.as_deref().map(|name| String::from_utf8_lossy(name).into()),
+            server_name: info.server_name.as_deref().map(str::to_owned),
+            resumed: info.resumed,
+            peer: info.peer.iter().map(|der| Uint8Array::new(der.to_vec())).collect(),
+            peer_fault: info.peer_fault.as_deref().map(str::to_owned),
+        }
+    }
 }
 
 /// Makes a private key, and a certificate for these host names and IP addresses that it signs

@@ -2,8 +2,9 @@
 //! answer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use reactor_server::{Exchange, ExchangeId, LentMemory};
+use reactor_server::{Exchange, ExchangeId, LentMemory, TlsInfo};
 use slab::Slab;
 
 use super::lent::Lent;
@@ -32,6 +33,8 @@ struct Open {
     exchange: ExchangeId,
     /// None once a streaming response has begun.
     task: Option<Exchange>,
+    /// What TLS says of its connection.
+    tls: Option<Arc<TlsInfo>>,
     /// Large pieces of its request's body, until JavaScript takes them.
     pieces: VecDeque<Vec<u8>>,
     /// Memory that JavaScript has lent for its request's body.
@@ -59,6 +62,7 @@ impl Exchanges {
         }
         let open = Open {
             exchange,
+            tls: task.request().tls().cloned(),
             task: Some(task),
             pieces: VecDeque::new(),
             lent: None,
@@ -86,6 +90,11 @@ impl Exchanges {
     /// The exchange with this number, if it still takes replies.
     pub(super) fn exchange(&self, id: u32) -> Option<ExchangeId> {
         self.slab.get(id as usize).filter(|open| !open.is_over).map(|open| open.exchange)
+    }
+
+    /// What TLS says of the exchange's connection.
+    pub(super) fn tls(&self, id: u32) -> Option<&TlsInfo> {
+        self.slab.get(id as usize).filter(|open| !open.is_over)?.tls.as_deref()
     }
 
     /// The task, for a response that will stream; the exchange stays.

@@ -39,6 +39,7 @@ use self::watch::Watch;
 use self::words::TOO_SMALL;
 use crate::registry;
 use crate::server::NativeServer;
+use crate::tls::NativeTlsInfo;
 
 /// Requests that may wait for a JavaScript thread. Past that, I/O loops stop reading the
 /// sockets that bring more.
@@ -334,6 +335,12 @@ impl NativeLane {
     #[napi]
     pub fn lend(&mut self, id: u32, into: Uint8Array) {
         self.exchanges.lend(id, Lent::new(into));
+    }
+
+    /// What TLS says of a request's connection. None if it is in clear, or the exchange is over.
+    #[napi]
+    pub fn tls_of(&self, id: u32) -> Option<NativeTlsInfo> {
+        self.exchanges.tls(id).map(NativeTlsInfo::from)
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

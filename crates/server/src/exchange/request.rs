@@ -126,8 +126,8 @@ impl Request {
 
     /// What its connection's TLS session has agreed on. None if it came in clear.
     #[must_use]
-    pub fn tls(&self) -> Option<&TlsInfo> {
-        self.tls.as_deref()
+    pub fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        self.tls.as_ref()
     }
 
     fn slice(&self, span: Span) -> &[u8] {
