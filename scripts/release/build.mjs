@@ -54,7 +54,8 @@ function toolchainOf(target) {
   const { triple, cpu, libc } = target;
   const prefix = `CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}`;
   const gnu = triple.replace('musl', 'gnu');
-  const env = { [`${prefix}_LINKER`]: join(gcc(gnu), 'bin', `${gnu}-gcc`) };
+  const tools = join(gcc(gnu), 'bin', gnu);
+  const env = { [`${prefix}_LINKER`]: `${tools}-gcc`, ...compilerOf(target, tools) };
   if (libc === 'gnu') {
     // The standard library of this machine's own target comes with its compiler.
     const isForeign = cpu !== process.arch;
@@ -70,6 +71,14 @@ function toolchainOf(target) {
     flags: ['-Ctarget-feature=-crt-static', '-Clink-self-contained=no', ...folders],
     env: { ...env, RUSTC: debianRustc('rust-sources'), RUSTC_BOOTSTRAP: '1' },
   };
+}
+
+/** The C compiler for what ring has in C and assembly: the one that links, too. */
+function compilerOf({ triple, cpu }, tools) {
+  const suffix = triple.replaceAll('-', '_');
+  // Before 4.9, GCC for arm64 does not say which version of the architecture it is for.
+  const flags = cpu === 'arm64' ? { [`CFLAGS_${suffix}`]: '-D__ARM_ARCH=8' } : {};
+  return { [`CC_${suffix}`]: `${tools}-gcc`, [`AR_${suffix}`]: `${tools}-ar`, ...flags };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
