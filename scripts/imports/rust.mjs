@@ -55,7 +55,7 @@ export const SERVER = {
         'conn/tls_link',
         'conn/transport',
       ],
-      holds: 'link, unsent output and timer',
+      holds: 'link, output, timer',
     },
     {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
@@ -77,13 +77,15 @@ export const SERVER = {
       modules: ['dispatch/reply_box', 'dispatch/name_question'],
       holds: 'where workers and lanes put replies for a loop',
     },
-    { modules: ['conn/entrance'], holds: 'what a listener does with its connections' },
     {
       modules: ['dispatch/lane'],
       holds: 'lanes: the channel that carries events to one handler thread and replies back',
     },
     { modules: ['dispatch/worker'], holds: 'the worker threads and their bounded queue' },
-    { modules: ['event_loop/inbox'], holds: 'what other threads hand to a loop' },
+    {
+      modules: ['event_loop/inbox', 'conn/entrance'],
+      holds: 'what other threads hand to a loop; TLS and redirects of a listener',
+    },
     { modules: ['conn/core'], holds: 'what every connection has, whatever its protocol' },
     { modules: ['http1/shared'], holds: 'what the HTTP/1 connections of a loop share' },
     {
