@@ -148,6 +148,8 @@ impl Alert {
     pub const HANDSHAKE_FAILURE: Self = Self(40);
     /// `illegal_parameter`.
     pub const ILLEGAL_PARAMETER: Self = Self(47);
+    /// `protocol_version`.
+    pub const PROTOCOL_VERSION: Self = Self(70);
     /// `internal_error`.
     pub const INTERNAL_ERROR: Self = Self(80);
     /// `decode_error`.

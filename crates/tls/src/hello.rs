@@ -20,6 +20,12 @@ const ALPN: u16 = 16;
 /// `key_share` (RFC 8446, section 4.2.8).
 const KEY_SHARE: u16 = 51;
 
+/// `supported_versions` (RFC 8446, section 4.2.1).
+const VERSIONS: u16 = 43;
+
+/// What TLS 1.2 calls itself, and later versions too.
+const TLS12: u16 = 0x0303;
+
 /// The group X25519MLKEM768.
 const HYBRID: u16 = 0x11ec;
 
@@ -32,6 +38,8 @@ pub(crate) enum Seen {
     Wrong,
     /// A record that is too long.
     Oversized,
+    /// A client that has no version from 1.2 on.
+    Old,
     /// No TLS, but the beginning of an HTTP request.
     Http,
     /// The message is there.
@@ -89,7 +97,7 @@ pub(crate) fn read(bytes: &[u8]) -> Seen {
         usize::from(message[1]) << 16 | usize::from(message[2]) << 8 | usize::from(message[3]);
     match body.get(..len) {
         None => Seen::Part,
-        Some(body) => parse(body).map_or(Seen::Wrong, Seen::Whole),
+        Some(body) => parse(body).unwrap_or(Seen::Wrong),
     }
 }
 
@@ -144,27 +152,28 @@ fn is_http(bytes: &[u8]) -> bool {
     })
 }
 
-fn parse(body: &[u8]) -> Option<Hello> {
+fn parse(body: &[u8]) -> Option<Seen> {
     let mut body = Reader(body);
-    // Version and random.
-    body.take(2 + 32)?;
+    let version = body.u16()?;
+    let _random = body.take(32)?;
     let _session = body.short()?;
     let _suites = body.long()?;
     let _compression = body.short()?;
     let mut hello = Hello::default();
+    let mut is_old = version < TLS12;
     // A ClientHello of TLS 1.2 may end here.
-    let Some(extensions) = body.long() else { return Some(hello) };
-    let mut extensions = Reader(extensions);
+    let mut extensions = Reader(body.long().unwrap_or_default());
     while let Some(kind) = extensions.u16() {
         let content = Reader(extensions.long()?);
         match kind {
             SERVER_NAME => hello.name = server_name(content),
             ALPN => hello.protocols = protocols(content)?,
+            VERSIONS => is_old = false,
             KEY_SHARE => hello.hybrid = has_share(content, HYBRID)?,
             _ => {}
         }
     }
-    Some(hello)
+    Some(if is_old { Seen::Old } else { Seen::Whole(hello) })
 }
 
 fn server_name(mut content: Reader<'_>) -> Option<Box<str>> {
@@ -300,6 +309,20 @@ mod tests {
         assert!(!hybrid(&[29, 23]));
         assert!(!hybrid(&[]));
         assert!(!whole(&client_hello(&[sni("a.test")], 99)).has_hybrid_share());
+    }
+
+    #[test]
+    fn clients_of_old_versions_are_told_apart() {
+        let of = |minor, extensions: &[(u16, Vec<u8>)]| {
+            let mut bytes = client_hello(extensions, 16_384);
+            bytes[10] = minor;
+            read(&bytes)
+        };
+        assert_eq!(of(2, &[sni("a.test")]), Seen::Old);
+        assert_eq!(of(0, &[]), Seen::Old);
+        assert!(matches!(of(3, &[]), Seen::Whole(_)));
+        // The version is in the extension.
+        assert!(matches!(of(1, &[(43, vec![2, 3, 4])]), Seen::Whole(_)));
     }
 
     #[test]

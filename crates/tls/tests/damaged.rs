@@ -235,6 +235,9 @@ fn alerts_in_clear_are_those_of_the_rfc() {
     ] {
         assert_eq!(said(&config, Some(&tls12), &second), alert(expected), "{second:?}");
     }
+    // A hello of TLS 1.1, which has no signature algorithms.
+    let old = [&[22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2][..], &[7; 32], &[0, 0, 2, 0xc0, 9, 1, 0]];
+    assert_eq!(said(&config, None, &old.concat()), alert(70));
     // To an alert there is no answer.
     assert_eq!(said(&config, Some(&tls12), &[21, 3, 3, 0, 2, 2, 40]), []);
 }

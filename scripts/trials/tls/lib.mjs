@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { find } from '../../programs.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
+export const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Checks of this process. */
 export const tally = { passed: 0, failed: 0, skipped: 0 };

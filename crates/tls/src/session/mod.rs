@@ -11,6 +11,7 @@ mod taken;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use rustls::PeerIncompatible;
 use rustls::server::UnbufferedServerConnection as Conn;
 
 use crate::config::{Chosen, Config};
@@ -168,6 +169,11 @@ impl Session {
             Seen::Part => Ok(()),
             Seen::Http => Err(Error::PlainHttp),
             Seen::Oversized => self.refuse(Alert::RECORD_OVERFLOW, Error::TooLong),
+            // rustls would miss extensions that such a client does not know.
+            Seen::Old => {
+                let what = format!("{:?}", PeerIncompatible::Tls12NotOffered);
+                self.refuse(Alert::PROTOCOL_VERSION, Error::Incompatible(what.into()))
+            }
             Seen::Wrong if wire::front(input) == Front::Wrong => {
                 self.refuse(Alert::UNEXPECTED_MESSAGE, Error::NotTls)
             }
