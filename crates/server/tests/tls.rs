@@ -11,7 +11,7 @@ use common::{builtin, config, start};
 use reactor_server::{
     Address, Config, Endpoint, Listen, NameChoice, NameQuestion, Redirect, Server, ServesNames, Tls,
 };
-use reactor_tls::config::{Entry, Pem, Unknown};
+use reactor_tls::config::{Ask, Clients, Entry, Pem, Unknown};
 use reactor_tls::{CACHE, Clock, Resumption, SystemClock, TIMEOUT};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -124,7 +124,7 @@ fn garbage_gets_an_alert() {
     stream.write_all(&[0x80; 5000]).unwrap();
     let mut alert = Vec::new();
     let _ = stream.read_to_end(&mut alert);
-    assert_eq!(alert, [21, 3, 3, 0, 2, 2, 50]);
+    assert_eq!(alert, [21, 3, 3, 0, 2, 2, 10]);
     soon("it is counted", || server.stats().tls.failed.get("not-tls") == Some(&1));
 }
 
@@ -282,4 +282,40 @@ fn somebody_can_be_asked_what_serves_a_name() {
     let error = stream.write_all(CLOSE).expect_err("nothing serves it");
     assert!(error.to_string().contains("UnrecognisedName"), "{error}");
     soon("it is counted", || server.stats().tls.failed.get("unknown-name") == Some(&1));
+}
+
+#[test]
+fn a_connection_for_one_name_does_not_reach_another_with_other_rules_for_clients() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let resumption = Arc::new(Resumption::new(Arc::clone(&clock), TIMEOUT, CACHE, &[]));
+    let entry = |names: &[&str], ask| Entry {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        certificates: vec![Pem::new("cert", CERT)],
+        keys: vec![Pem::new("key", KEY)],
+        clients: Clients { ask, ca: vec![Pem::new("ca", CERT)], crls: Vec::new() },
+        ..Entry::default()
+    };
+    let entries =
+        [entry(&["sim.test", "open.test"], Ask::Never), entry(&["closed.test"], Ask::Require)];
+    let built = reactor_tls::Config::new(&entries, Unknown::Default, &resumption, &clock);
+    let built = Arc::new(built.expect("it is right"));
+    let mut config = secured(Tls::HANDSHAKE_TIMEOUT);
+    config.listen[0].tls = Some(Arc::new(Tls::new(built, Tls::HANDSHAKE_TIMEOUT)));
+    let server = start(config);
+    let client = client_config();
+    for (host, status) in [
+        ("sim.test", 200),
+        ("SIM.test:8443", 200),
+        ("open.test", 200),
+        ("other.test", 200),
+        ("closed.test", 421),
+        ("closed.test.", 421),
+        ("Closed.Test:443", 421),
+    ] {
+        let mut stream = secure(&server, &client);
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = answer(&mut stream);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
 }

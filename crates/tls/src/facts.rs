@@ -1,12 +1,13 @@
 //! What a session has agreed on.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
-use crate::config::openssl_name;
+use crate::config::{Guard, openssl_name};
 use crate::error::Error;
 
 /// A version of TLS.
@@ -49,6 +50,8 @@ pub struct Facts<'a> {
     pub peer: Vec<&'a [u8]>,
     /// Why the client's certificate cannot be trusted, where that is no reason to refuse it.
     pub peer_fault: Option<&'a Error>,
+    /// Which hosts may be asked for, where rules for clients differ from name to name.
+    pub guard: Option<&'a Arc<Guard>>,
 }
 
 pub(crate) fn of<'a>(
@@ -85,6 +88,7 @@ fn facts<'a>(
         resumed: conn.handshake_kind() == Some(HandshakeKind::Resumed),
         peer: peer.iter().map(AsRef::as_ref).collect(),
         peer_fault,
+        guard: None,
     })
 }
 

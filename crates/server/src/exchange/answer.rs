@@ -63,6 +63,8 @@ pub(crate) enum ServerAnswer {
     Moved(Box<str>),
     /// As [`Moved`](Self::Moved), but the request does not say for which host.
     NoHost,
+    /// The connection was made for another name, with other rules for clients.
+    Misdirected,
     /// A limit has been reached.
     Overloaded(Limit),
     /// A handler took too long.
@@ -104,6 +106,7 @@ impl ServerAnswer {
             Self::WrongProtocol(WrongProtocol::Http2) => 505,
             Self::WrongProtocol(_) | Self::Incomplete | Self::NoHost => 400,
             Self::Moved(_) => 308,
+            Self::Misdirected => 421,
             Self::NotFound => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::NotImplemented => 501,
@@ -135,6 +138,7 @@ impl ServerAnswer {
             Self::Options(_) => return None,
             Self::HandlerFailed => &"the handler failed",
             Self::Moved(_) => &"this is served over https only",
+            Self::Misdirected => &"this connection was made for another host",
             Self::NoHost => &"this port redirects to https, and the request names no host",
             Self::Overloaded(limit) => limit.words(),
             Self::HandlerTimeout => &"the handler did not answer in time",

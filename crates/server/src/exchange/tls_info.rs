@@ -1,5 +1,8 @@
 //! What a connection's TLS session has agreed on.
 
+use std::sync::Arc;
+
+use reactor_tls::config::Guard;
 use reactor_tls::{Facts, Version};
 
 /// What a connection over TLS has agreed on with its client.
@@ -23,6 +26,8 @@ pub struct TlsInfo {
     pub peer: Box<[Box<[u8]>]>,
     /// Why the client's certificate cannot be trusted, where that is no reason to refuse it.
     pub peer_fault: Option<Box<str>>,
+    /// Which hosts may be asked for, where rules for clients differ from name to name.
+    pub(crate) guard: Option<Arc<Guard>>,
 }
 
 impl From<Facts<'_>> for TlsInfo {
@@ -37,6 +42,7 @@ impl From<Facts<'_>> for TlsInfo {
             resumed: facts.resumed,
             peer: facts.peer.iter().map(|der| Box::from(*der)).collect(),
             peer_fault: facts.peer_fault.map(|fault| fault.to_string().into()),
+            guard: facts.guard.cloned(),
         }
     }
 }

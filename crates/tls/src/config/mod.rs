@@ -7,6 +7,7 @@ mod ciphers;
 mod clients;
 mod entry;
 mod error;
+mod guard;
 mod identity;
 mod pem;
 mod resolver;
@@ -25,6 +26,7 @@ pub use clients::{Ask, Clients};
 pub use entry::Entry;
 pub use error::ConfigError;
 pub(crate) use error::Time;
+pub use guard::Guard;
 pub use pem::Pem;
 pub use suites::names as cipher_names;
 pub(crate) use suites::openssl_name;
@@ -57,6 +59,10 @@ pub(crate) struct Chosen {
     pub(crate) asks: bool,
     /// What judges certificates that any client may show, see [`Ask::Request`].
     pub(crate) judge: Option<Judge>,
+    /// Which hosts may be asked for, where rules for clients differ.
+    pub(crate) guard: Option<Arc<Guard>>,
+    /// The rules for clients.
+    scope: [u8; 32],
     certificates: Vec<Certificate>,
 }
 
@@ -121,7 +127,13 @@ impl Config {
             let resolver = Resolver::new(index, &names, &found);
             build(&entries[index], &provider, resolver, found, resumption, clock)
         };
-        let entries = identities.into_iter().enumerate().map(build).collect::<Result<_, _>>()?;
+        let built = identities.into_iter().enumerate().map(build);
+        let mut entries = built.collect::<Result<Vec<_>, _>>()?;
+        let scopes: Arc<[_]> = entries.iter().map(|one| one.scope).collect();
+        for (index, one) in entries.iter_mut().enumerate() {
+            one.guard = Guard::new(&names, &scopes, index);
+        }
+        let entries = entries.into_iter().map(Arc::new).collect();
         Ok(Self { entries, names, resumption: Arc::clone(resumption), warnings })
     }
 
@@ -163,7 +175,7 @@ fn build(
     identities: Vec<identity::Identity>,
     resumption: &Arc<Resumption>,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<Chosen>, ConfigError> {
+) -> Result<Chosen, ConfigError> {
     let suites = suites(entry.ciphers.as_deref(), entry.min_version)?;
     let provider = CryptoProvider { cipher_suites: suites, ..provider.clone() };
     if let Some(wrong) = entry.protocols.iter().find(|name| !(1..=255).contains(&name.len())) {
@@ -191,12 +203,14 @@ fn build(
         rustls.session_storage = scoped.clone();
         Ok(Arc::new(rustls))
     };
-    Ok(Arc::new(Chosen {
+    Ok(Chosen {
         rustls: with(provider)?,
         hybrid: with(hybrid)?,
         clock: Arc::clone(clock),
         asks: clients.verifier.is_some(),
         judge: clients.judge,
+        guard: None,
+        scope: clients.scope,
         certificates: identities.into_iter().map(|one| one.certificate).collect(),
-    }))
+    })
 }

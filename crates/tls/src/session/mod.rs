@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustls::PeerIncompatible;
 use rustls::server::UnbufferedServerConnection as Conn;
 
-use crate::config::{Chosen, Config};
+use crate::config::{Chosen, Config, Guard};
 use crate::error::{Alert, Error};
 use crate::facts::{self, Facts};
 use crate::hello::{self, Hello, Seen};
@@ -45,6 +45,7 @@ pub struct Session {
     sizes: Sizes,
     hello: Hello,
     peer_fault: Option<Box<Error>>,
+    guard: Option<Arc<Guard>>,
     /// The client has sent `close_notify`.
     ended: bool,
     closed: bool,
@@ -77,6 +78,7 @@ impl Session {
             sizes: Sizes::default(),
             hello: Hello::default(),
             peer_fault: None,
+            guard: None,
             ended: false,
             closed: false,
         }
@@ -304,6 +306,7 @@ impl Session {
             let fault =
                 chosen.judge.as_ref().and_then(|judge| judge.fault(chain, chosen.clock.now()));
             self.peer_fault = fault.map(Box::new);
+            self.guard.clone_from(&chosen.guard);
             self.hello.forget_protocols();
             self.phase = Phase::Open(Box::new(conn));
         }
@@ -374,7 +377,8 @@ impl Session {
     pub fn facts(&self) -> Option<Facts<'_>> {
         match &self.phase {
             Phase::Open(conn) => {
-                facts::of(conn, self.hello.server_name(), self.peer_fault.as_deref())
+                let facts = facts::of(conn, self.hello.server_name(), self.peer_fault.as_deref());
+                facts.map(|facts| Facts { guard: self.guard.as_ref(), ..facts })
             }
             _ => None,
         }

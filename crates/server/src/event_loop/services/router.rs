@@ -43,6 +43,12 @@ impl Services {
             let error = RequestError::TargetSchemeInsecure;
             return Err(Answer::Server(ServerAnswer::Rejected(error)));
         }
+        if let Some(guard) = core.tls.as_ref().and_then(|tls| tls.guard.as_ref()) {
+            let host = self.head.host().and_then(|host| std::str::from_utf8(host.of(head)).ok());
+            if !guard.admits(host.unwrap_or_default()) {
+                return Err(Answer::Server(ServerAnswer::Misdirected));
+            }
+        }
         if let Some(endpoint) = core.endpoint
             && let Some(entrance) = self.settings.entrances.get(usize::from(endpoint))
             && let Some(redirect) = entrance.redirect
