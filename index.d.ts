@@ -168,6 +168,9 @@ export declare function availableCores(): number
  */
 export declare function bind(options: NativeOptions): NativeBound
 
+/** Checks settings without a server. Throws what `start` rejects with. */
+export declare function checkTls(tls: NativeTls): void
+
 /**
  * Whether a server listens on the unix socket at this path, or is about to. The file of
  * a server that no longer runs is removed; a live server's file never is.

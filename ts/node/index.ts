@@ -12,7 +12,7 @@
  * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is an ordinary request; a listener
  *   for 'upgrade' or 'connect' gets a warning. CONNECT is answered with 501 and `OPTIONS *` with
  *   204, without a handler.
- * - TLS, and `cluster` sharing one port.
+ * - `cluster` sharing one port.
  * - Trailers: those of a request are checked and dropped, those of a response (`addTrailers`) not
  *   sent, with a warning.
  * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a warning. The
@@ -63,10 +63,12 @@
 import '../binding/notice.js';
 import type http from 'node:http';
 import type { ServerOptions } from './options.js';
+import { SecureServer, type SecureServerOptions } from './secure-server.js';
 import { Server } from './server.js';
 
 export type { EngineOptions, ServerOptions } from './options.js';
-export { Server };
+export type { SecureOptions, SecureServerOptions } from './secure-server.js';
+export { SecureServer, Server };
 
 /**
  * A server for a `(req, res)` handler, as Node's `http.createServer` makes it.
@@ -90,7 +92,8 @@ export { Server };
 export function createServer(listener?: http.RequestListener): Server;
 
 /**
- * @param options the engine's options and those of `http.createServer`, see {@link ServerOptions}
+ * @param options the engine's options and those of `http.createServer`, see {@link ServerOptions};
+ * with `cert` and `key` it is {@link createSecureServer}
  */
 export function createServer<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
@@ -107,5 +110,35 @@ export function createServer(
   if (typeof first === 'function') {
     return new Server({}, first);
   }
+  const { cert, key } = (first ?? {}) as SecureServerOptions;
+  if (cert !== undefined && key !== undefined) {
+    return new SecureServer(first as SecureServerOptions, second);
+  }
   return new Server(first ?? {}, second);
+}
+
+/**
+ * A server with TLS for a `(req, res)` handler, as Node's `https.createServer` makes it. Its options
+ * are those of {@link createServer}, and those of `tls` of `serve`: `cert`, `key`, `ca` and so on.
+ * Files that are given as paths are watched.
+ *
+ * Not there: `SNICallback`, `pskCallback`, the events 'newSession', 'resumeSession', 'OCSPRequest',
+ * 'keylog' and 'tlsClientError'. It is an instance of `http.Server`, not of `tls.Server`. A socket
+ * has `encrypted`, `authorized`, `authorizationError`, `alpnProtocol`, `servername`,
+ * `getPeerCertificate`, `getPeerX509Certificate`, `getCipher`, `getProtocol` and `isSessionReused`;
+ * ask for the first of them before the response is complete.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, `ERR_REACTOR_TLS`
+ *
+ * @example
+ * createSecureServer({ cert: './cert.pem', key: './key.pem' }, app).listen(443);
+ */
+export function createSecureServer<
+  Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
+  Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,
+>(
+  options: SecureServerOptions<Request, Response>,
+  listener?: http.RequestListener<Request, Response>,
+): SecureServer {
+  return new SecureServer(options as SecureServerOptions, listener as http.RequestListener);
 }

@@ -13,6 +13,7 @@ import {
   type NodeIncoming,
   type NodeOutgoing,
   storeHeader,
+  symbolOf,
 } from './internals.js';
 import type { ExchangeSocket } from './socket.js';
 import { dump, endUnheard, isUntouched } from './unheard.js';
@@ -184,4 +185,10 @@ function close(res: NodeOutgoing, isQuiet: boolean): void {
   if (isQuiet) {
     endUnheard(res.req as NodeIncoming);
   }
+}
+
+/** The option `uniqueHeaders` as Node keeps it. */
+export function uniqueHeadersOf(server: object): readonly [symbol, unknown] {
+  const symbol = symbolOf(server, 'kUniqueHeaders');
+  return [symbol, (server as Record<symbol, unknown>)[symbol]];
 }

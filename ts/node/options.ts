@@ -3,6 +3,7 @@ import { closest } from '../options/names.js';
 import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import { DAY_MS } from '../options/rules.js';
 import { BODY_MEMORY } from '../options/table.js';
+import type { ResolvedTls } from '../options/tls.js';
 import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';
@@ -90,6 +91,17 @@ const MISSING: Readonly<Record<string, readonly [harmless: unknown, why: string]
   shouldUpgradeCallback: [undefined, 'connections cannot be upgraded'],
 };
 
+/**
+ * Events of Node's that never come, though a program may depend on them. 'clientError' and
+ * 'dropRequest' are not among them. Frameworks listen for those only to give answers that the
+ * engine gives by itself.
+ */
+export const ABSENT_EVENTS: Readonly<Record<string, string>> = {
+  upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
+  connect: 'CONNECT is answered with 501',
+  checkExpectation: 'an unknown Expect is answered with 417',
+};
+
 /** Node has no limit for bodies. This is the engine's highest. */
 const MOST_BODY = 2 ** 32;
 
@@ -137,6 +149,7 @@ export function engineOptions(
   now: Tunables,
   interests: Interests,
   where: Where,
+  tls: ResolvedTls | null,
 ): ResolvedOptions {
   const { unix, unixModeAdds, port, hostname, ipv6Only, backlog, fd } = where;
   const { timeouts = {}, limits = {} } = given;
@@ -168,6 +181,13 @@ export function engineOptions(
   const mode = unixModeAdds === undefined ? {} : { unixModeAdds };
   // As in Node, a handler gets a request when its head has come.
   const streamSmallBodies = true;
-  const listen = resolved.native.listen.map((each) => ({ ...each, ...inherited, ...mode }));
-  return { ...resolved, native: { ...resolved.native, ...tuning, listen, streamSmallBodies } };
+  const secured = tls === null ? {} : { tls: tls.native };
+  const listen = resolved.native.listen.map((each) => ({
+    ...each,
+    ...inherited,
+    ...mode,
+    ...secured,
+  }));
+  const native = { ...resolved.native, ...tuning, listen, streamSmallBodies };
+  return { ...resolved, native, tls: [tls] };
 }

@@ -11,6 +11,7 @@ import { listenersOf, type NodeIncoming, type NodeOutgoing } from './internals.j
 import type { Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
 import { PreparedMessages } from './prepared.js';
+import { SecureSocket } from './secure-socket.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 import type { Tunables } from './tunables.js';
 
@@ -34,6 +35,7 @@ export class Round {
   readonly #server: http.Server & SocketServer;
   readonly #messages: PreparedMessages;
   readonly #tunables: Tunables;
+  readonly #Socket: typeof ExchangeSocket;
   /** Sockets by connection, if the program listens for 'connection'. */
   readonly #connections = new Map<number, ExchangeSocket>();
 
@@ -46,6 +48,7 @@ export class Round {
     this.#server = server;
     this.#messages = new PreparedMessages(messages);
     this.#tunables = tunables;
+    this.#Socket = server.isSecure ? SecureSocket : ExchangeSocket;
     this.where = where;
   }
 
@@ -119,7 +122,7 @@ export class Round {
     const held =
       this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
     return held === undefined || held.isBusy || held.destroyed
-      ? new ExchangeSocket(this.#server, null)
+      ? new this.#Socket(this.#server, null)
       : held;
   }
 
@@ -150,7 +153,7 @@ export class Round {
           remoteFamily: familyOf(remoteAddress),
         });
       } else if (kind === OPENED) {
-        const opened = new ExchangeSocket(this.#server, {
+        const opened = new this.#Socket(this.#server, {
           remoteAddress,
           remotePort,
           cut: () => sender.endConnection(CUT, event),

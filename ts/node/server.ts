@@ -7,15 +7,16 @@ import type { ConnectionEvent } from '../lane/connection-event.js';
 import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import type { ResolvedOptions } from '../options/options.js';
+import type { ResolvedTls } from '../options/tls.js';
 import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
-import { symbolOf } from './internals.js';
 import { readListenArguments, type Where } from './listen.js';
 import { isInUse, listenError } from './listen-error.js';
-import type { MessageOptions } from './messages.js';
+import { type MessageOptions, uniqueHeadersOf } from './messages.js';
 import { OpenSockets } from './open-sockets.js';
 import {
+  ABSENT_EVENTS,
   type EngineOptions,
   engineOptions,
   type ServerOptions,
@@ -25,17 +26,6 @@ import {
 import { localOf, Round } from './round.js';
 import { ExchangeSocket, type SocketServer } from './socket.js';
 import { type Interests, initialTunables, TUNABLES, type Tunables, tuned } from './tunables.js';
-
-/**
- * Events of Node's that never come, though a program may depend on them. 'clientError' and
- * 'dropRequest' are not among them. Frameworks listen for those only to give answers that the
- * engine gives by itself.
- */
-const ABSENT_EVENTS: Readonly<Record<string, string>> = {
-  upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
-  connect: 'CONNECT is answered with 501',
-  checkExpectation: 'an unknown Expect is answered with 417',
-};
 
 /**
  * An `http.Server` whose connections and protocol are the engine's.
@@ -50,6 +40,8 @@ export class Server extends NodeServer implements SocketServer {
   readonly #node: http.ServerOptions;
   readonly #messages: MessageOptions;
   readonly #tunables: Tunables;
+  /** How connections are secured; `null` in clear. */
+  readonly #secured: () => ResolvedTls | null;
   /** Serves a connection that the program brings itself. */
   readonly #serveForeign: (socket: unknown) => void;
   /** The current round: from `listen` to `close`. */
@@ -69,7 +61,11 @@ export class Server extends NodeServer implements SocketServer {
   };
 
   /** @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`; for Node's options, Node's own errors. */
-  constructor(options: ServerOptions, listener?: http.RequestListener) {
+  constructor(
+    options: ServerOptions,
+    listener?: http.RequestListener,
+    secured: () => ResolvedTls | null = () => null,
+  ) {
     const { engine, node } = splitOptions(options);
     // Node's constructor refuses what is no object.
     super(typeof options === 'object' ? node : options, listener);
@@ -100,6 +96,7 @@ export class Server extends NodeServer implements SocketServer {
     super.on('connection', this.#serveForeign);
     this.#engine = engine;
     this.#node = node;
+    this.#secured = secured;
     const tunables = initialTunables(engine, node);
     this.#tunables = tunables;
     for (const name of TUNABLES) {
@@ -447,7 +444,17 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   #options(where: Where): ResolvedOptions {
-    return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where);
+    const tls = this.#secured();
+    return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where, tls);
+  }
+
+  /** Gives the engine the current certificates. */
+  protected secure(): void {
+    this.#round?.running?.server.replaceTls(this.#secured());
+  }
+
+  get isSecure(): boolean {
+    return this.#secured() !== null;
   }
 
   /** Tells the engine the current properties and listeners. */
@@ -490,8 +497,3 @@ const MOST_TRIES = 200;
 const TRY_AGAIN_MS = 5;
 
 type Listener = (...given: unknown[]) => void;
-
-function uniqueHeadersOf(server: object): readonly [symbol, unknown] {
-  const symbol = symbolOf(server, 'kUniqueHeaders');
-  return [symbol, (server as Record<symbol, unknown>)[symbol]];
-}

@@ -20,6 +20,8 @@ export interface SocketServer extends EventEmitter {
   readonly keepAliveTimeout: number;
   /** The sockets of exchanges that are not over. */
   readonly sockets: OpenSockets<ExchangeSocket>;
+  /** Whether its connections have TLS. */
+  readonly isSecure: boolean;
 }
 
 /** The connection that a socket stands for. */

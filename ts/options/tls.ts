@@ -61,7 +61,7 @@ const TICKET_KEY = 48;
 
 /**
  * Checks a `tls` option and reads its files. The engine checks what the texts hold.
- * @param name of the option, for errors: `tls`, or `listen[1].tls`
+ * @param name of the option, for errors: `tls`, `listen[1].tls`, or nothing if it is at the top
  * @throws {ReactorError} names the first option that is wrong, or the file.
  */
 export function resolveTls(name: string, given: unknown): ResolvedTls {
@@ -73,7 +73,7 @@ export function resolveTls(name: string, given: unknown): ResolvedTls {
   const named = list.map((one, index) => {
     const own = Array.isArray(given) ? `${name}[${index}]` : name;
     const options = asObject(`option "${own}"`, one, TLS);
-    refuseUnknownTls(options, TLS_NAMES, `${own}.`);
+    refuseUnknownTls(options, TLS_NAMES, inside(own, ''));
     return { name: own, options };
   });
   const entries = named.map(({ name: own, options }) => entryOf(own, options, files));
@@ -100,42 +100,47 @@ function entryOf(name: string, options: Record<string, unknown>, files: Files): 
   const get = <K extends keyof typeof RULES>(option: K) =>
     checked(
       RULES[option] as Rule<unknown>,
-      `option "${name}.${option}"`,
+      `option "${inside(name, option)}"`,
       options[option],
     ) as (typeof RULES)[K] extends Rule<infer T> ? T : never;
   for (const option of ['cert', 'key']) {
     if (isNothing(options[option])) {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_OPTION',
-        `option "${name}.${option}" is missing: TLS needs a certificate and its private key`,
+        `option "${inside(name, option)}" is missing: TLS needs a certificate and its private key`,
       );
     }
   }
   const texts = (option: string) =>
-    isNothing(options[option]) ? undefined : textsOf(`${name}.${option}`, options[option], files);
+    isNothing(options[option]) ? undefined : textsOf(inside(name, option), options[option], files);
   const clientCa = texts('ca');
   const crl = texts('crl');
   const requestCert = get('requestCert');
   if (requestCert && get('rejectUnauthorized') && clientCa === undefined) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `option "${name}.requestCert" needs "${name}.ca": the certificates of the authorities that sign clients' certificates`,
+      `option "${inside(name, 'requestCert')}" needs "${inside(name, 'ca')}": the certificates of the authorities that sign clients' certificates`,
     );
   }
   const ciphers = get('ciphers');
   return {
-    names: namesOf(`${name}.serverName`, options.serverName),
+    names: namesOf(inside(name, 'serverName'), options.serverName),
     certificates: texts('cert') ?? [],
-    keys: keysOf(`${name}.key`, options.key, get('passphrase'), files),
+    keys: keysOf(inside(name, 'key'), options.key, get('passphrase'), files),
     minVersion: get('minVersion'),
     ciphers: ciphers ?? CIPHERS,
     serverOrder: get('honorCipherOrder'),
-    protocols: protocolsOf(`${name}.ALPNProtocols`, options.ALPNProtocols),
+    protocols: protocolsOf(inside(name, 'ALPNProtocols'), options.ALPNProtocols),
     requestCert,
     rejectUnauthorized: get('rejectUnauthorized'),
     ...(clientCa === undefined ? {} : { clientCa }),
     ...(crl === undefined ? {} : { crl }),
   };
+}
+
+/** The name of an option inside of another. */
+function inside(name: string, option: string): string {
+  return name === '' ? option : `${name}.${option}`;
 }
 
 function isNothing(given: unknown): boolean {
@@ -168,13 +173,13 @@ function sharedOf(
   const given = entries.filter(({ options }) => options[option] !== undefined);
   const [first, ...others] = given.map(({ name, options }) => ({
     name,
-    value: read(`option "${name}.${option}"`, options[option]),
+    value: read(`option "${inside(name, option)}"`, options[option]),
   }));
   for (const other of others) {
     if (String(other.value) !== String(first?.value)) {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_OPTION',
-        `option "${other.name}.${option}" differs from "${first?.name}.${option}": it counts for the whole listener; give it once`,
+        `option "${inside(other.name, option)}" differs from "${inside(first?.name ?? '', option)}": it counts for the whole listener; give it once`,
       );
     }
   }

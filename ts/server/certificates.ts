@@ -75,6 +75,15 @@ export class Certificates {
     this.#lastFailure = '';
   }
 
+  /** Replaces what every listener has been given. */
+  replaceAll(tls: ResolvedTls): void {
+    try {
+      this.#replace(this.#all, tls);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
   stop(): void {
     clearTimeout(this.#again);
     this.#watcher?.close();

@@ -5,6 +5,7 @@ import { familyOf } from '../fetch/address.js';
 import { addressOf, requestBehind } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/routes.js';
+import type { ResolvedTls } from '../options/tls.js';
 import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js';
 import type { Routes } from '../types/routes.js';
 import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
@@ -244,6 +245,13 @@ export class RunningServer implements Server {
   #reload(options: ReloadOptions | ReloadModuleOptions): void | Promise<void> {
     this.#refuseIfStopping();
     return this.#runtime.reload(this.#native, options);
+  }
+
+  /** Replaces what all listeners with TLS have been given. */
+  replaceTls(tls: ResolvedTls | null): void {
+    if (tls !== null) {
+      this.#certificates.replaceAll(tls);
+    }
   }
 
   reopenLog(): void {

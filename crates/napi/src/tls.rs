@@ -149,6 +149,12 @@ fn ticket_keys(given: &[Uint8Array]) -> std::result::Result<Vec<TicketKey>, Fail
         .collect()
 }
 
+/// Checks settings without a server. Throws what `start` rejects with.
+#[napi]
+pub fn check_tls(env: Env, tls: NativeTls) -> Result<()> {
+    tls.into_tls().map(drop).map_err(|failure| failure.into_error(env))
+}
+
 /// What a connection over TLS has agreed on.
 #[napi(object)]
 pub struct NativeTlsInfo {
