@@ -150,6 +150,8 @@ impl Alert {
     pub const ILLEGAL_PARAMETER: Self = Self(47);
     /// `protocol_version`.
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// `inappropriate_fallback` (RFC 7507).
+    pub const INAPPROPRIATE_FALLBACK: Self = Self(86);
     /// `internal_error`.
     pub const INTERNAL_ERROR: Self = Self(80);
     /// `decode_error`.

@@ -23,6 +23,9 @@ const KEY_SHARE: u16 = 51;
 /// `supported_versions` (RFC 8446, section 4.2.1).
 const VERSIONS: u16 = 43;
 
+/// `TLS_FALLBACK_SCSV` (RFC 7507), which is no cipher suite.
+const FALLBACK: [u8; 2] = [0x56, 0x00];
+
 /// What TLS 1.2 calls itself, and later versions too.
 const TLS12: u16 = 0x0303;
 
@@ -40,6 +43,8 @@ pub(crate) enum Seen {
     Oversized,
     /// A client that has no version from 1.2 on.
     Old,
+    /// A client that has a newer version than it says, and was refused with that elsewhere.
+    Fallback,
     /// No TLS, but the beginning of an HTTP request.
     Http,
     /// The message is there.
@@ -157,10 +162,10 @@ fn parse(body: &[u8]) -> Option<Seen> {
     let version = body.u16()?;
     let _random = body.take(32)?;
     let _session = body.short()?;
-    let _suites = body.long()?;
+    let suites = body.long()?;
     let _compression = body.short()?;
     let mut hello = Hello::default();
-    let mut is_old = version < TLS12;
+    let mut says_version = false;
     // A ClientHello of TLS 1.2 may end here.
     let mut extensions = Reader(body.long().unwrap_or_default());
     while let Some(kind) = extensions.u16() {
@@ -168,12 +173,18 @@ fn parse(body: &[u8]) -> Option<Seen> {
         match kind {
             SERVER_NAME => hello.name = server_name(content),
             ALPN => hello.protocols = protocols(content)?,
-            VERSIONS => is_old = false,
+            VERSIONS => says_version = true,
             KEY_SHARE => hello.hybrid = has_share(content, HYBRID)?,
             _ => {}
         }
     }
-    Some(if is_old { Seen::Old } else { Seen::Whole(hello) })
+    Some(match says_version {
+        true => Seen::Whole(hello),
+        false if version < TLS12 => Seen::Old,
+        // The server has TLS 1.3.
+        false if suites.chunks(2).any(|suite| suite == FALLBACK) => Seen::Fallback,
+        false => Seen::Whole(hello),
+    })
 }
 
 fn server_name(mut content: Reader<'_>) -> Option<Box<str>> {
@@ -321,6 +332,12 @@ mod tests {
         assert_eq!(of(2, &[sni("a.test")]), Seen::Old);
         assert_eq!(of(0, &[]), Seen::Old);
         assert!(matches!(of(3, &[]), Seen::Whole(_)));
+        let mut fallback = client_hello(&[], 99);
+        fallback[46..48].copy_from_slice(&FALLBACK);
+        assert_eq!(read(&fallback), Seen::Fallback);
+        let mut fallback = client_hello(&[(43, vec![2, 3, 4])], 99);
+        fallback[46..48].copy_from_slice(&FALLBACK);
+        assert!(matches!(read(&fallback), Seen::Whole(_)));
         // The version is in the extension.
         assert!(matches!(of(1, &[(43, vec![2, 3, 4])]), Seen::Whole(_)));
     }

@@ -11,7 +11,6 @@ mod taken;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use rustls::PeerIncompatible;
 use rustls::server::UnbufferedServerConnection as Conn;
 
 use crate::config::{Chosen, Config, Guard};
@@ -173,8 +172,12 @@ impl Session {
             Seen::Oversized => self.refuse(Alert::RECORD_OVERFLOW, Error::TooLong),
             // rustls would miss extensions that such a client does not know.
             Seen::Old => {
-                let what = format!("{:?}", PeerIncompatible::Tls12NotOffered);
-                self.refuse(Alert::PROTOCOL_VERSION, Error::Incompatible(what.into()))
+                let error = Error::Incompatible("Tls12NotOffered".into());
+                self.refuse(Alert::PROTOCOL_VERSION, error)
+            }
+            Seen::Fallback => {
+                let error = Error::Incompatible("TLS_FALLBACK_SCSV".into());
+                self.refuse(Alert::INAPPROPRIATE_FALLBACK, error)
             }
             Seen::Wrong if wire::front(input) == Front::Wrong => {
                 self.refuse(Alert::UNEXPECTED_MESSAGE, Error::NotTls)
