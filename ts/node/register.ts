@@ -79,7 +79,9 @@ function becomeNode(server: object): void {
   for (const name of Object.getOwnPropertyNames(Server.prototype)) {
     const ours = Object.getOwnPropertyDescriptor(Server.prototype, name)?.value;
     const value = (NodeServer.prototype as unknown as Record<string, unknown>)[name];
-    if (name !== 'constructor' && (server as Record<string, unknown>)[name] === ours) {
+    // Accessors need what the constructor of this package's class makes.
+    const isMethod = name !== 'constructor' && typeof ours === 'function';
+    if (isMethod && (server as Record<string, unknown>)[name] === ours) {
       Object.defineProperty(server, name, { value, configurable: true, writable: true });
     }
   }
