@@ -202,11 +202,12 @@ test('register: by --require for an ES module that also imports reactor-rs/node'
   t.is(stderr, 'engine\nengine\n');
 });
 
-test('register: https and clients are left alone', async (t) => {
+test('register: clients are left alone, and the names of https', async (t) => {
   const source = `
     import http from 'node:http';
     import https from 'node:https';
-    console.log(https.createServer({}, () => {}) instanceof http.Server, https.Server.name);
+    console.log(https.createServer({}, () => {}) instanceof https.Server, https.Server.name);
+    console.log(typeof https.request, https.Agent.name);
     console.log(typeof http.request, http.Agent.name, http.METHODS.length);`;
   const plain = await run(source);
   t.deepEqual(await run(source, { flag: '--import' }), plain);

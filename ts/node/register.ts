@@ -1,6 +1,7 @@
 /**
- * Puts this server in the place of `http.createServer` and `http.Server` in a whole program,
- * libraries included, without changing it. `https`, `http2` and clients stay Node's own.
+ * Puts this server in the place of `http.createServer`, `http.Server`, `https.createServer` and
+ * `https.Server` in a whole program, libraries included, without changing it. `http2` and clients
+ * stay Node's own.
  *
  * A server stays Node's own, with a warning, if it needs something that the engine does not have:
  *
@@ -8,7 +9,9 @@
  *   of `listen`
  * - the options `insecureHTTPParser` and `requireHostHeader: false`
  * - heads of more than 1 MiB
- * - a worker of `cluster`.
+ * - a worker of `cluster`
+ * - with `https`: `SNICallback`, `ALPNCallback`, `pskCallback`, `pfx` and other options that only
+ *   OpenSSL has; keys and ciphers that are too weak here; listeners for sessions and OCSP.
  *
  * Without a native binding all servers stay Node's own.
  *
@@ -27,6 +30,7 @@ import { binding } from '../binding/binding.js';
 import { warnUnsupported } from './errors.js';
 import { isReplaced, keepGenuine, NodeServer } from './genuine.js';
 import type { ServerOptions } from './options.js';
+import { installHttps } from './register-https.js';
 import { Server } from './server.js';
 import { MOST_HEAD } from './tunables.js';
 
@@ -44,21 +48,33 @@ class RegisteredServer extends Server {
   }
 
   protected override whyNode(): string | undefined {
-    const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = this.#options;
-    const event = ['upgrade', 'connect', 'checkExpectation'].find(
-      (name) => this.listenerCount(name) > 0,
-    );
-    if (event !== undefined) {
-      return `has a listener for '${event}'`;
-    }
-    if (insecureHTTPParser === true || requireHostHeader === false) {
-      return 'is to take malformed requests';
-    }
-    if ((maxHeaderSize || http.maxHeaderSize) > MOST_HEAD) {
-      return 'is to take heads of more than 1 MiB';
-    }
-    return cluster.isWorker ? 'shares its port with other processes, by cluster' : undefined;
+    return whyNode(this, this.#options);
   }
+}
+
+/**
+ * Why a server must be Node's own, if it must.
+ * @param events for which listeners are a reason too
+ */
+function whyNode(
+  server: http.Server,
+  options: http.ServerOptions,
+  events: readonly string[] = [],
+): string | undefined {
+  const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = options;
+  const event = ['upgrade', 'connect', 'checkExpectation', ...events].find(
+    (name) => server.listenerCount(name) > 0,
+  );
+  if (event !== undefined) {
+    return `has a listener for '${event}'`;
+  }
+  if (insecureHTTPParser === true || requireHostHeader === false) {
+    return 'is to take malformed requests';
+  }
+  if ((maxHeaderSize || http.maxHeaderSize) > MOST_HEAD) {
+    return 'is to take heads of more than 1 MiB';
+  }
+  return cluster.isWorker ? 'shares its port with other processes, by cluster' : undefined;
 }
 
 /** `http.Server` is a function: programs call it with and without `new`, and derive from it. */
@@ -114,6 +130,7 @@ function install(): void {
     new (Replacement as unknown as new (...given: unknown[]) => http.Server)(first, second);
   Object.defineProperty(create, 'name', { value: 'createServer' });
   Object.assign(http, { Server: Replacement, createServer: create });
+  installHttps(whyNode);
   syncBuiltinESMExports();
 }
 
