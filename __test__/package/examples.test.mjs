@@ -20,6 +20,8 @@ import { find } from '../../scripts/programs.mjs';
 import { BIN, launch, serve, until } from '../support/command.mjs';
 import { temporary } from '../support/folder.mjs';
 import { testWith } from '../support/programs.mjs';
+import { authority, withCertificates } from '../tls/certificates.mjs';
+import { get } from '../tls/client.mjs';
 
 const exec = promisify(execFile);
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
@@ -69,6 +71,32 @@ for (const file of ['hono.mjs', 'express.mjs']) {
     await stop();
   });
 }
+
+withCertificates(test)(
+  'tls: https, a redirect to it, and clients by their certificates',
+  async (t) => {
+    const ca = authority();
+    const { certFile, keyFile } = ca.issue();
+    const { cert, key } = ca.issue({ names: ['someone.test'], use: 'client' });
+    const child = launch([join(EXAMPLES, 'tls.mjs'), certFile, keyFile, ca.certFile], {
+      env: { HTTP_PORT: '0', HTTPS_PORT: '0' },
+    });
+    t.teardown(() => child.process.kill('SIGKILL'));
+    const urls = () => [...child.stdout().matchAll(/^listening on (\S+)$/gm)].map(([, url]) => url);
+    await until(() => urls().length === 2, child.stderr());
+    const [https, http] = urls();
+    t.is((await get(https, { ca: ca.cert })).text, 'Hello over TLSv1.3!');
+    const moved = await fetch(http, { redirect: 'manual' });
+    t.deepEqual([moved.status, moved.headers.get('location')], [308, https]);
+    t.is((await get(`${https}whoami`, { ca: ca.cert })).status, 401);
+    const { text } = await get(`${https}whoami`, { ca: ca.cert, cert, key });
+    t.deepEqual(JSON.parse(text), { you: 'CN=someone.test' });
+    const [expires] = JSON.parse((await get(`${https}expires`, { ca: ca.cert })).text);
+    t.is(expires.names[0], 'localhost');
+    child.process.kill('SIGTERM');
+    t.deepEqual(await once(child.process, 'close'), [0, null], child.stderr());
+  },
+);
 
 test('threads: requests are answered by several threads', async (t) => {
   const { url, stop } = await program(t, 'threads/server.mjs');

@@ -23,6 +23,8 @@ import {
   type ServerRequest,
   type Stats,
   serve,
+  type TlsInfo,
+  type TlsOptions,
 } from 'reactor-rs';
 
 const routes: Routes = {
@@ -46,6 +48,29 @@ const options: ServeOptions = {
   signal: AbortSignal.timeout(1000),
   routes,
 };
+
+const tls: TlsOptions = {
+  cert: ['./cert.pem', new URL('file:///cert.pem'), new Uint8Array(1)],
+  key: { pem: './key.pem', passphrase: 'secret' },
+  ALPNProtocols: ['http/1.1'],
+  minVersion: 'TLSv1.3',
+};
+const listening: ServeOptions = {
+  tls,
+  listen: [80, 'https://:443', { port: 80, redirectToTls: true }, { port: 443, tls: true }],
+};
+// @ts-expect-error there is no such version
+const old: TlsOptions = { minVersion: 'TLSv1.1' };
+
+export async function secured(): Promise<void> {
+  const server = await serve({ ...listening, fetch: (_, { tls }) => new Response(tls?.cipher) });
+  server.reload({ tls: true });
+  server.reload({ tls: [tls, { ...tls, serverName: '*.example.com' }] });
+  const expires: number | undefined = server.stats().tls.certificates[0]?.expires;
+  const [first] = server.urls;
+  const subject = (info: TlsInfo): string | undefined => info.peerCertificate?.subject;
+  void [old, expires, first?.href, subject];
+}
 
 export async function use(): Promise<void> {
   const server: Server = await serve(options);
