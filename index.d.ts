@@ -24,6 +24,12 @@ export declare class NativeBound {
   close(): void
 }
 
+/** Settings that were checked, for answers. */
+export declare class NativeContext {
+  /** Throws where something is wrong with them. */
+  constructor(tls: NativeTls)
+}
+
 /** One JavaScript thread's lane. */
 export declare class NativeLane {
   /**
@@ -87,6 +93,27 @@ export declare class NativeLane {
    * responses are cut off. From then on the lane holds nothing of the server's or of
    * JavaScript's.
    */
+  close(): void
+}
+
+/** Answers questions which settings serve a name. */
+export declare class NativeNames {
+  /**
+   * `on_ask` is called on this thread when questions are there. It keeps neither the process nor
+   * the thread alive.
+   */
+  constructor(onAsk: () => void)
+  /** Its number, for the settings of a listener. */
+  get id(): number
+  /** The questions that were not taken yet. Each must be answered. */
+  take(): Array<NativeNameQuestion>
+  /** Answers with settings. */
+  serve(id: number, context: NativeContext): void
+  /** Answers with the listener's own settings. */
+  serveOwn(id: number): void
+  /** Answers that nothing serves the name: the client is refused. */
+  refuse(id: number): void
+  /** Takes no more questions. The clients of those that are open are refused. */
   close(): void
 }
 
@@ -329,6 +356,14 @@ export interface NativeListen {
   port: number
 }
 
+/** A question: which settings serve a name? */
+export interface NativeNameQuestion {
+  /** Its number. */
+  id: number
+  /** The name; absent if the client did not say any. */
+  name?: string
+}
+
 /**
  * Where and how to serve. Checked by `ts/options/options.ts`; times are milliseconds,
  * sizes are bytes.
@@ -450,6 +485,8 @@ export interface NativeTls {
   ticketKeys?: Array<Uint8Array>
   /** Milliseconds for a handshake. */
   handshakeTimeout: number
+  /** The number of the `NativeNames` that is asked in each handshake. */
+  names?: number
 }
 
 /** What one name, or several, are served with. */

@@ -143,6 +143,7 @@ function typeInWords(type) {
       'as `tls.cert`, or `{ pem, passphrase }`',
     'string | readonly string[]': 'a name, or several',
     'readonly (string | Uint8Array)[] | Uint8Array': 'names',
+    SNICallback: 'a function',
     TlsTicketKeys: 'a Buffer of 48 bytes, or several',
     'number | string': 'a number, also as text',
     'boolean | number': 'true or false, or a port',

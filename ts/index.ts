@@ -57,5 +57,11 @@ export type {
   TlsStats,
   WorkerThreadStats,
 } from './types/stats.js';
-export type { TlsEncryptedKey, TlsOptions, TlsText, TlsTicketKeys } from './types/tls.js';
+export type {
+  SNICallback,
+  TlsEncryptedKey,
+  TlsOptions,
+  TlsText,
+  TlsTicketKeys,
+} from './types/tls.js';
 export type { TlsInfo } from './types/tls-info.js';

@@ -165,7 +165,7 @@ export async function startEngine(
     ...hooks,
   });
   const runtime = new Local(handlers, lane, bridge, releaseGlobals);
-  const { native, control } = await startNative(options, [lane.id], bound).catch((error) => {
+  const { native, control, names } = await startNative(options, [lane.id], bound).catch((error) => {
     runtime.stopped();
     throw error;
   });
@@ -178,6 +178,6 @@ export async function startEngine(
   // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
   const drainMs = options.native.timeouts.drain;
-  const server = new RunningServer(native, control, runtime, drainMs, options.tls);
+  const server = new RunningServer(native, control, runtime, drainMs, options.tls, names);
   return { server, native, bridge };
 }

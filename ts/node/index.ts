@@ -122,7 +122,8 @@ export function createServer(
  * are those of {@link createServer}, and those of `tls` of `serve`: `cert`, `key`, `ca` and so on.
  * Files that are given as paths are watched.
  *
- * Not there: `SNICallback`, `pskCallback`, the events 'newSession', 'resumeSession', 'OCSPRequest',
+ * `addContext` and `SNICallback` take options in the place of secure contexts. Not there:
+ * `pskCallback`, `ALPNCallback`, the events 'newSession', 'resumeSession', 'OCSPRequest',
  * 'keylog' and 'tlsClientError'. It is an instance of `http.Server`, not of `tls.Server`. A socket
  * has `encrypted`, `authorized`, `authorizationError`, `alpnProtocol`, `servername`,
  * `getPeerCertificate`, `getPeerX509Certificate`, `getCipher`, `getProtocol` and `isSessionReused`;

@@ -21,7 +21,6 @@ export type SecureServerOptions<
 
 /** What Node has and the engine has not, with the reason. */
 const MISSING: Readonly<Record<string, string>> = {
-  SNICallback: 'give certificates by name with addContext, before or after listen',
   ALPNCallback: 'ALPNProtocols counts',
   pskCallback: 'clients need certificates or nothing',
   pfx: 'give key and certificate as PEM',

@@ -1,5 +1,6 @@
 import type { NativeTls, NativeTlsEntry } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
+import type { SNICallback } from '../types/tls.js';
 import { asObject, checked, invalid } from './check.js';
 import { boolean, DAY_MS, integer, oneOf, optional, type Rule, text } from './rules.js';
 import { keysOf } from './tls-keys.js';
@@ -9,6 +10,8 @@ import { type Files, textsOf } from './tls-texts.js';
 /** A checked `tls` option. */
 export interface ResolvedTls {
   readonly native: NativeTls;
+  /** Is asked what serves a name; `null` if the entries alone say that. */
+  readonly sni: SNICallback | null;
   /** The files that it was read from, to be watched; none if the user does not want that. */
   readonly files: readonly string[];
   /** Reads everything again, from the files as they are now. */
@@ -39,7 +42,7 @@ const RULES = {
 export const TLS_NAMES: readonly string[] = [
   ...['cert', 'key', 'passphrase', 'ca', 'crl', 'requestCert', 'rejectUnauthorized'],
   ...['serverName', 'unknownName', 'minVersion', 'ciphers', 'honorCipherOrder', 'ALPNProtocols'],
-  ...['ticketKeys', 'sessionTimeout', 'handshakeTimeout', 'watch'],
+  ...['ticketKeys', 'sessionTimeout', 'handshakeTimeout', 'watch', 'SNICallback'],
 ];
 
 /**
@@ -89,8 +92,15 @@ export function resolveTls(name: string, given: unknown): ResolvedTls {
     handshakeTimeout: shared('handshakeTimeout') as number,
     ...(ticketKeys === undefined ? {} : { ticketKeys }),
   };
+  const sni = sharedOf(named, 'SNICallback', (label, value) => {
+    if (value !== undefined && typeof value !== 'function') {
+      throw invalid(label, 'a function', value);
+    }
+    return value;
+  });
   return {
     native,
+    sni: (sni as SNICallback | undefined) ?? null,
     files: shared('watch') === true ? [...files] : [],
     again: () => resolveTls(name, given),
   };

@@ -3,6 +3,7 @@ import type { NativeServer, NativeTls } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedTls, resolveTls } from '../options/tls.js';
 import { FileWatcher } from './file-watcher.js';
+import { Names } from './names.js';
 
 /** A listener with TLS, and what it has been given. */
 interface Secured {
@@ -11,6 +12,20 @@ interface Secured {
   readonly origin: ResolvedTls;
   /** What it has now. */
   current: ResolvedTls;
+}
+
+/** What is asked for names, by the settings that ask. */
+export type NamesByTls = ReadonlyMap<ResolvedTls | null, Names>;
+
+/** What is asked for names, for settings that a server is about to start with. */
+export function namesOf(tls: readonly (ResolvedTls | null)[]): NamesByTls {
+  const names = new Map<ResolvedTls | null, Names>();
+  for (const one of tls) {
+    if (one !== null && one.sni !== null && !names.has(one)) {
+      names.set(one, new Names(one.sni));
+    }
+  }
+  return names;
 }
 
 /** How long a file may disagree with another, in milliseconds, before that is an error. */
@@ -23,13 +38,15 @@ const GRACE_MS = 1000;
 export class Certificates {
   readonly #native: NativeServer;
   readonly #all: readonly Secured[];
+  readonly #names: NamesByTls;
   readonly #watcher: FileWatcher | null;
   /** What was wrong with the files, so that it is told once. */
   #lastFailure = '';
   #again: NodeJS.Timeout | undefined;
 
-  constructor(native: NativeServer, tls: readonly (ResolvedTls | null)[]) {
+  constructor(native: NativeServer, tls: readonly (ResolvedTls | null)[], names: NamesByTls) {
     this.#native = native;
+    this.#names = names;
     this.#all = tls.flatMap((one, endpoint) =>
       one === null ? [] : [{ endpoint, origin: one, current: one }],
     );
@@ -87,6 +104,13 @@ export class Certificates {
   stop(): void {
     clearTimeout(this.#again);
     this.#watcher?.close();
+  }
+
+  /** The server has stopped: no handshake is under way. */
+  stopped(): void {
+    for (const names of this.#names.values()) {
+      names.close();
+    }
   }
 
   /** Once, whatever the number of listeners. */
@@ -155,11 +179,21 @@ export class Certificates {
   }
 
   #replace(secured: readonly Secured[], next: ResolvedTls): void {
+    if (next.sni !== null && secured.some(({ origin }) => !this.#names.has(origin))) {
+      throw new ReactorError(
+        'ERR_REACTOR_INVALID_OPTION',
+        'option "SNICallback" cannot be added while the server runs: start it with one',
+      );
+    }
     const warnings = secured.flatMap(({ endpoint }) =>
       this.#native.reloadTls(endpoint, next.native),
     );
     for (const one of secured) {
       one.current = next;
+      const names = this.#names.get(one.origin);
+      if (names !== undefined) {
+        names.callback = next.sni;
+      }
     }
     for (const warning of new Set(warnings)) {
       warn(warning);

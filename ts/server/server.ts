@@ -1,5 +1,10 @@
 import type { AddressInfo } from 'node:net';
-import { binding, type NativeBound, type NativeServer } from '../binding/binding.js';
+import {
+  binding,
+  type NativeBound,
+  type NativeOptions,
+  type NativeServer,
+} from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
 import { addressOf, requestBehind } from '../fetch/request.js';
@@ -10,7 +15,7 @@ import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js'
 import type { Routes } from '../types/routes.js';
 import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
 import type { LaneStats, Stats } from '../types/stats.js';
-import { Certificates } from './certificates.js';
+import { Certificates, type NamesByTls, namesOf } from './certificates.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { askInProcess } from './in-process.js';
 import { serverUrl } from './server-url.js';
@@ -36,6 +41,8 @@ export interface Runtime {
 interface Started {
   readonly native: NativeServer;
   readonly control: string | undefined;
+  /** What is asked for names, by the settings of TLS that ask. */
+  readonly names: NamesByTls;
 }
 
 /** Another server may take a free name first. This is how many names are tried. */
@@ -50,12 +57,36 @@ export async function startNative(
   lanes: number[],
   bound?: NativeBound,
 ): Promise<Started> {
-  const start = async (control: string | undefined): Promise<Started> => {
-    const native = { ...options.native, ...(control === undefined ? {} : { control }) };
+  const names = namesOf(options.tls);
+  const listen = options.native.listen.map((endpoint, index) => {
+    const asked = names.get(options.tls[index] ?? null);
+    return endpoint.tls === undefined || asked === undefined
+      ? endpoint
+      : { ...endpoint, tls: { ...endpoint.tls, names: asked.id } };
+  });
+  try {
+    const native = { ...options.native, listen };
+    return { ...(await startControlled(native, options.control, lanes, bound)), names };
+  } catch (error) {
+    for (const each of names.values()) {
+      each.close();
+    }
+    throw error;
+  }
+}
+
+async function startControlled(
+  options: NativeOptions,
+  given: boolean | string,
+  lanes: number[],
+  bound: NativeBound | undefined,
+): Promise<Omit<Started, 'names'>> {
+  const start = async (control: string | undefined): Promise<Omit<Started, 'names'>> => {
+    const native = { ...options, ...(control === undefined ? {} : { control }) };
     return { native: await (bound ?? binding()).start(native, lanes), control };
   };
-  if (options.control !== true) {
-    return start(options.control || undefined);
+  if (given !== true) {
+    return start(given || undefined);
   }
   // The user did not choose this path. Without it the server starts too.
   for (let names = 1; ; names++) {
@@ -120,6 +151,7 @@ export class RunningServer implements Server {
     runtime: Runtime,
     drainMs: number,
     tls: ResolvedOptions['tls'],
+    names: NamesByTls,
   ) {
     const address = native.address();
     this.#native = native;
@@ -131,7 +163,7 @@ export class RunningServer implements Server {
     this.#urls = native.addresses().map((each, index) => urlOf(each, tls[index] != null));
     this.#url = this.#urls[0] as string;
     this.#drainMs = drainMs;
-    this.#certificates = new Certificates(native, tls);
+    this.#certificates = new Certificates(native, tls, names);
     this.#hurried = new Promise((resolve) => {
       this.#hurry = resolve;
     });
@@ -294,6 +326,7 @@ export class RunningServer implements Server {
     await stopped;
     await this.#settle(until - performance.now());
     await this.#runtime.stopped();
+    this.#certificates.stopped();
     this.#state = 'stopped';
     this.#forgetSignal();
     clearInterval(this.#keepAlive);

@@ -94,7 +94,7 @@ class Threads implements Runtime {
     const jsThreads = countOf(options.jsThreads);
     await this.#current.launchRest(Array.from({ length: jsThreads - 1 }, (_, n) => n + 1));
     const lanes = this.#current.slots.map(({ lane }) => lane as number);
-    const { native, control } = await startNative(resolved, lanes);
+    const { native, control, names } = await startNative(resolved, lanes);
     this.#native = native;
     this.#drainMs = resolved.native.timeouts.drain;
     const trustProxy: TrustProxy = options.trustProxy ?? false;
@@ -104,7 +104,7 @@ class Threads implements Runtime {
       startId: native.startId(),
       trustProxy,
     };
-    const server = new RunningServer(native, control, this, this.#drainMs, resolved.tls);
+    const server = new RunningServer(native, control, this, this.#drainMs, resolved.tls, names);
     this.#current.attach(this.#attach);
     return { server, resolved, jsThreads };
   }

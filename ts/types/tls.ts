@@ -17,6 +17,18 @@ export interface TlsEncryptedKey {
 export type TlsTicketKeys = Uint8Array | readonly Uint8Array[];
 
 /**
+ * Says what serves a host name, in Node's form with a callback, or by what it returns. An options
+ * object is checked once, so return the same one for the same name. Nothing (`undefined`, `null`) is
+ * the listener's own certificate, and an error refuses the client. A function that takes the name
+ * only answers by what it returns; any other may return `undefined` and call the callback later.
+ */
+export type SNICallback = (
+  serverName: string,
+  callback: (error: Error | null, context?: TlsOptions | null | undefined) => void,
+) => // biome-ignore lint/suspicious/noConfusingVoidType: Node's form returns nothing
+TlsOptions | Promise<TlsOptions | null | undefined> | null | undefined | void;
+
+/**
  * How a listener is secured with TLS, for one host name or several. Names and shapes are those of
  * Node's `https.createServer`.
  */
@@ -71,6 +83,16 @@ export interface TlsOptions {
    * @default 'default'
    */
   unknownName?: 'default' | 'refuse' | undefined;
+
+  /**
+   * Is asked in each handshake what serves the name that the client wants. It may answer later; the
+   * handshake waits for it within `handshakeTimeout`. Clients that want no name get the default. It
+   * counts for the whole listener.
+   *
+   * @example
+   * SNICallback: async (name) => (await tenantOf(name))?.tls
+   */
+  SNICallback?: SNICallback | undefined;
 
   /**
    * The oldest version of TLS. The newest is always `'TLSv1.3'`.

@@ -6,6 +6,7 @@
 pub mod bench;
 mod guard;
 pub mod lane;
+pub mod names;
 pub mod options;
 mod registry;
 mod running;

@@ -10,6 +10,7 @@ use reactor_server::{Tls, TlsInfo};
 use reactor_tls::config::{Ask, Clients, Entry, MinVersion, Pem, Unknown};
 use reactor_tls::{CACHE, Clock, Config, Resumption, SelfSigned, SystemClock, TicketKey};
 
+use crate::names::{self, Asks};
 use crate::server::Failure;
 
 /// How a listener is secured. Checked by `ts/options/tls.ts`.
@@ -25,6 +26,8 @@ pub struct NativeTls {
     pub ticket_keys: Option<Vec<Uint8Array>>,
     /// Milliseconds for a handshake.
     pub handshake_timeout: u32,
+    /// The number of the `NativeNames` that is asked in each handshake.
+    pub names: Option<u32>,
 }
 
 /// What one name, or several, are served with.
@@ -70,8 +73,13 @@ impl NativeTls {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let resumption = Resumption::new(clock, self.session_timeout, CACHE, &keys);
         let handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
+        let names = self.names.and_then(names::find);
         let config = self.into_config(&Arc::new(resumption))?;
-        Ok(Arc::new(Tls::new(config, handshake_timeout)))
+        let tls = Tls::new(config, handshake_timeout);
+        Ok(Arc::new(match names {
+            Some(names) => tls.asking(Asks(names)),
+            None => tls,
+        }))
     }
 
     /// Checks everything, and puts it in the place of what `tls` has. Sessions stay resumable; with
