@@ -101,6 +101,33 @@ fn requests_are_answered_and_sessions_resumed() {
     assert_eq!((stats.full, stats.resumed), (1, 2), "{stats:?}");
 }
 
+/// A packet of its own would cost a system call, and most clients would have closed by then.
+#[test]
+fn the_farewell_goes_with_the_last_answer() {
+    let server = start(secured(Tls::HANDSHAKE_TIMEOUT));
+    let StreamOwned { mut conn, mut sock } = secure(&server, &client_config());
+    conn.complete_io(&mut sock).expect("a handshake");
+    conn.writer().write_all(CLOSE).expect("it is open");
+    conn.write_tls(&mut sock).expect("it is connected");
+    // What one write sent comes in one read.
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let n = sock.read(&mut bytes).expect("an answer");
+        let mut piece = &bytes[..n];
+        let mut state = None;
+        while !piece.is_empty() {
+            conn.read_tls(&mut piece).expect("memory");
+            state = Some(conn.process_new_packets().expect("TLS"));
+        }
+        let state = state.expect("the connection ended before its answer");
+        if state.plaintext_bytes_to_read() > 0 {
+            assert!(state.peer_has_closed());
+            break;
+        }
+    }
+    soon("it is closed", || server.stats().connections.closed.served == 1);
+}
+
 #[test]
 fn an_answer_in_clear_tells_a_client_that_speaks_no_tls() {
     let server = start(secured(Tls::HANDSHAKE_TIMEOUT));

@@ -19,6 +19,9 @@ const WRITE_SIZE: usize = 68 * 1024;
 /// More is sent by itself.
 const COPIED: usize = 16 * 1024;
 
+/// More than `close_notify` takes.
+const FAREWELL: usize = 256;
+
 const _: () = assert!(WRITE_SIZE >= COPIED + MIN_WRITE && WRITE_SIZE >= MIN_READ);
 
 thread_local! {
@@ -49,6 +52,11 @@ pub(crate) struct TlsLink<T> {
     plain: Vec<u8>,
     /// Output that is no plaintext of the connection, since somebody last asked.
     framing: usize,
+    /// Plaintext after which the connection ends, if that is known.
+    last: Option<usize>,
+    /// Bytes at the end of the session's output that say goodbye. A client that does not read them
+    /// has lost nothing.
+    farewell: usize,
     /// The client sends no more: it said so, or its socket has ended.
     ended: bool,
     shut: Shut,
@@ -102,6 +110,8 @@ impl<T: Transport> TlsLink<T> {
             asks_name,
             plain: Vec::new(),
             framing: 0,
+            last: None,
+            farewell: 0,
             ended: false,
             shut: Shut::No,
         }
@@ -117,7 +127,10 @@ impl<T: Transport> TlsLink<T> {
 
     pub(crate) fn held(&self) -> usize {
         match &self.session {
-            Some(session) if self.shut != Shut::Done => session.output().len(),
+            Some(session) if self.shut == Shut::No => {
+                session.output().len().saturating_sub(self.farewell)
+            }
+            Some(session) if self.shut == Shut::Soon => session.output().len(),
             _ => 0,
         }
     }
@@ -224,6 +237,12 @@ impl<T: Transport> TlsLink<T> {
     /// call.
     pub(crate) fn take_framing(&mut self) -> usize {
         std::mem::take(&mut self.framing)
+    }
+
+    /// The connection ends after so many bytes of plaintext, which are all there. So the farewell can
+    /// go with them, and costs no packet of its own.
+    pub(crate) fn ends_after(&mut self, bytes: usize) {
+        self.last = Some(bytes);
     }
 
     /// Reads plaintext. A large `buf` serves for ciphertext too: it is decrypted where it lies.
@@ -344,12 +363,18 @@ impl<T: Transport> TlsLink<T> {
             self.flush()?;
         }
         let held = self.held();
-        let Self { socket, session, framing, .. } = self;
+        let Self { socket, session, framing, last, farewell, .. } = self;
         let Some(session) = session else { return Err(ErrorKind::WouldBlock.into()) };
         BUFFER.with_borrow_mut(|buf| {
-            let written = session
+            let mut written = session
                 .write_vectored(bufs, buf)
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            *last = last.and_then(|bytes| bytes.checked_sub(written.taken));
+            if *last == Some(0) && buf.len() - written.made >= FAREWELL {
+                session.close();
+                *farewell = session.take_output(&mut buf[written.made..]);
+                written.made += *farewell;
+            }
             *framing += written.made.saturating_sub(held + written.taken);
             let made = &buf[..written.made];
             let sent = match made.is_empty() {
@@ -381,6 +406,8 @@ impl<T: Transport> TlsLink<T> {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => session.sent(n),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nothing is lost. There is a last try when the connection ends.
+                Err(_) if self.shut == Shut::No && session.output().len() <= self.farewell => break,
                 // A client that has everything but the farewell has lost nothing.
                 Err(error) if self.shut == Shut::Soon && !is_for_later(&error) => break,
                 Err(error) => return Err(error),

@@ -475,8 +475,8 @@ impl Session {
         Ok(Written { taken, made })
     }
 
-    /// Moves output to the front of `buf`.
-    fn take_output(&mut self, buf: &mut [u8]) -> usize {
+    /// Moves output to the front of `buf`, and returns how much there was room for.
+    pub fn take_output(&mut self, buf: &mut [u8]) -> usize {
         let n = self.output().len().min(buf.len());
         buf[..n].copy_from_slice(&self.out[self.sent..self.sent + n]);
         self.sent(n);

@@ -3,7 +3,7 @@
 use crate::conn::connection::Conn;
 use crate::conn::core::Inflow;
 use crate::conn::flushed::Flushed;
-use crate::conn::link::Transport;
+use crate::conn::link::{Link, Transport};
 use crate::conn::timer::Phase;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::event_loop::reactor::Reactor;
@@ -101,7 +101,7 @@ impl<T: Transport> Reactor<T> {
     /// The same; `lent` are the bytes of a piece that was lent.
     pub(super) fn flush_lent(&mut self, slot: u32, lent: &[u8]) -> Option<Flushed> {
         let Self { conns, services, turn_bytes, .. } = self;
-        let Conn { link, core, .. } = &mut conns[slot as usize];
+        let Conn { link, core, protocol } = &mut conns[slot as usize];
         if core.out.is_empty() && link.held() == 0 {
             return Some(Flushed::All);
         }
@@ -112,6 +112,12 @@ impl<T: Transport> Reactor<T> {
             _ => budget.large,
         };
         let held = link.held();
+        if lent.is_empty()
+            && let Link::Tls(tls) = link
+            && protocol.ending().is_some_and(|ending| !ending.reset)
+        {
+            tls.ends_after(core.out.unsent());
+        }
         let (sent, flushed) = core.out.flush(link, &mut services.buffers, most, lent);
         *turn_bytes += sent;
         services.counters.bytes_out.add(sent as u64);
