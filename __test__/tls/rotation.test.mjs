@@ -98,6 +98,24 @@ test.serial('a symbolic link that is swapped counts, as with Kubernetes', async 
   await gets(server, 'three');
 });
 
+test.serial('a folder that is put in the place of another counts', async (t) => {
+  const folder = join(temporary(t), 'live');
+  mkdirSync(folder);
+  put(folder, one);
+  const server = await startIn(t, folder);
+  for (const [pair, name] of [
+    [two, 'two'],
+    [three, 'three'],
+  ]) {
+    mkdirSync(`${folder}.${name}`);
+    put(`${folder}.${name}`, pair);
+    renameSync(folder, `${folder}.before-${name}`);
+    renameSync(`${folder}.${name}`, folder);
+    await gets(server, name);
+    t.is(await subject(server), name);
+  }
+});
+
 test.serial('what is wrong is not used, and told once; what is right then is', async (t) => {
   const told = warnings(t);
   const folder = temporary(t);

@@ -4,6 +4,9 @@ import { dirname } from 'node:path';
 /** How long the files must stay the same before they are read, in milliseconds. */
 const QUIET_MS = 200;
 
+/** A folder may be busy with other files: how long its events are gathered, in milliseconds. */
+const GATHER_MS = 50;
+
 /** A file that changes all the time is read after this many looks. */
 const MOST_LOOKS = 25;
 
@@ -20,6 +23,7 @@ export class FileWatcher {
   readonly #folders = new Map<string, FSWatcher>();
   readonly #poll: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   /** What the files were like when they were last read, and at the last look. */
   #known = '';
   #seen = '';
@@ -44,13 +48,21 @@ export class FileWatcher {
   close(): void {
     clearInterval(this.#poll);
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
     for (const watcher of this.#folders.values()) {
       watcher.close();
     }
     this.#folders.clear();
   }
 
-  /** Something has happened in a folder, or it is time. */
+  /** Something has happened in a folder. */
+  #lookSoon(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#look();
+    }, GATHER_MS).unref();
+  }
+
   #look(): void {
     if (this.#timer === undefined && this.#state() !== this.#known) {
       this.#looks = 0;
@@ -107,7 +119,7 @@ export class FileWatcher {
         if (event === 'rename' && name !== null && folder.endsWith(`/${name}`)) {
           forget();
         }
-        this.#look();
+        this.#lookSoon();
       });
       watcher.on('error', forget);
       this.#folders.set(folder, watcher);
