@@ -12,11 +12,12 @@ import { ask, get } from './lib/http.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, median, table, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
-import { idleClient } from './lib/paths.mjs';
+import { idleClient, idleClientTls } from './lib/paths.mjs';
 import { memory as memoryOf, openFiles } from './lib/proc.mjs';
 import { questions } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { fill, freePort, start } from './lib/server.mjs';
+import { certificate } from './lib/tls.mjs';
 import { measure, wrk } from './lib/wrk.mjs';
 
 const usage = `
@@ -24,6 +25,7 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
 
   --only NAME       contender (default worker-i4w8; see lib/contenders.mjs), or give
                     a COMMAND of your own, with {port} in it
+  --tls             over TLS
   --connections N   idle connections (default 10000)
   --rounds N        wrk runs with and without them, taking turns (default 3)
   --duration S      seconds per run (default 5), after --warmup S (default 1)
@@ -37,6 +39,7 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
 
 const settings = {
   only: 'worker-i4w8',
+  tls: false,
   connections: 10_000,
   rounds: 3,
   duration: 5,
@@ -64,17 +67,22 @@ await main(async () => {
   const environs = environment();
 
   const port = await freePort(options_.port);
-  const server = await start(contender.command('hello'), port);
-  const [answer] = await ask(port, get(questions.hello.path));
+  const isSecure = options_.tls;
+  const command = [
+    ...contender.command('hello'),
+    ...(isSecure ? contender.tls(certificate()) : []),
+  ];
+  const server = await start(command, port);
+  const [answer] = await ask(port, get(questions.hello.path), 1, { isSecure });
   if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
 
-  const memory = await measureMemory(server, port, questions.hello.path, connections);
-  const target = { url: `http://127.0.0.1:${port}${questions.hello.path}` };
+  const memory = await measureMemory(server, connections, [port, questions.hello.path, isSecure]);
+  const target = { url: `http${isSecure ? 's' : ''}://127.0.0.1:${port}${questions.hello.path}` };
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     // Which of the two comes first changes from round to round.
     for (const idle of round % 2 ? [connections, 0] : [0, connections]) {
-      const crowd = idle ? await hold(port, idle, questions.hello.path) : null;
+      const crowd = idle ? await hold(idle, [port, questions.hello.path, isSecure]) : null;
       if (warmup > 0) await wrk(load, target, warmup);
       const run = await measure(server.pid, load, target, duration);
       const closed = crowd ? await crowd.release() : 0;
@@ -88,11 +96,12 @@ await main(async () => {
 
   const rate = (idle) => median(runs.filter((run) => run.idle === idle).map((run) => run.rate));
   const ratio = rate(connections) / rate(0);
+  const most = isSecure ? 5 * 1024 : 1024;
   const targets = [
     {
-      text: `an idle connection adds ≤ 1024 bytes of resident memory`,
+      text: `an idle connection adds ≤ ${most} bytes of resident memory`,
       value: `${fixed(memory.perConnection, 0)} bytes`,
-      met: memory.perConnection <= 1024,
+      met: memory.perConnection <= most,
     },
     {
       text: `wrk -c64 beside ${connections} idle connections keeps ≥ 0.9 × its rate`,
@@ -102,8 +111,8 @@ await main(async () => {
   ];
   const data = {
     ...environs,
-    settings: { connections, rounds, duration, warmup },
-    command: fill(contender.command('hello'), port).join(' '),
+    settings: { connections, rounds, duration, warmup, tls: isSecure },
+    command: fill(command, port).join(' '),
     memory,
     ratio: rounds ? ratio : null,
     targets,
@@ -116,10 +125,10 @@ await main(async () => {
 });
 
 /** Resident memory of a fresh server before, with and after the idle connections. */
-async function measureMemory(server, port, path, connections) {
+async function measureMemory(server, connections, where) {
   const files = openFiles(server.pid);
   const before = memoryOf(server.pid);
-  const crowd = await hold(port, connections, path);
+  const crowd = await hold(connections, where);
   await sleep(500);
   const during = memoryOf(server.pid);
   const closed = await crowd.release();
@@ -136,8 +145,9 @@ async function measureMemory(server, port, path, connections) {
 }
 
 /** Opens idle connections from a process of their own. */
-async function hold(port, count, path) {
-  const child = spawn(idleClient, [String(port), String(count), path], {
+async function hold(count, [port, path, isSecure]) {
+  const [file, ...args] = isSecure ? [process.execPath, idleClientTls] : [idleClient];
+  const child = spawn(file, [...args, String(port), String(count), path], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -187,10 +197,10 @@ function tables({ memory, runs }) {
 }
 
 function markdown(data, text) {
-  const { connections, rounds, duration, warmup } = data.settings;
+  const { connections, rounds, duration, warmup, tls } = data.settings;
   return [
     preamble('Idle connections', data),
-    `\`${data.command}\`, ${connections} keep-alive connections that have had one request each.` +
+    `\`${data.command}\`, ${connections} keep-alive connections${tls ? ' over TLS' : ''} that have had one request each.` +
       ' Memory is read on the fresh server, before them and with them, and after they have gone.' +
       ` Then ${rounds} runs of wrk -t1 -c64, ${duration} s each after ${warmup} s of warm-up,` +
       ' with and without them in turn.',

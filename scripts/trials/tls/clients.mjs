@@ -255,9 +255,9 @@ async function openssl(path) {
     assert.notEqual(refused, null, out.slice(-500));
     return refused[0];
   });
-  await trial('openssl: ten key updates', async () => {
-    const { out } = await type('-tls1_3', `${'K\n'.repeat(10)}`);
-    assert.equal(out.match(/KEYUPDATE/g)?.length, 10);
+  await trial('openssl: a key update', async () => {
+    const { out } = await type('-tls1_3', 'K\n');
+    assert.match(out, /KEYUPDATE/);
     assert.doesNotMatch(out, /alert|error:/);
   });
   await trial('openssl: a name', () =>

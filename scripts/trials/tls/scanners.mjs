@@ -4,9 +4,10 @@
 //   node scripts/trials/tls/scanners.mjs [--keep FOLDER]     # what they print goes there
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { authority, fileOf } from '../../../__test__/tls/certificates.mjs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { authority } from '../../../__test__/tls/certificates.mjs';
 import { find } from '../../programs.mjs';
 import { canary, check, finish, program, run, skip, startServer } from './lib.mjs';
 
@@ -71,12 +72,14 @@ async function testssl() {
     skip('testssl was not found (apt-get install testssl.sh)');
     return;
   }
-  const json = fileOf('', 'testssl.json');
-  const args = ['--quiet', '--color', '0', '--warnings', 'off', '--overwrite'];
+  // It writes to no file that is there already.
+  const json = join(mkdtempSync(join(tmpdir(), 'reactor-testssl-')), 'findings.json');
+  const args = ['--quiet', '--color', '0', '--warnings', 'off'];
   const more = ['--add-ca', ca.certFile, '--jsonfile', json, target];
   const { out } = await run(path, [...args, ...more], { seconds: 600 });
   keep('testssl.txt', out);
   const findings = JSON.parse(readFileSync(json, 'utf8'));
+  rmSync(dirname(json), { recursive: true });
   await check('testssl: it ran', () => assert(findings.length > 100, out.slice(-1000)));
   const bad = findings.filter(({ severity }) => !['OK', 'INFO'].includes(severity));
   const grade = findings.find(({ id }) => id === 'overall_grade');
