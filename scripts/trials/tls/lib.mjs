@@ -51,10 +51,14 @@ export function program(name, install = `apt-get install ${name}`) {
  * Runs a program to its end.
  * @param {string} file
  * @param {readonly string[]} args
- * @param {{ input?: string, seconds?: number, env?: Record<string, string>, delay?: number }} [options]
+ * @param {object} [options]
+ * @param {string} [options.input]
+ * @param {number} [options.seconds] that it may take
+ * @param {Record<string, string>} [options.env]
+ * @param {Promise<void>} [options.until] when it is interrupted
  * @returns {Promise<{ code: number | null, out: string }>} stdout and stderr, as they came
  */
-export async function run(file, args, { input, seconds = 60, env = {} } = {}) {
+export async function run(file, args, { input, seconds = 60, env = {}, until } = {}) {
   const child = spawn(file, args, { env: { ...process.env, ...env }, timeout: seconds * 1000 });
   let out = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -64,6 +68,7 @@ export async function run(file, args, { input, seconds = 60, env = {} } = {}) {
   }
   child.stdin.on('error', () => {});
   child.stdin.end(input);
+  until?.then(() => child.kill('SIGINT'));
   const [code] = await once(child, 'close');
   return { code, out };
 }

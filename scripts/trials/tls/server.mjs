@@ -64,12 +64,12 @@ for await (const line of createInterface({ input: process.stdin })) {
     globalThis.gc?.();
     say({ rss: process.memoryUsage().rss });
   } else if (asked.reload) {
-    say(
-      await server.reload(asked.reload).then(
-        () => ({ ok: true }),
-        ({ message }) => ({ message }),
-      ),
-    );
+    try {
+      await server.reload(asked.reload);
+      say({ ok: true });
+    } catch ({ message }) {
+      say({ message });
+    }
   } else {
     say({});
   }

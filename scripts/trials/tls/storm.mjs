@@ -85,7 +85,10 @@ await check(`the client that keeps its connections: p99 below ${P99_MS} ms`, () 
 });
 await check('no request failed', () => {
   for (const { errors } of [arriving, beside]) {
-    assert.deepEqual(Object.values(errors).filter((count) => count > 0), []);
+    assert.deepEqual(
+      Object.values(errors).filter((count) => count > 0),
+      [],
+    );
   }
 });
 await check('the half handshakes are held', () => {
