@@ -1,6 +1,7 @@
 import { binding, type NativeContext, type NativeNames } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
+import { isThenable } from '../options/application.js';
 import { resolveTls } from '../options/tls.js';
 import type { SNICallback } from '../types/tls.js';
 
@@ -57,8 +58,8 @@ export class Names {
     };
     try {
       const given: unknown = callback(name, (error, context) => answer(error, context));
-      if (given instanceof Promise) {
-        given.then(
+      if (isThenable(given)) {
+        Promise.resolve(given).then(
           (context) => answer(null, context),
           (error) => answer(error ?? new Error('rejected'), undefined),
         );

@@ -45,7 +45,7 @@ export interface TlsOptions {
    */
   key?: TlsText | TlsEncryptedKey | readonly (TlsText | TlsEncryptedKey)[] | undefined;
 
-  /** The passphrase of encrypted keys. */
+  /** The passphrase of encrypted keys. The command takes it from `REACTOR_TLS_PASSPHRASE`. */
   passphrase?: string | undefined;
 
   /** Certificates of the authorities that may sign clients' certificates. As `cert`. */
