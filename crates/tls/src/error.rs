@@ -152,6 +152,8 @@ impl Alert {
     pub const PROTOCOL_VERSION: Self = Self(70);
     /// `inappropriate_fallback` (RFC 7507).
     pub const INAPPROPRIATE_FALLBACK: Self = Self(86);
+    /// `missing_extension`.
+    pub const MISSING_EXTENSION: Self = Self(109);
     /// `internal_error`.
     pub const INTERNAL_ERROR: Self = Self(80);
     /// `decode_error`.

@@ -26,6 +26,9 @@ const VERSIONS: u16 = 43;
 /// `TLS_FALLBACK_SCSV` (RFC 7507), which is no cipher suite.
 const FALLBACK: [u8; 2] = [0x56, 0x00];
 
+/// What SSL 3.0 calls itself. Nobody says so who has a newer version (RFC 8446, D.5).
+const SSL3: u16 = 0x0300;
+
 /// What TLS 1.2 calls itself, and later versions too.
 const TLS12: u16 = 0x0303;
 
@@ -179,6 +182,7 @@ fn parse(body: &[u8]) -> Option<Seen> {
         }
     }
     Some(match says_version {
+        _ if version <= SSL3 => Seen::Old,
         true => Seen::Whole(hello),
         false if version < TLS12 => Seen::Old,
         // The server has TLS 1.3.
@@ -332,6 +336,7 @@ mod tests {
         assert_eq!(of(2, &[sni("a.test")]), Seen::Old);
         assert_eq!(of(0, &[]), Seen::Old);
         assert!(matches!(of(3, &[]), Seen::Whole(_)));
+        assert_eq!(of(0, &[(43, vec![2, 3, 4])]), Seen::Old);
         let mut fallback = client_hello(&[], 99);
         fallback[46..48].copy_from_slice(&FALLBACK);
         assert_eq!(read(&fallback), Seen::Fallback);

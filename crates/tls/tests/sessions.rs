@@ -596,3 +596,58 @@ fn the_configuration_can_be_chosen_after_the_hello() {
     to_client(&mut client, session.output()).unwrap();
     assert!(!client.is_handshaking());
 }
+
+/// A client with a ticket of another server, which took early data: the records that it sends with
+/// its hello are skipped (RFC 8446, 4.2.10).
+#[test]
+fn early_data_for_another_server_is_skipped() {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use std::io::Read as _;
+    let world = World::new();
+    let made = world.authority.sign(&["a.test"]);
+    let certificate = CertificateDer::from_pem_slice(made.cert.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut other = rustls::ServerConfig::builder_with_details(provider, world.clock.clone())
+        .with_protocol_versions(TLS13)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    other.max_early_data_size = 16_384;
+    let other = Arc::new(other);
+    let mut client_config = world.client(TLS13);
+    client_config.enable_early_data = true;
+    let client_config = Arc::new(client_config);
+    let config = world.config(&[made.entry()]);
+    for (len, cut) in
+        [(10, 1), (10, 99_999), (3_000, 99_999), (3_000, 7), (16_384, 99_999), (16_384, 100)]
+    {
+        let mut first = client(&client_config, "a.test");
+        let mut server = rustls::ServerConnection::new(other.clone()).unwrap();
+        for _ in 0..3 {
+            let mut bytes = &from_client(&mut first)[..];
+            while !bytes.is_empty() {
+                server.read_tls(&mut bytes).unwrap();
+                server.process_new_packets().unwrap();
+            }
+            let mut answer = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut answer).unwrap();
+            }
+            to_client(&mut first, &answer).unwrap();
+        }
+        let mut second = client(&client_config, "a.test");
+        second.early_data().expect("there is a ticket").write_all(&pattern(len)).unwrap();
+        let mut server = Server::new(&config);
+        handshake(&mut second, &mut server, |bytes| {
+            bytes.chunks(cut).map(<[u8]>::to_vec).collect()
+        })
+        .unwrap_or_else(|error| panic!("{len}, {cut}: {error}, {:?}", server.error));
+        assert!(!second.is_early_data_accepted());
+        talk(&mut second, &mut server);
+        let mut none = [0; 1];
+        assert!(second.reader().read(&mut none).is_err());
+    }
+}

@@ -255,7 +255,9 @@ for (const at of Array.from({ length: 24 }, (_, n) => n * 10)) {
 // Its fields.
 for (const version of [0x0000, 0x0200, 0x0300, 0x0301, 0x0302, 0x0304, 0x0400, 0xffff]) {
   const text = version.toString(16);
-  add(`legacy version ${text} with supported_versions`, hello({ version }), [SERVED, VERSION]);
+  // RFC 8446, D.5.
+  const legacy = version <= 0x0300 ? VERSION : SERVED;
+  add(`legacy version ${text} with supported_versions`, hello({ version }), legacy);
   const may = version < 0x0303 ? VERSION : [SERVED, VERSION];
   add(`version ${text} alone`, hello12({ version }), may);
 }
@@ -400,7 +402,7 @@ add('supported_versions of no version', hello(replaced(X.versions, vec8([]))), [
 
 // Groups and shares.
 add('no supported_groups', hello(changed((all) => void all.delete(X.groups))), [MISSING, FAILURE]);
-add('no key_share', hello(changed((all) => void all.delete(X.keyShare))), [MISSING, FAILURE]);
+add('no key_share', hello(changed((all) => void all.delete(X.keyShare))), MISSING);
 add('no signature_algorithms', hello(changed((all) => void all.delete(X.signatures))), [
   MISSING,
   FAILURE,

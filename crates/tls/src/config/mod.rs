@@ -41,6 +41,10 @@ use crate::provider;
 use crate::resumption::{Resumption, Scoped};
 use resolver::Resolver;
 
+/// How much early data is skipped of a client with a ticket of another server, as rustls counts: it
+/// looks at a record once more whenever bytes come. A session holds at most a record of it.
+const SKIPPED_EARLY_DATA: u32 = 4 << 20;
+
 /// Entries that were checked, ready for sessions.
 pub struct Config {
     entries: Vec<Arc<Chosen>>,
@@ -201,6 +205,8 @@ fn build(
         rustls.ignore_client_order = entry.server_order;
         rustls.ticketer = scoped.clone();
         rustls.session_storage = scoped.clone();
+        // It is never taken and never offered, since tickets hold their sessions themselves.
+        rustls.max_early_data_size = SKIPPED_EARLY_DATA;
         Ok(Arc::new(rustls))
     };
     Ok(Chosen {

@@ -1,6 +1,6 @@
 //! Alerts in clear that rustls leaves to its caller, or that RFC 8446 wants otherwise.
 
-use rustls::{Error as Rustls, InvalidMessage, PeerMisbehaved};
+use rustls::{Error as Rustls, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
 use super::drive::Fault;
 use crate::error::Alert;
@@ -27,13 +27,16 @@ pub(super) fn explain(fault: &Fault, out: &mut Vec<u8>, before: usize) {
     out.extend(wire::fatal_alert(alert.0));
 }
 
-/// What RFC 8446, 5 and 5.1, says of records. rustls calls these `decode_error`.
+/// What RFC 8446 says of records (5 and 5.1), and of a hello without shares (9.2).
 fn required(error: &Rustls) -> Option<Alert> {
     match error {
         Rustls::InvalidMessage(InvalidMessage::MessageTooLarge) => Some(Alert::RECORD_OVERFLOW),
         Rustls::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::InvalidEmptyPayload,
         ) => Some(Alert::UNEXPECTED_MESSAGE),
+        Rustls::PeerIncompatible(PeerIncompatible::KeyShareExtensionRequired) => {
+            Some(Alert::MISSING_EXTENSION)
+        }
         _ => None,
     }
 }
