@@ -191,6 +191,39 @@ test('server.reload({ tls }) replaces them at once, or not at all', async (t) =>
   t.deepEqual([text, peer.subject.CN], ['new', 'three']);
 });
 
+test.serial(
+  'files that a reload gives are watched, and one wrong listener keeps all back',
+  async (t) => {
+    const folder = temporary(t);
+    put(folder, two);
+    const files = { cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+    const server = await start(t, { tls: { cert: one.cert, key: one.key }, fetch });
+    server.reload({ tls: files });
+    t.is(await subject(server), 'two');
+    put(folder, three);
+    await gets(server, 'three');
+
+    const other = temporary(t);
+    put(other, one);
+    const host = '127.0.0.1';
+    const both = await serve({
+      listen: [
+        { host, port: 0, tls: { ...files, watch: false } },
+        { host, port: 0, tls: { cert: `${other}/tls.crt`, key: `${other}/tls.key`, watch: false } },
+      ],
+      fetch,
+    });
+    t.teardown(() => both.stop({ force: true }));
+    put(folder, one);
+    writeFileSync(join(other, 'tls.key'), 'nonsense');
+    t.throws(() => both.reload({ tls: true }), { code: 'ERR_REACTOR_TLS' });
+    t.deepEqual(await Promise.all(both.urls.map((url) => subject({ url }))), ['three', 'one']);
+    put(other, two);
+    both.reload({ tls: true });
+    t.deepEqual(await Promise.all(both.urls.map((url) => subject({ url }))), ['one', 'two']);
+  },
+);
+
 test('reload({ tls }) is for listeners with TLS, of one kind', async (t) => {
   const tls = { cert: one.cert, key: one.key };
   const clear = await start(t, { fetch });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { NativeServer, NativeTls } from '../binding/binding.js';
+import { binding, type NativeServer, type NativeTls } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedTls, resolveTls } from '../options/tls.js';
 import { FileWatcher } from './file-watcher.js';
@@ -39,7 +39,7 @@ export class Certificates {
   readonly #native: NativeServer;
   readonly #all: readonly Secured[];
   readonly #names: NamesByTls;
-  readonly #watcher: FileWatcher | null;
+  #watcher: FileWatcher | null = null;
   /** What was wrong with the files, so that it is told once. */
   #lastFailure = '';
   #again: NodeJS.Timeout | undefined;
@@ -54,8 +54,7 @@ export class Certificates {
     for (const warning of new Set(warnings)) {
       warn(warning);
     }
-    this.#watcher = this.#files.length === 0 ? null : new FileWatcher(() => this.#changed());
-    this.#watcher?.watch(this.#files);
+    this.#watch();
   }
 
   /** Whether there are any. */
@@ -168,13 +167,20 @@ export class Certificates {
         read.set(current, current.again());
       }
     }
-    for (const [before, next] of read) {
-      if (isForced || digestOf(before.native) !== digestOf(next.native)) {
-        this.#replace(
-          this.#all.filter(({ current }) => current === before),
-          next,
-        );
+    const changed = [...read].filter(
+      ([before, next]) => isForced || digestOf(before.native) !== digestOf(next.native),
+    );
+    if (changed.length > 1) {
+      // All of them or none.
+      for (const [, next] of changed) {
+        binding().checkTls(next.native);
       }
+    }
+    for (const [before, next] of changed) {
+      this.#replace(
+        this.#all.filter(({ current }) => current === before),
+        next,
+      );
     }
   }
 
@@ -198,7 +204,15 @@ export class Certificates {
     for (const warning of new Set(warnings)) {
       warn(warning);
     }
-    this.#watcher?.watch(this.#files);
+    this.#watch();
+  }
+
+  #watch(): void {
+    const files = this.#files;
+    if (files.length > 0) {
+      this.#watcher ??= new FileWatcher(() => this.#changed());
+    }
+    this.#watcher?.watch(files);
   }
 }
 
