@@ -98,6 +98,10 @@ const LONG_CHECKS = [
   },
   { name: 'ava', run: () => ava([LONG, '--concurrency', '1']) },
   {
+    name: 'tls trials',
+    run: () => command(process.execPath, ['scripts/trials/tls/run.mjs'], countItems),
+  },
+  {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
   },
@@ -295,6 +299,7 @@ function countItems(output) {
   return {
     passed: output.match(/^ok - /gm)?.length ?? 0,
     failed: output.match(/^not ok - /gm)?.length ?? 0,
+    isSkipped: /^# skipped: /m.test(output),
   };
 }
 
