@@ -98,7 +98,10 @@ async function testssl() {
 
 async function sslyze() {
   const python = process.env.SSLYZE_PYTHON ?? 'python3';
-  const { out: version } = await run(python, ['-c', 'import sslyze; print(sslyze.__version__)']);
+  const { out: version } = await run(python, [
+    '-c',
+    "import importlib.metadata as m; print(m.version('sslyze'))",
+  ]);
   if (!/^\d/.test(version)) {
     skip('sslyze was not found (pip install sslyze; SSLYZE_PYTHON is its python)');
     return;
