@@ -20,6 +20,8 @@ const EXPLAINED = {
   cert_chain_of_trust: 'the authority is the trial’s',
   cert_trust: 'the same',
   DNS_CAArecord: 'there is no DNS for localhost',
+  sessionresumption_ticket:
+    'its client may end before the tickets of TLS 1.3 come; those of clients.mjs resume',
   HSTS: 'headers are the application’s',
   security_headers: 'headers are the application’s',
 };
