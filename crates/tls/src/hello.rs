@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::error::Alert;
 use crate::wire::{self, Front, HANDSHAKE};
 
 /// `client_hello` (RFC 8446, section 4).
@@ -16,6 +17,16 @@ const SERVER_NAME: u16 = 0;
 
 /// `application_layer_protocol_negotiation` (RFC 7301).
 const ALPN: u16 = 16;
+
+/// `supported_groups` and `signature_algorithms` (RFC 8446, section 9.2).
+const GROUPS: u16 = 10;
+const SIGNATURES: u16 = 13;
+
+/// `pre_shared_key` (RFC 8446, section 4.2.11).
+const PRE_SHARED_KEY: u16 = 41;
+
+/// `renegotiation_info` (RFC 5746, section 3.2).
+const RENEGOTIATION: u16 = 0xff01;
 
 /// `key_share` (RFC 8446, section 4.2.8).
 const KEY_SHARE: u16 = 51;
@@ -44,10 +55,9 @@ pub(crate) enum Seen {
     Wrong,
     /// A record that is too long.
     Oversized,
-    /// A client that has no version from 1.2 on.
-    Old,
-    /// A client that has a newer version than it says, and was refused with that elsewhere.
-    Fallback,
+    /// A client that must be refused with this alert, and why. rustls would serve it, or say
+    /// something else.
+    Refused(Alert, &'static str),
     /// No TLS, but the beginning of an HTTP request.
     Http,
     /// The message is there.
@@ -168,7 +178,8 @@ fn parse(body: &[u8]) -> Option<Seen> {
     let suites = body.long()?;
     let _compression = body.short()?;
     let mut hello = Hello::default();
-    let mut says_version = false;
+    let mut modern = None;
+    let (mut groups, mut signatures, mut psk, mut renegotiates) = (false, false, false, false);
     // A ClientHello of TLS 1.2 may end here.
     let mut extensions = Reader(body.long().unwrap_or_default());
     while let Some(kind) = extensions.u16() {
@@ -176,19 +187,34 @@ fn parse(body: &[u8]) -> Option<Seen> {
         match kind {
             SERVER_NAME => hello.name = server_name(content),
             ALPN => hello.protocols = protocols(content)?,
-            VERSIONS => says_version = true,
+            VERSIONS => modern = Some(has_tls13(content)),
+            GROUPS => groups = true,
+            SIGNATURES => signatures = true,
+            PRE_SHARED_KEY => psk = true,
+            RENEGOTIATION => renegotiates = content.0 != [0],
             KEY_SHARE => hello.hybrid = has_share(content, HYBRID)?,
             _ => {}
         }
     }
-    Some(match says_version {
-        _ if version <= SSL3 => Seen::Old,
-        true => Seen::Whole(hello),
-        false if version < TLS12 => Seen::Old,
-        // The server has TLS 1.3.
-        false if suites.chunks(2).any(|suite| suite == FALLBACK) => Seen::Fallback,
-        false => Seen::Whole(hello),
-    })
+    let is_tls13 = modern == Some(true);
+    let refused = if version <= SSL3 || modern.is_none() && version < TLS12 {
+        Some((Alert::PROTOCOL_VERSION, "Tls12NotOffered"))
+    } else if modern.is_none() && suites.chunks(2).any(|suite| suite == FALLBACK) {
+        // The server has TLS 1.3, so the client has, too, and was refused with that elsewhere.
+        Some((Alert::INAPPROPRIATE_FALLBACK, "TLS_FALLBACK_SCSV"))
+    } else if is_tls13 && !psk && !(groups && signatures) {
+        Some((Alert::MISSING_EXTENSION, "no groups or signatures"))
+    } else if !is_tls13 && renegotiates {
+        Some((Alert::HANDSHAKE_FAILURE, "renegotiation_info of a connection that there was not"))
+    } else {
+        None
+    };
+    Some(refused.map_or(Seen::Whole(hello), |(alert, why)| Seen::Refused(alert, why)))
+}
+
+/// Whether TLS 1.3 is among the versions.
+fn has_tls13(mut content: Reader<'_>) -> bool {
+    content.short().is_some_and(|list| list.chunks(2).any(|version| version == [3, 4]))
 }
 
 fn server_name(mut content: Reader<'_>) -> Option<Box<str>> {
@@ -327,24 +353,40 @@ mod tests {
     }
 
     #[test]
-    fn clients_of_old_versions_are_told_apart() {
+    fn clients_that_must_be_refused_are_told_apart() {
         let of = |minor, extensions: &[(u16, Vec<u8>)]| {
             let mut bytes = client_hello(extensions, 16_384);
             bytes[10] = minor;
             read(&bytes)
         };
-        assert_eq!(of(2, &[sni("a.test")]), Seen::Old);
-        assert_eq!(of(0, &[]), Seen::Old);
+        let is = |seen, alert| matches!(seen, Seen::Refused(found, _) if found == alert);
+        assert!(is(of(2, &[sni("a.test")]), Alert::PROTOCOL_VERSION));
+        assert!(is(of(0, &[]), Alert::PROTOCOL_VERSION));
+        assert!(is(of(0, &[(43, vec![2, 3, 4])]), Alert::PROTOCOL_VERSION));
         assert!(matches!(of(3, &[]), Seen::Whole(_)));
-        assert_eq!(of(0, &[(43, vec![2, 3, 4])]), Seen::Old);
-        let mut fallback = client_hello(&[], 99);
-        fallback[46..48].copy_from_slice(&FALLBACK);
-        assert_eq!(read(&fallback), Seen::Fallback);
-        let mut fallback = client_hello(&[(43, vec![2, 3, 4])], 99);
-        fallback[46..48].copy_from_slice(&FALLBACK);
-        assert!(matches!(read(&fallback), Seen::Whole(_)));
         // The version is in the extension.
-        assert!(matches!(of(1, &[(43, vec![2, 3, 4])]), Seen::Whole(_)));
+        let (tls13, tls12) = ((43, vec![2, 3, 4]), (43, vec![2, 3, 3]));
+        let (groups, signatures) = ((10, vec![0, 2, 0, 29]), (13, vec![0, 2, 4, 3]));
+        let all = [tls13.clone(), groups, signatures.clone()];
+        assert!(matches!(of(1, &all), Seen::Whole(_)));
+        assert!(matches!(of(1, std::slice::from_ref(&tls12)), Seen::Whole(_)));
+        assert!(is(of(3, &all[..2]), Alert::MISSING_EXTENSION));
+        assert!(is(of(3, &[tls13.clone(), signatures]), Alert::MISSING_EXTENSION));
+        assert!(matches!(of(3, &[tls13, (41, vec![])]), Seen::Whole(_)));
+        // Renegotiation.
+        let (none, some) = ((0xff01, vec![0]), (0xff01, vec![1, 7]));
+        assert!(matches!(of(3, &[none]), Seen::Whole(_)));
+        assert!(is(of(3, std::slice::from_ref(&some)), Alert::HANDSHAKE_FAILURE));
+        assert!(is(of(3, &[tls12, some.clone()]), Alert::HANDSHAKE_FAILURE));
+        assert!(matches!(of(3, &[&all[..], &[some]].concat()), Seen::Whole(_)));
+        // A fallback.
+        let fallback = |extensions: &[_]| {
+            let mut bytes = client_hello(extensions, 16_384);
+            bytes[46..48].copy_from_slice(&FALLBACK);
+            read(&bytes)
+        };
+        assert!(is(fallback(&[]), Alert::INAPPROPRIATE_FALLBACK));
+        assert!(matches!(fallback(&all), Seen::Whole(_)));
     }
 
     #[test]

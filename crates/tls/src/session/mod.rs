@@ -170,15 +170,7 @@ impl Session {
             Seen::Part => Ok(()),
             Seen::Http => Err(Error::PlainHttp),
             Seen::Oversized => self.refuse(Alert::RECORD_OVERFLOW, Error::TooLong),
-            // rustls would miss extensions that such a client does not know.
-            Seen::Old => {
-                let error = Error::Incompatible("Tls12NotOffered".into());
-                self.refuse(Alert::PROTOCOL_VERSION, error)
-            }
-            Seen::Fallback => {
-                let error = Error::Incompatible("TLS_FALLBACK_SCSV".into());
-                self.refuse(Alert::INAPPROPRIATE_FALLBACK, error)
-            }
+            Seen::Refused(alert, why) => self.refuse(alert, Error::Incompatible(why.into())),
             Seen::Wrong if wire::front(input) == Front::Wrong => {
                 self.refuse(Alert::UNEXPECTED_MESSAGE, Error::NotTls)
             }
