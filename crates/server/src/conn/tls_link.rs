@@ -125,6 +125,8 @@ impl<T: Transport> TlsLink<T> {
         &mut self.socket
     }
 
+    // Never inlined: connections in clear go the same way, and need none of it.
+    #[inline(never)]
     pub(crate) fn held(&self) -> usize {
         match &self.session {
             Some(session) if self.shut == Shut::No => {
@@ -136,6 +138,7 @@ impl<T: Transport> TlsLink<T> {
     }
 
     /// How long the handshake may take, while it goes on.
+    #[inline(never)]
     pub(crate) fn handshake_timeout(&self) -> Option<Duration> {
         let goes_on = matches!(self.stage, Stage::Handshake | Stage::Due { .. } | Stage::Asked);
         goes_on.then_some(self.handshake_timeout)
@@ -235,6 +238,7 @@ impl<T: Transport> TlsLink<T> {
 
     /// How much longer the output has become than the plaintext that was written, since the last
     /// call.
+    #[inline(never)]
     pub(crate) fn take_framing(&mut self) -> usize {
         std::mem::take(&mut self.framing)
     }
@@ -246,6 +250,7 @@ impl<T: Transport> TlsLink<T> {
     }
 
     /// Reads plaintext. A large `buf` serves for ciphertext too: it is decrypted where it lies.
+    #[inline(never)]
     pub(crate) fn read(&mut self, buf: &mut [u8], discards: bool) -> io::Result<Got> {
         if !self.plain.is_empty() {
             let n = self.plain.len().min(buf.len());

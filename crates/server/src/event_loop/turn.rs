@@ -14,6 +14,7 @@ use crate::dispatch::name_question::NameQuestion;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Accepted, Control, Inbox};
 use crate::event_loop::reactor::handshakes::MOST_AWAY;
+use crate::event_loop::reactor::timers::sooner;
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::event_loop::token::{LISTENER, WAKER};
 use crate::exchange::handler::Handler;
@@ -123,7 +124,9 @@ impl EventLoop {
         self.reactor.go_on_listed();
         self.reactor.expire();
         self.post();
-        self.post_steps();
+        if self.reactor.has_steps() {
+            self.post_steps();
+        }
         self.reactor.post_lanes();
         self.reactor.flush_dirty();
 
@@ -183,9 +186,9 @@ impl EventLoop {
         });
         let rescue = self.has_workers_busy().then_some(self.rescue_at);
         let accept = self.accepting.as_ref().and_then(|accepting| accepting.next_at(now));
-        let instants = [rescue, accept, self.drain_until].into_iter().flatten();
-        let until = instants.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
-        until.chain(timer).min()
+        let until = sooner(sooner(rescue, accept), self.drain_until);
+        let until = until.map(|at| at.saturating_duration_since(now).max(FIRST_RESCUE));
+        sooner(until, timer)
     }
 
     /// Takes the control messages. False if the loop must end at once.
@@ -228,11 +231,8 @@ impl EventLoop {
         while let Some(task) = self.inbox.replies().pop() {
             self.reactor.reply(task);
         }
-        while let Some(step) = self.inbox.replies().pop_step() {
-            self.reactor.handshake_step(*step);
-        }
-        while let Some((conn, choice)) = self.inbox.replies().pop_name() {
-            self.reactor.serve_name(conn, &choice);
+        if self.reactor.awaits_handshakes() {
+            self.handshake_replies();
         }
         if self.reactor.tasks_out() + self.reactor.steps_away() < out {
             // The workers get on.
@@ -362,11 +362,20 @@ impl EventLoop {
         }
     }
 
-    /// Gives the steps of handshakes to the workers. Takes some itself if they have enough.
-    fn post_steps(&mut self) {
-        if !self.reactor.has_steps() {
-            return;
+    /// Takes back sessions whose step was taken, and what serves names.
+    #[cold]
+    fn handshake_replies(&mut self) {
+        while let Some(step) = self.inbox.replies().pop_step() {
+            self.reactor.handshake_step(*step);
         }
+        while let Some((conn, choice)) = self.inbox.replies().pop_name() {
+            self.reactor.serve_name(conn, &choice);
+        }
+    }
+
+    /// Gives the steps of handshakes to the workers. Takes some itself if they have enough.
+    #[inline(never)]
+    fn post_steps(&mut self) {
         for AskedName { conn, endpoint, name } in self.reactor.take_questions() {
             let replies = Arc::clone(self.inbox.replies());
             let question = NameQuestion::new(conn, name, replies);

@@ -19,6 +19,9 @@ pub(crate) struct Wheel {
     occupied: [u64; BUCKETS / 64],
     /// All ticks up to and including this one have been run.
     current: u64,
+    /// No bucket of an earlier tick has entries. So the search for the next one, which is in each
+    /// turn, begins where the last one ended.
+    soonest: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -38,6 +41,7 @@ impl Wheel {
             buckets: Box::new([NONE; BUCKETS]),
             occupied: [0; BUCKETS / 64],
             current: 0,
+            soonest: NEVER,
         }
     }
 
@@ -76,7 +80,9 @@ impl Wheel {
     pub(crate) fn advance(&mut self, now: Millis, due: &mut Vec<u32>) {
         let target = now / TICK;
         while self.current < target {
-            let Some(next) = self.next_occupied() else {
+            let next = self.next_occupied();
+            self.soonest = next.unwrap_or(NEVER);
+            let Some(next) = next else {
                 self.current = target;
                 return;
             };
@@ -119,7 +125,11 @@ impl Wheel {
     }
 
     fn next_occupied(&self) -> Option<u64> {
-        let start = bucket_of(self.current + 1);
+        if self.soonest == NEVER {
+            return None;
+        }
+        let first = self.soonest.max(self.current + 1);
+        let start = bucket_of(first);
         let words = self.occupied.len();
         // One step more than there are words: the first word is looked at twice. Its upper part
         // comes at the start, its lower part at the end.
@@ -134,7 +144,7 @@ impl Wheel {
             if word != 0 {
                 let bucket = index * 64 + word.trailing_zeros() as usize;
                 let ahead = (bucket + BUCKETS - start) % BUCKETS;
-                return Some(self.current + 1 + ahead as u64);
+                return Some(first + ahead as u64);
             }
         }
         None
@@ -153,6 +163,7 @@ impl Wheel {
         entry.next = head;
         entry.queued = queued;
         self.buckets[bucket] = id;
+        self.soonest = self.soonest.min(queued);
         self.occupied[bucket / 64] |= 1 << (bucket % 64);
     }
 

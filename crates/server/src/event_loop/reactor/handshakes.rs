@@ -19,6 +19,7 @@ pub(crate) const MOST_AWAY: usize = 64;
 const MOST_WAITING: usize = 1024;
 
 /// Plaintext has come through a TLS link.
+#[inline(never)]
 pub(super) fn note_input<T: Transport>(
     link: &mut Link<T>,
     core: &mut Core,
@@ -43,6 +44,7 @@ fn note_opened<T: Transport>(link: &Link<T>, core: &mut Core, services: &Service
 impl<T: Transport> Reactor<T> {
     /// Sees to what reading from a TLS link has changed besides its plaintext. False if the
     /// connection is gone.
+    #[inline(never)]
     pub(super) fn note_handshake(&mut self, slot: u32) -> bool {
         let Self { conns, services, .. } = self;
         let Conn { link, core, .. } = &mut conns[slot as usize];
@@ -156,6 +158,11 @@ impl<T: Transport> Reactor<T> {
     /// Whether steps wait to be taken, or names to be asked for.
     pub(crate) fn has_steps(&self) -> bool {
         !self.handshakes.waiting.is_empty() || !self.handshakes.questions.is_empty()
+    }
+
+    /// Whether steps are with workers, or names are asked for.
+    pub(crate) fn awaits_handshakes(&self) -> bool {
+        self.handshakes.away + self.handshakes.asked > 0
     }
 
     /// Steps that workers have.

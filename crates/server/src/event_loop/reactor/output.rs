@@ -1,10 +1,12 @@
 //! From connections to sockets, and how connections end.
 
 use crate::conn::connection::Conn;
-use crate::conn::core::Inflow;
+use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
 use crate::conn::link::{Link, Transport};
+use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
+use crate::conn::tls_link::TlsLink;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::event_loop::reactor::Reactor;
 use crate::observe::close_reason::CloseReason;
@@ -112,11 +114,10 @@ impl<T: Transport> Reactor<T> {
             _ => budget.large,
         };
         let held = link.held();
-        if lent.is_empty()
-            && let Link::Tls(tls) = link
-            && protocol.ending().is_some_and(|ending| !ending.reset)
+        if let Link::Tls(tls) = link
+            && lent.is_empty()
         {
-            tls.ends_after(core.out.unsent());
+            note_end(tls, core, protocol);
         }
         let (sent, flushed) = core.out.flush(link, &mut services.buffers, most, lent);
         *turn_bytes += sent;
@@ -147,6 +148,14 @@ impl<T: Transport> Reactor<T> {
                 None
             }
         }
+    }
+}
+
+/// Tells the link if nothing follows the output that is there.
+#[inline(never)]
+fn note_end<T: Transport>(tls: &mut TlsLink<T>, core: &Core, protocol: &Protocol) {
+    if protocol.ending().is_some_and(|ending| !ending.reset) {
+        tls.ends_after(core.out.unsent());
     }
 }
 
