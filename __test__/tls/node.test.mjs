@@ -10,6 +10,7 @@ import fastify from 'fastify';
 import Koa from 'koa';
 import { createSecureServer, createServer, SecureServer } from 'reactor-rs/node';
 import { Agent, fetch as undici } from 'undici';
+import { WebSocket, WebSocketServer } from 'ws';
 import { authority, encryptKey, withCertificates } from './certificates.mjs';
 import { get } from './client.mjs';
 
@@ -215,4 +216,20 @@ test('connections are announced, also as secure ones', async (t) => {
   t.deepEqual(names, ['connection', 'secureConnection', true]);
   t.is(events[0][1], events[1][1]);
   t.true(events[0][1].encrypted);
+});
+
+test('WebSockets of ws over TLS', async (t) => {
+  const server = createSecureServer(tls, (_req, res) => res.end('https'));
+  new WebSocketServer({ server }).on('connection', (socket, req) => {
+    socket.on('message', (data) => socket.send(`${data.length} ${req.socket.encrypted}`));
+  });
+  const url = await listen(t, server);
+  const socket = new WebSocket(url.replace('https', 'wss'), { ca: ca.cert });
+  await once(socket, 'open');
+  socket.send(Buffer.alloc(1_000_000));
+  const [data] = await once(socket, 'message');
+  t.is(String(data), '1000000 true');
+  socket.close(1000);
+  const [code] = await once(socket, 'close');
+  t.is(code, 1000);
 });

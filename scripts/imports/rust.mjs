@@ -92,7 +92,10 @@ export const SERVER = {
       modules: ['event_loop/services'],
       holds: 'what a loop offers its connections: table, tasks, lanes, deadlines, observer',
     },
-    { modules: ['http1'], holds: 'the state machine of an HTTP/1 connection' },
+    {
+      modules: ['http1', 'pipe'],
+      holds: 'the states of an HTTP/1 connection, and of one that a lane has taken over',
+    },
     { modules: ['conn'], holds: 'a connection and its protocol' },
     {
       modules: ['event_loop/reactor'],

@@ -91,7 +91,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   /** The request object that the handler got. */
   request: ReactorRequest | null = null;
   /** The request's body; `null` where there is none. */
-  readonly incoming: WholeIncoming | StreamedIncoming | null;
+  incoming: WholeIncoming | StreamedIncoming | null;
   /** Bytes of the body that have been read and not yet reported to the engine. */
   credit = 0;
   /** Called when the client has taken bytes of the response. */
@@ -340,6 +340,13 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       recent.keep(lines, fields);
     }
     return fields;
+  }
+
+  /** Its connection is taken over: what the client sends from here on comes as a body. */
+  takeOver(): StreamedIncoming {
+    const incoming = new StreamedIncoming(this, 0);
+    this.incoming = incoming;
+    return incoming;
   }
 
   pull(bytes: number): void {

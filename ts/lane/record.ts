@@ -53,6 +53,8 @@ export const END = 4;
 export const ABORT = 5;
 export const PULL = 6;
 export const COLLECT = 7;
+export const PIPE = 8;
+export const PIPE_END = 9;
 
 /** Replies that end a connection: at once, or after its answers. */
 export const CUT = 16;

@@ -9,9 +9,8 @@
  *
  * Not there:
  *
- * - Upgrades, WebSockets and CONNECT. A request with `Upgrade` is an ordinary request; a listener
- *   for 'upgrade' or 'connect' gets a warning. CONNECT is answered with 501 and `OPTIONS *` with
- *   204, without a handler.
+ * - CONNECT: it is answered with 501, and `OPTIONS *` with 204, without a handler. A listener for
+ *   'connect' gets a warning.
  * - `cluster` sharing one port.
  * - Trailers: those of a request are checked and dropped, those of a response (`addTrailers`) not
  *   sent, with a warning.
@@ -23,6 +22,10 @@
  *
  * Different:
  *
+ * - The socket of 'upgrade' is a Duplex with the members of a `net.Socket` that programs use, so
+ *   `ws` and Socket.IO work unchanged. The third argument of the event is always empty: what follows
+ *   the request comes from the socket. A request that has a body, asks to close, or comes behind
+ *   others that are not answered is no upgrade.
  * - `req.socket` is no `net.Socket`. It has addresses, `destroy`, `end`, `setTimeout` and the
  *   events 'close', 'error' and 'timeout'. If the server has a listener for 'connection', it is the
  *   socket of that event, for all requests of the connection that do not overlap. Otherwise it

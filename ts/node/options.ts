@@ -97,7 +97,6 @@ const MISSING: Readonly<Record<string, readonly [harmless: unknown, why: string]
  * engine gives by itself.
  */
 export const ABSENT_EVENTS: Readonly<Record<string, string>> = {
-  upgrade: 'connections cannot be upgraded: there are no WebSockets on this server',
   connect: 'CONNECT is answered with 501',
   checkExpectation: 'an unknown Expect is answered with 417',
 };

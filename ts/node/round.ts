@@ -10,6 +10,7 @@ import type { startEngine } from '../serve.js';
 import { listenersOf, type NodeIncoming, type NodeOutgoing } from './internals.js';
 import type { Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
+import { PipeSocket } from './pipe-socket.js';
 import { PreparedMessages } from './prepared.js';
 import { SecureSocket } from './secure-socket.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
@@ -68,6 +69,10 @@ export class Round {
       sender.schedule();
       return;
     }
+    if (this.#server.listenerCount('upgrade') > 0 && offersUpgrade(exchange)) {
+      this.#upgrade(exchange, sender);
+      return;
+    }
     const socket = this.#socketOf(exchange);
     socket.begin(exchange, sender);
     let req: NodeIncoming;
@@ -101,6 +106,24 @@ export class Round {
         /(?:^|\W)100-continue(?:$|\W)/i.test(req.headers.expect ?? '');
       this.#server.emit(isExpecting ? 'checkContinue' : 'request', req, res);
     } catch (error) {
+      // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
+      process.nextTick(rethrow, error);
+    }
+  }
+
+  /** Gives the program the connection of a request that offers another protocol. */
+  #upgrade(exchange: Exchange, sender: Sender): void {
+    const messages = this.#messages.for(listenersOf(this.#server).request);
+    const socket = new PipeSocket(this.#server, () => this.#server.address(), exchange, sender);
+    try {
+      const req = makeRequest(exchange, socket as unknown as ExchangeSocket, messages);
+      req.upgrade = true;
+      // As in Node, its body is empty: what follows belongs to the socket.
+      req.complete = true;
+      req.push(null);
+      this.#server.emit('upgrade', req, socket, Buffer.alloc(0));
+    } catch (error) {
+      socket.destroy();
       // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
       process.nextTick(rethrow, error);
     }
@@ -172,6 +195,19 @@ export class Round {
       process.nextTick(rethrow, error);
     }
   }
+}
+
+/**
+ * Whether a request offers another protocol, so that its connection may be taken over. One with a
+ * body does not: where that ends, HTTP is still spoken. Nor does one that asks to close.
+ */
+function offersUpgrade(exchange: Exchange): boolean {
+  if (exchange.incoming !== null || exchange.isHttp10 || !exchange.hasField('upgrade')) {
+    return false;
+  }
+  const options = (exchange.field('connection') ?? '').toLowerCase().split(',');
+  const names = options.map((name) => name.trim());
+  return names.includes('upgrade') && !names.includes('close');
 }
 
 /** Empty for a unix socket. */

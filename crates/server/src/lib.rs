@@ -19,6 +19,7 @@ mod event_loop;
 mod exchange;
 mod http1;
 mod observe;
+mod pipe;
 mod server;
 #[cfg(test)]
 mod sim;

@@ -26,6 +26,7 @@ mod client;
 mod handshakes;
 mod lending;
 pub(crate) mod lines;
+mod pipe;
 mod plan;
 mod request;
 mod rng;

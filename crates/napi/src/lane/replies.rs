@@ -8,7 +8,7 @@ use super::exchanges::Exchanges;
 use super::invalid;
 use super::words::{
     ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, COLLECT, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT,
-    NO_LENGTH, PULL, RESPONSE, TEXT,
+    NO_LENGTH, PIPE, PIPE_END, PULL, RESPONSE, TEXT,
 };
 
 /// One reply. Fields that its kind does not have are empty.
@@ -115,6 +115,12 @@ pub(super) fn apply(
             });
         }
         PULL => sink.push(LaneReply::Pull(exchange, reply.status as usize)),
+        PIPE => {
+            let Some(mut task) = exchanges.take_task(reply.id) else { return Ok(()) };
+            task.response().pipe();
+            sink.push(LaneReply::Response(task));
+        }
+        PIPE_END => sink.push(LaneReply::End(exchange)),
         COLLECT => sink.push(LaneReply::Collect(exchange, exchanges.lent(reply.id))),
         _ => return Err(invalid("a reply of no known kind")),
     }

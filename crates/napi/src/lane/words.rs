@@ -80,6 +80,12 @@ pub(super) const PULL: u32 = 6;
 /// The handler wants what is still to come of the request's body in one piece.
 pub(super) const COLLECT: u32 = 7;
 
+/// JavaScript takes the exchange's connection over: from here on its bytes are those of the request's
+/// body, and the chunks are sent as they are. The request has offered another protocol.
+pub(super) const PIPE: u32 = 8;
+/// JavaScript sends no more over a connection that it has taken over. The client may.
+pub(super) const PIPE_END: u32 = 9;
+
 /// Ends the connection of `[1]`, `[2]` and `[3]` (see [`OPENED`]) at once.
 pub(super) const CUT: u32 = 16;
 /// Ends that connection after the answers that are under way.

@@ -14,6 +14,7 @@ use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
 use crate::observe::close_reason::CloseReason;
+use crate::pipe::Pipe;
 
 /// The state machine of a connection. Its methods are all that the loop knows of a
 /// protocol. `stream` numbers the exchanges of a connection.
@@ -21,6 +22,8 @@ pub(crate) enum Protocol {
     /// Nothing yet: its first bytes tell.
     Sniff,
     Http1(Http1),
+    /// Bytes between the client and a lane.
+    Pipe(Pipe),
     /// Echoes lines, in any order; for tests of this contract.
     #[cfg(test)]
     Lines(crate::sim::lines::Lines),
@@ -31,6 +34,7 @@ macro_rules! call {
     ($self:expr, $nothing:expr, $protocol:ident => $call:expr) => {
         match $self {
             Protocol::Http1($protocol) => $call,
+            Protocol::Pipe($protocol) => $call,
             Protocol::Sniff => $nothing,
             #[cfg(test)]
             Protocol::Lines($protocol) => $call,
@@ -95,6 +99,7 @@ impl Protocol {
         match self {
             Self::Sniff => false,
             Self::Http1(http1) => http1.reading.is_done(),
+            Self::Pipe(pipe) => pipe.discards(),
             #[cfg(test)]
             Self::Lines(lines) => lines.discards(),
         }
@@ -158,6 +163,7 @@ impl Protocol {
         match self {
             Self::Sniff => false,
             Self::Http1(http1) => http1.is_in_turn(stream),
+            Self::Pipe(_) => false,
             #[cfg(test)]
             Self::Lines(_) => false,
         }
@@ -172,7 +178,7 @@ impl Protocol {
     /// Why the connection ends, if the protocol knows.
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         match self {
-            Self::Sniff => None,
+            Self::Sniff | Self::Pipe(_) => None,
             Self::Http1(http1) => http1.reason,
             #[cfg(test)]
             Self::Lines(_) => None,
@@ -238,7 +244,13 @@ impl Protocol {
 
     /// The handler wants the rest of a request's body in one piece.
     pub(crate) fn collect(&mut self, stream: u32, memory: Option<Box<dyn LentMemory>>) {
-        call!(self, (), p => p.collect(stream, memory));
+        match self {
+            Self::Http1(http1) => http1.collect(stream, memory),
+            #[cfg(test)]
+            Self::Lines(lines) => lines.collect(stream, memory),
+            // Its bytes have no end that could be waited for.
+            Self::Sniff | Self::Pipe(_) => {}
+        }
     }
 
     /// Where the next bytes of the input belong, and how many may be read into it. None if they are
@@ -306,8 +318,18 @@ impl Protocol {
     /// The beginning of a protocol that an answer has switched to.
     pub(crate) fn begin(next: NextProtocol) -> Self {
         match next {
+            NextProtocol::Pipe { stream } => Self::Pipe(Pipe::new(stream)),
             #[cfg(test)]
             NextProtocol::Lines => Self::Lines(crate::sim::lines::Lines::new()),
+        }
+    }
+
+    /// Whether the end of the output is to be sent, now that all of it is, while input goes on.
+    #[inline]
+    pub(crate) fn ends_output(&mut self) -> bool {
+        match self {
+            Self::Pipe(pipe) => pipe.ends_output(),
+            _ => false,
         }
     }
 

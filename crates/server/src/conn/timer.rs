@@ -20,6 +20,8 @@ pub(crate) enum Phase {
     /// For our own handlers, while the client has sent its last byte. Nearly all such clients have
     /// gone, so the connection holds its place for a short time only.
     Left,
+    /// For bytes in either direction. A handler sees to them, and nothing is late.
+    Open,
     /// For the peer to take our output.
     Write,
     /// For the peer to close after we did.

@@ -405,17 +405,23 @@ impl<T: Transport> Reactor<T> {
         (conn.core.id == id).then_some(id.slot)
     }
 
+    /// Goes on with another protocol, if an answer has switched to one.
+    #[inline]
+    fn switch(&mut self, slot: u32) {
+        let conn = &mut self.conns[slot as usize];
+        if let Some(next) = conn.protocol.next_protocol() {
+            conn.switch(next);
+            if self.services.draining {
+                conn.protocol.drain(&mut conn.core, &mut self.services);
+            }
+        }
+    }
+
     /// Reads, answers and sends as far as the connection allows now. Then closes it, or notes what
     /// it waits for.
     fn work(&mut self, slot: u32) {
         for round in 1.. {
-            let conn = &mut self.conns[slot as usize];
-            if let Some(next) = conn.protocol.next_protocol() {
-                conn.switch(next);
-                if self.services.draining {
-                    conn.protocol.drain(&mut conn.core, &mut self.services);
-                }
-            }
+            self.switch(slot);
             if !self.read(slot) {
                 return;
             }

@@ -192,10 +192,22 @@ impl Response {
     /// Has the connection go on with another protocol, which the client has offered. The status
     /// becomes 101 (RFC 9110 §15.2.2). The answer is a 500 where the client has not offered it, or
     /// closes the connection.
-    #[cfg_attr(not(test), allow(dead_code, reason = "no protocol besides HTTP/1 is served yet"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the lane answers by itself, see pipe()"))]
     pub(crate) fn switch_protocols(&mut self, next: NextProtocol) {
         self.status = 101;
         self.next = Some(next);
+    }
+
+    /// Takes the connection over: it goes on with bytes as they are, in both directions, and the
+    /// program writes the answer to this request, too. The answer is a 500 where the client has not
+    /// offered another protocol.
+    pub fn pipe(&mut self) {
+        self.switch_protocols(NextProtocol::Pipe { stream: 0 });
+    }
+
+    /// Whether the program writes the answer as it is.
+    pub(crate) fn is_raw(&self) -> bool {
+        matches!(self.next, Some(NextProtocol::Pipe { .. }))
     }
 
     pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {

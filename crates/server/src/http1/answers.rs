@@ -144,7 +144,7 @@ impl Http1 {
             self.drop_answer(core, services, answer);
             return;
         }
-        let (answer, next) = self.take_switch(services, answer, place);
+        let (answer, next) = self.take_switch(core, services, answer, place);
         let framing = match &answer {
             Answer::Task(task) if task.outcome == Outcome::Answered => {
                 Framing::of(&task.response, task.request.version(), place.head_only)
@@ -187,7 +187,7 @@ impl Http1 {
         }
         self.write_bytes(core, services, answer, place, framing, closes);
         if let Some(next) = next {
-            self.writing.switch(next);
+            self.writing.switch(next.after(place.stream));
         }
         if let Some(stream) = self.writing.stream() {
             stream.close = closes;
@@ -201,6 +201,7 @@ impl Http1 {
     #[inline]
     fn take_switch(
         &self,
+        core: &mut Core,
         services: &mut Services,
         answer: Answer,
         place: &Place,
@@ -217,6 +218,11 @@ impl Http1 {
         // A stop is no reason against it: the next protocol hears of the stop by itself.
         if self.offers_upgrade && place.is_only && !place.close && !self.finishing {
             return (answer, next);
+        }
+        if let Answer::Task(task) = &answer
+            && task.response.is_raw()
+        {
+            services.lanes.tell(&mut core.lane, LaneEvent::Gone(task.id));
         }
         services.recycle_answer(answer);
         (Answer::Server(ServerAnswer::HandlerFailed), None)
@@ -279,7 +285,9 @@ impl Http1 {
                 (inline.status, body_at)
             }
             Answer::Task(mut task) if task.outcome == Outcome::Answered => {
-                write_head(&task, out.buf(), framing, date, connection);
+                if !task.response.is_raw() {
+                    write_head(&task, out.buf(), framing, date, connection);
+                }
                 let (status, body_at) = (task.response.status_code(), out.unsent());
                 if task.streams() {
                     // From here on the stream counts as a request at a handler, not the task.

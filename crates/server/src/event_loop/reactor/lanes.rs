@@ -305,6 +305,8 @@ impl<T: Transport> Reactor<T> {
             LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
         }
         services.mark_dirty(core);
+        // The lane's next reply is for the next protocol.
+        self.switch(id.conn.slot);
     }
 
     /// A lane's whole response comes from the thread that drives the loop, which lends the body.

@@ -24,6 +24,10 @@ impl<T: Transport> Reactor<T> {
         if conn.has_output() || lingers && conn.core.inflow != Inflow::Ended {
             return true;
         }
+        if conn.protocol.ends_output() && conn.link.shutdown_write().is_err() {
+            self.close(slot, CloseReason::Aborted);
+            return false;
+        }
         let Some(ending) = conn.protocol.ending() else {
             if conn.core.inflow == Inflow::Ended && conn.protocol.is_quiet(&conn.core) {
                 self.close(slot, CloseReason::Peer);

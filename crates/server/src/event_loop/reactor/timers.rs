@@ -81,7 +81,7 @@ impl<T: Transport> Conn<T> {
         let timeouts = &services.settings.timeouts;
         let draining = services.draining;
         Some(match self.core.timer.phase {
-            Phase::Busy => return None,
+            Phase::Busy | Phase::Open => return None,
             Phase::Handshake | Phase::Fresh | Phase::Idle if draining => DRAIN_GRACE,
             Phase::Handshake => return self.link.handshake_timeout(),
             Phase::Fresh | Phase::Head => timeouts.head,
@@ -199,7 +199,7 @@ impl<T: Transport> Reactor<T> {
                     self.close(slot, reason);
                 }
                 Phase::Left => self.close(slot, CloseReason::Aborted),
-                Phase::Busy => {}
+                Phase::Busy | Phase::Open => {}
             }
         }
         self.due = due;

@@ -1,0 +1,272 @@
+import type { AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
+import { familyOf } from '../fetch/address.js';
+import type { ClientWatcher, Exchange } from '../lane/exchange.js';
+import type { StreamedIncoming } from '../lane/incoming.js';
+import type { Sender } from '../lane/outgoing.js';
+import { ABORT, PIPE, PIPE_END, WINDOW } from '../lane/record.js';
+
+/** The most bytes in one reply, so that one connection leaves room for others. */
+const MOST_AT_ONCE = 64 * 1024;
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * A connection that the program has taken over: the socket of 'upgrade'. Its bytes are the client's
+ * as they are. It stands for a `net.Socket`, of which it has the members that programs use.
+ */
+export class PipeSocket extends Duplex implements ClientWatcher {
+  readonly server: unknown;
+  readonly connecting = false;
+  readonly pending = false;
+  timeout = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
+  readonly #exchange: Exchange;
+  readonly #sender: Sender;
+  readonly #incoming: StreamedIncoming;
+  readonly #local: () => AddressInfo | string | null;
+  /** Bytes sent that the client has not taken yet. */
+  #underWay = 0;
+  /** What waits for room. */
+  #waiting: { data: Uint8Array; at: number } | null = null;
+  #onWritten: Written | null = null;
+  #isWaitingForPiece = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    server: unknown,
+    local: () => AddressInfo | string | null,
+    exchange: Exchange,
+    sender: Sender,
+  ) {
+    super({ allowHalfOpen: true });
+    this.server = server;
+    this.#local = local;
+    this.#exchange = exchange;
+    this.#sender = sender;
+    this.#incoming = exchange.takeOver();
+    exchange.watcher = this;
+    sender.replies.plain(PIPE, exchange.id, 0);
+    sender.schedule();
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#exchange.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#exchange.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return familyOf(this.remoteAddress);
+  }
+
+  get localAddress(): string | undefined {
+    return this.#address?.address;
+  }
+
+  get localPort(): number | undefined {
+    return this.#address?.port;
+  }
+
+  get localFamily(): string | undefined {
+    return this.#address?.family;
+  }
+
+  get encrypted(): boolean | undefined {
+    return this.#exchange.scheme === 'https' || undefined;
+  }
+
+  get readyState(): string {
+    if (this.destroyed) {
+      return 'closed';
+    }
+    return this.writableEnded ? 'readOnly' : this.readableEnded ? 'writeOnly' : 'open';
+  }
+
+  address(): AddressInfo | Record<string, never> {
+    return this.#address ?? {};
+  }
+
+  get #address(): AddressInfo | null {
+    const address = this.#local();
+    return typeof address === 'string' ? null : address;
+  }
+
+  /** Emits 'timeout' after this many milliseconds without a byte; 0 is never. */
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    this.timeout = milliseconds;
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
+    if (callback !== undefined) {
+      if (milliseconds === 0) {
+        this.removeListener('timeout', callback);
+      } else {
+        this.once('timeout', callback);
+      }
+    }
+    if (milliseconds > 0 && !this.destroyed) {
+      this.#timer = setTimeout(() => this.emit('timeout'), milliseconds).unref();
+    }
+    return this;
+  }
+
+  /** No-op: the engine decides. */
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  destroySoon(): void {
+    if (this.writable) {
+      this.end();
+    }
+    if (this.writableFinished) {
+      this.destroy();
+    } else {
+      this.once('finish', this.destroy);
+    }
+  }
+
+  resetAndDestroy(): this {
+    return this.destroy();
+  }
+
+  /** The client has taken bytes. */
+  taken(bytes: number): void {
+    this.#underWay = Math.max(0, this.#underWay - bytes);
+    this.#send();
+  }
+
+  /** The connection is closed. */
+  leaves(): void {
+    const failed = !this.writableFinished && this.#waiting !== null;
+    setImmediate(() => {
+      if (!this.readableEnded && this.#incoming.isComplete) {
+        // What has come is read to its end.
+        this.#pump();
+      }
+      this.destroy(failed ? Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }) : undefined);
+    });
+  }
+
+  override _read(): void {
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#isWaitingForPiece) {
+      return;
+    }
+    for (;;) {
+      let piece: Uint8Array | null | undefined;
+      try {
+        piece = this.#incoming.takePiece(this.#onPiece);
+      } catch {
+        // The connection is gone: `leaves` says so.
+        return;
+      }
+      if (piece === undefined) {
+        this.#isWaitingForPiece = true;
+        return;
+      }
+      this.#timer?.refresh();
+      if (piece === null) {
+        this.push(null);
+        return;
+      }
+      this.bytesRead += piece.length;
+      if (!this.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))) {
+        return;
+      }
+    }
+  }
+
+  readonly #onPiece = (): void => {
+    this.#isWaitingForPiece = false;
+    // An error of a listener is uncaught, and the other events are handled nevertheless.
+    try {
+      this.#exchange.runInAsyncScope(this.#pump, this);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  };
+
+  override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    const data = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
+    this.#waiting = { data, at: 0 };
+    this.#onWritten = written;
+    this.#timer?.refresh();
+    this.#send();
+  }
+
+  /** Sends what waits, as far as there is room. */
+  #send(): void {
+    const { replies } = this.#sender;
+    const waiting = this.#waiting;
+    while (waiting !== null && this.#waiting === waiting) {
+      const { data, at } = waiting;
+      const length = Math.min(data.length - at, MOST_AT_ONCE, WINDOW - this.#underWay);
+      if (at === data.length) {
+        this.#waiting = null;
+        const written = this.#onWritten;
+        this.#onWritten = null;
+        written?.();
+      } else if (!this.#exchange.isOpen || length <= 0) {
+        return;
+      } else if (!replies.hasRoom(length)) {
+        this.#sender.schedule();
+        void this.#sender.flushed().then(() => this.#send());
+        return;
+      } else {
+        replies.chunk(this.#exchange.id, data.subarray(at, at + length));
+        this.#underWay += length;
+        this.bytesWritten += length;
+        waiting.at += length;
+        this.#sender.schedule();
+      }
+    }
+  }
+
+  override _final(done: Written): void {
+    if (this.#exchange.isOpen) {
+      this.#sender.replies.plain(PIPE_END, this.#exchange.id, 0);
+      this.#sender.schedule();
+    }
+    done();
+  }
+
+  override _destroy(error: Error | null, done: Written): void {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
+    this.#waiting = null;
+    if (this.#exchange.isOpen) {
+      this.#sender.replies.plain(ABORT, this.#exchange.id, 0);
+      this.#sender.finish(this.#exchange);
+      this.#sender.schedule();
+    }
+    const written = this.#onWritten;
+    this.#onWritten = null;
+    written?.(error ?? null);
+    done(error);
+  }
+}
