@@ -158,7 +158,9 @@ impl Pipe {
 
     pub(crate) fn ending(&self) -> Option<Ending> {
         match (self.input, self.output) {
-            (_, Side::Closing) | (Side::Ended, Side::Ended) => Some(Ending { reset: false, linger: false }),
+            (_, Side::Closing) | (Side::Ended, Side::Ended) => {
+                Some(Ending { reset: false, linger: false })
+            }
             _ => None,
         }
     }
