@@ -28,6 +28,11 @@ test('certificate and key are text, bytes, a path or a file: URL, one or several
     { cert: pathToFileURL(one.certFile), key: pathToFileURL(one.keyFile).href },
     { cert: [one.cert], key: [one.keyFile] },
     { cert: one.cert, key: { pem: one.key } },
+    // As editors of Windows save it.
+    {
+      cert: fileOf(`\ufeff${one.cert.replaceAll('\n', '\r\n')}`),
+      key: Buffer.from(`\ufeff${one.key.replaceAll('\n', '\r\n')}`),
+    },
     // Both in one text, as many programs make it.
     { cert: fileOf(one.key + one.cert), key: fileOf(one.key + one.cert) },
   ];
@@ -87,6 +92,41 @@ test('every wrong value names the option, and what is allowed', async (t) => {
     [{ ...pair, cert: 1 }, OPTION, /^option "tls\.cert" must be PEM text, bytes, .* got 1$/],
     [{ ...pair, cert: [one.cert, null] }, OPTION, /^option "tls\.cert\[1\]" must be .* got null$/],
     [{ ...pair, key: 'secret\nkey' }, OPTION, /^option "tls\.key" must be (?!.*secret)/],
+    [one.key, OPTION, /^option "tls" must be .*, got PEM text$/],
+    [{ ...pair, key: { key: one.key } }, OPTION, /, got a value that holds PEM text$/],
+    [{ ...pair, key: [[one.key]] }, OPTION, /, got a value that holds PEM text$/],
+    [
+      { ...pair, key: one.key.replaceAll('\n', '\\n') },
+      TLS,
+      /^tls\.key is damaged: it has no line ends; -----BEGIN and -----END need lines of their own$/,
+    ],
+    [{ ...pair, key: one.key.replaceAll('\n', ' ') }, TLS, /: it has no line ends; [^:]*$/],
+    [{ ...pair, key: one.key.replaceAll('\n', '') }, TLS, /: it has no line ends; [^:]*$/],
+    [
+      { ...pair, key: one.key.replace('-----\n', '-----') },
+      TLS,
+      /^tls\.key is damaged: a line -----BEGIN is damaged$/,
+    ],
+    [
+      { ...pair, key: one.key.split('\n').slice(1, -2).join('') },
+      TLS,
+      /: it looks like base64 without -----BEGIN and -----END$/,
+    ],
+    [
+      { ...pair, key: one.key.replace(/^/gm, '  ') },
+      TLS,
+      /-----BEGIN must be the start of a line, without/,
+    ],
+    [
+      { ...pair, cert: Buffer.from(`\ufeff${one.cert}`, 'utf16le') },
+      TLS,
+      /^tls\.cert holds no certificate: it is in UTF-16; save/,
+    ],
+    [
+      { ...pair, passphrase: ['geheim'] },
+      OPTION,
+      /^option "tls\.passphrase" must be text, got a value of type object$/,
+    ],
     [{ ...pair, key: '' }, OPTION, /^option "tls\.key" must be .* got ""$/],
     [{ ...pair, key: new URL('http://a/') }, OPTION, /^option "tls\.key" must be/],
     [{ ...pair, key: { pem: one.key, pass: 'x' } }, UNKNOWN, /"tls\.key\.pass"; the options are/],

@@ -2,9 +2,12 @@ import { inspect as inspectInFull } from 'node:util';
 
 const LONGEST = 80;
 
-/** A value on one short line, for an error message. */
+/** A value on one short line, for an error message. PEM text may be a private key: it is not shown. */
 export function inspect(value: unknown): string {
   const shown = typeof value === 'string' ? JSON.stringify(value) : inspected(value);
+  if (shown.includes('-----BEGIN')) {
+    return typeof value === 'string' ? 'PEM text' : 'a value that holds PEM text';
+  }
   return shown.length > LONGEST ? `${shown.slice(0, LONGEST - 1)}…` : shown;
 }
 

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import type { NativePem } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
-import { invalid, refuseUnknown } from './check.js';
+import { refuseUnknown } from './check.js';
 import { each, type Files, textOf } from './tls-texts.js';
 
 /** An encrypted key, of today's form (PKCS #8) or OpenSSL's old one. */
@@ -27,7 +27,7 @@ export function keysOf(
       return opened(textOf(own, one, files), shared, passphrase);
     }
     refuseUnknown(one, ['pem', 'passphrase'], `${own}.`);
-    const words = one.passphrase === undefined ? passphrase : one.passphrase;
+    const words = passphraseAt(`${own}.passphrase`, one.passphrase) ?? passphrase;
     return opened(textOf(`${own}.pem`, one.pem, files), `${own}.passphrase`, words);
   });
 }
@@ -42,8 +42,19 @@ function isPair(given: unknown): given is Record<string, unknown> {
   );
 }
 
+/** A passphrase, if it is text. The error does not show it. */
+export function passphraseAt(option: string, given: unknown): string | undefined {
+  if (given !== undefined && typeof given !== 'string') {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `option "${option}" must be text, got a value of type ${typeof given}`,
+    );
+  }
+  return given;
+}
+
 /** The text with its keys in clear. */
-function opened(pem: NativePem, option: string, passphrase: unknown): NativePem {
+function opened(pem: NativePem, option: string, passphrase: string | undefined): NativePem {
   const text = Buffer.from(pem.text).toString('latin1');
   if (!ENCRYPTED.test(text)) {
     return pem;
@@ -53,9 +64,6 @@ function opened(pem: NativePem, option: string, passphrase: unknown): NativePem 
       'ERR_REACTOR_TLS',
       `the private key of ${pem.from} is encrypted: give its passphrase as option "${option}"`,
     );
-  }
-  if (typeof passphrase !== 'string') {
-    throw invalid(`option "${option}"`, 'text', passphrase);
   }
   const clear = text.replace(KEYS, (key) =>
     ENCRYPTED.test(key) ? clearOf(key, pem.from, option, passphrase) : key,

@@ -48,7 +48,7 @@ export function textOf(name: string, given: unknown, files: Files): NativePem {
   // The program may change its working directory before the file is read again.
   const absolute = resolve(path);
   files.add(absolute);
-  return { from: absolute, text: read(name, absolute) };
+  return { from: absolute, text: read(name, path, absolute) };
 }
 
 function bytesOf(given: unknown): Uint8Array | undefined {
@@ -81,12 +81,22 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Certificates and keys are small. A larger file is a mistake, such as a device. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
-function read(name: string, path: string): Uint8Array {
+/** Base64 without markers, which may be a private key. Hardly a path is like that. */
+const BASE64 = /^[A-Za-z0-9+/]{48,}={0,2}$/;
+
+/** @param given the path, as the user wrote it */
+function read(name: string, given: string, path: string): Uint8Array {
   let text: Uint8Array;
   try {
     text = readFileSync(path);
   } catch (cause) {
     const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (BASE64.test(given)) {
+      throw new ReactorError(
+        'ERR_REACTOR_TLS',
+        `option "${name}" is neither PEM text nor a file that can be read: it looks like base64 without -----BEGIN and -----END`,
+      );
+    }
     throw new ReactorError(
       'ERR_REACTOR_TLS',
       `option "${name}": cannot read "${path}": ${REASONS[code] ?? message}`,

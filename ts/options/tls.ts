@@ -3,7 +3,7 @@ import { ReactorError } from '../errors/errors.js';
 import type { SNICallback } from '../types/tls.js';
 import { asObject, checked, invalid } from './check.js';
 import { boolean, DAY_MS, integer, oneOf, optional, type Rule, text } from './rules.js';
-import { keysOf } from './tls-keys.js';
+import { keysOf, passphraseAt } from './tls-keys.js';
 import { refuseUnknownTls } from './tls-names.js';
 import { type Files, textsOf } from './tls-texts.js';
 
@@ -31,7 +31,6 @@ const SHARED = {
 
 /** The options that are a single value. */
 const RULES = {
-  passphrase: optional(text('text', /^/)),
   requestCert: boolean(false),
   rejectUnauthorized: boolean(true),
   minVersion: oneOf(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2'),
@@ -133,10 +132,11 @@ function entryOf(name: string, options: Record<string, unknown>, files: Files): 
     );
   }
   const ciphers = get('ciphers');
+  const passphrase = passphraseAt(inside(name, 'passphrase'), options.passphrase);
   return {
     names: namesOf(inside(name, 'serverName'), options.serverName),
     certificates: texts('cert') ?? [],
-    keys: keysOf(inside(name, 'key'), options.key, get('passphrase'), files),
+    keys: keysOf(inside(name, 'key'), options.key, passphrase, files),
     minVersion: get('minVersion'),
     ciphers: ciphers ?? CIPHERS,
     serverOrder: get('honorCipherOrder'),

@@ -171,6 +171,27 @@ fn wrong_texts_are_named_with_what_is_wrong() {
         ),
         (&damaged, EC_PKCS8, "cert.pem is damaged: its base64 is damaged"),
         (&endless, EC_PKCS8, "cert.pem is damaged: the line -----END CERTIFICATE----- is missing"),
+        // Nothing of a key is shown, wherever its line ends are lost.
+        (
+            cert,
+            &EC_PKCS8.replace('\n', " "),
+            "key.pem is damaged: it has no line ends; -----BEGIN and -----END need lines of their own",
+        ),
+        (
+            cert,
+            &EC_PKCS8.replace('\n', "\\n"),
+            "key.pem is damaged: it has no line ends; -----BEGIN and -----END need lines of their own",
+        ),
+        (
+            cert,
+            &EC_PKCS8.replacen("-----\n", "-----", 1),
+            "key.pem is damaged: a line -----BEGIN is damaged",
+        ),
+        (
+            "\u{feff} \n-----BEGIN PKCS7-----\nMAMCAQE=\n-----END PKCS7-----\n",
+            EC_PKCS8,
+            "cert.pem holds no certificate: it is PKCS #7; `openssl pkcs7 -print_certs` makes PEM",
+        ),
         (no_certificate, EC_PKCS8, "certificate 1 of cert.pem cannot be read"),
         (cert, cert, "key.pem holds no private key: it holds a certificate"),
         (cert, " \n", "key.pem holds no private key: it is empty"),

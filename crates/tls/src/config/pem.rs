@@ -32,7 +32,9 @@ impl Pem {
     }
 
     fn sections(&self) -> Result<Vec<Section>, ConfigError> {
-        Section::pem_slice_iter(&self.text)
+        // Editors of Windows begin a file with the mark of UTF-8.
+        let text = self.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.text);
+        Section::pem_slice_iter(text)
             .map(|section| section.map_err(|error| self.wrong(&error)))
             .collect()
     }
@@ -119,23 +121,54 @@ impl Pem {
             None if self.text.first() == Some(&0x30) => {
                 "it is in DER; `openssl x509 -inform der` or `openssl pkey -inform der` makes PEM"
             }
-            None if self.has("-----BEGIN ") => "it holds something else",
+            None if matches!(self.text.get(..2), Some([0xff, 0xfe] | [0xfe, 0xff])) => {
+                "it is in UTF-16; save it as UTF-8"
+            }
+            None if self.has("-----BEGIN OPENSSH PRIVATE KEY-----") => {
+                "it is in the form of OpenSSH; `openssl genpkey` makes a key for TLS"
+            }
+            None if self.has("-----BEGIN PKCS7-----") => {
+                "it is PKCS #7; `openssl pkcs7 -print_certs` makes PEM"
+            }
+            None if self.text.starts_with(b"-----BEGIN ") || self.has("\n-----BEGIN ") => {
+                "it holds something else"
+            }
+            None if self.has("-----BEGIN ") => {
+                "-----BEGIN must be the start of a line, without spaces or quotes before it"
+            }
             None => "it is no PEM text: no line begins with -----BEGIN",
         }
     }
 
+    /// Shows nothing of the text but a marker: it may hold a private key.
     fn wrong(&self, error: &PemError) -> ConfigError {
+        let is_one_line = self.has("-----\\n") || !self.text.trim_ascii().contains(&b'\n');
         let what = match error {
-            PemError::MissingSectionEnd { end_marker } => {
-                let kind = String::from_utf8_lossy(end_marker);
-                format!("the line -----END {}----- is missing", kind.trim())
+            PemError::MissingSectionEnd { .. } | PemError::IllegalSectionStart { .. }
+                if is_one_line && !self.text.contains(&b'\r') =>
+            {
+                "it has no line ends; -----BEGIN and -----END need lines of their own".into()
             }
-            PemError::IllegalSectionStart { line } => {
-                format!("this line is damaged: {}", String::from_utf8_lossy(line).trim())
+            PemError::MissingSectionEnd { end_marker } if is_label(end_marker) => {
+                format!("the line -----END {}----- is missing", marker(end_marker))
             }
+            PemError::MissingSectionEnd { .. } => "a line -----END is missing".into(),
+            PemError::IllegalSectionStart { .. } => "a line -----BEGIN is damaged".into(),
             PemError::Base64Decode(_) => "its base64 is damaged".into(),
-            other => other.to_string(),
+            PemError::SectionTooLarge => "it is too large".into(),
+            _ => "it cannot be read".into(),
         };
         ConfigError::BadPem { from: self.from.clone(), what }
     }
+}
+
+fn marker(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// Whether it is what stands in a marker, such as `PRIVATE KEY`.
+fn is_label(bytes: &[u8]) -> bool {
+    let marker = marker(bytes);
+    marker.len() <= 32
+        && marker.bytes().all(|one| one.is_ascii_uppercase() || one.is_ascii_digit() || one == b' ')
 }
