@@ -115,10 +115,12 @@ impl Pipe {
 
     pub(crate) fn discarded(&self, _bytes: usize) {}
 
+    #[inline(never)]
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
         self.discards() || !self.is_full(core)
     }
 
+    #[inline(never)]
     pub(crate) fn phase(&self, _: &Core) -> Phase {
         if self.ending().is_some() || self.output == Side::Ending {
             Phase::Write

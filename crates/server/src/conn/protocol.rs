@@ -111,7 +111,8 @@ impl Protocol {
     }
 
     /// Whether it has room for more input.
-    #[inline]
+    // Each read asks twice. Left to itself, the compiler makes a call of it.
+    #[inline(always)]
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
         call!(self, true, p => p.wants_input(core))
     }
