@@ -88,6 +88,7 @@ test('a client’s certificate that is not accepted has Node’s error', async (
   const until = new Date(Date.now() - 60_000);
   const cases = [
     [ca.issue({ names: ['a.test'], use: 'client', until }), 'CERT_HAS_EXPIRED'],
+    [ca.issue({ names: ['a.test'] }), 'INVALID_PURPOSE'],
     [
       authority({ name: 'Others' }).issue({ names: ['a.test'], use: 'client' }),
       'UNABLE_TO_VERIFY_LEAF_SIGNATURE',

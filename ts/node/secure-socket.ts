@@ -12,7 +12,7 @@ const ERRORS: readonly (readonly [RegExp, string])[] = [
   [/certificate expired/i, 'CERT_HAS_EXPIRED'],
   [/unknown ?issuer/i, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
   [/bad ?signature/i, 'CERT_SIGNATURE_FAILURE'],
-  [/purpose/i, 'INVALID_PURPOSE'],
+  [/purpose|key usage/i, 'INVALID_PURPOSE'],
 ];
 
 /**
