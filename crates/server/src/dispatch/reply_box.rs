@@ -1,5 +1,6 @@
 //! The box into which workers and lanes put replies for one loop.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
@@ -20,6 +21,8 @@ pub(crate) struct ReplyBox {
     steps: SegQueue<Box<HandshakeStep>>,
     /// What serves the names of clients. Each loop bounds what it asks.
     names: SegQueue<(ConnId, NameChoice)>,
+    /// How many are in the last two. Every turn looks whether there are any, and few have some.
+    handshakes: AtomicUsize,
     lanes: CachePadded<Mutex<Vec<LaneReply>>>,
     wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
@@ -32,6 +35,7 @@ impl ReplyBox {
             tasks: ArrayQueue::new(tasks),
             steps: SegQueue::new(),
             names: SegQueue::new(),
+            handshakes: AtomicUsize::new(0),
             lanes: CachePadded::default(),
             wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
@@ -49,19 +53,28 @@ impl ReplyBox {
     /// Puts a step of a handshake in that was taken; see [`push`](Self::push).
     pub(crate) fn push_step(&self, step: Box<HandshakeStep>) {
         self.steps.push(step);
+        self.handshakes.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn pop_step(&self) -> Option<Box<HandshakeStep>> {
-        self.steps.pop()
+        self.taken(self.steps.pop())
     }
 
     /// Puts in what serves a client's name; see [`push`](Self::push).
     pub(crate) fn push_name(&self, conn: ConnId, choice: NameChoice) {
         self.names.push((conn, choice));
+        self.handshakes.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn pop_name(&self) -> Option<(ConnId, NameChoice)> {
-        self.names.pop()
+        self.taken(self.names.pop())
+    }
+
+    fn taken<R>(&self, reply: Option<R>) -> Option<R> {
+        if reply.is_some() {
+            self.handshakes.fetch_sub(1, Ordering::Relaxed);
+        }
+        reply
     }
 
     pub(crate) fn pop(&self) -> Option<Box<Task>> {
@@ -91,8 +104,7 @@ impl ReplyBox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
-            && self.steps.is_empty()
-            && self.names.is_empty()
+            && self.handshakes.load(Ordering::Acquire) == 0
             && self.lanes().is_empty()
     }
 
