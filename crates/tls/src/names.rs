@@ -57,6 +57,15 @@ impl Names {
         }
     }
 
+    /// The entry that has `name` or `*.name` already.
+    pub(crate) fn owner(&self, name: &str) -> Option<usize> {
+        let (map, name) = match name.strip_prefix("*.") {
+            Some(rest) => (&self.wild, rest),
+            None => (&self.exact, name),
+        };
+        map.get(&canonical(name)?).copied()
+    }
+
     /// Adds `name` or `*.name`. The first entry that names it has it. False if it is no name.
     pub(crate) fn add(&mut self, name: &str, entry: usize) -> bool {
         let (map, name) = match name.strip_prefix("*.") {

@@ -334,3 +334,25 @@ fn a_damaged_certificate_is_read_or_not_but_never_panics() {
         assert_eq!(Certificate::read(&der[..at]), None);
     }
 }
+
+#[test]
+fn what_is_never_served_is_a_warning() {
+    let world = World::new();
+    let (a, b) = (world.authority.sign(&["a.test"]), world.authority.sign(&["b.test"]));
+    let pem = |text: &str| Pem::new("a text", text);
+    let both = Entry {
+        certificates: vec![pem(&a.cert), pem(&b.cert)],
+        keys: vec![pem(&a.key), pem(&b.key)],
+        ..Entry::default()
+    };
+    let built = build(&world, both).unwrap();
+    assert_eq!(
+        built.warnings(),
+        [
+            "the certificate of \"b.test\" is never served: \"a.test\", in the same entry, has a key of the same kind (EC); put it into an entry of its own"
+        ]
+    );
+    let named = |made: &Made| Entry { names: vec!["X.test".into()], ..made.entry() };
+    let config = world.config(&[named(&a), named(&b)]);
+    assert_eq!(config.warnings(), ["two entries are for \"X.test\": the first serves it"]);
+}

@@ -111,10 +111,15 @@ impl Config {
         for (index, entry) in entries.iter().enumerate() {
             let found = identity::read(entry, &provider, clock.now(), &mut warnings)?;
             for name in &entry.names {
+                let owner = names.owner(name);
                 if !names.add(name, index) {
                     return Err(ConfigError::BadName { name: name.clone() });
                 }
+                if owner.is_some_and(|owner| owner != index) {
+                    warnings.push(format!("two entries are for \"{name}\": the first serves it"));
+                }
             }
+            warnings.extend(never_served(&found));
             identities.push(found);
         }
         // Names that were given come before those that are only in a certificate.
@@ -170,6 +175,23 @@ impl Config {
     pub(crate) fn fallback(&self) -> &Arc<Chosen> {
         &self.entries[self.names.fallback()]
     }
+}
+
+/// A client gets the first certificate of an entry whose kind of key it can check.
+fn never_served(found: &[identity::Identity]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, one) in found.iter().enumerate() {
+        let kind = one.certificate.key;
+        if let Some(first) = found[..place].iter().find(|first| first.certificate.key == kind) {
+            warnings.push(format!(
+                "the certificate of \"{}\" is never served: \"{}\", in the same entry, has a key of \
+                 the same kind ({kind}); put it into an entry of its own",
+                one.certificate.label(),
+                first.certificate.label(),
+            ));
+        }
+    }
+    warnings
 }
 
 fn build(
