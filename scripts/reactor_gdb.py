@@ -388,7 +388,7 @@ class Reply(Moment):
 
 REACTOR = "reactor_server::event_loop::reactor::Reactor<reactor_sys::stream::Stream>"
 MOMENTS = [
-    (Accept, f"{REACTOR}::insert<reactor_sys::stream::Stream>"),
+    (Accept, f"{REACTOR}::accepted<reactor_sys::stream::Stream>"),
     (Dispatch, "reactor_server::dispatch::worker::pool::Pool::push"),
     (Reply, f"{REACTOR}::reply<reactor_sys::stream::Stream>"),
 ]

@@ -155,6 +155,19 @@ test('bytes behind the request belong to the socket, and either side may end fir
   t.is(await textOf(client), `${TAKEN}all: at once`);
 });
 
+test('a client may have ended its side before it is taken over', async (t) => {
+  const server = await serving(t);
+  server.on('upgrade', async (_req, socket) => {
+    socket.write(TAKEN);
+    socket.end(`all: ${await textOf(socket)}`);
+  });
+  for (let n = 0; n < 50; n++) {
+    const client = dial(server);
+    client.end(`${OFFER}at once`);
+    t.is(await textOf(client), `${TAKEN}all: at once`);
+  }
+});
+
 test('a side that has ended still gets what the other says', async (t) => {
   const server = await serving(t);
   const heard = new Promise((resolve) => {

@@ -153,8 +153,14 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     this.#send();
   }
 
-  /** The connection is closed. */
+  /**
+   * The connection is closed. If the exchange is still open, the client has only ended its side before
+   * the connection was taken over: that comes behind its bytes, as their end.
+   */
   leaves(): void {
+    if (this.#exchange.isOpen) {
+      return;
+    }
     const failed = !this.writableFinished && this.#waiting !== null;
     setImmediate(() => {
       if (!this.readableEnded && this.#incoming.isComplete) {
