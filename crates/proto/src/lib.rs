@@ -2,7 +2,8 @@
 //!
 //! [`semantics`] is what HTTP means whatever its version. [`h1`] is how HTTP/1 puts it on
 //! the wire. `h1` uses `semantics`, never the other way around. [`opening()`] tells from a
-//! connection's first bytes which protocol it speaks.
+//! connection's first bytes which protocol it speaks. [`ws`] is WebSocket, after its handshake
+//! over HTTP.
 //!
 //! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
 //! reusable [`Head`]; [`response`] appends an answer's bytes to a `Vec<u8>`.
@@ -35,6 +36,7 @@
 pub mod h1;
 mod opening;
 pub mod semantics;
+pub mod ws;
 
 pub use h1::{Decoder, Event, client, response};
 pub use opening::{Opening, opening};
