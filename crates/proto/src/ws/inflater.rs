@@ -15,13 +15,17 @@ const MOST_ROOM: usize = 1 << 20;
 /// Inflates compressed messages.
 ///
 /// One without takeover serves any number of connections, a whole message at a time. One with
-/// takeover belongs to one connection. Either takes 43 KiB, whatever the window.
+/// takeover belongs to one connection. Either takes [`MEMORY`](Self::MEMORY) bytes,
+/// whatever the window.
 pub struct Inflater {
     inner: Inflate,
     takeover: bool,
 }
 
 impl Inflater {
+    /// Bytes of memory that one takes: 32 KiB of them are the window.
+    pub const MEMORY: usize = 47_552;
+
     /// For messages that are each compressed by themselves.
     #[must_use]
     pub fn shared() -> Self {

@@ -7,6 +7,7 @@ mod frames;
 mod handshake;
 mod limits;
 mod properties;
+mod splits;
 
 use super::*;
 
