@@ -6,18 +6,16 @@
 /// Works on eight bytes at a time, which the compiler turns into vector instructions.
 #[inline]
 pub fn mask(key: [u8; 4], bytes: &mut [u8]) -> [u8; 4] {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let key = u32::from_le_bytes(key);
+    let wide = u64::from(key) << 32 | u64::from(key);
     let (words, rest) = bytes.as_chunks_mut::<8>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
+    for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
         *byte ^= key;
     }
-    let mut next = key;
-    next.rotate_left(rest.len() % 4);
-    next
+    key.rotate_right([0, 8, 16, 24][rest.len() % 4]).to_le_bytes()
 }
 
 #[cfg(test)]
