@@ -129,7 +129,6 @@ impl<'b> Upgrade<'b> {
     fn check_protocols(&self) -> Result<(), UpgradeError> {
         for (at, protocol) in self.protocols().enumerate() {
             let is_token = class::token_end(protocol, 0) == protocol.len();
-            // There are as many as fit in a head, so this is no more than some thousands.
             if !is_token || at == MOST_PROTOCOLS || self.protocols().take(at).any(|p| p == protocol)
             {
                 return Err(UpgradeError::Protocols);

@@ -32,7 +32,8 @@ impl Inflater {
         Self { inner: Inflate::new(false, 15), takeover: false }
     }
 
-    /// For messages of one connection, which go on using the window of those before.
+    /// For messages of one connection, which go on using the window of those before, but not
+    /// across a block that is marked as the last: zlib ends its window there.
     #[must_use]
     pub fn with_takeover() -> Self {
         Self { takeover: true, ..Self::shared() }
@@ -43,8 +44,9 @@ impl Inflater {
     ///
     /// # Errors
     ///
-    /// If it is not valid, or larger than a limit; `out` has a part of it then, at most the
-    /// limit. The connection has to be closed. A shared inflater goes on serving others.
+    /// If it is not valid, or larger than a limit; `out` has a part of it then, one byte more
+    /// than the limit at most. The connection has to be closed. A shared inflater goes on
+    /// serving others.
     pub fn message(
         &mut self,
         kind: Kind,

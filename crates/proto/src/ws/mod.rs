@@ -37,6 +37,7 @@ mod inflater;
 mod limits;
 mod mask;
 mod permessage_deflate;
+mod quick;
 #[cfg(test)]
 mod tests;
 mod utf8;

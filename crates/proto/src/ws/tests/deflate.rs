@@ -240,4 +240,5 @@ fn a_compressor_serves_smaller_windows_where_the_message_is_short() {
     let own = Deflater::with_takeover(6, 12);
     assert!(own.serves(12, usize::MAX) && own.serves(15, usize::MAX) && !own.serves(11, 1));
     assert_eq!((shared.memory(), Deflater::with_takeover(1, 9).memory()), (380_032, 143_488));
+    assert_eq!(Deflater::shared(1, 15).memory(), 16_384);
 }
