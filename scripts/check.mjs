@@ -102,6 +102,10 @@ const LONG_CHECKS = [
     run: () => command(process.execPath, ['scripts/trials/tls/run.mjs'], countItems),
   },
   {
+    name: 'websocket trials',
+    run: () => command(process.execPath, ['scripts/trials/websocket/run.mjs'], countItems),
+  },
+  {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
   },

@@ -4,13 +4,9 @@
 //   node scripts/trials/tls/browser.mjs
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { authority } from '../../../__test__/tls/certificates.mjs';
+import { openChromium } from '../chromium.mjs';
 import { canary, check, finish, program, startServer } from './lib.mjs';
 
 const path = program('chromium');
@@ -25,7 +21,8 @@ async function trials() {
   const server = await startServer({ tls: { cert: own.cert, key: own.key } });
   const bird = canary({ port: server.port, ca: ca.cert });
   const key = new X509Certificate(own.cert).publicKey.export({ type: 'spki', format: 'der' });
-  const browser = await open(createHash('sha256').update(key).digest('base64'));
+  const hash = createHash('sha256').update(key).digest('base64');
+  const browser = await openChromium(path, [`--ignore-certificate-errors-spki-list=${hash}`]);
   console.log(`# ${(await browser.send('Browser.getVersion')).product}`);
   const { targetId } = await browser.send('Target.createTarget', { url: 'about:blank' });
   const { sessionId } = await browser.send('Target.attachToTarget', { targetId, flatten: true });
@@ -88,58 +85,4 @@ async function trials() {
   });
   bird.close();
   await server.stop();
-}
-
-/** A browser that trusts a certificate with this key. */
-async function open(keyHash) {
-  const folder = mkdtempSync(join(tmpdir(), 'reactor-chromium-'));
-  const child = spawn(
-    path,
-    [
-      ...['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-      ...['--remote-debugging-pipe', `--user-data-dir=${folder}`, '--no-first-run'],
-      // Nothing but the trial's own traffic.
-      ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-      `--ignore-certificate-errors-spki-list=${keyHash}`,
-    ],
-    {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-      env: { ...process.env, HOME: folder },
-    },
-  );
-  const [, , , to, from] = child.stdio;
-  const waiting = new Map();
-  const listeners = new Map();
-  let count = 0;
-  let text = '';
-  from.setEncoding('utf8').on('data', (piece) => {
-    const parts = (text + piece).split('\0');
-    text = parts.pop();
-    for (const part of parts) {
-      const { id, result, error, method, params } = JSON.parse(part);
-      if (id === undefined) {
-        listeners.get(method)?.(params);
-      } else {
-        const { resolve, reject } = waiting.get(id);
-        waiting.delete(id);
-        error === undefined ? resolve(result) : reject(new Error(error.message));
-      }
-    }
-  });
-  return {
-    send(method, params = {}, sessionId = undefined) {
-      const id = ++count;
-      to.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
-      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
-    },
-    on: (method, listener) => listeners.set(method, listener),
-    off: (method) => listeners.delete(method),
-    next: (method) => new Promise((resolve) => listeners.set(method, resolve)),
-    async close() {
-      const ended = once(child, 'exit');
-      await this.send('Browser.close');
-      await ended;
-      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
 }

@@ -1,5 +1,5 @@
-// What the TLS trials share: servers in processes of their own, a client that must always be
-// served, checks that are printed as TAP, and programs that may be missing.
+// What the TLS trials share: servers in processes of their own, and a client that must always be
+// served.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -8,70 +8,10 @@ import https from 'node:https';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { find } from '../../programs.mjs';
+
+export { check, finish, program, run, skip, tally } from '../lib.mjs';
 
 export const HERE = dirname(fileURLToPath(import.meta.url));
-
-/** Checks of this process. */
-export const tally = { passed: 0, failed: 0, skipped: 0 };
-
-/**
- * One check, printed as a line of TAP.
- * @param {string} name
- * @param {() => unknown} run throws where it fails
- */
-export async function check(name, run) {
-  try {
-    const note = await run();
-    tally.passed++;
-    console.log(`ok - ${name}${typeof note === 'string' ? ` # ${note}` : ''}`);
-  } catch (error) {
-    tally.failed++;
-    console.log(`not ok - ${name}`);
-    console.log(`  ${String(error?.stack ?? error).replaceAll('\n', '\n  ')}`);
-  }
-}
-
-/** @param {string} what is left out, and why */
-export function skip(what) {
-  tally.skipped++;
-  console.log(`# skipped: ${what}`);
-}
-
-/** The path of a program, or null, which is printed with what to do. */
-export function program(name, install = `apt-get install ${name}`) {
-  const path = find(name);
-  if (path === null) {
-    skip(`${name} was not found (${install})`);
-  }
-  return path;
-}
-
-/**
- * Runs a program to its end.
- * @param {string} file
- * @param {readonly string[]} args
- * @param {object} [options]
- * @param {string} [options.input]
- * @param {number} [options.seconds] that it may take
- * @param {Record<string, string>} [options.env]
- * @param {Promise<void>} [options.until] when it is interrupted
- * @returns {Promise<{ code: number | null, out: string }>} stdout and stderr, as they came
- */
-export async function run(file, args, { input, seconds = 60, env = {}, until } = {}) {
-  const child = spawn(file, args, { env: { ...process.env, ...env }, timeout: seconds * 1000 });
-  let out = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text) => {
-      out += text;
-    });
-  }
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  until?.then(() => child.kill('SIGINT'));
-  const [code] = await once(child, 'close');
-  return { code, out };
-}
 
 /**
  * A server in a process of its own.
@@ -156,10 +96,4 @@ export function canary({ port, ca }) {
     },
     close: () => kept.destroy(),
   };
-}
-
-/** Prints what was counted, and sets the exit code. */
-export function finish() {
-  console.log(`# ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
-  process.exitCode = tally.failed > 0 ? 1 : 0;
 }
