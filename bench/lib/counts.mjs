@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingCosts, countProgram, instructions, startCounted } from './callgrind.mjs';
 import { Failure } from './failure.mjs';
 import { get } from './http.mjs';
+import { median } from './numbers.mjs';
 
 const BINDING = resolve('target/bench/counted.node');
 
@@ -14,7 +15,7 @@ const SHORT = 100;
 const LONG = 1100;
 
 /** How often each JavaScript item is counted. */
-const ROUNDS = 8;
+const ROUNDS = 12;
 /** A client that waits this long finds every thread asleep, so that each request wakes the same. */
 const QUIET_MS = 8;
 /** An upload comes in pieces of this many bytes, each alone, so that each is one read. */
@@ -78,7 +79,11 @@ async function upload(client) {
 
 /**
  * The JavaScript path's native part on the JavaScript thread. A dump after each single request
- * tells what it cost. The least of several counts: threads that meet otherwise take a turn more.
+ * tells what it cost.
+ *
+ * The median of several counts, not the least: a reply that finds its I/O thread still awake saves
+ * the write that wakes it, some 60 instructions. That is rare for one request, so the least has it in
+ * some runs only. With ten chunks, each may or may not.
  */
 async function javascript() {
   const { port, stop } = await startCounted('node', [
@@ -118,14 +123,17 @@ async function javascript() {
   const costs = bindingCosts('node').filter(({ all }) => all > 0);
   const names = Object.keys(items);
   if (costs.length !== names.length * ROUNDS + 2) throw new Failure('a mark was not counted');
-  const least = (item) => {
+  const middle = (item) => {
     const counts = costs.slice(1, -1).filter((_, i) => i % names.length === item);
-    return Math.min(...counts.map(({ thread }) => thread));
+    return median(counts.map(({ thread }) => thread));
   };
-  return Object.fromEntries(names.slice(1).map((name, i) => [name, least(i + 1) - least(0)]));
+  return Object.fromEntries(names.slice(1).map((name, i) => [name, middle(i + 1) - middle(0)]));
 }
 
-/** Groups of counts: the names of its items, and what counts their instructions. */
+/**
+ * Groups of counts: the names of its items, what counts their instructions, and how many percent
+ * more than the baseline they may have, if that is not what all have.
+ */
 export const GROUPS = {
   small: codec('small'),
   large: codec('large'),
@@ -136,7 +144,9 @@ export const GROUPS = {
   'worker-pipelined': native('worker: one of 16 pipelined', 'serve', get16('/'), 16),
   lane: native('lane: one request', 'lanes', get1('/')),
   'lane-pipelined': native('lane: one of 16 pipelined', 'lanes', get16('/'), 16),
-  javascript: { items: [ONE, UP, DOWN], count: javascript },
+  // How often its threads meet awake depends on the machine. Medians of the same code have differed
+  // by 4 % on one machine, and by 9 % between machines while the least was taken.
+  javascript: { items: [ONE, UP, DOWN], count: javascript, tolerance: 8 },
 };
 
 /** One connection that asks and waits for whole answers. */
