@@ -69,6 +69,7 @@ export const SERVER = {
       modules: ['event_loop/scratch', 'event_loop/tuning'],
       holds: 'limits and timeouts of a loop; the buffer that it reads into',
     },
+    { modules: ['dispatch/topics'], holds: 'topics, their subscribers by loop, what is published' },
     {
       modules: ['dispatch/lane/event', 'dispatch/lane/exchange'],
       holds: 'what a loop and a handler thread tell each other',
@@ -87,14 +88,17 @@ export const SERVER = {
       holds: 'what other threads hand to a loop; TLS and redirects of a listener',
     },
     { modules: ['conn/core'], holds: 'what every connection has, whatever its protocol' },
-    { modules: ['http1/shared'], holds: 'what the HTTP/1 connections of a loop share' },
+    {
+      modules: ['http1/shared', 'websocket/shared'],
+      holds: 'what the HTTP/1 connections of a loop share, and its WebSockets',
+    },
     {
       modules: ['event_loop/services'],
       holds: 'what a loop offers its connections: table, tasks, lanes, deadlines, observer',
     },
     {
-      modules: ['http1', 'pipe'],
-      holds: 'the states of an HTTP/1 connection, and of one that a lane has taken over',
+      modules: ['http1', 'pipe', 'websocket'],
+      holds: 'the states of a connection: HTTP/1, WebSocket, bytes as they are',
     },
     { modules: ['conn'], holds: 'a connection and its protocol' },
     {

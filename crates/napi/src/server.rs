@@ -12,6 +12,7 @@ use reactor_server::{Address, Bound, Config, Ownership, Server, StartError, Stop
 use reactor_sys::Listener;
 
 use crate::guard;
+use crate::lane::sockets::publishing;
 use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
 use crate::registry;
 use crate::running::{self, Running};
@@ -287,6 +288,22 @@ impl NativeServer {
 
     pub(crate) fn ownership(&self) -> Option<Arc<Ownership>> {
         self.server.ownership()
+    }
+
+    /// Publishes a message to the WebSockets that have subscribed to a topic. `flags` are those of a
+    /// message's record. Returns how many subscribers there are.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "Node-API gives a string of our own")]
+    pub fn publish(&self, topic: String, data: &[u8], flags: u32) -> u32 {
+        let count = self.server.publish(topic.as_bytes(), data, publishing(flags));
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many WebSockets have subscribed to a topic.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "Node-API gives a string of our own")]
+    pub fn subscriber_count(&self, topic: String) -> u32 {
+        u32::try_from(self.server.subscribers(topic.as_bytes())).unwrap_or(u32::MAX)
     }
 
     /// A snapshot of the counters, as JSON.

@@ -23,17 +23,22 @@ mod pipe;
 mod server;
 #[cfg(test)]
 mod sim;
+mod websocket;
 
 pub use conn::entrance::{Redirect, ServesNames, Tls};
 pub use conn::handshake::NameChoice;
 pub use dispatch::app::{App, Target};
 pub use dispatch::lane::channel::Lane;
-pub use dispatch::lane::event::{ConnectionChange, ConnectionEvent, LaneEvent, LaneReply};
+pub use dispatch::lane::event::{
+    ConnectionChange, ConnectionEvent, Framed, LaneEvent, LaneReply, Outgoing, OutgoingKind,
+    SocketEnd,
+};
 pub use dispatch::lane::exchange::Exchange;
 pub use dispatch::lane::queue_wait::QueueWait;
 pub use dispatch::lane::replies::LaneReplies;
 pub use dispatch::name_question::NameQuestion;
 pub use dispatch::secured::Secured;
+pub use dispatch::topics::{LONGEST_TOPIC, Publication, Publishing, Topic, Topics};
 pub use event_loop::ownership::Ownership;
 pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
 pub use exchange::body::WINDOW;
@@ -44,13 +49,16 @@ pub use exchange::inline::Inline;
 pub use exchange::loan::LentMemory;
 pub use exchange::request::Request;
 pub use exchange::response::Response;
+pub use exchange::socket::{Compression, SocketSettings, WhenFull};
 pub use exchange::tls_info::TlsInfo;
+pub use exchange::upgrade::NoUpgrade;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{
     CertificateStats, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
     TlsStats, WorkerSnapshot,
 };
+pub use reactor_proto::ws::{Frame, Limits as SocketLimits};
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;
 pub use reactor_sys::{Address, SocketMode};

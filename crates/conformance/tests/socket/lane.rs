@@ -163,6 +163,11 @@ impl Stage {
                     open.is_ready = true;
                 }
             }
+            LaneEvent::Message(..)
+            | LaneEvent::Ping(..)
+            | LaneEvent::Pong(..)
+            | LaneEvent::Unsent(..)
+            | LaneEvent::SocketClosed(..) => panic!("nobody opens a WebSocket"),
             LaneEvent::Connection(_) => {}
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)

@@ -39,11 +39,32 @@ struct Open {
     pieces: VecDeque<Vec<u8>>,
     /// Memory that JavaScript has lent for its request's body.
     lent: Option<Lent>,
+    /// It is a WebSocket now.
+    socket: Option<Socket>,
     /// The engine has ended it: replies to it are dropped.
     is_over: bool,
     /// The exchanges of the same slot before and after this one.
     older: Option<u32>,
     newer: Option<u32>,
+}
+
+/// What the lane's end knows of a WebSocket.
+#[derive(Clone, Copy)]
+pub(super) struct Socket {
+    /// From this many bytes on its messages are compressed. None: never.
+    pub(super) compressed_from: Option<usize>,
+    /// What JavaScript has been given of it, and the engine has not been told of. In bytes.
+    taken: usize,
+}
+
+/// The engine is told of what was taken in steps of this many bytes.
+const TAKEN_STEP: usize = 4 * 1024;
+
+/// The exchanges that [`Exchanges::take_all`] ends.
+pub(super) struct Ended {
+    pub(super) exchange: ExchangeId,
+    pub(super) task: Option<Exchange>,
+    pub(super) is_socket: bool,
 }
 
 impl Exchanges {
@@ -66,6 +87,7 @@ impl Exchanges {
             task: Some(task),
             pieces: VecDeque::new(),
             lent: None,
+            socket: None,
             is_over: false,
             older,
             newer: None,
@@ -100,6 +122,29 @@ impl Exchanges {
     /// The task, for a response that will stream; the exchange stays.
     pub(super) fn take_task(&mut self, id: u32) -> Option<Exchange> {
         self.slab.get_mut(id as usize)?.task.take()
+    }
+
+    /// The task, if no response has begun.
+    pub(super) fn task(&mut self, id: u32) -> Option<&mut Exchange> {
+        self.slab.get_mut(id as usize).filter(|open| !open.is_over)?.task.as_mut()
+    }
+
+    /// The exchange is a WebSocket from now on.
+    pub(super) fn open_socket(&mut self, id: u32, compressed_from: Option<usize>) {
+        if let Some(open) = self.slab.get_mut(id as usize) {
+            open.socket = Some(Socket { compressed_from, taken: 0 });
+        }
+    }
+
+    pub(super) fn socket(&self, id: u32) -> Option<Socket> {
+        self.slab.get(id as usize)?.socket
+    }
+
+    /// JavaScript is given so many bytes of a WebSocket. Returns how many the engine is to be told of.
+    pub(super) fn take(&mut self, id: u32, bytes: usize) -> Option<usize> {
+        let socket = self.slab.get_mut(id as usize)?.socket.as_mut()?;
+        socket.taken += bytes;
+        (socket.taken >= TAKEN_STEP).then(|| std::mem::take(&mut socket.taken))
     }
 
     /// JavaScript lends memory for a request's body.
@@ -182,11 +227,16 @@ impl Exchanges {
     }
 
     /// Ends all exchanges.
-    pub(super) fn take_all(&mut self) -> Vec<(ExchangeId, Option<Exchange>)> {
+    pub(super) fn take_all(&mut self) -> Vec<Ended> {
         self.newest.clear();
         self.over.clear();
         self.ended += self.slab.len();
-        self.slab.drain().map(|open| (open.exchange, open.task)).collect()
+        let ended = |Open { exchange, task, socket, .. }| Ended {
+            exchange,
+            task,
+            is_socket: socket.is_some(),
+        };
+        self.slab.drain().map(ended).collect()
     }
 
     /// How many have ended since the last call.

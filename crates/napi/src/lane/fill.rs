@@ -4,15 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use reactor_server::{
-    ConnectionChange, ConnectionEvent, Exchange, Framing, Lane, LaneEvent, LaneReplies, LaneReply,
-    QueueWait, Version,
+    ConnectionChange, ConnectionEvent, Exchange, ExchangeId, Framing, Lane, LaneEvent, LaneReplies,
+    LaneReply, QueueWait, SocketEnd, Version,
 };
 
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
-    HTTP_1_0, INACTIVE, OPENED, PEER_IS_TEXT, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE,
-    THREAD_SHIFT, TIMED_OUT, UNSENDABLE,
+    HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT, OPENED,
+    PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE, SOCKET_CLOSED,
+    THREAD_SHIFT, TIMED_OUT, UNSENDABLE, UNSENT,
 };
 
 /// From this size on a body that came with its head stays in its task until JavaScript takes it, and
@@ -138,6 +139,42 @@ impl<'a> Fill<'a> {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 self.small(event, ACK, &[id, length(n)])
             }
+            LaneEvent::Message(exchange, is_text, data) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let weight = LaneEvent::weight(data.len());
+                if let Err(data) = self.message(id, is_text, data, exchanges) {
+                    return Filled::NoRoom(Box::new(LaneEvent::Message(exchange, is_text, data)));
+                }
+                taken(exchange, exchanges.take(id, weight), replies);
+                Filled::Done
+            }
+            LaneEvent::Ping(exchange, ref data) | LaneEvent::Pong(exchange, ref data) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                if !self.room(4, data.len()) {
+                    return Filled::NoRoom(Box::new(event));
+                }
+                let kind = if let LaneEvent::Ping(..) = event { PING } else { PONG };
+                let offset = self.put_body(data);
+                self.record(kind, &[id, offset, length(data.len())]);
+                taken(exchange, exchanges.take(id, LaneEvent::weight(data.len())), replies);
+                Filled::Done
+            }
+            LaneEvent::Unsent(exchange, sent, waits) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                self.small(event, UNSENT, &[id, length(sent), u32::from(waits)])
+            }
+            LaneEvent::SocketClosed(exchange, ref end) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let SocketEnd { code, reason, is_clean } = &**end;
+                if !self.room(6, reason.len()) {
+                    return Filled::NoRoom(Box::new(event));
+                }
+                let offset = self.put_body(reason.as_bytes());
+                let (code, reason) = (u32::from(*code), length(reason.len()));
+                self.record(SOCKET_CLOSED, &[id, code, offset, reason, u32::from(*is_clean)]);
+                exchanges.end(id);
+                Filled::Done
+            }
             LaneEvent::Connection(event) => {
                 if !self.connection(&event) {
                     return Filled::NoRoom(Box::new(LaneEvent::Connection(event)));
@@ -161,6 +198,32 @@ impl<'a> Fill<'a> {
                 filled
             }
         }
+    }
+
+    /// Writes a message of a WebSocket. Gives it back if there is no room for it.
+    fn message(
+        &mut self,
+        id: u32,
+        is_text: bool,
+        data: Vec<u8>,
+        exchanges: &mut Exchanges,
+    ) -> Result<(), Vec<u8>> {
+        let is_apart = data.len() >= APART;
+        if !self.room(5, if is_apart { 0 } else { data.len() }) {
+            return Err(data);
+        }
+        let text = if is_text { MESSAGE_TEXT } else { 0 };
+        let [flags, low, high] = if is_apart {
+            let [low, high] = words_of(data.len() as u64);
+            exchanges.keep_piece(id, data);
+            [text | MESSAGE_APART, low, high]
+        } else if is_text && data.is_ascii() {
+            [text | MESSAGE_AMONG_HEADS, self.put(&data), length(data.len())]
+        } else {
+            [text, self.put_body(&data), length(data.len())]
+        };
+        self.record(MESSAGE, &[id, flags, low, high]);
+        Ok(())
     }
 
     /// Writes what happened to a connection, if there is room for it.
@@ -304,6 +367,13 @@ impl<'a> Fill<'a> {
         self.words[self.word + 1..self.word + words].copy_from_slice(rest);
         self.word += words;
         self.count += 1;
+    }
+}
+
+/// Tells the engine what has been taken of a WebSocket.
+fn taken(exchange: ExchangeId, bytes: Option<usize>, replies: &mut LaneReplies) {
+    if let Some(bytes) = bytes {
+        replies.push(LaneReply::Pull(exchange, bytes));
     }
 }
 

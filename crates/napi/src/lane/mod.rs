@@ -14,6 +14,7 @@ mod exchanges;
 mod fill;
 mod lent;
 mod replies;
+pub(crate) mod sockets;
 mod spin;
 mod turner;
 mod watch;
@@ -30,9 +31,10 @@ use napi_derive::napi;
 use reactor_server::{Lane, LaneEvent, LaneReplies, LaneReply, Ownership};
 
 use self::bodies::Bodies;
-use self::exchanges::Exchanges;
+use self::exchanges::{Ended, Exchanges};
 use self::fill::{Fill, Filled};
 use self::lent::Lent;
+use self::sockets::{NativeNoUpgrade, NativeSocketSettings, Settings};
 use self::spin::SpinPolicy;
 use self::turner::Place;
 use self::watch::Watch;
@@ -64,6 +66,7 @@ pub struct NativeLane {
     replies: Option<LaneReplies>,
     exchanges: Exchanges,
     bodies: Bodies,
+    sockets: Settings,
     /// Events taken from the lane that wait for room in JavaScript's arrays.
     events: VecDeque<LaneEvent>,
     /// The I/O loop that this thread may drive, if there is one.
@@ -131,6 +134,7 @@ impl NativeLane {
             replies: None,
             exchanges,
             bodies,
+            sockets: Settings::default(),
             events,
             drives: None,
             wake,
@@ -269,8 +273,18 @@ impl NativeLane {
         length_high: u32,
     ) -> Result<()> {
         let Some(sink) = &mut self.replies else { return Ok(()) };
-        let reply =
-            replies::Reply { kind, id, status, flags, fields, body, length_low, length_high };
+        let topic = &[];
+        let reply = replies::Reply {
+            kind,
+            id,
+            status,
+            flags,
+            fields,
+            body,
+            topic,
+            length_low,
+            length_high,
+        };
         let taken = replies::apply(&reply, &mut self.exchanges, &mut self.bodies, sink);
         self.lane.answered(self.exchanges.take_ended());
         self.lane.flush(sink);
@@ -343,6 +357,85 @@ impl NativeLane {
         self.exchanges.tls(id).map(NativeTlsInfo::from)
     }
 
+    /// Notes settings of WebSockets. Returns the number that names them for `upgrade`.
+    #[napi]
+    pub fn web_socket_settings(&mut self, settings: NativeSocketSettings) -> u32 {
+        self.sockets.add(settings)
+    }
+
+    /// Opens a WebSocket with a request, with settings of this number. The first `fields_length`
+    /// bytes of `fields` are further fields of the answer. Returns what is to be answered instead if
+    /// the request is no handshake of a WebSocket (RFC 6455 §4.2.1). Call `turn` soon after.
+    #[napi]
+    pub fn upgrade(
+        &mut self,
+        id: u32,
+        settings: u32,
+        fields: &[u8],
+        fields_length: u32,
+    ) -> Result<Option<NativeNoUpgrade>> {
+        let Some(sink) = &mut self.replies else { return Ok(None) };
+        let settings = self.sockets.get(settings)?;
+        let fields = fields
+            .get(..fields_length as usize)
+            .ok_or_else(|| invalid("fields are longer than their array"))?;
+        sockets::upgrade(id, settings, fields, &mut self.exchanges, sink)
+    }
+
+    /// Takes the replies of a batch, and after them one message that does not fit their array: a
+    /// `SEND`, or a `PUBLISH` with its topic.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "the fields of two records")]
+    pub fn send_large(
+        &mut self,
+        replies: &[u32],
+        reply_words: u32,
+        reply_bytes: &[u8],
+        kind: u32,
+        id: u32,
+        flags: u32,
+        topic: &[u8],
+        data: &[u8],
+        data_length: u32,
+    ) -> Result<()> {
+        let Some(sink) = &mut self.replies else { return Ok(()) };
+        let words = replies
+            .get(..reply_words as usize)
+            .ok_or_else(|| invalid("more reply words than the array has"))?;
+        let data = data
+            .get(..data_length as usize)
+            .ok_or_else(|| invalid("a message is longer than its array"))?;
+        let taken = replies::take(words, reply_bytes, &mut self.exchanges, &mut self.bodies, sink);
+        let reply = replies::Reply {
+            kind,
+            id,
+            status: flags,
+            flags: 0,
+            fields: &[],
+            body: data,
+            topic,
+            length_low: 0,
+            length_high: 0,
+        };
+        let sent = if kind == words::PUBLISH {
+            sockets::publish(&reply, &self.exchanges, sink);
+            Ok(())
+        } else {
+            replies::apply(&reply, &mut self.exchanges, &mut self.bodies, sink)
+        };
+        self.lane.answered(self.exchanges.take_ended());
+        self.lane.flush(sink);
+        taken.and(sent)
+    }
+
+    /// How many WebSockets of the server have subscribed to a topic.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "Node-API gives a string of our own")]
+    pub fn subscriber_count(&self, topic: String) -> u32 {
+        let count = self.replies.as_ref().map_or(0, |sink| sink.subscribers(topic.as_bytes()));
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
     /// responses are cut off. From then on the lane holds nothing of the server's or of
     /// JavaScript's.
@@ -356,14 +449,8 @@ impl NativeLane {
             ownership.leave();
         }
         let Some(mut sink) = self.replies.take() else { return };
-        for (exchange, task) in self.exchanges.take_all() {
-            sink.push(match task {
-                Some(mut task) => {
-                    task.refuse();
-                    LaneReply::Response(task)
-                }
-                None => LaneReply::Abort(exchange),
-            });
+        for Ended { exchange, task, is_socket } in self.exchanges.take_all() {
+            sink.push(sockets::leave(exchange, task, is_socket));
         }
         let mut refused = 0;
         self.lane.take(&mut self.events);

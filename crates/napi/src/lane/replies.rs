@@ -6,9 +6,11 @@ use reactor_server::{Exchange, ExchangeId, FieldError, LaneReplies, LaneReply, R
 use super::bodies::Bodies;
 use super::exchanges::Exchanges;
 use super::invalid;
+use super::sockets;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, COLLECT, CUT, DECLARED, END, FINISH, HEAD, JSON_TEXT,
-    NO_LENGTH, PIPE, PIPE_END, PULL, RESPONSE, TEXT,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FINISH, HEAD,
+    JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END, PUBLISH, PULL, RESPONSE, SEND, SUBSCRIBE, TEXT,
+    UNSUBSCRIBE,
 };
 
 /// One reply. Fields that its kind does not have are empty.
@@ -19,6 +21,8 @@ pub(super) struct Reply<'a> {
     pub(super) flags: u32,
     pub(super) fields: &'a [u8],
     pub(super) body: &'a [u8],
+    /// The name of a topic.
+    pub(super) topic: &'a [u8],
     pub(super) length_low: u32,
     pub(super) length_high: u32,
 }
@@ -57,6 +61,7 @@ pub(super) fn take(
             flags: word(3),
             fields: &[],
             body: &[],
+            topic: &[],
             length_low: word(8),
             length_high: word(9),
         };
@@ -66,6 +71,14 @@ pub(super) fn take(
                 reply.body = slice(6)?;
             }
             CHUNK => reply.body = slice(2)?,
+            SEND | CLOSE_SOCKET => reply.body = slice(3)?,
+            SUBSCRIBE | UNSUBSCRIBE => reply.topic = slice(2)?,
+            PUBLISH => {
+                reply.topic = slice(3)?;
+                reply.body = slice(5)?;
+                sockets::publish(&reply, exchanges, sink);
+                continue;
+            }
             _ => {}
         }
         apply(&reply, exchanges, bodies, sink)?;
@@ -122,6 +135,18 @@ pub(super) fn apply(
         }
         PIPE_END => sink.push(LaneReply::End(exchange)),
         COLLECT => sink.push(LaneReply::Collect(exchange, exchanges.lent(reply.id))),
+        SEND => {
+            let id = reply.id;
+            sockets::send(exchange, exchanges.socket(id), reply.status, reply.body, sink)?;
+        }
+        CLOSE_SOCKET => {
+            let code = u16::try_from(reply.status).ok().filter(|&code| code != 0);
+            let reason = String::from_utf8_lossy(reply.body).into_owned();
+            sink.push(LaneReply::CloseSocket(exchange, code, reason));
+        }
+        SUBSCRIBE => sink.subscribe(exchange, reply.topic),
+        UNSUBSCRIBE => sink.push(LaneReply::Unsubscribe(exchange, reply.topic.to_vec())),
+        PAUSE => sink.push(LaneReply::Pause(exchange, reply.status != 0)),
         _ => return Err(invalid("a reply of no known kind")),
     }
     Ok(())
@@ -173,7 +198,7 @@ fn respond(
     response: &mut Response,
     status: u32,
     flags: u32,
-    mut fields: &[u8],
+    fields: &[u8],
 ) -> std::result::Result<(), FieldError> {
     let status = u16::try_from(status).unwrap_or(0);
     response.status(status)?;
@@ -186,6 +211,15 @@ fn respond(
     if flags & NO_LENGTH != 0 {
         response.no_length();
     }
+    add_fields(response, fields, status)
+}
+
+/// Adds fields as JavaScript encodes them. An empty name is the reason phrase.
+pub(super) fn add_fields(
+    response: &mut Response,
+    mut fields: &[u8],
+    status: u16,
+) -> std::result::Result<(), FieldError> {
     while let [n0, n1, v0, v1, rest @ ..] = fields {
         let name = u16::from_le_bytes([*n0, *n1]) as usize;
         let value = u16::from_le_bytes([*v0, *v1]) as usize;

@@ -31,6 +31,25 @@ pub(super) const REST: u32 = 9;
 /// and `[3]` are the low and the high word of how many bytes.
 pub(super) const FILLED: u32 = 10;
 
+/// A message of a WebSocket: `[2]` flags, `[3]` and `[4]` offset and length, or with
+/// [`MESSAGE_APART`] the low and the high word of its length. JavaScript takes that by `takeBody`.
+pub(super) const MESSAGE: u32 = 11;
+/// A ping, which the engine has answered: `[2]` offset, `[3]` length.
+pub(super) const PING: u32 = 12;
+/// A pong: `[2]` offset, `[3]` length.
+pub(super) const PONG: u32 = 13;
+/// A WebSocket is over, and so is its exchange: `[2]` code, `[3]` and `[4]` offset and length of
+/// the reason, `[5]` 1 if both sides have sent a close frame.
+pub(super) const SOCKET_CLOSED: u32 = 14;
+/// `[2]` bytes of a WebSocket's messages have been sent since the last such event. `[3]` is 1 if
+/// others wait.
+pub(super) const UNSENT: u32 = 15;
+
+/// Flags of a message. Text in ASCII is among the heads' text, other text is UTF-8.
+pub(super) const MESSAGE_TEXT: u32 = 1;
+pub(super) const MESSAGE_AMONG_HEADS: u32 = 2;
+pub(super) const MESSAGE_APART: u32 = 4;
+
 /// A connection was accepted. `[1]` is its I/O thread, `[2]` its slot, `[3]` its number.
 /// `[4]` is 1 where the address is text. `[5]` and `[6]` are the address as in a request,
 /// zero on a unix socket. The next three records have the same words.
@@ -85,6 +104,32 @@ pub(super) const COLLECT: u32 = 7;
 pub(super) const PIPE: u32 = 8;
 /// JavaScript sends no more over a connection that it has taken over. The client may.
 pub(super) const PIPE_END: u32 = 9;
+
+/// A message for a WebSocket: `[2]` flags, `[3]` offset, `[4]` length.
+pub(super) const SEND: u32 = 10;
+/// Closes a WebSocket: `[2]` code, 0 for none, `[3]` and `[4]` offset and length of the reason.
+pub(super) const CLOSE_SOCKET: u32 = 11;
+/// A WebSocket subscribes to a topic: `[2]` offset, `[3]` length of its name.
+pub(super) const SUBSCRIBE: u32 = 12;
+/// A WebSocket leaves that topic.
+pub(super) const UNSUBSCRIBE: u32 = 13;
+/// A message for all subscribers of a topic but the WebSocket in `[1]`; [`NOBODY`] stands for none.
+/// `[2]` flags, `[3]` and `[4]` offset and length of the name, `[5]` and `[6]` those of the data.
+pub(super) const PUBLISH: u32 = 14;
+/// Whether a WebSocket's messages stay away: `[2]` is 1 or 0.
+pub(super) const PAUSE: u32 = 15;
+
+pub(super) const NOBODY: u32 = u32::MAX;
+
+/// Flags of a message that is sent: the low byte is its kind.
+pub(super) const SEND_TEXT: u32 = 1;
+pub(super) const SEND_BINARY: u32 = 2;
+pub(super) const SEND_PING: u32 = 9;
+pub(super) const SEND_PONG: u32 = 10;
+/// It goes compressed where that was agreed on.
+pub(super) const SEND_COMPRESSED: u32 = 0x100;
+/// Of the messages of its topic that wait, only the latest is sent.
+pub(super) const SEND_LATEST: u32 = 0x200;
 
 /// Ends the connection of `[1]`, `[2]` and `[3]` (see [`OPENED`]) at once.
 pub(super) const CUT: u32 = 16;

@@ -4,6 +4,7 @@ use crate::conn::core::{Core, Inflow};
 use crate::conn::link::Link;
 use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
+use crate::event_loop::services::Services;
 use crate::exchange::switch::NextProtocol;
 
 /// A connection: bytes come through its link, and its protocol makes exchanges of them.
@@ -39,9 +40,9 @@ impl<T: crate::conn::link::Transport> Conn<T> {
     }
 
     /// Goes on with another protocol, which gets the input that the one before has left.
-    pub(crate) fn switch(&mut self, next: NextProtocol) {
+    pub(crate) fn switch(&mut self, next: NextProtocol, services: &Services) {
         self.core.stalled = !self.core.input.is_empty();
-        self.protocol = Protocol::begin(next);
+        self.protocol = Protocol::begin(next, services);
     }
 
     /// Nothing is under way in either direction.

@@ -7,6 +7,7 @@ use reactor_proto::{Opening, opening};
 
 use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
+use crate::event_loop::clock::Millis;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
 use crate::exchange::loan::{BodyRoom, LentMemory};
@@ -15,6 +16,7 @@ use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
 use crate::observe::close_reason::CloseReason;
 use crate::pipe::Pipe;
+use crate::websocket::socket::WebSocket;
 
 /// The state machine of a connection. Its methods are all that the loop knows of a
 /// protocol. `stream` numbers the exchanges of a connection.
@@ -24,6 +26,7 @@ pub(crate) enum Protocol {
     Http1(Http1),
     /// Bytes between the client and a lane.
     Pipe(Pipe),
+    WebSocket(Box<WebSocket>),
     /// Echoes lines, in any order; for tests of this contract.
     #[cfg(test)]
     Lines(crate::sim::lines::Lines),
@@ -35,6 +38,7 @@ macro_rules! call {
         match $self {
             Protocol::Http1($protocol) => $call,
             Protocol::Pipe($protocol) => $call,
+            Protocol::WebSocket($protocol) => $call,
             Protocol::Sniff => $nothing,
             #[cfg(test)]
             Protocol::Lines($protocol) => $call,
@@ -45,7 +49,12 @@ macro_rules! call {
 impl Protocol {
     /// Takes input. It begins with what the last call left unused.
     #[inline]
-    pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+    pub(crate) fn input(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        bytes: &mut [u8],
+    ) -> Used {
         if let Self::Sniff = self {
             return self.sniff(core, services, bytes);
         }
@@ -100,6 +109,7 @@ impl Protocol {
             Self::Sniff => false,
             Self::Http1(http1) => http1.reading.is_done(),
             Self::Pipe(pipe) => pipe.discards(),
+            Self::WebSocket(socket) => socket.discards(),
             #[cfg(test)]
             Self::Lines(lines) => lines.discards(),
         }
@@ -164,7 +174,7 @@ impl Protocol {
         match self {
             Self::Sniff => false,
             Self::Http1(http1) => http1.is_in_turn(stream),
-            Self::Pipe(_) => false,
+            Self::Pipe(_) | Self::WebSocket(_) => false,
             #[cfg(test)]
             Self::Lines(_) => false,
         }
@@ -180,6 +190,7 @@ impl Protocol {
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         match self {
             Self::Sniff | Self::Pipe(_) => None,
+            Self::WebSocket(socket) => socket.reason(),
             Self::Http1(http1) => http1.reason,
             #[cfg(test)]
             Self::Lines(_) => None,
@@ -250,7 +261,7 @@ impl Protocol {
             #[cfg(test)]
             Self::Lines(lines) => lines.collect(stream, memory),
             // Its bytes have no end that could be waited for.
-            Self::Sniff | Self::Pipe(_) => {}
+            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
         }
     }
 
@@ -294,11 +305,15 @@ impl Protocol {
     }
 
     /// A program wants the connection to end after what is under way.
-    pub(crate) fn finish(&mut self, services: &mut Services) {
-        if matches!(self, Self::Sniff) {
-            self.http1();
+    pub(crate) fn finish(&mut self, core: &mut Core, services: &mut Services) {
+        match self {
+            Self::Sniff => self.http1().finish(services),
+            Self::Http1(http1) => http1.finish(services),
+            Self::Pipe(pipe) => pipe.finish(services),
+            Self::WebSocket(socket) => socket.finish(core, services),
+            #[cfg(test)]
+            Self::Lines(lines) => lines.finish(services),
         }
-        call!(self, (), p => p.finish(services));
     }
 
     /// The server stops: what is open is finished and nothing new begun, as far as the protocol can
@@ -309,16 +324,19 @@ impl Protocol {
 
     /// The protocol that the connection goes on with, once an answer has switched to it.
     #[inline]
-    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
+    pub(crate) fn take_next_protocol(&mut self) -> Option<NextProtocol> {
         match self {
-            Self::Http1(http1) => http1.writing.next_protocol(),
+            Self::Http1(http1) => http1.writing.take_next_protocol(),
             _ => None,
         }
     }
 
     /// The beginning of a protocol that an answer has switched to.
-    pub(crate) fn begin(next: NextProtocol) -> Self {
+    pub(crate) fn begin(next: NextProtocol, services: &Services) -> Self {
         match next {
+            NextProtocol::WebSocket(opening) => {
+                Self::WebSocket(Box::new(WebSocket::new(*opening, services)))
+            }
             NextProtocol::Pipe { stream } => Self::Pipe(Pipe::new(stream)),
             #[cfg(test)]
             NextProtocol::Lines => Self::Lines(crate::sim::lines::Lines::new()),
@@ -331,6 +349,22 @@ impl Protocol {
         match self {
             Self::Pipe(pipe) => pipe.ends_output(),
             _ => false,
+        }
+    }
+
+    /// When the connection must do something by itself, while it is in [`Phase::Open`].
+    pub(crate) fn deadline(&mut self, core: &Core, now: Millis) -> Option<Millis> {
+        match self {
+            Self::WebSocket(socket) => socket.deadline(core, now),
+            _ => None,
+        }
+    }
+
+    /// The WebSocket, for what only those have.
+    pub(crate) fn web_socket(&mut self) -> Option<&mut WebSocket> {
+        match self {
+            Self::WebSocket(socket) => Some(socket),
+            _ => None,
         }
     }
 

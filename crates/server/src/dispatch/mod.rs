@@ -6,4 +6,5 @@ pub(crate) mod lane;
 pub(crate) mod name_question;
 pub(crate) mod reply_box;
 pub(crate) mod secured;
+pub(crate) mod topics;
 pub(crate) mod worker;

@@ -1,7 +1,7 @@
 //! The box into which workers and lanes put replies for one loop.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use crossbeam_utils::CachePadded;
@@ -9,6 +9,7 @@ use reactor_sys::Waker;
 
 use crate::conn::handshake::{HandshakeStep, NameChoice};
 use crate::dispatch::lane::event::LaneReply;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::wake_flag::WakeFlag;
 use crate::exchange::id::ConnId;
 use crate::exchange::task::Task;
@@ -26,11 +27,13 @@ pub(crate) struct ReplyBox {
     lanes: CachePadded<Mutex<Vec<LaneReply>>>,
     wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
+    /// The topics of the server, which lanes' threads look into.
+    topics: Arc<Topics>,
 }
 
 impl ReplyBox {
     /// `tasks` is the most that can be queued or running at once.
-    pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
+    pub(crate) fn new(tasks: usize, topics: &Arc<Topics>) -> std::io::Result<Self> {
         Ok(Self {
             tasks: ArrayQueue::new(tasks),
             steps: SegQueue::new(),
@@ -39,7 +42,12 @@ impl ReplyBox {
             lanes: CachePadded::default(),
             wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
+            topics: Arc::clone(topics),
         })
+    }
+
+    pub(crate) fn topics(&self) -> &Arc<Topics> {
+        &self.topics
     }
 
     /// Puts a finished task in. The caller calls [`notify`](Self::notify)

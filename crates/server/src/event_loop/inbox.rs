@@ -10,6 +10,7 @@ use reactor_sys::{Stream, Waker};
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::reply_box::ReplyBox;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::tuning::Tuning;
 use crate::event_loop::wake_flag::WakeFlag;
 
@@ -54,9 +55,9 @@ pub(crate) enum Control {
 
 impl Inbox {
     /// `tasks` is the most tasks that can be queued or running at once.
-    pub(crate) fn new(tasks: usize) -> std::io::Result<Self> {
+    pub(crate) fn new(tasks: usize, topics: &Arc<Topics>) -> std::io::Result<Self> {
         Ok(Self {
-            replies: Arc::new(ReplyBox::new(tasks)?),
+            replies: Arc::new(ReplyBox::new(tasks, topics)?),
             controls: SegQueue::new(),
             forced: AtomicBool::new(false),
         })

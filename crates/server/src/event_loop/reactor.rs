@@ -409,8 +409,8 @@ impl<T: Transport> Reactor<T> {
     #[inline]
     fn switch(&mut self, slot: u32) {
         let conn = &mut self.conns[slot as usize];
-        if let Some(next) = conn.protocol.next_protocol() {
-            conn.switch(next);
+        if let Some(next) = conn.protocol.take_next_protocol() {
+            conn.switch(next, &self.services);
             if self.services.draining {
                 conn.protocol.drain(&mut conn.core, &mut self.services);
             }
@@ -435,8 +435,11 @@ impl<T: Transport> Reactor<T> {
             let Self { conns, services, listed, .. } = self;
             let conn = &mut conns[slot as usize];
             let wants_read = conn.wants_read();
-            // Sending made room, so input that was held back can go on now.
-            let held_back = conn.core.stalled && wants_read && !conn.protocol.discards();
+            // Sending made room, so input that was held back can go on now, and so can output that
+            // waited for it.
+            let refilled = flushed == Flushed::All && !conn.core.out.is_empty();
+            let held_back =
+                refilled || conn.core.stalled && wants_read && !conn.protocol.discards();
             if held_back && round < ROUNDS_PER_TURN {
                 continue;
             }

@@ -19,6 +19,7 @@ use crate::dispatch::app::Table;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::dispatch::lane::side::Lanes;
 use crate::dispatch::secured::Secured;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body_memory::{BodyMemory, Spares};
@@ -30,6 +31,7 @@ use crate::exchange::task::Tasks;
 use crate::http1::shared::Shared;
 use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
+use crate::websocket::shared::Shared as Sockets;
 
 /// The settings of a loop.
 pub(crate) struct Settings {
@@ -54,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) secured: Secured,
     /// What connections begin with, by the number of their endpoint.
     pub(crate) entrances: Arc<[Entrance]>,
+    /// The topics of the server.
+    pub(crate) topics: Arc<Topics>,
 }
 
 /// How many bytes a connection may send before others have their turn. While a turn has sent
@@ -127,6 +131,8 @@ pub(crate) struct Services {
     pub(crate) normal_path: Option<Vec<u8>>,
     /// What the HTTP/1 connections of the loop share.
     pub(crate) http1: Shared,
+    /// What its WebSockets share.
+    pub(crate) sockets: Sockets,
     /// Slots of connections to look at before this turn ends.
     pub(crate) dirty: Vec<u32>,
     pub(crate) draining: bool,
@@ -141,6 +147,7 @@ impl Services {
     ) -> Self {
         let deadlines = settings.request_timeout.map(Deadlines::new);
         let http1 = Shared::new(settings.timeouts.idle);
+        let sockets = Sockets::new(Arc::clone(&settings.topics));
         Self {
             memory: BodyMemory::new(settings.body_memory),
             lanes: Lanes::of_loop(settings.io_thread, settings.io_threads),
@@ -159,6 +166,7 @@ impl Services {
             params: Params::default(),
             normal_path: None,
             http1,
+            sockets,
             dirty: Vec::new(),
             draining: false,
         }

@@ -22,6 +22,8 @@ pub struct Response {
     trailers: FieldList,
     /// The protocol that the connection goes on with.
     next: Option<NextProtocol>,
+    /// The program writes the answer as it is.
+    is_raw: bool,
     /// The length of the answer to GET is unknown.
     no_length: bool,
     connection: ConnectionWords,
@@ -48,6 +50,7 @@ impl Default for Response {
             body: Body::default(),
             trailers: FieldList::default(),
             next: None,
+            is_raw: false,
             no_length: false,
             connection: ConnectionWords::default(),
         }
@@ -192,7 +195,6 @@ impl Response {
     /// Has the connection go on with another protocol, which the client has offered. The status
     /// becomes 101 (RFC 9110 §15.2.2). The answer is a 500 where the client has not offered it, or
     /// closes the connection.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the lane answers by itself, see pipe()"))]
     pub(crate) fn switch_protocols(&mut self, next: NextProtocol) {
         self.status = 101;
         self.next = Some(next);
@@ -203,15 +205,20 @@ impl Response {
     /// offered another protocol.
     pub fn pipe(&mut self) {
         self.switch_protocols(NextProtocol::Pipe { stream: 0 });
+        self.is_raw = true;
     }
 
     /// Whether the program writes the answer as it is.
     pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.next, Some(NextProtocol::Pipe { .. }))
+        self.is_raw
     }
 
-    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
-        self.next
+    pub(crate) fn next_protocol(&self) -> Option<&NextProtocol> {
+        self.next.as_ref()
+    }
+
+    pub(crate) fn take_next_protocol(&mut self) -> Option<NextProtocol> {
+        self.next.take()
     }
 
     pub(crate) fn status_code(&self) -> u16 {
@@ -296,6 +303,7 @@ impl Response {
     pub(crate) fn clear(&mut self) {
         self.status = 200;
         self.next = None;
+        self.is_raw = false;
         self.no_length = false;
         let ConnectionWords { chunked, upgrade, phrase, keep_alive } = &mut self.connection;
         (*chunked, *upgrade) = (false, false);

@@ -203,24 +203,22 @@ impl Http1 {
         &self,
         core: &mut Core,
         services: &mut Services,
-        answer: Answer,
+        mut answer: Answer,
         place: &Place,
     ) -> (Answer, Option<NextProtocol>) {
-        let next = match &answer {
-            Answer::Task(task) if task.outcome == Outcome::Answered => {
-                task.response.next_protocol()
+        let next = match &mut answer {
+            Answer::Task(task) if task.response.next_protocol().is_some() => {
+                task.response.take_next_protocol().filter(|_| task.outcome == Outcome::Answered)
             }
             _ => None,
         };
-        if next.is_none() {
-            return (answer, None);
-        }
+        let Some(next) = next else { return (answer, None) };
         // A stop is no reason against it: the next protocol hears of the stop by itself.
         if self.offers_upgrade && place.is_only && !place.close && !self.finishing {
-            return (answer, next);
+            return (answer, Some(next));
         }
         if let Answer::Task(task) = &answer
-            && task.response.is_raw()
+            && next.is_of_lane()
         {
             services.lanes.tell(&mut core.lane, LaneEvent::Gone(task.id));
         }

@@ -45,7 +45,7 @@ impl Http1 {
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
         match self.reading {
             Reading::Done { discarded } => discarded < MOST_DISCARDED,
-            _ if self.writing.next_protocol().is_some() => false,
+            _ if self.writing.is_switched() => false,
             _ => !self.is_full(core),
         }
     }

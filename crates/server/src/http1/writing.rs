@@ -72,11 +72,20 @@ impl Writing {
         *self = Self::Switched(next);
     }
 
-    /// The protocol that the connection goes on with.
+    /// Whether the connection goes on with another protocol.
     #[inline]
-    pub(crate) fn next_protocol(&self) -> Option<NextProtocol> {
-        match self {
-            Self::Switched(next) => Some(*next),
+    pub(crate) fn is_switched(&self) -> bool {
+        matches!(self, Self::Switched(_))
+    }
+
+    /// The same, taken out: the caller puts it in the place of this one.
+    #[inline]
+    pub(crate) fn take_next_protocol(&mut self) -> Option<NextProtocol> {
+        if !self.is_switched() {
+            return None;
+        }
+        match std::mem::replace(self, Self::Answers) {
+            Self::Switched(next) => Some(next),
             _ => None,
         }
     }

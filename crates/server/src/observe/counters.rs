@@ -39,6 +39,7 @@ pub(crate) struct LoopCounters {
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
     pub(crate) tls: TlsCounters,
+    pub(crate) sockets: SocketCounters,
     /// From head to last byte, of requests that were observed.
     pub(crate) latency: Histogram,
     /// The thread's number.
@@ -60,6 +61,17 @@ pub(crate) struct TlsCounters {
     pub(crate) shed: Counter,
     /// Steps that the loop took itself.
     pub(crate) on_loops: Counter,
+}
+
+/// What one I/O loop counts of WebSockets.
+#[derive(Default)]
+pub(crate) struct SocketCounters {
+    pub(crate) opened: Counter,
+    pub(crate) closed: Counter,
+    pub(crate) messages_in: Counter,
+    pub(crate) messages_out: Counter,
+    /// Published messages that a socket had no room for.
+    pub(crate) dropped: Counter,
 }
 
 impl TlsCounters {

@@ -12,6 +12,7 @@ use crate::accept::accepting::{Accepting, Door};
 use crate::accept::acceptor::{Acceptor, AcceptorSignal};
 use crate::accept::limits::{AcceptLimits, MAX_REFUSED, OpenLimit};
 use crate::conn::entrance::Entrance;
+use crate::dispatch::topics::Topics;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::{Inbox, reply_boxes};
@@ -103,8 +104,9 @@ impl Assembly {
             .map(|endpoint| Entrance { tls: endpoint.tls.clone(), redirect: endpoint.redirect });
         let entrances = entrances.collect();
         let io_threads = config.io_threads;
+        let topics = Topics::new(io_threads);
         let inboxes = (0..io_threads)
-            .map(|_| Inbox::new(max_tasks(&config)).map(Arc::new))
+            .map(|_| Inbox::new(max_tasks(&config), &topics).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(StartError::system("an eventfd"))?;
         let acceptor = match config.accept {
@@ -206,6 +208,7 @@ impl Assembly {
             stream_small_bodies: config.stream_small_bodies,
             secured: config.secured.clone(),
             entrances: Arc::clone(&self.entrances),
+            topics: Arc::clone(self.inboxes[index].replies().topics()),
         };
         let mut reactor = Reactor::new(
             settings,

@@ -11,6 +11,7 @@ use reactor_sys::{Address, Stream, block_signals};
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::replies::LaneReplies;
+use crate::dispatch::topics::Publishing;
 use crate::event_loop::inbox::{Accepted, Control, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::tuning::Tuning;
@@ -136,6 +137,22 @@ impl Server {
     #[must_use]
     pub fn lane_replies(&self) -> LaneReplies {
         LaneReplies::new(&reply_boxes(&lock(&self.shared.inboxes)))
+    }
+
+    /// Publishes a message to the WebSockets that have subscribed to a topic. Returns how many there
+    /// are.
+    pub fn publish(&self, topic: &[u8], data: &[u8], how: Publishing) -> usize {
+        let mut replies = self.lane_replies();
+        let subscribers = replies.publish(topic, data, how);
+        replies.hand_over();
+        replies.wake(0);
+        subscribers
+    }
+
+    /// How many WebSockets have subscribed to a topic.
+    #[must_use]
+    pub fn subscribers(&self, topic: &[u8]) -> usize {
+        self.lane_replies().subscribers(topic)
     }
 
     /// Ownership of the one I/O loop, which a lane's thread may take. `None` if there are several

@@ -14,6 +14,7 @@ use crate::dispatch::app::{App, Target};
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::secured::Secured;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::{SendBudget, Settings};
@@ -95,6 +96,7 @@ impl World {
             stream_small_bodies: false,
             secured: Secured::default(),
             entrances: Arc::new([]),
+            topics: Topics::new(1),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();

@@ -164,6 +164,11 @@ impl Thread {
             | LaneEvent::Refused(exchange, _)
             | LaneEvent::TimedOut(exchange)
             | LaneEvent::Ack(exchange, _) => exchange,
+            LaneEvent::Message(..)
+            | LaneEvent::Ping(..)
+            | LaneEvent::Pong(..)
+            | LaneEvent::Unsent(..)
+            | LaneEvent::SocketClosed(..) => return Err("nobody has opened a socket".to_owned()),
             LaneEvent::Connection(_) => return Err("connections are not announced".to_owned()),
         };
         let ends =

@@ -23,6 +23,7 @@ use super::thread::Thread;
 use super::wire::{Reasons, SimTransport, Wire};
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::inbox::Inbox;
 use crate::event_loop::reactor::Reactor;
@@ -89,6 +90,7 @@ impl World {
             body: BODY_LIMIT as u64,
             ..Limits::default()
         };
+        let topics = Topics::new(1);
         let settings = Settings {
             io_thread: 0,
             io_threads: 1,
@@ -102,6 +104,7 @@ impl World {
             stream_small_bodies: false,
             secured: Secured::default(),
             entrances: Arc::new([]),
+            topics: Arc::clone(&topics),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
@@ -124,7 +127,7 @@ impl World {
             lost_lanes: false,
             lanes: LaneTally::default(),
         };
-        let lane_inbox = Arc::new(Inbox::new(1).expect("a descriptor is left"));
+        let lane_inbox = Arc::new(Inbox::new(1, &topics).expect("a descriptor is left"));
         let steps = Steps::new(rng.clone());
         let mut world = Self {
             rng,

@@ -152,6 +152,11 @@ impl Handler {
                     self.pump_echo(exchange);
                 }
             }
+            LaneEvent::Message(..)
+            | LaneEvent::Ping(..)
+            | LaneEvent::Pong(..)
+            | LaneEvent::Unsent(..)
+            | LaneEvent::SocketClosed(..) => panic!("nobody opens a WebSocket"),
             LaneEvent::Filled(..) => panic!("no memory is lent"),
             LaneEvent::Connection(_) => panic!("connections are not announced"),
             LaneEvent::Gone(exchange)

@@ -1,10 +1,15 @@
 //! The events that loops give to a lane, and the replies that come back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::topics::{Publication, Topic};
 use crate::exchange::id::ExchangeId;
 use crate::exchange::loan::LentMemory;
+
+/// What a message counts for besides its bytes, so that empty ones are bounded too.
+const MESSAGE_WEIGHT: usize = 64;
 
 /// An event from a loop to a lane.
 pub enum LaneEvent {
@@ -32,8 +37,30 @@ pub enum LaneEvent {
     TimedOut(ExchangeId),
     /// This many bytes of the streaming response have been sent.
     Ack(ExchangeId, usize),
+    /// A message of a WebSocket. It counts [`weight`](Self::weight) bytes until the lane has said with
+    /// [`LaneReply::Pull`] that it is taken. So do pings and pongs.
+    Message(ExchangeId, bool, Vec<u8>),
+    /// A ping, which the loop has answered.
+    Ping(ExchangeId, Vec<u8>),
+    /// A pong.
+    Pong(ExchangeId, Vec<u8>),
+    /// So many bytes of the lane's messages have been sent, and whether others wait.
+    Unsent(ExchangeId, usize, bool),
+    /// A WebSocket is over, and so is its exchange.
+    SocketClosed(ExchangeId, Box<SocketEnd>),
     /// Something happened to a connection. Sent only if the server was told to announce it.
     Connection(Box<ConnectionEvent>),
+}
+
+/// How a WebSocket has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketEnd {
+    /// The code (RFC 6455 §7.4): 1005 if the client's close frame had none, 1006 if there was none.
+    pub code: u16,
+    /// The reason; empty in most.
+    pub reason: String,
+    /// Both sides have sent a close frame.
+    pub is_clean: bool,
 }
 
 /// Something that happened to a connection; see [`Announce`](crate::Announce).
@@ -60,6 +87,12 @@ pub enum ConnectionChange {
 }
 
 impl LaneEvent {
+    /// What a message of so many bytes counts for.
+    #[must_use]
+    pub fn weight(bytes: usize) -> usize {
+        bytes + MESSAGE_WEIGHT
+    }
+
     /// The exchange that it belongs to.
     pub(crate) fn id(&self) -> ExchangeId {
         match self {
@@ -72,10 +105,50 @@ impl LaneEvent {
             | Self::Gone(exchange)
             | Self::Refused(exchange, _)
             | Self::TimedOut(exchange)
-            | Self::Ack(exchange, _) => *exchange,
+            | Self::Ack(exchange, _)
+            | Self::Message(exchange, ..)
+            | Self::Ping(exchange, _)
+            | Self::Pong(exchange, _)
+            | Self::Unsent(exchange, ..)
+            | Self::SocketClosed(exchange, _) => *exchange,
             Self::Connection(event) => event.connection,
         }
     }
+}
+
+/// A message that a lane sends over a WebSocket.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// What it is.
+    pub kind: OutgoingKind,
+    /// It goes compressed where that was agreed on.
+    pub compress: bool,
+    /// Its bytes. Text is UTF-8.
+    pub data: Vec<u8>,
+}
+
+/// Frames as they go to the client of a WebSocket.
+#[derive(Clone, Debug, Default)]
+pub struct Framed {
+    /// The frames.
+    pub bytes: Vec<u8>,
+    /// Bytes of messages in them.
+    pub payload: usize,
+    /// How many messages they have.
+    pub messages: u32,
+}
+
+/// What a lane sends over a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutgoingKind {
+    /// A text message.
+    Text,
+    /// A binary message.
+    Binary,
+    /// A ping, of 125 bytes at most.
+    Ping,
+    /// A pong, of 125 bytes at most.
+    Pong,
 }
 
 /// A reply from a lane to a loop.
@@ -101,6 +174,21 @@ pub enum LaneReply {
     /// loop reads on without [`Pull`](Self::Pull). The memory, if there is any, is for the whole body,
     /// whose length was declared. What comes before the loop has this reply comes in pieces.
     Collect(ExchangeId, Option<Box<dyn LentMemory>>),
+    /// A message for a WebSocket.
+    Message(ExchangeId, Outgoing),
+    /// Frames for a WebSocket.
+    Frames(ExchangeId, Framed),
+    /// A WebSocket is to be closed, with this code, if any, and this reason.
+    CloseSocket(ExchangeId, Option<u16>, String),
+    /// A WebSocket subscribes to a topic, where [`Topics::enter`](crate::Topics::enter) has counted
+    /// it.
+    Subscribe(ExchangeId, Arc<Topic>),
+    /// A WebSocket unsubscribes from the topic of this name.
+    Unsubscribe(ExchangeId, Vec<u8>),
+    /// A message for the loop's subscribers of its topic.
+    Publish(ExchangeId, Arc<Publication>),
+    /// Whether a WebSocket's messages stay away.
+    Pause(ExchangeId, bool),
     /// Memory of a [`LaneEvent::Rest`], which its loop may use again.
     Spare(ExchangeId, Vec<u8>),
     /// The connection must end now, without the answers that are under way.
@@ -119,6 +207,13 @@ impl LaneReply {
             | Self::End(exchange)
             | Self::Abort(exchange)
             | Self::Pull(exchange, _)
+            | Self::Message(exchange, _)
+            | Self::Frames(exchange, ..)
+            | Self::CloseSocket(exchange, ..)
+            | Self::Subscribe(exchange, _)
+            | Self::Unsubscribe(exchange, _)
+            | Self::Publish(exchange, _)
+            | Self::Pause(exchange, _)
             | Self::Collect(exchange, _)
             | Self::Spare(exchange, _)
             | Self::Cut(exchange)

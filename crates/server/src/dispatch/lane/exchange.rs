@@ -1,11 +1,14 @@
 //! An exchange as a lane's thread gets it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::exchange::id::ExchangeId;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
+use crate::exchange::socket::SocketSettings;
 use crate::exchange::task::{Outcome, Task};
+use crate::exchange::upgrade::{NoUpgrade, upgrade};
 use crate::observe::access_log::RequestId;
 
 /// One request, with room for its response.
@@ -63,6 +66,22 @@ impl Exchange {
     #[must_use]
     pub fn has_deadline(&self) -> bool {
         self.0.deadline.is_some()
+    }
+
+    /// Opens a WebSocket with the response (RFC 6455 §4.2.2), to which fields may be added. The
+    /// exchange goes on until [`LaneEvent::SocketClosed`](crate::LaneEvent::SocketClosed).
+    /// Returns whether compression was agreed on.
+    ///
+    /// # Errors
+    /// If the request does not ask for one. The response is as it was.
+    pub fn upgrade(&mut self, settings: &Arc<SocketSettings>) -> Result<bool, NoUpgrade> {
+        let Task { request, response, .. } = &mut *self.0;
+        upgrade(request, response, settings)
+    }
+
+    /// Makes the response what it was before the handler had it.
+    pub fn forget_response(&mut self) {
+        self.0.response.clear();
     }
 
     /// Answers with 500 instead.

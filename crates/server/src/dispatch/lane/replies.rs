@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::dispatch::lane::event::LaneReply;
+use reactor_proto::ws::Frame;
+
+use crate::dispatch::lane::event::{Framed, LaneReply};
 use crate::dispatch::reply_box::ReplyBox;
+use crate::dispatch::topics::{Publication, Publishing};
+use crate::exchange::id::ExchangeId;
+
+/// Frames of one socket are joined up to this many bytes.
+const MOST_JOINED: usize = 16 * 1024;
 
 /// Collects the replies of a lane's thread, and hands them over in batches.
 pub struct LaneReplies {
@@ -33,6 +40,55 @@ impl LaneReplies {
         let io_thread = reply.id().io_thread;
         self.filled |= 1 << io_thread;
         self.batches[io_thread].push(reply);
+    }
+
+    /// Subscribes a WebSocket to a topic. It must not have the topic already.
+    pub fn subscribe(&mut self, exchange: ExchangeId, name: &[u8]) {
+        let Some(topics) = self.boxes.first().map(|its| its.topics()) else { return };
+        let topic = topics.enter(name, exchange.io_thread);
+        self.push(LaneReply::Subscribe(exchange, topic));
+    }
+
+    /// Publishes a message to the subscribers of a topic. Returns how many there are.
+    pub fn publish(&mut self, name: &[u8], data: &[u8], how: Publishing) -> usize {
+        let topics = self.boxes.first().map(|its| its.topics());
+        let Some(topic) = topics.and_then(|topics| topics.find(name)) else { return 0 };
+        let subscribers = topic.subscribers();
+        let publication = Publication::new(topic, data, how);
+        for io_thread in publication.loops() {
+            let every = ExchangeId::of_connection(io_thread, u32::MAX, 0);
+            self.filled |= 1 << io_thread;
+            self.batches[io_thread].push(LaneReply::Publish(every, Arc::clone(&publication)));
+        }
+        subscribers
+    }
+
+    /// How many WebSockets have subscribed to a topic.
+    #[must_use]
+    pub fn subscribers(&self, name: &[u8]) -> usize {
+        let topics = self.boxes.first().map(|its| its.topics());
+        topics.and_then(|topics| topics.find(name)).map_or(0, |topic| topic.subscribers())
+    }
+
+    /// Sends a message over a WebSocket, uncompressed. If the last reply was for the same socket, it
+    /// goes along with that.
+    pub fn frame(&mut self, id: ExchangeId, frame: Frame, data: &[u8]) {
+        let write = |framed: &mut Framed| {
+            frame.write(&mut framed.bytes, data);
+            if frame == Frame::TEXT || frame == Frame::BINARY {
+                framed.payload += data.len();
+                framed.messages += 1;
+            }
+        };
+        if let Some(LaneReply::Frames(last, framed)) = self.batches[id.io_thread].last_mut()
+            && *last == id
+            && framed.bytes.len() < MOST_JOINED
+        {
+            return write(framed);
+        }
+        let mut framed = Framed::default();
+        write(&mut framed);
+        self.push(LaneReply::Frames(id, framed));
     }
 
     /// Puts the collected replies into the boxes of their loops, which find them when they look. A

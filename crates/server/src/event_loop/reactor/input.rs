@@ -135,7 +135,7 @@ impl<T: Transport> Reactor<T> {
             }
             // All of it is in `scratch` now.
             core.input.clear();
-            let used = protocol.input(core, services, &scratch[..len]);
+            let used = protocol.input(core, services, &mut scratch[..len]);
             let rest = &scratch[used.bytes..len];
             let discards = protocol.discards();
             core.stalled = used.stalled && !discards;

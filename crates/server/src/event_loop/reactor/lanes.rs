@@ -17,11 +17,13 @@ use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::lane::side::LaneSide;
+use crate::dispatch::topics::Publication;
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::event_loop::services::Services;
 use crate::exchange::deadlines::Due;
 use crate::exchange::id::{ConnId, ExchangeId};
 use crate::observe::close_reason::CloseReason;
+use crate::websocket::sending::Published;
 
 /// After this many connections with requests for a full lane have gone, what waits for the lane
 /// is swept.
@@ -257,6 +259,10 @@ impl<T: Transport> Reactor<T> {
             self.services.spares.put(memory);
             return;
         }
+        if let LaneReply::Publish(_, publication) = reply {
+            self.publish(&publication);
+            return;
+        }
         let Self { conns, services, .. } = self;
         if let LaneReply::Response(Exchange(task))
         | LaneReply::Late(Exchange(task))
@@ -272,10 +278,21 @@ impl<T: Transport> Reactor<T> {
             {
                 services.counters.dropped.add(1);
                 services.recycle(task);
+            } else if let LaneReply::Subscribe(_, topic) = reply {
+                services.sockets.topics.leave(&topic, services.settings.io_thread);
             }
             return;
         };
         let stream = id.stream;
+        if let Some(socket) = protocol.web_socket() {
+            if let LaneReply::Abort(_) = reply {
+                self.end_connection(id.conn, true);
+                return;
+            }
+            socket.reply(core, services, reply);
+            services.mark_dirty(core);
+            return;
+        }
         match reply {
             LaneReply::Response(Exchange(task)) => {
                 services.end_deadline(core.id.slot, stream);
@@ -302,11 +319,42 @@ impl<T: Transport> Reactor<T> {
                 core.pause = false;
                 protocol.collect(stream, memory);
             }
-            LaneReply::Spare(..) | LaneReply::Cut(_) | LaneReply::Finish(_) => {}
+            LaneReply::Subscribe(_, topic) => {
+                services.sockets.topics.leave(&topic, services.settings.io_thread);
+            }
+            LaneReply::Spare(..)
+            | LaneReply::Cut(_)
+            | LaneReply::Finish(_)
+            | LaneReply::Message(..)
+            | LaneReply::Frames(..)
+            | LaneReply::CloseSocket(..)
+            | LaneReply::Unsubscribe(..)
+            | LaneReply::Publish(..)
+            | LaneReply::Pause(..) => {}
         }
         services.mark_dirty(core);
         // The lane's next reply is for the next protocol.
         self.switch(id.conn.slot);
+    }
+
+    /// Gives a published message to the loop's subscribers.
+    fn publish(&mut self, publication: &Arc<Publication>) {
+        let Self { conns, services, .. } = self;
+        let Some(subscribers) = services.sockets.take(&publication.topic) else { return };
+        let mut cut_off = Vec::new();
+        for &id in &subscribers {
+            let Some(Conn { core, protocol, .. }) = conn_of(conns, id) else { continue };
+            let Some(socket) = protocol.web_socket() else { continue };
+            match socket.published(core, services, publication) {
+                Published::Taken => services.mark_dirty(core),
+                Published::Passed => {}
+                Published::CutOff => cut_off.push(id),
+            }
+        }
+        services.sockets.put_back(&publication.topic, subscribers);
+        for id in cut_off {
+            self.end_connection(id, true);
+        }
     }
 
     /// A lane's whole response comes from the thread that drives the loop, which lends the body.
@@ -388,7 +436,7 @@ impl<T: Transport> Reactor<T> {
             }
             return;
         }
-        protocol.finish(&mut self.services);
+        protocol.finish(core, &mut self.services);
         self.services.mark_dirty(core);
     }
 

@@ -149,14 +149,18 @@ impl<T: Transport> Reactor<T> {
             conn.note_receiving(now);
         }
         let since = conn.core.timer.since;
-        let mut at = conn.span(services).map(|span| {
-            let span = millis(span);
-            let at = since.saturating_add(span);
-            if phase != Phase::Write {
-                return at;
-            }
-            let look = if conn.has_output() { span / WRITE_LOOKS } else { CUT_LOOK };
-            at.min(now.saturating_add(look))
+        let mut at =
+            if phase == Phase::Open { conn.protocol.deadline(&conn.core, now) } else { None };
+        at = at.or_else(|| {
+            conn.span(services).map(|span| {
+                let span = millis(span);
+                let at = since.saturating_add(span);
+                if phase != Phase::Write {
+                    return at;
+                }
+                let look = if conn.has_output() { span / WRITE_LOOKS } else { CUT_LOOK };
+                at.min(now.saturating_add(look))
+            })
         });
         if let Some(limit) = conn.receive_limit(timeouts) {
             at = Some(at.map_or(limit, |at| at.min(limit)));
@@ -192,14 +196,14 @@ impl<T: Transport> Reactor<T> {
                     self.close(slot, CloseReason::Handshake);
                 }
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
-                Phase::Head | Phase::Body => self.time_out(slot),
+                Phase::Head | Phase::Body | Phase::Open => self.time_out(slot),
                 Phase::Write => self.look_at_writing(slot),
                 Phase::Linger => {
                     let reason = conn.protocol.reason().unwrap_or(CloseReason::Served);
                     self.close(slot, reason);
                 }
                 Phase::Left => self.close(slot, CloseReason::Aborted),
-                Phase::Busy | Phase::Open => {}
+                Phase::Busy => {}
             }
         }
         self.due = due;

@@ -16,6 +16,7 @@ use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::secured::Secured;
+use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::{SendBudget, Settings};
@@ -126,6 +127,7 @@ impl World {
             stream_small_bodies: false,
             secured: Secured::default(),
             entrances: Arc::new([]),
+            topics: Topics::new(1),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();

@@ -1,0 +1,148 @@
+//! What comes from the client.
+
+use reactor_proto::ws::{Close, Data, Event, Frame, Inflater, Kind, code};
+
+use crate::conn::core::{Core, Used};
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::observe::close_reason::CloseReason;
+use crate::websocket::socket::{End, State, WebSocket};
+
+/// Pings of one read that are answered each. Of further ones only the last is (RFC 6455 §5.5.3).
+const MOST_PONGS: usize = 64;
+
+impl WebSocket {
+    pub(crate) fn input(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        bytes: &mut [u8],
+    ) -> Used {
+        let all = Used { bytes: bytes.len(), stalled: false };
+        if self.discards() || bytes.is_empty() {
+            return all;
+        }
+        self.heard = services.clock.millis();
+        self.is_pinged = false;
+        core.timer.progress = true;
+        let (mut at, mut pings) = (0, 0);
+        let mut last_ping: Option<([u8; 125], usize)> = None;
+        let used = loop {
+            if self.discards() {
+                break all;
+            }
+            if self.is_full(core) {
+                break Used { bytes: at, stalled: true };
+            }
+            let was_between = self.decoder.is_between_messages();
+            let (used, event) = match self.decoder.decode(&mut bytes[at..], &self.settings.limits) {
+                Ok(decoded) => decoded,
+                Err(error) => {
+                    let reason = error.to_string();
+                    let code = error.close_code();
+                    self.fail(core, services, code, &reason, CloseReason::Rejected);
+                    break all;
+                }
+            };
+            at += used;
+            if was_between {
+                self.since = if self.state == State::Open { self.heard } else { self.since };
+            }
+            match event {
+                Event::Incomplete => break Used { bytes: at, stalled: false },
+                Event::Data(data) => self.data(core, services, data),
+                Event::Ping(payload) => {
+                    pings += 1;
+                    if pings <= MOST_PONGS {
+                        self.pong(core, services, payload);
+                    } else {
+                        let mut kept = [0; 125];
+                        kept[..payload.len()].copy_from_slice(payload);
+                        last_ping = Some((kept, payload.len()));
+                    }
+                    self.tell_control(core, services, payload, LaneEvent::Ping);
+                }
+                Event::Pong(payload) => {
+                    self.tell_control(core, services, payload, LaneEvent::Pong);
+                }
+                Event::Close(close) => self.client_closes(core, services, close),
+            }
+        };
+        if let Some((kept, len)) = last_ping {
+            self.pong(core, services, &kept[..len]);
+        }
+        used
+    }
+
+    fn pong(&mut self, core: &mut Core, services: &mut Services, payload: &[u8]) {
+        if self.state == State::Open {
+            core.out.lend(&mut services.buffers);
+            Frame::PONG.write(core.out.buf(), payload);
+        }
+    }
+
+    fn tell_control(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        payload: &[u8],
+        event: impl FnOnce(crate::exchange::id::ExchangeId, Vec<u8>) -> LaneEvent,
+    ) {
+        if self.settings.tells_pings && self.at_lane {
+            self.count(services, LaneEvent::weight(payload.len()));
+            let id = self.id(core, services);
+            services.lanes.tell(&mut core.lane, event(id, payload.to_vec()));
+        }
+    }
+
+    fn client_closes(&mut self, core: &mut Core, services: &mut Services, close: Close<'_>) {
+        let Close { code, reason } = close;
+        // RFC 6455 section 5.5.1: the answer usually has the same code.
+        self.say_close(core, services, code, "");
+        let code = code.unwrap_or(code::NONE);
+        let (reason, why) = (reason.to_owned(), CloseReason::Served);
+        self.end_with(services, End { code, reason, is_clean: true, why });
+    }
+
+    fn data(&mut self, core: &mut Core, services: &mut Services, data: Data<'_>) {
+        let Data { kind, compressed, first, last, payload } = data;
+        if !last {
+            if !services.memory.collect_rest(payload.len()) {
+                let reason = "the server has no memory for the message";
+                return self.fail(core, services, code::TRY_LATER, reason, CloseReason::Rejected);
+            }
+            self.kept += payload.len();
+        }
+        let Some(whole) = self.assembler.push(data) else { return };
+        let bytes = if compressed {
+            let mut bytes = Vec::new();
+            let dedicated = self.agreed.is_some_and(|agreed| !agreed.client_no_context_takeover);
+            let inflater = if dedicated {
+                let own = || Box::new(Inflater::with_takeover());
+                &mut **self.inflater.get_or_insert_with(own)
+            } else {
+                services.sockets.inflater()
+            };
+            let limits = &self.settings.limits;
+            let inflated = inflater.message(kind, whole.bytes, &mut bytes, limits);
+            self.assembler.clear();
+            if let Err(error) = inflated {
+                let (code, reason) = (error.close_code(), error.to_string());
+                return self.fail(core, services, code, &reason, CloseReason::Rejected);
+            }
+            bytes
+        } else if first {
+            whole.bytes.to_vec()
+        } else {
+            self.assembler.take()
+        };
+        self.forget_kept(services);
+        services.counters.sockets.messages_in.add(1);
+        if self.at_lane {
+            self.count(services, LaneEvent::weight(bytes.len()));
+            let id = self.id(core, services);
+            let event = LaneEvent::Message(id, kind == Kind::Text, bytes);
+            services.lanes.tell(&mut core.lane, event);
+        }
+    }
+}
