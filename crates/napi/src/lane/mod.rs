@@ -406,23 +406,8 @@ impl NativeLane {
             .get(..data_length as usize)
             .ok_or_else(|| invalid("a message is longer than its array"))?;
         let taken = replies::take(words, reply_bytes, &mut self.exchanges, &mut self.bodies, sink);
-        let reply = replies::Reply {
-            kind,
-            id,
-            status: flags,
-            flags: 0,
-            fields: &[],
-            body: data,
-            topic,
-            length_low: 0,
-            length_high: 0,
-        };
-        let sent = if kind == words::PUBLISH {
-            sockets::publish(&reply, &self.exchanges, sink);
-            Ok(())
-        } else {
-            replies::apply(&reply, &mut self.exchanges, &mut self.bodies, sink)
-        };
+        let publishes = kind == words::PUBLISH;
+        let sent = sockets::send_one(publishes, id, flags, topic, data, &self.exchanges, sink);
         self.lane.answered(self.exchanges.take_ended());
         self.lane.flush(sink);
         taken.and(sent)

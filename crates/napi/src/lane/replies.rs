@@ -74,9 +74,8 @@ pub(super) fn take(
             SEND | CLOSE_SOCKET => reply.body = slice(3)?,
             SUBSCRIBE | UNSUBSCRIBE => reply.topic = slice(2)?,
             PUBLISH => {
-                reply.topic = slice(3)?;
-                reply.body = slice(5)?;
-                sockets::publish(&reply, exchanges, sink);
+                let (topic, data) = (slice(3)?, slice(5)?);
+                sockets::publish(reply.id, reply.status, topic, data, exchanges, sink);
                 continue;
             }
             _ => {}

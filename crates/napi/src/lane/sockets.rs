@@ -12,7 +12,7 @@ use reactor_server::{
 
 use super::exchanges::{Exchanges, Socket};
 use super::invalid;
-use super::replies::{Reply, add_fields};
+use super::replies::add_fields;
 use super::words::{
     NOBODY, SEND_BINARY, SEND_COMPRESSED, SEND_LATEST, SEND_PING, SEND_PONG, SEND_TEXT,
 };
@@ -159,10 +159,35 @@ pub(super) fn send(
     Ok(())
 }
 
-/// Publishes a message.
-pub(super) fn publish(reply: &Reply<'_>, exchanges: &Exchanges, sink: &mut LaneReplies) {
-    let except = if reply.id == NOBODY { None } else { exchanges.exchange(reply.id) };
-    sink.publish(reply.topic, reply.body, Publishing { except, ..publishing(reply.status) });
+/// Publishes a message. `id` is the socket that does not get it, or [`NOBODY`].
+pub(super) fn publish(
+    id: u32,
+    flags: u32,
+    topic: &[u8],
+    data: &[u8],
+    exchanges: &Exchanges,
+    sink: &mut LaneReplies,
+) {
+    let except = if id == NOBODY { None } else { exchanges.exchange(id) };
+    sink.publish(topic, data, Publishing { except, ..publishing(flags) });
+}
+
+/// Sends or publishes a message that did not fit the arrays. No-op if its socket is over.
+pub(super) fn send_one(
+    publishes: bool,
+    id: u32,
+    flags: u32,
+    topic: &[u8],
+    data: &[u8],
+    exchanges: &Exchanges,
+    sink: &mut LaneReplies,
+) -> Result<()> {
+    if publishes {
+        publish(id, flags, topic, data, exchanges, sink);
+        return Ok(());
+    }
+    let Some(exchange) = exchanges.exchange(id) else { return Ok(()) };
+    send(exchange, exchanges.socket(id), flags, data, sink)
 }
 
 /// How a message with these flags is published.
