@@ -30,6 +30,17 @@ const ASK = `
     server.closeAllConnections();
   };`;
 
+const UPGRADE = `
+  const upgraded = (port, method = 'GET') => new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(method + ' / HTTP/1.1\\r\\nHost: a\\r\\nConnection: upgrade\\r\\nUpgrade: x\\r\\n\\r\\n');
+    socket.once('data', (data) => {
+      console.log(String(data).split('\\r\\n')[0]);
+      socket.destroy();
+      resolve();
+    });
+  });`;
+
 let count = 0;
 
 /** Programs that run at once: each is a process with threads of its own. */
@@ -147,6 +158,47 @@ const PROGRAMS = {
     });
     const server = createServer(createYoga({ schema, logging: false }));
     server.listen(0, '127.0.0.1', () => ask(server, '/graphql?query=%7Bhello%7D'));`,
+  'a listener for upgrade that is there before listen': `
+    import { createServer } from 'node:http';
+    import { connect } from 'node:net';
+    ${ASK}${UPGRADE}
+    const server = createServer((req, res) => res.end('hello'));
+    server.keepAliveTimeout = 1234;
+    server.on('upgrade', (req, socket) => socket.end('HTTP/1.1 101 Yes\\r\\n\\r\\n'));
+    server.listen(0, '127.0.0.1', async () => {
+      console.log(server.keepAliveTimeout, server.listening);
+      await upgraded(server.address().port);
+      await ask(server, '/');
+    });`,
+  'a listener for upgrade that comes in the same turn': `
+    import { createServer } from 'node:http';
+    import { connect } from 'node:net';
+    ${ASK}${UPGRADE}
+    const server = createServer((req, res) => res.end('hello')).listen(0);
+    const { port } = server.address();
+    server.on('upgrade', (req, socket) => socket.end('HTTP/1.1 101 Yes\\r\\n\\r\\n'));
+    server.on('listening', async () => {
+      console.log(server.address().port === port);
+      await upgraded(port);
+      await ask(server, '/');
+    });`,
+  ws: `
+    import express from 'express';
+    import { WebSocket, WebSocketServer } from 'ws';
+    ${ASK}
+    const app = express().get('/', (req, res) => res.send('hello'));
+    const server = app.listen(0, '127.0.0.1', () => {
+      const socket = new WebSocket('ws://127.0.0.1:' + server.address().port);
+      socket.on('open', () => socket.send('over'));
+      socket.on('message', async (data) => {
+        console.log(String(data));
+        socket.terminate();
+        await ask(server, '/');
+      });
+    });
+    new WebSocketServer({ server }).on('connection', (socket) => {
+      socket.on('message', (data) => socket.send(String(data)));
+    });`,
   supertest: `
     import express from 'express';
     import supertest from 'supertest';
@@ -213,58 +265,30 @@ test('register: clients are left alone, and the names of https', async (t) => {
   t.deepEqual(await run(source, { flag: '--import' }), plain);
 });
 
-const UPGRADE = `
-  const upgraded = (port) => new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.write('GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: upgrade\\r\\nUpgrade: x\\r\\n\\r\\n');
-    socket.once('data', (data) => {
-      console.log(String(data).split('\\r\\n')[0]);
-      socket.destroy();
-      resolve();
-    });
-  });`;
-
 const STAYS = {
-  'a listener for upgrade that is there before listen': `
+  'a listener for connect that is there before listen': `
     import { createServer } from 'node:http';
     import { connect } from 'node:net';
     ${ASK}${UPGRADE}
     const server = createServer((req, res) => res.end('hello'));
     server.keepAliveTimeout = 1234;
-    server.on('upgrade', (req, socket) => socket.end('HTTP/1.1 101 Yes\\r\\n\\r\\n'));
+    server.on('connect', (req, socket) => socket.end('HTTP/1.1 200 Yes\\r\\n\\r\\n'));
     server.listen(0, '127.0.0.1', async () => {
       console.log(server.keepAliveTimeout, server.headersTimeout, server.listening);
-      await upgraded(server.address().port);
+      await upgraded(server.address().port, 'CONNECT');
       await ask(server, '/');
     });`,
-  'one that comes in the same turn': `
+  'a listener for connect that comes in the same turn': `
     import { createServer } from 'node:http';
     import { connect } from 'node:net';
     ${ASK}${UPGRADE}
     const server = createServer((req, res) => res.end('hello')).listen(0);
     const { port } = server.address();
-    server.on('upgrade', (req, socket) => socket.end('HTTP/1.1 101 Yes\\r\\n\\r\\n'));
+    server.on('connect', (req, socket) => socket.end('HTTP/1.1 200 Yes\\r\\n\\r\\n'));
     server.on('listening', async () => {
       console.log(server.address().port === port);
-      await upgraded(port);
+      await upgraded(port, 'CONNECT');
       await ask(server, '/');
-    });`,
-  ws: `
-    import express from 'express';
-    import { WebSocket, WebSocketServer } from 'ws';
-    ${ASK}
-    const app = express().get('/', (req, res) => res.send('hello'));
-    const server = app.listen(0, '127.0.0.1', () => {
-      const socket = new WebSocket('ws://127.0.0.1:' + server.address().port);
-      socket.on('open', () => socket.send('over'));
-      socket.on('message', async (data) => {
-        console.log(String(data));
-        socket.terminate();
-        await ask(server, '/');
-      });
-    });
-    new WebSocketServer({ server }).on('connection', (socket) => {
-      socket.on('message', (data) => socket.send(String(data)));
     });`,
   'a parser that is to be lenient': `
     import { createServer } from 'node:http';

@@ -5,8 +5,7 @@
  *
  * A server stays Node's own, with a warning, if it needs something that the engine does not have:
  *
- * - a listener for 'upgrade', 'connect' or 'checkExpectation' that is there by the end of the turn
- *   of `listen`
+ * - a listener for 'connect' or 'checkExpectation' that is there by the end of the turn of `listen`
  * - the options `insecureHTTPParser` and `requireHostHeader: false`
  * - heads of more than 1 MiB
  * - a worker of `cluster`
@@ -62,7 +61,7 @@ function whyNode(
   events: readonly string[] = [],
 ): string | undefined {
   const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = options;
-  const event = ['upgrade', 'connect', 'checkExpectation', ...events].find(
+  const event = ['connect', 'checkExpectation', ...events].find(
     (name) => server.listenerCount(name) > 0,
   );
   if (event !== undefined) {

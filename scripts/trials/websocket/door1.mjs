@@ -1,5 +1,6 @@
 // Programs of others, unchanged, over `reactor-rs/node`: its servers emit 'upgrade', and the frames
-// are those programs' own.
+// are those programs' own. Some of them once more over `reactor-rs/node/register`, with servers of
+// `node:http`.
 //
 //   node scripts/trials/websocket/door1.mjs [name …]
 
@@ -14,14 +15,15 @@ const SMALL = [
 
 const asked = process.argv.slice(2);
 const chromium = program('chromium');
-for (const [packages, all] of [
-  [PACKAGES, SMALL],
-  [NEXT, ['next']],
+for (const [packages, door, all] of [
+  [PACKAGES, 'door1', SMALL],
+  [PACKAGES, 'register', ['ws', 'socket-io', 'express-ws', 'fastify', 'http-proxy', 'vite']],
+  [NEXT, 'door1', ['next']],
 ]) {
   const names = asked.length === 0 ? all : all.filter((name) => asked.includes(name));
   const folder = names.length === 0 ? null : await scratch(packages);
   if (folder !== null) {
-    await runPrograms(folder, 'door1', names, chromium);
+    await runPrograms(folder, door, names, chromium);
   }
 }
 finish();

@@ -41,8 +41,10 @@ const HANGS = 180_000;
  */
 export async function runPrograms(folder, door, names, chromium) {
   for (const name of names) {
-    console.log(`# ${name}`);
-    const child = spawn(process.execPath, [join(folder, 'main.mjs'), door, name], {
+    console.log(`# ${door}: ${name}`);
+    const flags = door === 'register' ? ['--import', 'reactor-rs/node/register'] : [];
+    const child = spawn(process.execPath, [...flags, join(folder, 'main.mjs'), door, name], {
+      cwd: folder,
       stdio: ['ignore', 'inherit', 'inherit'],
       timeout: HANGS,
       env: { ...process.env, CHROMIUM: chromium ?? '', NEXT_TELEMETRY_DISABLED: '1' },

@@ -7,6 +7,7 @@ const [door, name] = process.argv.slice(2);
 /** Where servers and frames come from. The first tells whether a program itself is at fault. */
 const DOORS = {
   node: ['node:http', 'ws'],
+  register: ['node:http', 'ws'],
   door1: ['reactor-rs/node', 'ws'],
   door2: ['reactor-rs/node', 'reactor-rs/ws'],
 };
