@@ -46,6 +46,7 @@ export const TYPESCRIPT = {
     fetch: ['binding', 'errors', 'types'],
     proxy: ['fetch', 'types'],
     lane: ['errors', 'fetch', 'proxy'],
+    websocket: ['errors', 'lane'],
     // What users give, and what they get.
     options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'types'],
     server: ['binding', 'errors', 'fetch', 'lane', 'options', 'types'],
@@ -76,6 +77,10 @@ export const TYPESCRIPT = {
     {
       modules: ['lane'],
       holds: 'the JavaScript end of a lane: events in, handlers, replies out, in batches',
+    },
+    {
+      modules: ['websocket'],
+      holds: 'WebSockets over a lane: connections, topics of a thread, settings',
     },
     { modules: ['options'], holds: 'the table of options; rules, routes, names of other servers' },
     {

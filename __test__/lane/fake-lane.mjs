@@ -3,7 +3,23 @@
 
 const REQUEST_WORDS = 20;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
-const REPLIES = ['', 'response', 'head', 'chunk', 'end', 'abort', 'pull', 'collect'];
+const REPLIES = [
+  '',
+  'response',
+  'head',
+  'chunk',
+  'end',
+  'abort',
+  'pull',
+  'collect',
+  'pipe',
+  'pipeEnd',
+];
+/** Those of WebSockets, from 10 on. */
+const SOCKET_REPLIES = ['send', 'close', 'subscribe', 'unsubscribe', 'publish', 'pause'];
+REPLIES.push(...SOCKET_REPLIES);
+/** Words of events of WebSockets, from 11 on. */
+const SOCKET_WORDS = [5, 4, 4, 6, 4];
 export const WINDOW = 256 * 1024;
 
 /** One lane; `bridge` is to be set once it is made. */
@@ -109,6 +125,64 @@ export class FakeLane {
 
   ack(id, bytes) {
     this.push({ kind: 5, id, bytes });
+  }
+
+  /** Settings of WebSockets, by their numbers. */
+  settings = [];
+  /** What the next handshakes are refused with; `null` if they are accepted. */
+  refusal = null;
+  /** How many have subscribed to each topic. */
+  counts = new Map();
+
+  webSocketSettings(options) {
+    return this.settings.push(options) - 1;
+  }
+
+  upgrade(id, settings, fields, fieldsLength) {
+    if (this.refusal !== null) {
+      return this.refusal;
+    }
+    const list = parseFields(Buffer.from(fields.subarray(0, fieldsLength)));
+    this.#reply({ kind: 'upgrade', id, settings: this.settings[settings], fields: list });
+    return null;
+  }
+
+  sendLarge(replies, words, bytes, kind, id, flags, topic, data, length) {
+    this.#take(replies, words, bytes);
+    const reply = { kind: REPLIES[kind], id, flags, isLarge: true };
+    if (topic.length > 0) {
+      reply.topic = Buffer.from(topic).toString();
+    }
+    reply.data = Buffer.from(data.subarray(0, length));
+    this.#reply(reply);
+    // The real lane needs the arrays no longer either.
+    bytes.fill(0x7f, 0, 1024);
+  }
+
+  subscriberCount(topic) {
+    return this.counts.get(topic) ?? 0;
+  }
+
+  /** A message of a client: text or bytes, by the way that the engine may choose. */
+  message(id, data, { way = typeof data === 'string' ? 'heads' : 'bytes' } = {}) {
+    const flags = (typeof data === 'string' ? 1 : 0) | ({ heads: 2, apart: 4 }[way] ?? 0);
+    this.push({ kind: 11, id, flags, payload: Buffer.from(data) });
+  }
+
+  ping(id, data = '') {
+    this.push({ kind: 12, id, payload: Buffer.from(data) });
+  }
+
+  pong(id, data = '') {
+    this.push({ kind: 13, id, payload: Buffer.from(data) });
+  }
+
+  closed(id, code = 1005, reason = '', wasClean = true) {
+    this.push({ kind: 14, id, code, payload: Buffer.from(reason), wasClean });
+  }
+
+  unsent(id, bytes, isCongested = false) {
+    this.push({ kind: 15, id, bytes, isCongested });
   }
 
   /** Puts an event in and wakes the bridge, in a macrotask of its own. */
@@ -251,13 +325,39 @@ export class FakeLane {
         reply.body = slice(2);
       } else if (kind === 6) {
         reply.bytes = words[at + 2];
+      } else if (kind >= 10) {
+        this.#socketReply(reply, kind, words, at, slice);
       }
       this.#reply(reply);
       at += length;
     }
   }
 
+  #socketReply(reply, kind, words, at, slice) {
+    if (kind === 12 || kind === 13) {
+      reply.topic = slice(2).toString();
+      return;
+    }
+    reply[kind === 11 ? 'code' : kind === 15 ? 'isPaused' : 'flags'] = words[at + 2];
+    if (kind === 10 || kind === 11) {
+      reply.data = slice(3);
+    } else if (kind === 14) {
+      reply.topic = slice(3).toString();
+      reply.data = slice(5);
+    }
+  }
+
   #sizeOf(event) {
+    if (event.kind >= 11) {
+      const length = event.payload?.length ?? 0;
+      const isInHeads = (event.flags & 2) !== 0;
+      const isApart = (event.flags & 4) !== 0;
+      return {
+        words: SOCKET_WORDS[event.kind - 11],
+        bytes: isInHeads ? length : 0,
+        body: isInHeads || isApart ? 0 : length,
+      };
+    }
     if (event.kind === 1) {
       event.parsed ??= parseHead(event.head);
       const isHere = event.body !== undefined && !event.apart;
@@ -305,8 +405,35 @@ export class FakeLane {
       events[word + 2] = event.status;
     } else if (event.kind === 5) {
       events[word + 2] = event.bytes;
+    } else if (event.kind >= 11) {
+      this.#fillSocket(event, events, bytes, word, byte, back);
     } else if (event.kind === 1) {
       this.#fillRequest(event, events, bytes, word, byte, back);
+    }
+  }
+
+  #fillSocket(event, events, bytes, word, byte, back) {
+    const { kind, id, payload, flags } = event;
+    const length = payload?.length ?? 0;
+    const start = (flags & 2) !== 0 ? byte : back;
+    if ((flags & 4) !== 0) {
+      this.#keep(id, payload);
+    } else if (length > 0) {
+      bytes.set(payload, start);
+    }
+    const place = (flags & 4) !== 0 ? [length, 0] : [start, length];
+    events.set(
+      kind === 11
+        ? [flags, ...place]
+        : kind === 14
+          ? [event.code, ...place, event.wasClean ? 1 : 0]
+          : kind === 15
+            ? [event.bytes, event.isCongested ? 1 : 0]
+            : place,
+      word + 2,
+    );
+    if (kind === 14 && this.#open.delete(id)) {
+      this.#left.push(id);
     }
   }
 

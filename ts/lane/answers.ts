@@ -13,6 +13,7 @@ import { Outgoing, type Sender } from './outgoing.js';
 import { print } from './print.js';
 import { TEXT } from './record.js';
 import type { Replies } from './replies.js';
+import { isUpgraded } from './sockets.js';
 
 /** The program's `error` option: it makes the answer for a handler that failed. */
 export type ErrorHandler = (error: unknown, request: ReactorRequest) => unknown;
@@ -133,7 +134,7 @@ export class Answers {
         const content = takeContent(answer);
         const { status } = answer;
         this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
-      } else {
+      } else if (answer !== undefined || !isUpgraded(exchange)) {
         const { status, fields, content } = asParts(answer);
         this.#send(exchange, status, fields, content, 0);
       }

@@ -11,6 +11,7 @@ import { BodyReads, empty } from './body-reads.js';
 import type { BridgeOptions } from './bridge-options.js';
 import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
+import { tellExchange } from './exchange-event.js';
 import type { HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
@@ -20,26 +21,21 @@ import { OpenExchanges } from './open-exchanges.js';
 import type { ConnectionPlace } from './outgoing.js';
 import { printUnsendable } from './print.js';
 import {
-  ACK,
-  BODY,
-  BODY_END,
   type Bytes,
-  FILLED,
   GONE,
-  HALF_CLOSED,
   type Lane,
-  numberAt,
   OPENED,
-  PEER_IS_TEXT,
   REQUEST,
-  REST,
   TEXT,
   TIMED_OUT,
   TOO_SMALL,
   type Turn,
   UNSENDABLE,
+  WS_IN_HEADS,
+  WS_MESSAGE,
 } from './record.js';
 import { Replies } from './replies.js';
+import { Sockets } from './sockets.js';
 import { type Starting, StartingResponses } from './starting.js';
 
 /**
@@ -84,6 +80,7 @@ export class Bridge implements Context, AnswerSender {
   startId = '';
   readonly proxies: Proxies | null;
   readonly replies: Replies;
+  readonly sockets: Sockets;
   readonly takesAnyBody: boolean;
   readonly #lane: Lane;
   readonly #takeTurn: Turn;
@@ -144,8 +141,13 @@ export class Bridge implements Context, AnswerSender {
     this.proxies = options.proxies ?? null;
     this.replies = new Replies(lane, (id) => {
       // The engine drops the body of a request with its answer, before this batch is over.
-      this.#bodies.find((exchange) => exchange.id === id)?.keepBody();
+      for (const exchange of this.#bodies) {
+        if (id === undefined || exchange.id === id) {
+          exchange.keepBody();
+        }
+      }
     });
+    this.sockets = new Sockets(lane, this);
     this.takesAnyBody = options.take !== undefined;
     this.#answers = new Answers(this, options.onError);
   }
@@ -164,6 +166,7 @@ export class Bridge implements Context, AnswerSender {
     for (const exchange of this.#open.clear()) {
       exchange.runInAsyncScope(exchange.abort, exchange);
     }
+    this.sockets.close();
   }
 
   /**
@@ -255,7 +258,10 @@ export class Bridge implements Context, AnswerSender {
   }
 
   keep(exchange: Exchange): void {
-    this.#open.add(exchange);
+    // One that became a WebSocket is over, though its handler may not be.
+    if (exchange.isOpen) {
+      this.#open.add(exchange);
+    }
     this.#hasPending = true;
   }
 
@@ -383,24 +389,45 @@ export class Bridge implements Context, AnswerSender {
       const count = this.#eventCount--;
       if (kind === REQUEST) {
         this.#request(at, count);
+      } else if (kind === WS_MESSAGE) {
+        this.#message(at, count);
       } else {
         this.#other(kind, at);
       }
     }
   }
 
-  #request(at: number, left: number): void {
-    const events = this.#events;
-    const head = events[at + 2] as number;
+  /** The heads among which is what begins there; its record is at this word. */
+  #headsAt(start: number, at: number, left: number): Heads {
     let heads = this.#headCount > 0 ? this.#heads[this.#headCount - 1] : null;
-    if (!heads || head >= heads.end) {
-      heads = Heads.from(events, this.#bytes, at, left);
+    if (!heads || start >= heads.end) {
+      heads = Heads.from(this.#events, this.#bytes, start, at, left);
       this.#heads[this.#headCount++] = heads;
     }
-    const isText = ((events[at + 10] as number) & PEER_IS_TEXT) !== 0;
-    const peer = isText
-      ? this.#lastPeer.read(events, this.#bytes, at)
-      : (events[at + 11] as number) | 0;
+    return heads;
+  }
+
+  #message(at: number, left: number): void {
+    const events = this.#events;
+    const socket = this.sockets.get(events[at + 1] as number);
+    if (socket === undefined) {
+      return;
+    }
+    const length = events[at + 4] as number;
+    let isPending: boolean;
+    if (((events[at + 2] as number) & WS_IN_HEADS) === 0 || length === 0) {
+      isPending = this.sockets.message(socket, at, events, this.#bytes);
+    } else {
+      const start = events[at + 3] as number;
+      isPending = socket.receive(this.#headsAt(start, at, left).cut(start, length), true);
+    }
+    this.#hasPending ||= isPending;
+  }
+
+  #request(at: number, left: number): void {
+    const events = this.#events;
+    const heads = this.#headsAt(events[at + 2] as number, at, left);
+    const peer = this.#lastPeer.read(events, this.#bytes, at);
     const exchange = new Exchange(this, heads, at, peer);
     if (exchange.incoming !== null) {
       if (exchange.incoming instanceof StreamedIncoming) {
@@ -459,37 +486,14 @@ export class Bridge implements Context, AnswerSender {
       return;
     }
     const exchange = this.#open.get(events[at + 1] as number);
-    // The exchange was answered while the event was on its way.
+    // The exchange was answered while the event was on its way, or it became a WebSocket.
     if (exchange === undefined) {
+      this.sockets.event(kind, at, events, this.#bytes);
       return;
     }
-    if (kind === ACK) {
-      exchange.taken(events[at + 2] as number);
-    } else if (kind === GONE) {
+    if (kind === GONE || kind === TIMED_OUT) {
       this.#open.delete(exchange);
-      const status = events[at + 2] as number;
-      if (status === 0) {
-        exchange.runInAsyncScope(exchange.abort, exchange);
-      } else {
-        exchange.runInAsyncScope(exchange.refuse, exchange, status);
-      }
-    } else if (kind === TIMED_OUT) {
-      this.#open.delete(exchange);
-      exchange.runInAsyncScope(exchange.timeOut, exchange);
-    } else if (kind === HALF_CLOSED) {
-      exchange.runInAsyncScope(exchange.hangUp, exchange);
-    } else if (exchange.incoming instanceof StreamedIncoming) {
-      if (kind === BODY) {
-        const start = events[at + 2] as number;
-        const end = start + (events[at + 3] as number);
-        exchange.incoming.push(this.#bytes.subarray(start, end));
-      } else if (kind === REST) {
-        exchange.incoming.pushApart(numberAt(events, at + 2));
-      } else if (kind === FILLED) {
-        exchange.incoming.filled(numberAt(events, at + 2));
-      } else if (kind === BODY_END) {
-        exchange.incoming.complete();
-      }
     }
+    tellExchange(exchange, kind, at, events, this.#bytes);
   }
 }

@@ -1,4 +1,4 @@
-import { type Bytes, REQUEST } from './record.js';
+import { type Bytes, REQUEST, WS_IN_HEADS, WS_MESSAGE } from './record.js';
 
 /**
  * The most text that one string may span. A program that keeps a request, or part of its URL, keeps
@@ -33,17 +33,25 @@ export class Heads {
   }
 
   /**
-   * The heads from the request at this index on, as many as may share one text.
+   * The heads from the event at this index on, as many as may share one text. Messages of
+   * WebSockets lie among them.
    *
+   * @param start where the first of them begins
    * @param left how many events there are from this index on
    */
-  static from(events: Uint32Array, bytes: Bytes, at: number, left: number): Heads {
-    const heads = new Heads(events, bytes, events[at + 2] as number);
+  static from(events: Uint32Array, bytes: Bytes, start: number, at: number, left: number): Heads {
+    const heads = new Heads(events, bytes, start);
     let next = at;
     for (let rest = left; rest > 0; rest--) {
       const word = events[next] as number;
-      if ((word & 0xff) === REQUEST) {
-        const end = (events[next + 2] as number) + (events[next + 3] as number);
+      const kind = word & 0xff;
+      // The place of a head, or of a message.
+      const place = kind === REQUEST ? next + 2 : next + 3;
+      if (
+        kind === REQUEST ||
+        (kind === WS_MESSAGE && ((events[next + 2] as number) & WS_IN_HEADS) !== 0)
+      ) {
+        const end = (events[place] as number) + (events[place + 1] as number);
         if (!heads.extend(end)) {
           break;
         }
@@ -51,6 +59,11 @@ export class Heads {
       next += word >>> 8;
     }
     return heads;
+  }
+
+  /** The text that lies here in `bytes`. */
+  cut(start: number, length: number): string {
+    return this.text.substring(start - this.start, start - this.start + length);
   }
 
   /** Adds the head that ends there; false if the text would get too long. */

@@ -9,6 +9,7 @@ import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
 import { ABORT, type Bytes, CLOSE, END, NO_LENGTH, WINDOW } from './record.js';
 import type { Replies } from './replies.js';
+import type { Sockets } from './sockets.js';
 import type { Starting } from './starting.js';
 import { WIDEST, writeText } from './write-text.js';
 
@@ -17,6 +18,7 @@ export interface Sender {
   /** @param kind `CUT` or `FINISH` */
   endConnection(kind: number, place: ConnectionPlace): void;
   readonly replies: Replies;
+  readonly sockets: Sockets;
   /** Plans a turn, which sends what is in {@link replies}. */
   schedule(): void;
   /** Calls `begin` once the program has paused, in the next turn. */

@@ -22,6 +22,27 @@ export const UNSENDABLE = 8;
 export const REST = 9;
 export const FILLED = 10;
 
+/**
+ * Events of a WebSocket. Its exchange is over with {@link WS_CLOSED}: `[2]` the close code, `[3]` and
+ * `[4]` offset and length of the reason, `[5]` 1 if the close handshake was complete.
+ *
+ * A message has its flags in `[2]` and its place in `[3]` and `[4]`; a ping and a pong have theirs in
+ * `[2]` and `[3]`. {@link WS_UNSENT} has in `[2]` the bytes that have been sent since the last one, and
+ * in `[3]` 1 if more waits to be sent.
+ */
+export const WS_MESSAGE = 11;
+export const WS_PING = 12;
+export const WS_PONG = 13;
+export const WS_CLOSED = 14;
+export const WS_UNSENT = 15;
+
+/** Flags of a received message. */
+export const WS_TEXT = 1;
+/** It is ASCII text, and lies among the heads of the batch. */
+export const WS_IN_HEADS = 2;
+/** It is to be taken by {@link Lane.takeBody}; its place is its length, the low word first. */
+export const WS_APART = 4;
+
 /** Events of connections. Their records have a form of their own. */
 export const OPENED = 16;
 export const CLOSED = 17;
@@ -55,6 +76,35 @@ export const PULL = 6;
 export const COLLECT = 7;
 export const PIPE = 8;
 export const PIPE_END = 9;
+
+/**
+ * Replies of a WebSocket. {@link ABORT} ends one at once.
+ *
+ * A message that is sent has flags in `[2]` and its place in `[3]` and `[4]`. {@link WS_CLOSE} has a
+ * code (0 for none) and the place of the reason. Subscriptions have the place of the topic in `[2]`
+ * and `[3]`. What is published has flags in `[2]`, then the places of the topic and of the message;
+ * the socket of its exchange does not get it. {@link WS_PAUSE} has in `[2]` 1 if the engine shall
+ * give no more messages, 0 if it shall go on.
+ */
+export const WS_SEND = 10;
+export const WS_CLOSE = 11;
+export const WS_SUBSCRIBE = 12;
+export const WS_UNSUBSCRIBE = 13;
+export const WS_PUBLISH = 14;
+export const WS_PAUSE = 15;
+
+/** What is sent: an opcode of RFC 6455 §5.2, and more flags. */
+export const WS_SENDS_TEXT = 1;
+export const WS_SENDS_BINARY = 2;
+export const WS_SENDS_PING = 9;
+export const WS_SENDS_PONG = 10;
+/** The engine may compress it. */
+export const WS_COMPRESSES = 0x100;
+/** It takes the place of what the topic has waiting for a subscriber that is slow. */
+export const WS_LATEST = 0x200;
+
+/** In place of an exchange's id: all subscribers get what is published. */
+export const WS_ALL = 2 ** 32 - 1;
 
 /** Replies that end a connection: at once, or after its answers. */
 export const CUT = 16;
@@ -105,6 +155,53 @@ export type Turn = (
   replyBytes: Uint8Array,
 ) => number;
 
+/** What the engine does with a WebSocket by itself. */
+export interface WebSocketSettings {
+  /** The most bytes of a message that is received. */
+  readonly maxPayload: number;
+  /** Milliseconds without a byte from the client until the connection is closed; 0 for none. */
+  readonly idleTimeout: number;
+  /** Whether the engine pings a client once before its idle time is over. */
+  readonly sendPings: boolean;
+  /** Milliseconds for a message to come whole. */
+  readonly messageTimeout: number;
+  /** Milliseconds for the client to answer a close frame. */
+  readonly closeTimeout: number;
+  /** The most bytes that may wait to be sent. */
+  readonly maxUnsent: number;
+  /** What is done when more would wait: {@link DROP}, {@link TERMINATE} or {@link LATEST}. */
+  readonly whenFull: number;
+  /** {@link UNCOMPRESSED}, {@link SHARED} or {@link DEDICATED}. */
+  readonly compression: number;
+  /** Of compression, 1 to 9. */
+  readonly level: number;
+  /** Messages of fewer bytes are sent uncompressed. */
+  readonly threshold: number;
+  /** Whether pings and pongs are events. The engine answers pings in any case. */
+  readonly tellPings: boolean;
+}
+
+/** A message is not sent. */
+export const DROP = 0;
+/** The connection is broken off. */
+export const TERMINATE = 1;
+/** A published message takes the place of those of its topic that wait; others are not sent. */
+export const LATEST = 2;
+
+export const UNCOMPRESSED = 0;
+/** Each message is compressed by itself, so that one compressor serves all connections. */
+export const SHARED = 1;
+/** A connection has a compressor of its own, which knows what was sent before. */
+export const DEDICATED = 2;
+
+/** Why a request is no handshake of a WebSocket, as the answer that tells it. */
+export interface UpgradeRefusal {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly fields: string[];
+  readonly text: string;
+}
+
 /** The native end of a lane. */
 export interface Lane {
   /** The function that takes turns. To call a native object's method costs more. */
@@ -146,6 +243,38 @@ export interface Lane {
   lend(id: number, into: Uint8Array): void;
   /** What TLS says of an exchange's connection; `null` if it is in clear, or over. */
   tlsOf(id: number): TlsFacts | null;
+  /** Makes settings known; returns the number by which {@link upgrade} names them. */
+  webSocketSettings(options: WebSocketSettings): number;
+  /**
+   * Makes an exchange a WebSocket: a 101 with these fields is sent, ahead of the replies in the shared
+   * arrays. The engine sends `connection`, `upgrade` and the fields of the handshake that are its own.
+   * If the request is no handshake, the exchange stays as it is.
+   */
+  upgrade(
+    id: number,
+    settings: number,
+    fields: Uint8Array,
+    fieldsLength: number,
+  ): UpgradeRefusal | null;
+  /**
+   * Takes the replies, then a message that does not fit the shared arrays.
+   *
+   * @param kind {@link WS_SEND} or {@link WS_PUBLISH}
+   * @param topic empty if the message is not published
+   */
+  sendLarge(
+    replies: Uint32Array,
+    replyWords: number,
+    replyBytes: Uint8Array,
+    kind: number,
+    id: number,
+    flags: number,
+    topic: Uint8Array,
+    data: Uint8Array,
+    dataLength: number,
+  ): void;
+  /** How many WebSockets of the server have subscribed to the topic. */
+  subscriberCount(topic: string): number;
 }
 
 /**

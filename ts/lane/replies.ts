@@ -12,6 +12,9 @@ import {
   type Lane,
   NO_LENGTH,
   RESPONSE,
+  WS_CLOSE,
+  WS_PUBLISH,
+  WS_SEND,
 } from './record.js';
 import { WIDEST, writeText } from './write-text.js';
 
@@ -32,19 +35,26 @@ const FIELD_BYTES = 4096;
  */
 export class Replies {
   words = new Uint32Array(WORDS);
-  readonly bytes = Buffer.allocUnsafeSlow(BYTES) as Bytes;
+  bytes = Buffer.allocUnsafeSlow(BYTES) as Bytes;
   wordCount = 0;
+  /** How many turns have taken replies. */
+  turns = 0;
   readonly #lane: Lane;
-  /** Told of the exchange that a large response is about to end. */
-  readonly #onLarge: (id: number) => void;
+  /**
+   * Told of the exchange that a large response is about to end; without one, of all that the replies
+   * in the arrays may end.
+   */
+  readonly #onLarge: (id?: number) => void;
   readonly #notes = newNotes();
   readonly #blocks = new FieldBlocks();
   #byteCount = 0;
   readonly #text = new LargeText();
+  /** The bytes of the text that was encoded last. */
+  #encoded = 0;
   /** The fields of a large response. */
   readonly #fieldBytes = Buffer.allocUnsafeSlow(FIELD_BYTES);
 
-  constructor(lane: Lane, onLarge: (id: number) => void) {
+  constructor(lane: Lane, onLarge: (id?: number) => void) {
     this.#lane = lane;
     this.#onLarge = onLarge;
   }
@@ -53,6 +63,7 @@ export class Replies {
   clear(): void {
     this.wordCount = 0;
     this.#byteCount = 0;
+    this.turns++;
     this.#text.batch();
     ageCopies();
   }
@@ -196,6 +207,80 @@ export class Replies {
     this.words[at + 3] = number;
   }
 
+  /** A message, a ping or a pong of a WebSocket. Returns its bytes. */
+  socketMessage(id: number, flags: number, data: string | Uint8Array): number {
+    const isText = typeof data === 'string';
+    if (data.length >= LARGE || !this.hasRoom(isText ? data.length * WIDEST : data.length)) {
+      return this.#sendLarge(WS_SEND, id, flags, NO_BYTES, data);
+    }
+    const start = this.#byteCount;
+    const length = this.#write(data);
+    const at = this.#record(WS_SEND, id, 5);
+    this.words[at + 2] = flags;
+    this.words[at + 3] = start;
+    this.words[at + 4] = length;
+    return length;
+  }
+
+  /**
+   * A message for the subscribers of a topic. Returns its bytes.
+   *
+   * @param id of the exchange whose WebSocket does not get it, or `WS_ALL`
+   */
+  publish(id: number, flags: number, topic: string, data: string | Uint8Array): number {
+    const most = WIDEST * topic.length + (typeof data === 'string' ? WIDEST : 1) * data.length;
+    if (data.length >= LARGE || !this.hasRoom(most)) {
+      return this.#sendLarge(WS_PUBLISH, id, flags, Buffer.from(topic), data);
+    }
+    const start = this.#byteCount;
+    const topicLength = this.#write(topic);
+    const length = this.#write(data);
+    const at = this.#record(WS_PUBLISH, id, 7);
+    this.words[at + 2] = flags;
+    this.words[at + 3] = start;
+    this.words[at + 4] = topicLength;
+    this.words[at + 5] = start + topicLength;
+    this.words[at + 6] = length;
+    return length;
+  }
+
+  /** A close frame; code 0 is none. The reason has at most 123 bytes. */
+  socketClose(id: number, code: number, reason: string): void {
+    const start = this.#byteCount;
+    const length = this.#writeShort(reason);
+    const at = this.#record(WS_CLOSE, id, 5);
+    this.words[at + 2] = code;
+    this.words[at + 3] = start;
+    this.words[at + 4] = length;
+  }
+
+  /** @param kind `WS_SUBSCRIBE` or `WS_UNSUBSCRIBE` */
+  subscription(kind: number, id: number, topic: string): void {
+    const start = this.#byteCount;
+    const length = this.#writeShort(topic);
+    const at = this.#record(kind, id, 4);
+    this.words[at + 2] = start;
+    this.words[at + 3] = length;
+  }
+
+  /** Sends a message of a WebSocket at once, after what is in the arrays. */
+  #sendLarge(
+    kind: number,
+    id: number,
+    flags: number,
+    topic: Uint8Array,
+    data: string | Uint8Array,
+  ): number {
+    const content = typeof data === 'string' ? this.#encode(data) : data;
+    const length = typeof data === 'string' ? this.#encoded : data.length;
+    this.#onLarge();
+    const { words, wordCount, bytes } = this;
+    this.wordCount = 0;
+    this.#byteCount = 0;
+    this.#lane.sendLarge(words, wordCount, bytes, kind, id, flags, topic, content, length);
+    return length;
+  }
+
   /**
    * Sends a response that is large, or does not fit, at once. It may overtake the replies in the
    * arrays, none of which belongs to the same response.
@@ -212,19 +297,22 @@ export class Replies {
     const written = writeFields(bytes, 0, fields, this.#notes);
     const end = body === null ? written : dropStaleCoding(bytes, written, this.#notes, body);
     const allFlags = this.#notes.closes ? flags | CLOSE : flags;
-    let content = body ?? NO_BYTES;
-    let { length } = content;
-    if (typeof content === 'string') {
-      if (length > KEPT_TEXT) {
-        content = Buffer.from(content);
-        ({ length } = content);
-      } else {
-        this.#text.encode(content);
-        ({ bytes: content, length } = this.#text);
-      }
-    }
+    const content = typeof body === 'string' ? this.#encode(body) : (body ?? NO_BYTES);
+    const length = typeof body === 'string' ? this.#encoded : content.length;
     this.#onLarge(id);
     this.#lane.respond(id, status, allFlags, bytes, end, content, length);
+  }
+
+  /** Large text as UTF-8, which has {@link #encoded} bytes. */
+  #encode(text: string): Uint8Array {
+    if (text.length > KEPT_TEXT) {
+      const bytes = Buffer.from(text);
+      this.#encoded = bytes.length;
+      return bytes;
+    }
+    this.#text.encode(text);
+    this.#encoded = this.#text.length;
+    return this.#text.bytes;
   }
 
   /** Writes the words that a whole response and the head of a streaming one share. */
@@ -243,6 +331,30 @@ export class Replies {
     words[at + 5] = bodyStart - start;
     words[at + 6] = bodyStart;
     words[at + 7] = end - bodyStart;
+  }
+
+  /** Returns the bytes; the caller has seen that there is room. */
+  #write(data: string | Uint8Array): number {
+    const at = this.#byteCount;
+    if (typeof data === 'string') {
+      const length = writeText(this.bytes, data, at);
+      this.#byteCount = at + length;
+      return length;
+    }
+    this.bytes.set(data, at);
+    this.#byteCount = at + data.length;
+    return data.length;
+  }
+
+  /** Returns the bytes. Short text may be written where there is no room for more of other kinds. */
+  #writeShort(text: string): number {
+    const most = this.#byteCount + WIDEST * text.length;
+    if (most > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * most) as Bytes;
+      larger.set(this.bytes.subarray(0, this.#byteCount));
+      this.bytes = larger;
+    }
+    return this.#write(text);
   }
 
   #put(data: Uint8Array): number {
