@@ -31,6 +31,7 @@ mod plan;
 mod request;
 mod rng;
 mod said;
+mod sockets;
 mod tally;
 mod thread;
 mod tls_peer;

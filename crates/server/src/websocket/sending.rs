@@ -16,7 +16,7 @@ use crate::exchange::socket::WhenFull;
 use crate::websocket::socket::{State, WebSocket};
 
 /// The lane is told of sent bytes in steps of this many, while no output waits.
-const TOLD: usize = 256 * 1024;
+const TOLD: usize = 64 * 1024;
 
 /// What became of a published message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,15 +138,21 @@ impl WebSocket {
         if self.state != State::Open || publication.except.is_some_and(is_sender) {
             return Published::Passed;
         }
+        let waiting =
+            self.latest.iter().position(|its| Arc::ptr_eq(&its.topic, &publication.topic));
         if publication.latest && !core.out.is_empty() {
-            let same = |its: &&mut Arc<Publication>| Arc::ptr_eq(&its.topic, &publication.topic);
-            if let Some(place) = self.latest.iter_mut().find(same) {
+            if let Some(place) = waiting {
                 services.counters.sockets.dropped.add(1);
-                *place = Arc::clone(publication);
+                self.latest[place] = Arc::clone(publication);
             } else {
                 self.latest.push(Arc::clone(publication));
             }
             return Published::Passed;
+        }
+        if let Some(place) = waiting {
+            // What is published later must not overtake it.
+            let before = self.latest.remove(place);
+            self.write_published(core, services, &before);
         }
         if core.out.len() + publication.plain.len() > self.settings.most_unsent {
             services.counters.sockets.dropped.add(1);
