@@ -55,6 +55,7 @@ export type {
   Stats,
   TaskStats,
   TlsStats,
+  WebSocketStats,
   WorkerThreadStats,
 } from './types/stats.js';
 export type {

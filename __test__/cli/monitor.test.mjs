@@ -56,6 +56,7 @@ function snapshot(n, { requests = 0, threads = ['rx-io-0', 'rx-worker-0', 'main'
       },
       bytes: { received: n * 1_258_291, sent: n * 3_565_158 },
       tls: null,
+      webSockets: null,
       tasks: { queueDepth: 3, queueCapacity: 4096, rejected: 2 * n },
       ioThreads: [{ ...io, requests }],
       accessLog: { written: 10 * n, lost: 0, errors: 0 },
@@ -160,6 +161,23 @@ test('a row tells of TLS handshakes and of the certificate', async (t) => {
       screen,
     );
   }
+});
+
+test('a row tells of WebSockets', async (t) => {
+  const at = (n) => {
+    const taken = snapshot(n);
+    taken.stats.webSockets = { open: 1_000, received: 50 * n, sent: 20_000 * n, dropped: 3 * n };
+    return taken;
+  };
+  const screen = await shown(
+    { history: [compare(at(0), at(1))], paused: false, sort: 'name' },
+    80,
+    24,
+  );
+  t.true(
+    screen.includes('\nwebsockets   1,000 open   50/s in   20,000/s out   3/s dropped\n'),
+    screen,
+  );
 });
 
 test('a screen that is too small is cut off, not scrolled', async (t) => {

@@ -5,6 +5,8 @@ export interface Stats {
   connections: ConnectionStats;
   /** TLS handshakes and certificates. */
   tls: TlsStats;
+  /** WebSockets. */
+  webSockets: WebSocketStats;
   requests: RequestStats;
   bytes: ByteStats;
   tasks: TaskStats;
@@ -66,6 +68,20 @@ export interface ClosedStats {
   stopped: number;
   /** The TLS handshake failed, or took too long. */
   handshake: number;
+}
+
+/** WebSockets. */
+export interface WebSocketStats {
+  /** Opened since the start. */
+  opened: number;
+  /** Open now. */
+  open: number;
+  /** Messages from clients. */
+  received: number;
+  /** Messages to clients; one that is published counts for each. */
+  sent: number;
+  /** Published messages that a client had no room for. */
+  dropped: number;
 }
 
 /** TLS handshakes, and what new ones get. */

@@ -56,7 +56,7 @@ pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, R
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{
     CertificateStats, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
-    TlsStats, WorkerSnapshot,
+    TlsStats, WebSocketStats, WorkerSnapshot,
 };
 pub use reactor_proto::ws::{Frame, Limits as SocketLimits};
 pub use reactor_proto::{Framing, Limits, Version};

@@ -24,6 +24,13 @@ export interface Sample {
     /** Until the first certificate expires. */
     readonly expiresInDays: number;
   } | null;
+  /** `null` if there has been none. */
+  readonly webSockets: {
+    readonly open: number;
+    readonly received: number;
+    readonly sent: number;
+    readonly dropped: number;
+  } | null;
   /** In microseconds, of the requests that ended between the snapshots. */
   readonly latency: Latency;
   readonly queue: {
@@ -103,6 +110,12 @@ export function compare(before: Snapshot, after: Snapshot): Sample {
       resumed: rate((s) => s.stats.tls?.resumed ?? 0),
       failed: rate((s) => s.stats.tls?.failed ?? 0),
       expiresInDays: (stats.tls.expires - Date.now() / 1000) / 86_400,
+    },
+    webSockets: stats.webSockets && {
+      open: stats.webSockets.open,
+      received: rate((s) => s.stats.webSockets?.received ?? 0),
+      sent: rate((s) => s.stats.webSockets?.sent ?? 0),
+      dropped: rate((s) => s.stats.webSockets?.dropped ?? 0),
     },
     latency: latencyOf(before, after),
     queue: {

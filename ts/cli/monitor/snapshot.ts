@@ -49,6 +49,13 @@ export interface SnapshotStats {
     /** When the first certificate expires, in seconds since 1970. */
     readonly expires: number;
   } | null;
+  /** `null` if there has been none. */
+  readonly webSockets: {
+    readonly open: number;
+    readonly received: number;
+    readonly sent: number;
+    readonly dropped: number;
+  } | null;
   readonly requests: {
     readonly success: number;
     readonly redirect: number;
@@ -195,6 +202,16 @@ function statsOf(stats: Reader): SnapshotStats {
             expires: Math.min(...dates),
           };
     }),
+    webSockets: stats.objectOrNull('webSockets', (sockets) =>
+      sockets.number('opened') === 0
+        ? null
+        : {
+            open: sockets.number('open'),
+            received: sockets.number('received'),
+            sent: sockets.number('sent'),
+            dropped: sockets.number('dropped'),
+          },
+    ),
     requests: {
       success: requests.number('success'),
       redirect: requests.number('redirect'),

@@ -52,7 +52,7 @@ export function render(view: View, room: Room): string[] {
 }
 
 function body(view: View, sample: Sample, room: Room): Part[][] {
-  const { requests, connections, tls, latency, queue, process, log } = sample;
+  const { requests, connections, tls, webSockets: sockets, latency, queue, process, log } = sample;
   const lines: Part[][] = [
     [
       ['bold', `reactor-rs ${sample.version}`],
@@ -85,6 +85,14 @@ function body(view: View, sample: Sample, room: Room): Part[][] {
             `${number(tls.full)}/s new   ${number(tls.resumed)}/s resumed`,
             ...alarm(tls.failed, 'failed'),
             ...expiry(tls.expiresInDays),
+          ]),
+        ]),
+    ...(sockets === null
+      ? []
+      : [
+          row('websockets', [
+            `${number(sockets.open)} open   ${number(sockets.received)}/s in   ${number(sockets.sent)}/s out`,
+            ...alarm(sockets.dropped, 'dropped'),
           ]),
         ]),
     row('task queue', [

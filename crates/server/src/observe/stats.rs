@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
-use crate::observe::counters::{Counters, LoopCounters, TlsCounters};
+use crate::observe::counters::{Counters, LoopCounters, SocketCounters, TlsCounters};
 use crate::observe::histogram::{Distribution, Histogram};
 
 /// A server's statistics at one moment, all counted since its start.
@@ -21,6 +21,8 @@ pub struct Stats {
     pub connections: ConnectionStats,
     /// TLS handshakes.
     pub tls: TlsStats,
+    /// WebSockets.
+    pub web_sockets: WebSocketStats,
     /// Requests and responses.
     pub requests: RequestStats,
     /// Bytes on the wire.
@@ -78,6 +80,22 @@ pub struct ClosedStats {
     pub stopped: u64,
     /// The TLS handshake failed, or took too long.
     pub handshake: u64,
+}
+
+/// WebSockets.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebSocketStats {
+    /// Opened since the start.
+    pub opened: u64,
+    /// Open now.
+    pub open: u64,
+    /// Messages from clients.
+    pub received: u64,
+    /// Messages to clients; one that is published counts for each.
+    pub sent: u64,
+    /// Published messages that a client had no room for.
+    pub dropped: u64,
 }
 
 /// TLS handshakes.
@@ -330,6 +348,7 @@ impl Counters {
                 },
             },
             tls: self.tls(),
+            web_sockets: self.web_sockets(),
             requests: RequestStats {
                 total: sum(|c| c.requests.get()),
                 informational: class(0),
@@ -360,6 +379,22 @@ impl Counters {
             worker_threads: workers,
             lanes: Vec::new(),
             access_log,
+        }
+    }
+
+    fn web_sockets(&self) -> WebSocketStats {
+        let sum = |field: fn(&SocketCounters) -> u64| {
+            self.loops.iter().map(|c| field(&c.sockets)).sum::<u64>()
+        };
+        // Closed ones first; see `loop_snapshot`.
+        let closed = sum(|c| c.closed.get());
+        let opened = sum(|c| c.opened.get());
+        WebSocketStats {
+            opened,
+            open: opened.saturating_sub(closed),
+            received: sum(|c| c.messages_in.get()),
+            sent: sum(|c| c.messages_out.get()),
+            dropped: sum(|c| c.dropped.get()),
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     page.plain("reactor_uptime_seconds", Seconds(counters.started.elapsed()));
     connections(&mut page, stats);
     tls(&mut page, stats);
+    web_sockets(&mut page, stats);
     requests(&mut page, stats, counters);
     tasks(&mut page, stats, counters);
     io_threads(&mut page, stats);
@@ -91,6 +92,22 @@ fn connections(page: &mut Page, stats: &Stats) {
     ] {
         page.sample(name, &[("reason", reason)], count);
     }
+}
+
+fn web_sockets(page: &mut Page, stats: &Stats) {
+    let sockets = &stats.web_sockets;
+    page.only_gauge("reactor_websockets", "WebSockets that are open.", sockets.open);
+    page.only_counter("reactor_websockets_opened_total", "WebSockets opened.", sockets.opened);
+    let name = "reactor_websocket_messages_total";
+    page.counter(name, "Messages of WebSockets, by direction.");
+    for (direction, count) in [("received", sockets.received), ("sent", sockets.sent)] {
+        page.sample(name, &[("direction", direction)], count);
+    }
+    page.only_counter(
+        "reactor_websocket_messages_dropped_total",
+        "Published messages that a client had no room for.",
+        sockets.dropped,
+    );
 }
 
 fn tls(page: &mut Page, stats: &Stats) {

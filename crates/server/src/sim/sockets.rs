@@ -237,7 +237,7 @@ impl World {
                 wire.send_eof();
             }
             // The close frame of the lane is the last that it sends.
-            let is_closed = wire.output.ends_with(&CLOSE[..]);
+            let is_closed = wire.output.ends_with(CLOSE);
             if n == left && !wire.eof && client.ends == Ends::Waits && is_closed && all {
                 wire.send_eof();
             }
