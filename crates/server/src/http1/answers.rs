@@ -118,11 +118,12 @@ impl Http1 {
     }
 
     /// The answer to a request has been written. An answer that is cut has no end, and does not
-    /// count.
+    /// count. One that opens a WebSocket ends with that.
     #[inline]
     fn written(&mut self, core: &Core, services: &mut Services, stream: u32) {
         if let Some(observer) = &mut services.observer
             && !self.writing.is_cut()
+            && !self.writing.opens_socket()
         {
             observer.written(core.id.slot, stream, core.out.unsent());
         }

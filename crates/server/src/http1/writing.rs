@@ -78,6 +78,11 @@ impl Writing {
         matches!(self, Self::Switched(_))
     }
 
+    /// Whether that is WebSocket.
+    pub(crate) fn opens_socket(&self) -> bool {
+        matches!(self, Self::Switched(NextProtocol::WebSocket(_)))
+    }
+
     /// The same, taken out: the caller puts it in the place of this one.
     #[inline]
     pub(crate) fn take_next_protocol(&mut self) -> Option<NextProtocol> {

@@ -14,7 +14,9 @@ use reactor_proto::{Head, Opening};
 use slab::Slab;
 
 use crate::exchange::tls_info::TlsInfo;
-use crate::observe::access_log::{Entry, Lengths, LogSender, LoggedTls, Outcome, RequestId};
+use crate::observe::access_log::{
+    Entry, Lengths, LogSender, LoggedTls, Outcome, RequestId, SocketMessages,
+};
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counters::LoopCounters;
 
@@ -77,6 +79,8 @@ struct Record {
     /// Where the answer ends, once it is written.
     end: Option<u64>,
     lengths: Lengths,
+    /// It opened a WebSocket, which has ended, after so many messages.
+    messages: Option<SocketMessages>,
     text: Vec<u8>,
 }
 
@@ -132,6 +136,7 @@ impl Observer {
             body: 0,
             end: None,
             lengths,
+            messages: None,
             text,
         };
         let key = u32::try_from(self.records.insert(record)).unwrap_or(NONE);
@@ -185,12 +190,23 @@ impl Observer {
         }
     }
 
+    /// The connection was a WebSocket until now. Its request ends with it.
+    pub(crate) fn socket_closes(&mut self, slot: u32, messages: SocketMessages) {
+        let Some(open) = self.conns.get(slot as usize) else { return };
+        if let Some(record) = self.records.get_mut(open.first as usize) {
+            record.messages = Some(messages);
+        }
+    }
+
     /// The connection has ended. Its requests that have not ended end now.
     pub(crate) fn closed(&mut self, slot: u32, reason: CloseReason) {
         if self.first(slot).is_some() {
             let outcome = match reason {
                 CloseReason::WriteTimeout => Outcome::WriteTimeout,
                 CloseReason::Stopped => Outcome::Stopped,
+                CloseReason::Served if self.first(slot).is_some_and(|it| it.messages.is_some()) => {
+                    Outcome::Complete
+                }
                 _ => Outcome::Aborted,
             };
             let now = Instant::now();
@@ -242,7 +258,7 @@ impl Observer {
             open.last = NONE;
         }
         let duration = now.saturating_duration_since(record.start);
-        if outcome == Outcome::Complete {
+        if outcome == Outcome::Complete && record.messages.is_none() {
             self.counters.latency.record(duration);
         }
         if let Some(log) = &mut self.log {
@@ -257,6 +273,7 @@ impl Observer {
                 bytes: if record.status == 0 { 0 } else { end.saturating_sub(record.body) },
                 outcome,
                 tls: record.tls,
+                messages: record.messages,
                 text: record.lengths,
             };
             log.add(entry, &record.text);

@@ -137,6 +137,7 @@ impl WebSocket {
             self.assembler.take()
         };
         self.forget_kept(services);
+        self.messages.received += 1;
         services.counters.sockets.messages_in.add(1);
         if self.at_lane {
             self.count(services, LaneEvent::weight(bytes.len()));

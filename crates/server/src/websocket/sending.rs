@@ -61,7 +61,7 @@ impl WebSocket {
             return;
         }
         let Framed { bytes, payload, messages } = framed;
-        services.counters.sockets.messages_out.add(u64::from(messages));
+        self.count_sent(services, u64::from(messages));
         self.unsent += payload;
         core.out.lend(&mut services.buffers);
         if Out::goes_apart(bytes.len()) {
@@ -84,7 +84,7 @@ impl WebSocket {
             OutgoingKind::Ping => return Frame::PING.write(core.out.buf(), &data),
             OutgoingKind::Pong => return Frame::PONG.write(core.out.buf(), &data),
         };
-        services.counters.sockets.messages_out.add(1);
+        self.count_sent(services, 1);
         self.unsent += data.len();
         if compress && self.compressed(core, services, frame, &data) {
             return;
@@ -171,7 +171,7 @@ impl WebSocket {
         services: &mut Services,
         publication: &Publication,
     ) {
-        services.counters.sockets.messages_out.add(1);
+        self.count_sent(services, 1);
         core.out.lend(&mut services.buffers);
         if publication.may_compress()
             && let Some(agreed) = self.agreed

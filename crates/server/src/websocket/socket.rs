@@ -20,6 +20,7 @@ use crate::exchange::body_memory::window;
 use crate::exchange::id::ExchangeId;
 use crate::exchange::socket::{Opening, SocketSettings};
 use crate::exchange::task::Task;
+use crate::observe::access_log::SocketMessages;
 use crate::observe::close_reason::CloseReason;
 
 /// A connection that speaks WebSocket.
@@ -51,6 +52,8 @@ pub(crate) struct WebSocket {
     pub(super) kept: usize,
     /// Bytes of the lane that it does not know to be sent.
     pub(super) unsent: usize,
+    /// Messages that have come and gone.
+    pub(super) messages: SocketMessages,
     /// When something last came.
     pub(super) heard: Millis,
     /// When the incomplete message began, or when the close frame was sent.
@@ -106,6 +109,7 @@ impl WebSocket {
             counted: 0,
             kept: 0,
             unsent: 0,
+            messages: SocketMessages::default(),
             heard: now,
             since: now,
             end: None,
@@ -178,6 +182,19 @@ impl WebSocket {
             core.out.lend(&mut services.buffers);
             ws::close(core.out.buf(), code, reason);
         }
+    }
+}
+
+/// What it tells.
+impl WebSocket {
+    /// How many messages it has had.
+    pub(crate) fn messages(&self) -> SocketMessages {
+        self.messages
+    }
+
+    pub(super) fn count_sent(&mut self, services: &Services, messages: u64) {
+        self.messages.sent += messages;
+        services.counters.sockets.messages_out.add(messages);
     }
 }
 

@@ -79,6 +79,9 @@ impl<T: Transport> Reactor<T> {
         let reason = if fails { CloseReason::Handshake } else { reason };
         services.counters.close(reason);
         if let Some(observer) = &mut services.observer {
+            if let Some(socket) = self.conns[slot as usize].protocol.web_socket() {
+                observer.socket_closes(slot, socket.messages());
+            }
             observer.closed(slot, reason);
         }
         self.wheel.remove(slot);

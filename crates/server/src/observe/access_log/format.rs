@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reactor_proto::{Opening, Version, response::date};
 
-use super::record::{Entry, RequestId};
+use super::record::{Entry, RequestId, SocketMessages};
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,6 +182,10 @@ impl Formatter {
             );
             string("server_name", parts.server_name, out);
             out.push(b'}');
+        }
+        if let Some(messages) = entry.messages {
+            let SocketMessages { received, sent } = messages;
+            let _ = write!(out, ",\"messages\":{{\"received\":{received},\"sent\":{sent}}}");
         }
         if entry.text.truncated {
             out.extend_from_slice(b",\"truncated\":true");

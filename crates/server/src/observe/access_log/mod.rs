@@ -17,7 +17,7 @@ pub use self::format::LogFormat;
 pub(crate) use self::open_log::OpenLog;
 pub(crate) use self::queue::LogSender;
 pub use self::record::RequestId;
-pub(crate) use self::record::{Entry, Lengths, LoggedTls, Outcome};
+pub(crate) use self::record::{Entry, Lengths, LoggedTls, Outcome, SocketMessages};
 pub(crate) use self::target::LogError;
 pub use self::target::{AccessLog, LogTarget};
 pub use self::writer::AccessLogStats;

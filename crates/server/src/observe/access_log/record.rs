@@ -62,7 +62,16 @@ pub(crate) struct Entry {
     pub(crate) outcome: Outcome,
     /// What its connection's TLS session has agreed on, if it has one.
     pub(crate) tls: Option<LoggedTls>,
+    /// If it opened a WebSocket, which has ended.
+    pub(crate) messages: Option<SocketMessages>,
     pub(crate) text: Lengths,
+}
+
+/// How many messages a WebSocket has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SocketMessages {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 /// What the log keeps of a TLS session. The name that the client wants is in the text.

@@ -21,6 +21,7 @@ fn entry(text: Lengths) -> Entry {
         bytes: 13,
         outcome: Outcome::Complete,
         tls: None,
+        messages: None,
         text,
     }
 }
@@ -168,6 +169,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_json_line_tells_of_messages() {
+    let (lengths, text) = text(b"GET / HTTP/1.1", [None; 3]);
+    let messages = Some(SocketMessages { received: 3, sent: 40 });
+    let entry = Entry { status: 101, messages, ..entry(lengths) };
+    let mut out = Vec::new();
+    Formatter::new(LogFormat::Json, 0).record(&entry, &text, UNIX_EPOCH, &mut out);
+    let value: Value = serde_json::from_slice(&out).expect("it is JSON");
+    assert_eq!((&value["status"], &value["messages"]["sent"]), (&101.into(), &40.into()));
+    assert_eq!(value["messages"]["received"], 3);
 }
 
 #[test]
