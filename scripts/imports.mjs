@@ -41,6 +41,10 @@ export const TYPESCRIPT = {
     errors: [],
     here: [],
     types: [],
+    // Topics across processes.
+    pubsub: ['errors', 'types'],
+    redis: ['errors', 'pubsub', 'types'],
+    nats: ['errors', 'pubsub', 'types'],
     // The engine, the standard's classes, and what a lane makes of both.
     binding: ['bindings', 'errors', 'here'],
     fetch: ['binding', 'errors', 'types'],
@@ -68,6 +72,11 @@ export const TYPESCRIPT = {
     },
     { modules: ['errors'], holds: 'error codes, and a value in a message' },
     { modules: ['types'], holds: 'the public types: options, handler, routes, server, stats' },
+    { modules: ['pubsub'], holds: 'topics at a broker: envelope, backlog, gaps; knows no client' },
+    {
+      modules: ['redis', 'nats'],
+      holds: '`reactor-rs/redis`, `reactor-rs/nats`: adapters of the clients that programs have',
+    },
     { modules: ['binding'], holds: 'loads the native binding; platform, cores, version' },
     {
       modules: ['fetch'],

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_START: 'The server could not start for another reason.',
   ERR_REACTOR_CONNECT: 'No address of the server to load takes a connection.',
   ERR_REACTOR_BENCH: 'The load client could not start or go on for want of threads or files.',
+  ERR_REACTOR_PUBSUB: 'The broker of `pubsub` cannot be reached, or has refused something.',
   ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
   ERR_REACTOR_THREAD: 'A JavaScript thread has ended by itself.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',
