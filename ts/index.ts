@@ -39,6 +39,13 @@ export type {
   Timeouts,
   TrustProxy,
 } from './types/options.js';
+export type {
+  PubSub,
+  PubSubEvents,
+  PubSubGap,
+  PubSubOptions,
+  PubSubStats,
+} from './types/pubsub.js';
 export type { MethodRoutes, Route, Routes, StaticAnswer, StaticResponse } from './types/routes.js';
 export type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from './types/server.js';
 export type {
