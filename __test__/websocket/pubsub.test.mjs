@@ -9,6 +9,7 @@ import { subjectOf } from '../../dist/nats/subject.js';
 import { open, seal } from '../../dist/pubsub/envelope.js';
 import { Relay } from '../../dist/pubsub/relay.js';
 import { resolvePubSub } from '../../dist/pubsub/settings.js';
+import { ThreadTopics, ThreadUplink } from '../../dist/pubsub/thread-uplink.js';
 import { redis } from '../../dist/redis/index.js';
 
 const HOW = { isText: true, compress: true, latest: false };
@@ -318,6 +319,83 @@ test('a closed relay sends nothing, and its adapter may serve again', async (t) 
   t.is(relay.stats().status, 'closed');
   t.deepEqual(adapter.calls, ['close']);
   t.notThrows(() => new Relay(adapter, () => {}));
+});
+
+/** A thread's uplink to a relay; messages go when the test says so. */
+function threadOf(relay, most) {
+  const posted = [];
+  const replies = [];
+  const uplink = new ThreadUplink((message, owned) => {
+    posted.push(structuredClone(message, { transfer: owned }));
+  }, most);
+  const topics = new ThreadTopics(relay, (reply) => replies.push(reply));
+  return {
+    uplink,
+    topics,
+    posted,
+    async go() {
+      await turn();
+      for (const message of posted.splice(0)) {
+        topics.receive(message);
+      }
+      for (const reply of replies.splice(0)) {
+        uplink.relayed(reply);
+      }
+    },
+  };
+}
+
+test('threads: one subscription at the broker for all, until the last thread has none', async (t) => {
+  const { relay, adapter } = await relayOf(new Broker());
+  const [one, two] = [threadOf(relay, 1000), threadOf(relay, 1000)];
+  one.uplink.subscribed('a');
+  one.uplink.subscribed('b');
+  one.uplink.unsubscribed('b');
+  two.uplink.subscribed('a');
+  await one.go();
+  await two.go();
+  t.deepEqual(adapter.calls, ['+reactor:a']);
+  one.uplink.unsubscribed('a');
+  await one.go();
+  t.deepEqual(adapter.calls, ['+reactor:a']);
+  two.topics.gone();
+  two.topics.gone();
+  t.deepEqual(adapter.calls, ['+reactor:a', '-reactor:a']);
+});
+
+test('threads: messages of a turn go together, as they were when they were published', async (t) => {
+  const broker = new Broker();
+  const [one, two] = [await relayOf(broker), await relayOf(broker)];
+  two.relay.subscribed('news');
+  const thread = threadOf(one.relay, 10_000);
+  const bytes = new Uint8Array([1, 2]);
+  thread.uplink.publish('news', bytes, BINARY);
+  bytes[0] = 9;
+  thread.uplink.publish('news', 'text', HOW);
+  await turn();
+  t.is(thread.posted.length, 1);
+  await thread.go();
+  t.deepEqual(two.delivered, [
+    ['news', [1, 2]],
+    ['news', 'text'],
+  ]);
+});
+
+test('threads: what the main thread does not take is bounded, and drops are counted', async (t) => {
+  const broker = new Broker();
+  const [one, two] = [await relayOf(broker), await relayOf(broker)];
+  two.relay.subscribed('news');
+  const thread = threadOf(one.relay, 1000);
+  for (let count = 0; count < 8; count++) {
+    thread.uplink.publish('news', 'x'.repeat(50), HOW);
+  }
+  await thread.go();
+  t.is(two.delivered.length, 4);
+  t.is(one.relay.stats().dropped, 4);
+  t.is(two.gaps[0].reason, 'dropped');
+  thread.uplink.publish('news', 'again', HOW);
+  await thread.go();
+  t.is(two.delivered.length, 5);
 });
 
 test('wrong options are named', (t) => {

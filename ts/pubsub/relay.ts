@@ -85,6 +85,11 @@ export class Relay implements Uplink, PubSubEvents {
     }
   }
 
+  /** The most bytes that wait. */
+  get limit(): number {
+    return this.#settings.backlog;
+  }
+
   stats(): PubSubStats {
     return {
       status: this.#status,
@@ -127,7 +132,7 @@ export class Relay implements Uplink, PubSubEvents {
     }
     const message = { topic, sealed: seal(this.#id, data, how) };
     if (!this.#backlog.take(message.sealed)) {
-      this.#drop(topic);
+      this.#drop(topic, 1);
     } else if (this.#status === 'up') {
       this.#send(message);
     } else {
@@ -135,9 +140,9 @@ export class Relay implements Uplink, PubSubEvents {
     }
   }
 
-  /** Messages were dropped before they came here. */
-  dropped(topic: string): void {
-    this.#drop(topic);
+  /** So many messages were dropped before they came here. */
+  dropped(topic: string, count: number): void {
+    this.#drop(topic, count);
     if (this.#status === 'up') {
       this.#tellLosses();
     }
@@ -249,12 +254,12 @@ export class Relay implements Uplink, PubSubEvents {
   #fail({ topic, sealed }: Waiting): void {
     this.#failed++;
     this.#backlog.release(sealed);
-    this.#lose(topic);
+    this.#lose(topic, 1);
   }
 
-  #drop(topic: string): void {
-    this.#dropped++;
-    this.#lose(topic);
+  #drop(topic: string, count: number): void {
+    this.#dropped += count;
+    this.#lose(topic, count);
     const { backlog } = this.#settings;
     this.#reportOnce(
       'full',
@@ -262,8 +267,8 @@ export class Relay implements Uplink, PubSubEvents {
     );
   }
 
-  #lose(topic: string): void {
-    this.#lost++;
+  #lose(topic: string, count: number): void {
+    this.#lost += count;
     if (this.#lostTopics.size < MOST_LOST_TOPICS) {
       this.#lostTopics.add(topic);
     }
