@@ -30,8 +30,8 @@ pub use conn::handshake::NameChoice;
 pub use dispatch::app::{App, Target};
 pub use dispatch::lane::channel::Lane;
 pub use dispatch::lane::event::{
-    ConnectionChange, ConnectionEvent, Framed, LaneEvent, LaneReply, Outgoing, OutgoingKind,
-    SocketEnd,
+    ConnectionChange, ConnectionEvent, Framed, LaneEvent, LaneKey, LaneReply, Outgoing,
+    OutgoingKind, SocketEnd,
 };
 pub use dispatch::lane::exchange::Exchange;
 pub use dispatch::lane::queue_wait::QueueWait;

@@ -74,26 +74,32 @@ impl Exchanges {
     }
 
     pub(super) fn insert(&mut self, task: Exchange) -> u32 {
-        let exchange = task.id();
+        self.add(task.id(), task.request().tls().cloned(), Some(task), None)
+    }
+
+    fn add(
+        &mut self,
+        exchange: ExchangeId,
+        tls: Option<Arc<TlsInfo>>,
+        task: Option<Exchange>,
+        socket: Option<Socket>,
+    ) -> u32 {
         let id = self.next_id();
         let newest = self.newest_of(exchange);
         let older = newest.replace(id);
         if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
             open.newer = Some(id);
         }
-        let open = Open {
-            exchange,
-            tls: task.request().tls().cloned(),
-            task: Some(task),
-            pieces: VecDeque::new(),
-            lent: None,
-            socket: None,
-            is_over: false,
-            older,
-            newer: None,
-        };
+        let (pieces, lent) = (VecDeque::new(), None);
+        let (is_over, newer) = (false, None);
+        let open = Open { exchange, task, tls, pieces, lent, socket, is_over, older, newer };
         self.slab.insert(open);
         id
+    }
+
+    /// A WebSocket that another lane has handed over. Returns its number.
+    pub(super) fn adopt(&mut self, exchange: ExchangeId, compressed_from: Option<usize>) -> u32 {
+        self.add(exchange, None, None, Some(Socket { compressed_from, taken: 0 }))
     }
 
     pub(super) fn id(&self, exchange: ExchangeId) -> Option<u32> {

@@ -11,7 +11,7 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
-    HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT, OPENED,
+    HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT, NOBODY, OPENED,
     PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE, SOCKET_CLOSED,
     THREAD_SHIFT, TIMED_OUT, UNSENDABLE, UNSENT,
 };
@@ -158,6 +158,20 @@ impl<'a> Fill<'a> {
                 self.record(kind, &[id, offset, length(data.len())]);
                 taken(exchange, exchanges.take(id, LaneEvent::weight(data.len())), replies);
                 Filled::Done
+            }
+            LaneEvent::SocketMoved(exchange) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                let from = exchanges.socket(id).and_then(|socket| socket.compressed_from);
+                let (io_thread, slot) = exchange.place();
+                let rest = [
+                    [id, 0, length(io_thread), length(slot)],
+                    [exchange.connection(), exchange.stream(), from.map_or(NOBODY, length), 0],
+                ];
+                let filled = self.small(event, SOCKET_CLOSED, rest.as_flattened());
+                if matches!(filled, Filled::Done) {
+                    exchanges.end(id);
+                }
+                filled
             }
             LaneEvent::Unsent(exchange, sent, waits) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };

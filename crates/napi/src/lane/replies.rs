@@ -8,9 +8,9 @@ use super::exchanges::Exchanges;
 use super::invalid;
 use super::sockets;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FINISH, HEAD,
-    JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END, PUBLISH, PULL, RESPONSE, SEND, SUBSCRIBE, TEXT,
-    UNSUBSCRIBE,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FINISH,
+    HAND_OVER, HEAD, JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END, PUBLISH, PULL, RESPONSE, SEND,
+    SUBSCRIBE, TEXT, UNSUBSCRIBE,
 };
 
 /// One reply. Fields that its kind does not have are empty.
@@ -146,6 +146,7 @@ pub(super) fn apply(
         SUBSCRIBE => sink.subscribe(exchange, reply.topic),
         UNSUBSCRIBE => sink.push(LaneReply::Unsubscribe(exchange, reply.topic.to_vec())),
         PAUSE => sink.push(LaneReply::Pause(exchange, reply.status != 0)),
+        HAND_OVER => sink.push(LaneReply::HandOver(exchange)),
         _ => return Err(invalid("a reply of no known kind")),
     }
     Ok(())

@@ -11,11 +11,11 @@ use reactor_server::{
 };
 
 use super::exchanges::{Exchanges, Socket};
-use super::invalid;
-use super::replies::add_fields;
+use super::replies::{self, add_fields};
 use super::words::{
-    NOBODY, SEND_BINARY, SEND_COMPRESSED, SEND_LATEST, SEND_PING, SEND_PONG, SEND_TEXT,
+    NOBODY, PUBLISH, SEND_BINARY, SEND_COMPRESSED, SEND_LATEST, SEND_PING, SEND_PONG, SEND_TEXT,
 };
+use super::{NativeLane, invalid};
 
 /// Settings of WebSockets; TypeScript has checked them.
 #[napi(object)]
@@ -105,6 +105,96 @@ impl Settings {
 
     pub(super) fn get(&self, place: u32) -> Result<&Arc<SocketSettings>> {
         self.0.get(place as usize).ok_or_else(|| invalid("settings of no socket"))
+    }
+}
+
+#[napi]
+impl NativeLane {
+    /// Notes settings of WebSockets. Returns the number that names them for `upgrade`.
+    #[napi]
+    pub fn web_socket_settings(&mut self, settings: NativeSocketSettings) -> u32 {
+        self.sockets.add(settings)
+    }
+
+    /// Opens a WebSocket with a request, with settings of this number. The first `fields_length`
+    /// bytes of `fields` are further fields of the answer. Returns what is to be answered instead if
+    /// the request is no handshake of a WebSocket (RFC 6455 §4.2.1). Call `turn` soon after.
+    #[napi]
+    pub fn upgrade(
+        &mut self,
+        id: u32,
+        settings: u32,
+        fields: &[u8],
+        fields_length: u32,
+    ) -> Result<Option<NativeNoUpgrade>> {
+        let Some(sink) = &mut self.replies else { return Ok(None) };
+        let settings = self.sockets.get(settings)?;
+        let fields = fields
+            .get(..fields_length as usize)
+            .ok_or_else(|| invalid("fields are longer than their array"))?;
+        upgrade(id, settings, fields, &mut self.exchanges, sink)
+    }
+
+    /// Takes a WebSocket that another lane has handed over. The arguments are those of the event.
+    /// Returns the number of its exchange. If the socket is gone meanwhile, an event says so.
+    #[napi]
+    pub fn adopt(
+        &mut self,
+        io_thread: u32,
+        slot: u32,
+        number: u32,
+        exchange: u32,
+        compressed_from: u32,
+    ) -> Result<u32> {
+        let Some(sink) = &mut self.replies else { return Err(invalid("the lane has no server")) };
+        if io_thread as usize >= sink.io_threads() {
+            return Err(invalid("a connection of no I/O thread"));
+        }
+        let exchange = ExchangeId::of_parts(io_thread as usize, slot, number, exchange);
+        let from = (compressed_from != NOBODY).then_some(compressed_from as usize);
+        self.lane.adopted();
+        sink.push(LaneReply::Adopt(exchange, self.lane.key()));
+        self.lane.flush(sink);
+        Ok(self.exchanges.adopt(exchange, from))
+    }
+
+    /// Takes the replies of a batch, and after them one message that does not fit their array: a
+    /// `SEND`, or a `PUBLISH` with its topic.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "the fields of two records")]
+    pub fn send_large(
+        &mut self,
+        replies: &[u32],
+        reply_words: u32,
+        reply_bytes: &[u8],
+        kind: u32,
+        id: u32,
+        flags: u32,
+        topic: &[u8],
+        data: &[u8],
+        data_length: u32,
+    ) -> Result<()> {
+        let Some(sink) = &mut self.replies else { return Ok(()) };
+        let words = replies
+            .get(..reply_words as usize)
+            .ok_or_else(|| invalid("more reply words than the array has"))?;
+        let data = data
+            .get(..data_length as usize)
+            .ok_or_else(|| invalid("a message is longer than its array"))?;
+        let taken = replies::take(words, reply_bytes, &mut self.exchanges, &mut self.bodies, sink);
+        let publishes = kind == PUBLISH;
+        let sent = send_one(publishes, id, flags, topic, data, &self.exchanges, sink);
+        self.lane.answered(self.exchanges.take_ended());
+        self.lane.flush(sink);
+        taken.and(sent)
+    }
+
+    /// How many WebSockets of the server have subscribed to a topic.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "Node-API gives a string of our own")]
+    pub fn subscriber_count(&self, topic: String) -> u32 {
+        let count = self.replies.as_ref().map_or(0, |sink| sink.subscribers(topic.as_bytes()));
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 }
 

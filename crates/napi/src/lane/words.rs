@@ -40,6 +40,10 @@ pub(super) const PING: u32 = 12;
 pub(super) const PONG: u32 = 13;
 /// A WebSocket is over, and so is its exchange: `[2]` code, `[3]` and `[4]` offset and length of
 /// the reason, `[5]` 1 if both sides have sent a close frame.
+///
+/// With code 0 it has been handed over, and goes on with another lane: `[3]` to `[6]` are its I/O
+/// thread, its slot, its number and its exchange, for `adopt`. `[7]` is the length from which its
+/// messages are compressed, [`NOBODY`] for never.
 pub(super) const SOCKET_CLOSED: u32 = 14;
 /// `[2]` bytes of a WebSocket's messages have been sent since the last such event. `[3]` is 1 if
 /// others wait.
@@ -133,6 +137,9 @@ pub(super) const SEND_LATEST: u32 = 0x200;
 
 /// Ends the connection of `[1]`, `[2]` and `[3]` (see [`OPENED`]) at once.
 pub(super) const CUT: u32 = 16;
+/// A WebSocket is to go to another lane. What it is told afterwards still counts until the event
+/// comes.
+pub(super) const HAND_OVER: u32 = 18;
 /// Ends that connection after the answers that are under way.
 pub(super) const FINISH: u32 = 17;
 

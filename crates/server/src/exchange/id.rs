@@ -47,6 +47,19 @@ impl ExchangeId {
         self.conn.generation
     }
 
+    /// The number of the exchange on its connection.
+    #[must_use]
+    pub fn stream(&self) -> u32 {
+        self.stream
+    }
+
+    /// Names an exchange by what [`place`](Self::place), [`connection`](Self::connection) and
+    /// [`stream`](Self::stream) say of it.
+    #[must_use]
+    pub fn of_parts(io_thread: usize, slot: u32, generation: u32, stream: u32) -> Self {
+        Self { stream, ..Self::of_connection(io_thread, slot, generation) }
+    }
+
     /// Names a connection, by what [`place`](Self::place) and
     /// [`connection`](Self::connection) say of it.
     #[must_use]

@@ -71,6 +71,7 @@ struct Held {
     got: usize,
     closes_after: Option<usize>,
     is_paused: bool,
+    is_moving: bool,
     has_closed: bool,
 }
 
@@ -86,6 +87,8 @@ struct World {
     held: BTreeMap<u32, Held>,
     ended: usize,
     published: u32,
+    /// Handed over, and not adopted.
+    moves: Vec<ExchangeId>,
     steps: Steps,
     dies: usize,
     has_died: bool,
@@ -217,6 +220,7 @@ impl World {
             held: BTreeMap::new(),
             ended: 0,
             published: 0,
+            moves: Vec::new(),
             steps: Steps::new(rng.clone()),
             dies: *rng.pick(&[0, 0, 5]),
             has_died: false,
@@ -310,6 +314,11 @@ impl World {
                     self.lane.answered(1);
                     self.ended += 1;
                 }
+                LaneEvent::SocketMoved(_) => {
+                    // The other lane has the same thread here.
+                    held.untaken = 0;
+                    self.moves.push(id);
+                }
                 LaneEvent::Ping(..) | LaneEvent::Pong(..) | LaneEvent::Unsent(..) => {}
                 _ => panic!("no other event belongs here"),
             }
@@ -324,8 +333,15 @@ impl World {
         let of = |client: &&Client| ConnId::of_token(client.token) == id.conn;
         let client = self.clients.iter().find(of).expect("a client has asked");
         let closes_after = (client.ends == Ends::Waits).then_some(client.messages.len());
-        let held =
-            Held { id, untaken: 0, got: 0, closes_after, is_paused: false, has_closed: false };
+        let held = Held {
+            id,
+            untaken: 0,
+            got: 0,
+            closes_after,
+            is_paused: false,
+            is_moving: false,
+            has_closed: false,
+        };
         assert!(self.held.insert(id.conn.generation, held).is_none(), "it comes twice");
         if self.rng.percent(50) {
             let topic = self.topics.enter(b"news", 0);
@@ -333,7 +349,24 @@ impl World {
         }
     }
 
+    /// Adopts what was handed over.
+    fn adopt(&mut self, all: bool) {
+        let mut waiting = std::mem::take(&mut self.moves);
+        waiting.retain(|&id| {
+            if !all && self.rng.percent(50) {
+                return true;
+            }
+            if let Some(held) = self.held.get_mut(&id.conn.generation) {
+                held.is_moving = false;
+                self.reactor.lane_reply(LaneReply::Adopt(id, self.lane.key()));
+            }
+            false
+        });
+        self.moves.append(&mut waiting);
+    }
+
     fn reply(&mut self, all: bool) {
+        self.adopt(all);
         for held in self.held.values_mut() {
             if !all && self.rng.percent(50) {
                 continue;
@@ -342,6 +375,14 @@ impl World {
             if n > 0 {
                 held.untaken -= n;
                 self.reactor.lane_reply(LaneReply::Pull(held.id, n));
+            }
+            if !all && !held.is_moving && self.rng.percent(3) {
+                held.is_moving = true;
+                held.is_paused = false;
+                self.reactor.lane_reply(LaneReply::HandOver(held.id));
+            }
+            if held.is_moving {
+                continue;
             }
             let pauses = !all && self.rng.percent(20);
             if std::mem::replace(&mut held.is_paused, pauses) != pauses {
@@ -376,6 +417,7 @@ impl World {
         let lane = Lane::new(1_000, || {});
         let old = std::mem::replace(&mut self.lane, lane.clone());
         self.held.clear();
+        self.moves.clear();
         self.reactor.set_lanes(vec![Some(lane)]);
         let mut events = VecDeque::new();
         old.take(&mut events);

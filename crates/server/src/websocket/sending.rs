@@ -13,7 +13,7 @@ use crate::dispatch::topics::Publication;
 use crate::event_loop::services::Services;
 use crate::exchange::id::ExchangeId;
 use crate::exchange::socket::WhenFull;
-use crate::websocket::socket::{State, WebSocket};
+use crate::websocket::socket::WebSocket;
 
 /// The lane is told of sent bytes in steps of this many, while no output waits.
 const TOLD: usize = 64 * 1024;
@@ -39,6 +39,7 @@ impl WebSocket {
             LaneReply::Subscribe(_, topic) => self.subscribe(core, services, topic),
             LaneReply::Unsubscribe(_, name) => self.unsubscribe(core, services, &name),
             LaneReply::Pause(_, pauses) => self.pause(services, pauses),
+            LaneReply::HandOver(_) => self.hand_over(core, services),
             LaneReply::Pull(id, bytes) => self.pulled(services, id.stream, bytes),
             LaneReply::End(_) => self.close(core, services, Some(code::NORMAL), ""),
             // It belongs to exchanges of HTTP, and its own end is a cut.
@@ -51,13 +52,14 @@ impl WebSocket {
             | LaneReply::Spare(..)
             | LaneReply::Cut(_)
             | LaneReply::Finish(_)
+            | LaneReply::Adopt(..)
             | LaneReply::Publish(..) => {}
         }
     }
 
     /// Sends frames of the lane as they are.
     fn frames(&mut self, core: &mut Core, services: &mut Services, framed: Framed) {
-        if self.state != State::Open {
+        if !self.sends() {
             return;
         }
         let Framed { bytes, payload, messages } = framed;
@@ -73,7 +75,7 @@ impl WebSocket {
 
     /// Sends a message of the lane.
     fn message(&mut self, core: &mut Core, services: &mut Services, message: Outgoing) {
-        if self.state != State::Open {
+        if !self.sends() {
             return;
         }
         let Outgoing { kind, compress, data } = message;
@@ -135,7 +137,7 @@ impl WebSocket {
     ) -> Published {
         let id = self.id(core, services);
         let is_sender = |except: ExchangeId| except == id;
-        if self.state != State::Open || publication.except.is_some_and(is_sender) {
+        if !self.sends() || publication.except.is_some_and(is_sender) {
             return Published::Passed;
         }
         let waiting =

@@ -56,12 +56,15 @@ impl Shared {
         true
     }
 
-    pub(crate) fn unsubscribe(&mut self, topic: &Topic, conn: ConnId) {
-        let Some(conns) = self.subscribers.get_mut(topic.name()) else { return };
-        conns.remove(&conn);
-        if conns.is_empty() {
-            self.subscribers.remove(topic.name());
+    /// The socket leaves the topic.
+    pub(crate) fn leave(&mut self, conn: ConnId, topic: &Topic, io_thread: usize) {
+        if let Some(conns) = self.subscribers.get_mut(topic.name()) {
+            conns.remove(&conn);
+            if conns.is_empty() {
+                self.subscribers.remove(topic.name());
+            }
         }
+        self.topics.leave(topic, io_thread);
     }
 
     /// The sockets that have subscribed, taken out; see [`put_back`](Self::put_back).

@@ -30,7 +30,7 @@ pub(crate) struct WebSocket {
     /// The lane has not been told that it is over, nor said so.
     pub(super) at_lane: bool,
     /// The lane wants no messages for now.
-    is_paused: bool,
+    pub(super) is_paused: bool,
     /// A ping has gone out, and nothing has come since.
     pub(super) is_pinged: bool,
     /// The lane knows that output waits.
@@ -45,7 +45,7 @@ pub(crate) struct WebSocket {
     pub(super) inflater: Option<Box<Inflater>>,
     pub(super) deflater: Option<Box<Deflater>>,
     /// Bytes that the lane has been told of and has not taken,
-    untaken: usize,
+    pub(super) untaken: usize,
     /// and those of them that count in the loop's memory.
     counted: usize,
     /// Bytes of a message that is not complete.
@@ -68,6 +68,8 @@ pub(crate) struct WebSocket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Open,
+    /// One lane has handed it over, and another is to take it. Nothing is read meanwhile.
+    Moving,
     /// Our close frame is in the output. The client's is to come.
     Closing,
     /// The connection ends when all is sent.
@@ -81,6 +83,9 @@ pub(super) struct End {
     pub(super) is_clean: bool,
     pub(super) why: CloseReason,
 }
+
+/// How long a socket waits for the lane that is to take it.
+const MOST_MOVING: Duration = Duration::from_secs(10);
 
 /// Memory that each socket may have at its lane without counting. A lane says in steps of half of it
 /// what it has taken.
@@ -125,6 +130,7 @@ impl WebSocket {
     /// Whether nothing more is read for now.
     pub(super) fn is_full(&self, core: &Core) -> bool {
         self.is_paused
+            || self.state == State::Moving
             || self.untaken >= window(self.is_short)
             || core.lane.held_back > 0
             || core.out.len() > HIGH_WATER
@@ -136,7 +142,7 @@ impl WebSocket {
         self.recount(services);
     }
 
-    fn recount(&mut self, services: &mut Services) {
+    pub(super) fn recount(&mut self, services: &mut Services) {
         let counts = self.untaken.saturating_sub(FREE);
         let memory = &mut services.memory;
         memory.streamed = memory.streamed + counts - self.counted;
@@ -178,7 +184,7 @@ impl WebSocket {
         code: Option<u16>,
         reason: &str,
     ) {
-        if self.state == State::Open {
+        if self.sends() {
             core.out.lend(&mut services.buffers);
             ws::close(core.out.buf(), code, reason);
         }
@@ -192,58 +198,15 @@ impl WebSocket {
         self.messages
     }
 
+    /// Whether messages go to the client.
+    pub(super) fn sends(&self) -> bool {
+        matches!(self.state, State::Open | State::Moving)
+    }
+
     pub(super) fn count_sent(&mut self, services: &Services, messages: u64) {
         self.messages.sent += messages;
         services.counters.sockets.messages_out.add(messages);
     }
-}
-
-/// What the lane asks for.
-impl WebSocket {
-    /// The program closes the socket.
-    pub(crate) fn close(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        code: Option<u16>,
-        reason: &str,
-    ) {
-        if self.state != State::Open {
-            return;
-        }
-        self.say_close(core, services, code, reason);
-        self.state = State::Closing;
-        self.latest = Vec::new();
-        self.since = services.clock.millis();
-        // The client's answer is to be seen.
-        self.is_paused = false;
-    }
-
-    pub(crate) fn pause(&mut self, services: &Services, pauses: bool) {
-        self.is_paused = pauses && self.state == State::Open;
-        self.heard = services.clock.millis();
-    }
-
-    pub(crate) fn subscribe(&mut self, core: &Core, services: &mut Services, topic: Arc<Topic>) {
-        if self.state == State::Done || !services.sockets.subscribe(&topic, core.id) {
-            services.sockets.topics.leave(&topic, services.settings.io_thread);
-            return;
-        }
-        self.topics.push(topic);
-    }
-
-    pub(crate) fn unsubscribe(&mut self, core: &Core, services: &mut Services, name: &[u8]) {
-        let place = self.topics.iter().position(|topic| topic.name() == name);
-        if let Some(place) = place {
-            let topic = self.topics.swap_remove(place);
-            leave(core, services, &topic);
-        }
-    }
-}
-
-fn leave(core: &Core, services: &mut Services, topic: &Topic) {
-    services.sockets.unsubscribe(topic, core.id);
-    services.sockets.topics.leave(topic, services.settings.io_thread);
 }
 
 /// What connections ask of it.
@@ -279,8 +242,10 @@ impl WebSocket {
         let after = |since: Millis, span: Duration| {
             since.saturating_add(Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX))
         };
-        if self.state == State::Closing {
-            return Some(after(self.since, self.settings.close_timeout));
+        match self.state {
+            State::Closing => return Some(after(self.since, self.settings.close_timeout)),
+            State::Moving => return Some(after(self.since, MOST_MOVING)),
+            State::Open | State::Done => {}
         }
         if self.is_full(core) {
             // Nothing can be heard now.
@@ -305,6 +270,9 @@ impl WebSocket {
         }
         if self.state == State::Closing {
             return self.break_off_now(services);
+        }
+        if self.state == State::Moving {
+            return self.leave_lane(core, services);
         }
         let settings = Arc::clone(&self.settings);
         let late = |since: Millis, span: Duration| {
@@ -352,7 +320,8 @@ impl WebSocket {
     }
 
     pub(crate) fn expects(&self, stream: u32) -> bool {
-        self.at_lane && stream == self.stream
+        // Until the other lane has it, the one before may say its last words.
+        (self.at_lane || self.state == State::Moving) && stream == self.stream
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
@@ -407,9 +376,13 @@ impl WebSocket {
     /// Its thread is gone: clients may come back, to another.
     pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
         self.at_lane = false;
+        self.leave_lane(core, services);
+        services.mark_dirty(core);
+    }
+
+    fn leave_lane(&mut self, core: &mut Core, services: &mut Services) {
         let reason = "the server starts again";
         self.fail(core, services, code::RESTART, reason, CloseReason::Stopped);
-        services.mark_dirty(core);
     }
 
     /// The lane hears of the client's end when the connection has closed.
@@ -435,7 +408,7 @@ impl WebSocket {
         self.untaken = 0;
         self.recount(services);
         for topic in std::mem::take(&mut self.topics) {
-            leave(core, services, &topic);
+            services.sockets.leave(core.id, &topic, services.settings.io_thread);
         }
         if had && let Some(end) = self.end.take() {
             let id = self.id(core, services);

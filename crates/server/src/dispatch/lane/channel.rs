@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use crate::dispatch::lane::event::{LaneEvent, LaneReply};
+use crate::dispatch::lane::event::{LaneEvent, LaneKey, LaneReply};
 use crate::dispatch::lane::lag::LagMonitor;
 use crate::dispatch::lane::replies::LaneReplies;
 use crate::dispatch::reply_box::ReplyBox;
@@ -225,6 +225,17 @@ impl Lane {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.queue.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What names it in [`LaneReply::Adopt`].
+    #[must_use]
+    pub fn key(&self) -> LaneKey {
+        LaneKey(std::ptr::from_ref(self).addr())
+    }
+
+    /// The lane's thread has an exchange that another lane had.
+    pub fn adopted(&self) {
+        self.queue.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts requests as answered; for the lane's thread.

@@ -46,6 +46,9 @@ pub enum LaneEvent {
     Pong(ExchangeId, Vec<u8>),
     /// So many bytes of the lane's messages have been sent, and whether others wait.
     Unsent(ExchangeId, usize, bool),
+    /// The lane has handed a WebSocket over, and hears no more of it. Its messages wait until another
+    /// lane has [`adopted`](LaneReply::Adopt) it.
+    SocketMoved(ExchangeId),
     /// A WebSocket is over, and so is its exchange.
     SocketClosed(ExchangeId, Box<SocketEnd>),
     /// Something happened to a connection. Sent only if the server was told to announce it.
@@ -110,6 +113,7 @@ impl LaneEvent {
             | Self::Ping(exchange, _)
             | Self::Pong(exchange, _)
             | Self::Unsent(exchange, ..)
+            | Self::SocketMoved(exchange)
             | Self::SocketClosed(exchange, _) => *exchange,
             Self::Connection(event) => event.connection,
         }
@@ -151,6 +155,10 @@ pub enum OutgoingKind {
     Pong,
 }
 
+/// Tells one lane from the others of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneKey(pub(crate) usize);
+
 /// A reply from a lane to a loop.
 pub enum LaneReply {
     /// The whole response. If the response streams, its beginning.
@@ -189,6 +197,11 @@ pub enum LaneReply {
     Publish(ExchangeId, Arc<Publication>),
     /// Whether a WebSocket's messages stay away.
     Pause(ExchangeId, bool),
+    /// A WebSocket is to go to another lane.
+    HandOver(ExchangeId),
+    /// This lane takes a WebSocket that another has handed over. If it is gone meanwhile, an event
+    /// says so.
+    Adopt(ExchangeId, LaneKey),
     /// Memory of a [`LaneEvent::Rest`], which its loop may use again.
     Spare(ExchangeId, Vec<u8>),
     /// The connection must end now, without the answers that are under way.
@@ -214,6 +227,8 @@ impl LaneReply {
             | Self::Unsubscribe(exchange, _)
             | Self::Publish(exchange, _)
             | Self::Pause(exchange, _)
+            | Self::HandOver(exchange)
+            | Self::Adopt(exchange, _)
             | Self::Collect(exchange, _)
             | Self::Spare(exchange, _)
             | Self::Cut(exchange)

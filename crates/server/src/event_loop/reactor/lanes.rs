@@ -9,14 +9,16 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use reactor_proto::ws::code;
+
 use crate::conn::connection::Conn;
 use crate::conn::link::Transport;
 use crate::conn::pieces::Content;
 use crate::dispatch::app::Table;
 use crate::dispatch::lane::channel::Lane;
-use crate::dispatch::lane::event::{LaneEvent, LaneReply};
+use crate::dispatch::lane::event::{LaneEvent, LaneKey, LaneReply, SocketEnd};
 use crate::dispatch::lane::exchange::Exchange;
-use crate::dispatch::lane::side::LaneSide;
+use crate::dispatch::lane::side::{LaneLink, LaneSide};
 use crate::dispatch::topics::Publication;
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::event_loop::services::Services;
@@ -259,6 +261,10 @@ impl<T: Transport> Reactor<T> {
             self.services.spares.put(memory);
             return;
         }
+        if let LaneReply::Adopt(_, key) = reply {
+            self.adopt(id, key);
+            return;
+        }
         if let LaneReply::Publish(_, publication) = reply {
             self.publish(&publication);
             return;
@@ -330,11 +336,31 @@ impl<T: Transport> Reactor<T> {
             | LaneReply::CloseSocket(..)
             | LaneReply::Unsubscribe(..)
             | LaneReply::Publish(..)
+            | LaneReply::HandOver(_)
+            | LaneReply::Adopt(..)
             | LaneReply::Pause(..) => {}
         }
         services.mark_dirty(core);
         // The lane's next reply is for the next protocol.
         self.switch(id.conn.slot);
+    }
+
+    /// A lane takes a WebSocket that another has handed over.
+    fn adopt(&mut self, id: ExchangeId, key: LaneKey) {
+        let Self { conns, services, .. } = self;
+        let is = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.key() == key);
+        let place = services.lanes.sides.iter().position(is);
+        let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else { return };
+        if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn)
+            && let Some(socket) = protocol.web_socket()
+            && socket.adopt(core, services, id.stream, place)
+        {
+            services.mark_dirty(core);
+            return;
+        }
+        let end = SocketEnd { code: code::ABNORMAL, reason: String::new(), is_clean: false };
+        let mut link = LaneLink { place, ..LaneLink::default() };
+        services.lanes.tell(&mut link, LaneEvent::SocketClosed(id, Box::new(end)));
     }
 
     /// Gives a published message to the loop's subscribers.
