@@ -63,7 +63,7 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const files = ['options', 'listen', 'tls'].map((file) => `ts/types/${file}.ts`);
+  const files = ['options', 'listen', 'tls', 'websocket'].map((file) => `ts/types/${file}.ts`);
   const source = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
     source,
@@ -86,6 +86,7 @@ const NESTED = {
   accessLog: 'AccessLogOptions',
   listen: 'ListenOptions',
   tls: 'TlsOptions',
+  websocket: 'WebSocketOptions',
 };
 
 /** Every option of `serve`, with what there is to say about it. */
@@ -147,6 +148,11 @@ function typeInWords(type) {
     TlsTicketKeys: 'a Buffer of 48 bytes, or several',
     'number | string': 'a number, also as text',
     'boolean | number': 'true or false, or a port',
+    'WebSocketOptions<Data>': 'an object',
+    'readonly string[]': 'names',
+    'boolean | PerMessageDeflateOptions': 'true or false, or an object',
+    AllowedOrigins: 'an origin, a pattern, several of them or a function',
+    Data: 'only a type',
   };
   return words[type] ?? asCode(type);
 }

@@ -73,3 +73,18 @@ export type {
   TlsTicketKeys,
 } from './types/tls.js';
 export type { TlsInfo } from './types/tls-info.js';
+export type {
+  AllowedOrigins,
+  PerMessageDeflateOptions,
+  PublishOptions,
+  ServerWebSocket,
+  UpgradeOptions,
+  WebSocketBinaryType,
+  WebSocketBytes,
+  WebSocketClosed,
+  WebSocketCompressor,
+  WebSocketHandlers,
+  WebSocketMessage,
+  WebSocketOptions,
+  WebSocketStream,
+} from './types/websocket.js';

@@ -19,6 +19,7 @@ import type { ListenAddress } from './types/addresses.js';
 import type { Handler, Pathless } from './types/handler.js';
 import type { ServeOptions } from './types/options.js';
 import type { Server } from './types/server.js';
+import { WebSockets } from './websocket/web-sockets.js';
 
 /**
  * Starts a server and resolves once it listens.
@@ -43,8 +44,8 @@ import type { Server } from './types/server.js';
  * console.log(server.url);
  * await server.stop();
  */
-export async function serve<const Path extends string>(
-  options?: ServeOptions<Path>,
+export async function serve<const Path extends string, Data = unknown>(
+  options?: ServeOptions<Path, Data>,
 ): Promise<Server>;
 
 /**
@@ -54,8 +55,8 @@ export async function serve<const Path extends string>(
  * @example
  * await serve({ fetch: app.fetch, port: 3000 }, ({ port }) => console.log(`on port ${port}`));
  */
-export async function serve<const Path extends string>(
-  options: ServeOptions<Path> & { fetch: Handler<Pathless> },
+export async function serve<const Path extends string, Data = unknown>(
+  options: ServeOptions<Path, Data> & { fetch: Handler<Pathless> },
   onListen: (address: ListenAddress) => void,
 ): Promise<Server>;
 
@@ -66,9 +67,9 @@ export async function serve<const Path extends string>(
  * @example
  * const server = await serve(() => new Response('Hello!'), { port: 3000 });
  */
-export async function serve<const Path extends string>(
+export async function serve<const Path extends string, Data = unknown>(
   handler: Handler<Pathless> | Application,
-  options?: ServeOptions<Path>,
+  options?: ServeOptions<Path, Data>,
 ): Promise<Server>;
 
 export async function serve(
@@ -77,9 +78,9 @@ export async function serve(
   onListen?: (address: ListenAddress) => void,
 ): Promise<Server>;
 
-export async function serve<const Path extends string>(
+export async function serve<const Path extends string, Data = unknown>(
   handler: Handler<Pathless> | Application,
-  options: ServeOptions<Path> | undefined,
+  options: ServeOptions<Path, Data> | undefined,
   onListen: (address: ListenAddress) => void,
 ): Promise<Server>;
 
@@ -165,7 +166,10 @@ export async function startEngine(
     proxies: options.proxies,
     ...hooks,
   });
-  const runtime = new Local(handlers, lane, bridge, releaseGlobals);
+  const webSockets = new WebSockets(bridge, options.websocket);
+  // Others that take requests have doors of their own.
+  bridge.webSockets = hooks.take === undefined ? webSockets : null;
+  const runtime = new Local(handlers, lane, bridge, webSockets, releaseGlobals);
   const { native, control, names } = await startNative(options, [lane.id], bound).catch((error) => {
     runtime.stopped();
     throw error;

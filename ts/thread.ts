@@ -12,6 +12,7 @@ import { Proxies } from './proxy/proxies.js';
 import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './threads/messages.js';
 import { loadModule } from './threads/module.js';
 import { resolveModule } from './threads/options.js';
+import { WebSockets } from './websocket/web-sockets.js';
 
 const port = parentPort as MessagePort;
 const data = workerData as ThreadData;
@@ -29,10 +30,11 @@ process.once('exit', () => {
 });
 
 let error: Awaited<ReturnType<typeof load>>['error'];
+let websocket: Awaited<ReturnType<typeof load>>['websocket'];
 
 try {
   const loaded = await load();
-  ({ error } = loaded);
+  ({ error, websocket } = loaded);
   port.on('message', onMessage);
   send(loaded.report);
 } catch (thrown) {
@@ -50,7 +52,7 @@ async function load() {
     settings: resolved.settings,
     routes: resolved.routes,
   };
-  return { report, error: resolved.error };
+  return { report, error: resolved.error, websocket: resolved.websocket };
 }
 
 function onMessage(message: ToThread): void {
@@ -66,6 +68,7 @@ function onMessage(message: ToThread): void {
     onError: error,
     proxies: Proxies.from(message.trustProxy),
   });
+  bridge.webSockets = new WebSockets(bridge, websocket);
   bridge.host = message.host ?? bridge.host;
   bridge.startId = message.startId;
   lane.attach();

@@ -25,6 +25,7 @@ import {
   serve,
   type TlsInfo,
   type TlsOptions,
+  type WebSocketOptions,
 } from 'reactor-rs';
 
 const routes: Routes = {
@@ -375,9 +376,45 @@ export async function conventions(): Promise<void> {
   await serve((request, info) => {
     request.ip = info.remoteAddress;
     request.waitUntil(Promise.resolve());
-    // @ts-expect-error: not yet
-    info.upgrade(request);
     return new Response(info.requestIP(request)?.address ?? request.ip);
+  });
+  await serve({
+    fetch(request, bun) {
+      if (bun.upgrade(request, { data: { user: 'Ada' }, headers: { 'x-a': 'b' } })) {
+        return;
+      }
+      return new Response(`${bun.subscriberCount('a')}`);
+    },
+    websocket: {
+      data: {} as { user: string },
+      idleTimeout: 60,
+      open(socket) {
+        socket.subscribe(socket.data.user.toUpperCase());
+        // @ts-expect-error: data has no such member
+        socket.data.name;
+      },
+      message(socket, message) {
+        const sent: number = socket.send(typeof message === 'string' ? message : message.buffer);
+        socket.publish('room', message, { latest: sent > 0 });
+      },
+      async close(socket, code, reason) {
+        socket.data = { user: `${code} ${reason}` };
+      },
+    },
+  });
+  const typed: WebSocketOptions<number> = { message: (socket) => void socket.data.toFixed() };
+  await serve({
+    fetch: (request, info) => (info.upgrade(request) ? undefined : fetch()),
+    websocket: typed,
+  });
+  await serve(async (request, info) => {
+    const socket = info.acceptWebSocket(request);
+    for await (const message of socket) {
+      await socket.send(message);
+    }
+    const { code } = await socket.closed;
+    void code.toFixed();
+    return undefined;
   });
   // A handler of Workers takes the second for its environment.
   await serve({ fetch: (_request: globalThis.Request, _env: unknown, _ctx: object) => fetch() });

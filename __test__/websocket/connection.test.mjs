@@ -235,7 +235,7 @@ test('closing: what was sent goes first, nothing is sent after, topics are left'
   t.is(connection.send('late', true, true), 0);
   t.is(connection.ping(), 0);
   t.false(connection.subscribe('other'));
-  t.is(connection.publish('news', 'x', true, true), 0);
+  t.is(connection.publish('news', 'x', true, true), 0, 'there are no others');
   const kinds = [];
   for (let i = 0; i < 5; i++) {
     kinds.push(await lane.reply(id));

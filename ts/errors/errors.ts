@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   ERR_REACTOR_PUBSUB: 'The broker of `pubsub` cannot be reached, or has refused something.',
   ERR_REACTOR_MODULE: 'The module to serve cannot be loaded, or exports no handler.',
   ERR_REACTOR_THREAD: 'A JavaScript thread has ended by itself.',
+  ERR_REACTOR_WEBSOCKET: 'A WebSocket is closed, so nothing can be sent.',
   ERR_REACTOR_STOPPED: 'The server has been stopped.',
   ERR_REACTOR_UNSUPPORTED: 'Something that node:http has and this server does not.',
   ERR_REACTOR_PLATFORM: 'There is no native binding for this platform.',

@@ -2,6 +2,7 @@ import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
 import type { TlsInfo } from '../types/tls-info.js';
+import type { UpgradeOptions, WebSocketStream } from '../types/websocket.js';
 import { familyOf } from './address.js';
 import type { Body } from './body.js';
 import { addBodyMethods, type BodyMethods } from './body-methods.js';
@@ -10,6 +11,7 @@ import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hop-by-hop.js';
 import { setOwn } from './own-property.js';
+import type { WebSocketFace } from './web-sockets.js';
 
 const SELF = Symbol('request');
 
@@ -30,6 +32,8 @@ export interface RequestSource extends FieldSource {
   readonly signal: AbortSignal;
   /** The request's body; `null` where there is none. */
   readonly incoming: Body | null;
+  /** What the server does with WebSockets; `null` for nothing. */
+  readonly webSockets: WebSocketFace | null;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(promise: unknown): void;
 }
@@ -301,6 +305,37 @@ export function addressOf(request: ReactorRequest): PeerAddress | null {
   return { address, family: familyOf(address), port: port ?? 0 };
 }
 
+/**
+ * Makes a handler's request a WebSocket.
+ * @throws {TypeError} for a request that is no handler's
+ */
+export function upgradeRequest(request: unknown, options: UpgradeOptions | undefined): boolean {
+  const source = sourceOf(handlersRequest('upgrade', request));
+  return webSocketsOf(source).upgrade(source, options);
+}
+
+function acceptWebSocket(request: unknown, options: UpgradeOptions | undefined): WebSocketStream {
+  const source = sourceOf(handlersRequest('acceptWebSocket', request));
+  return webSocketsOf(source).accept(source, options);
+}
+
+function handlersRequest(method: string, request: unknown): ReactorRequest {
+  const asked = requestBehind(request);
+  if (asked === undefined) {
+    throw new TypeError(
+      `"${method}" takes the request that a handler was called with, got ${inspect(request)}`,
+    );
+  }
+  return asked;
+}
+
+function webSocketsOf({ webSockets }: RequestSource): WebSocketFace {
+  if (webSockets === null) {
+    throw new TypeError('requests of this server cannot become WebSockets here');
+  }
+  return webSockets;
+}
+
 /** An unbound function: programs take it out of the request, or wrap the request. */
 function waitUntilOf(source: RequestSource): (promise: unknown) => void {
   return (promise) => source.waitUntil(promise);
@@ -353,6 +388,30 @@ export class ReactorInfo {
       const asked = requestBehind(request);
       return asked === undefined ? null : addressOf(asked);
     };
+  }
+
+  /** As on Bun's server, which Bun passes in this place. */
+  get upgrade(): typeof upgradeRequest {
+    return upgradeRequest;
+  }
+
+  get acceptWebSocket(): typeof acceptWebSocket {
+    return acceptWebSocket;
+  }
+
+  get publish(): WebSocketFace['publish'] {
+    const sockets = webSocketsOf(sourceOf(this.#request));
+    return (topic, data, options) => sockets.publish(topic, data, options);
+  }
+
+  get subscriberCount(): WebSocketFace['subscriberCount'] {
+    const sockets = webSocketsOf(sourceOf(this.#request));
+    return (topic) => sockets.subscriberCount(topic);
+  }
+
+  get subscribers(): WebSocketFace['subscribers'] {
+    const sockets = webSocketsOf(sourceOf(this.#request));
+    return (topic) => sockets.subscribers(topic);
   }
 
   /** As on Cloudflare's execution context, which Hono and others expect. */

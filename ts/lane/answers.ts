@@ -13,7 +13,7 @@ import { Outgoing, type Sender } from './outgoing.js';
 import { print } from './print.js';
 import { TEXT } from './record.js';
 import type { Replies } from './replies.js';
-import { isUpgraded } from './sockets.js';
+import { isUpgraded, refusalOf } from './sockets.js';
 
 /** The program's `error` option: it makes the answer for a handler that failed. */
 export type ErrorHandler = (error: unknown, request: ReactorRequest) => unknown;
@@ -134,13 +134,26 @@ export class Answers {
         const content = takeContent(answer);
         const { status } = answer;
         this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
-      } else if (answer !== undefined || !isUpgraded(exchange)) {
+      } else if (answer !== undefined || !this.#answerUpgrade(exchange)) {
         const { status, fields, content } = asParts(answer);
         this.#send(exchange, status, fields, content, 0);
       }
     } catch (error) {
       this.fail(exchange, error);
     }
+  }
+
+  /**
+   * For a handler that answers with nothing: whether the request has become a WebSocket, or is answered
+   * here because it was to become one and is no handshake.
+   */
+  #answerUpgrade(exchange: Exchange): boolean {
+    const refusal = refusalOf(exchange);
+    if (refusal !== undefined) {
+      const { status, fields, text } = refusal;
+      this.#send(exchange, status, fields, `${text}\n`, TEXT);
+    }
+    return refusal !== undefined || isUpgraded(exchange);
   }
 
   #send(

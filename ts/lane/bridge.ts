@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers';
 import { ReactorError } from '../errors/errors.js';
 import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
 import type { TlsFacts } from '../fetch/tls-info.js';
+import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Proxies } from '../proxy/proxies.js';
 import { type AnswerSender, Answers } from './answers.js';
 import { Background } from './background.js';
@@ -78,6 +79,7 @@ const RESOLVED = Promise.resolve();
 export class Bridge implements Context, AnswerSender {
   host = 'localhost';
   startId = '';
+  webSockets: WebSocketFace | null = null;
   readonly proxies: Proxies | null;
   readonly replies: Replies;
   readonly sockets: Sockets;

@@ -6,6 +6,7 @@ import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
 import { ReactorTlsInfo, type TlsFacts } from '../fetch/tls-info.js';
 import { urlOf } from '../fetch/url.js';
+import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
 import { fieldsOfHead, isNamed } from './head-fields.js';
 import type { Heads } from './heads.js';
@@ -43,6 +44,8 @@ export interface Context {
   takeBack(length: number): void;
   /** Copies a body that the engine has, if it still has it. */
   takeBody(exchange: Exchange, into: Uint8Array): boolean;
+  /** What handlers can do with WebSockets; `null` for nothing. */
+  readonly webSockets: WebSocketFace | null;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
   /** What TLS says of its connection; `null` if it is in clear, or over. */
@@ -367,6 +370,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
 
   takeBody(into: Uint8Array): boolean {
     return this.context.takeBody(this, into);
+  }
+
+  get webSockets(): WebSocketFace | null {
+    return this.context.webSockets;
   }
 
   waitUntil(promise: unknown): void {

@@ -46,6 +46,18 @@ export function isUpgraded(exchange: Exchange): boolean {
   return UPGRADED.has(exchange);
 }
 
+/** Why exchanges did not become WebSockets. */
+const REFUSALS = new WeakMap<Exchange, UpgradeRefusal>();
+
+/** Notes the answer for a handler that answers with nothing, since the exchange is no WebSocket. */
+export function noteRefusal(exchange: Exchange, refusal: UpgradeRefusal): void {
+  REFUSALS.set(exchange, refusal);
+}
+
+export function refusalOf(exchange: Exchange): UpgradeRefusal | undefined {
+  return REFUSALS.get(exchange);
+}
+
 /** Text of up to so many bytes is decoded in memory that is kept. */
 const MOST_KEPT = 1024 * 1024;
 
@@ -176,11 +188,19 @@ export class Sockets {
 
 /** The bytes of the engine's array are written again after the batch. */
 function copy(bytes: Bytes, start: number, stop: number, ownsMemory: boolean): Buffer<ArrayBuffer> {
-  const length = stop - start;
-  const data =
-    ownsMemory || length >= MOST_POOLED
-      ? Buffer.allocUnsafeSlow(length)
-      : (Buffer.allocUnsafe(length) as Buffer<ArrayBuffer>);
+  const data = memoryFor(stop - start, ownsMemory);
   bytes.copy(data, 0, start, stop);
   return data;
+}
+
+/** Up to this length V8 has the bytes of an array beside it, which costs less. */
+const MOST_INLINE = 64;
+
+function memoryFor(length: number, ownsMemory: boolean): Buffer<ArrayBuffer> {
+  if (length <= MOST_INLINE) {
+    return Buffer.alloc(length);
+  }
+  return ownsMemory || length >= MOST_POOLED
+    ? Buffer.allocUnsafeSlow(length)
+    : (Buffer.allocUnsafe(length) as Buffer<ArrayBuffer>);
 }

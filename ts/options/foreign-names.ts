@@ -60,8 +60,7 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
     harmless: [],
   },
   plugins: { advice: 'there are no plugins; wrap the function that you give as "fetch"' },
-  websocket: { advice: 'this server has no WebSocket yet' },
-  ws: { advice: 'this server has no WebSocket yet' },
+  ...called('websocket', ['ws', 'websockets', 'sockets', 'webSocketServer']),
   manual: {
     advice: 'the server listens at once; call "serve" when it shall',
     harmless: [false],

@@ -5,6 +5,7 @@ import { Proxies } from '../proxy/proxies.js';
 import type { ListenAddress } from '../types/addresses.js';
 import type { ServeOptions } from '../types/options.js';
 import type { ReloadOptions, StopOptions } from '../types/server.js';
+import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
 import { withoutAliases } from './aliases.js';
 import { refuseMissingFetch } from './application.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.js';
@@ -29,6 +30,7 @@ import {
   valueAt,
 } from './table.js';
 import { portable, type ResolvedTls } from './tls.js';
+import { resolveWebSocket } from './websocket.js';
 
 /** Checked handlers. */
 export interface ResolvedHandlers extends ResolvedRoutes {
@@ -52,6 +54,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly control: boolean | string;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
   readonly gracefulShutdown: ResolvedShutdown | undefined;
+  readonly websocket: ResolvedWebSocket | undefined;
 }
 
 /** How a server stops by itself when a signal comes. */
@@ -148,6 +151,7 @@ export function resolveOptions(
     control: get('control'),
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
+    websocket: resolveWebSocket(options.websocket),
   };
 }
 

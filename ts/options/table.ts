@@ -82,6 +82,7 @@ export const TOP_NAMES = [
   'globals',
   'listen',
   'tls',
+  'websocket',
   'signal',
   'module',
   'onThreadError',

@@ -3,8 +3,11 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import type { Bridge } from '../lane/bridge.js';
 import type { Handlers } from '../lane/handlers.js';
 import { resolveReload } from '../options/options.js';
+import { resolveWebSocket } from '../options/websocket.js';
 import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
 import type { LaneStats } from '../types/stats.js';
+import type { PublishOptions, ServerWebSocket, WebSocketMessage } from '../types/websocket.js';
+import type { WebSockets } from '../websocket/web-sockets.js';
 import type { LanePlace, Runtime } from './server.js';
 
 /** Runs handlers on the thread that called `serve`. */
@@ -15,13 +18,21 @@ export class Local implements Runtime {
   #bridge: Bridge | null;
 
   readonly #releaseGlobals: () => void;
+  readonly #webSockets: WebSockets;
 
   /**
    * @param releaseGlobals puts the global classes back, unless another server still uses the quick
    * ones
    */
-  constructor(handlers: Handlers, lane: NativeLane, bridge: Bridge, releaseGlobals: () => void) {
+  constructor(
+    handlers: Handlers,
+    lane: NativeLane,
+    bridge: Bridge,
+    webSockets: WebSockets,
+    releaseGlobals: () => void,
+  ) {
     this.#handlers = handlers;
+    this.#webSockets = webSockets;
     this.#lane = lane;
     this.#bridge = bridge;
     this.#releaseGlobals = releaseGlobals;
@@ -35,7 +46,15 @@ export class Local implements Runtime {
         'option "module" of reload is for a server that was started with "module"; give "fetch" and "routes"',
       );
     }
-    const { fetch, routes, entries } = resolveReload(options, handlers.hasFetch, handlers.next);
+    const { websocket, ...rest } = options;
+    const resolved = resolveWebSocket(websocket);
+    if (resolved !== undefined) {
+      this.#webSockets.replace(resolved);
+      if (Object.keys(rest).length === 0) {
+        return;
+      }
+    }
+    const { fetch, routes, entries } = resolveReload(rest, handlers.hasFetch, handlers.next);
     const undo = handlers.replace(fetch, entries);
     try {
       native.reload(routes);
@@ -56,6 +75,23 @@ export class Local implements Runtime {
 
   async settled(): Promise<void> {
     await this.#bridge?.settled();
+  }
+
+  publish(
+    _: NativeServer,
+    topic: string,
+    data: WebSocketMessage,
+    options: boolean | PublishOptions | undefined,
+  ): number {
+    return this.#bridge === null ? 0 : this.#webSockets.publish(topic, data, options);
+  }
+
+  subscriberCount(_: NativeServer, topic: string): number {
+    return this.#bridge === null ? 0 : this.#webSockets.subscriberCount(topic);
+  }
+
+  subscribers(topic: string): ServerWebSocket[] {
+    return this.#webSockets.subscribers(topic);
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {

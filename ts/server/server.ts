@@ -7,7 +7,7 @@ import {
 } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
-import { addressOf, requestBehind } from '../fetch/request.js';
+import { addressOf, requestBehind, upgradeRequest } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/routes.js';
 import type { ResolvedTls } from '../options/tls.js';
@@ -15,6 +15,12 @@ import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js'
 import type { Routes } from '../types/routes.js';
 import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
 import type { LaneStats, Stats } from '../types/stats.js';
+import type {
+  PublishOptions,
+  ServerWebSocket,
+  UpgradeOptions,
+  WebSocketMessage,
+} from '../types/websocket.js';
 import { Certificates, type NamesByTls, namesOf } from './certificates.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { askInProcess } from './in-process.js';
@@ -33,6 +39,16 @@ export interface Runtime {
   stopped(): void | Promise<void>;
   /** Resolves when no promise of `waitUntil` is pending. */
   settled(): Promise<void>;
+  /** As {@link Server.publish}. */
+  publish(
+    native: NativeServer,
+    topic: string,
+    data: WebSocketMessage,
+    options: boolean | PublishOptions | undefined,
+  ): number;
+  subscriberCount(native: NativeServer, topic: string): number;
+  /** The WebSockets of this thread that have subscribed. */
+  subscribers(topic: string): ServerWebSocket[];
   /** Statistics of the lanes, with their threads. */
   lanes(places: readonly LanePlace[]): LaneStats[];
 }
@@ -227,6 +243,22 @@ export class RunningServer implements Server {
   requestIP(request: Request): PeerAddress | null {
     const asked = requestBehind(request);
     return asked === undefined ? null : addressOf(asked);
+  }
+
+  upgrade<Data = unknown>(request: Request, options?: UpgradeOptions<Data>): boolean {
+    return upgradeRequest(request, options as UpgradeOptions);
+  }
+
+  publish(topic: string, data: WebSocketMessage, options?: boolean | PublishOptions): number {
+    return this.#runtime.publish(this.#native, topic, data, options);
+  }
+
+  subscriberCount(topic: string): number {
+    return this.#runtime.subscriberCount(this.#native, topic);
+  }
+
+  subscribers<Data = unknown>(topic: string): ServerWebSocket<Data>[] {
+    return this.#runtime.subscribers(topic) as ServerWebSocket<Data>[];
   }
 
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {

@@ -14,7 +14,9 @@ import {
 } from '../options/options.js';
 import { isPlainObject, resolveRoutes } from '../options/routes.js';
 import { EVERYWHERE, TOP_NAMES } from '../options/table.js';
+import { resolveWebSocket } from '../options/websocket.js';
 import type { ServeOptions } from '../types/options.js';
+import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
 import { findModule, type Module } from './module.js';
 
 /** The options about JavaScript threads; the other options are the server's. */
@@ -65,7 +67,7 @@ export async function resolveThreads(given: ServeOptions): Promise<ResolvedThrea
     );
   }
   const target = checkTarget(module);
-  for (const name of ['fetch', 'error']) {
+  for (const name of ['fetch', 'error', 'websocket']) {
     if (options[name] !== undefined) {
       throw withModule(`option "${name}"`);
     }
@@ -143,6 +145,7 @@ function limitsOf(given: unknown): ResourceLimits | undefined {
  */
 export interface ResolvedModule extends ResolvedHandlers {
   readonly error: BridgeOptions['onError'];
+  readonly websocket: ResolvedWebSocket | undefined;
   readonly settings: Record<string, unknown>;
 }
 
@@ -166,7 +169,7 @@ export function resolveModule(
       );
     }
   }
-  const { fetch, error, routes, ...settings } = exported;
+  const { fetch, error, routes, websocket, ...settings } = exported;
   const all = given === undefined ? exported : { ...exported, routes: merged(routes, given) };
   const handlers = resolveHandlers(all, false, FETCH + 1);
   for (const [option, value] of Object.entries(settings)) {
@@ -180,7 +183,7 @@ export function resolveModule(
     }
   }
   const onError = (functionAt(exported, 'error') as BridgeOptions['onError'])?.bind(exported);
-  return { ...handlers, error: onError, settings };
+  return { ...handlers, error: onError, websocket: resolveWebSocket(websocket), settings };
 }
 
 function merged(routes: unknown, given: Readonly<Record<string, unknown>>): unknown {

@@ -13,6 +13,9 @@ import {
 import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js';
 import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
 import type { LaneStats, LatencyStats } from '../types/stats.js';
+import type { PublishOptions, ServerWebSocket, WebSocketMessage } from '../types/websocket.js';
+import { type Publisher, publishNatively } from '../websocket/publish.js';
+import { checkTopic } from '../websocket/topics.js';
 import { Generation } from './generation.js';
 import type { Attach } from './messages.js';
 import { findModule } from './module.js';
@@ -135,6 +138,25 @@ class Threads implements Runtime {
   async stopped(): Promise<void> {
     await this.#reloading;
     await this.end(false);
+  }
+
+  publish(
+    native: NativeServer,
+    topic: string,
+    data: WebSocketMessage,
+    options: boolean | PublishOptions | undefined,
+  ): number {
+    return publishNatively(native as unknown as Publisher, topic, data, options);
+  }
+
+  subscriberCount(native: NativeServer, topic: string): number {
+    checkTopic(topic);
+    return (native as unknown as Publisher).subscriberCount(topic);
+  }
+
+  /** All WebSockets are on other threads. */
+  subscribers(): ServerWebSocket[] {
+    return [];
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {

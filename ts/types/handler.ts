@@ -1,10 +1,18 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
 import type { TlsInfo } from './tls-info.js';
+import type {
+  PublishOptions,
+  ServerWebSocket,
+  UpgradeOptions,
+  WebSocketMessage,
+  WebSocketStream,
+} from './websocket.js';
 
 /**
  * Answers a request, at once or later. What it throws, or its promise rejects with, goes to
  * {@link ServeOptions.error}; a thrown `Response` is the answer. The third argument is the second
- * again, since Workers and Hono have their execution context there.
+ * again, since Workers and Hono have their execution context there. Only a request that has become a
+ * WebSocket may be answered with nothing.
  *
  * @typeParam Path the pattern of its route, for the names of the parameters
  */
@@ -12,7 +20,7 @@ export type Handler<Path extends string = string> = (
   request: ServerRequest<Path>,
   info: HandlerInfo<Path>,
   context: HandlerInfo<Path>,
-) => Response | Promise<Response>;
+) => Response | undefined | Promise<Response | undefined>;
 
 /**
  * The standard's `Request`. Its parts are worked out when the handler looks at them. It may be
@@ -76,6 +84,46 @@ export interface HandlerInfo<Path extends string = string> {
 
   /** As {@link Server.requestIP}: Bun passes its server in this place. */
   readonly requestIP: (request: Request) => PeerAddress | null;
+
+  /**
+   * Makes the request a WebSocket, whose handlers are those of {@link ServeOptions.websocket}. Returns
+   * whether it did: `false` is for a request that is no handshake. A handler that then answers with
+   * nothing answers with the reason, such as 426.
+   *
+   * @example
+   * fetch(request, server) {
+   *   if (server.upgrade(request, { data: { user: userOf(request) } })) {
+   *     return;
+   *   }
+   *   return new Response('This is for WebSockets', { status: 426 });
+   * }
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION` without handlers, and for wrong options
+   * @throws {Response} 403 for a page of another origin than `websocket.origin` allows
+   */
+  readonly upgrade: <Data = unknown>(request: Request, options?: UpgradeOptions<Data>) => boolean;
+
+  /**
+   * Makes the request a WebSocket that is read as an async iterable. It needs no option of the server. The handler then
+   * answers with nothing; it may do so when it has read all messages.
+   * @throws {Response} the answer for a request that is no handshake, and for another origin
+   */
+  readonly acceptWebSocket: (
+    request: Request,
+    options?: Omit<UpgradeOptions, 'handlers'>,
+  ) => WebSocketStream;
+
+  /** As {@link Server.publish}. */
+  readonly publish: (
+    topic: string,
+    data: WebSocketMessage,
+    options?: boolean | PublishOptions,
+  ) => number;
+
+  /** As {@link Server.subscriberCount}. */
+  readonly subscriberCount: (topic: string) => number;
+
+  /** As {@link Server.subscribers}. */
+  readonly subscribers: <Data = unknown>(topic: string) => ServerWebSocket<Data>[];
 
   /**
    * Makes a stop wait for a promise, up to `timeouts.drain`, even if the response has been sent.

@@ -3,9 +3,10 @@ import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { ListenEntry } from './listen.js';
 import type { Routes } from './routes.js';
 import type { TlsOptions } from './tls.js';
+import type { WebSocketOptions } from './websocket.js';
 
 /** The options of {@link serve}. Every one may be left out. */
-export interface ServeOptions<Path extends string = string> {
+export interface ServeOptions<Path extends string = string, Data = unknown> {
   /**
    * Answers every request that {@link ServeOptions.routes} does not.
    *
@@ -75,6 +76,24 @@ export interface ServeOptions<Path extends string = string> {
    * await serve({ port: 443, tls: { cert: './cert.pem', key: './key.pem' }, fetch });
    */
   tls?: false | TlsOptions | readonly TlsOptions[] | undefined;
+
+  /**
+   * Handlers and settings of WebSockets. A handler makes a request one with `server.upgrade`, where
+   * `server` is its second argument.
+   *
+   * @example
+   * await serve({
+   *   fetch(request, server) {
+   *     return server.upgrade(request) ? undefined : new Response('Hello!');
+   *   },
+   *   websocket: {
+   *     message(socket, message) {
+   *       socket.send(message);
+   *     },
+   *   },
+   * });
+   */
+  websocket?: WebSocketOptions<Data> | undefined;
 
   /**
    * Called once the server listens, before {@link serve} resolves. If it throws, the server stops,

@@ -4,6 +4,13 @@ import type { Handler, Pathless } from './handler.js';
 import type { Routes } from './routes.js';
 import type { Stats } from './stats.js';
 import type { TlsOptions } from './tls.js';
+import type {
+  PublishOptions,
+  ServerWebSocket,
+  UpgradeOptions,
+  WebSocketMessage,
+  WebSocketOptions,
+} from './websocket.js';
 
 /** A running server. It keeps the process alive until it is stopped or {@link Server.unref}'d. */
 export interface Server {
@@ -63,6 +70,29 @@ export interface Server {
    * this package has not made.
    */
   requestIP(request: Request): PeerAddress | null;
+
+  /**
+   * Makes a request a WebSocket, as {@link HandlerInfo.upgrade}. With {@link ServeOptions.module} only
+   * the second argument of handlers can do it.
+   */
+  upgrade<Data = unknown>(request: Request, options?: UpgradeOptions<Data>): boolean;
+
+  /**
+   * Sends a message to all WebSockets of the server that have subscribed to the topic, on any thread.
+   * Returns its bytes, at least 1; 0 if there are none. Messages of one thread come in their order.
+   * @param options `false` for not compressed; or more, see {@link PublishOptions}
+   */
+  publish(topic: string, data: WebSocketMessage, options?: boolean | PublishOptions): number;
+
+  /** How many WebSockets of the server have subscribed to the topic. */
+  subscriberCount(topic: string): number;
+
+  /**
+   * The WebSockets of this thread that have subscribed to the topic. With
+   * {@link ServeOptions.module} there are none on the main thread; handlers' second argument has the
+   * method too.
+   */
+  subscribers<Data = unknown>(topic: string): ServerWebSocket<Data>[];
 
   /**
    * Answers a request without a connection to the server's address, as for tests. Routes, handlers
@@ -143,6 +173,12 @@ export interface ReloadOptions<Path extends string = string> {
 
   /** The new routes. Without them and without `fetch` the built-in application answers. */
   routes?: Routes<Path> | undefined;
+
+  /**
+   * The new handlers and settings of WebSockets. Sockets that are open get the new handlers, except
+   * those that were given handlers of their own; their settings stay.
+   */
+  websocket?: WebSocketOptions | undefined;
 
   /**
    * New certificates and settings of TLS for connections that come from now on; sessions stay

@@ -6,7 +6,6 @@ import type { Sender } from '../lane/outgoing.js';
 import {
   ABORT,
   type UpgradeRefusal,
-  WS_ALL,
   WS_COMPRESSES,
   WS_PAUSE,
   WS_SENDS_BINARY,
@@ -236,7 +235,7 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
 
   /**
    * Publishes a message to the subscribers of a topic other than this one. Returns its bytes, at least
-   * 1; 0 if there are no others, or the connection is not open.
+   * 1; 0 if there are no others. It may be closed already.
    */
   publish(
     topic: string,
@@ -246,18 +245,10 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     flags: PublishFlags & { readonly toSelf?: boolean } = {},
   ): number {
     checkTopic(topic);
-    if (this.#state !== OPEN) {
-      return 0;
-    }
     const { toSelf = false, latest = false } = flags;
-    return this.#topics.publishFrom(
-      toSelf ? null : this,
-      toSelf ? WS_ALL : this.#id,
-      topic,
-      data,
-      isText,
-      { compress, latest },
-    );
+    // Once it is closed, its exchange's id may be another's.
+    const id = toSelf || this.#state === CLOSED ? null : this.#id;
+    return this.#topics.publishFrom(id, topic, data, isText, { compress, latest }, this);
   }
 
   receive(data: string | Buffer<ArrayBuffer>, isText: boolean): boolean {
@@ -288,8 +279,8 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     for (const topic of this.#subscribed ?? []) {
       this.#topics.delete(topic, this);
     }
-    this.#subscribed = null;
     this.runInAsyncScope(this.#listener.close, this.#listener, code, reason, wasClean);
+    this.#subscribed = null;
   }
 
   /** From this many bytes on the program is told to wait. */

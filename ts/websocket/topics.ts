@@ -79,28 +79,28 @@ export class Topics extends EventEmitter<TopicEvents> {
   }
 
   /**
-   * Publishes a message to the subscribers other than this connection. Returns its bytes, at least 1;
-   * 0 if there are no others.
+   * Publishes a message to the subscribers other than a connection. Returns its bytes, at least 1; 0 if
+   * there are no others.
    *
-   * @param id of the connection's exchange, or `WS_ALL`
+   * @param id of the connection's exchange; `null` if all are to get it
    */
   publishFrom(
-    connection: Subscriber | null,
-    id: number,
+    id: number | null,
     topic: string,
     data: string | Uint8Array,
     isText: boolean,
     flags: PublishFlags,
+    connection: Subscriber | null = null,
   ): number {
     const here = this.#subscribers.get(topic);
-    const own = connection !== null && here?.has(connection) ? 1 : 0;
+    const own = id !== null && connection !== null && here?.has(connection) ? 1 : 0;
     const isHere = (here?.size ?? 0) > own;
     const count = isHere ? 0 : this.#sender.sockets.subscriberCount(topic);
     if (!isHere && count === 0) {
       return 0;
     }
     // The engine may not have counted the own subscription yet. So what may be for another is sent.
-    const length = this.publish(id, topic, data, isText, flags);
+    const length = this.publish(id ?? WS_ALL, topic, data, isText, flags);
     return isHere || count > own ? Math.max(length, 1) : 0;
   }
 
