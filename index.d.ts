@@ -277,6 +277,8 @@ export interface NativeBenchOptions {
   expectBody?: Uint8Array
   /** Absent: without TLS. */
   tls?: NativeBenchTls
+  /** Absent: requests. */
+  webSocket?: NativeBenchWebSocket
 }
 
 /** How the client speaks TLS. Checked by `ts/bench/tls.ts`. */
@@ -297,6 +299,18 @@ export interface NativeBenchTls {
   ciphers?: string
   /** Sessions are taken up again. */
   resume: boolean
+}
+
+/** Messages instead of requests; `method`, `body` and `keep_alive` say nothing then. */
+export interface NativeBenchWebSocket {
+  /** The message. */
+  payload: Uint8Array
+  /** Not text. */
+  binary: boolean
+  /** Compressed. */
+  compress: boolean
+  /** One connection sends, the others receive. */
+  subscribers: boolean
 }
 
 /** A place to listen at, and how connections are served there. */

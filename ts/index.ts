@@ -15,6 +15,8 @@ export type {
   BenchStatus,
   BenchTls,
   BenchTlsOptions,
+  BenchWebSocketOptions,
+  BenchWebSocketSettings,
   LatencyBucket,
 } from './bench/types.js';
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors/errors.js';

@@ -156,6 +156,7 @@ test('a result has every number, and settings as they were in force', async (t) 
     pipeline: 1,
     keepAlive: true,
     resume: null,
+    webSocket: null,
     rate: null,
     durationMs: 100,
     requests: null,
@@ -223,7 +224,8 @@ test('errors are counted by class, with the first in words', async (t) => {
   t.deepEqual([status.requests, status.errors.status, status.succeeded], [5, 5, 0]);
 });
 
-const URLS = 'host:port or a URL such as http://127.0.0.1:8080/ (http or https, without user name)';
+const URLS =
+  'host:port or a URL such as http://127.0.0.1:8080/ (http, https, ws or wss, without user name)';
 const WRONG = [
   [['https://u@a/'], `url must be ${URLS}, got "https://u@a/"`],
   ...['8080', ':80', '/path', 'ftp://a', 'u@a', 'u:p@a', 'a:b', 'http:/a', 'http:///a', ''].map(

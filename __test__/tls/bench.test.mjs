@@ -233,7 +233,10 @@ test('options and flags that are wrong are named', async (t) => {
     t.regex(error.message, message);
   }
   const clear = await t.throwsAsync(bench('http://127.0.0.1:1/', { tls: {} }));
-  t.is(clear.message, 'option "tls" is for https:// URLs, this is "http://127.0.0.1:1/"');
+  t.is(
+    clear.message,
+    'option "tls" is for https:// and wss:// URLs, this is "http://127.0.0.1:1/"',
+  );
   for (const [args, message, exit = 2] of [
     [['--cacert', '/no/such'], '--cacert cannot read "/no/such": there is no such file'],
     [['--tls-version', '1.1'], '--tls-version must be 1.2 or 1.3, got "1.1"'],
@@ -245,5 +248,5 @@ test('options and flags that are wrong are named', async (t) => {
     t.true(stderr.startsWith('reactor-rs: ') && stderr.includes(message), stderr);
   }
   const { code, stderr } = await run(['bench', '--insecure', 'http://127.0.0.1:1/']);
-  t.deepEqual([code, stderr.includes('is for https:// URLs')], [2, true], stderr);
+  t.deepEqual([code, stderr.includes('is for https:// and wss:// URLs')], [2, true], stderr);
 });

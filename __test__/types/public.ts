@@ -340,6 +340,9 @@ export async function useBench(): Promise<number> {
   await bench('http://localhost', { treads: 1 });
   // @ts-expect-error: a time is a number of milliseconds
   await bench('http://localhost', { duration: '10s' });
+  const webSocket = { size: 100, binary: true, compress: true, subscribers: 10 };
+  const cast = await bench('wss://localhost', { rate: 10, webSocket });
+  void (cast.settings.webSocket?.subscribers satisfies number | null | undefined);
   return result.latency.p99Ns + result.errors.timeout;
 }
 

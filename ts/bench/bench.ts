@@ -7,12 +7,12 @@ import type { BenchOptions, BenchProgress, BenchResult } from './types.js';
 const PROGRESS_MS = 500;
 
 /**
- * Loads an HTTP or HTTPS server and resolves to the result. The client is native and runs on threads of
+ * Loads an HTTP, HTTPS or WebSocket server and resolves to the result. The client is native and runs on threads of
  * its own; JavaScript is not involved until it ends.
  *
  * Failed requests are counted, not thrown.
  *
- * @param url `http://` or `https://`; the whole of it is the request
+ * @param url `http://`, `https://`, `ws://` or `wss://`; the whole of it is the request
  * @throws {ReactorError} (as a rejection) with one of these codes. If `signal` aborts, the
  * rejection is its reason.
  *

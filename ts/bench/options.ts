@@ -8,6 +8,7 @@ import { isBytes, isFieldValue } from '../options/routes.js';
 import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
 import { resolveBenchTls } from './tls.js';
 import type { BenchOptions, BenchSettings } from './types.js';
+import { type ResolvedWebSocket, resolveBenchWebSocket } from './websocket.js';
 
 /** Bounded, because the native client keeps whole copies of the request. */
 const MAX_BODY = 64 * 1024 * 1024;
@@ -45,13 +46,14 @@ const NAMES = [
   'body',
   'expectBody',
   'tls',
+  'webSocket',
   'signal',
   'onProgress',
 ];
 
 /** Completes "must be …" for the URL. */
 const URL_ALLOWED =
-  'host:port or a URL such as http://127.0.0.1:8080/ (http or https, without user name)';
+  'host:port or a URL such as http://127.0.0.1:8080/ (http, https, ws or wss, without user name)';
 
 /** Checked options of `bench`. */
 export interface ResolvedBench {
@@ -88,7 +90,10 @@ export function resolveBench(
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw invalid(label('onProgress'), 'a function', onProgress);
   }
-  const connections = get('connections');
+  const isSecure = target.protocol === 'https:' || target.protocol === 'wss:';
+  const webSocket = webSocketOf(target, options, label);
+  const connections =
+    webSocket?.subscribers === undefined ? get('connections') : webSocket.subscribers + 1;
   const threads = get('threads');
   if (threads > connections) {
     const most = `at most the number of connections, which is ${connections}`;
@@ -111,11 +116,10 @@ export function resolveBench(
   const expectStatus = get('expectStatus');
   const warmup = get('warmup');
   const timeout = get('timeout');
-  const isSecure = target.protocol === 'https:';
   if (!isSecure && options.tls !== undefined) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `${label('tls')} is for https:// URLs, this is ${inspect(target.href)}`,
+      `${label('tls')} is for https:// and wss:// URLs, this is ${inspect(target.href)}`,
     );
   }
   const tls = isSecure ? resolveBenchTls(options.tls, target.hostname, label) : undefined;
@@ -129,7 +133,7 @@ export function resolveBench(
       target: target.pathname + target.search,
       method,
       headers: fields(label('headers'), options.headers),
-      body: bytes(label('body'), options.body) ?? new Uint8Array(),
+      body: (webSocket ? undefined : bytes(label('body'), options.body)) ?? new Uint8Array(),
       threads,
       connections,
       pipeline,
@@ -142,6 +146,7 @@ export function resolveBench(
       ...(expectStatus === undefined ? {} : { expectStatus }),
       ...(expectBody === undefined ? {} : { expectBody }),
       ...(tls === undefined ? {} : { tls }),
+      ...(webSocket === undefined ? {} : { webSocket: webSocket.native }),
     },
     settings: {
       threads,
@@ -149,6 +154,14 @@ export function resolveBench(
       pipeline,
       keepAlive,
       resume: tls?.resume ?? null,
+      webSocket: webSocket
+        ? {
+            size: webSocket.native.payload.length,
+            binary: webSocket.native.binary,
+            compress: webSocket.native.compress,
+            subscribers: webSocket.subscribers ?? null,
+          }
+        : null,
       rate: rate ?? null,
       durationMs: duration ?? null,
       requests: requests ?? null,
@@ -158,6 +171,45 @@ export function resolveBench(
     signal,
     onProgress,
   };
+}
+
+/** What the URL and the option `webSocket` say of messages. */
+function webSocketOf(
+  { protocol, href }: URL,
+  options: Record<string, unknown>,
+  label: (name: string) => string,
+): ResolvedWebSocket | undefined {
+  const { webSocket: given } = options;
+  const refuse = (problem: string) => {
+    throw new ReactorError('ERR_REACTOR_INVALID_OPTION', problem);
+  };
+  if (!protocol.startsWith('ws')) {
+    if (given !== undefined) {
+      refuse(`${label('webSocket')} is for ws:// and wss:// URLs, this is ${inspect(href)}`);
+    }
+    return undefined;
+  }
+  if ((options.method ?? 'GET') !== 'GET') {
+    refuse(`${label('method')} must be GET for a WebSocket, got ${inspect(options.method)}`);
+  }
+  if (options.keepAlive === false) {
+    refuse(`${label('keepAlive')} must be true for a WebSocket: it is one long connection`);
+  }
+  if (options.expectStatus !== undefined) {
+    refuse(`${label('expectStatus')} is for requests: messages have no status`);
+  }
+  const webSocket = resolveBenchWebSocket(given, bytes(label('body'), options.body), label);
+  if (webSocket.subscribers !== undefined) {
+    if (options.rate === undefined) {
+      refuse(`${label('webSocket.subscribers')} needs ${label('rate')}: messages a second`);
+    }
+    for (const name of ['connections', 'pipeline', 'expectBody']) {
+      if (options[name] !== undefined) {
+        refuse(`${label(name)} and ${label('webSocket.subscribers')} exclude each other`);
+      }
+    }
+  }
+  return webSocket;
 }
 
 /**
@@ -184,7 +236,7 @@ function parseUrl(given: unknown): URL {
     if (BARE.test(text)) {
       text = `http://${text}`;
     }
-    if (/^https?:\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
+    if (/^(?:https?|wss?):\/\/[^/?#\\]/i.test(text as string) && URL.canParse(text as string)) {
       const url = new URL(text as string);
       if (url.username === '' && url.password === '') {
         return url;

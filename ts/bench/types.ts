@@ -47,8 +47,14 @@ export interface BenchOptions {
    * URL still gives Host and target.
    */
   unix?: string | undefined;
-  /** How the client speaks TLS; for `https://` URLs. @default as Node's clients */
+  /** How the client speaks TLS; for `https://` and `wss://` URLs. @default as Node's clients */
   tls?: BenchTlsOptions | undefined;
+  /**
+   * What is sent over a WebSocket; for `ws://` and `wss://` URLs. There each message is what is called
+   * a request here. It has to come back as it was, or as `expectBody` says. `pipeline` is how many one
+   * connection has out at once, and `body` is the message.
+   */
+  webSocket?: BenchWebSocketOptions | undefined;
   /** Stops the run; `bench` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Called twice a second with how the run stands. */
@@ -86,6 +92,26 @@ export interface BenchTlsOptions {
    * @default true
    */
   resume?: boolean | undefined;
+}
+
+/** What goes over WebSockets. */
+export interface BenchWebSocketOptions {
+  /** Bytes of a message, 1 to 67108864; a `body` is the message instead. @default 20 */
+  size?: number | undefined;
+  /** Binary messages instead of text. @default false */
+  binary?: boolean | undefined;
+  /**
+   * Compress with permessage-deflate, each message by itself; it is an error if the server does not
+   * agree. @default false
+   */
+  compress?: boolean | undefined;
+  /**
+   * A broadcast: so many connections, 1 to 65534, wait for the messages that one more connection
+   * sends `rate` times a second, and the server has to pass each to all of them. Every message counts
+   * once for each subscriber, and is in time if it came within `timeout` after the last was sent. Its
+   * first 10 bytes are its number. @default each connection waits for its own messages
+   */
+  subscribers?: number | undefined;
 }
 
 /** A run as it stands. */
@@ -159,6 +185,8 @@ export interface BenchSettings {
   keepAlive: boolean;
   /** Whether TLS sessions were taken up again; `null` without TLS. */
   resume: boolean | null;
+  /** What went over WebSockets; `null` for requests. */
+  webSocket: BenchWebSocketSettings | null;
   /** Requests a second of an open loop. */
   rate: number | null;
   /** Asked for, in milliseconds. */
@@ -171,15 +199,30 @@ export interface BenchSettings {
   timeoutMs: number;
 }
 
+/** The messages as they were. */
+export interface BenchWebSocketSettings {
+  /** Bytes of a message, before it was compressed. */
+  size: number;
+  /** Binary instead of text. */
+  binary: boolean;
+  /** With permessage-deflate. */
+  compress: boolean;
+  /** Connections that waited for a broadcast; `null` if there was none. */
+  subscribers: number | null;
+}
+
 /** Failed requests by class. Every one is in one class. */
 export interface BenchErrors {
   /** All of them. */
   total: number;
-  /** No connection could be opened, or its TLS handshake failed. */
+  /** No connection could be opened, or its TLS handshake or upgrade to a WebSocket failed. */
   connect: number;
   /** The connection broke while the request was being sent. */
   send: number;
-  /** It broke before the whole answer had come, or what came was no HTTP/1 response. */
+  /**
+   * It broke before the whole answer had come, or what came was no HTTP/1 response. A message of a
+   * broadcast that did not come, though a later one did, is one too.
+   */
   receive: number;
   /** No whole answer within the timeout. */
   timeout: number;

@@ -13,6 +13,7 @@ export type {
   NativeBench,
   NativeBenchOptions,
   NativeBenchTls,
+  NativeBenchWebSocket,
   NativeBound,
   NativeContext,
   NativeEndpoint,

@@ -24,20 +24,21 @@ export function renderProgress(progress: BenchProgress, last: BenchProgress | un
 /** The result as text for people. */
 export function renderReport(result: BenchResult): string {
   const { settings, requests, succeeded, errors, bytes, latency } = result;
+  const unit = settings.webSocket === null ? 'request' : 'message';
   const lines = [
     `${result.url}: ${count(settings.threads, 'thread')}, ${count(settings.connections, 'connection')}${shape(result)}, ${time(result.durationMs * 1e6)}${result.stoppedBy === 'stop' ? ' (interrupted)' : ''}`,
     '',
-    `requests   ${whole(requests)}`,
+    `${`${unit}s`.padEnd(10)} ${whole(requests)}`,
     `succeeded  ${whole(succeeded)} (${share(succeeded, requests)})`,
     `errors     ${whole(errors.total)}${byClass(errors)}`,
     ...result.firstErrors.map((first) => `           first ${first.class} error: ${first.message}`),
-    `statuses   ${result.statuses.map(({ status, count }) => `${status}: ${whole(count)}`).join(', ') || 'none'}`,
-    `rate       ${whole(result.rate)} requests/s${target(result)}`,
+    ...statuses(result),
+    `rate       ${whole(result.rate)} ${unit}s/s${target(result)}`,
     `bytes      ${size(bytes.received)} in, ${size(bytes.sent)} out`,
     ...unasked(result),
     ...handshakes(result),
     '',
-    `latency    ${settings.rate === null ? 'from sending to the whole answer' : 'from when a request was due to its whole answer'}`,
+    `latency    ${span(result)}`,
     ...percentiles(latency),
     '',
     ...histogram(result),
@@ -46,7 +47,41 @@ export function renderReport(result: BenchResult): string {
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
+function span({ settings: { rate, webSocket } }: BenchResult): string {
+  if (webSocket !== null && webSocket.subscribers !== null) {
+    return 'from when a message was due to when a subscriber had it';
+  }
+  const unit = webSocket === null ? 'request' : 'message';
+  const from = rate === null ? 'sending' : `when a ${unit} was due`;
+  return `from ${from} to ${rate === null ? 'the' : 'its'} whole answer`;
+}
+
+/** Messages have none. */
+function statuses({ settings, statuses }: BenchResult): string[] {
+  if (settings.webSocket !== null) {
+    return [];
+  }
+  const all = statuses.map(({ status, count }) => `${status}: ${whole(count)}`).join(', ');
+  return [`statuses   ${all || 'none'}`];
+}
+
+/** What goes over WebSockets. */
+function messages(settings: BenchResult['settings']): string {
+  const { webSocket, pipeline } = settings;
+  if (webSocket === null) {
+    return '';
+  }
+  const { size: bytes, binary, compress, subscribers } = webSocket;
+  const kind = `${binary ? 'binary' : 'text'}${compress ? ', compressed' : ''}`;
+  const out = pipeline > 1 ? `, ${pipeline} at once` : '';
+  const receivers = subscribers === null ? '' : ` to ${count(subscribers, 'subscriber')}`;
+  return `, messages of ${size(bytes)} ${kind}${receivers}${out}`;
+}
+
 function shape({ settings }: BenchResult): string {
+  if (settings.webSocket !== null) {
+    return messages(settings);
+  }
   if (!settings.keepAlive) {
     return ' for one request each';
   }
@@ -79,17 +114,21 @@ function handshakes({ tls }: BenchResult): string[] {
   ];
 }
 
-function target({ openLoop }: BenchResult): string {
+function target({ openLoop, settings }: BenchResult): string {
   if (openLoop === null) {
     return '';
   }
   const { targetRate, reached, unsent, sendDelay } = openLoop;
-  const asked = `of ${whole(targetRate)} asked for`;
+  const isBroadcast = (settings.webSocket?.subscribers ?? null) !== null;
+  const asked = `${isBroadcast ? 'sent at' : 'of'} ${whole(targetRate)} asked for`;
   const late = `sent ${time(sendDelay.p99Ns)} late at p99`;
   if (reached) {
     return `, ${asked}: reached; ${late}`;
   }
-  const why = unsent > 0 ? `${count(unsent, 'request')} never went out` : late;
+  const why =
+    unsent > 0
+      ? `${count(unsent, settings.webSocket === null ? 'request' : 'message')} never went out`
+      : late;
   return `, ${asked}: NOT REACHED; ${why}`;
 }
 

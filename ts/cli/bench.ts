@@ -10,8 +10,10 @@ import {
   resolveBench,
 } from '../bench/options.js';
 import type { BenchOptions, BenchProgress, BenchResult } from '../bench/types.js';
+import { WEBSOCKET_RULES } from '../bench/websocket.js';
 import { ReactorError } from '../errors/errors.js';
-import { invalid } from '../options/check.js';
+import { invalid, parsed } from '../options/check.js';
+import type { Rule } from '../options/rules.js';
 import { renderProgress, renderReport } from './bench-report.js';
 import { fail } from './output.js';
 import { BENCH_EXAMPLES } from './usage.js';
@@ -27,7 +29,8 @@ interface Flag {
 const LOAD = 'Load:';
 const REQUEST = 'Request:';
 const JUDGEMENT = 'Judgement:';
-const TLS = 'TLS, for https:// URLs:';
+const TLS = 'TLS, for https:// and wss:// URLs:';
+const WEBSOCKET = 'WebSocket, for ws:// and wss:// URLs:';
 
 const FLAGS: readonly Flag[] = [
   {
@@ -57,7 +60,7 @@ const FLAGS: readonly Flag[] = [
   {
     flags: '--pipeline <n>',
     option: 'pipeline',
-    text: 'requests out at once on a connection (1 to 1024; default 1)',
+    text: 'requests, or messages, out at once on a connection (1 to 1024; default 1)',
     group: LOAD,
   },
   {
@@ -99,7 +102,7 @@ const FLAGS: readonly Flag[] = [
 ];
 
 const HEADER = new Option('-H, --header <line>', 'such as "Accept: text/plain"; may be repeated');
-const BODY = new Option('-b, --body <text>', 'body; @FILE is what the file holds');
+const BODY = new Option('-b, --body <text>', 'body, or message; @FILE is what the file holds');
 /** Flags whose value is an option below `tls`. */
 const TLS_FLAGS = [
   {
@@ -114,6 +117,22 @@ const TLS_FLAGS = [
     flags: '--ciphers <list>',
     option: 'ciphers',
     text: 'names with colons between (default: all, AES-128 first)',
+  },
+] as const;
+
+/** Flags whose value is an option below `webSocket`. */
+const WEBSOCKET_FLAGS = [
+  {
+    flags: '--size <n>',
+    option: 'size',
+    text: 'bytes of a message (1 to 67108864; default 20; or give one with -b)',
+  },
+  { flags: '--binary', option: 'binary', text: 'binary messages instead of text' },
+  { flags: '--compress', option: 'compress', text: 'with permessage-deflate' },
+  {
+    flags: '--subscribers <n>',
+    option: 'subscribers',
+    text: 'so many wait for what one more connection sends -R times a second (1 to 65534)',
   },
 ] as const;
 
@@ -147,8 +166,8 @@ interface BenchFlags {
 export function addBench(program: Command, done: (exitCode: number) => void): void {
   const command = program
     .command('bench')
-    .description('load an HTTP or HTTPS server and report rate and latency')
-    .argument('<url>', 'host:port, or an http:// or https:// URL')
+    .description('load an HTTP, HTTPS or WebSocket server and report rate and latency')
+    .argument('<url>', 'host:port, or an http://, https://, ws:// or wss:// URL')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', BENCH_EXAMPLES.trimEnd());
   for (const { flags, text, group } of FLAGS) {
@@ -156,6 +175,9 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
   }
   for (const { flags, text } of TLS_FLAGS) {
     command.addOption(new Option(flags, text).helpGroup(TLS));
+  }
+  for (const { flags, text } of WEBSOCKET_FLAGS) {
+    command.addOption(new Option(flags, text).helpGroup(WEBSOCKET));
   }
   const collect = (line: string, lines: string[] = []) => [...lines, line];
   command
@@ -273,7 +295,12 @@ function readFlags(flags: Record<string, unknown> & BenchFlags): BenchOptions {
     }
   }
   const tls = readTls(flags);
-  return (tls === undefined ? options : { ...options, tls }) as BenchOptions;
+  const webSocket = readWebSocket(flags);
+  return {
+    ...options,
+    ...(tls === undefined ? {} : { tls }),
+    ...(webSocket === undefined ? {} : { webSocket }),
+  } as BenchOptions;
 }
 
 /** The options below `tls`, if there is a flag for one. */
@@ -307,6 +334,21 @@ function readTls(flags: Record<string, unknown> & BenchFlags): Record<string, un
   return Object.keys(tls).length === 0 ? undefined : tls;
 }
 
+/** The options below `webSocket`, if there is a flag for one. */
+function readWebSocket(flags: Record<string, unknown>): Record<string, unknown> | undefined {
+  const given: Record<string, unknown> = {};
+  for (const { flags: spelled, option } of WEBSOCKET_FLAGS) {
+    const value = flags[new Option(spelled).attributeName()];
+    if (value === true) {
+      given[option] = true;
+    } else if (typeof value === 'string') {
+      const rule = WEBSOCKET_RULES[option] as Rule<unknown>;
+      given[option] = parsed(rule, labelOf(`webSocket.${option}`), value);
+    }
+  }
+  return Object.keys(given).length === 0 ? undefined : given;
+}
+
 function readAll(label: string, file: string): Uint8Array {
   try {
     return readFileSync(file);
@@ -322,6 +364,11 @@ function readAll(label: string, file: string): Uint8Array {
 const LABELS: ReadonlyMap<string, string> = new Map<string, string>([
   ...FLAGS.map((flag) => [flag.option, spelling(new Option(flag.flags))] as const),
   ...TLS_FLAGS.map((flag) => [`tls.${flag.option}`, spelling(new Option(flag.flags))] as const),
+  ...WEBSOCKET_FLAGS.map(
+    (flag) => [`webSocket.${flag.option}`, spelling(new Option(flag.flags))] as const,
+  ),
+  ['webSocket', '--size, --binary, --compress or --subscribers'],
+  ['keepAlive', spelling(NO_KEEP_ALIVE)],
   ['headers', spelling(HEADER)],
   ['body', spelling(BODY)],
   ['expectBody', spelling(EXPECT_BODY)],

@@ -73,6 +73,10 @@ finds the highest rate. With -R requests go out evenly at that rate, and a laten
 counts from when its request was due. Waiting behind a slow answer counts too: that
 tells what users would see at this rate.
 
+With a ws:// or wss:// URL the client sends messages, and what it says of requests is
+of messages: each has to come back byte for byte, or as --expect-body says. With
+--subscribers the server has to pass each message to so many other connections.
+
 Every request is a success or one error: connect, send, receive, timeout, status
 or body.
 
@@ -90,5 +94,7 @@ Examples:
   reactor-rs bench -n 1000 -m POST -b @order.json -H 'Content-Type: application/json' \\
     --expect-status 201 http://localhost:8080/orders
   reactor-rs bench --no-keepalive --no-resume --cacert ca.pem https://localhost:8443/
+  reactor-rs bench -c 1000 --size 1024 --compress ws://localhost:8080/echo
+  reactor-rs bench --subscribers 1000 -R 100 ws://localhost:8080/room
   reactor-rs bench --unix /run/app.sock http://localhost/ --json | jq .latency.p99Ns
 `;

@@ -8,6 +8,7 @@ use reactor_tls::client::ClientSession;
 
 use crate::expect::BodyCheck;
 use crate::source::Nanos;
+use crate::websocket::Socket;
 
 /// A request that has no answer yet.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,10 @@ pub(crate) struct Conn {
     pub(crate) unwritten: usize,
     pub(crate) decoder: Decoder,
     pub(crate) body: BodyCheck,
+    /// Set once a connection has asked for a WebSocket.
+    pub(crate) socket: Option<Box<Socket>>,
+    /// Messages of a broadcast that have come, or been passed over.
+    pub(crate) delivered: u64,
     /// It is in the list of connections that can take a request.
     pub(crate) listed: bool,
     /// Why sending failed. An answer may still have come.
@@ -76,7 +81,13 @@ impl Conn {
         self.unwritten = 0;
         self.decoder.reset();
         self.body = BodyCheck::default();
+        self.socket = None;
         self.send_error = None;
+    }
+
+    /// The upgrade to a WebSocket has not been answered yet.
+    pub(crate) fn is_upgrading(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| !socket.is_open)
     }
 
     /// Names slot and generation in an epoll event.
@@ -117,6 +128,24 @@ impl Batch {
             (self.one - unwritten % self.one) % self.one
         };
         &self.bytes[start..]
+    }
+}
+
+/// The bytes to send next, and whether they are those that go out between two messages.
+#[inline]
+pub(crate) fn next<'a>(
+    socket: &'a Option<Box<Socket>>,
+    unwritten: usize,
+    batch: &'a Batch,
+) -> (&'a [u8], bool) {
+    let ahead = socket.as_ref().map_or(&[][..], |socket| &socket.ahead);
+    if ahead.is_empty() {
+        return (batch.next(unwritten), false);
+    }
+    match unwritten % batch.one {
+        0 => (ahead, true),
+        // The message that has begun.
+        rest => (&batch.next(unwritten)[..rest], false),
     }
 }
 

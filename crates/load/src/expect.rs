@@ -16,6 +16,11 @@ impl BodyCheck {
         self.matched = self.matched.saturating_add(part.len());
     }
 
+    /// The body is wrong, whatever its bytes are.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
     /// Whether the whole body was the expected one. Begins the next.
     pub(crate) fn finish(&mut self, expected: &[u8]) -> bool {
         let check = std::mem::take(self);

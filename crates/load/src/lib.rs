@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod broadcast;
 mod conn;
 mod expect;
 mod handshake;
@@ -34,6 +35,7 @@ mod run;
 mod source;
 mod tally;
 mod times;
+mod websocket;
 mod worker;
 
 pub use peer::{Peer, PeerError};
@@ -45,3 +47,4 @@ pub use report::{
 pub use request::{Request, RequestError};
 pub use run::{Run, StartError};
 pub use tally::ErrorClass;
+pub use websocket::{Kind, WebSocket};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reactor_tls::client::Client;
 
-use crate::{Peer, Request};
+use crate::{Peer, Request, WebSocket};
 
 /// The plan of a run: the server, the request, how many of them and for how long.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Plan {
     pub peer: Peer,
     /// The request that is sent over and over.
     pub request: Request,
+    /// Messages over WebSockets that `request` opens. Default: requests.
+    pub websocket: Option<WebSocket>,
     /// Speaks TLS to the server. Default: no TLS.
     pub tls: Option<Arc<Client>>,
     /// Threads, 1 to 64. Default 1.
@@ -56,6 +58,7 @@ impl Plan {
         Self {
             peer,
             request,
+            websocket: None,
             tls: None,
             threads: 1,
             connections: 64,
@@ -89,6 +92,12 @@ impl Plan {
         if self.pipeline > 1 && !self.request.keeps_alive() {
             return Err(PlanError::PipelineWithoutKeepAlive);
         }
+        if self.is_broadcast() && self.rate.is_none() {
+            return Err(PlanError::BroadcastWithoutRate);
+        }
+        if self.is_broadcast() && self.connections < 2 {
+            return Err(PlanError::NoSubscribers);
+        }
         if self.duration.is_none_or(|duration| duration.is_zero()) && self.requests.is_none() {
             return Err(PlanError::Endless);
         }
@@ -99,6 +108,11 @@ impl Plan {
             return Err(PlanError::NoTimeout);
         }
         Ok(())
+    }
+
+    /// One connection sends, the others receive.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.websocket.as_ref().is_some_and(|websocket| websocket.subscribers)
     }
 }
 
@@ -123,6 +137,10 @@ pub enum PlanError {
     },
     /// Several requests on a connection that is only for one.
     PipelineWithoutKeepAlive,
+    /// A broadcast without a pace: no answer tells the publisher when to send.
+    BroadcastWithoutRate,
+    /// A broadcast to nobody.
+    NoSubscribers,
     /// Neither a duration nor a number of requests.
     Endless,
     /// A timeout of zero.
@@ -150,6 +168,8 @@ impl fmt::Display for PlanError {
             Self::PipelineWithoutKeepAlive => f.write_str(
                 "pipeline must be 1 without keep-alive: a connection then carries one request",
             ),
+            Self::BroadcastWithoutRate => f.write_str("a broadcast needs a rate"),
+            Self::NoSubscribers => f.write_str("a broadcast needs a subscriber"),
             Self::Endless => f.write_str("a run needs a duration or a number of requests"),
             Self::NoTimeout => f.write_str("timeout must be more than zero"),
             Self::OpenFiles { connections, limit } => write!(

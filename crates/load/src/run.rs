@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
 
+use crate::broadcast::Broadcast;
 use crate::conn::Batch;
 use crate::handshake::Agreed;
 use crate::report::{Latency, Progress, Report, StopReason, TlsReport};
@@ -209,6 +210,8 @@ pub(crate) struct Shared {
     /// What the first TLS handshake agreed on.
     agreed: Option<Agreed>,
     pub(crate) batch: Batch,
+    /// What subscribers wait for.
+    pub(crate) broadcast: Option<Broadcast>,
     stopped: AtomicBool,
     /// Threads whose connections are open.
     arrived: AtomicUsize,
@@ -232,7 +235,11 @@ impl Shared {
             epoch: OnceLock::new(),
             tallies: (0..plan.threads).map(|_| tally()).collect(),
             ending: Mutex::default(),
-            batch: Batch::new(plan.request.bytes(), plan.pipeline),
+            batch: match &plan.websocket {
+                Some(websocket) => Batch::new(&websocket.frame(), plan.pipeline),
+                None => Batch::new(plan.request.bytes(), plan.pipeline),
+            },
+            broadcast: plan.is_broadcast().then(Broadcast::new),
             address,
             agreed,
             plan,

@@ -63,10 +63,21 @@ impl Pace {
 impl Source {
     /// The share of thread `index` in `plan`.
     pub(crate) fn new(plan: &Plan, index: usize) -> Self {
-        let (threads, index) = (plan.threads as u64, index as u64);
-        let pace = plan.rate.map(|rate| Pace::new(rate.into(), threads, index));
         let counts_from = nanos(plan.warmup);
         let until = plan.duration.map_or(Nanos::MAX, |d| counts_from.saturating_add(nanos(d)));
+        if plan.is_broadcast() && index > 0 {
+            // The first thread publishes.
+            return Self {
+                pace: None,
+                left: Some(0),
+                counts_from,
+                until,
+                returned: VecDeque::new(),
+            };
+        }
+        let threads = if plan.is_broadcast() { 1 } else { plan.threads as u64 };
+        let index = index as u64;
+        let pace = plan.rate.map(|rate| Pace::new(rate.into(), threads, index));
         // The first threads take the remainder.
         let left = plan.requests.map(|n| n / threads + u64::from(index < n % threads));
         Self { pace, left, counts_from, until, returned: VecDeque::new() }

@@ -135,6 +135,15 @@ impl Tally {
         self.first[class as usize].get_or_insert_with(|| what.to_string());
     }
 
+    /// `count` requests failed, maybe none.
+    #[cold]
+    pub(crate) fn errors(&mut self, class: ErrorClass, count: u64, what: &dyn std::fmt::Display) {
+        if count > 0 {
+            self.error(class, what);
+            self.errors[class as usize] += count - 1;
+        }
+    }
+
     /// Requests that have an outcome.
     pub(crate) fn requests(&self) -> u64 {
         self.succeeded + self.failed()

@@ -2,6 +2,7 @@
 
 mod link;
 mod tls;
+mod websocket;
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reactor_proto::client::HeadCache;
+use reactor_proto::ws::{Deflater, Inflater};
 use reactor_sys::{Events, Poller, Timer, Waker, thread_cpu_time};
 use reactor_tls::client::BUFFER;
 
@@ -17,6 +19,7 @@ use crate::run::Shared;
 use crate::source::{Nanos, Source, nanos};
 use crate::tally::{ErrorClass, Tally};
 use crate::times::Times;
+use crate::websocket::WebSocket;
 
 /// Bytes of one read.
 const SCRATCH: usize = 64 * 1024;
@@ -44,6 +47,10 @@ pub(crate) struct Worker {
     again: Vec<usize>,
     source: Source,
     cache: HeadCache,
+    /// WebSockets that compress share these.
+    inflater: Option<Inflater>,
+    deflater: Option<Deflater>,
+    inflated: Vec<u8>,
     tally: Tally,
     /// When the last request that counts went out.
     sent_at: Nanos,
@@ -82,6 +89,9 @@ impl Worker {
             again: Vec::new(),
             source: Source::new(plan, index),
             cache: HeadCache::new(plan.request.is_head()),
+            inflater: plan.websocket.as_ref().filter(|ws| ws.compress).map(|_| Inflater::shared()),
+            deflater: plan.websocket.as_ref().and_then(WebSocket::deflater),
+            inflated: Vec::new(),
             tally: Tally::new(plan.rate.is_some()),
             sent_at: 0,
             settled: 0,
@@ -116,6 +126,8 @@ impl Worker {
             }
         }
         self.count_missed();
+        self.count_undelivered();
+        self.leave();
         self.shared.tally(self.index).take(&mut self.tally);
         let used = thread_cpu_time().saturating_sub(cpu).as_secs_f64();
         let wall = self.epoch.elapsed().as_secs_f64();
@@ -154,8 +166,10 @@ impl Worker {
             for slot in 0..self.conns.len() {
                 self.connect(slot);
             }
-            let is_connecting =
-                |conn: &Conn| matches!(conn.link, Link::Connecting(_) | Link::Handshaking(..));
+            let is_connecting = |conn: &Conn| {
+                matches!(conn.link, Link::Connecting(_) | Link::Handshaking(..))
+                    || conn.is_upgrading()
+            };
             while self.now < deadline
                 && !self.shared.is_stopped()
                 && self.conns.iter().any(is_connecting)
@@ -205,7 +219,8 @@ impl Worker {
     }
 
     fn is_over(&self) -> bool {
-        self.shared.is_stopped() || self.in_flight == 0 && self.source.is_exhausted(self.now)
+        self.shared.is_stopped()
+            || self.in_flight == 0 && self.source.is_exhausted(self.now) && self.is_delivered()
     }
 
     /// How long to sleep: at most until the next sweep or the end. If a request is due before
@@ -283,6 +298,9 @@ impl Worker {
                 Link::Open(..) | Link::Handshaking(..) => {
                     if event.writable() {
                         self.write(slot);
+                        if self.shared.broadcast.is_some() {
+                            self.list(slot);
+                        }
                     }
                     if event.readable() {
                         self.read(slot, scratch, event.read_closed());
@@ -317,6 +335,10 @@ impl Worker {
                     self.connect_failed(slot, &format_args!("no TLS handshake within {limit:?}"));
                 }
                 Link::Queueing => self.connect(slot),
+                Link::Open(..) if is_late && conn.is_upgrading() => {
+                    let limit = self.shared.plan.timeout;
+                    self.connect_failed(slot, &format_args!("no WebSocket within {limit:?}"));
+                }
                 Link::Open(..) if is_late => {
                     let limit = self.shared.plan.timeout;
                     let why = format_args!("no whole answer within {limit:?}");

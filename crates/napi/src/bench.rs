@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
-use reactor_load::{Peer, Plan, Request, Run, StartError};
+use reactor_load::{Kind, Peer, Plan, Request, Run, StartError, WebSocket};
 use reactor_tls::Version;
 use reactor_tls::client::{Client, ClientOptions};
 use reactor_tls::config::Pem;
@@ -63,6 +63,21 @@ pub struct NativeBenchOptions {
     pub expect_body: Option<Uint8Array>,
     /// Absent: without TLS.
     pub tls: Option<NativeBenchTls>,
+    /// Absent: requests.
+    pub web_socket: Option<NativeBenchWebSocket>,
+}
+
+/// Messages instead of requests; `method`, `body` and `keep_alive` say nothing then.
+#[napi(object)]
+pub struct NativeBenchWebSocket {
+    /// The message.
+    pub payload: Uint8Array,
+    /// Not text.
+    pub binary: bool,
+    /// Compressed.
+    pub compress: bool,
+    /// One connection sends, the others receive.
+    pub subscribers: bool,
 }
 
 /// How the client speaks TLS. Checked by `ts/bench/tls.ts`.
@@ -110,14 +125,23 @@ impl NativeBenchOptions {
     fn into_plan(self) -> std::result::Result<Plan, Failure> {
         let fields: Vec<(&str, &[u8])> =
             self.headers.iter().map(|field| (field.name.as_str(), &field.value[..])).collect();
-        let request = Request::new(
-            &self.method,
-            &self.target,
-            &self.host,
-            &fields,
-            &self.body,
-            self.keep_alive,
-        )
+        let websocket = self.web_socket.map(|given| WebSocket {
+            kind: if given.binary { Kind::Binary } else { Kind::Text },
+            payload: given.payload.to_vec(),
+            compress: given.compress,
+            subscribers: given.subscribers,
+        });
+        let request = match &websocket {
+            Some(websocket) => websocket.request(&self.target, &self.host, &fields),
+            None => Request::new(
+                &self.method,
+                &self.target,
+                &self.host,
+                &fields,
+                &self.body,
+                self.keep_alive,
+            ),
+        }
         .map_err(|error| Failure::new("ERR_REACTOR_INVALID_OPTION", error.to_string()))?;
         let peer = match self.unix {
             Some(path) => Peer::Unix(PathBuf::from(path)),
@@ -127,6 +151,7 @@ impl NativeBenchOptions {
         let ms = |n: u32| Duration::from_millis(n.into());
         Ok(Plan {
             tls,
+            websocket,
             threads: self.threads as usize,
             connections: self.connections as usize,
             pipeline: self.pipeline as usize,

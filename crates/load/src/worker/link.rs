@@ -7,15 +7,22 @@ use reactor_proto::client::ResponseHead;
 use reactor_sys::Stream;
 
 use super::{READS, Worker};
-use crate::conn::{InFlight, Link};
+use crate::conn::{self, InFlight, Link};
 use crate::tally::ErrorClass;
 
 impl Worker {
     /// Gives a connection at most `most` requests and sends them: those that are due and that
     /// it has room for. Opens the connection first if there is none.
     pub(super) fn assign(&mut self, slot: usize, most: usize) {
+        if !self.is_running {
+            return;
+        }
+        if self.shared.broadcast.is_some() {
+            return self.publish(slot);
+        }
         let conn = &mut self.conns[slot];
         let room = match conn.link {
+            Link::Open(..) if conn.is_upgrading() => 1,
             Link::Open(..) => self.shared.plan.pipeline,
             // The first request opens the connection; the others follow once it is open.
             Link::Closed | Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) => 1,
@@ -38,6 +45,7 @@ impl Worker {
         self.in_flight += taken;
         if taken > 0 {
             match conn.link {
+                Link::Open(..) if conn.is_upgrading() => {}
                 Link::Open(..) => {
                     conn.unwritten += taken * self.shared.batch.one();
                     self.write(slot);
@@ -54,12 +62,15 @@ impl Worker {
         if self.shared.plan.rate.is_none() {
             return;
         }
-        let conn = &mut self.conns[slot];
+        let conn = &self.conns[slot];
         let has_room = match conn.link {
+            _ if self.shared.broadcast.is_some() => self.can_publish(slot),
+            Link::Open(..) if conn.is_upgrading() => false,
             Link::Open(..) => conn.in_flight.len() < self.shared.plan.pipeline,
             Link::Closed => conn.in_flight.is_empty(),
             Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) | Link::Resting => false,
         };
+        let conn = &mut self.conns[slot];
         if has_room && !conn.listed {
             conn.listed = true;
             self.free.push_back(slot);
@@ -85,13 +96,23 @@ impl Worker {
         }
     }
 
-    /// The connection can carry requests.
+    /// The connection is open, and can carry requests or the upgrade to a WebSocket.
     pub(super) fn opened(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         conn.link = match std::mem::take(&mut conn.link) {
             Link::Connecting(stream) => Link::Open(stream, None),
             other => other,
         };
+        let shared = std::sync::Arc::clone(&self.shared);
+        match &shared.plan.websocket {
+            Some(plan) => self.ask(slot, plan),
+            None => self.upgraded(slot),
+        }
+    }
+
+    /// The connection can carry requests or messages.
+    pub(super) fn upgraded(&mut self, slot: usize) {
+        let conn = &mut self.conns[slot];
         self.tally.opened += 1;
         conn.unwritten = conn.in_flight.len() * self.shared.batch.one();
         if self.is_running {
@@ -112,16 +133,23 @@ impl Worker {
     pub(super) fn write(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         let Link::Open(stream, None) = &conn.link else { return self.write_tls(slot) };
-        while conn.unwritten > 0 {
-            let next = self.shared.batch.next(conn.unwritten);
+        loop {
+            let (next, is_ahead) = conn::next(&conn.socket, conn.unwritten, &self.shared.batch);
+            if next.is_empty() {
+                return;
+            }
+            let all = next.len();
             match stream.write(next) {
                 Ok(n) => {
-                    conn.unwritten -= n;
+                    match &mut conn.socket {
+                        Some(socket) if is_ahead => drop(socket.ahead.drain(..n)),
+                        _ => conn.unwritten -= n,
+                    }
                     if self.source.is_counted(self.now) {
                         self.tally.bytes_sent += n as u64;
                     }
                     // The rest goes when the poller reports room.
-                    if n < next.len() {
+                    if n < all {
                         return;
                     }
                 }
@@ -152,7 +180,7 @@ impl Worker {
                     if self.source.is_counted(self.now) {
                         self.tally.bytes_received += n as u64;
                     }
-                    if !self.consume(slot, &scratch[..n]) {
+                    if !self.consume(slot, &mut scratch[..n]) {
                         return;
                     }
                     // A short read has emptied the socket (epoll(7)).
@@ -174,8 +202,11 @@ impl Worker {
     }
 
     /// Takes bytes of answers. Returns whether the slot still has the same connection.
-    pub(super) fn consume(&mut self, slot: usize, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
+    pub(super) fn consume(&mut self, slot: usize, bytes: &mut [u8]) -> bool {
+        if self.shared.plan.websocket.is_some() {
+            return self.consume_frames(slot, bytes);
+        }
+        let mut rest = &*bytes;
         while !rest.is_empty() {
             let conn = &mut self.conns[slot];
             if conn.in_flight.is_empty() {
@@ -246,6 +277,13 @@ impl Worker {
 
     /// The peer has closed the connection.
     pub(super) fn ended(&mut self, slot: usize) {
+        if self.conns[slot].is_upgrading() {
+            let why = "the server closed the connection instead of answering the upgrade";
+            return self.connect_failed(slot, &why);
+        }
+        if self.conns[slot].socket.is_some() {
+            return self.broken(slot, &"the connection was closed without a close frame");
+        }
         match self.conns[slot].decoder.finish() {
             Ok(Some(head)) => {
                 self.answered(slot, head);
@@ -266,6 +304,9 @@ impl Worker {
     /// The connection is lost. The next request in its place opens another.
     pub(super) fn lost(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
         self.settle(slot, class, why);
+        if self.shared.broadcast.is_some() && self.is_running {
+            self.tally.error(class, why);
+        }
         self.conns[slot].close(Link::Closed);
         if self.is_running {
             self.assign(slot, usize::MAX);

@@ -6,7 +6,7 @@ use reactor_tls::HEADROOM;
 use reactor_tls::client::ClientError;
 
 use super::{READS, Worker};
-use crate::conn::Link;
+use crate::conn::{self, Link};
 use crate::tally::ErrorClass;
 
 /// The most ciphertext that waits for the socket before more is made.
@@ -49,13 +49,20 @@ impl Worker {
             return;
         };
         loop {
-            while is_open && conn.unwritten > 0 && tls.output().len() < WAITING {
-                let next = self.shared.batch.next(conn.unwritten);
+            while is_open && tls.output().len() < WAITING {
+                let (next, is_ahead) = conn::next(&conn.socket, conn.unwritten, &self.shared.batch);
                 let next = &next[..next.len().min(WAITING)];
+                if next.is_empty() {
+                    break;
+                }
                 if let Err(error) = tls.write(next) {
                     return self.lost(slot, ErrorClass::Send, &error);
                 }
-                conn.unwritten -= next.len();
+                let taken = next.len();
+                match &mut conn.socket {
+                    Some(socket) if is_ahead => drop(socket.ahead.drain(..taken)),
+                    _ => conn.unwritten -= taken,
+                }
             }
             if tls.output().is_empty() {
                 return;
@@ -94,7 +101,7 @@ impl Worker {
                     self.handshake_done(slot);
                     // A slot that has another connection by now has read all of this one.
                     if self.conns[slot].generation != generation
-                        || plain > 0 && !self.consume(slot, &scratch[..plain])
+                        || plain > 0 && !self.consume(slot, &mut scratch[..plain])
                     {
                         return;
                     }
