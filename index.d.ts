@@ -32,6 +32,26 @@ export declare class NativeContext {
 
 /** One JavaScript thread's lane. */
 export declare class NativeLane {
+  /** Notes settings of WebSockets. Returns the number that names them for `upgrade`. */
+  webSocketSettings(settings: NativeSocketSettings): number
+  /**
+   * Opens a WebSocket with a request, with settings of this number. The first `fields_length`
+   * bytes of `fields` are further fields of the answer. Returns what is to be answered instead if
+   * the request is no handshake of a WebSocket (RFC 6455 §4.2.1). Call `turn` soon after.
+   */
+  upgrade(id: number, settings: number, fields: Uint8Array, fieldsLength: number): NativeNoUpgrade | null
+  /**
+   * Takes a WebSocket that another lane has handed over. The arguments are those of the event.
+   * Returns the number of its exchange. If the socket is gone meanwhile, an event says so.
+   */
+  adopt(ioThread: number, slot: number, number: number, exchange: number, compressedFrom: number): number
+  /**
+   * Takes the replies of a batch, and after them one message that does not fit their array: a
+   * `SEND`, or a `PUBLISH` with its topic.
+   */
+  sendLarge(replies: Uint32Array, replyWords: number, replyBytes: Uint8Array, kind: number, id: number, flags: number, topic: Uint8Array, data: Uint8Array, dataLength: number): void
+  /** How many WebSockets of the server have subscribed to a topic. */
+  subscriberCount(topic: string): number
   /**
    * Makes a lane that calls `on_wake` on this thread when events wait. At most one call
    * is outstanding. The lane keeps neither the process nor the thread alive.
@@ -138,6 +158,13 @@ export declare class NativeServer {
    * 503, and its streaming responses are cut off.
    */
   setLanes(lanes: Array<number | undefined | null>): void
+  /**
+   * Publishes a message to the WebSockets that have subscribed to a topic. `flags` are those of a
+   * message's record. Returns how many subscribers there are.
+   */
+  publish(topic: string, data: Uint8Array, flags: number): number
+  /** How many WebSockets have subscribed to a topic. */
+  subscriberCount(topic: string): number
   /** A snapshot of the counters, as JSON. */
   stats(): string
   /**
@@ -378,6 +405,16 @@ export interface NativeNameQuestion {
   name?: string
 }
 
+/** Why a request opens no WebSocket. */
+export interface NativeNoUpgrade {
+  /** The status to answer with. */
+  status: number
+  /** Names and values of fields, in turn. */
+  fields: Array<string>
+  /** The reason. */
+  text: string
+}
+
 /**
  * Where and how to serve. Checked by `ts/options/options.ts`; times are milliseconds,
  * sizes are bytes.
@@ -464,6 +501,32 @@ export interface NativeSelfSigned {
   certificate: string
   /** In PEM. */
   key: string
+}
+
+/** Settings of WebSockets; TypeScript has checked them. */
+export interface NativeSocketSettings {
+  /** Bytes of a message at most. */
+  maxPayload: number
+  /** Milliseconds without anything from the client, after which it is closed. 0: never. */
+  idleTimeout: number
+  /** Whether the engine sends pings. */
+  sendPings: boolean
+  /** Milliseconds that a message may take. */
+  messageTimeout: number
+  /** Milliseconds for the client's answer to a close frame. */
+  closeTimeout: number
+  /** Unsent bytes of a socket at most. */
+  maxUnsent: number
+  /** What a socket that is full does with a published message: 0 drops it, 1 cuts it off. */
+  whenFull: number
+  /** Compression: 0 off, 1 shared, 2 dedicated. */
+  compression: number
+  /** Level of compression, 1 to 9. */
+  level: number
+  /** Bytes below which a message is not compressed. */
+  threshold: number
+  /** Whether JavaScript is told of pings and pongs. */
+  tellPings: boolean
 }
 
 /** How long the server waits, in milliseconds. */

@@ -51,6 +51,7 @@ export const TYPESCRIPT = {
     proxy: ['fetch', 'types'],
     lane: ['errors', 'fetch', 'proxy'],
     websocket: ['errors', 'fetch', 'lane', 'types'],
+    hono: ['errors', 'types'],
     // What users give, and what they get.
     options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'types', 'websocket'],
     server: ['binding', 'errors', 'fetch', 'lane', 'options', 'types', 'websocket'],
@@ -111,6 +112,7 @@ export const TYPESCRIPT = {
       modules: ['websocket'],
       holds: "WebSockets over a lane: connections, topics, Bun's handlers, async iterables",
     },
+    { modules: ['hono'], holds: "`reactor-rs/hono`: Hono's WebSocket helper" },
     { modules: ['options'], holds: 'the table of options; rules, routes, names of other servers' },
     {
       modules: ['server'],

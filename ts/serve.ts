@@ -5,7 +5,6 @@ import { installGlobals } from './fetch/globals.js';
 import { Bridge } from './lane/bridge.js';
 import type { BridgeOptions } from './lane/bridge-options.js';
 import { Handlers } from './lane/handlers.js';
-import type { Lane } from './lane/record.js';
 import { type Application, optionsOf } from './options/application.js';
 import { signalAt } from './options/check.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
@@ -160,7 +159,7 @@ export async function startEngine(
   const hasHandlers = options.fetch !== undefined || options.entries.length > 0;
   const releaseGlobals = options.globals && hasHandlers ? installGlobals() : () => {};
   const lane = new (binding().NativeLane)(() => bridge.wake());
-  const bridge = new Bridge(lane as unknown as Lane, {
+  const bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: options.error,
     proxies: options.proxies,

@@ -6,7 +6,6 @@ import { binding, useBinding } from './binding/binding.js';
 import { ReactorError } from './errors/errors.js';
 import { Bridge } from './lane/bridge.js';
 import { Handlers } from './lane/handlers.js';
-import type { Lane } from './lane/record.js';
 import { readOptions } from './options/options.js';
 import { Proxies } from './proxy/proxies.js';
 import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './threads/messages.js';
@@ -63,7 +62,7 @@ function onMessage(message: ToThread): void {
     void settle();
     return;
   }
-  bridge = new Bridge(lane as unknown as Lane, {
+  bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: error,
     proxies: Proxies.from(message.trustProxy),

@@ -430,7 +430,7 @@ test('wrong options name what is wrong', (t) => {
     [{ message: 5 }, /"websocket\.message" must be a function/],
     [{ idleTimeout: -1 }, /"websocket\.idleTimeout" must be a number of seconds from 0 to 86400/],
     [{ maxPayloadLength: 0 }, /"websocket\.maxPayloadLength" must be an integer from 1/],
-    [{ whenFull: 'block' }, /"drop", "close" or "latest"/],
+    [{ whenFull: 'block' }, /"drop" or "close"/],
     [
       { perMessageDeflate: { compress: '5KB' } },
       /perMessageDeflate\.compress" must be true, false or/,

@@ -169,7 +169,7 @@ export interface WebSocketSettings {
   readonly closeTimeout: number;
   /** The most bytes that may wait to be sent. */
   readonly maxUnsent: number;
-  /** What is done when more would wait: {@link DROP}, {@link TERMINATE} or {@link LATEST}. */
+  /** What is done when more would wait: {@link DROP} or {@link TERMINATE}. */
   readonly whenFull: number;
   /** {@link UNCOMPRESSED}, {@link SHARED} or {@link DEDICATED}. */
   readonly compression: number;
@@ -185,8 +185,6 @@ export interface WebSocketSettings {
 export const DROP = 0;
 /** The connection is broken off. */
 export const TERMINATE = 1;
-/** A published message takes the place of those of its topic that wait; others are not sent. */
-export const LATEST = 2;
 
 export const UNCOMPRESSED = 0;
 /** Each message is compressed by itself, so that one compressor serves all connections. */

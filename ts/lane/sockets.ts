@@ -2,6 +2,7 @@ import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
 import {
   type Bytes,
+  GONE,
   type Lane,
   numberAt,
   type UpgradeRefusal,
@@ -66,6 +67,9 @@ const MOST_POOLED = Buffer.poolSize >>> 1;
 
 /** What a lane closes with: the thread has ended, or the server has stopped. */
 const LANE_CLOSED = 1012;
+
+/** The client has not said why (RFC 6455 §7.1.5). */
+const BROKEN_OFF = 1006;
 
 /** The WebSockets of a lane, by the ids of their exchanges. */
 export class Sockets {
@@ -144,7 +148,11 @@ export class Sockets {
     if (end === undefined) {
       return;
     }
-    if (kind === WS_UNSENT) {
+    if (kind === GONE) {
+      // The client left before the engine could make it a WebSocket.
+      this.#ends[id] = undefined;
+      end.closed(BROKEN_OFF, '', false);
+    } else if (kind === WS_UNSENT) {
       end.sent(events[at + 2] as number, events[at + 3] !== 0);
     } else if (kind === WS_CLOSED) {
       this.#ends[id] = undefined;

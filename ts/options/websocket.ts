@@ -4,7 +4,6 @@ import { originCheck } from '../websocket/origin.js';
 import {
   DEDICATED,
   DROP,
-  LATEST,
   SHARED,
   settingsWith,
   TERMINATE,
@@ -26,7 +25,7 @@ const RULES = {
   messageTimeout: seconds(1, 60),
   closeTimeout: seconds(1, 30),
   backpressureLimit: integer(1024, MOST_BYTES, 16 * 1024 * 1024),
-  whenFull: oneOf(['drop', 'close', 'latest'], 'drop'),
+  whenFull: oneOf(['drop', 'close'], 'drop'),
   closeOnBackpressureLimit: boolean(false),
   publishToSelf: boolean(false),
 };
@@ -41,7 +40,7 @@ const NAMES = [
 ];
 
 /** What is done when no more may wait, by the name in the option. */
-const WHEN_FULL = { drop: DROP, close: TERMINATE, latest: LATEST };
+const WHEN_FULL = { drop: DROP, close: TERMINATE };
 
 /** Bun's names of compressors, and what they are here. */
 const COMPRESSORS: Readonly<Record<string, number>> = {

@@ -14,7 +14,7 @@ import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js'
 import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
 import type { LaneStats, LatencyStats } from '../types/stats.js';
 import type { PublishOptions, ServerWebSocket, WebSocketMessage } from '../types/websocket.js';
-import { type Publisher, publishNatively } from '../websocket/publish.js';
+import { publishNatively } from '../websocket/publish.js';
 import { checkTopic } from '../websocket/topics.js';
 import { Generation } from './generation.js';
 import type { Attach } from './messages.js';
@@ -146,12 +146,12 @@ class Threads implements Runtime {
     data: WebSocketMessage,
     options: boolean | PublishOptions | undefined,
   ): number {
-    return publishNatively(native as unknown as Publisher, topic, data, options);
+    return publishNatively(native, topic, data, options);
   }
 
   subscriberCount(native: NativeServer, topic: string): number {
     checkTopic(topic);
-    return (native as unknown as Publisher).subscriberCount(topic);
+    return native.subscriberCount(topic);
   }
 
   /** All WebSockets are on other threads. */

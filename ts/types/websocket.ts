@@ -268,12 +268,11 @@ export interface WebSocketOptions<Data = unknown> extends WebSocketHandlers<Data
   backpressureLimit?: number | undefined;
 
   /**
-   * What happens to a message for which `backpressureLimit` leaves no room. `'drop'` drops it.
-   * `'close'` breaks the connection off. With `'latest'` a published message takes the place of
-   * those of its topic that wait; others are dropped.
+   * What happens when `backpressureLimit` leaves no room for a message. `'drop'` drops the message,
+   * `'close'` breaks the connection off.
    * @default 'drop'
    */
-  whenFull?: 'drop' | 'close' | 'latest' | undefined;
+  whenFull?: 'drop' | 'close' | undefined;
 
   /** `true` is the same as `whenFull: 'close'`, as in Bun. */
   closeOnBackpressureLimit?: boolean | undefined;

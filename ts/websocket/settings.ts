@@ -1,14 +1,13 @@
 import {
   DEDICATED,
   DROP,
-  LATEST,
   SHARED,
   TERMINATE,
   UNCOMPRESSED,
   type WebSocketSettings,
 } from '../lane/record.js';
 
-export { DEDICATED, DROP, LATEST, SHARED, TERMINATE, UNCOMPRESSED };
+export { DEDICATED, DROP, SHARED, TERMINATE, UNCOMPRESSED };
 
 /**
  * Checked settings of WebSockets, with their defaults. One object serves many connections: the

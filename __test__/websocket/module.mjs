@@ -1,0 +1,24 @@
+// A module for `jsThreads` whose sockets are in one room.
+
+import { threadId } from 'node:worker_threads';
+
+export default {
+  fetch(request, server) {
+    if (server.upgrade(request, { data: { thread: threadId } })) {
+      return;
+    }
+    return new Response(`${server.subscriberCount('room')}`);
+  },
+  websocket: {
+    open(socket) {
+      socket.subscribe('room');
+      socket.send(`thread ${socket.data.thread}`);
+    },
+    message(socket, message) {
+      if (message === 'die') {
+        process.exit(1);
+      }
+      socket.publish('room', message);
+    },
+  },
+};
