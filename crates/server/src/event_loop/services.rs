@@ -175,7 +175,7 @@ impl Services {
     /// Names an exchange of a connection.
     #[inline]
     pub(crate) fn id(&self, core: &Core, stream: u32) -> ExchangeId {
-        ExchangeId { io_thread: self.settings.io_thread, conn: core.id, stream }
+        ExchangeId::new(self.settings.io_thread, core.id, stream)
     }
 
     /// Puts the connection on the list of those to look at before this turn ends.

@@ -26,7 +26,8 @@ impl ConnId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ExchangeId {
     /// The loop that owns the connection.
-    pub(crate) io_thread: usize,
+    /// A byte, so that events and replies are small.
+    loop_index: u8,
     pub(crate) conn: ConnId,
     /// Which exchange of the connection. HTTP/1 counts requests; a protocol with streams
     /// gives the place of the stream.
@@ -34,11 +35,23 @@ pub struct ExchangeId {
 }
 
 impl ExchangeId {
+    #[inline]
+    pub(crate) fn new(io_thread: usize, conn: ConnId, stream: u32) -> Self {
+        // A server has 16 loops at most.
+        Self { loop_index: u8::try_from(io_thread).unwrap_or(u8::MAX), conn, stream }
+    }
+
+    /// The index of the loop that owns the connection.
+    #[inline]
+    pub(crate) fn io_thread(&self) -> usize {
+        usize::from(self.loop_index)
+    }
+
     /// The index of the connection's I/O thread, and the slot of the connection there: a
     /// number below the most connections that were open at once. Slots are used again.
     #[must_use]
     pub fn place(&self) -> (usize, usize) {
-        (self.io_thread, self.conn.slot as usize)
+        (self.io_thread(), self.conn.slot as usize)
     }
 
     /// The number of its connection, among all that the loop has had.
@@ -64,6 +77,6 @@ impl ExchangeId {
     /// [`connection`](Self::connection) say of it.
     #[must_use]
     pub fn of_connection(io_thread: usize, slot: u32, generation: u32) -> Self {
-        Self { io_thread, conn: ConnId { slot, generation }, stream: u32::MAX }
+        Self::new(io_thread, ConnId { slot, generation }, u32::MAX)
     }
 }

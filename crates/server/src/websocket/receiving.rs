@@ -12,6 +12,7 @@ use crate::websocket::socket::{End, State, WebSocket};
 const MOST_PONGS: usize = 64;
 
 impl WebSocket {
+    #[inline(never)]
     pub(crate) fn input(
         &mut self,
         core: &mut Core,

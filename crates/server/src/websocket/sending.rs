@@ -31,6 +31,7 @@ pub(crate) enum Published {
 
 impl WebSocket {
     /// Does what the lane asks for.
+    #[inline(never)]
     pub(crate) fn reply(&mut self, core: &mut Core, services: &mut Services, reply: LaneReply) {
         match reply {
             LaneReply::Frames(_, framed) => self.frames(core, services, framed),
@@ -64,7 +65,7 @@ impl WebSocket {
         }
         let Framed { bytes, payload, messages } = framed;
         self.count_sent(services, u64::from(messages));
-        self.unsent += payload;
+        self.unsent += payload as usize;
         core.out.lend(&mut services.buffers);
         if Out::goes_apart(bytes.len()) {
             core.out.put(Content::Owned(bytes), &mut services.buffers);
@@ -197,6 +198,7 @@ impl WebSocket {
     }
 
     /// Output has been sent: the lane learns how much waits. What waited for that is written.
+    #[inline(never)]
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         let waits = core.out.len();
         if waits == 0 {

@@ -92,6 +92,7 @@ const MOST_MOVING: Duration = Duration::from_secs(10);
 const FREE: usize = 8 * 1024;
 
 impl WebSocket {
+    #[inline(never)]
     pub(crate) fn new(opening: Opening, services: &Services) -> Self {
         services.counters.sockets.opened.add(1);
         let Opening { stream, settings, agreed } = opening;
@@ -211,6 +212,7 @@ impl WebSocket {
 
 /// What connections ask of it.
 impl WebSocket {
+    #[inline(never)]
     pub(crate) fn end_of_input(&mut self, _: &mut Core, services: &mut Services) {
         if self.state != State::Done {
             self.break_off_now(services);
@@ -233,11 +235,13 @@ impl WebSocket {
         self.discards() || !self.is_full(core)
     }
 
+    #[inline(never)]
     pub(crate) fn phase(&self, _: &Core) -> Phase {
         if self.state == State::Done { Phase::Write } else { Phase::Open }
     }
 
     /// When it must do something by itself.
+    #[inline(never)]
     pub(crate) fn deadline(&mut self, core: &Core, now: Millis) -> Option<Millis> {
         let after = |since: Millis, span: Duration| {
             since.saturating_add(Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX))
@@ -263,6 +267,7 @@ impl WebSocket {
     }
 
     /// One of its deadlines has come.
+    #[inline(never)]
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
         let now = services.clock.millis();
         if self.state == State::Done || self.deadline(core, now).is_none_or(|at| now < at) {
@@ -360,6 +365,7 @@ impl WebSocket {
     /// It has no deadline.
     pub(crate) fn answer_late(&self, _: &mut Core, _: &mut Services, _: u32) {}
 
+    #[inline(never)]
     pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         self.break_off(core, services, stream);
         services.mark_dirty(core);
@@ -374,6 +380,7 @@ impl WebSocket {
     }
 
     /// Its thread is gone: clients may come back, to another.
+    #[inline(never)]
     pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
         self.at_lane = false;
         self.leave_lane(core, services);
@@ -389,16 +396,19 @@ impl WebSocket {
     pub(crate) fn tell_left(&self, _: &mut Core, _: &mut Services) {}
 
     /// The server stops: the client is told.
+    #[inline(never)]
     pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {
         self.close(core, services, Some(code::GOING_AWAY), "the server stops");
         true
     }
 
     /// The program wants the connection to end.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, core: &mut Core, services: &mut Services) {
         self.close(core, services, Some(code::NORMAL), "");
     }
 
+    #[inline(never)]
     pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
         if self.end.is_none() {
             self.break_off_now(services);

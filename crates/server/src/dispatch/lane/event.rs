@@ -137,7 +137,7 @@ pub struct Framed {
     /// The frames.
     pub bytes: Vec<u8>,
     /// Bytes of messages in them.
-    pub payload: usize,
+    pub payload: u32,
     /// How many messages they have.
     pub messages: u32,
 }

@@ -24,11 +24,11 @@ impl Exchange {
     /// Its name in the access log.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
-        let ExchangeId { io_thread, conn, stream } = self.0.id;
+        let id = self.0.id;
         RequestId {
-            io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
-            connection: conn.generation,
-            request: stream,
+            io_thread: u32::try_from(id.io_thread()).unwrap_or(u32::MAX),
+            connection: id.conn.generation,
+            request: id.stream,
         }
     }
 

@@ -37,7 +37,7 @@ impl LaneReplies {
 
     /// Takes a reply, for the loop that its exchange belongs to.
     pub fn push(&mut self, reply: LaneReply) {
-        let io_thread = reply.id().io_thread;
+        let io_thread = reply.id().io_thread();
         self.filled |= 1 << io_thread;
         self.batches[io_thread].push(reply);
     }
@@ -45,7 +45,7 @@ impl LaneReplies {
     /// Subscribes a WebSocket to a topic. It must not have the topic already.
     pub fn subscribe(&mut self, exchange: ExchangeId, name: &[u8]) {
         let Some(topics) = self.boxes.first().map(|its| its.topics()) else { return };
-        let topic = topics.enter(name, exchange.io_thread);
+        let topic = topics.enter(name, exchange.io_thread());
         self.push(LaneReply::Subscribe(exchange, topic));
     }
 
@@ -76,11 +76,11 @@ impl LaneReplies {
         let write = |framed: &mut Framed| {
             frame.write(&mut framed.bytes, data);
             if frame == Frame::TEXT || frame == Frame::BINARY {
-                framed.payload += data.len();
+                framed.payload += u32::try_from(data.len()).unwrap_or(u32::MAX);
                 framed.messages += 1;
             }
         };
-        if let Some(LaneReply::Frames(last, framed)) = self.batches[id.io_thread].last_mut()
+        if let Some(LaneReply::Frames(last, framed)) = self.batches[id.io_thread()].last_mut()
             && *last == id
             && framed.bytes.len() < MOST_JOINED
         {

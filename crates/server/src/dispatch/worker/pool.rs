@@ -197,7 +197,7 @@ impl Worker<'_> {
         self.counters.busy.add(took);
         self.usual = (self.usual.saturating_mul(7).saturating_add(took)) / 8;
 
-        let io_thread = task.id.io_thread;
+        let io_thread = task.id.io_thread();
         self.loops[io_thread].push(task);
         self.finished |= 1 << io_thread;
         self.batch += 1;
