@@ -5,42 +5,13 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { serve } from 'reactor-rs';
-import { WebSocket } from 'ws';
 import { start } from '../support/server.mjs';
+import { client } from './client.mjs';
 
 const MIB = 1024 * 1024;
 
 const upgrade = (request, server) =>
   server.upgrade(request) ? undefined : new Response('no handshake', { status: 400 });
-
-/** A client that keeps what it gets. */
-function client(t, server, path = '/', protocols = [], options = {}) {
-  const base = server.url.href.replace('http', 'ws').replace(/\/$/, '');
-  const socket = new WebSocket(base + path, protocols, { perMessageDeflate: false, ...options });
-  t.teardown(() => socket.terminate());
-  const messages = [];
-  const waiting = [];
-  socket.on('message', (data, isBinary) => {
-    const message = isBinary ? data : `${data}`;
-    const next = waiting.shift();
-    if (next === undefined) {
-      messages.push(message);
-    } else {
-      next(message);
-    }
-  });
-  socket.on('error', () => {});
-  const next = () =>
-    messages.length > 0
-      ? Promise.resolve(messages.shift())
-      : new Promise((resolve) => waiting.push(resolve));
-  const opened = once(socket, 'open');
-  const closed = new Promise((resolve) => {
-    socket.on('close', (code, reason) => resolve([code, `${reason}`]));
-  });
-  opened.catch(() => {});
-  return { socket, messages, next, opened, closed };
-}
 
 test('echo of text and bytes, of all sizes', async (t) => {
   const server = await start(t, {
