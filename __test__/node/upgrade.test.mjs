@@ -252,3 +252,45 @@ test('close waits for connections that were taken over', async (t) => {
   await closed;
   t.pass();
 });
+
+test('a socket that is used late has all that came since', async (t) => {
+  const server = await serving(t);
+  let told = () => {};
+  const asked = new Promise((resolve) => {
+    told = resolve;
+  });
+  server.on('upgrade', (req, socket) => told([req, socket]));
+  const client = dial(server);
+  client.end(`${OFFER}early`);
+  const [req, socket] = await asked;
+  await wait(100);
+  t.is(req.socket, socket);
+  t.is(socket.readyState, 'open');
+  socket.write(TAKEN);
+  socket.end(`all: ${await textOf(socket)}`);
+  t.is(await textOf(client), `${TAKEN}all: early`);
+});
+
+test('a socket that is not used yet is closed with its client, and ends it', async (t) => {
+  const server = await serving(t);
+  const sockets = [];
+  server.on('upgrade', (_req, socket) => sockets.push(socket));
+  const gone = dial(server);
+  gone.write(OFFER);
+  while (sockets.length === 0) {
+    await wait(5);
+  }
+  const closed = once(sockets[0], 'close');
+  gone.resetAndDestroy();
+  await closed;
+  const cut = connect({ port: server.address().port, host: '127.0.0.1' });
+  cut.on('error', () => {}).resume();
+  cut.write(OFFER);
+  while (sockets.length === 1) {
+    await wait(5);
+  }
+  const over = once(cut, 'close');
+  sockets[1].destroy();
+  await over;
+  t.pass();
+});

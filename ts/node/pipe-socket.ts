@@ -9,11 +9,34 @@ import { ABORT, PIPE, PIPE_END, WINDOW } from '../lane/record.js';
 /** The most bytes in one reply, so that one connection leaves room for others. */
 const MOST_AT_ONCE = 64 * 1024;
 
+/**
+ * The names of the two members by which a WebSocket takes a socket's exchange. They are registered,
+ * since the ES modules and the CommonJS of this package may meet in a process.
+ */
+export const OFFER: unique symbol = Symbol.for('reactor-rs.offer') as never;
+export const HAND_OVER: unique symbol = Symbol.for('reactor-rs.handOver') as never;
+
+/** What a socket offers: an exchange that is not answered, and the way to answer it. */
+export interface Offer {
+  readonly exchange: Exchange;
+  readonly sender: Sender;
+}
+
+/** What has a connection in the place of its socket. */
+export interface PipeOwner {
+  pause(): void;
+  resume(): void;
+  terminate(): void;
+}
+
 type Written = (error?: Error | null) => void;
 
 /**
- * A connection that the program has taken over: the socket of 'upgrade'. Its bytes are the client's
- * as they are. It stands for a `net.Socket`, of which it has the members that programs use.
+ * A connection that the program may take over: the socket of 'upgrade'. Its bytes are the client's as
+ * they are. It stands for a `net.Socket`, of which it has the members that programs use.
+ *
+ * The program takes it over when it first reads, writes or ends it. Until then the engine waits with
+ * what the client sends, and a WebSocket of this package can take the exchange instead.
  */
 export class PipeSocket extends Duplex implements ClientWatcher {
   readonly server: unknown;
@@ -24,7 +47,10 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   bytesWritten = 0;
   readonly #exchange: Exchange;
   readonly #sender: Sender;
-  readonly #incoming: StreamedIncoming;
+  /** The client's bytes, once the connection is taken over. */
+  #incoming: StreamedIncoming | null = null;
+  /** What has the connection instead of this socket. */
+  #owner: PipeOwner | null = null;
   readonly #local: () => AddressInfo | string | null;
   /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
@@ -45,10 +71,40 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     this.#local = local;
     this.#exchange = exchange;
     this.#sender = sender;
-    this.#incoming = exchange.takeOver();
     exchange.watcher = this;
-    sender.replies.plain(PIPE, exchange.id, 0);
-    sender.schedule();
+  }
+
+  /** Its exchange, as long as nothing has been done with the socket. */
+  get [OFFER](): Offer | null {
+    const isFree = this.#incoming === null && this.#owner === null && !this.destroyed;
+    return isFree && this.#exchange.isOpen
+      ? { exchange: this.#exchange, sender: this.#sender }
+      : null;
+  }
+
+  /**
+   * The exchange has become something else, of which this socket has only the addresses.
+   * @returns what to call when that is over
+   */
+  [HAND_OVER](owner: PipeOwner): () => void {
+    this.#owner = owner;
+    this.setTimeout(0);
+    return () => {
+      this.push(null);
+      this.destroy();
+    };
+  }
+
+  /** Takes the connection over, unless it has been. */
+  #begin(): StreamedIncoming {
+    if (this.#incoming === null) {
+      this.#incoming = this.#exchange.takeOver();
+      if (this.#exchange.isOpen) {
+        this.#sender.replies.plain(PIPE, this.#exchange.id, 0);
+        this.#sender.schedule();
+      }
+    }
+    return this.#incoming;
   }
 
   get remoteAddress(): string | undefined {
@@ -115,6 +171,16 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     return this;
   }
 
+  override pause(): this {
+    this.#owner?.pause();
+    return super.pause();
+  }
+
+  override resume(): this {
+    this.#owner?.resume();
+    return super.resume();
+  }
+
   /** No-op: the engine decides. */
   setNoDelay(): this {
     return this;
@@ -163,7 +229,7 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     }
     const failed = !this.writableFinished && this.#waiting !== null;
     setImmediate(() => {
-      if (!this.readableEnded && this.#incoming.isComplete) {
+      if (!this.readableEnded && this.#incoming?.isComplete) {
         // What has come is read to its end.
         this.#pump();
       }
@@ -172,17 +238,20 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   }
 
   override _read(): void {
-    this.#pump();
+    if (this.#owner === null) {
+      this.#pump();
+    }
   }
 
   #pump(): void {
     if (this.#isWaitingForPiece) {
       return;
     }
+    const incoming = this.#begin();
     for (;;) {
       let piece: Uint8Array | null | undefined;
       try {
-        piece = this.#incoming.takePiece(this.#onPiece);
+        piece = incoming.takePiece(this.#onPiece);
       } catch {
         // The connection is gone: `leaves` says so.
         return;
@@ -216,6 +285,11 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   };
 
   override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
+    if (this.#owner !== null) {
+      written(new Error('a socket whose frames are the engine’s takes no bytes'));
+      return;
+    }
+    this.#begin();
     const data = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
     this.#waiting = { data, at: 0 };
     this.#onWritten = written;
@@ -252,7 +326,10 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   }
 
   override _final(done: Written): void {
-    if (this.#exchange.isOpen) {
+    if (this.#owner !== null) {
+      this.#owner.terminate();
+    } else if (this.#exchange.isOpen) {
+      this.#begin();
       this.#sender.replies.plain(PIPE_END, this.#exchange.id, 0);
       this.#sender.schedule();
     }
@@ -265,6 +342,7 @@ export class PipeSocket extends Duplex implements ClientWatcher {
       this.#timer = null;
     }
     this.#waiting = null;
+    this.#owner?.terminate();
     if (this.#exchange.isOpen) {
       this.#sender.replies.plain(ABORT, this.#exchange.id, 0);
       this.#sender.finish(this.#exchange);
