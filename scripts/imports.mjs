@@ -79,6 +79,7 @@ export const TYPESCRIPT = {
       'websocket',
     ],
     node: ['binding', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
+    ws: ['binding', 'errors', 'lane', 'node', 'websocket'],
     cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types'],
     // Where programs, threads and Node's `--import` come in.
     index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
@@ -122,6 +123,7 @@ export const TYPESCRIPT = {
     { modules: ['bench'], holds: 'the load client for programs' },
     { modules: ['serve'], holds: 'puts options, server and threads together' },
     { modules: ['node'], holds: "`reactor-rs/node`: Node's server classes over this engine" },
+    { modules: ['ws'], holds: "`reactor-rs/ws`: ws's servers and sockets over this engine" },
     { modules: ['cli'], holds: 'the command' },
     {
       modules: ['index', 'register', 'thread'],
