@@ -112,6 +112,9 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
     null;
   /** What waits for a Blob to be read. */
   #afterBlob: (() => void)[] | null = null;
+  #isPaused = false;
+  /** What was under way when the program paused. The rest is kept back by the engine. */
+  #held: (() => void)[] = [];
   /** Bytes of messages that were sent too late. */
   #lateBytes = 0;
 
@@ -142,7 +145,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   }
 
   get isPaused(): boolean {
-    return this.#connection?.isPaused ?? false;
+    return this.#isPaused;
   }
 
   get bufferedAmount(): number {
@@ -220,11 +223,18 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
 
   /** No further messages come, until `resume`. Pings are answered nevertheless. */
   pause(): void {
-    this.#connection?.pause();
+    if (this.readyState === OPEN || this.readyState === CLOSING) {
+      this.#isPaused = true;
+      this.#connection?.pause();
+    }
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#connection?.resume();
+    while (this.#held.length > 0 && !this.isPaused) {
+      this.#held.shift()?.();
+    }
   }
 
   addEventListener(
@@ -305,6 +315,14 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
 
   /** Sockets are told of their connection by these. */
   _message(data: string | Buffer<ArrayBuffer>, isText: boolean): undefined {
+    if (this.isPaused || this.#held.length > 0) {
+      this.#held.push(() => this.#emitMessage(data, isText));
+      return;
+    }
+    this.#emitMessage(data, isText);
+  }
+
+  #emitMessage(data: string | Buffer<ArrayBuffer>, isText: boolean): void {
     if (this.listenerCount('message') === 0) {
       return;
     }
@@ -327,6 +345,15 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   }
 
   _close(code: number, reason: string, wasClean: boolean): void {
+    if (wasClean && this.#held.length > 0) {
+      this.#held.push(() => this.#emitClose(code, reason, wasClean));
+      return;
+    }
+    this.#held = [];
+    this.#emitClose(code, reason, wasClean);
+  }
+
+  #emitClose(code: number, reason: string, wasClean: boolean): void {
     this.wasClean = wasClean;
     const waiting = this.#waiting;
     this.#waiting = [];
