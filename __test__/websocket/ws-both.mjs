@@ -54,11 +54,17 @@ class Stage {
     return `ws://127.0.0.1:${this.port}${path}`;
   }
 
-  /** A client of `ws` that is open. */
-  async client(path, ...rest) {
-    const socket = new theirs.WebSocket(this.url(path), ...rest);
+  /** A client of `ws`. */
+  dial(url = this.url(), ...rest) {
+    const socket = new theirs.WebSocket(url, ...rest);
     socket.on('error', () => {});
     this.closers.push(() => socket.terminate());
+    return socket;
+  }
+
+  /** One that is open. */
+  async client(path, ...rest) {
+    const socket = this.dial(this.url(path), ...rest);
     await once(socket, 'open');
     return socket;
   }

@@ -70,7 +70,7 @@ compare(test, 'verifyClient', async (stage) => {
   await stage.serve({ verifyClient: (_info, done) => setTimeout(done, 20, true) }, (socket) => {
     socket.send('welcome');
   });
-  const [data] = await once(new ws.WebSocket(stage.url()), 'message');
+  const [data] = await once(stage.dial(), 'message');
   stage.note(data);
 });
 
@@ -137,7 +137,7 @@ compare(test, 'close waits for the clients, and takes no more', async (stage) =>
   });
   await new Promise((resolve) => setTimeout(resolve, 50));
   stage.note(isClosed);
-  const late = new ws.WebSocket(stage.url());
+  const late = stage.dial();
   await once(late, 'error');
   socket.send('still here');
   const [data] = await once(client, 'message');
@@ -164,7 +164,7 @@ compare(test, 'noServer', async (stage) => {
     });
   });
   sockets.on('connection', (client) => client.send('hello'));
-  const [data] = await once(new ws.WebSocket(stage.url()), 'message');
+  const [data] = await once(stage.dial(), 'message');
   stage.note(data);
   try {
     sockets.address();
@@ -182,9 +182,9 @@ compare(test, 'a class of its own, and shouldHandle', async (stage) => {
   }
   const { sockets } = await stage.serve({ WebSocket: Mine }, (socket) => socket.send(socket.name));
   sockets.shouldHandle = (req) => req.url === '/yes';
-  const [data] = await once(new ws.WebSocket(stage.url('/yes')), 'message');
+  const [data] = await once(stage.dial(stage.url('/yes')), 'message');
   stage.note(data);
-  const [error] = await once(new ws.WebSocket(stage.url('/no')), 'error');
+  const [error] = await once(stage.dial(stage.url('/no')), 'error');
   stage.note(error);
 });
 

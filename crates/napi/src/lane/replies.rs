@@ -118,6 +118,8 @@ pub(super) fn apply(
             sink.push(LaneReply::Response(task));
         }
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
+        // Its exchange ends with the event that tells of it.
+        ABORT if exchanges.socket(reply.id).is_some() => sink.push(LaneReply::Abort(exchange)),
         END | ABORT => {
             sink.push(match exchanges.remove(reply.id) {
                 // It has no response.
