@@ -14,17 +14,21 @@ async function ours() {
     ...(jsThreads === undefined ? {} : { jsThreads }),
     websocket: {
       ...settings,
-      open: (socket) => socket.subscribe('all'),
+      open: (socket) => socket.data.isInRoom && socket.subscribe('room'),
       message: (socket, message) => {
         if (message === 'publish') {
-          server.publish('all', Buffer.alloc(65_536, '.'));
+          server.publish('room', Buffer.alloc(65_536, '.'));
         } else {
           socket.send(message);
         }
       },
     },
-    fetch: (request, info) =>
-      info.upgrade(request) ? undefined : new Response('no WebSocket', { status: 400 }),
+    fetch: (request, info) => {
+      const data = { isInRoom: new URL(request.url).pathname === '/room' };
+      return info.upgrade(request, { data })
+        ? undefined
+        : new Response('no WebSocket', { status: 400 });
+    },
   });
   return { port: Number(new URL(server.url).port), close: () => server.close() };
 }
@@ -38,11 +42,13 @@ async function ws() {
     maxPayload: 16 << 20,
     ...(settings.perMessageDeflate ? { perMessageDeflate: { threshold: 0 } } : {}),
   });
-  server.on('connection', (socket) => {
+  const room = new Set();
+  server.on('connection', (socket, { url }) => {
+    if (url === '/room') room.add(socket);
     socket.on('error', () => {});
     socket.on('message', (data, isBinary) => {
       if (String(data.subarray(0, 10)) === 'publish') {
-        for (const each of server.clients) each.send(Buffer.alloc(65_536, '.'));
+        for (const each of room) each.send(Buffer.alloc(65_536, '.'));
       } else {
         socket.send(data, { binary: isBinary });
       }
