@@ -294,3 +294,18 @@ test('a socket that is not used yet is closed with its client, and ends it', asy
   await over;
   t.pass();
 });
+
+test('the client’s end is told to a program that only writes', async (t) => {
+  const server = await serving(t);
+  server.on('upgrade', (_req, socket) => {
+    socket.on('end', socket.end);
+    socket.write(TAKEN);
+  });
+  const client = dial(server);
+  client.write(OFFER);
+  await once(client, 'data');
+  client.end();
+  client.resume();
+  await once(client, 'end');
+  t.pass();
+});

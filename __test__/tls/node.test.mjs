@@ -9,6 +9,7 @@ import express from 'express';
 import fastify from 'fastify';
 import Koa from 'koa';
 import { createSecureServer, createServer, SecureServer } from 'reactor-rs/node';
+import * as ours from 'reactor-rs/ws';
 import { Agent, fetch as undici } from 'undici';
 import { WebSocket, WebSocketServer } from 'ws';
 import { authority, encryptKey, withCertificates } from './certificates.mjs';
@@ -234,3 +235,29 @@ test('WebSockets of ws over TLS', async (t) => {
   const [code] = await once(socket, 'close');
   t.is(code, 1000);
 });
+
+for (const [name, Sockets] of [
+  ['ws', WebSocketServer],
+  ['reactor-rs/ws', ours.WebSocketServer],
+]) {
+  test(`an upgraded connection tells of the client’s certificate: ${name}`, async (t) => {
+    const options = { ...tls, ca: ca.cert, requestCert: true, rejectUnauthorized: false };
+    const server = createSecureServer(options);
+    const verifyClient = ({ secure, req: { socket } }) => secure && socket.authorized;
+    new Sockets({ server, verifyClient }).on('connection', (socket, { socket: { encrypted } }) => {
+      const { subject } = socket._socket.getPeerCertificate();
+      const { version } = socket._socket.getCipher();
+      socket.send(`${encrypted} ${subject.CN} ${version}`);
+    });
+    const url = (await listen(t, server)).replace('https', 'wss');
+    const { cert, key } = client;
+    const known = new WebSocket(url, { ca: ca.cert, cert, key });
+    const [data] = await once(known, 'message');
+    t.regex(String(data), /^true \S+ TLSv1\.3$/);
+    known.close();
+    await once(known, 'close');
+    const stranger = new WebSocket(url, { ca: ca.cert });
+    const [error] = await once(stranger, 'error');
+    t.is(error.message, 'Unexpected server response: 401');
+  });
+}

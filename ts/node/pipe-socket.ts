@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import { familyOf } from '../fetch/address.js';
+import type { ReactorTlsInfo } from '../fetch/tls-info.js';
 import type { ClientWatcher, Exchange } from '../lane/exchange.js';
 import type { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
@@ -76,6 +77,8 @@ export class PipeSocket extends Duplex implements ClientWatcher {
 
   /** Its exchange, as long as nothing has been done with the socket. */
   get [OFFER](): Offer | null {
+    // It can only be asked for as long as the exchange is open.
+    void this.#exchange.tls;
     const isFree = this.#incoming === null && this.#owner === null && !this.destroyed;
     return isFree && this.#exchange.isOpen
       ? { exchange: this.#exchange, sender: this.#sender }
@@ -103,6 +106,8 @@ export class PipeSocket extends Duplex implements ClientWatcher {
         this.#sender.replies.plain(PIPE, this.#exchange.id, 0);
         this.#sender.schedule();
       }
+      // As in Node, the client's end comes also to a program that does not read.
+      process.nextTick(() => this.read(0));
     }
     return this.#incoming;
   }
@@ -131,8 +136,9 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     return this.#address?.family;
   }
 
-  get encrypted(): boolean | undefined {
-    return this.#exchange.scheme === 'https' || undefined;
+  /** What TLS says of the connection; `null` in clear, or if it is asked for too late. */
+  get tlsInfo(): ReactorTlsInfo | null {
+    return this.#exchange.tls;
   }
 
   get readyState(): string {
@@ -263,6 +269,7 @@ export class PipeSocket extends Duplex implements ClientWatcher {
       this.#timer?.refresh();
       if (piece === null) {
         this.push(null);
+        this.read(0);
         return;
       }
       this.bytesRead += piece.length;

@@ -10,9 +10,9 @@ import type { startEngine } from '../serve.js';
 import { listenersOf, type NodeIncoming, type NodeOutgoing } from './internals.js';
 import type { Where } from './listen.js';
 import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
-import { PipeSocket } from './pipe-socket.js';
+import { OFFER, PipeSocket } from './pipe-socket.js';
 import { PreparedMessages } from './prepared.js';
-import { SecureSocket } from './secure-socket.js';
+import { SecurePipeSocket, SecureSocket } from './secure-socket.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 import type { Tunables } from './tunables.js';
 
@@ -114,7 +114,8 @@ export class Round {
   /** Gives the program the connection of a request that offers another protocol. */
   #upgrade(exchange: Exchange, sender: Sender): void {
     const messages = this.#messages.for(listenersOf(this.#server).request);
-    const socket = new PipeSocket(this.#server, () => this.#server.address(), exchange, sender);
+    const Socket = this.#server.isSecure ? SecurePipeSocket : PipeSocket;
+    const socket = new Socket(this.#server, () => this.#server.address(), exchange, sender);
     try {
       const req = makeRequest(exchange, socket as unknown as ExchangeSocket, messages);
       req.upgrade = true;
@@ -123,7 +124,10 @@ export class Round {
       req.push(null);
       this.#server.emit('upgrade', req, socket, Buffer.alloc(0));
     } catch (error) {
-      socket.destroy();
+      if (socket[OFFER] !== null) {
+        // The program had not yet done anything with it.
+        socket.destroy();
+      }
       // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
       process.nextTick(rethrow, error);
     }

@@ -89,6 +89,11 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     }
   }
 
+  /** As in `ws`: the HTTP server; `null` without one, and once it is closed. */
+  get _server(): http.Server | null {
+    return this.#server;
+  }
+
   /** The address of the HTTP server; `null` without one. */
   address(): AddressInfo | string | null {
     if (this.options.noServer) {
