@@ -66,6 +66,9 @@ const settings = {
 /** uWebSockets.js has a binary for it that wants no new glibc. */
 const UWS_NODE = '20';
 
+/** Clients of scenarios that are `reactor-rs bench`. */
+const OWN_CLIENTS = ['openloop', 'tls', 'websocket'];
+
 /** Programs of the system that a scenario may need, by what Debian calls their packages. */
 const PROGRAMS = { wrk: 'wrk', 'redis-server': 'redis-server' };
 
@@ -83,7 +86,7 @@ await main(async () => {
   if (!options_['no-build']) {
     buildTools();
     if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
-    const isOwnClient = loads.some(([, { client }]) => ['openloop', 'tls'].includes(client));
+    const isOwnClient = loads.some(([, { client }]) => OWN_CLIENTS.includes(client));
     const isOwnServer = chosen.some(([name]) => isOurs(name) && nodeOf(name) !== null);
     if (isOwnClient || isOwnServer) buildProject();
   }
@@ -235,6 +238,7 @@ function commandsOf({ client, load, asks }, servers, { before: folder, duration 
     short: `target/bench/short_client ${shortArgs(load, target, duration).join(' ')}`,
     events: `target/bench/sse_client PORT ${load.connections} ${duration}`,
     openloop: `reactor-rs ${benchArgs({ ...load, rate: 'RATE' }, target, duration).join(' ')}`,
+    websocket: `reactor-rs ${benchArgs(load, { url: `ws${load.isSecure ? 's' : ''}:URL` }, duration).join(' ')}`,
     tls: `reactor-rs ${benchArgs(load, { url: 'https:URL' }, duration).join(' ')}`,
   };
   const commands = servers.map(({ name, command }) => {
@@ -265,7 +269,7 @@ function plan(loads, chosen, { rounds, duration, warmup }) {
     runs += count * rounds;
     // A start and a check take about 0.5 s, the begin and the end of a run 0.15 s; our own
     // client is a program in Node and takes 0.2 s more.
-    const around = ['openloop', 'tls'].includes(scenario.client) ? 0.35 : 0.15;
+    const around = OWN_CLIENTS.includes(scenario.client) ? 0.35 : 0.15;
     seconds += count * (0.5 + warmup + rounds * (duration * (scenario.longer ?? 1) + around));
   }
   const minutes = Math.max(1, Math.ceil(seconds / 60));

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { database } from './content.mjs';
+import { isWebSocket, withWs } from './websockets.mjs';
 
 const [port, question, kind, checkout = '.', databasePort] = process.argv.slice(2);
 const { TLS_CERT, TLS_KEY } = process.env;
@@ -38,6 +39,11 @@ async function start() {
   if (question === 'express') {
     const { expressApp } = await import('./express.mjs');
     return createServer(expressApp()).listen(...address);
+  }
+  if (isWebSocket(question)) {
+    const server = createServer((_, res) => res.writeHead(400).end());
+    await withWs(server, question);
+    return server.listen(...address);
   }
   const { listeners } = await import('./listeners.mjs');
   const all = listeners({ database: await database(databasePort) });

@@ -4,11 +4,14 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { application } from './application.mjs';
+import { isWebSocket, serveOptions } from './websockets.mjs';
 
 const [port, handler, checkout = '.', databasePort] = process.argv.slice(2);
 const { serve } = await import(pathToFileURL(resolve(checkout, 'dist/index.js')));
-const fetch = await application(handler, databasePort);
+const serves = isWebSocket(handler)
+  ? serveOptions(handler)
+  : { fetch: await application(handler, databasePort) };
 const { TLS_CERT: cert, TLS_KEY: key } = process.env;
 const tls = cert === undefined ? {} : { tls: { cert, key } };
-const server = await serve({ fetch, hostname: '127.0.0.1', port: Number(port), ...tls });
+const server = await serve({ ...serves, hostname: '127.0.0.1', port: Number(port), ...tls });
 process.on('SIGTERM', () => server.stop());

@@ -8,9 +8,10 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import * as content from './content.mjs';
 import { streams } from './handlers.mjs';
+import { isBroadcast, isDeflate, isWebSocket } from './websockets.mjs';
 
 const require = createRequire(new URL('../peers/package.json', import.meta.url));
-const { App, SSLApp } = require('uwebsockets');
+const { App, SSLApp, SHARED_COMPRESSOR, SHARED_DECOMPRESSOR, DISABLED } = require('uwebsockets');
 const [port, question, databasePort] = process.argv.slice(2);
 const database = await content.database(databasePort);
 
@@ -179,7 +180,22 @@ const { TLS_CERT, TLS_KEY } = process.env;
 const app =
   TLS_CERT === undefined ? App() : SSLApp({ cert_file_name: TLS_CERT, key_file_name: TLS_KEY });
 
-app.any('/*', handlers[question]).listen('127.0.0.1', Number(port), (socket) => {
+if (isWebSocket(question)) {
+  app.ws('/*', {
+    maxPayloadLength: 16 * 2 ** 20,
+    maxBackpressure: 64 * 2 ** 20,
+    idleTimeout: 0,
+    compression: isDeflate(question) ? SHARED_COMPRESSOR | SHARED_DECOMPRESSOR : DISABLED,
+    open: (ws) => isBroadcast(question) && ws.subscribe('all'),
+    message: isBroadcast(question)
+      ? (_, message, isBinary) => app.publish('all', message, isBinary)
+      : (ws, message, isBinary) => ws.send(message, isBinary, isDeflate(question)),
+  });
+} else {
+  app.any('/*', handlers[question]);
+}
+
+app.listen('127.0.0.1', Number(port), (socket) => {
   if (!socket) {
     throw new Error(`cannot listen on port ${port}`);
   }

@@ -25,6 +25,9 @@ const FROM_ENVIRONMENT = () => [];
 /** What needs a framework or a listener is asked of node:http and reactor-rs/node alone. */
 const LISTENERS = ['listener', 'express', 'fastify'];
 
+/** Deno's WebSockets do not compress, and a client has its answer before the handler knows of it. */
+const DENO_LACKS = ['websocket-deflate', 'websocket-broadcast'];
+
 /** What Fastify and Hono have a route for. */
 const ROUTES = ['hello', 'api', 'json-12k'];
 
@@ -148,10 +151,11 @@ function uws({ major, path }) {
 }
 
 function runtime(path, args) {
-  const script = `bench/contenders/${args.length > 0 ? 'deno' : 'bun'}.mjs`;
+  const isDeno = args.length > 0;
+  const script = `bench/contenders/${isDeno ? 'deno' : 'bun'}.mjs`;
   return {
     asks: ALL,
-    lacks: LISTENERS,
+    lacks: isDeno ? [...LISTENERS, ...DENO_LACKS] : LISTENERS,
     command: (question, database = '') => {
       return [path, ...args, script, '{port}', runsFor(question), database];
     },

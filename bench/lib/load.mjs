@@ -14,15 +14,33 @@ const PROGRAM = 'dist/cli/bin.js';
  * `expected`, a body or an @ and the file that has it, other answers are errors.
  */
 export function benchArgs(
-  { threads = 1, connections, depth = 1, rate, keepAlive = true, resume = true },
+  {
+    threads = 1,
+    connections,
+    depth = 1,
+    rate,
+    keepAlive = true,
+    resume = true,
+    size,
+    body,
+    compress = false,
+    subscribers,
+  },
   { url, expected },
   seconds,
 ) {
   const open = rate === undefined ? [] : ['-R', String(rate)];
   const expect =
     expected === undefined ? [] : ['--expect-status', '200', '--expect-body', expected];
-  const load = ['-t', threads, '-c', connections, '--pipeline', depth, ...open].map(String);
-  const secure = url.startsWith('https:') ? ['--insecure', '--ciphers', CIPHER] : [];
+  const many =
+    subscribers === undefined
+      ? ['-c', connections, '--pipeline', depth]
+      : ['--subscribers', subscribers];
+  const load = ['-t', threads, ...many, ...open].map(String);
+  if (size !== undefined) load.push('--size', String(size));
+  if (body !== undefined) load.push('-b', `@${body}`);
+  if (compress) load.push('--compress');
+  const secure = /^(?:https|wss):/.test(url) ? ['--insecure', '--ciphers', CIPHER] : [];
   if (!keepAlive) load.push('--no-keepalive');
   if (!resume) load.push('--no-resume');
   return [

@@ -67,6 +67,16 @@ const promises = [
   { scenario: 'tls-c64', mine: 'inline', of: 'cpu', most: 0.9, to: ['nginx'] },
   { scenario: 'tls-c64', mine: 'reactor', of: 'cpu', most: 1, to: ['uws', 'bun', 'deno'] },
   { scenario: 'tls-1m', mine: 'inline', of: 'cpu', most: 1.05, to: ['nginx'] },
+  // WebSocket, as issue 15 lists it.
+  ...['20-c64', '1k-c64', '64k-c64', '20-c1000', '1k-c1000', '64k-c1000', 'tls', 'tls-1k'].flatMap(
+    (name) => [
+      { scenario: `websocket-${name}`, mine: 'reactor', of: 'cpu', most: 0.9, to: ['uws'] },
+      { scenario: `websocket-${name}`, mine: 'reactor', of: 'cpu', most: 1, to: ['bun'] },
+      { scenario: `websocket-${name}`, mine: 'reactor', of: 'cpu', most: 0.3, to: ['node'] },
+    ],
+  ),
+  { scenario: 'websocket-deflate', mine: 'reactor', of: 'cpu', most: 1, to: ['uws'] },
+  { scenario: 'websocket-broadcast', mine: 'reactor', of: 'cpu', most: 0.8, to: ['uws'] },
   // 6. reactor-rs/node.
   ...['express', 'fastify'].map((scenario) => {
     return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };
@@ -108,7 +118,7 @@ function neverBelow(results) {
   for (const [scenario, figures] of Object.entries(results)) {
     for (const name of namesOf(figures, 'face')) {
       const node = name.replace('face', 'node');
-      const isGiven = scenario === 'events';
+      const isGiven = ['events', 'websocket-broadcast'].includes(scenario);
       const [mine, other] = [name, node].map((name) => {
         return figures[name] && figureOf(figures[name], isGiven ? 'cpu' : 'rate');
       });

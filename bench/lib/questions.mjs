@@ -102,6 +102,12 @@ export const questions = {
   ),
   'large-1m': { path: '/large', runs: 'string-1m', expected: content.strings['1m'] },
   events: { path: '/', isEndless: true },
+  ...Object.fromEntries(
+    ['websocket', 'websocket-deflate', 'websocket-broadcast'].map((name) => [
+      name,
+      { path: '/', isEndless: true },
+    ]),
+  ),
 };
 
 /** What a contender is told to run for a question. */

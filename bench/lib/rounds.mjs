@@ -18,13 +18,16 @@ const exec = promisify(execFile);
 
 /** The contenders of a scenario: those that it is about and that can answer. */
 export function partOf(scenario, chosen) {
-  const { asks, load, only, client } = scenario;
+  const { asks, load, only } = scenario;
   return chosen.filter(([name, contender]) => {
     if (only !== undefined && !only.includes(kindOf(name))) return false;
-    if (client === 'tls' && contender.tls === undefined) return false;
+    if (isSecureLoad(scenario) && contender.tls === undefined) return false;
     return answers(contender, asks) && !(load.requests && contender.neverCloses);
   });
 }
+
+/** Whether it is over TLS. */
+const isSecureLoad = ({ client, load }) => client === 'tls' || load.isSecure === true;
 
 /** Each round begins with another, so that none always follows the same. */
 export function turned(list, round) {
@@ -44,8 +47,9 @@ export async function startAll(scenario, chosen, { port: firstPort, database }) 
     }
     try {
       const { depth = 1, requests } = scenario.load;
-      const isSecure = scenario.client === 'tls';
-      const how = { depth, closes: requests !== undefined, database, isSecure };
+      const isSecure = isSecureLoad(scenario);
+      const scheme = scenario.client === 'websocket' ? 'ws' : 'http';
+      const how = { depth, closes: requests !== undefined, database, isSecure, scheme };
       const server = await startOne(name, contender, port, scenario.asks, how);
       servers.push(server);
       port = server.port + 1;
@@ -85,6 +89,7 @@ const CLIENTS = {
   short: { warm: short, timed: (...args) => measure(...args, short) },
   events: { warm: null, timed: measureEvents },
   tls: { warm: bench, timed: (...args) => measure(...args, bench) },
+  websocket: { warm: bench, timed: (...args) => measure(...args, bench) },
 };
 
 /** Rounds of a closed loop, or of clients that only listen. */

@@ -7,7 +7,8 @@
 //   client    another client than wrk: `short` ends a connection after so many `requests`; `events`
 //             counts server-sent events; `openloop` sends at a steady rate, a `share` of the peak
 //             that it is `of`, the server's own or the best peer's; `tls` is our own client over TLS,
-//             with sessions resumed or not, and connections for one request each or for many
+//             with sessions resumed or not, and connections for one request each or for many;
+//             `websocket` is our own client, whose requests are messages
 //   longer    how many times the usual time a run takes
 //   quick     whether --quick has it
 //   only      the kinds of contenders that it is about; by default all that can answer
@@ -25,6 +26,7 @@ export const groups = {
   events: 'Server-sent events to 1,000 clients',
   openloop: 'Latency at a steady rate, 64 connections',
   tls: 'TLS',
+  websocket: 'WebSocket',
 };
 
 const KINDS_OF_FRAMEWORKS = ['node', 'face'];
@@ -78,6 +80,21 @@ const tls = (titles) =>
   Object.entries(titles).map(([name, [title, asks, load, more]]) => [
     `tls-${name}`,
     { group: 'tls', title, asks, client: 'tls', load, ...more },
+  ]);
+
+/** Our own client over WebSockets: each message comes back, or goes to all subscribers. */
+const webSockets = (titles) =>
+  Object.entries(titles).map(([name, [title, asks, load, more]]) => [
+    `websocket-${name}`,
+    {
+      group: 'websocket',
+      title,
+      asks,
+      client: 'websocket',
+      only: [...KINDS_OF_RUNTIMES, 'face'],
+      load,
+      ...more,
+    },
   ]);
 
 const plain = (group, titles, more = {}) =>
@@ -171,6 +188,42 @@ export const scenarios = {
       c1: ['1 connection', 'hello', { connections: 1 }],
       c64: ['64 connections', 'hello', { connections: 64 }, { quick: true }],
       '1m': ['1 MiB', 'large-1m', { connections: 16 }, { longer: 2 }],
+    }),
+  ),
+  ...Object.fromEntries(
+    webSockets({
+      '20-c64': [
+        '20 bytes, 64 connections',
+        'websocket',
+        { connections: 64, size: 20 },
+        { quick: true },
+      ],
+      '1k-c64': ['1 KiB, 64 connections', 'websocket', { connections: 64, size: 1024 }],
+      '64k-c64': ['64 KiB, 64 connections', 'websocket', { connections: 64, size: 65_536 }],
+      '20-c1000': ['20 bytes, 1,000 connections', 'websocket', { connections: 1000, size: 20 }],
+      '1k-c1000': ['1 KiB, 1,000 connections', 'websocket', { connections: 1000, size: 1024 }],
+      '64k-c1000': ['64 KiB, 1,000 connections', 'websocket', { connections: 1000, size: 65_536 }],
+      deflate: [
+        '1 KiB of JSON, compressed, 64 connections',
+        'websocket-deflate',
+        { connections: 64, body: 'bench/contenders/api.json', compress: true },
+      ],
+      tls: [
+        '20 bytes over TLS, 64 connections',
+        'websocket',
+        { connections: 64, size: 20, isSecure: true },
+      ],
+      'tls-1k': [
+        '1 KiB over TLS, 64 connections',
+        'websocket',
+        { connections: 64, size: 1024, isSecure: true },
+      ],
+      broadcast: [
+        '100 bytes to 1,000 subscribers, 50 a second',
+        'websocket-broadcast',
+        { subscribers: 1000, size: 100, rate: 50 },
+        { longer: 2, quick: true },
+      ],
     }),
   ),
   events: {

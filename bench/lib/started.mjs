@@ -12,7 +12,7 @@ import { certificate } from './tls.mjs';
  * answer: as often as it will be asked on one connection, and that it closes it where it must.
  */
 export async function startChecked(name, contender, firstPort, asks, how = {}) {
-  const { depth = 16, closes, database, isSecure = false } = how;
+  const { depth = 16, closes, database, isSecure = false, scheme = 'http' } = how;
   const port = await freePort(firstPort);
   const files = isSecure ? certificate() : null;
   const words = [...contender.command(asks, database), ...(files ? contender.tls(files) : [])];
@@ -30,7 +30,7 @@ export async function startChecked(name, contender, firstPort, asks, how = {}) {
       port,
       ownHead: contender.ownHead,
       target: {
-        url: `http${isSecure ? 's' : ''}://127.0.0.1:${port}${question.path}`,
+        url: `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${question.path}`,
         ...requestFiles(asks),
       },
       answer,
