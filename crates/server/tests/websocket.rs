@@ -104,6 +104,7 @@ fn serve(
                     replies.push(LaneReply::Pull(id, LaneEvent::weight(data.len())));
                     message(id, is_text, data, &mut replies);
                 }
+                LaneEvent::SocketEnds(id) => replies.push(LaneReply::Answered(id)),
                 LaneEvent::SocketClosed(_, end) => {
                     lane.answered(1);
                     ends.lock().expect("no panic").push(*end);
@@ -261,6 +262,35 @@ fn messages_are_echoed_and_the_close_handshake_is_kept() {
     assert_eq!(client.get(), Got::End);
     let end = SocketEnd { code: 3001, reason: "enough".to_owned(), is_clean: true };
     assert_eq!(world.end(), end);
+}
+
+#[test]
+fn messages_before_a_close_in_the_same_read_are_answered() {
+    let world = World::new(1, SocketSettings::default());
+    let mut client = world.connect();
+    let mut bytes = Vec::new();
+    Frame::TEXT.write_masked(&mut bytes, [1; 4], b"last words");
+    ws::close_masked(&mut bytes, [2; 4], Some(1000), "");
+    client.stream.write_all(&bytes).expect("it is sent");
+    assert_eq!(client.get(), Got::Text("last words".to_owned()));
+    assert_eq!(client.get(), Got::Close(Some(1000), String::new()));
+    // So are those before a fault.
+    let mut client = world.connect();
+    bytes.clear();
+    Frame::TEXT.write_masked(&mut bytes, [1; 4], b"last words");
+    bytes.extend_from_slice(&[0x83, 0x80, 0, 0, 0, 0]);
+    client.stream.write_all(&bytes).expect("it is sent");
+    assert_eq!(client.get(), Got::Text("last words".to_owned()));
+    let Got::Close(Some(1002), _) = client.get() else { panic!("the fault is passed over") };
+    // A lane that is blocked does not keep the client for long.
+    let mut client = world.connect();
+    bytes.clear();
+    Frame::TEXT.write_masked(&mut bytes, [1; 4], b"sleep 3000");
+    ws::close_masked(&mut bytes, [2; 4], Some(1000), "");
+    let begun = Instant::now();
+    client.stream.write_all(&bytes).expect("it is sent");
+    assert_eq!(client.get(), Got::Close(Some(1000), String::new()));
+    assert!(begun.elapsed() < Duration::from_millis(2900), "it waits for the lane");
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl Stage {
             | LaneEvent::Ping(..)
             | LaneEvent::Pong(..)
             | LaneEvent::Unsent(..)
+            | LaneEvent::SocketEnds(_)
             | LaneEvent::SocketMoved(_)
             | LaneEvent::SocketClosed(..) => panic!("nobody opens a WebSocket"),
             LaneEvent::Connection(_) => {}

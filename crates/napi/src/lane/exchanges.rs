@@ -27,6 +27,8 @@ pub(super) struct Exchanges {
     ended: usize,
     /// Why responses could not be sent, by the numbers of their exchanges.
     unsendable: Vec<(u32, String)>,
+    /// WebSockets whose clients send no more after what this batch tells.
+    ending: Vec<ExchangeId>,
 }
 
 struct Open {
@@ -230,6 +232,16 @@ impl Exchanges {
     /// What has been noted since the last call.
     pub(super) fn take_unsendable(&mut self) -> Vec<(u32, String)> {
         std::mem::take(&mut self.unsendable)
+    }
+
+    /// The client of a WebSocket sends no more after what this batch tells.
+    pub(super) fn note_ending(&mut self, exchange: ExchangeId) {
+        self.ending.push(exchange);
+    }
+
+    /// What has been noted of the last batch.
+    pub(super) fn take_ending(&mut self) -> std::vec::Drain<'_, ExchangeId> {
+        self.ending.drain(..)
     }
 
     /// Ends all exchanges.

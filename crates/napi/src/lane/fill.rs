@@ -159,6 +159,15 @@ impl<'a> Fill<'a> {
                 taken(exchange, exchanges.take(id, LaneEvent::weight(data.len())), replies);
                 Filled::Done
             }
+            LaneEvent::SocketEnds(exchange) => {
+                if self.count == 0 {
+                    // JavaScript has seen to all that came before.
+                    replies.push(LaneReply::Answered(exchange));
+                } else {
+                    exchanges.note_ending(exchange);
+                }
+                Filled::Done
+            }
             LaneEvent::SocketMoved(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
                 let from = exchanges.socket(id).and_then(|socket| socket.compressed_from);

@@ -201,6 +201,10 @@ impl NativeLane {
             // The loop counts the task's body and wants it back.
             sink.push(LaneReply::Response(task));
         }
+        for exchange in self.exchanges.take_ending() {
+            // What JavaScript answers to the last messages is among the replies above.
+            sink.push(LaneReply::Answered(exchange));
+        }
         self.lane.answered(self.exchanges.take_ended());
         let now = self.lane.turn();
         sink.hand_over();

@@ -314,6 +314,7 @@ impl World {
                     self.lane.answered(1);
                     self.ended += 1;
                 }
+                LaneEvent::SocketEnds(_) => self.reactor.lane_reply(LaneReply::Answered(id)),
                 LaneEvent::SocketMoved(_) => {
                     // The other lane has the same thread here.
                     held.untaken = 0;
@@ -562,7 +563,7 @@ impl Seen {
         if pongs != client.pings.len() && client.ends != Ends::Waits {
             return Err(format!("{pongs} of {} pongs", client.pings.len()));
         }
-        if client.ends == Ends::Waits && echoes.len() != messages.len() {
+        if echoes.len() != messages.len() {
             return Err(format!("{} of {} echoes", echoes.len(), messages.len()));
         }
         Ok(())

@@ -168,6 +168,7 @@ impl Thread {
             | LaneEvent::Ping(..)
             | LaneEvent::Pong(..)
             | LaneEvent::Unsent(..)
+            | LaneEvent::SocketEnds(_)
             | LaneEvent::SocketMoved(_)
             | LaneEvent::SocketClosed(..) => return Err("nobody has opened a socket".to_owned()),
             LaneEvent::Connection(_) => return Err("connections are not announced".to_owned()),

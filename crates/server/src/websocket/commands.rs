@@ -21,6 +21,10 @@ impl WebSocket {
             return;
         }
         self.say_close(core, services, code, reason);
+        if self.state == State::Answering {
+            self.state = State::Done;
+            return;
+        }
         self.state = State::Closing;
         self.latest = Vec::new();
         self.since = services.clock.millis();

@@ -39,9 +39,9 @@ impl WebSocket {
             let (used, event) = match self.decoder.decode(&mut bytes[at..], &self.settings.limits) {
                 Ok(decoded) => decoded,
                 Err(error) => {
-                    let reason = error.to_string();
-                    let code = error.close_code();
-                    self.fail(core, services, code, &reason, CloseReason::Rejected);
+                    let (code, reason) = (error.close_code(), error.to_string());
+                    let why = CloseReason::Rejected;
+                    self.ends(core, services, End { code, reason, is_clean: false, why });
                     break all;
                 }
             };
@@ -76,7 +76,7 @@ impl WebSocket {
     }
 
     fn pong(&mut self, core: &mut Core, services: &mut Services, payload: &[u8]) {
-        if self.state == State::Open {
+        if self.sends() {
             core.out.lend(&mut services.buffers);
             Frame::PONG.write(core.out.buf(), payload);
         }
@@ -98,11 +98,9 @@ impl WebSocket {
 
     fn client_closes(&mut self, core: &mut Core, services: &mut Services, close: Close<'_>) {
         let Close { code, reason } = close;
-        // RFC 6455 section 5.5.1: the answer usually has the same code.
-        self.say_close(core, services, code, "");
         let code = code.unwrap_or(code::NONE);
         let (reason, why) = (reason.to_owned(), CloseReason::Served);
-        self.end_with(services, End { code, reason, is_clean: true, why });
+        self.ends(core, services, End { code, reason, is_clean: true, why });
     }
 
     fn data(&mut self, core: &mut Core, services: &mut Services, data: Data<'_>) {
@@ -129,7 +127,8 @@ impl WebSocket {
             self.assembler.clear();
             if let Err(error) = inflated {
                 let (code, reason) = (error.close_code(), error.to_string());
-                return self.fail(core, services, code, &reason, CloseReason::Rejected);
+                let why = CloseReason::Rejected;
+                return self.ends(core, services, End { code, reason, is_clean: false, why });
             }
             bytes
         } else if first {
@@ -141,6 +140,7 @@ impl WebSocket {
         self.messages.received += 1;
         services.counters.sockets.messages_in.add(1);
         if self.at_lane {
+            self.has_told = true;
             self.count(services, LaneEvent::weight(bytes.len()));
             let id = self.id(core, services);
             let event = LaneEvent::Message(id, kind == Kind::Text, bytes);

@@ -40,6 +40,7 @@ impl WebSocket {
             LaneReply::Subscribe(_, topic) => self.subscribe(core, services, topic),
             LaneReply::Unsubscribe(_, name) => self.unsubscribe(core, services, &name),
             LaneReply::Pause(_, pauses) => self.pause(services, pauses),
+            LaneReply::Answered(_) => self.answered(core, services),
             LaneReply::HandOver(_) => self.hand_over(core, services),
             LaneReply::Pull(id, bytes) => self.pulled(services, id.stream, bytes),
             LaneReply::End(_) => self.close(core, services, Some(code::NORMAL), ""),

@@ -29,6 +29,8 @@ pub(crate) struct WebSocket {
     pub(super) state: State,
     /// The lane has not been told that it is over, nor said so.
     pub(super) at_lane: bool,
+    /// The lane has got a message.
+    pub(super) has_told: bool,
     /// The lane wants no messages for now.
     pub(super) is_paused: bool,
     /// A ping has gone out, and nothing has come since.
@@ -68,6 +70,9 @@ pub(crate) struct WebSocket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Open,
+    /// The client has sent its last message. What the lane answers to those before is to come, then
+    /// our close frame.
+    Answering,
     /// One lane has handed it over, and another is to take it. Nothing is read meanwhile.
     Moving,
     /// Our close frame is in the output. The client's is to come.
@@ -87,6 +92,9 @@ pub(super) struct End {
 /// How long a socket waits for the lane that is to take it.
 const MOST_MOVING: Duration = Duration::from_secs(10);
 
+/// How long the lane has for its answers to the last messages.
+const MOST_ANSWERING: Duration = Duration::from_secs(1);
+
 /// Memory that each socket may have at its lane without counting. A lane says in steps of half of it
 /// what it has taken.
 const FREE: usize = 8 * 1024;
@@ -101,6 +109,7 @@ impl WebSocket {
             stream,
             state: State::Open,
             at_lane: true,
+            has_told: false,
             is_paused: false,
             is_pinged: false,
             is_congested: false,
@@ -178,6 +187,43 @@ impl WebSocket {
         self.end_with(services, End { code, reason: reason.to_owned(), is_clean: false, why });
     }
 
+    /// The client sends no more: it has closed, or broken the rules. The lane's answers to what it sent
+    /// before go first.
+    pub(super) fn ends(&mut self, core: &mut Core, services: &mut Services, end: End) {
+        let before = self.state;
+        self.end_with(services, end);
+        if before == State::Open && self.at_lane && self.has_told {
+            self.state = State::Answering;
+            self.since = services.clock.millis();
+            let id = self.id(core, services);
+            services.lanes.tell(&mut core.lane, LaneEvent::SocketEnds(id));
+        } else {
+            self.state = before;
+            self.take_leave(core, services);
+        }
+    }
+
+    /// Says to the client how it ends.
+    pub(super) fn take_leave(&mut self, core: &mut Core, services: &mut Services) {
+        let Some(end) = self.end.take() else { return };
+        if end.is_clean {
+            // RFC 6455 section 5.5.1: the answer usually has the same code.
+            let code = (end.code != code::NONE).then_some(end.code);
+            self.say_close(core, services, code, "");
+        } else {
+            self.say_close(core, services, Some(end.code), &end.reason);
+        }
+        self.end = Some(end);
+        self.state = State::Done;
+    }
+
+    /// The lane has answered, or takes too long.
+    pub(super) fn answered(&mut self, core: &mut Core, services: &mut Services) {
+        if self.state == State::Answering {
+            self.take_leave(core, services);
+        }
+    }
+
     pub(super) fn say_close(
         &mut self,
         core: &mut Core,
@@ -201,7 +247,7 @@ impl WebSocket {
 
     /// Whether messages go to the client.
     pub(super) fn sends(&self) -> bool {
-        matches!(self.state, State::Open | State::Moving)
+        matches!(self.state, State::Open | State::Answering | State::Moving)
     }
 
     pub(super) fn count_sent(&mut self, services: &Services, messages: u64) {
@@ -214,7 +260,7 @@ impl WebSocket {
 impl WebSocket {
     #[inline(never)]
     pub(crate) fn end_of_input(&mut self, _: &mut Core, services: &mut Services) {
-        if self.state != State::Done {
+        if !matches!(self.state, State::Done | State::Answering) {
             self.break_off_now(services);
         }
     }
@@ -225,7 +271,7 @@ impl WebSocket {
     }
 
     pub(crate) fn discards(&self) -> bool {
-        self.state == State::Done
+        matches!(self.state, State::Done | State::Answering)
     }
 
     pub(crate) fn discarded(&self, _bytes: usize) {}
@@ -249,6 +295,7 @@ impl WebSocket {
         match self.state {
             State::Closing => return Some(after(self.since, self.settings.close_timeout)),
             State::Moving => return Some(after(self.since, MOST_MOVING)),
+            State::Answering => return Some(after(self.since, MOST_ANSWERING)),
             State::Open | State::Done => {}
         }
         if self.is_full(core) {
@@ -275,6 +322,9 @@ impl WebSocket {
         }
         if self.state == State::Closing {
             return self.break_off_now(services);
+        }
+        if self.state == State::Answering {
+            return self.answered(core, services);
         }
         if self.state == State::Moving {
             return self.leave_lane(core, services);

@@ -156,6 +156,7 @@ impl Handler {
             | LaneEvent::Ping(..)
             | LaneEvent::Pong(..)
             | LaneEvent::Unsent(..)
+            | LaneEvent::SocketEnds(_)
             | LaneEvent::SocketMoved(_)
             | LaneEvent::SocketClosed(..) => panic!("nobody opens a WebSocket"),
             LaneEvent::Filled(..) => panic!("no memory is lent"),

@@ -46,6 +46,9 @@ pub enum LaneEvent {
     Pong(ExchangeId, Vec<u8>),
     /// So many bytes of the lane's messages have been sent, and whether others wait.
     Unsent(ExchangeId, usize, bool),
+    /// The client of a WebSocket sends no more. The loop waits for a moment for what the lane answers to
+    /// the messages before, until [`LaneReply::Answered`].
+    SocketEnds(ExchangeId),
     /// The lane has handed a WebSocket over, and hears no more of it. Its messages wait until another
     /// lane has [`adopted`](LaneReply::Adopt) it.
     SocketMoved(ExchangeId),
@@ -113,6 +116,7 @@ impl LaneEvent {
             | Self::Ping(exchange, _)
             | Self::Pong(exchange, _)
             | Self::Unsent(exchange, ..)
+            | Self::SocketEnds(exchange)
             | Self::SocketMoved(exchange)
             | Self::SocketClosed(exchange, _) => *exchange,
             Self::Connection(event) => event.connection,
@@ -197,6 +201,8 @@ pub enum LaneReply {
     Publish(ExchangeId, Arc<Publication>),
     /// Whether a WebSocket's messages stay away.
     Pause(ExchangeId, bool),
+    /// The lane has seen to all that came before [`LaneEvent::SocketEnds`].
+    Answered(ExchangeId),
     /// A WebSocket is to go to another lane.
     HandOver(ExchangeId),
     /// This lane takes a WebSocket that another has handed over. If it is gone meanwhile, an event
@@ -227,6 +233,7 @@ impl LaneReply {
             | Self::Unsubscribe(exchange, _)
             | Self::Publish(exchange, _)
             | Self::Pause(exchange, _)
+            | Self::Answered(exchange)
             | Self::HandOver(exchange)
             | Self::Adopt(exchange, _)
             | Self::Collect(exchange, _)

@@ -336,6 +336,7 @@ impl<T: Transport> Reactor<T> {
             | LaneReply::CloseSocket(..)
             | LaneReply::Unsubscribe(..)
             | LaneReply::Publish(..)
+            | LaneReply::Answered(_)
             | LaneReply::HandOver(_)
             | LaneReply::Adopt(..)
             | LaneReply::Pause(..) => {}
