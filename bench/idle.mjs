@@ -9,10 +9,11 @@ import { buildServe, buildTools } from './lib/build.mjs';
 import { contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
 import { ask, get } from './lib/http.mjs';
+import { bench } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, median, table, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
-import { idleClient, idleClientTls } from './lib/paths.mjs';
+import { idleClient, idleClientTls, idleClientWebSocket } from './lib/paths.mjs';
 import { memory as memoryOf, openFiles } from './lib/proc.mjs';
 import { questions } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
@@ -26,6 +27,8 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
   --only NAME       contender (default worker-i4w8; see lib/contenders.mjs), or give
                     a COMMAND of your own, with {port} in it
   --tls             over TLS
+  --websocket       WebSockets instead of HTTP connections, with echoes beside them; the default
+                    contender is reactor-rs on this Node
   --connections N   idle connections (default 10000)
   --rounds N        wrk runs with and without them, taking turns (default 3)
   --duration S      seconds per run (default 5), after --warmup S (default 1)
@@ -38,8 +41,9 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
 `;
 
 const settings = {
-  only: 'worker-i4w8',
+  only: null,
   tls: false,
+  websocket: false,
   connections: 10_000,
   rounds: 3,
   duration: 5,
@@ -54,12 +58,23 @@ const settings = {
 
 const load = { connections: 64 };
 
+/** What opens idle connections. */
+const CLIENTS = {
+  plain: [idleClient],
+  tls: [process.execPath, idleClientTls],
+  websocket: [process.execPath, idleClientWebSocket],
+};
+
 await main(async () => {
   const options_ = options(usage, settings);
-  const { connections, rounds, duration, warmup } = options_;
+  const { connections, rounds, duration, warmup, tls: isSecure, websocket } = options_;
+  if (isSecure && websocket) throw new Failure('--tls and --websocket exclude each other');
+  const asks = websocket ? 'websocket' : 'hello';
+  const [own] = process.versions.node.split('.');
+  const only = options_.only ?? (websocket ? `reactor-${own}` : 'worker-i4w8');
   const [[, contender]] = options_.rest.length
     ? [['', { command: () => options_.rest }]]
-    : pick('contender', contenders(options_.profile), [options_.only]);
+    : pick('contender', contenders(options_.profile), [only]);
   if (!options_['no-build']) {
     buildTools();
     if (contender.cargo) buildServe(options_.profile);
@@ -67,24 +82,29 @@ await main(async () => {
   const environs = environment();
 
   const port = await freePort(options_.port);
-  const isSecure = options_.tls;
-  const command = [
-    ...contender.command('hello'),
-    ...(isSecure ? contender.tls(certificate()) : []),
-  ];
+  const command = [...contender.command(asks), ...(isSecure ? contender.tls(certificate()) : [])];
   const server = await start(command, port);
-  const [answer] = await ask(port, get(questions.hello.path), 1, { isSecure });
-  if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
+  const { path } = questions[asks];
+  const scheme = websocket ? 'ws' : 'http';
+  const target = { url: `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${path}` };
+  const client = websocket ? bench : wrk;
+  if (websocket) {
+    const { errors } = await bench({ connections: 1 }, target, 0.2);
+    if (errors > 0) throw new Failure('the server does not echo');
+  } else {
+    const [answer] = await ask(port, get(path), 1, { isSecure });
+    if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
+  }
 
-  const memory = await measureMemory(server, connections, [port, questions.hello.path, isSecure]);
-  const target = { url: `http${isSecure ? 's' : ''}://127.0.0.1:${port}${questions.hello.path}` };
+  const where = [port, path, websocket ? 'websocket' : isSecure ? 'tls' : 'plain'];
+  const memory = await measureMemory(server, connections, where);
   const runs = [];
   for (let round = 0; round < rounds; round++) {
     // Which of the two comes first changes from round to round.
     for (const idle of round % 2 ? [connections, 0] : [0, connections]) {
-      const crowd = idle ? await hold(idle, [port, questions.hello.path, isSecure]) : null;
-      if (warmup > 0) await wrk(load, target, warmup);
-      const run = await measure(server.pid, load, target, duration);
+      const crowd = idle ? await hold(idle, where) : null;
+      if (warmup > 0) await client(load, target, warmup);
+      const run = await measure(server.pid, load, target, duration, client);
       const closed = crowd ? await crowd.release() : 0;
       await quiet(server.pid, memory.files);
       runs.push({ round: round + 1, idle, closed, ...run });
@@ -96,22 +116,23 @@ await main(async () => {
 
   const rate = (idle) => median(runs.filter((run) => run.idle === idle).map((run) => run.rate));
   const ratio = rate(connections) / rate(0);
-  const most = isSecure ? 5 * 1024 : 1024;
+  const most = websocket ? 700 : isSecure ? 5 * 1024 : 1024;
+  const program = websocket ? 'reactor-rs bench' : 'wrk';
   const targets = [
     {
-      text: `an idle connection adds ≤ ${most} bytes of resident memory`,
+      text: `an idle ${websocket ? 'WebSocket' : 'connection'} adds ≤ ${most} bytes of resident memory`,
       value: `${fixed(memory.perConnection, 0)} bytes`,
       met: memory.perConnection <= most,
     },
     {
-      text: `wrk -c64 beside ${connections} idle connections keeps ≥ 0.9 × its rate`,
+      text: `${program} -c64 beside ${connections} idle connections keeps ≥ 0.9 × its rate`,
       value: rounds ? `${ratio.toFixed(3)} ×` : null,
       met: rounds ? ratio >= 0.9 : null,
     },
   ];
   const data = {
     ...environs,
-    settings: { connections, rounds, duration, warmup, tls: isSecure },
+    settings: { connections, rounds, duration, warmup, tls: isSecure, websocket },
     command: fill(command, port).join(' '),
     memory,
     ratio: rounds ? ratio : null,
@@ -145,8 +166,8 @@ async function measureMemory(server, connections, where) {
 }
 
 /** Opens idle connections from a process of their own. */
-async function hold(count, [port, path, isSecure]) {
-  const [file, ...args] = isSecure ? [process.execPath, idleClientTls] : [idleClient];
+async function hold(count, [port, path, kind]) {
+  const [file, ...args] = CLIENTS[kind];
   const child = spawn(file, [...args, String(port), String(count), path], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -197,12 +218,14 @@ function tables({ memory, runs }) {
 }
 
 function markdown(data, text) {
-  const { connections, rounds, duration, warmup, tls } = data.settings;
+  const { connections, rounds, duration, warmup, tls, websocket } = data.settings;
+  const kind = websocket ? 'WebSockets' : `keep-alive connections${tls ? ' over TLS' : ''}`;
+  const program = websocket ? 'reactor-rs bench -c 64' : 'wrk -t1 -c64';
   return [
     preamble('Idle connections', data),
-    `\`${data.command}\`, ${connections} keep-alive connections${tls ? ' over TLS' : ''} that have had one request each.` +
+    `\`${data.command}\`, ${connections} ${kind} that have had one request each.` +
       ' Memory is read on the fresh server, before them and with them, and after they have gone.' +
-      ` Then ${rounds} runs of wrk -t1 -c64, ${duration} s each after ${warmup} s of warm-up,` +
+      ` Then ${rounds} runs of ${program}, ${duration} s each after ${warmup} s of warm-up,` +
       ' with and without them in turn.',
     text,
     '## Promises',
