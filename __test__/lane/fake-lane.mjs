@@ -17,7 +17,7 @@ const REPLIES = [
 ];
 /** Those of WebSockets, from 10 on. */
 const SOCKET_REPLIES = ['send', 'close', 'subscribe', 'unsubscribe', 'publish', 'pause'];
-REPLIES.push(...SOCKET_REPLIES);
+REPLIES.push(...SOCKET_REPLIES, '', '', 'handOver');
 /** Words of events of WebSockets, from 11 on. */
 const SOCKET_WORDS = [5, 4, 4, 6, 4];
 export const WINDOW = 256 * 1024;
@@ -133,6 +133,8 @@ export class FakeLane {
   refusal = null;
   /** How many have subscribed to each topic. */
   counts = new Map();
+  /** Sockets that were taken over from other lanes. */
+  adopted = [];
 
   webSocketSettings(options) {
     return this.settings.push(options) - 1;
@@ -157,6 +159,19 @@ export class FakeLane {
     this.#reply(reply);
     // The real lane needs the arrays no longer either.
     bytes.fill(0x7f, 0, 1024);
+  }
+
+  /** A socket that another lane has handed over; it gets the id in its place. */
+  adopt(...place) {
+    const id = this.#free.pop() ?? this.#issued++;
+    this.#open.add(id);
+    this.adopted.push(place);
+    return id;
+  }
+
+  /** The engine has let go of a socket that is to be handed over. */
+  moved(id, place) {
+    this.push({ kind: 14, id, code: 0, place });
   }
 
   subscriberCount(topic) {
@@ -353,7 +368,7 @@ export class FakeLane {
       const isInHeads = (event.flags & 2) !== 0;
       const isApart = (event.flags & 4) !== 0;
       return {
-        words: SOCKET_WORDS[event.kind - 11],
+        words: event.place === undefined ? SOCKET_WORDS[event.kind - 11] : 8,
         bytes: isInHeads ? length : 0,
         body: isInHeads || isApart ? 0 : length,
       };
@@ -425,11 +440,13 @@ export class FakeLane {
     events.set(
       kind === 11
         ? [flags, ...place]
-        : kind === 14
-          ? [event.code, ...place, event.wasClean ? 1 : 0]
-          : kind === 15
-            ? [event.bytes, event.isCongested ? 1 : 0]
-            : place,
+        : event.place !== undefined
+          ? [0, ...event.place]
+          : kind === 14
+            ? [event.code, ...place, event.wasClean ? 1 : 0]
+            : kind === 15
+              ? [event.bytes, event.isCongested ? 1 : 0]
+              : place,
       word + 2,
     );
     if (kind === 14 && this.#open.delete(id)) {

@@ -424,6 +424,56 @@ test('handlers of one socket keep the async context of its request', async (t) =
   t.deepEqual(seen, ['ann', 'bob']);
 });
 
+test('sockets go on with another thread', async (t) => {
+  const heard = [];
+  const handlers = {
+    open: (socket) => void socket.subscribe('room'),
+    message: (socket, message) => void socket.send(`${socket.data.name} ${message}`),
+    close: (socket, code) => void heard.push(['close', socket.data.name, code]),
+  };
+  const before = start(handlers, (request, server) => {
+    const name = request.headers.get('x-name');
+    const data = name === 'odd' ? { name, call() {} } : { name };
+    const own = name === 'own' ? { handlers: {} } : {};
+    server.upgrade(request, { data, ...own });
+  });
+  const names = ['ann', 'odd', 'own', 'bob'];
+  const ids = names.map((name) => before.open({ 'x-name': name }));
+  await Promise.all(ids.map(before.upgraded));
+  const handedOver = before.lane.bridge.webSockets.handOver();
+  const left = [];
+  for (let i = 0; i < 2; i++) {
+    left.push((await before.lane.reply((reply) => reply.kind === 'handOver')).id);
+  }
+  t.deepEqual(left, [ids[0], ids[3]]);
+  // One leaves in the meantime.
+  before.lane.closed(ids[3], 1001);
+  before.lane.moved(ids[0], [1, 2, 3, 4, 2 ** 32 - 1]);
+  const moved = structuredClone(await handedOver);
+  t.deepEqual(heard, [['close', 'bob', 1001]]);
+  t.deepEqual(
+    moved.map(({ data }) => data),
+    [{ name: 'ann' }],
+  );
+
+  const after = start({
+    ...handlers,
+    reopen: ({ data, subscriptions }) => void heard.push(['reopen', data.name, subscriptions]),
+  });
+  for (const socket of moved) {
+    after.lane.bridge.webSockets.adopt(socket);
+  }
+  t.deepEqual(after.lane.adopted, [[1, 2, 3, 4, 2 ** 32 - 1]]);
+  t.deepEqual(heard[1], ['reopen', 'ann', ['room']]);
+  after.lane.message(0, 'goes on');
+  t.is(await after.sent(0), 'ann goes on');
+  t.is(after.lane.bridge.webSockets.subscribers('room').length, 1);
+
+  const without = start(undefined);
+  without.lane.bridge.webSockets.adopt(moved[0]);
+  t.is((await without.lane.reply((reply) => reply.kind === 'close')).code, 1012);
+});
+
 test('wrong options name what is wrong', (t) => {
   const cases = [
     [5, /"websocket" must be an object with handlers/],

@@ -20,6 +20,15 @@ export function print(error: unknown, { method, url }: Exchange): void {
   }
 }
 
+/** Prints the error of a handler of a WebSocket whose request is not known. */
+export function printSocketError(error: unknown): void {
+  try {
+    console.error('reactor-rs: a handler of a WebSocket failed:', error);
+  } catch {
+    process.stderr.write('reactor-rs: a handler of a WebSocket failed\n');
+  }
+}
+
 /**
  * Prints why the engine refused a response. The exchange is over, so the error handler cannot
  * answer.

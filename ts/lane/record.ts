@@ -92,6 +92,11 @@ export const WS_SUBSCRIBE = 12;
 export const WS_UNSUBSCRIBE = 13;
 export const WS_PUBLISH = 14;
 export const WS_PAUSE = 15;
+/**
+ * The WebSocket is to go on with another lane. Its {@link WS_CLOSED} then has code 0, and in `[3]` to
+ * `[7]` what {@link Lane.adopt} takes.
+ */
+export const WS_HAND_OVER = 18;
 
 /** What is sent: an opcode of RFC 6455 §5.2, and more flags. */
 export const WS_SENDS_TEXT = 1;
@@ -273,6 +278,14 @@ export interface Lane {
   ): void;
   /** How many WebSockets of the server have subscribed to the topic. */
   subscriberCount(topic: string): number;
+  /** Takes over a WebSocket of another lane; returns the id of its exchange. */
+  adopt(
+    ioThread: number,
+    slot: number,
+    number: number,
+    exchange: number,
+    compressedFrom: number,
+  ): number;
 }
 
 /**

@@ -15,6 +15,15 @@ import {
   WS_UNSENT,
 } from './record.js';
 
+/** How another lane takes over a WebSocket, see {@link Lane.adopt}. */
+export type SocketPlace = [
+  ioThread: number,
+  slot: number,
+  number: number,
+  exchange: number,
+  compressedFrom: number,
+];
+
 /** A WebSocket, as the bridge tells it what has happened. It must not throw. */
 export interface SocketEnd {
   /** Whether binary messages need memory of their own, not a part of Node's pool. */
@@ -31,6 +40,8 @@ export interface SocketEnd {
   sent(bytes: number, isCongested: boolean): void;
   /** The exchange is over. */
   closed(code: number, reason: string, wasClean: boolean): void;
+  /** The exchange goes on with the lane that adopts it. */
+  moved(place: SocketPlace): void;
 }
 
 /** The bridge, as the WebSockets use it. */
@@ -114,6 +125,16 @@ export class Sockets {
     return refusal;
   }
 
+  /** Takes over a WebSocket of another lane; returns its id, for {@link add}. */
+  adopt(place: SocketPlace): number {
+    return this.#lane.adopt(...place);
+  }
+
+  /** The WebSocket with this id is told of what happens. */
+  add(id: number, end: SocketEnd): void {
+    this.#ends[id] = end;
+  }
+
   /** How many WebSockets of the server have subscribed to the topic. */
   subscriberCount(topic: string): number {
     return this.#lane.subscriberCount(topic);
@@ -154,6 +175,9 @@ export class Sockets {
       end.closed(BROKEN_OFF, '', false);
     } else if (kind === WS_UNSENT) {
       end.sent(events[at + 2] as number, events[at + 3] !== 0);
+    } else if (kind === WS_CLOSED && events[at + 2] === 0) {
+      this.#ends[id] = undefined;
+      end.moved([...events.subarray(at + 3, at + 8)] as SocketPlace);
     } else if (kind === WS_CLOSED) {
       this.#ends[id] = undefined;
       const start = events[at + 3] as number;

@@ -16,7 +16,7 @@ import { boolean, integer, oneOf, type Rule } from './rules.js';
 const DAY_S = 86_400;
 const MOST_BYTES = 2 ** 31;
 
-const HANDLERS = ['open', 'message', 'close', 'drain', 'ping', 'pong', 'error'] as const;
+const HANDLERS = ['open', 'reopen', 'message', 'close', 'drain', 'ping', 'pong', 'error'] as const;
 
 const RULES = {
   maxPayloadLength: integer(1, MOST_BYTES, 16 * 1024 * 1024),

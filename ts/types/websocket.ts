@@ -175,6 +175,13 @@ export interface WebSocketHandlers<Data = unknown> {
   open?(socket: ServerWebSocket<Data>): Returned;
 
   /**
+   * It was open on another thread, before `server.reload({ module })`. Its `data` is a structured
+   * clone, and it has its topics. `open` is not called. A socket whose data cannot be cloned, or that
+   * has handlers of its own, is closed with 1012 instead.
+   */
+  reopen?(socket: ServerWebSocket<Data>): Returned;
+
+  /**
    * A message. The next one does not wait for a promise that is returned.
    * @param message text, or bytes in memory of their own
    */

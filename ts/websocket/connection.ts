@@ -7,6 +7,7 @@ import {
   ABORT,
   type UpgradeRefusal,
   WS_COMPRESSES,
+  WS_HAND_OVER,
   WS_PAUSE,
   WS_SENDS_BINARY,
   WS_SENDS_PING,
@@ -15,7 +16,7 @@ import {
   WS_SUBSCRIBE,
   WS_UNSUBSCRIBE,
 } from '../lane/record.js';
-import type { SocketEnd } from '../lane/sockets.js';
+import type { SocketEnd, SocketPlace } from '../lane/sockets.js';
 import { type ResolvedSettings, TERMINATE } from './settings.js';
 import { checkTopic, type PublishFlags, type Subscriber, Topics } from './topics.js';
 
@@ -51,6 +52,16 @@ export interface ConnectionListener {
   drain(): void;
   /** It is over. Code 1005 is none, 1006 a connection that was broken off. */
   close(code: number, reason: string, wasClean: boolean): void;
+  /** It goes on with the lane that adopts it. */
+  moved?(place: SocketPlace): void;
+}
+
+/** The other side of a connection. */
+export interface SocketPeer {
+  /** The id of the exchange. */
+  readonly id: number;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
 }
 
 /** One WebSocket: an exchange that has been upgraded. Frames, pings and limits are the engine's. */
@@ -77,20 +88,21 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
   #turnBytes = 0;
   #subscribed: Set<string> | null = null;
 
+  /** @param peer the exchange, or what is known of one that another lane had */
   constructor(
-    exchange: Exchange,
+    peer: SocketPeer,
     sender: Sender,
     settings: ResolvedSettings,
     listener: ConnectionListener,
   ) {
     super('ReactorWebSocket');
     this.#sender = sender;
-    this.#id = exchange.id;
+    this.#id = peer.id;
     this.#topics = Topics.of(sender);
     this.#listener = listener;
     this.settings = settings;
-    this.remoteAddress = exchange.remoteAddress;
-    this.remotePort = exchange.remotePort;
+    this.remoteAddress = peer.remoteAddress;
+    this.remotePort = peer.remotePort;
   }
 
   /**
@@ -108,6 +120,30 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
   ): WebSocketConnection | UpgradeRefusal {
     const connection = new WebSocketConnection(exchange, sender, settings, listener);
     return sender.sockets.upgrade(exchange, settings, fields, connection) ?? connection;
+  }
+
+  /**
+   * Takes over a connection of another lane.
+   * @param topics that it has subscribed to
+   */
+  static adopt(
+    place: SocketPlace,
+    peer: Omit<SocketPeer, 'id'>,
+    topics: readonly string[],
+    sender: Sender,
+    settings: ResolvedSettings,
+    listener: ConnectionListener,
+  ): WebSocketConnection {
+    const id = sender.sockets.adopt(place);
+    const connection = new WebSocketConnection({ ...peer, id }, sender, settings, listener);
+    sender.sockets.add(id, connection);
+    if (topics.length > 0) {
+      connection.#subscribed = new Set(topics);
+      for (const topic of topics) {
+        connection.#topics.add(topic, connection);
+      }
+    }
+    return connection;
   }
 
   /** {@link OPEN}, {@link CLOSING} or {@link CLOSED}. */
@@ -183,6 +219,14 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     if (this.#state !== CLOSED) {
       this.#state = CLOSING;
       this.#sender.replies.plain(ABORT, this.#id, 0);
+      this.#sender.schedule();
+    }
+  }
+
+  /** Gives the connection to another lane; {@link ConnectionListener.moved} tells which. */
+  handOver(): void {
+    if (this.#state === OPEN) {
+      this.#sender.replies.plain(WS_HAND_OVER, this.#id, 0);
       this.#sender.schedule();
     }
   }
@@ -276,11 +320,21 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     this.#state = CLOSED;
     this.#isCongested = false;
     this.#unsent = 0;
+    this.#leaveTopics();
+    this.runInAsyncScope(this.#listener.close, this.#listener, code, reason, wasClean);
+    this.#subscribed = null;
+  }
+
+  moved(place: SocketPlace): void {
+    this.#state = CLOSED;
+    this.#leaveTopics();
+    this.#listener.moved?.(place);
+  }
+
+  #leaveTopics(): void {
     for (const topic of this.#subscribed ?? []) {
       this.#topics.delete(topic, this);
     }
-    this.runInAsyncScope(this.#listener.close, this.#listener, code, reason, wasClean);
-    this.#subscribed = null;
   }
 
   /** From this many bytes on the program is told to wait. */

@@ -1,5 +1,7 @@
 import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
+import { printSocketError } from '../lane/print.js';
+import type { SocketPlace } from '../lane/sockets.js';
 import type { WebSocketClosed, WebSocketHandlers } from '../types/websocket.js';
 import type { ConnectionListener, WebSocketConnection } from './connection.js';
 import { OPEN } from './connection.js';
@@ -9,6 +11,8 @@ import type { ReactorServerWebSocket } from './server-socket.js';
 /** Where a socket finds its handlers, unless it was given its own. */
 interface HandlerSource {
   readonly handlers: WebSocketHandlers;
+  /** The socket is closed. */
+  forget(listener: SocketListener): void;
 }
 
 /** Calls a program's handlers for one socket, and takes what they throw. */
@@ -17,14 +21,17 @@ export class SocketListener implements ConnectionListener {
   connection: WebSocketConnection | null = null;
   /** Called before the handler of `close`. */
   onClosed: ((closed: WebSocketClosed) => void) | null = null;
+  /** Called when it goes on with another lane. */
+  onMoved: ((place: SocketPlace) => void) | null = null;
   readonly #source: HandlerSource;
   readonly #own: WebSocketHandlers | undefined;
-  readonly #exchange: Exchange;
+  /** `null` for a socket that another lane had. */
+  readonly #exchange: Exchange | null;
   readonly #sender: Sender;
 
   constructor(
     source: HandlerSource,
-    exchange: Exchange,
+    exchange: Exchange | null,
     sender: Sender,
     own: WebSocketHandlers | undefined,
   ) {
@@ -34,6 +41,11 @@ export class SocketListener implements ConnectionListener {
     this.#own = own;
   }
 
+  /** Whether its handlers are the server's, so that another thread has them too. */
+  get isShared(): boolean {
+    return this.#own === undefined;
+  }
+
   /** The exchange has become this socket. */
   open(socket: ReactorServerWebSocket): void {
     this.socket = socket;
@@ -41,6 +53,19 @@ export class SocketListener implements ConnectionListener {
     if (handlers.open !== undefined) {
       this.#run(() => handlers.open?.(socket));
     }
+  }
+
+  /** It is a socket that another thread had. */
+  reopen(socket: ReactorServerWebSocket): void {
+    this.socket = socket;
+    const { handlers } = this;
+    if (handlers.reopen !== undefined) {
+      this.#run(() => handlers.reopen?.(socket));
+    }
+  }
+
+  moved(place: SocketPlace): void {
+    this.onMoved?.(place);
   }
 
   message(data: string | Buffer<ArrayBuffer>, isText: boolean): boolean {
@@ -84,6 +109,7 @@ export class SocketListener implements ConnectionListener {
   close(code: number, reason: string, wasClean: boolean): void {
     const { socket, handlers } = this;
     this.onClosed?.({ code, reason, wasClean });
+    this.#source.forget(this);
     if (socket !== null && handlers.close !== undefined) {
       this.#run(() => handlers.close?.(socket, code, reason));
     }
@@ -110,13 +136,21 @@ export class SocketListener implements ConnectionListener {
     return true;
   }
 
+  #report(error: unknown): void {
+    if (this.#exchange === null) {
+      printSocketError(error);
+    } else {
+      this.#sender.report(this.#exchange, error);
+    }
+  }
+
   #fail(error: unknown): void {
     const { socket, handlers } = this;
     if (socket === null || handlers.error === undefined) {
-      this.#sender.report(this.#exchange, error);
+      this.#report(error);
       return;
     }
-    const report = (second: unknown) => this.#sender.report(this.#exchange, second);
+    const report = (second: unknown) => this.#report(second);
     try {
       const returned: unknown = handlers.error(socket, error);
       if (returned instanceof Promise) {

@@ -4,16 +4,17 @@ import { ReactorResponse } from '../fetch/response.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
-import { noteRefusal } from '../lane/sockets.js';
+import { noteRefusal, type SocketPlace } from '../lane/sockets.js';
 import type {
   PublishOptions,
   ServerWebSocket,
   UpgradeOptions,
+  WebSocketBinaryType,
   WebSocketHandlers,
   WebSocketMessage,
   WebSocketStream,
 } from '../types/websocket.js';
-import { WebSocketConnection } from './connection.js';
+import { OPEN, WebSocketConnection } from './connection.js';
 import { messageOf } from './data.js';
 import { answerHandshake } from './handshake.js';
 import type { OriginCheck } from './origin.js';
@@ -47,6 +48,7 @@ const NONE: ResolvedWebSocket = {
 export class WebSockets implements WebSocketFace {
   readonly #sender: Sender;
   #resolved: ResolvedWebSocket | undefined;
+  readonly #sockets = new Set<SocketListener>();
 
   constructor(sender: Sender, resolved: ResolvedWebSocket | undefined) {
     this.#sender = sender;
@@ -60,6 +62,57 @@ export class WebSockets implements WebSocketFace {
 
   replace(resolved: ResolvedWebSocket): void {
     this.#resolved = resolved;
+  }
+
+  forget(listener: SocketListener): void {
+    this.#sockets.delete(listener);
+  }
+
+  /**
+   * Gives up the sockets that another thread can go on with: those whose handlers are the server's,
+   * and whose data can be sent to it. Resolves when the engine has let go of them.
+   */
+  async handOver(): Promise<MovedSocket[]> {
+    const moved: MovedSocket[] = [];
+    const leaving: Promise<void>[] = [];
+    for (const listener of this.#sockets) {
+      const { socket, connection, isShared } = listener;
+      if (socket !== null && connection?.state === OPEN && isShared && isPortable(socket.data)) {
+        leaving.push(
+          new Promise((resolve) => {
+            listener.onClosed = () => resolve();
+            listener.onMoved = (place) => {
+              moved.push(movedSocket(place, connection, socket));
+              this.forget(listener);
+              resolve();
+            };
+          }),
+        );
+        connection.handOver();
+      }
+    }
+    await Promise.all(leaving);
+    return moved;
+  }
+
+  /** Goes on with a socket of another thread. */
+  adopt({ place, peer, topics, data, protocol, binaryType }: MovedSocket): void {
+    const resolved = this.#resolved ?? NONE;
+    const { settings, publishesToSelf } = resolved;
+    const listener = new SocketListener(this, null, this.#sender, undefined);
+    const sender = this.#sender;
+    const connection = WebSocketConnection.adopt(place, peer, topics, sender, settings, listener);
+    connection.ownsMemory = true;
+    listener.connection = connection;
+    const socket = new ReactorServerWebSocket(connection, data, protocol, publishesToSelf);
+    socket.binaryType = binaryType;
+    this.#sockets.add(listener);
+    if (this.#resolved === undefined) {
+      listener.socket = socket;
+      connection.close(RESTART, 'the server has no WebSockets any more');
+    } else {
+      listener.reopen(socket);
+    }
   }
 
   upgrade(source: object, options: UpgradeOptions | undefined): boolean {
@@ -152,7 +205,43 @@ export class WebSockets implements WebSocketFace {
     }
     connection.ownsMemory = true;
     listener.connection = connection;
+    this.#sockets.add(listener);
     return new ReactorServerWebSocket(connection, data, protocol, resolved.publishesToSelf);
+  }
+}
+
+/** A client may come back at once (RFC 6455 §11.7, IANA). */
+const RESTART = 1012;
+
+/** A socket on its way to another thread. */
+export interface MovedSocket {
+  readonly place: SocketPlace;
+  readonly peer: {
+    readonly remoteAddress: string | undefined;
+    readonly remotePort: number | undefined;
+  };
+  readonly topics: readonly string[];
+  readonly data: unknown;
+  readonly protocol: string;
+  readonly binaryType: WebSocketBinaryType;
+}
+
+function movedSocket(
+  place: SocketPlace,
+  connection: WebSocketConnection,
+  { data, protocol, binaryType }: ServerWebSocket,
+): MovedSocket {
+  const { remoteAddress, remotePort, topics } = connection;
+  return { place, peer: { remoteAddress, remotePort }, topics, data, protocol, binaryType };
+}
+
+/** Whether it can be sent to another thread. */
+function isPortable(data: unknown): boolean {
+  try {
+    structuredClone(data);
+    return true;
+  } catch {
+    return false;
   }
 }
 
