@@ -50,11 +50,11 @@ export const TYPESCRIPT = {
     fetch: ['binding', 'errors', 'types'],
     proxy: ['fetch', 'types'],
     lane: ['errors', 'fetch', 'proxy'],
-    websocket: ['errors', 'fetch', 'lane', 'types'],
+    websocket: ['errors', 'fetch', 'lane', 'pubsub', 'types'],
     hono: ['errors', 'types'],
     // What users give, and what they get.
-    options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'types', 'websocket'],
-    server: ['binding', 'errors', 'fetch', 'lane', 'options', 'types', 'websocket'],
+    options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'pubsub', 'types', 'websocket'],
+    server: ['binding', 'errors', 'fetch', 'lane', 'options', 'pubsub', 'types', 'websocket'],
     threads: [
       'binding',
       'errors',
@@ -62,6 +62,7 @@ export const TYPESCRIPT = {
       'here',
       'lane',
       'options',
+      'pubsub',
       'server',
       'types',
       'websocket',
@@ -73,6 +74,7 @@ export const TYPESCRIPT = {
       'fetch',
       'lane',
       'options',
+      'pubsub',
       'server',
       'threads',
       'types',
@@ -84,7 +86,7 @@ export const TYPESCRIPT = {
     // Where programs, threads and Node's `--import` come in.
     index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
     register: ['fetch'],
-    thread: ['binding', 'errors', 'lane', 'options', 'proxy', 'threads', 'websocket'],
+    thread: ['binding', 'errors', 'lane', 'options', 'proxy', 'pubsub', 'threads', 'websocket'],
   },
   read: importsOfTypeScript,
   rows: [
@@ -94,10 +96,10 @@ export const TYPESCRIPT = {
     },
     { modules: ['errors'], holds: 'error codes, and a value in a message' },
     { modules: ['types'], holds: 'the public types: options, handler, routes, server, stats' },
-    { modules: ['pubsub'], holds: 'topics at a broker: envelope, backlog, gaps; knows no client' },
     {
-      modules: ['redis', 'nats'],
-      holds: '`reactor-rs/redis`, `reactor-rs/nats`: adapters of the clients that programs have',
+      modules: ['pubsub', 'redis', 'nats'],
+      holds:
+        'topics at a broker: envelope, backlog, gaps; the doors `reactor-rs/redis` and `/nats`',
     },
     { modules: ['binding'], holds: 'loads the native binding; platform, cores, version' },
     {

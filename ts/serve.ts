@@ -9,6 +9,7 @@ import { type Application, optionsOf } from './options/application.js';
 import { signalAt } from './options/check.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
 import { EVERYWHERE } from './options/table.js';
+import { Relay } from './pubsub/relay.js';
 import { Local } from './server/local.js';
 import { hostOf, RunningServer, startNative } from './server/server.js';
 import { stopOnSignals } from './server/shutdown.js';
@@ -17,7 +18,9 @@ import { serveModule } from './threads/threads.js';
 import type { ListenAddress } from './types/addresses.js';
 import type { Handler, Pathless } from './types/handler.js';
 import type { ServeOptions } from './types/options.js';
+import type { PubSub } from './types/pubsub.js';
 import type { Server } from './types/server.js';
+import { Topics } from './websocket/topics.js';
 import { WebSockets } from './websocket/web-sockets.js';
 
 /**
@@ -169,10 +172,17 @@ export async function startEngine(
   // Others that take requests have doors of their own.
   bridge.webSockets = hooks.take === undefined ? webSockets : null;
   const runtime = new Local(handlers, lane, bridge, webSockets, releaseGlobals);
-  const { native, control, names } = await startNative(options, [lane.id], bound).catch((error) => {
-    runtime.stopped();
-    throw error;
-  });
+  let relay: Relay | null = null;
+  const { native, control, names } = await startRelay(options.pubsub, Topics.of(bridge))
+    .then((started) => {
+      relay = started;
+      return startNative(options, [lane.id], bound);
+    })
+    .catch(async (error) => {
+      runtime.stopped();
+      await relay?.close();
+      throw error;
+    });
   bridge.host = hostOf(native) ?? bridge.host;
   bridge.startId = native.startId();
   lane.attach();
@@ -182,6 +192,19 @@ export async function startEngine(
   // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
   const drainMs = options.native.timeouts.drain;
-  const server = new RunningServer(native, control, runtime, drainMs, options.tls, names);
+  const server = new RunningServer(native, control, runtime, drainMs, options.tls, names, relay);
   return { server, native, bridge };
+}
+
+/** Connects the topics of this thread to a broker, if there is one. */
+async function startRelay(pubsub: PubSub | undefined, topics: Topics): Promise<Relay | null> {
+  if (pubsub === undefined) {
+    return null;
+  }
+  const relay = new Relay(pubsub, (topic, data, how) => {
+    topics.deliver(topic, data, how.isText, how);
+  });
+  await relay.start();
+  topics.connect(relay);
+  return relay;
 }

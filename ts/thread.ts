@@ -8,9 +8,11 @@ import { Bridge } from './lane/bridge.js';
 import { Handlers } from './lane/handlers.js';
 import { readOptions } from './options/options.js';
 import { Proxies } from './proxy/proxies.js';
+import { ThreadUplink } from './pubsub/thread-uplink.js';
 import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './threads/messages.js';
 import { loadModule } from './threads/module.js';
 import { resolveModule } from './threads/options.js';
+import { Topics } from './websocket/topics.js';
 import { WebSockets } from './websocket/web-sockets.js';
 
 const port = parentPort as MessagePort;
@@ -19,6 +21,7 @@ useBinding(data.binding);
 
 const handlers = new Handlers();
 let bridge: Bridge | undefined;
+let uplink: ThreadUplink | undefined;
 const lane = new (binding().NativeLane)(() => bridge?.wake());
 
 // However the thread ends, it gets no further request, and handlers can release what outlives the
@@ -62,12 +65,21 @@ function onMessage(message: ToThread): void {
     void settle();
     return;
   }
+  if (message.type === 'relayed') {
+    uplink?.relayed(message);
+    return;
+  }
   bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: error,
     proxies: Proxies.from(message.trustProxy),
   });
   bridge.webSockets = new WebSockets(bridge, websocket);
+  if (message.uplink !== null) {
+    const post = port.postMessage.bind(port);
+    uplink = new ThreadUplink((told, owned) => post(told, owned), message.uplink);
+    Topics.of(bridge).connect(uplink);
+  }
   bridge.host = message.host ?? bridge.host;
   bridge.startId = message.startId;
   lane.attach();

@@ -15,6 +15,7 @@ import { loadAll } from 'js-yaml';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Service } from 'kubernetes-models/v1';
+import WebSocket from 'ws';
 import { serve as start } from '../../dist/index.js';
 import { find } from '../../scripts/programs.mjs';
 import { BIN, launch, serve, until } from '../support/command.mjs';
@@ -107,6 +108,38 @@ test('threads: requests are answered by several threads', async (t) => {
     return new Set(hashes.map(({ thread }) => thread)).size > 1;
   }, 'a second thread');
   t.is(new Set(hashes.map(({ hash }) => hash)).size, 1);
+  await stop();
+});
+
+test('chat: a page, rooms, and who comes and goes', async (t) => {
+  const { url, stop } = await program(t, 'chat/server.mjs');
+  t.regex(await (await fetch(url)).text(), /new WebSocket\(url\)/);
+  t.deepEqual(await (await fetch(`${url}healthz`)).json(), { status: 'alone' });
+  t.is((await fetch(`${url}rooms/lobby`)).status, 400);
+  t.is((await fetch(`${url}rooms/lobby?name=Ada`)).status, 426);
+  const enter = async (room, name, headers = {}) => {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}rooms/${room}?name=${name}`, {
+      headers,
+    });
+    const got = [];
+    socket.on('message', (data) => got.push(JSON.parse(data)));
+    await once(socket, 'open');
+    await until(() => got.length > 0, 'the own arrival');
+    return { socket, got };
+  };
+  const ada = await enter('lobby', 'Ada', { origin: url.slice(0, -1) });
+  const elsewhere = await enter('attic', 'Bob');
+  const eve = await enter('lobby', 'Eve');
+  eve.socket.send('Hello');
+  await until(() => ada.got.length === 3 && eve.got.length === 2, 'the message');
+  eve.socket.close();
+  await until(() => ada.got.length === 4, 'the departure');
+  const said = { name: 'Eve', text: 'Hello' };
+  t.deepEqual(ada.got, [{ joined: 'Ada' }, { joined: 'Eve' }, said, { left: 'Eve' }]);
+  t.deepEqual(elsewhere.got, [{ joined: 'Bob' }]);
+  await t.throwsAsync(enter('lobby', 'Mallory', { origin: 'https://evil.example' }), {
+    message: /403/,
+  });
   await stop();
 });
 

@@ -11,6 +11,7 @@ import { Relay } from '../../dist/pubsub/relay.js';
 import { resolvePubSub } from '../../dist/pubsub/settings.js';
 import { ThreadTopics, ThreadUplink } from '../../dist/pubsub/thread-uplink.js';
 import { redis } from '../../dist/redis/index.js';
+import { Broker } from './broker.mjs';
 
 const HOW = { isText: true, compress: true, latest: false };
 const BINARY = { ...HOW, isText: false };
@@ -19,77 +20,6 @@ const require = createRequire(import.meta.url);
 
 /** All callbacks that wait have run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-/** A broker, and adapters that are connected to it at once. */
-class Broker {
-  isDown = false;
-  /** Whether a promise of `publish` settles by itself. */
-  confirms = true;
-  #adapters = new Set();
-  /** Settle promises of `publish`. */
-  held = [];
-
-  adapter(options) {
-    const broker = this;
-    const channels = new Set();
-    const adapter = {
-      name: 'fake',
-      options,
-      channels,
-      events: null,
-      /** What the adapter was asked, in order. */
-      calls: [],
-      refuses: null,
-      connect(events) {
-        adapter.events = events;
-        broker.#adapters.add(adapter);
-        if (broker.isDown) {
-          events.down(new Error('no broker'));
-        } else {
-          events.up();
-        }
-      },
-      subscribe(channel) {
-        adapter.calls.push(`+${channel}`);
-        channels.add(channel);
-      },
-      unsubscribe(channel) {
-        adapter.calls.push(`-${channel}`);
-        channels.delete(channel);
-      },
-      publish(channel, data) {
-        if (adapter.refuses !== null) {
-          return Promise.reject(adapter.refuses);
-        }
-        for (const other of broker.#adapters) {
-          if (other.channels.has(channel)) {
-            other.events.message(channel, Buffer.from(data));
-          }
-        }
-        return broker.confirms ? undefined : new Promise((resolve) => broker.held.push(resolve));
-      },
-      close() {
-        adapter.calls.push('close');
-        broker.#adapters.delete(adapter);
-      },
-    };
-    return adapter;
-  }
-
-  fail(error) {
-    this.isDown = true;
-    for (const { events } of this.#adapters) {
-      events.down(error);
-    }
-  }
-
-  restart() {
-    this.isDown = false;
-    for (const { events } of this.#adapters) {
-      events.up();
-    }
-  }
-}
 
 /** A relay with what it has delivered and told. */
 async function relayOf(broker, options = {}) {

@@ -2,8 +2,10 @@ import type { NativeAccessLog, NativeListen, NativeOptions } from '../binding/bi
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies } from '../proxy/proxies.js';
+import { resolvePubSub } from '../pubsub/settings.js';
 import type { ListenAddress } from '../types/addresses.js';
 import type { ServeOptions } from '../types/options.js';
+import type { PubSub } from '../types/pubsub.js';
 import type { ReloadOptions, StopOptions } from '../types/server.js';
 import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
 import { withoutAliases } from './aliases.js';
@@ -55,6 +57,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly onListen: ((address: ListenAddress) => void) | undefined;
   readonly gracefulShutdown: ResolvedShutdown | undefined;
   readonly websocket: ResolvedWebSocket | undefined;
+  readonly pubsub: PubSub | undefined;
 }
 
 /** How a server stops by itself when a signal comes. */
@@ -152,6 +155,7 @@ export function resolveOptions(
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
     websocket: resolveWebSocket(options.websocket),
+    pubsub: resolvePubSub(options.pubsub),
   };
 }
 

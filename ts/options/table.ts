@@ -83,6 +83,7 @@ export const TOP_NAMES = [
   'listen',
   'tls',
   'websocket',
+  'pubsub',
   'signal',
   'module',
   'onThreadError',

@@ -11,6 +11,7 @@ import { addressOf, requestBehind, upgradeRequest } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/routes.js';
 import type { ResolvedTls } from '../options/tls.js';
+import type { Relay } from '../pubsub/relay.js';
 import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js';
 import type { Routes } from '../types/routes.js';
 import type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from '../types/server.js';
@@ -151,6 +152,8 @@ export class RunningServer implements Server {
   readonly #urls: readonly string[];
   readonly #drainMs: number;
   readonly #certificates: Certificates;
+  /** The topics at a broker. */
+  readonly #relay: Relay | null;
   /** The stop that is under way, or finished. */
   #stopping: Promise<void> | null = null;
   /** Ends the wait for promises of `waitUntil`. */
@@ -168,7 +171,9 @@ export class RunningServer implements Server {
     drainMs: number,
     tls: ResolvedOptions['tls'],
     names: NamesByTls,
+    relay: Relay | null,
   ) {
+    this.#relay = relay;
     const address = native.address();
     this.#native = native;
     this.#runtime = runtime;
@@ -237,7 +242,8 @@ export class RunningServer implements Server {
 
   stats(): Stats {
     const stats = JSON.parse(this.#native.stats()) as Stats & { lanes: LanePlace[] };
-    return { ...stats, lanes: this.#runtime.lanes(stats.lanes) };
+    const pubsub = this.#relay === null ? {} : { pubsub: this.#relay.stats() };
+    return { ...stats, lanes: this.#runtime.lanes(stats.lanes), ...pubsub };
   }
 
   requestIP(request: Request): PeerAddress | null {
@@ -358,6 +364,8 @@ export class RunningServer implements Server {
     await stopped;
     await this.#settle(until - performance.now());
     await this.#runtime.stopped();
+    // Last: what handlers have published while the server stopped is sent.
+    await this.#relay?.close();
     this.#certificates.stopped();
     this.#state = 'stopped';
     this.#forgetSignal();

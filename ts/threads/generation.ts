@@ -1,6 +1,7 @@
 import type { NativeRoute } from '../binding/binding.js';
 import { bindingFile } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
+import type { Relay } from '../pubsub/relay.js';
 import { JsThread } from './js-thread.js';
 import type { Attach, Loaded, ThreadData } from './messages.js';
 import type { ResolvedThreads } from './options.js';
@@ -38,6 +39,7 @@ export class Generation {
   /** The routes that the first thread reported; the others must have the same. */
   #signature = '';
   #attach: Attach | null = null;
+  #relay: Relay | null = null;
   /** Dead threads are no longer replaced. */
   isEnding = false;
 
@@ -70,11 +72,12 @@ export class Generation {
   }
 
   /** The server has their lanes: the threads may answer, and dead ones are replaced from now on. */
-  attach(message: Attach): void {
+  attach(message: Attach, relay: Relay | null): void {
     this.#attach = message;
+    this.#relay = relay;
     for (const slot of this.slots) {
       const thread = slot.thread as JsThread;
-      thread.attach(message);
+      thread.attach(message, relay);
       this.#watch(slot, thread);
     }
   }
@@ -178,7 +181,7 @@ export class Generation {
           return;
         }
         this.#onChange();
-        thread.attach(this.#attach as Attach);
+        thread.attach(this.#attach as Attach, this.#relay);
       },
       // No-op if the thread already exited; its exit reason is reported instead.
       (error) => thread.kill(error),

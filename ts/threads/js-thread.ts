@@ -5,6 +5,8 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { threadFile } from '#here';
 import { packageRoot } from '../binding/place.js';
 import { ReactorError } from '../errors/errors.js';
+import type { Relay } from '../pubsub/relay.js';
+import { ThreadTopics } from '../pubsub/thread-uplink.js';
 import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
 import { UNSETTLED, unsettled } from './module.js';
 
@@ -102,7 +104,16 @@ export class JsThread {
   }
 
   /** The server has its lane: the thread may answer. */
-  attach(message: Attach): void {
+  attach(message: Attach, relay: Relay | null): void {
+    if (relay !== null) {
+      const topics = new ThreadTopics(relay, (reply) => this.#send(reply));
+      this.#worker.on('message', (told: FromThread) => {
+        if (told.type === 'topics') {
+          topics.receive(told);
+        }
+      });
+      void this.ended.then(() => topics.gone());
+    }
     this.#send(message);
   }
 

@@ -1,5 +1,6 @@
 import type { NativeRoute } from '../binding/binding.js';
 import type { ReactorErrorCode } from '../errors/errors.js';
+import type { FromUplink, ToUplink } from '../pubsub/thread-uplink.js';
 import type { TrustProxy } from '../types/options.js';
 import type { Module } from './module.js';
 
@@ -36,7 +37,7 @@ export interface Settled {
   readonly type: 'settled' | 'waiting';
 }
 
-export type FromThread = Loaded | Refused | Settled;
+export type FromThread = Loaded | Refused | Settled | FromUplink;
 
 /** The server has the thread's lane: it may answer from now on. */
 export interface Attach {
@@ -45,6 +46,8 @@ export interface Attach {
   /** The prefix of the server's request ids. */
   readonly startId: string;
   readonly trustProxy: TrustProxy;
+  /** The most bytes of messages on their way to a broker; `null` without one. */
+  readonly uplink: number | null;
 }
 
 /** The server has stopped: the thread shall end. */
@@ -57,4 +60,4 @@ export interface Settle {
   readonly type: 'settle';
 }
 
-export type ToThread = Attach | End | Settle;
+export type ToThread = Attach | End | Settle | ToUplink;

@@ -38,6 +38,7 @@ const NOT_IN_MODULES: Readonly<Record<string, string>> = {
   module: 'a module has its handlers itself',
   signal: 'an AbortSignal of one thread cannot stop the server; give it to "serve"',
   onThreadError: 'it is called on the main thread; give it to "serve"',
+  pubsub: 'the connection to the broker is the main thread\'s; give it to "serve"',
   onListen: 'it is called on the main thread; give it to "serve"',
   resourceLimits: 'threads have them before they load the module; give them to "serve"',
 };

@@ -3,6 +3,7 @@ import type { NativeServer } from '../binding/binding.js';
 import { cores } from '../binding/cores.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedOptions, resolveOptions } from '../options/options.js';
+import { Relay } from '../pubsub/relay.js';
 import {
   hostOf,
   type LanePlace,
@@ -11,11 +12,12 @@ import {
   startNative,
 } from '../server/server.js';
 import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js';
+import type { PubSub } from '../types/pubsub.js';
 import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
 import type { LaneStats, LatencyStats } from '../types/stats.js';
 import type { PublishOptions, ServerWebSocket, WebSocketMessage } from '../types/websocket.js';
 import { publishNatively } from '../websocket/publish.js';
-import { checkTopic } from '../websocket/topics.js';
+import { checkTopic, wordOf } from '../websocket/topics.js';
 import { Generation } from './generation.js';
 import type { Attach } from './messages.js';
 import { findModule } from './module.js';
@@ -59,6 +61,7 @@ export async function serveModule(
   try {
     return await threads.start(merge);
   } catch (error) {
+    await threads.closeRelay();
     await threads.end(true);
     throw fromNative(error);
   }
@@ -75,7 +78,14 @@ class Threads implements Runtime {
   /** The generations from before a reload, which finish their requests. */
   readonly #earlier = new Map<Generation, Promise<void>>();
   #native: NativeServer | null = null;
-  #attach: Attach = { type: 'attach', host: undefined, startId: '', trustProxy: false };
+  #attach: Attach = {
+    type: 'attach',
+    host: undefined,
+    startId: '',
+    trustProxy: false,
+    uplink: null,
+  };
+  #relay: Relay | null = null;
   #drainMs = 0;
   #isStopping = false;
   /** The generation that a reload is loading. */
@@ -97,6 +107,7 @@ class Threads implements Runtime {
     const jsThreads = countOf(options.jsThreads);
     await this.#current.launchRest(Array.from({ length: jsThreads - 1 }, (_, n) => n + 1));
     const lanes = this.#current.slots.map(({ lane }) => lane as number);
+    const relay = await this.#startRelay(resolved.pubsub);
     const { native, control, names } = await startNative(resolved, lanes);
     this.#native = native;
     this.#drainMs = resolved.native.timeouts.drain;
@@ -106,10 +117,26 @@ class Threads implements Runtime {
       host: hostOf(native),
       startId: native.startId(),
       trustProxy,
+      uplink: relay?.limit ?? null,
     };
-    const server = new RunningServer(native, control, this, this.#drainMs, resolved.tls, names);
-    this.#current.attach(this.#attach);
+    const { tls } = resolved;
+    const server = new RunningServer(native, control, this, this.#drainMs, tls, names, relay);
+    this.#current.attach(this.#attach, relay);
     return { server, resolved, jsThreads };
+  }
+
+  /** Connects to the broker, if there is one. */
+  async #startRelay(pubsub: PubSub | undefined): Promise<Relay | null> {
+    if (pubsub === undefined) {
+      return null;
+    }
+    const relay = new Relay(pubsub, (topic, data, how) => {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      this.#native?.publish(topic, bytes, wordOf(how.isText, how));
+    });
+    await relay.start();
+    this.#relay = relay;
+    return relay;
   }
 
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): Promise<void> {
@@ -146,7 +173,7 @@ class Threads implements Runtime {
     data: WebSocketMessage,
     options: boolean | PublishOptions | undefined,
   ): number {
-    return publishNatively(native, topic, data, options);
+    return publishNatively(native, topic, data, options, this.#relay);
   }
 
   subscriberCount(native: NativeServer, topic: string): number {
@@ -165,6 +192,11 @@ class Threads implements Runtime {
       const { lane: _, ...rest } = found ?? { lane: place, ...EMPTY };
       return { thread: number, ...rest };
     });
+  }
+
+  /** For a server that could not start: nothing else closes it. */
+  async closeRelay(): Promise<void> {
+    await this.#relay?.close();
   }
 
   /** Ends all threads. */
@@ -217,7 +249,7 @@ class Threads implements Runtime {
     const before = this.#current;
     this.#current = next;
     this.#earlier.set(before, this.#retire(native, before));
-    next.attach(this.#attach);
+    next.attach(this.#attach, this.#relay);
   }
 
   #refuseIfStopping(): void {

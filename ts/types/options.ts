@@ -1,6 +1,7 @@
 import type { ListenAddress } from './addresses.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { ListenEntry } from './listen.js';
+import type { PubSub } from './pubsub.js';
 import type { Routes } from './routes.js';
 import type { TlsOptions } from './tls.js';
 import type { WebSocketOptions } from './websocket.js';
@@ -94,6 +95,16 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
    * });
    */
   websocket?: WebSocketOptions<Data> | undefined;
+
+  /**
+   * Connects the topics of WebSockets with those of other processes, over a broker: `redis(client)` of
+   * `reactor-rs/redis`, `nats(connection)` of `reactor-rs/nats`, or an adapter of your own. A message
+   * reaches other processes at most once. With {@link module} it is given to `serve`.
+   *
+   * @example
+   * await serve({ pubsub: redis(createClient({ url: 'redis://broker:6379' })), websocket, fetch });
+   */
+  pubsub?: PubSub | undefined;
 
   /**
    * Called once the server listens, before {@link serve} resolves. If it throws, the server stops,

@@ -1,3 +1,5 @@
+import type { PubSubStats } from './pubsub.js';
+
 /** A server's counters at one moment, all since its start. */
 export interface Stats {
   /** Milliseconds since the start. */
@@ -19,6 +21,8 @@ export interface Stats {
   lanes: LaneStats[];
   /** The access log; `null` if there is none. */
   accessLog: AccessLogStats | null;
+  /** The topics at a broker; there only with the option `pubsub`. */
+  pubsub?: PubSubStats;
 }
 
 /** The records of the access log. */

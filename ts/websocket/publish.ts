@@ -1,8 +1,8 @@
-import { WS_COMPRESSES, WS_LATEST, WS_SENDS_BINARY, WS_SENDS_TEXT } from '../lane/record.js';
+import type { Uplink } from '../pubsub/uplink.js';
 import type { PublishOptions, WebSocketMessage } from '../types/websocket.js';
 import { messageOf } from './data.js';
 import { publishOptions } from './server-socket.js';
-import { checkTopic } from './topics.js';
+import { checkTopic, wordOf } from './topics.js';
 
 /** The server, as a thread without a lane publishes. */
 export interface Publisher {
@@ -11,21 +11,24 @@ export interface Publisher {
   subscriberCount(topic: string): number;
 }
 
-/** Publishes from a thread without WebSockets. Returns the message's bytes, 0 if nobody gets it. */
+/**
+ * Publishes from a thread without WebSockets. Returns the message's bytes, 0 if nobody gets it.
+ * @param uplink tells other processes
+ */
 export function publishNatively(
   native: Publisher,
   topic: string,
   data: WebSocketMessage,
   options: boolean | PublishOptions | undefined,
+  uplink: Uplink | null = null,
 ): number {
   checkTopic(topic);
   const message = messageOf(data);
   const { compress = true, latest = false } = publishOptions(options);
   const isText = typeof message === 'string';
   const bytes = isText ? Buffer.from(message) : message;
-  const flags =
-    (isText ? WS_SENDS_TEXT : WS_SENDS_BINARY) |
-    (compress ? WS_COMPRESSES : 0) |
-    (latest ? WS_LATEST : 0);
-  return native.publish(topic, bytes, flags) === 0 ? 0 : Math.max(bytes.length, 1);
+  const how = { isText, compress, latest };
+  uplink?.publish(topic, bytes, how);
+  const count = native.publish(topic, bytes, wordOf(isText, how));
+  return count === 0 && uplink === null ? 0 : Math.max(bytes.length, 1);
 }

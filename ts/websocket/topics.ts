@@ -9,6 +9,7 @@ import {
   WS_SENDS_BINARY,
   WS_SENDS_TEXT,
 } from '../lane/record.js';
+import type { Uplink } from '../pubsub/uplink.js';
 
 /** The most bytes of a topic. */
 const MOST_TOPIC = 256;
@@ -42,6 +43,8 @@ interface TopicEvents {
 export class Topics extends EventEmitter<TopicEvents> {
   readonly #sender: Sender;
   readonly #subscribers = new Map<string, Set<Subscriber>>();
+  /** Where other processes are told of them; `null` if there are none. */
+  #uplink: Uplink | null = null;
 
   private constructor(sender: Sender) {
     super();
@@ -59,6 +62,14 @@ export class Topics extends EventEmitter<TopicEvents> {
       Topics.#all.set(sender, topics);
     }
     return topics;
+  }
+
+  /** Other processes are told of the topics from now on. */
+  connect(uplink: Uplink): void {
+    this.#uplink = uplink;
+    for (const topic of this.#subscribers.keys()) {
+      uplink.subscribed(topic);
+    }
   }
 
   /** The topics that have subscribers on this thread. */
@@ -79,8 +90,9 @@ export class Topics extends EventEmitter<TopicEvents> {
   }
 
   /**
-   * Publishes a message to the subscribers other than a connection. Returns its bytes, at least 1; 0 if
-   * there are no others.
+   * Publishes a message to the subscribers other than a connection, in other processes too. Returns
+   * its bytes, at least 1; 0 if there are no others. Those of other processes are not known here, and
+   * count as some.
    *
    * @param id of the connection's exchange; `null` if all are to get it
    */
@@ -92,6 +104,12 @@ export class Topics extends EventEmitter<TopicEvents> {
     flags: PublishFlags,
     connection: Subscriber | null = null,
   ): number {
+    if (this.#uplink !== null) {
+      const { compress = true, latest = false } = flags;
+      this.#uplink.publish(topic, data, { isText, compress, latest });
+      const length = this.publish(id ?? WS_ALL, topic, data, isText, flags);
+      return Math.max(length, 1);
+    }
     const here = this.#subscribers.get(topic);
     const own = id !== null && connection !== null && here?.has(connection) ? 1 : 0;
     const isHere = (here?.size ?? 0) > own;
@@ -123,13 +141,9 @@ export class Topics extends EventEmitter<TopicEvents> {
     topic: string,
     data: string | Uint8Array,
     isText: boolean,
-    { compress = true, latest = false }: PublishFlags,
+    flags: PublishFlags,
   ): number {
-    const flags =
-      (isText ? WS_SENDS_TEXT : WS_SENDS_BINARY) |
-      (compress ? WS_COMPRESSES : 0) |
-      (latest ? WS_LATEST : 0);
-    const length = this.#sender.replies.publish(id, flags, topic, data);
+    const length = this.#sender.replies.publish(id, wordOf(isText, flags), topic, data);
     this.#sender.schedule();
     return length;
   }
@@ -143,6 +157,7 @@ export class Topics extends EventEmitter<TopicEvents> {
     }
     this.#subscribers.set(topic, new Set([connection]));
     this.emit('first', topic);
+    this.#uplink?.subscribed(topic);
   }
 
   /** The connection has no longer subscribed. */
@@ -151,8 +166,18 @@ export class Topics extends EventEmitter<TopicEvents> {
     if (subscribers?.delete(connection) && subscribers.size === 0) {
       this.#subscribers.delete(topic);
       this.emit('last', topic);
+      this.#uplink?.unsubscribed(topic);
     }
   }
+}
+
+/** How a message is published, as a word of its record. */
+export function wordOf(isText: boolean, { compress = true, latest = false }: PublishFlags): number {
+  return (
+    (isText ? WS_SENDS_TEXT : WS_SENDS_BINARY) |
+    (compress ? WS_COMPRESSES : 0) |
+    (latest ? WS_LATEST : 0)
+  );
 }
 
 /**

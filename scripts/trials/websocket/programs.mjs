@@ -58,3 +58,30 @@ export async function runPrograms(folder, door, names, chromium) {
     }
   }
 }
+
+/**
+ * Runs the trial of topics over a broker in a process of its own.
+ * @param {string} folder that it is in
+ * @param {import('./brokers.mjs').Broker} broker
+ * @param {string} client whose connections it uses
+ * @param {number} messages
+ */
+export async function runPubSub(folder, broker, client, messages) {
+  console.log(`# ${client}`);
+  const child = spawn(
+    process.execPath,
+    [join(folder, 'pubsub.mjs'), client, `${broker.port}`, `${messages}`],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], timeout: HANGS },
+  );
+  child.on('message', async (what) => {
+    await (what === 'kill' ? broker.kill() : broker.start());
+    child.send('done');
+  });
+  const [code, signal] = await once(child, 'exit');
+  if (code === 0) {
+    tally.passed++;
+  } else {
+    tally.failed++;
+    console.log(`not ok - ${client} ended with ${signal ?? code}`);
+  }
+}
