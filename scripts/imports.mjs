@@ -98,8 +98,7 @@ export const TYPESCRIPT = {
     { modules: ['types'], holds: 'the public types: options, handler, routes, server, stats' },
     {
       modules: ['pubsub', 'redis', 'nats'],
-      holds:
-        'topics at a broker: envelope, backlog, gaps; the doors `reactor-rs/redis` and `/nats`',
+      holds: 'topics at a broker: envelope, backlog, gaps; over the clients of programs',
     },
     { modules: ['binding'], holds: 'loads the native binding; platform, cores, version' },
     {
