@@ -46,7 +46,7 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   timeout = 0;
   bytesRead = 0;
   bytesWritten = 0;
-  readonly #exchange: Exchange;
+  #exchange: Exchange;
   readonly #sender: Sender;
   /** The client's bytes, once the connection is taken over. */
   #incoming: StreamedIncoming | null = null;
@@ -75,6 +75,9 @@ export class PipeSocket extends Duplex implements ClientWatcher {
     exchange.watcher = this;
   }
 
+  /** No-op: the request reads nothing from here, and need not live as long. */
+  set request(_: unknown) {}
+
   /** Its exchange, as long as nothing has been done with the socket. */
   get [OFFER](): Offer | null {
     // It can only be asked for as long as the exchange is open.
@@ -92,6 +95,9 @@ export class PipeSocket extends Duplex implements ClientWatcher {
   [HAND_OVER](owner: PipeOwner): () => void {
     this.#owner = owner;
     this.setTimeout(0);
+    const { remoteAddress, remotePort, tls } = this.#exchange;
+    // The exchange has the heads of all requests of its batch.
+    this.#exchange = { remoteAddress, remotePort, tls, isOpen: false } as Exchange;
     return () => {
       this.push(null);
       this.destroy();

@@ -25,12 +25,11 @@ import '../binding/notice.js';
 export type { Data } from './data.js';
 export type { CloseEvent, ErrorEvent, EventListener, MessageEvent, SocketEvent } from './events.js';
 export type { ClientInfo, PerMessageDeflateOptions, ServerOptions } from './options.js';
+export type { SendOptions, Sent } from './outbox.js';
 export { type ServerEvents, WebSocketServer, WebSocketServer as Server } from './server.js';
 export {
   type BinaryType,
   type RawData,
-  type SendOptions,
-  type Sent,
   WebSocket,
   WebSocket as default,
   type WebSocketEvents,

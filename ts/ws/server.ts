@@ -7,7 +7,7 @@ import { CLOSE } from '../lane/record.js';
 import { warnUnsupported } from '../node/errors.js';
 import { createServer } from '../node/index.js';
 import { HAND_OVER, OFFER, type Offer, type PipeSocket } from '../node/pipe-socket.js';
-import { WebSocketConnection } from '../websocket/connection.js';
+import { type ConnectionListener, WebSocketConnection } from '../websocket/connection.js';
 import type { ResolvedSettings } from '../websocket/settings.js';
 import {
   fieldsOf,
@@ -252,19 +252,10 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     client: WebSocket,
     socket: PipeSocket,
   ): WebSocketConnection | null {
-    let over = () => {};
-    const result = WebSocketConnection.upgrade(exchange, sender, this.#settings, fields, {
-      message: (data, isText) => client._message(data, isText),
-      ping: (data) => client._control('ping', data),
-      pong: (data) => client._control('pong', data),
-      drain: () => client._drain(),
-      close: (code, reason, wasClean) => {
-        over();
-        client._close(code, reason, wasClean);
-      },
-    });
+    const told = new Told(client);
+    const result = WebSocketConnection.upgrade(exchange, sender, this.#settings, fields, told);
     if (result instanceof WebSocketConnection) {
-      over = socket[HAND_OVER](client);
+      told.over = socket[HAND_OVER](client);
       return result;
     }
     const { status, text, fields: own } = result;
@@ -349,6 +340,38 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
       this.#other = other;
     }
     return this.#other;
+  }
+}
+
+/** Passes on to a WebSocket what its connection is told. */
+class Told implements ConnectionListener {
+  /** Closes the socket of the upgrade. */
+  over: (() => void) | null = null;
+  readonly #client: WebSocket;
+
+  constructor(client: WebSocket) {
+    this.#client = client;
+  }
+
+  message(data: string | Buffer<ArrayBuffer>, isText: boolean): undefined {
+    this.#client._message(data, isText);
+  }
+
+  ping(data: Buffer): void {
+    this.#client._control('ping', data);
+  }
+
+  pong(data: Buffer): void {
+    this.#client._control('pong', data);
+  }
+
+  drain(): void {
+    this.#client._drain();
+  }
+
+  close(code: number, reason: string, wasClean: boolean): void {
+    this.over?.();
+    this.#client._close(code, reason, wasClean);
   }
 }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { PipeOwner } from '../node/pipe-socket.js';
 import { CLOSED, CLOSING, OPEN, type WebSocketConnection } from '../websocket/connection.js';
-import { bytesOf, type Data } from './data.js';
+import type { Data } from './data.js';
 import {
   addListener,
   type CloseEvent,
@@ -16,6 +16,7 @@ import {
   setProperty,
 } from './events.js';
 import { newClient } from './installed.js';
+import { Outbox, type SendOptions, type Sent } from './outbox.js';
 
 const CONNECTING = 0;
 const STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
@@ -31,33 +32,13 @@ const VIOLATIONS: Readonly<Record<number, string>> = {
 /** The code of a connection that ended without a farewell (RFC 6455 §7.1.5). */
 const ABNORMAL = 1006;
 
-/** The most bytes of a ping or a pong (RFC 6455 §5.5). */
-const MOST_CONTROL = 125;
+/** The most bytes of a close frame's reason (RFC 6455 §5.5). */
+const MOST_REASON = 123;
 
 /** In what form binary messages come. */
 export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
 
 const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments', 'blob'];
-
-/** How a message is sent. */
-export interface SendOptions {
-  /** Whether it is binary. Otherwise its bytes must be UTF-8. The default: unless it is a string. */
-  binary?: boolean | undefined;
-  /**
-   * Whether it is compressed, if that was agreed upon.
-   * @default true
-   */
-  compress?: boolean | undefined;
-  /**
-   * Whether the message ends here. Its pieces are sent together, as one frame.
-   * @default true
-   */
-  fin?: boolean | undefined;
-  /** Without effect: only clients mask. */
-  mask?: boolean | undefined;
-}
-
-export type Sent = (error?: Error) => void;
 
 /** A message as listeners of 'message' get it. */
 export type RawData = Buffer | ArrayBuffer | Buffer[] | Blob;
@@ -105,19 +86,10 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   #protocol = '';
   #extensions = '';
   #binaryType: BinaryType = 'nodebuffer';
-  /** Callbacks of messages that wait to be sent. */
-  #waiting: Sent[] = [];
-  /** The pieces of a message that is sent in several. */
-  #pieces: { readonly isText: boolean; readonly compress: boolean; all: Uint8Array[] } | null =
-    null;
-  /** What waits for a Blob to be read. */
-  #afterBlob: (() => void)[] | null = null;
+  #outbox: Outbox | null = null;
   #isPaused = false;
   /** What was under way when the program paused. The rest is kept back by the engine. */
   #held: (() => void)[] = [];
-  /** Bytes of messages that were sent too late. */
-  #lateBytes = 0;
-
   /** @param address `null` for a connection of a server */
   constructor(address: string | URL | null, protocols?: unknown, options?: unknown) {
     super();
@@ -149,7 +121,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   }
 
   get bufferedAmount(): number {
-    return (this.#connection?.bufferedAmount ?? 0) + this.#lateBytes;
+    return (this.#connection?.bufferedAmount ?? 0) + (this.#outbox?.lateBytes ?? 0);
   }
 
   get binaryType(): BinaryType {
@@ -167,22 +139,11 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   send(data: Data, sent?: Sent): void;
   send(data: Data, options?: SendOptions, sent?: Sent): void;
   send(data: Data, options?: SendOptions | Sent, callback?: Sent): void {
-    const sent = typeof options === 'function' ? options : callback;
-    const { binary, compress = true, fin = true } = typeof options === 'object' ? options : {};
-    if (this.#afterBlob !== null) {
-      // As in order as without Blobs.
-      const copy = ArrayBuffer.isView(data) ? Buffer.from(bytesOf(data)) : data;
-      this.#afterBlob.push(() => this.send(copy, options as SendOptions, callback));
-      return;
+    if (typeof options === 'function') {
+      this.#opened.send(data, {}, options);
+    } else {
+      this.#opened.send(data, options ?? {}, callback);
     }
-    if (data instanceof Blob) {
-      this.#sendBlob(data, { binary: binary ?? true, compress, fin }, sent);
-      return;
-    }
-    const given = typeof data === 'number' ? String(data) : data;
-    const isText = binary === undefined ? typeof given === 'string' : !binary;
-    const message = typeof given === 'string' && isText ? given : bytesOf(given);
-    this.#send(message, isText, compress, fin, sent);
   }
 
   ping(sent?: Sent): void;
@@ -202,18 +163,14 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
 
   /** Begins to close the connection: messages that were sent go first. No-op if it has begun. */
   close(code?: number, data?: string | Uint8Array): void {
-    if (this.#afterBlob !== null) {
-      this.#afterBlob.push(() => this.close(code, data));
-      return;
-    }
     if (code !== undefined && !isCloseCode(code)) {
       throw new TypeError('First argument must be a valid error code number');
     }
     const reason = code === undefined || data === undefined ? '' : String(data);
-    if (Buffer.byteLength(reason) > MOST_CONTROL - 2) {
+    if (Buffer.byteLength(reason) > MOST_REASON) {
       throw new RangeError('The message must not be greater than 123 bytes');
     }
-    this.#connection?.close(code, reason);
+    this.#outbox?.close(code, reason);
   }
 
   /** Breaks the connection off. */
@@ -306,6 +263,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   /** The server has upgraded the connection. */
   _begin(connection: WebSocketConnection, { socket, protocol, extensions }: Beginnings): void {
     this.#connection = connection;
+    this.#outbox = new Outbox(connection);
     this._socket = socket;
     this.#protocol = protocol;
     this.#extensions = extensions;
@@ -328,7 +286,11 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
     }
     this.text = typeof data === 'string' ? data : null;
     const message = isText ? Buffer.from(data as string) : this.#shape(data as Buffer<ArrayBuffer>);
-    this.#tell(() => this.emit('message', message, !isText));
+    try {
+      this.emit('message', message, !isText);
+    } catch (error) {
+      throwLater(error);
+    }
     this.text = null;
   }
 
@@ -337,11 +299,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
   }
 
   _drain(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const sent of waiting) {
-      this.#tell(() => sent());
-    }
+    this.#outbox?.drained();
   }
 
   _close(code: number, reason: string, wasClean: boolean): void {
@@ -355,12 +313,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
 
   #emitClose(code: number, reason: string, wasClean: boolean): void {
     this.wasClean = wasClean;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#pieces = null;
-    for (const sent of waiting) {
-      this.#tell(() => sent(new Error('The socket was closed before the message was sent')));
-    }
+    this.#outbox?.closed();
     const violation = wasClean ? undefined : VIOLATIONS[code];
     if (violation !== undefined && this.listenerCount('error') > 0) {
       // Without a listener a client could end the process.
@@ -378,9 +331,7 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
     try {
       tell();
     } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 
@@ -405,56 +356,6 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
     }
   }
 
-  #send(
-    data: string | Uint8Array,
-    isText: boolean,
-    compress: boolean,
-    fin: boolean,
-    sent: Sent | undefined,
-  ): void {
-    const connection = this.#opened(data, sent);
-    if (connection === null) {
-      return;
-    }
-    let message = data;
-    let isTextual = isText;
-    let compresses = compress;
-    if (this.#pieces !== null || !fin) {
-      this.#pieces ??= { isText, compress, all: [] };
-      this.#pieces.all.push(Buffer.from(data as string));
-      if (!fin) {
-        callSoon(sent);
-        return;
-      }
-      message = Buffer.concat(this.#pieces.all);
-      isTextual = this.#pieces.isText;
-      compresses = this.#pieces.compress;
-      this.#pieces = null;
-    }
-    this.#note(connection.send(message, isTextual, compresses), sent);
-  }
-
-  #sendBlob(data: Blob, options: SendOptions, sent: Sent | undefined): void {
-    const waiting: (() => void)[] = [];
-    this.#afterBlob = waiting;
-    const goOn = (act: () => void) => {
-      this.#afterBlob = null;
-      this.#tell(act);
-      for (const [at, each] of waiting.entries()) {
-        if (this.#afterBlob !== null) {
-          // Another Blob: the rest waits for it.
-          (this.#afterBlob as (() => void)[]).push(...waiting.slice(at));
-          return;
-        }
-        this.#tell(each);
-      }
-    };
-    data.arrayBuffer().then(
-      (bytes) => goOn(() => this.send(bytes, options, sent)),
-      (error) => goOn(() => sent?.(error)),
-    );
-  }
-
   #control(
     kind: 'ping' | 'pong',
     given: Data | Sent | undefined,
@@ -465,44 +366,14 @@ export class WebSocket extends EventEmitter<WebSocketEvents> implements PipeOwne
       typeof given === 'function'
         ? [undefined, given]
         : [given, typeof mask === 'function' ? mask : callback];
-    const bytes = bytesOf(data as Data);
-    const connection = this.#opened(bytes, sent);
-    if (connection === null) {
-      return;
-    }
-    if (bytes.length > MOST_CONTROL) {
-      throw new RangeError('The data size must not be greater than 125 bytes');
-    }
-    this.#note(connection[kind](bytes), sent);
+    this.#opened.control(kind, data, sent);
   }
 
-  /** The connection, if it is open; else the callback is called with an error. */
-  #opened(data: string | Uint8Array, sent: Sent | undefined): WebSocketConnection | null {
-    const { readyState } = this;
-    if (readyState === CONNECTING) {
+  get #opened(): Outbox {
+    if (this.#outbox === null) {
       throw new Error('WebSocket is not open: readyState 0 (CONNECTING)');
     }
-    if (readyState === OPEN) {
-      return this.#connection;
-    }
-    this.#lateBytes += typeof data === 'string' ? Buffer.byteLength(data) : data.length;
-    const state = `readyState ${readyState} (${STATES[readyState]})`;
-    callSoon(sent, new Error(`WebSocket is not open: ${state}`));
-    return null;
-  }
-
-  /** What `send` of a connection has returned: 0 is lost, -1 waits for others. */
-  #note(result: number, sent: Sent | undefined): void {
-    if (sent === undefined) {
-      return;
-    }
-    if (result === 0) {
-      callSoon(sent, new Error('The message was not sent: too much waits for the client'));
-    } else if (result < 0) {
-      this.#waiting.push(sent);
-    } else {
-      callSoon(sent);
-    }
+    return this.#outbox;
   }
 }
 
@@ -510,10 +381,10 @@ for (const [state, name] of STATES.entries()) {
   Object.defineProperty(WebSocket.prototype, name, { value: state, enumerable: true });
 }
 
-function callSoon(sent: Sent | undefined, error?: Error): void {
-  if (typeof sent === 'function') {
-    process.nextTick(sent, error);
-  }
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }
 
 /** Codes that an endpoint may send (RFC 6455 §7.4, and IANA's list). */
