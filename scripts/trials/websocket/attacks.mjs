@@ -61,25 +61,23 @@ const { url, pid } = server;
 const { hostname, port, host } = new URL(url);
 const DEFLATE = 'permessage-deflate; client_max_window_bits';
 
-/** A client beside the attacks, in a process of its own: 200 messages a second over four connections. */
-function canary() {
+/** The load client, in a process of its own. */
+function load(...args) {
   const cli = join(ROOT, 'dist/cli/bin.js');
-  const args = ['bench', '-c', '4', '-R', '200', '-d', '10m', '--timeout', '20s', '--json', url];
-  const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const all = [cli, 'bench', '--timeout', '20s', '--json', ...args];
+  const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'inherit'] });
   process.on('exit', () => child.kill('SIGKILL'));
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
     out += text;
   });
-  return {
-    async end() {
-      const ended = once(child, 'close');
-      child.kill('SIGINT');
-      await ended;
-      return JSON.parse(out);
-    },
-  };
+  const result = once(child, 'close').then(() => JSON.parse(out));
+  return { result, interrupt: () => child.kill('SIGINT') };
 }
+
+const ms = (ns) => (ns / 1e6).toFixed(1);
+const times = ({ latency: { p50Ns, p99Ns, maxNs } }) =>
+  `p50 ${ms(p50Ns)} ms, p99 ${ms(p99Ns)} ms, at most ${ms(maxNs)} ms`;
 
 /** What a server holds meanwhile: the most of its resident memory above that before. */
 async function measured(name, most, run) {
@@ -168,7 +166,8 @@ async function refused(bytes, codes, extensions) {
   }
 }
 
-const bird = canary();
+// A client beside the attacks.
+const bird = load('-c', '4', '-R', '200', '-d', '10m', url);
 await sleep(500);
 
 await measured('handshakes that are wrong', 16 << 20, async () => {
@@ -439,12 +438,28 @@ await measured('closes that are never answered', 16 << 20, async () => {
   return tallied(ended);
 });
 
-const { latency, errors, requests } = await bird.end();
+const SUBSCRIBERS = scaled(999);
+await measured(
+  `a slow reader beside ${SUBSCRIBERS}: 50 messages a second to all`,
+  96 << 20,
+  async () => {
+    const slow = await Wire.open(`${url}all`);
+    slow.socket.pause();
+    const args = ['--subscribers', String(SUBSCRIBERS), '-R', '50', '--size', '4096', '-d', '4s'];
+    const result = await load(...args, `${url}all`).result;
+    slow.destroy();
+    assert.equal(result.errors.total, 0, JSON.stringify(result.errors));
+    return `${Math.round(result.rate)} a second came, ${times(result)}`;
+  },
+);
+
+bird.interrupt();
+const beside = await bird.result;
 {
-  const ms = (ns) => (ns / 1e6).toFixed(1);
+  const { latency, errors, requests } = beside;
   await check('the client beside them lost nothing', () => {
     assert.equal(errors.total, 0, JSON.stringify(errors));
-    return `${requests} messages, p50 ${ms(latency.p50Ns)} ms, p99 ${ms(latency.p99Ns)} ms, at most ${ms(latency.maxNs)} ms`;
+    return `${requests} messages, ${times(beside)}`;
   });
   // The attackers need a processor too, and there may be two.
   const MOST_MS = 1000;

@@ -14,17 +14,21 @@ async function ours() {
     ...(jsThreads === undefined ? {} : { jsThreads }),
     websocket: {
       ...settings,
-      open: (socket) => socket.data.isInRoom && socket.subscribe('room'),
+      open: (socket) => socket.data.topic !== undefined && socket.subscribe(socket.data.topic),
       message: (socket, message) => {
         if (message === 'publish') {
           server.publish('room', Buffer.alloc(65_536, '.'));
+        } else if (socket.data.topic === 'all') {
+          server.publish('all', message);
         } else {
           socket.send(message);
         }
       },
     },
     fetch: (request, info) => {
-      const data = { isInRoom: new URL(request.url).pathname === '/room' };
+      // `/all` hands each message on; what is sent to `/room` only makes the server publish.
+      const [, topic] = /^\/(room|all)$/.exec(new URL(request.url).pathname) ?? [];
+      const data = { topic };
       return info.upgrade(request, { data })
         ? undefined
         : new Response('no WebSocket', { status: 400 });
@@ -42,13 +46,15 @@ async function ws() {
     maxPayload: 16 << 20,
     ...(settings.perMessageDeflate ? { perMessageDeflate: { threshold: 0 } } : {}),
   });
-  const room = new Set();
+  const rooms = { '/room': new Set(), '/all': new Set() };
   server.on('connection', (socket, { url }) => {
-    if (url === '/room') room.add(socket);
+    rooms[url]?.add(socket);
     socket.on('error', () => {});
     socket.on('message', (data, isBinary) => {
       if (String(data.subarray(0, 10)) === 'publish') {
-        for (const each of room) each.send(Buffer.alloc(65_536, '.'));
+        for (const each of rooms['/room']) each.send(Buffer.alloc(65_536, '.'));
+      } else if (url === '/all') {
+        for (const each of rooms[url]) each.send(data, { binary: isBinary });
       } else {
         socket.send(data, { binary: isBinary });
       }
