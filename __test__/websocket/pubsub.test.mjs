@@ -169,6 +169,36 @@ test('messages that the client has not confirmed count as backlog, and are not s
   t.is(one.gaps[0].lost, 8);
 });
 
+test('a broker that was slow, with drops: others are told once it has caught up', async (t) => {
+  const broker = new Broker();
+  const [one, two] = [await relayOf(broker, { backlog: 1000 }), await relayOf(broker)];
+  two.relay.subscribed('news');
+  broker.confirms = false;
+  for (let count = 0; count < 12; count++) {
+    one.relay.publish('news', `${count}`.padEnd(20), HOW);
+  }
+  await turn();
+  t.deepEqual(two.gaps, []);
+  for (const confirm of broker.held.splice(0)) {
+    confirm();
+  }
+  await turn();
+  t.deepEqual(
+    two.gaps.map(({ reason, topics }) => [reason, topics]),
+    [['dropped', ['news']]],
+  );
+  t.is(one.relay.stats().dropped, 2);
+});
+
+test('a message larger than the backlog is dropped, which others are told', async (t) => {
+  const broker = new Broker();
+  const [one, two] = [await relayOf(broker, { backlog: 1000 }), await relayOf(broker)];
+  two.relay.subscribed('news');
+  one.relay.publish('news', 'x'.repeat(2000), HOW);
+  await turn();
+  t.deepEqual([two.delivered.length, two.gaps.length], [0, 1]);
+});
+
 test('a message that the client refuses is lost, which others are told', async (t) => {
   const broker = new Broker();
   const [one, two] = [await relayOf(broker), await relayOf(broker)];
@@ -322,6 +352,7 @@ test('threads: what the main thread does not take is bounded, and drops are coun
   await thread.go();
   t.is(two.delivered.length, 4);
   t.is(one.relay.stats().dropped, 4);
+  await turn();
   t.is(two.gaps[0].reason, 'dropped');
   thread.uplink.publish('news', 'again', HOW);
   await thread.go();
@@ -378,7 +409,7 @@ class FakeIoRedis extends EventEmitter {
 
   async subscribe(...channels) {
     this.calls.push(`+${channels}`);
-    if (this.refuses !== null) {
+    if (this.refuses !== null && channels.includes('secret')) {
       throw this.refuses;
     }
   }
@@ -514,7 +545,9 @@ test.serial('ioredis: a lost publisher is an outage; a refused channel is told',
   publisher.become('close');
   subscriber.refuses = new Error('NOPERM');
   adapter.subscribe('secret');
+  adapter.subscribe('open');
   await turn();
+  t.deepEqual(subscriber.calls.slice(1), ['+secret,open', '+secret', '+open']);
   publisher.become('ready');
   publisher.become('end');
   t.deepEqual(told, [

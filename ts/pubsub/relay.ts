@@ -38,8 +38,8 @@ export class Relay implements Uplink, PubSubEvents {
   /** Topics of messages that were dropped or lost in this outage. */
   readonly #lostTopics = new Set<string>();
   #lost = 0;
-  /** A message was refused: it is told once the client's other events have come. */
-  #refusal: NodeJS.Immediate | null = null;
+  /** Losses are told once the client's other events have come. */
+  #telling: NodeJS.Immediate | null = null;
   #published = 0;
   #received = 0;
   #dropped = 0;
@@ -143,9 +143,6 @@ export class Relay implements Uplink, PubSubEvents {
   /** So many messages were dropped before they came here. */
   dropped(topic: string, count: number): void {
     this.#drop(topic, count);
-    if (this.#status === 'up') {
-      this.#tellLosses();
-    }
   }
 
   // What the broker's client tells.
@@ -231,7 +228,15 @@ export class Relay implements Uplink, PubSubEvents {
     if (this.#underWay.delete(message)) {
       this.#published++;
       this.#backlog.release(message.sealed);
+      if (this.#lostTopics.size > 0 && this.#hasRoom) {
+        this.#tellLosses();
+      }
     }
+  }
+
+  /** Whether a broker that was slow has caught up. */
+  get #hasRoom(): boolean {
+    return 2 * this.#backlog.bytes <= this.#settings.backlog;
   }
 
   #refused(message: Waiting, error: unknown): void {
@@ -239,16 +244,22 @@ export class Relay implements Uplink, PubSubEvents {
       return;
     }
     this.#fail(message);
-    if (this.#refusal === null && this.#status === 'up') {
-      this.#refusal = setImmediate(() => {
-        this.#refusal = null;
-        // The client may have noticed meanwhile that the broker is gone, which is reported instead.
-        if (this.#status === 'up') {
-          this.#report('did not take a message', error);
-          this.#tellLosses();
-        }
-      });
+    this.#tellSoon(() => this.#report('did not take a message', error));
+  }
+
+  /** Tells of losses while the broker is there. */
+  #tellSoon(report: () => void): void {
+    if (this.#telling !== null || this.#status !== 'up') {
+      return;
     }
+    this.#telling = setImmediate(() => {
+      this.#telling = null;
+      // The client may have noticed meanwhile that the broker is gone, which is reported instead.
+      if (this.#status === 'up') {
+        report();
+        this.#tellLosses();
+      }
+    });
   }
 
   #fail({ topic, sealed }: Waiting): void {
@@ -265,6 +276,10 @@ export class Relay implements Uplink, PubSubEvents {
       'full',
       `has a backlog of ${backlog} bytes, which is full: messages for other processes are dropped`,
     );
+    // A broker that is slow is told once it has caught up.
+    if (this.#hasRoom) {
+      this.#tellSoon(() => {});
+    }
   }
 
   #lose(topic: string, count: number): void {

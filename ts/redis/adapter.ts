@@ -18,6 +18,7 @@ export class RedisPubSub implements PubSub {
   readonly #connect: (publishes: boolean) => Connection;
   #publisher: Connection | null = null;
   #subscriber: Subscriber | null = null;
+  #isPublisherReady = false;
 
   /** @param connect makes a connection */
   constructor(connect: (publishes: boolean) => Connection, options: PubSubOptions) {
@@ -26,13 +27,12 @@ export class RedisPubSub implements PubSub {
   }
 
   connect(events: PubSubEvents): void {
-    let isPublisherReady = false;
     const subscriber = new Subscriber(this.#connect(false));
     const publisher = this.#connect(true);
     this.#subscriber = subscriber;
     this.#publisher = publisher;
     const ready = () => {
-      if (isPublisherReady && subscriber.isReady) {
+      if (this.#isPublisherReady && subscriber.isReady) {
         events.up();
       }
     };
@@ -44,12 +44,12 @@ export class RedisPubSub implements PubSub {
     subscriber.open({ ...common, ready });
     publisher.open({
       ...common,
-      ready() {
-        isPublisherReady = true;
+      ready: () => {
+        this.#isPublisherReady = true;
         ready();
       },
-      lost(error) {
-        isPublisherReady = false;
+      lost: (error) => {
+        this.#isPublisherReady = false;
         events.down(error);
       },
     });
@@ -72,10 +72,10 @@ export class RedisPubSub implements PubSub {
     this.#publisher = null;
     this.#subscriber = null;
     subscriber?.destroy();
-    if (publisher !== null) {
+    if (publisher !== null && this.#isPublisherReady) {
       await within(CLOSE_MS, publisher.close());
-      publisher.destroy();
     }
+    publisher?.destroy();
   }
 }
 
@@ -172,29 +172,43 @@ class Subscriber {
       for (const channel of part) {
         this.#held.delete(channel);
       }
-      calls.push(this.#refusable(this.#connection.unsubscribe(part), part));
+      calls.push(this.#connection.unsubscribe(part).catch((error) => this.#refused(error)));
     }
     for (const part of parts(added)) {
       for (const channel of part) {
         this.#held.add(channel);
       }
-      calls.push(this.#refusable(this.#connection.subscribe(part), part));
+      calls.push(this.#add(part));
     }
     await Promise.all(calls);
   }
 
-  /** A refused channel is tried again after the next reconnect. */
-  #refusable(call: Promise<unknown>, channels: readonly string[]): Promise<unknown> {
+  /** Subscribes. A channel that is refused is tried again after the next reconnect. */
+  async #add(channels: readonly string[]): Promise<void> {
     const round = this.#round;
-    return call.catch((error) => {
+    try {
+      await this.#connection.subscribe(channels);
+    } catch (error) {
+      // Of a connection that is gone, all commands are refused.
+      const isSame = round === this.#round && this.#isOpen;
+      if (isSame && channels.length > 1) {
+        // One channel without permission fails them all.
+        await Promise.all(channels.map((channel) => this.#add([channel])));
+        return;
+      }
       for (const channel of channels) {
         this.#held.delete(channel);
       }
-      // Of a connection that is gone, all commands are refused.
-      if (round === this.#round && this.#isOpen) {
+      if (isSame) {
         this.#onError(error);
       }
-    });
+    }
+  }
+
+  #refused(error: unknown): void {
+    if (this.#isOpen) {
+      this.#onError(error);
+    }
   }
 }
 

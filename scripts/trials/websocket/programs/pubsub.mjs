@@ -2,8 +2,10 @@
 // and starts it again when it is asked to.
 
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import { until } from './lib.mjs';
@@ -11,6 +13,9 @@ import { check, tally } from './tap.mjs';
 
 const [client, port, messages] = process.argv.slice(2);
 const SERVER = fileURLToPath(new URL('./pubsub-server.mjs', import.meta.url));
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+/** What examples/chat is told, where it knows the client. */
+const CHAT = { redis: 'redis', '@nats-io/transport-node': 'nats' };
 const TOPIC = 'some topic.of * the > trial, ünï';
 const NAMES = ['a', 'b', 'c'];
 const SOCKETS = 2;
@@ -276,6 +281,70 @@ await check(`${client}: JavaScript threads share one subscription of their proce
   await Promise.all(servers.map((server) => server.stop()));
   return done;
 });
+
+/** A process of examples/chat. */
+class Chat {
+  static async start() {
+    const chat = new Chat();
+    const env = { ...process.env, PORT: '0', BROKER: `${CHAT[client]}://127.0.0.1:${port}` };
+    chat.child = spawn(process.execPath, [join(HERE, 'chat', 'server.mjs')], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    chat.child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    await until(() => /^listening on \S+$/m.test(said), 'the chat listens');
+    [, chat.url] = /^listening on (\S+)$/m.exec(said);
+    return chat;
+  }
+
+  async enter(name) {
+    const socket = new WebSocket(`${this.url.replace('http', 'ws')}rooms/lobby?name=${name}`);
+    const got = [];
+    socket.on('message', (data) => got.push(data.toString()));
+    await once(socket, 'open');
+    return { socket, got };
+  }
+
+  async end() {
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGTERM');
+    return (await ended)[0];
+  }
+}
+
+if (CHAT[client] !== undefined) {
+  await check(`${client}: examples/chat across two processes, and a gap`, async () => {
+    const example = join(HERE, '..', 'node_modules', 'reactor-rs', 'examples', 'chat');
+    cpSync(example, join(HERE, 'chat'), { recursive: true });
+    const [one, two] = await Promise.all([Chat.start(), Chat.start()]);
+    try {
+      const ada = await one.enter('Ada');
+      const bob = await two.enter('Bob');
+      const hello = JSON.stringify({ name: 'Ada', text: 'Hello' });
+      await until(async () => {
+        ada.socket.send('Hello');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return bob.got.includes(hello);
+      }, 'Bob hears Ada');
+      bob.socket.send('Hello back');
+      const back = JSON.stringify({ name: 'Bob', text: 'Hello back' });
+      await until(() => ada.got.includes(back), 'Ada hears Bob');
+      await broker('kill');
+      await broker('start');
+      await until(
+        () => [ada, bob].every(({ got }) => got.includes('{"gap":true}')),
+        'both are told of a gap',
+      );
+      bob.socket.close();
+      await until(() => ada.got.includes('{"left":"Bob"}'), 'Ada sees Bob leave');
+    } finally {
+      assert.deepEqual(await Promise.all([one.end(), two.end()]), [0, 0]);
+    }
+  });
+}
 
 for (const { child } of servers) {
   child.kill('SIGKILL');
