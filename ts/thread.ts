@@ -22,6 +22,7 @@ useBinding(data.binding);
 const handlers = new Handlers();
 let bridge: Bridge | undefined;
 let uplink: ThreadUplink | undefined;
+let sockets: WebSockets | undefined;
 const lane = new (binding().NativeLane)(() => bridge?.wake());
 
 // However the thread ends, it gets no further request, and handlers can release what outlives the
@@ -69,12 +70,23 @@ function onMessage(message: ToThread): void {
     uplink?.relayed(message);
     return;
   }
+  if (message.type === 'hand-over') {
+    void handOver();
+    return;
+  }
+  if (message.type === 'adopt') {
+    for (const socket of message.sockets) {
+      sockets?.adopt(socket);
+    }
+    return;
+  }
   bridge = new Bridge(lane, {
     find: (route) => handlers.find(route),
     onError: error,
     proxies: Proxies.from(message.trustProxy),
   });
-  bridge.webSockets = new WebSockets(bridge, websocket);
+  sockets = new WebSockets(bridge, websocket);
+  bridge.webSockets = sockets;
   if (message.uplink !== null) {
     const post = port.postMessage.bind(port);
     uplink = new ThreadUplink((told, owned) => post(told, owned), message.uplink);
@@ -84,6 +96,10 @@ function onMessage(message: ToThread): void {
   bridge.startId = message.startId;
   lane.attach();
   bridge.wake();
+}
+
+async function handOver(): Promise<void> {
+  send({ type: 'moved', sockets: (await sockets?.handOver()) ?? [] });
 }
 
 async function settle(): Promise<void> {

@@ -14,6 +14,10 @@ export default {
       socket.subscribe('room');
       socket.send(`thread ${socket.data.thread}`);
     },
+    reopen(socket) {
+      const { data, subscriptions } = socket;
+      socket.send(`again in thread ${threadId}, was in ${data.thread}, in ${subscriptions}`);
+    },
     message(socket, message) {
       if (message === 'die') {
         process.exit(1);

@@ -510,3 +510,42 @@ test('sockets of all JavaScript threads share topics; a thread that dies closes 
     t.is(await next(), 'still here');
   }
 });
+
+test('a new module goes on with the sockets that are open', async (t) => {
+  const module = new URL('./module.mjs', import.meta.url);
+  const server = await start(t, { module, jsThreads: 2, timeouts: { drain: 2000 } });
+  const clients = [];
+  for (let i = 0; i < 6; i++) {
+    const each = client(t, server, `/?${i}`);
+    await each.opened;
+    t.regex(await each.next(), /^thread/);
+    clients.push(each);
+  }
+  const [first, ...others] = clients;
+  // What is sent meanwhile is not lost, and comes in order.
+  let count = 0;
+  let isReloading = true;
+  const reloaded = server.reload({ module }).then(() => {
+    isReloading = false;
+  });
+  while (isReloading || count < 100) {
+    first.socket.send(`${count++}`);
+    await sleep(2);
+  }
+  await reloaded;
+  for (const { next } of others) {
+    let expected = 0;
+    while (expected < count) {
+      const message = await next();
+      if (!message.startsWith('again')) {
+        t.is(message, `${expected++}`);
+      }
+    }
+  }
+  // Each has been told by its new thread, which is none of the old ones.
+  t.true(clients.every(({ socket }) => socket.readyState === 1));
+  const [, greeting] = await Promise.all([others[0].socket.send('from other'), first.next()]);
+  t.regex(greeting, /^again in thread \d+, was in \d+, in room$/);
+  t.is(await first.next(), 'from other');
+  t.is(server.subscriberCount('room'), 6);
+});

@@ -2,6 +2,7 @@ import type { NativeRoute } from '../binding/binding.js';
 import { bindingFile } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
 import type { Relay } from '../pubsub/relay.js';
+import type { MovedSocket } from '../websocket/web-sockets.js';
 import { JsThread } from './js-thread.js';
 import type { Attach, Loaded, ThreadData } from './messages.js';
 import type { ResolvedThreads } from './options.js';
@@ -79,6 +80,23 @@ export class Generation {
       const thread = slot.thread as JsThread;
       thread.attach(message, relay);
       this.#watch(slot, thread);
+    }
+  }
+
+  /** Gives the WebSockets of all threads to those of a newer module. */
+  async handOver(next: Generation): Promise<void> {
+    const give = ({ thread, lane }: Slot) =>
+      lane === null ? undefined : thread?.handOver((sockets) => next.#adopt(sockets));
+    await Promise.all(this.slots.map(give));
+  }
+
+  #adopt(sockets: readonly MovedSocket[]): void {
+    const threads = this.slots.filter(({ lane }) => lane !== null);
+    for (const [index, { thread }] of threads.entries()) {
+      const share = sockets.filter((_, at) => at % threads.length === index);
+      if (share.length > 0) {
+        thread?.adopt(share);
+      }
     }
   }
 

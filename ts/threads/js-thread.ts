@@ -7,11 +7,15 @@ import { packageRoot } from '../binding/place.js';
 import { ReactorError } from '../errors/errors.js';
 import type { Relay } from '../pubsub/relay.js';
 import { ThreadTopics } from '../pubsub/thread-uplink.js';
+import type { MovedSocket } from '../websocket/web-sockets.js';
 import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
 import { UNSETTLED, unsettled } from './module.js';
 
 /** How long a thread may take to end before it is terminated. */
 const END_MS = 500;
+
+/** How long a thread is awaited that gives up its WebSockets: it may be busy. */
+const HAND_OVER_MS = 5000;
 
 /**
  * How long a terminated thread is awaited. JavaScript stops at once. A thread inside a system call,
@@ -115,6 +119,33 @@ export class JsThread {
       void this.ended.then(() => topics.gone());
     }
     this.#send(message);
+  }
+
+  /**
+   * Asks it to give up its WebSockets, which are given to `take` whenever it does. Resolves when it
+   * has, when it has ended, or when it is busy for long.
+   */
+  async handOver(take: (sockets: readonly MovedSocket[]) => void): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const moved = new Promise<void>((resolve) => {
+      const listen = (message: FromThread) => {
+        if (message.type === 'moved') {
+          this.#worker.off('message', listen);
+          take(message.sockets);
+          resolve();
+        }
+      };
+      this.#worker.on('message', listen);
+      timer = setTimeout(resolve, HAND_OVER_MS);
+    });
+    this.#send({ type: 'hand-over' });
+    await Promise.race([this.ended, moved]);
+    clearTimeout(timer);
+  }
+
+  /** Goes on with WebSockets of another thread. */
+  adopt(sockets: readonly MovedSocket[]): void {
+    this.#send({ type: 'adopt', sockets });
   }
 
   /** Does not keep the process alive. */

@@ -2,6 +2,7 @@ import type { NativeRoute } from '../binding/binding.js';
 import type { ReactorErrorCode } from '../errors/errors.js';
 import type { FromUplink, ToUplink } from '../pubsub/thread-uplink.js';
 import type { TrustProxy } from '../types/options.js';
+import type { MovedSocket } from '../websocket/web-sockets.js';
 import type { Module } from './module.js';
 
 /** The data that a JavaScript thread is started with. */
@@ -37,7 +38,13 @@ export interface Settled {
   readonly type: 'settled' | 'waiting';
 }
 
-export type FromThread = Loaded | Refused | Settled | FromUplink;
+/** WebSockets that the thread has given up, for threads with a newer module. */
+export interface Moved {
+  readonly type: 'moved';
+  readonly sockets: readonly MovedSocket[];
+}
+
+export type FromThread = Loaded | Refused | Settled | Moved | FromUplink;
 
 /** The server has the thread's lane: it may answer from now on. */
 export interface Attach {
@@ -60,4 +67,15 @@ export interface Settle {
   readonly type: 'settle';
 }
 
-export type ToThread = Attach | End | Settle | ToUplink;
+/** Asks the thread to give up its WebSockets. */
+export interface HandOver {
+  readonly type: 'hand-over';
+}
+
+/** WebSockets of older threads, with which the thread goes on. */
+export interface Adopt {
+  readonly type: 'adopt';
+  readonly sockets: readonly MovedSocket[];
+}
+
+export type ToThread = Attach | End | Settle | HandOver | Adopt | ToUplink;

@@ -248,7 +248,7 @@ class Threads implements Runtime {
     }
     const before = this.#current;
     this.#current = next;
-    this.#earlier.set(before, this.#retire(native, before));
+    this.#earlier.set(before, this.#retire(native, before, next));
     next.attach(this.#attach, this.#relay);
   }
 
@@ -271,9 +271,10 @@ class Threads implements Runtime {
   }
 
   /** Ends threads once they have answered their requests, at the latest after the drain time. */
-  async #retire(native: NativeServer, generation: Generation): Promise<void> {
+  async #retire(native: NativeServer, generation: Generation, next: Generation): Promise<void> {
     generation.retire();
     const since = performance.now();
+    await generation.handOver(next);
     const lived = () => performance.now() - since;
     const isBusy = () => lived() < STAY_MS || inFlight(native, generation) > 0;
     while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
@@ -282,6 +283,8 @@ class Threads implements Runtime {
     const left = Math.max(this.#drainMs - lived(), 0);
     await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
     if (!this.#isStopping) {
+      // Requests that were under way may have become WebSockets.
+      await generation.handOver(next);
       // The engine answers their open requests with 503, or breaks them off.
       this.#earlier.delete(generation);
       this.#place();
