@@ -1,6 +1,7 @@
 // 'upgrade': connections that a program takes over, as ws and Socket.IO do.
 
 import { once } from 'node:events';
+import http from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import test from 'ava';
@@ -308,4 +309,33 @@ test('the client’s end is told to a program that only writes', async (t) => {
   client.resume();
   await once(client, 'end');
   t.pass();
+});
+
+const hasCallback = 'shouldUpgradeCallback' in http.createServer();
+
+(hasCallback ? test : test.skip)('shouldUpgradeCallback decides, as in Node', async (t) => {
+  const options = {
+    shouldUpgradeCallback(req) {
+      t.true(this.listening);
+      return req.headers.upgrade === 'echo' && req.url === '/x';
+    },
+  };
+  const answer = (req, res) => res.setHeader('connection', 'close').end(`${req.upgrade}`);
+  for (const create of [http.createServer, createServer]) {
+    const server = create(options, answer).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const ask = async (head) => {
+      const client = dial(server).on('error', () => {});
+      client.write(head);
+      const text = await textOf(client);
+      client.end();
+      return text;
+    };
+    // Without a listener the connection ends.
+    t.is(await ask(OFFER), '');
+    server.on('upgrade', (_req, socket) => socket.end(TAKEN));
+    t.is(await ask(OFFER), TAKEN);
+    t.regex(await ask(OFFER.replace('/x', '/y')), /^HTTP\/1\.1 200 .*false/s);
+  }
 });

@@ -35,9 +35,19 @@ export interface MessageOptions {
   readonly requestTarget: NewTarget | null;
   readonly responseTarget: NewTarget | null;
   readonly joinDuplicateHeaders: boolean;
+  /** Whether a request may change its protocol; `null`: if the server listens for 'upgrade'. */
+  readonly shouldUpgrade: ((req: IncomingMessage) => unknown) | null;
   readonly rejectNonStandardBodyWrites: boolean;
   /** Node's symbol for the names of fields that must be unique, and these names. */
   readonly uniqueHeaders: readonly [symbol, unknown] | null;
+}
+
+/** The option `shouldUpgradeCallback`, where this Node has it. */
+export function shouldUpgradeOf(server: object, options: object): MessageOptions['shouldUpgrade'] {
+  const isKnown = 'shouldUpgradeCallback' in server && 'shouldUpgradeCallback' in options;
+  return isKnown
+    ? ((options.shouldUpgradeCallback as MessageOptions['shouldUpgrade']) ?? null)
+    : null;
 }
 
 /** The last argument of `Reflect.construct`. */

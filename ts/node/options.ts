@@ -27,8 +27,8 @@ export type EngineOptions = Pick<
  * The options of `createServer`: the engine's and those of Node's `http.createServer`, in one
  * object. Node's options work as follows.
  *
- * - `IncomingMessage`, `ServerResponse`, `joinDuplicateHeaders`, `uniqueHeaders` and
- *   `rejectNonStandardBodyWrites` mean the same as in Node.
+ * - `IncomingMessage`, `ServerResponse`, `joinDuplicateHeaders`, `uniqueHeaders`,
+ *   `rejectNonStandardBodyWrites` and `shouldUpgradeCallback` mean the same as in Node.
  * - `maxHeaderSize` is `limits.head`. It is at most 1 MiB; the default is `http.maxHeaderSize`, and
  *   so `--max-http-header-size`.
  * - `headersTimeout` is `timeouts.head` and `keepAliveTimeout` is `timeouts.keepAlive`.
@@ -36,8 +36,8 @@ export type EngineOptions = Pick<
  *   a day.
  * - `connectionsCheckingInterval`, `highWaterMark`, `noDelay` and `keepAliveInitialDelay` have no
  *   effect. The engine's timers are exact, its windows are its own, and TCP_NODELAY is always set.
- * - `insecureHTTPParser: true`, `requireHostHeader: false`, `keepAlive: true` and
- *   `shouldUpgradeCallback` give a warning, because the engine does not do what they ask.
+ * - `insecureHTTPParser: true`, `requireHostHeader: false` and `keepAlive: true` give a warning,
+ *   because the engine does not do what they ask.
  *
  * Wrong values give the same errors as in Node, and unknown names are ignored as in Node.
  */
@@ -88,7 +88,6 @@ const MISSING: Readonly<Record<string, readonly [harmless: unknown, why: string]
   insecureHTTPParser: [false, 'the parser is strict, there is no other'],
   requireHostHeader: [true, 'a request of HTTP/1.1 without Host is always refused'],
   keepAlive: [false, 'TCP keep-alive is not set; idle connections end by "keepAliveTimeout"'],
-  shouldUpgradeCallback: [undefined, 'connections cannot be upgraded'],
 };
 
 /**

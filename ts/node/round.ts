@@ -37,6 +37,8 @@ export class Round {
   readonly #messages: PreparedMessages;
   readonly #tunables: Tunables;
   readonly #Socket: typeof ExchangeSocket;
+  /** Node's option of this name: which requests may change their protocol. */
+  readonly #shouldUpgrade: ((req: http.IncomingMessage) => unknown) | null;
   /** Sockets by connection, if the program listens for 'connection'. */
   readonly #connections = new Map<number, ExchangeSocket>();
 
@@ -48,6 +50,7 @@ export class Round {
   ) {
     this.#server = server;
     this.#messages = new PreparedMessages(messages);
+    this.#shouldUpgrade = messages.shouldUpgrade;
     this.#tunables = tunables;
     this.#Socket = server.isSecure ? SecureSocket : ExchangeSocket;
     this.where = where;
@@ -69,8 +72,8 @@ export class Round {
       sender.schedule();
       return;
     }
-    if (this.#server.listenerCount('upgrade') > 0 && offersUpgrade(exchange)) {
-      this.#upgrade(exchange, sender);
+    const mayUpgrade = this.#shouldUpgrade !== null || this.#server.listenerCount('upgrade') > 0;
+    if (mayUpgrade && offersUpgrade(exchange) && this.#upgrade(exchange, sender)) {
       return;
     }
     const socket = this.#socketOf(exchange);
@@ -111,18 +114,26 @@ export class Round {
     }
   }
 
-  /** Gives the program the connection of a request that offers another protocol. */
-  #upgrade(exchange: Exchange, sender: Sender): void {
+  /**
+   * Gives the program the connection of a request that offers another protocol.
+   * @returns `false` if the program wants the request instead
+   */
+  #upgrade(exchange: Exchange, sender: Sender): boolean {
     const messages = this.#messages.for(listenersOf(this.#server).request);
     const Socket = this.#server.isSecure ? SecurePipeSocket : PipeSocket;
     const socket = new Socket(this.#server, () => this.#server.address(), exchange, sender);
     try {
       const req = makeRequest(exchange, socket as unknown as ExchangeSocket, messages);
+      if (this.#shouldUpgrade !== null && !this.#shouldUpgrade.call(this.#server, req)) {
+        return false;
+      }
       req.upgrade = true;
       // As in Node, its body is empty: what follows belongs to the socket.
       req.complete = true;
       req.push(null);
-      this.#server.emit('upgrade', req, socket, Buffer.alloc(0));
+      if (!this.#server.emit('upgrade', req, socket, Buffer.alloc(0))) {
+        socket.destroy();
+      }
     } catch (error) {
       if (socket[OFFER] !== null) {
         // The program had not yet done anything with it.
@@ -131,6 +142,7 @@ export class Round {
       // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
       process.nextTick(rethrow, error);
     }
+    return true;
   }
 
   /** All connections are closed. */

@@ -13,7 +13,7 @@ import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
 import { readListenArguments, type Where } from './listen.js';
 import { isInUse, listenError } from './listen-error.js';
-import { type MessageOptions, uniqueHeadersOf } from './messages.js';
+import { type MessageOptions, shouldUpgradeOf, uniqueHeadersOf } from './messages.js';
 import { OpenSockets } from './open-sockets.js';
 import {
   ABSENT_EVENTS,
@@ -117,6 +117,7 @@ export class Server extends NodeServer implements SocketServer {
       requestTarget: null,
       responseTarget: null,
       joinDuplicateHeaders: node.joinDuplicateHeaders ?? false,
+      shouldUpgrade: shouldUpgradeOf(this, node),
       rejectNonStandardBodyWrites: node.rejectNonStandardBodyWrites ?? false,
       uniqueHeaders: node.uniqueHeaders == null ? null : uniqueHeadersOf(this),
     };

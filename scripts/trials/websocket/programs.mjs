@@ -42,7 +42,8 @@ const HANGS = 180_000;
 export async function runPrograms(folder, door, names, chromium) {
   for (const name of names) {
     console.log(`# ${door}: ${name}`);
-    const flags = door === 'register' ? ['--import', 'reactor-rs/node/register'] : [];
+    const isRegistered = door === 'register' || door === 'both';
+    const flags = isRegistered ? ['--import', 'reactor-rs/node/register'] : [];
     const child = spawn(process.execPath, [...flags, join(folder, 'main.mjs'), door, name], {
       cwd: folder,
       stdio: ['ignore', 'inherit', 'inherit'],

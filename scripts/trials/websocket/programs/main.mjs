@@ -4,12 +4,16 @@ import { tally } from './tap.mjs';
 
 const [door, name] = process.argv.slice(2);
 
-/** Where servers and frames come from. The first tells whether a program itself is at fault. */
+/**
+ * Where servers and frames come from. The first tells whether a program itself is at fault. With
+ * `register` and `both` there is `reactor-rs/node/register`.
+ */
 const DOORS = {
   node: ['node:http', 'ws'],
   register: ['node:http', 'ws'],
   door1: ['reactor-rs/node', 'ws'],
   door2: ['reactor-rs/node', 'reactor-rs/ws'],
+  both: ['node:http', 'reactor-rs/ws'],
 };
 
 const [servers, frames] = DOORS[door];
