@@ -9,6 +9,8 @@ const FILE_READ: usize = 64 * 1024;
 #[derive(Default)]
 pub(crate) struct BufPool {
     free: Vec<Vec<u8>>,
+    /// Capacity of all of them, in bytes.
+    held: usize,
     /// Empty queues of pieces.
     #[allow(clippy::vec_box, reason = "connections hold the boxes")]
     pieces: Vec<Box<Pieces>>,
@@ -17,16 +19,24 @@ pub(crate) struct BufPool {
 }
 
 impl BufPool {
-    const MAX_BUFFERS: usize = 128;
+    /// A message that is published to many clients takes a buffer for each.
+    const MAX_BUFFERS: usize = 2048;
     const MAX_CAPACITY: usize = 64 * 1024;
+    const MAX_HELD: usize = 8 * 1024 * 1024;
+    const MAX_PIECES: usize = 128;
 
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.free.pop().unwrap_or_else(|| Vec::with_capacity(2048))
+        let Some(buf) = self.free.pop() else { return Vec::with_capacity(2048) };
+        self.held -= buf.capacity();
+        buf
     }
 
     pub(crate) fn put(&mut self, buf: Vec<u8>) {
         debug_assert!(buf.is_empty());
-        if self.free.len() < Self::MAX_BUFFERS && buf.capacity() <= Self::MAX_CAPACITY {
+        let held = self.held + buf.capacity();
+        let fits = buf.capacity() <= Self::MAX_CAPACITY && held <= Self::MAX_HELD;
+        if fits && self.free.len() < Self::MAX_BUFFERS {
+            self.held = held;
             self.free.push(buf);
         }
     }
@@ -37,7 +47,7 @@ impl BufPool {
 
     pub(crate) fn put_pieces(&mut self, mut pieces: Box<Pieces>) {
         debug_assert!(pieces.is_empty());
-        if self.pieces.len() < Self::MAX_BUFFERS {
+        if self.pieces.len() < Self::MAX_PIECES {
             pieces.shrink();
             self.pieces.push(pieces);
         }
