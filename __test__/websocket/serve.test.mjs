@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import { serve } from 'reactor-rs';
 import { start } from '../support/server.mjs';
@@ -548,4 +550,51 @@ test('a new module goes on with the sockets that are open', async (t) => {
   t.regex(greeting, /^again in thread \d+, was in \d+, in room$/);
   t.is(await first.next(), 'from other');
   t.is(server.subscriberCount('room'), 6);
+});
+
+test('an open socket keeps no request, unless an error handler is given it', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  const requests = [];
+  const note = (request, server) => {
+    requests.push(new WeakRef(request));
+    return upgrade(request, server);
+  };
+  const websocket = {
+    message(socket, message) {
+      if (message === 'throw') {
+        throw new Error('thrown');
+      }
+      socket.send(message);
+    },
+  };
+  const reported = [];
+  const error = (thrown, request) => {
+    reported.push([thrown.message, new URL(request.url).pathname]);
+    return new Response();
+  };
+  const open = async (options, path) => {
+    const server = await start(t, { fetch: note, websocket, ...options });
+    const { socket, next, opened } = client(t, server, path);
+    await opened;
+    return async (...messages) => {
+      for (const message of messages) {
+        socket.send(message);
+      }
+      t.is(await next(), 'echo');
+    };
+  };
+  const plain = await open({}, '/plain');
+  await plain('echo');
+  await sleep(0);
+  for (let i = 0; i < 50 && requests[0].deref() !== undefined; i++) {
+    collect();
+    await plain('echo');
+  }
+  t.is(requests[0].deref(), undefined);
+
+  const handled = await open({ error }, '/handled');
+  collect();
+  await handled('throw', 'echo');
+  t.deepEqual(reported, [['thrown', '/handled']]);
 });

@@ -54,6 +54,10 @@ export class Answers {
     promiseThen.call(promise, waiter.resolve, waiter.reject);
   }
 
+  get handlesErrors(): boolean {
+    return this.#onError !== undefined;
+  }
+
   report(exchange: Exchange, error: unknown): void {
     // The client left: an error that its signal caused in the handler is expected, so it is not
     // reported.

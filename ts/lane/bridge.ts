@@ -267,6 +267,10 @@ export class Bridge implements Context, AnswerSender {
     this.#hasPending = true;
   }
 
+  get handlesErrors(): boolean {
+    return this.#answers.handlesErrors;
+  }
+
   fail(exchange: Exchange, error: unknown): void {
     this.#answers.fail(exchange, error);
   }

@@ -19,6 +19,8 @@ export interface Sender {
   endConnection(kind: number, place: ConnectionPlace): void;
   readonly replies: Replies;
   readonly sockets: Sockets;
+  /** The program has an error handler, which is given the request. */
+  readonly handlesErrors: boolean;
   /** Plans a turn, which sends what is in {@link replies}. */
   schedule(): void;
   /** Calls `begin` once the program has paused, in the next turn. */

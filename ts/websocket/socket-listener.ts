@@ -25,8 +25,8 @@ export class SocketListener implements ConnectionListener {
   onMoved: ((place: SocketPlace) => void) | null = null;
   readonly #source: HandlerSource;
   readonly #own: WebSocketHandlers | undefined;
-  /** `null` for a socket that another lane had. */
-  readonly #exchange: Exchange | null;
+  /** `null` for a socket that another lane had, and where only an error handler would ask for it. */
+  #exchange: Exchange | null;
   readonly #sender: Sender;
 
   constructor(
@@ -52,6 +52,10 @@ export class SocketListener implements ConnectionListener {
     const { handlers } = this;
     if (handlers.open !== undefined) {
       this.#run(() => handlers.open?.(socket));
+    }
+    if (!this.#sender.handlesErrors) {
+      // The request of each open socket would be more than all else of it.
+      this.#exchange = null;
     }
   }
 
