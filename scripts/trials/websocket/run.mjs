@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-const TRIALS = ['autobahn', 'door1', 'door2', 'pubsub', 'attacks'];
+const TRIALS = ['autobahn', 'door1', 'door2', 'door3', 'pubsub', 'attacks'];
 
 for (const name of TRIALS) {
   console.log(`# ${name}`);
