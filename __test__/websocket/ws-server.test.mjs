@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { createServer } from 'reactor-rs/node';
@@ -355,4 +356,52 @@ test('the server that closes tells its clients', async (t) => {
   const left = once(client, 'close');
   await new Promise((resolve) => server.close(resolve));
   t.is((await left)[0], 1001);
+});
+
+test('extensions are those that were agreed on', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const sockets = new WebSocketServer({ server, perMessageDeflate: true });
+  const offers = {
+    'permessage-deflate': true,
+    'other, permessage-deflate; client_max_window_bits': true,
+    'permessage-deflate; server_max_window_bits=8': false,
+    'permessage-deflate; server_max_window_bits=8, permessage-deflate': true,
+    'permessage-deflate; server_max_window_bits="10"; client_no_context_takeover': true,
+    'permessage-deflate; server_max_window_bits': false,
+    'permessage-deflate; client_max_window_bits=7': false,
+    'permessage-deflate; client_max_window_bits=8; server_no_context_takeover': true,
+    'permessage-deflate; server_no_context_takeover=1': false,
+    'permessage-deflate; client_max_window_bits; client_max_window_bits': false,
+    'permessage-deflate; unknown': false,
+    'x-webkit-deflate-frame': false,
+  };
+  for (const [offer, isTaken] of Object.entries(offers)) {
+    const connection = once(sockets, 'connection');
+    const client = connect(server.address().port, '127.0.0.1');
+    client.write(HANDSHAKE.replace('\r\n\r\n', `\r\nSec-WebSocket-Extensions: ${offer}\r\n\r\n`));
+    const [[socket], [answer]] = await Promise.all([connection, once(client, 'data')]);
+    t.is(/sec-websocket-extensions: permessage-deflate/i.test(answer), isTaken, offer);
+    t.is(socket.extensions, isTaken ? 'permessage-deflate' : '', offer);
+    client.destroy();
+  }
+});
+
+test('idleTimeout: a client that answers no ping is closed, and one that does is kept', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const sockets = new WebSocketServer({ server, idleTimeout: 500 });
+  const connection = once(sockets, 'connection');
+  const silent = connect(server.address().port, '127.0.0.1').resume();
+  silent.write(HANDSHAKE);
+  const [socket] = await connection;
+  const alive = new ws.WebSocket(`ws://127.0.0.1:${server.address().port}`);
+  await once(alive, 'ping');
+  const [code] = await once(socket, 'close');
+  t.is(code, 1006);
+  await once(alive, 'ping');
+  t.is(alive.readyState, 1);
+  alive.terminate();
 });

@@ -50,12 +50,24 @@ export function protocolsOf(req: IncomingMessage): Set<string> | null {
     : null;
 }
 
-/** Whether a client offers to compress. */
-export function offersDeflate(req: IncomingMessage): boolean {
-  return /(?:^|,)\s*permessage-deflate\s*(?:[;,]|$)/.test(
-    req.headers['sec-websocket-extensions'] ?? '',
+/** Whether the engine takes one of a client's offers to compress, as `negotiate` of its codec does. */
+export function agreesToDeflate(req: IncomingMessage): boolean {
+  return (req.headers['sec-websocket-extensions'] ?? '').split(',').some(isTaken);
+}
+
+function isTaken(offer: string): boolean {
+  const [name, ...parameters] = offer.split(';').map((each) => each.trim());
+  const said = parameters.map((each) => each.split('=', 1)[0]?.trim());
+  return (
+    name === 'permessage-deflate' &&
+    new Set(said).size === said.length &&
+    parameters.every((each) => PARAMETER.test(each))
   );
 }
+
+/** RFC 7692 §7.1. No zlib has a window of 8 bits for what is sent. */
+const PARAMETER =
+  /^(?:(?:server|client)_no_context_takeover|server_max_window_bits\s*=\s*("?)(?:9|1[0-5])\1|client_max_window_bits(?:\s*=\s*("?)(?:[89]|1[0-5])\2)?)$/;
 
 /** The lines of the 101 that listeners of 'headers' see, and may add to. */
 export function linesOf(req: IncomingMessage, protocol: string): string[] {

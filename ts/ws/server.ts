@@ -10,9 +10,9 @@ import { HAND_OVER, OFFER, type Offer, type PipeSocket } from '../node/pipe-sock
 import { type ConnectionListener, WebSocketConnection } from '../websocket/connection.js';
 import type { ResolvedSettings } from '../websocket/settings.js';
 import {
+  agreesToDeflate,
   fieldsOf,
   linesOf,
-  offersDeflate,
   protocolsOf,
   type Refusal,
   refusalOf,
@@ -238,7 +238,7 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     if (connection === null) {
       return;
     }
-    const compresses = Boolean(this.options.perMessageDeflate) && offersDeflate(req);
+    const compresses = Boolean(this.options.perMessageDeflate) && agreesToDeflate(req);
     const extensions = compresses ? 'permessage-deflate' : '';
     client._begin(connection, { socket, protocol, extensions });
     this.#keep(client);
