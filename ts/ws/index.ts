@@ -24,7 +24,12 @@ import '../binding/notice.js';
 
 export type { Data } from './data.js';
 export type { CloseEvent, ErrorEvent, EventListener, MessageEvent, SocketEvent } from './events.js';
-export type { ClientInfo, PerMessageDeflateOptions, ServerOptions } from './options.js';
+export type {
+  ClientInfo,
+  PerMessageDeflateOptions,
+  ServerOptions,
+  Verified,
+} from './options.js';
 export type { SendOptions, Sent } from './outbox.js';
 export { type ServerEvents, WebSocketServer, WebSocketServer as Server } from './server.js';
 export {

@@ -35,6 +35,14 @@ export interface ClientInfo {
   req: IncomingMessage;
 }
 
+/** What {@link ServerOptions.verifyClient} calls back with. Without `verified` the answer is a 401. */
+export type Verified = (
+  verified: boolean,
+  status?: number,
+  message?: string,
+  headers?: Record<string, string>,
+) => void;
+
 /** As the options of `ws`, of which exactly one of `server`, `noServer` and `port` is given. */
 export interface ServerOptions {
   /** A server of `reactor-rs/node`. */
@@ -53,19 +61,8 @@ export interface ServerOptions {
   clientTracking?: boolean;
   /** Chooses one of the offered subprotocols. By default it is the first. */
   handleProtocols?: ((protocols: Set<string>, req: IncomingMessage) => string | false) | null;
-  /** Decides who may come. With two parameters it calls back. */
-  verifyClient?:
-    | ((info: ClientInfo) => boolean)
-    | ((
-        info: ClientInfo,
-        done: (
-          verified: boolean,
-          status?: number,
-          message?: string,
-          headers?: Record<string, string>,
-        ) => void,
-      ) => void)
-    | null;
+  /** Decides who may come: by its result, or with two parameters by calling back. */
+  verifyClient?: ((info: ClientInfo, done: Verified) => unknown) | null;
   /**
    * The most bytes of a message; 0 for no limit.
    * @default 104857600

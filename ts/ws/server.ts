@@ -18,7 +18,7 @@ import {
   refusalOf,
 } from './handshake.js';
 import { installedWs } from './installed.js';
-import { type ClientInfo, type ServerOptions, settingsOf } from './options.js';
+import { type ClientInfo, type ServerOptions, settingsOf, type Verified } from './options.js';
 import { WebSocket } from './socket.js';
 
 type Taken = (socket: WebSocket, req: IncomingMessage) => void;
@@ -132,7 +132,7 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
   }
 
   /** Whether a request is for this server. Programs may override it. */
-  shouldHandle(req: IncomingMessage): boolean | Promise<boolean> {
+  shouldHandle(req: IncomingMessage): boolean {
     const { path } = this.options;
     return !path || (req.url ?? '').split('?', 1)[0] === path;
   }
@@ -176,15 +176,7 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     });
   }
 
-  #verify(
-    req: IncomingMessage,
-    done: (
-      verified: boolean,
-      status?: number,
-      message?: string,
-      headers?: Record<string, string>,
-    ) => void,
-  ): void {
+  #verify(req: IncomingMessage, done: Verified): void {
     const { verifyClient } = this.options;
     if (!verifyClient) {
       done(true);
@@ -199,7 +191,7 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     if (verifyClient.length === 2) {
       verifyClient(info, done);
     } else {
-      done(Boolean((verifyClient as (info: ClientInfo) => boolean)(info)));
+      done(Boolean((verifyClient as (info: ClientInfo) => unknown)(info)));
     }
   }
 
