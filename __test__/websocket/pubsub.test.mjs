@@ -21,8 +21,15 @@ const require = createRequire(import.meta.url);
 /** All callbacks that wait have run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Until something is so; ava's own time-out ends it. */
+async function until(isSo) {
+  while (!isSo()) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 /** A relay with what it has delivered and told. */
-async function relayOf(broker, options = {}) {
+async function relayOf(broker, options = {}, lingerMs = 1) {
   const delivered = [];
   const gaps = [];
   const errors = [];
@@ -31,9 +38,9 @@ async function relayOf(broker, options = {}) {
     onError: ({ code, message }) => errors.push(`${code} ${message}`),
     ...options,
   });
-  const relay = new Relay(adapter, (topic, data, how) =>
-    delivered.push([topic, how.isText ? Buffer.from(data).toString() : [...data]]),
-  );
+  const deliver = (topic, data, how) =>
+    delivered.push([topic, how.isText ? Buffer.from(data).toString() : [...data]]);
+  const relay = new Relay(adapter, deliver, lingerMs);
   await relay.start();
   return { relay, adapter, delivered, gaps, errors };
 }
@@ -64,7 +71,26 @@ test('the broker is told of the first and the last subscriber only', async (t) =
   t.deepEqual(adapter.calls, ['+app:a']);
   relay.unsubscribed('a');
   relay.unsubscribed('a');
+  await until(() => adapter.calls.length > 1);
   t.deepEqual(adapter.calls, ['+app:a', '-app:a']);
+  relay.subscribed('a');
+  t.deepEqual(adapter.calls, ['+app:a', '-app:a', '+app:a']);
+});
+
+test('a topic whose subscriber comes back stays subscribed', async (t) => {
+  const { relay, adapter, delivered } = await relayOf(new Broker(), {}, 5);
+  relay.subscribed('a');
+  relay.subscribed('b');
+  for (let count = 0; count < 3; count++) {
+    relay.unsubscribed('a');
+    relay.subscribed('a');
+  }
+  relay.unsubscribed('b');
+  adapter.events.message('reactor:b', seal(Buffer.alloc(8), 'nobody is here', HOW));
+  await until(() => adapter.calls.length === 3);
+  t.deepEqual(adapter.calls, ['+reactor:a', '+reactor:b', '-reactor:b']);
+  t.deepEqual(delivered, []);
+  t.is(relay.stats().topics, 1);
 });
 
 test('programs with different prefixes do not hear each other', async (t) => {
@@ -320,6 +346,7 @@ test('threads: one subscription at the broker for all, until the last thread has
   t.deepEqual(adapter.calls, ['+reactor:a']);
   two.topics.gone();
   two.topics.gone();
+  await until(() => adapter.calls.length > 1);
   t.deepEqual(adapter.calls, ['+reactor:a', '-reactor:a']);
 });
 

@@ -11,6 +11,13 @@ export type Deliver = (topic: string, data: string | Uint8Array, how: Published)
 /** Topics whose loss is told to other processes after an outage. */
 const MOST_LOST_TOPICS = 1024;
 
+/**
+ * How long a topic without subscribers stays subscribed at the broker, in milliseconds; up to twice as
+ * long. A client that comes back, or sockets that move to the threads of a new module, then miss
+ * nothing.
+ */
+const LINGER_MS = 1000;
+
 /** Different errors that are reported in one outage. */
 const MOST_REPORTS = 16;
 
@@ -29,6 +36,11 @@ export class Relay implements Uplink, PubSubEvents {
   readonly #backlog: Backlog;
   /** How many threads have subscribers, by topic. */
   readonly #topics = new Map<string, number>();
+  /** Topics that have lost their last subscriber, and those that had lost it a while before. */
+  #leaving = new Set<string>();
+  #left = new Set<string>();
+  #sweep: NodeJS.Timeout | null = null;
+  readonly #lingerMs: number;
   /** Messages that the client has not confirmed. */
   readonly #underWay = new Set<Waiting>();
   #status: PubSubStats['status'] = 'connecting';
@@ -47,7 +59,8 @@ export class Relay implements Uplink, PubSubEvents {
   #gaps = 0;
 
   /** @throws {ReactorError} if another server uses it. */
-  constructor(pubsub: PubSub, deliver: Deliver) {
+  constructor(pubsub: PubSub, deliver: Deliver, lingerMs = LINGER_MS) {
+    this.#lingerMs = lingerMs;
     if (inUse.has(pubsub)) {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_OPTION',
@@ -77,6 +90,7 @@ export class Relay implements Uplink, PubSubEvents {
       return;
     }
     this.#status = 'closed';
+    clearTimeout(this.#sweep ?? undefined);
     inUse.delete(this.#pubsub);
     try {
       await this.#pubsub.close();
@@ -108,7 +122,7 @@ export class Relay implements Uplink, PubSubEvents {
   subscribed(topic: string): void {
     const count = this.#topics.get(topic) ?? 0;
     this.#topics.set(topic, count + 1);
-    if (count === 0) {
+    if (count === 0 && !this.#leaving.delete(topic) && !this.#left.delete(topic)) {
       this.#try(() => this.#pubsub.subscribe(this.#settings.prefix + topic), 'cannot subscribe');
     }
   }
@@ -123,7 +137,20 @@ export class Relay implements Uplink, PubSubEvents {
       return;
     }
     this.#topics.delete(topic);
-    this.#try(() => this.#pubsub.unsubscribe(this.#settings.prefix + topic), 'cannot unsubscribe');
+    this.#leaving.add(topic);
+    this.#sweep ??= setTimeout(() => this.#unsubscribe(), this.#lingerMs).unref();
+  }
+
+  /** Leaves the topics that nobody has come back to. */
+  #unsubscribe(): void {
+    const { prefix } = this.#settings;
+    for (const topic of this.#left) {
+      this.#try(() => this.#pubsub.unsubscribe(prefix + topic), 'cannot unsubscribe');
+    }
+    this.#left = this.#leaving;
+    this.#leaving = new Set();
+    this.#sweep =
+      this.#left.size === 0 ? null : setTimeout(() => this.#unsubscribe(), this.#lingerMs).unref();
   }
 
   publish(topic: string, data: string | Uint8Array, how: Published): void {
