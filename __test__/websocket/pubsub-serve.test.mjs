@@ -110,6 +110,30 @@ test('JavaScript threads share a subscription of the main thread', async (t) => 
   await until(() => adapters[0].channels.size === 0);
 });
 
+test('sockets that go to the threads of a new module miss nothing of other processes', async (t) => {
+  const broker = new Broker();
+  const adapters = [broker.adapter(), broker.adapter()];
+  const threaded = await start(t, adapters[0], { module: MODULE, jsThreads: 2 });
+  const other = await start(t, adapters[1]);
+  const clients = [await client(threaded, 'news'), await client(threaded, 'news')];
+  const far = await client(other, 'news');
+  await until(() => adapters.every(({ channels }) => channels.size === 1));
+  let sent = 0;
+  const publishing = setInterval(() => other.publish('news', `${sent++}`), 2);
+  t.teardown(() => clearInterval(publishing));
+  await threaded.reload({ module: MODULE });
+  clients[0].socket.send('from a new thread');
+  await until(() => far.got.includes('from a new thread'));
+  clearInterval(publishing);
+  await until(() => clients[1].got.length === sent + 1);
+  await until(() => clients[0].got.length === sent);
+  t.deepEqual(
+    clients[0].got,
+    Array.from({ length: sent }, (_, index) => `${index}`),
+  );
+  t.deepEqual(adapters[0].calls, ['+reactor:news']);
+});
+
 test('a thread that dies takes its topics along', async (t) => {
   const broker = new Broker();
   const adapter = broker.adapter();

@@ -176,7 +176,8 @@ export class Relay implements Uplink, PubSubEvents {
 
   message(channel: string, sealed: Uint8Array): void {
     const topic = channel.slice(this.#settings.prefix.length);
-    if (!this.#topics.has(topic)) {
+    // Sockets that move to another thread are nobody's for a moment here, but the engine has them.
+    if (!this.#topics.has(topic) && !this.#leaving.has(topic) && !this.#left.has(topic)) {
       return;
     }
     const opened = open(this.#id, sealed);
