@@ -24,6 +24,9 @@ export interface AnswerSender extends Sender {
   keep(exchange: Exchange): void;
 }
 
+/** The same as in the engine's own 503. */
+const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
+
 const promiseThen = Promise.prototype.then;
 
 /** Turns what handlers return or throw into replies. */
@@ -56,6 +59,13 @@ export class Answers {
 
   get handlesErrors(): boolean {
     return this.#onError !== undefined;
+  }
+
+  /** The routes were replaced too often since. A retry will be routed anew. */
+  unrouted(exchange: Exchange): void {
+    const { id, isHead } = exchange;
+    this.#replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
+    this.#sender.finish(exchange);
   }
 
   report(exchange: Exchange, error: unknown): void {

@@ -27,7 +27,6 @@ import {
   type Lane,
   OPENED,
   REQUEST,
-  TEXT,
   TIMED_OUT,
   TOO_SMALL,
   type Turn,
@@ -61,9 +60,6 @@ const MOST_WAIT = 1;
  * than the requests themselves.
  */
 const MOST_BEFORE_TICKS = 16;
-
-/** The same as in the engine's own 503. */
-const RETRY_AFTER: readonly string[] = ['retry-after', '1'];
 
 const RESOLVED = Promise.resolve();
 
@@ -452,10 +448,7 @@ export class Bridge implements Context, AnswerSender {
     }
     const entry = this.#options.find(events[at + 15] as number);
     if (entry === undefined) {
-      // The routes were replaced too often since. A retry will be routed anew.
-      const { id, isHead } = exchange;
-      this.replies.response(id, 503, TEXT, RETRY_AFTER, 'Service Unavailable', isHead);
-      this.finish(exchange);
+      this.#answers.unrouted(exchange);
       return;
     }
     const request = new ReactorRequest(exchange, entry.paramNames);
