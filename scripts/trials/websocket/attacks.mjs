@@ -166,7 +166,8 @@ async function refused(bytes, codes, extensions) {
   }
 }
 
-// A client beside the attacks.
+// A client beside the attacks, and how it is served on this machine without them.
+const alone = await load('-c', '4', '-R', '200', '-d', '1s', url).result;
 const bird = load('-c', '4', '-R', '200', '-d', '10m', url);
 await sleep(500);
 
@@ -462,10 +463,10 @@ const beside = await bird.result;
     return `${requests} messages, ${times(beside)}`;
   });
   // The attackers need a processor too, and there may be two.
-  const MOST_MS = 1000;
-  await check(`its p99 is below ${MOST_MS} ms`, () => {
-    if (isOurs) assert(latency.p99Ns < MOST_MS * 1e6);
-    return `${ms(latency.p99Ns)} ms`;
+  const most = Math.max(1e9, 20 * alone.latency.p99Ns);
+  await check(`its p99 is below ${ms(most)} ms`, () => {
+    if (isOurs) assert(latency.p99Ns < most);
+    return `${ms(latency.p99Ns)} ms; without attacks ${ms(alone.latency.p99Ns)} ms`;
   });
 }
 await server.stop();
