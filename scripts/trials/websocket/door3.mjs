@@ -1,13 +1,17 @@
 // serve({ websocket }) with the clients that people have: Chromium's WebSocket, and Node's own (that
-// of undici).
+// of undici). And h3's WebSocket routes, by the adapter that crossws has for Bun.
 //
 //   node scripts/trials/websocket/door3.mjs
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { serve } from 'reactor-rs';
 import { WebSocket } from 'undici';
 import { openChromium } from '../chromium.mjs';
 import { check, finish, program } from '../lib.mjs';
+import { scratch } from './scratch.mjs';
 
 /** Runs in a page and in Node: what a client sees, as JSON. */
 const TALKS = {
@@ -186,4 +190,51 @@ if (path !== null) {
   await browser.close();
 }
 await server.stop();
+
+const folder = await scratch({ crossws: '0.4.17', h3: '2.0.8' });
+if (folder !== null) {
+  const load = (file) => import(pathToFileURL(join(folder, '..', 'node_modules', file)).href);
+  const { H3, defineWebSocketHandler } = await load('h3/dist/_entries/generic.mjs');
+  // It asks for Bun only when it is made.
+  globalThis.Bun = {};
+  const { default: bunAdapter } = await load('crossws/dist/adapters/bun.mjs');
+  const app = new H3().get(
+    '/room',
+    defineWebSocketHandler({
+      open(peer) {
+        peer.subscribe('room');
+        peer.send(`welcome ${peer.remoteAddress}`);
+      },
+      message(peer, message) {
+        peer.publish('room', message.text());
+      },
+    }),
+  );
+  const sockets = bunAdapter({ resolve: async (request) => (await app.fetch(request)).crossws });
+  delete globalThis.Bun;
+  const other = await serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: (request, info) =>
+      request.headers.get('upgrade') === 'websocket'
+        ? sockets.handleUpgrade(request, info)
+        : app.fetch(request),
+    websocket: sockets.websocket,
+  });
+  await check('h3 and crossws: a room', async () => {
+    const url = new URL('/room', other.url.href).href.replace('http', 'ws');
+    const next = async (socket) => (await once(socket, 'message'))[0].data;
+    const one = new WebSocket(url);
+    assert.equal(await next(one), 'welcome 127.0.0.1');
+    const two = new WebSocket(url);
+    assert.equal(await next(two), 'welcome 127.0.0.1');
+    one.send('hi');
+    assert.equal(await next(two), 'hi');
+    two.send(new Uint8Array([65, 66]));
+    assert.equal(await next(one), 'AB');
+    one.close();
+    two.close();
+  });
+  await other.stop();
+}
 finish();
