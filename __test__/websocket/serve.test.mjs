@@ -78,7 +78,7 @@ test('closing from either side, with codes and reasons', async (t) => {
   for (const [given, expected] of [
     [
       [4001, 'mine'],
-      [4001, ''],
+      [4001, 'mine'],
     ],
     [[], [1005, '']],
   ]) {

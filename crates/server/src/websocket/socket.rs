@@ -207,9 +207,9 @@ impl WebSocket {
     pub(super) fn take_leave(&mut self, core: &mut Core, services: &mut Services) {
         let Some(end) = self.end.take() else { return };
         if end.is_clean {
-            // RFC 6455 section 5.5.1: the answer usually has the same code.
+            // RFC 6455 section 5.5.1: the answer usually has the same code, and may have the reason.
             let code = (end.code != code::NONE).then_some(end.code);
-            self.say_close(core, services, code, "");
+            self.say_close(core, services, code, &end.reason);
         } else {
             self.say_close(core, services, Some(end.code), &end.reason);
         }
