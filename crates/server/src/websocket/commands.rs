@@ -26,7 +26,7 @@ impl WebSocket {
             return;
         }
         self.state = State::Closing;
-        self.latest = Vec::new();
+        self.forget_latest();
         self.since = services.clock.millis();
         // The client's answer is to be seen.
         self.is_paused = false;
@@ -41,8 +41,7 @@ impl WebSocket {
         self.since = services.clock.millis();
         self.at_lane = false;
         (self.is_paused, self.is_congested, self.unsent) = (false, false, 0);
-        self.untaken = 0;
-        self.recount(services);
+        self.set_untaken(services, 0);
         let id = self.id(core, services);
         services.lanes.tell(&mut core.lane, LaneEvent::SocketMoved(id));
     }
@@ -78,13 +77,14 @@ impl WebSocket {
             services.sockets.topics.leave(&topic, services.settings.io_thread);
             return;
         }
-        self.topics.push(topic);
+        self.topics.get_or_insert_default().subscribed.push(topic);
     }
 
     pub(crate) fn unsubscribe(&mut self, core: &Core, services: &mut Services, name: &[u8]) {
-        let place = self.topics.iter().position(|topic| topic.name() == name);
+        let Some(topics) = &mut self.topics else { return };
+        let place = topics.subscribed.iter().position(|topic| topic.name() == name);
         if let Some(place) = place {
-            let topic = self.topics.swap_remove(place);
+            let topic = topics.subscribed.swap_remove(place);
             services.sockets.leave(core.id, &topic, services.settings.io_thread);
         }
     }

@@ -46,10 +46,9 @@ pub(crate) struct WebSocket {
     /// Its own compressors, if they were agreed on and used.
     pub(super) inflater: Option<Box<Inflater>>,
     pub(super) deflater: Option<Box<Deflater>>,
-    /// Bytes that the lane has been told of and has not taken,
+    /// Bytes that the lane has been told of and has not taken. Those above [`FREE`] count in the loop's
+    /// memory.
     pub(super) untaken: usize,
-    /// and those of them that count in the loop's memory.
-    counted: usize,
     /// Bytes of a message that is not complete.
     pub(super) kept: usize,
     /// Bytes of the lane that it does not know to be sent.
@@ -62,7 +61,14 @@ pub(crate) struct WebSocket {
     pub(super) since: Millis,
     /// How it ends, as the lane is told. None: broken off.
     pub(super) end: Option<Box<End>>,
-    pub(super) topics: Vec<Arc<Topic>>,
+    /// None until the first topic.
+    pub(super) topics: Option<Box<OwnTopics>>,
+}
+
+/// The topics of a socket.
+#[derive(Default)]
+pub(super) struct OwnTopics {
+    pub(super) subscribed: Vec<Arc<Topic>>,
     /// What is published of topics of which only the latest counts, until there is room.
     pub(super) latest: Vec<Arc<Publication>>,
 }
@@ -121,15 +127,13 @@ impl WebSocket {
             inflater: None,
             deflater: None,
             untaken: 0,
-            counted: 0,
             kept: 0,
             unsent: 0,
             messages: SocketMessages::default(),
             heard: now,
             since: now,
             end: None,
-            topics: Vec::new(),
-            latest: Vec::new(),
+            topics: None,
         }
     }
 
@@ -148,16 +152,21 @@ impl WebSocket {
 
     /// The lane is told of so many bytes.
     pub(super) fn count(&mut self, services: &mut Services, bytes: usize) {
-        self.untaken += bytes;
-        self.recount(services);
+        self.set_untaken(services, self.untaken + bytes);
     }
 
-    pub(super) fn recount(&mut self, services: &mut Services) {
-        let counts = self.untaken.saturating_sub(FREE);
+    pub(super) fn set_untaken(&mut self, services: &mut Services, untaken: usize) {
+        let before = std::mem::replace(&mut self.untaken, untaken);
+        let counts = |bytes: usize| bytes.saturating_sub(FREE);
         let memory = &mut services.memory;
-        memory.streamed = memory.streamed + counts - self.counted;
-        self.counted = counts;
+        memory.streamed = memory.streamed + counts(untaken) - counts(before);
         self.is_short = memory.is_short();
+    }
+
+    pub(super) fn forget_latest(&mut self) {
+        if let Some(topics) = &mut self.topics {
+            topics.latest = Vec::new();
+        }
     }
 
     /// The message that was coming in is complete, or never will be.
@@ -171,7 +180,7 @@ impl WebSocket {
         self.state = State::Done;
         self.forget_kept(services);
         self.assembler.clear();
-        self.latest = Vec::new();
+        self.forget_latest();
     }
 
     /// Tells the client why it goes no further, and ends the socket.
@@ -423,8 +432,7 @@ impl WebSocket {
 
     pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
         if stream == self.stream {
-            self.untaken = self.untaken.saturating_sub(bytes);
-            self.recount(services);
+            self.set_untaken(services, self.untaken.saturating_sub(bytes));
             self.heard = services.clock.millis();
         }
     }
@@ -465,9 +473,8 @@ impl WebSocket {
         }
         services.counters.sockets.closed.add(1);
         let had = std::mem::take(&mut self.at_lane);
-        self.untaken = 0;
-        self.recount(services);
-        for topic in std::mem::take(&mut self.topics) {
+        self.set_untaken(services, 0);
+        for topic in self.topics.take().into_iter().flat_map(|topics| topics.subscribed) {
             services.sockets.leave(core.id, &topic, services.settings.io_thread);
         }
         if had && let Some(end) = self.end.take() {
