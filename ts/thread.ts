@@ -54,6 +54,7 @@ async function load() {
     lane: lane.id,
     settings: resolved.settings,
     routes: resolved.routes,
+    reopens: resolved.websocket?.handlers.reopen !== undefined,
   };
   return { report, error: resolved.error, websocket: resolved.websocket };
 }
@@ -75,9 +76,7 @@ function onMessage(message: ToThread): void {
     return;
   }
   if (message.type === 'adopt') {
-    for (const socket of message.sockets) {
-      sockets?.adopt(socket);
-    }
+    sockets?.adopt(message.socket);
     return;
   }
   bridge = new Bridge(lane, {
@@ -99,13 +98,14 @@ function onMessage(message: ToThread): void {
 }
 
 async function handOver(): Promise<void> {
-  send({ type: 'moved', sockets: (await sockets?.handOver()) ?? [] });
+  await sockets?.handOver((socket) => send({ type: 'moved', socket }));
+  send({ type: 'left' });
 }
 
 async function settle(): Promise<void> {
-  if (bridge?.hasBackground) {
+  if (bridge?.hasBackground || sockets?.isLeaving) {
     send({ type: 'waiting' });
-    await bridge.settled();
+    await Promise.all([bridge?.settled(), sockets?.left()]);
   }
   send({ type: 'settled' });
 }

@@ -78,7 +78,7 @@ test('closing from either side, with codes and reasons', async (t) => {
   for (const [given, expected] of [
     [
       [4001, 'mine'],
-      [4001, 'mine'],
+      [4001, ''],
     ],
     [[], [1005, '']],
   ]) {
@@ -546,9 +546,11 @@ test('a new module goes on with the sockets that are open', async (t) => {
   }
   // Each has been told by its new thread, which is none of the old ones.
   t.true(clients.every(({ socket }) => socket.readyState === 1));
-  t.regex(await first.next(), /^again in thread \d+, was in \d+, in room$/);
   others[0].socket.send('from other');
-  t.is(await first.next(), 'from other');
+  // It may come before the old thread has given the socket up.
+  const [last, greeting] = [await first.next(), await first.next()].sort().reverse();
+  t.regex(greeting, /^again in thread \d+, was in \d+, in room$/);
+  t.is(last, 'from other');
   t.is(server.subscriberCount('room'), 6);
 });
 

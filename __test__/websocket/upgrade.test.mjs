@@ -437,19 +437,28 @@ test('sockets go on with another thread', async (t) => {
     const own = name === 'own' ? { handlers: {} } : {};
     server.upgrade(request, { data, ...own });
   });
+  const warnings = [];
+  const onWarning = ({ message }) => void warnings.push(message);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
   const names = ['ann', 'odd', 'own', 'bob'];
   const ids = names.map((name) => before.open({ 'x-name': name }));
   await Promise.all(ids.map(before.upgraded));
-  const handedOver = before.lane.bridge.webSockets.handOver();
+  const moved = [];
+  const give = (socket) => void moved.push(structuredClone(socket));
+  const handedOver = before.lane.bridge.webSockets.handOver(give);
   const left = [];
   for (let i = 0; i < 2; i++) {
     left.push((await before.lane.reply((reply) => reply.kind === 'handOver')).id);
   }
   t.deepEqual(left, [ids[0], ids[3]]);
+  t.like(await before.lane.reply((reply) => reply.kind === 'close'), { id: ids[1], code: 1012 });
+  const expected = /^reactor-rs: WebSockets .+ "data" cannot be cloned: call\(\) \{\} /;
+  t.true(warnings.some((warning) => expected.test(warning)));
   // One leaves in the meantime.
   before.lane.closed(ids[3], 1001);
   before.lane.moved(ids[0], [1, 2, 3, 4, 2 ** 32 - 1]);
-  const moved = structuredClone(await handedOver);
+  await handedOver;
   t.deepEqual(heard, [['close', 'bob', 1001]]);
   t.deepEqual(
     moved.map(({ data }) => data),
@@ -469,9 +478,98 @@ test('sockets go on with another thread', async (t) => {
   t.is(await after.sent(0), 'ann goes on');
   t.is(after.lane.bridge.webSockets.subscribers('room').length, 1);
 
+  // One that is opened later leaves at once.
+  const late = before.open({ 'x-name': 'eve' });
+  t.is((await before.lane.reply((reply) => reply.kind === 'handOver')).id, late);
+
   const without = start(undefined);
   without.lane.bridge.webSockets.adopt(moved[0]);
   t.is((await without.lane.reply((reply) => reply.kind === 'close')).code, 1012);
+});
+
+test('what a program waits for goes along with a socket', async (t) => {
+  const heard = [];
+  let finish;
+  const gate = new Promise((resolve) => {
+    finish = resolve;
+  });
+  const before = start(
+    {
+      async message(socket, message) {
+        await gate;
+        socket.send(`late ${message}`);
+      },
+      backpressureLimit: 1024,
+    },
+    (request, server) => void server.upgrade(request, { data: 'ann' }),
+  );
+  const id = before.open();
+  await before.upgraded(id);
+  before.lane.message(id, 'question');
+  await macrotasks();
+  const { webSockets } = before.lane.bridge;
+  const moved = [];
+  const handedOver = webSockets.handOver((socket) => void moved.push(structuredClone(socket)));
+  // The handler has not answered: no further messages until it has.
+  t.like(await before.lane.reply(({ kind }) => kind === 'pause'), { id, isPaused: 1 });
+  await macrotasks();
+  t.false(before.lane.replies.some(({ kind }) => kind === 'handOver'));
+  finish();
+  t.is(await before.sent(id), 'late question');
+  await before.lane.reply(({ kind }) => kind === 'handOver');
+  const place = [0, 1, 2, 3, 4];
+  before.lane.moved(id, place);
+  await handedOver;
+  t.like(moved, { 0: { data: 'ann', place, isPaused: false, awaitsDrain: false, close: null } });
+
+  const after = start({
+    reopen: ({ data }) => void heard.push(['reopen', data]),
+    drain: ({ data }) => void heard.push(['drain', data]),
+    close: ({ data }, code) => void heard.push(['close', data, code]),
+  });
+  const { bridge } = after.lane;
+  bridge.webSockets.adopt({ ...moved[0], isPaused: true, awaitsDrain: true });
+  t.like(await after.lane.reply(({ kind }) => kind === 'pause'), { id: 0, isPaused: 1 });
+  bridge.webSockets.adopt({ ...moved[0], close: { code: 4000, reason: 'bye' } });
+  t.like(await after.lane.reply(({ kind }) => kind === 'close'), { id: 1, code: 4000 });
+  after.lane.closed(1, 4000);
+  await macrotasks();
+  t.deepEqual(heard, [
+    ['reopen', 'ann'],
+    ['drain', 'ann'],
+    ['close', 'ann', 4000],
+  ]);
+});
+
+test('a socket that is closed while it goes to another thread is closed there', async (t) => {
+  const sockets = [];
+  const { lane, open, upgraded } = start({ open: (socket) => void sockets.push(socket) });
+  const id = open();
+  await upgraded(id);
+  const moved = [];
+  const handedOver = lane.bridge.webSockets.handOver((socket) => void moved.push(socket));
+  await lane.reply(({ kind }) => kind === 'handOver');
+  sockets[0].close(4001, 'enough');
+  t.is(sockets[0].readyState, 2);
+  lane.moved(id, [0, 1, 2, 3, 4]);
+  await handedOver;
+  t.deepEqual(moved[0].close, { code: 4001, reason: 'enough' });
+  t.is(sockets[0].readyState, 3);
+  t.false(lane.replies.some(({ kind }) => kind === 'close'));
+});
+
+test('a socket whose data cannot be cloned any more is taken back and closed', async (t) => {
+  const { lane, open, upgraded } = start({});
+  const id = open();
+  await upgraded(id);
+  const handedOver = lane.bridge.webSockets.handOver(() => {
+    throw new Error('cannot be cloned');
+  });
+  await lane.reply(({ kind }) => kind === 'handOver');
+  lane.moved(id, [0, 1, 2, 3, 4]);
+  await handedOver;
+  t.deepEqual(lane.adopted, [[0, 1, 2, 3, 4]]);
+  t.like(await lane.reply(({ kind }) => kind === 'close'), { code: 1012 });
 });
 
 test('wrong options name what is wrong', (t) => {

@@ -43,6 +43,10 @@ export class Generation {
   #relay: Relay | null = null;
   /** Dead threads are no longer replaced. */
   isEnding = false;
+  /** Whether the module goes on with WebSockets of an older one. */
+  reopens = false;
+  /** How many WebSockets it has gone on with. */
+  #adopted = 0;
 
   constructor(options: ResolvedThreads, onChange: () => void) {
     this.#options = options;
@@ -59,6 +63,7 @@ export class Generation {
     const slot = this.#addSlot(place);
     const report = await this.#launch(slot).loaded;
     this.#signature = signatureOf(report.routes);
+    this.reopens = report.reopens;
     slot.lane = report.lane;
     return report;
   }
@@ -83,21 +88,21 @@ export class Generation {
     }
   }
 
-  /** Gives the WebSockets of all threads to those of a newer module. */
-  async handOver(next: Generation): Promise<void> {
-    const give = ({ thread, lane }: Slot) =>
-      lane === null ? undefined : thread?.handOver((sockets) => next.#adopt(sockets));
-    await Promise.all(this.slots.map(give));
+  /**
+   * Takes the WebSockets of all threads: `take` gets each, also those that are opened later. Resolves
+   * when those that are open have been given up.
+   */
+  async handOver(take: (socket: MovedSocket) => void): Promise<void> {
+    await Promise.all(
+      this.slots.map(({ thread, lane }) => lane !== null && thread?.handOver(take)),
+    );
   }
 
-  #adopt(sockets: readonly MovedSocket[]): void {
-    const threads = this.slots.filter(({ lane }) => lane !== null);
-    for (const [index, { thread }] of threads.entries()) {
-      const share = sockets.filter((_, at) => at % threads.length === index);
-      if (share.length > 0) {
-        thread?.adopt(share);
-      }
-    }
+  /** Goes on with a WebSocket of an older module, on each thread in turn. */
+  adopt(socket: MovedSocket): void {
+    const ready = this.slots.filter(({ thread, lane }) => thread !== null && lane !== null);
+    // Without any thread the engine closes it after a while.
+    ready[this.#adopted++ % ready.length]?.thread?.adopt(socket);
   }
 
   /** Ends all threads. */

@@ -14,9 +14,6 @@ import { UNSETTLED, unsettled } from './module.js';
 /** How long a thread may take to end before it is terminated. */
 const END_MS = 500;
 
-/** How long a thread is awaited that gives up its WebSockets: it may be busy. */
-const HAND_OVER_MS = 5000;
-
 /**
  * How long a terminated thread is awaited. JavaScript stops at once. A thread inside a system call,
  * such as `execSync`, stops only after it, and is left behind.
@@ -122,30 +119,26 @@ export class JsThread {
   }
 
   /**
-   * Asks it to give up its WebSockets, which are given to `take` whenever it does. Resolves when it
-   * has, when it has ended, or when it is busy for long.
+   * Asks it to give up its WebSockets: `take` gets each, also those that it opens later. Resolves when
+   * it has given up those that are open, or has ended.
    */
-  async handOver(take: (sockets: readonly MovedSocket[]) => void): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const moved = new Promise<void>((resolve) => {
-      const listen = (message: FromThread) => {
+  async handOver(take: (socket: MovedSocket) => void): Promise<void> {
+    const left = new Promise<void>((resolve) => {
+      this.#worker.on('message', (message: FromThread) => {
         if (message.type === 'moved') {
-          this.#worker.off('message', listen);
-          take(message.sockets);
+          take(message.socket);
+        } else if (message.type === 'left') {
           resolve();
         }
-      };
-      this.#worker.on('message', listen);
-      timer = setTimeout(resolve, HAND_OVER_MS);
+      });
     });
     this.#send({ type: 'hand-over' });
-    await Promise.race([this.ended, moved]);
-    clearTimeout(timer);
+    await Promise.race([this.ended, left]);
   }
 
-  /** Goes on with WebSockets of another thread. */
-  adopt(sockets: readonly MovedSocket[]): void {
-    this.#send({ type: 'adopt', sockets });
+  /** Goes on with a WebSocket of another thread. */
+  adopt(socket: MovedSocket): void {
+    this.#send({ type: 'adopt', socket });
   }
 
   /** Does not keep the process alive. */

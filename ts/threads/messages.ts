@@ -23,6 +23,8 @@ export interface Loaded {
   /** The module's options other than handlers. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly routes: NativeRoute[] | undefined;
+  /** Whether it goes on with WebSockets of other threads. */
+  readonly reopens: boolean;
 }
 
 /** The thread cannot serve its module. */
@@ -38,13 +40,18 @@ export interface Settled {
   readonly type: 'settled' | 'waiting';
 }
 
-/** WebSockets that the thread has given up, for threads with a newer module. */
+/** A WebSocket that the thread has given up, for one with a newer module. */
 export interface Moved {
   readonly type: 'moved';
-  readonly sockets: readonly MovedSocket[];
+  readonly socket: MovedSocket;
 }
 
-export type FromThread = Loaded | Refused | Settled | Moved | FromUplink;
+/** The thread has given up the WebSockets that it had when it was asked to. */
+export interface Left {
+  readonly type: 'left';
+}
+
+export type FromThread = Loaded | Refused | Settled | Moved | Left | FromUplink;
 
 /** The server has the thread's lane: it may answer from now on. */
 export interface Attach {
@@ -67,15 +74,15 @@ export interface Settle {
   readonly type: 'settle';
 }
 
-/** Asks the thread to give up its WebSockets. */
+/** Asks the thread to give up its WebSockets, and those that it opens later. */
 export interface HandOver {
   readonly type: 'hand-over';
 }
 
-/** WebSockets of older threads, with which the thread goes on. */
+/** A WebSocket of an older thread, with which the thread goes on. */
 export interface Adopt {
   readonly type: 'adopt';
-  readonly sockets: readonly MovedSocket[];
+  readonly socket: MovedSocket;
 }
 
 export type ToThread = Attach | End | Settle | HandOver | Adopt | ToUplink;

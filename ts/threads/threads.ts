@@ -274,17 +274,23 @@ class Threads implements Runtime {
   async #retire(native: NativeServer, generation: Generation, next: Generation): Promise<void> {
     generation.retire();
     const since = performance.now();
-    await generation.handOver(next);
     const lived = () => performance.now() - since;
-    const isBusy = () => lived() < STAY_MS || inFlight(native, generation) > 0;
+    let isLeaving = next.reopens;
+    if (next.reopens) {
+      const take = () => (this.#current.reopens ? this.#current : next);
+      void generation
+        .handOver((socket) => take().adopt(socket))
+        .then(() => {
+          isLeaving = false;
+        });
+    }
+    const isBusy = () => lived() < STAY_MS || isLeaving || inFlight(native, generation) > 0;
     while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
       await sleep(LOOK_MS, undefined, { ref: false });
     }
     const left = Math.max(this.#drainMs - lived(), 0);
     await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
     if (!this.#isStopping) {
-      // Requests that were under way may have become WebSockets.
-      await generation.handOver(next);
       // The engine answers their open requests with 503, or breaks them off.
       this.#earlier.delete(generation);
       this.#place();

@@ -175,9 +175,13 @@ export interface WebSocketHandlers<Data = unknown> {
   open?(socket: ServerWebSocket<Data>): Returned;
 
   /**
-   * It was open on another thread, before `server.reload({ module })`. Its `data` is a structured
-   * clone, and it has its topics. `open` is not called. A socket whose data cannot be cloned, or that
-   * has handlers of its own, is closed with 1012 instead.
+   * It was open on a thread with the module before `server.reload({ module })`, and goes on here.
+   * `open` is not called. Its `data` is a structured clone of what the old thread had, and it has its
+   * topics. No message is lost.
+   *
+   * A module without this handler takes no sockets over: the old threads keep theirs for
+   * `timeouts.drain` at most, then they are closed with 1012. So are sockets that have handlers of
+   * their own. One whose `data` cannot be cloned is closed with 1012 at once.
    */
   reopen?(socket: ServerWebSocket<Data>): Returned;
 

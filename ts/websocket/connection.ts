@@ -64,6 +64,25 @@ export interface SocketPeer {
   readonly remotePort: number | undefined;
 }
 
+/** A connection on its way to another lane. */
+export interface MovedConnection {
+  readonly place: SocketPlace;
+  readonly peer: Omit<SocketPeer, 'id'>;
+  /** Those that the engine goes on with. */
+  readonly settings: ResolvedSettings;
+  readonly topics: readonly string[];
+  readonly isPaused: boolean;
+  /** The program waits for `drain`. */
+  readonly awaitsDrain: boolean;
+  /** The program has closed it meanwhile. */
+  readonly close: CloseFrame | null;
+}
+
+interface CloseFrame {
+  readonly code: number | undefined;
+  readonly reason: string;
+}
+
 /** One WebSocket: an exchange that has been upgraded. Frames, pings and limits are the engine's. */
 export class WebSocketConnection extends AsyncResource implements SocketEnd, Subscriber {
   /** Whether binary messages need memory of their own, not a part of Node's pool. */
@@ -77,6 +96,9 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
   #listener: ConnectionListener;
   #state = OPEN;
   #isPaused = false;
+  #isMoving = false;
+  /** A close frame that is left to the next lane. */
+  #laterClose: CloseFrame | null = null;
   /** Bytes that have been sent from here and of which the engine has not told. */
   #unsent = 0;
   /** The engine has more to send than the client takes. */
@@ -122,16 +144,10 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     return sender.sockets.upgrade(exchange, settings, fields, connection) ?? connection;
   }
 
-  /**
-   * Takes over a connection of another lane.
-   * @param topics that it has subscribed to
-   */
+  /** Takes over a connection of another lane. */
   static adopt(
-    place: SocketPlace,
-    peer: Omit<SocketPeer, 'id'>,
-    topics: readonly string[],
+    { place, peer, settings, topics, isPaused, awaitsDrain }: MovedConnection,
     sender: Sender,
-    settings: ResolvedSettings,
     listener: ConnectionListener,
   ): WebSocketConnection {
     const id = sender.sockets.adopt(place);
@@ -143,6 +159,9 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
         connection.#topics.add(topic, connection);
       }
     }
+    // The engine begins anew with both.
+    connection.#pause(isPaused);
+    connection.#awaitsDrain = awaitsDrain;
     return connection;
   }
 
@@ -209,6 +228,10 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
       // Behind messages that are not read the client's close frame would not be seen.
       this.resume();
       this.#state = CLOSING;
+      if (this.#isMoving) {
+        this.#laterClose = { code, reason };
+        return;
+      }
       this.#sender.replies.socketClose(this.#id, code ?? 0, reason);
       this.#sender.schedule();
     }
@@ -223,11 +246,41 @@ export class WebSocketConnection extends AsyncResource implements SocketEnd, Sub
     }
   }
 
-  /** Gives the connection to another lane; {@link ConnectionListener.moved} tells which. */
+  /** The engine gives no further messages until {@link handOver}. */
+  hold(): void {
+    if (this.#state === OPEN && !this.#isPaused) {
+      this.#sender.replies.plain(WS_PAUSE, this.#id, 1);
+      this.#sender.schedule();
+    }
+  }
+
+  /** Gives the connection to another lane; {@link ConnectionListener.moved} tells its place. */
   handOver(): void {
     if (this.#state === OPEN) {
+      this.#isMoving = true;
       this.#sender.replies.plain(WS_HAND_OVER, this.#id, 0);
       this.#sender.schedule();
+    }
+  }
+
+  /** What another lane needs to go on with it. */
+  movedTo(place: SocketPlace): MovedConnection {
+    const { remoteAddress, remotePort, settings, topics } = this;
+    return {
+      place,
+      peer: { remoteAddress, remotePort },
+      settings,
+      topics,
+      isPaused: this.#isPaused,
+      awaitsDrain: this.#awaitsDrain,
+      close: this.#laterClose,
+    };
+  }
+
+  /** What waited to be sent at another lane does not count here, so `drain` is due. */
+  drainMoved(): void {
+    if (this.#awaitsDrain) {
+      this.sent(0, this.#isCongested);
     }
   }
 

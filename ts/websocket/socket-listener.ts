@@ -23,6 +23,11 @@ export class SocketListener implements ConnectionListener {
   onClosed: ((closed: WebSocketClosed) => void) | null = null;
   /** Called when it goes on with another lane. */
   onMoved: ((place: SocketPlace) => void) | null = null;
+  /** Whether one of its handlers has returned a promise. */
+  isAsync = false;
+  /** Promises of its handlers that have not settled. */
+  #pending = 0;
+  #onIdle: (() => void) | null = null;
   readonly #source: HandlerSource;
   readonly #own: WebSocketHandlers | undefined;
   /** `null` for a socket that another lane had, and where only an error handler would ask for it. */
@@ -44,6 +49,22 @@ export class SocketListener implements ConnectionListener {
   /** Whether its handlers are the server's, so that another thread has them too. */
   get isShared(): boolean {
     return this.#own === undefined;
+  }
+
+  /** Whether no promise of its handlers is pending. */
+  get isIdle(): boolean {
+    return this.#pending === 0;
+  }
+
+  /** Resolves when no promise of its handlers is pending. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isIdle) {
+        resolve();
+      } else {
+        this.#onIdle = resolve;
+      }
+    });
   }
 
   /** The exchange has become this socket. */
@@ -136,8 +157,24 @@ export class SocketListener implements ConnectionListener {
     if (typeof returned !== 'object' || returned === null || !('then' in returned)) {
       return false;
     }
-    Promise.resolve(returned).catch((error) => this.#fail(error));
+    this.isAsync = true;
+    this.#pending++;
+    Promise.resolve(returned).then(
+      () => this.#settled(),
+      (error) => {
+        this.#fail(error);
+        this.#settled();
+      },
+    );
     return true;
+  }
+
+  #settled(): void {
+    this.#pending--;
+    if (this.#pending === 0) {
+      this.#onIdle?.();
+      this.#onIdle = null;
+    }
   }
 
   #report(error: unknown): void {

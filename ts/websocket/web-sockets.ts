@@ -1,10 +1,12 @@
+import { setImmediate as macrotask, setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
 import type { ReactorRequest } from '../fetch/request.js';
 import { ReactorResponse } from '../fetch/response.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
-import { noteRefusal, type SocketPlace } from '../lane/sockets.js';
+import { noteRefusal } from '../lane/sockets.js';
 import type {
   PublishOptions,
   ServerWebSocket,
@@ -14,7 +16,7 @@ import type {
   WebSocketMessage,
   WebSocketStream,
 } from '../types/websocket.js';
-import { OPEN, WebSocketConnection } from './connection.js';
+import { type MovedConnection, OPEN, WebSocketConnection } from './connection.js';
 import { messageOf } from './data.js';
 import { answerHandshake } from './handshake.js';
 import type { OriginCheck } from './origin.js';
@@ -49,6 +51,13 @@ export class WebSockets implements WebSocketFace {
   readonly #sender: Sender;
   #resolved: ResolvedWebSocket | undefined;
   readonly #sockets = new Set<SocketListener>();
+  /** Gives a socket to another thread; `null` while this thread keeps them. */
+  #give: ((socket: MovedSocket) => void) | null = null;
+  /** Sockets that are being given up. */
+  readonly #leaving = new Set<Promise<void>>();
+  /** Settings of sockets that were adopted, each once. */
+  readonly #settings: ResolvedSettings[] = [];
+  #hasWarned = false;
 
   constructor(sender: Sender, resolved: ResolvedWebSocket | undefined) {
     this.#sender = sender;
@@ -69,49 +78,119 @@ export class WebSockets implements WebSocketFace {
   }
 
   /**
-   * Gives up the sockets that another thread can go on with: those whose handlers are the server's,
-   * and whose data can be sent to it. Resolves when the engine has let go of them.
+   * Gives up the sockets whose handlers are the server's, now and from now on. One whose data cannot
+   * be cloned is closed. Resolves when the engine has let go of those that are open now.
+   *
+   * @param give sends a socket to another thread; throws if its data cannot be cloned
    */
-  async handOver(): Promise<MovedSocket[]> {
-    const moved: MovedSocket[] = [];
-    const leaving: Promise<void>[] = [];
+  async handOver(give: (socket: MovedSocket) => void): Promise<void> {
+    this.#give = give;
     for (const listener of this.#sockets) {
-      const { socket, connection, isShared } = listener;
-      if (socket !== null && connection?.state === OPEN && isShared && isPortable(socket.data)) {
-        leaving.push(
-          new Promise((resolve) => {
-            listener.onClosed = () => resolve();
-            listener.onMoved = (place) => {
-              moved.push(movedSocket(place, connection, socket));
-              this.forget(listener);
-              resolve();
-            };
-          }),
-        );
-        connection.handOver();
-      }
+      this.#leave(listener);
     }
-    await Promise.all(leaving);
-    return moved;
+    await this.left();
+  }
+
+  /** Whether sockets are being given up. */
+  get isLeaving(): boolean {
+    return this.#leaving.size > 0;
+  }
+
+  /** Resolves when the engine has let go of those that are being given up. */
+  async left(): Promise<void> {
+    await Promise.all(this.#leaving);
   }
 
   /** Goes on with a socket of another thread. */
-  adopt({ place, peer, topics, data, protocol, binaryType }: MovedSocket): void {
-    const resolved = this.#resolved ?? NONE;
-    const { settings, publishesToSelf } = resolved;
+  adopt(moved: MovedSocket): void {
+    const { listener, connection, socket } = this.#restore(moved);
+    const close = this.#resolved === undefined ? AGAIN : moved.close;
+    if (close !== null) {
+      listener.socket = socket;
+      connection.close(close.code, close.reason);
+      return;
+    }
+    listener.reopen(socket);
+    connection.drainMoved();
+    this.#leave(listener);
+  }
+
+  #restore(moved: MovedSocket) {
+    const own = (this.#resolved ?? NONE).settings;
+    const known = [own, ...this.#settings].find((each) => isDeepStrictEqual(each, moved.settings));
+    const settings = known ?? moved.settings;
+    if (known === undefined) {
+      this.#settings.push(settings);
+    }
     const listener = new SocketListener(this, null, this.#sender, undefined);
-    const sender = this.#sender;
-    const connection = WebSocketConnection.adopt(place, peer, topics, sender, settings, listener);
+    const connection = WebSocketConnection.adopt({ ...moved, settings }, this.#sender, listener);
     connection.ownsMemory = true;
     listener.connection = connection;
+    const { data, protocol, binaryType } = moved;
+    const { publishesToSelf } = this.#resolved ?? NONE;
     const socket = new ReactorServerWebSocket(connection, data, protocol, publishesToSelf);
     socket.binaryType = binaryType;
     this.#sockets.add(listener);
-    if (this.#resolved === undefined) {
-      listener.socket = socket;
-      connection.close(RESTART, 'the server has no WebSockets any more');
-    } else {
-      listener.reopen(socket);
+    return { listener, connection, socket };
+  }
+
+  /** Gives up a socket, if this thread does. */
+  #leave(listener: SocketListener): void {
+    if (this.#give === null || !listener.isShared) {
+      return;
+    }
+    const leaving = this.#handOver(listener, this.#give);
+    this.#leaving.add(leaving);
+    void leaving.finally(() => this.#leaving.delete(leaving));
+  }
+
+  async #handOver(listener: SocketListener, give: (socket: MovedSocket) => void): Promise<void> {
+    const { socket, connection } = listener;
+    if (socket === null || connection === null) {
+      return;
+    }
+    if (listener.isAsync) {
+      await rest(listener, connection);
+    }
+    if (connection.state !== OPEN) {
+      return;
+    }
+    try {
+      structuredClone(socket.data);
+    } catch (error) {
+      this.#refuse(connection, error);
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      listener.onClosed = () => resolve();
+      listener.onMoved = (place) => {
+        this.forget(listener);
+        const { data, protocol, binaryType } = socket;
+        const moved = { ...connection.movedTo(place), data, protocol, binaryType };
+        try {
+          give(moved);
+        } catch (error) {
+          // The data have changed since.
+          const back = this.#restore(moved);
+          back.listener.socket = back.socket;
+          this.#refuse(back.connection, error);
+        }
+        resolve();
+      };
+      connection.handOver();
+    });
+  }
+
+  /** The socket's data cannot be sent to another thread. */
+  #refuse(connection: WebSocketConnection, error: unknown): void {
+    connection.close(AGAIN.code, AGAIN.reason);
+    if (!this.#hasWarned) {
+      this.#hasWarned = true;
+      const why = error instanceof Error ? error.message : String(error);
+      process.emitWarning(
+        `reactor-rs: WebSockets cannot go on with new code, and are closed with 1012, because "data" cannot be cloned: ${why}`,
+        { type: 'ReactorWarning', code: 'ERR_REACTOR_WEBSOCKET' },
+      );
     }
   }
 
@@ -133,6 +212,7 @@ export class WebSockets implements WebSocketFace {
       return false;
     }
     listener.open(opened);
+    this.#leave(listener);
     return true;
   }
 
@@ -211,38 +291,31 @@ export class WebSockets implements WebSocketFace {
 }
 
 /** A client may come back at once (RFC 6455 §11.7, IANA). */
-const RESTART = 1012;
+const AGAIN = { code: 1012, reason: 'the server starts again' };
 
 /** A socket on its way to another thread. */
-export interface MovedSocket {
-  readonly place: SocketPlace;
-  readonly peer: {
-    readonly remoteAddress: string | undefined;
-    readonly remotePort: number | undefined;
-  };
-  readonly topics: readonly string[];
+export interface MovedSocket extends MovedConnection {
   readonly data: unknown;
   readonly protocol: string;
   readonly binaryType: WebSocketBinaryType;
 }
 
-function movedSocket(
-  place: SocketPlace,
-  connection: WebSocketConnection,
-  { data, protocol, binaryType }: ServerWebSocket,
-): MovedSocket {
-  const { remoteAddress, remotePort, topics } = connection;
-  return { place, peer: { remoteAddress, remotePort }, topics, data, protocol, binaryType };
-}
+/** How long promises of a socket's handlers are awaited before it goes to another thread. */
+const REST_MS = 1000;
 
-/** Whether it can be sent to another thread. */
-function isPortable(data: unknown): boolean {
-  try {
-    structuredClone(data);
-    return true;
-  } catch {
-    return false;
-  }
+/** Resolves when the handlers of a socket have finished, and it gets no further messages here. */
+async function rest(listener: SocketListener, connection: WebSocketConnection): Promise<void> {
+  connection.hold();
+  const since = performance.now();
+  do {
+    const late = new AbortController();
+    const { signal } = late;
+    const timer = sleep(REST_MS, undefined, { ref: false, signal }).catch(() => {});
+    await Promise.race([listener.idle(), timer]);
+    late.abort();
+    // Messages that the engine gave before may still come.
+    await macrotask();
+  } while (!listener.isIdle && performance.now() - since < REST_MS);
 }
 
 /** For a request whose client has gone, or that was answered. */

@@ -94,11 +94,6 @@ export class WebSocketServer extends EventEmitter<ServerEvents> {
     return this.#server;
   }
 
-  /** As in `ws`: 0 is running, 1 closing, 2 closed. */
-  get _state(): number {
-    return this.#state;
-  }
-
   /** The address of the HTTP server; `null` without one. */
   address(): AddressInfo | string | null {
     if (this.options.noServer) {

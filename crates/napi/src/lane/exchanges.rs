@@ -38,8 +38,7 @@ struct Open {
     /// What TLS says of its connection.
     tls: Option<Arc<TlsInfo>>,
     /// Large pieces of its request's body, until JavaScript takes them.
-    #[allow(clippy::box_collection, reason = "few have one, and each open socket has room for it")]
-    pieces: Option<Box<VecDeque<Vec<u8>>>>,
+    pieces: VecDeque<Vec<u8>>,
     /// Memory that JavaScript has lent for its request's body.
     lent: Option<Lent>,
     /// It is a WebSocket now.
@@ -93,7 +92,7 @@ impl Exchanges {
         if let Some(open) = older.and_then(|older| self.slab.get_mut(older as usize)) {
             open.newer = Some(id);
         }
-        let (pieces, lent) = (None, None);
+        let (pieces, lent) = (VecDeque::new(), None);
         let (is_over, newer) = (false, None);
         let open = Open { exchange, task, tls, pieces, lent, socket, is_over, older, newer };
         self.slab.insert(open);
@@ -178,7 +177,7 @@ impl Exchanges {
     /// Keeps a large piece of a request's body for JavaScript.
     pub(super) fn keep_piece(&mut self, id: u32, piece: Vec<u8>) {
         if let Some(open) = self.slab.get_mut(id as usize) {
-            open.pieces.get_or_insert_default().push_back(piece);
+            open.pieces.push_back(piece);
         }
     }
 
@@ -190,7 +189,7 @@ impl Exchanges {
         into: &mut [u8],
     ) -> (bool, Option<(ExchangeId, Vec<u8>)>) {
         let Some(open) = self.slab.get_mut(id as usize) else { return (false, None) };
-        let piece = open.pieces.as_mut().and_then(|pieces| pieces.pop_front());
+        let piece = open.pieces.pop_front();
         let whole = || open.task.as_ref().map(|task| task.request().body());
         let body = piece.as_deref().or_else(whole).filter(|body| body.len() == into.len());
         if let Some(body) = body {

@@ -26,7 +26,7 @@ impl WebSocket {
             return;
         }
         self.state = State::Closing;
-        self.forget_latest();
+        self.latest = Vec::new();
         self.since = services.clock.millis();
         // The client's answer is to be seen.
         self.is_paused = false;
@@ -41,7 +41,8 @@ impl WebSocket {
         self.since = services.clock.millis();
         self.at_lane = false;
         (self.is_paused, self.is_congested, self.unsent) = (false, false, 0);
-        self.set_untaken(services, 0);
+        self.untaken = 0;
+        self.recount(services);
         let id = self.id(core, services);
         services.lanes.tell(&mut core.lane, LaneEvent::SocketMoved(id));
     }
@@ -77,14 +78,13 @@ impl WebSocket {
             services.sockets.topics.leave(&topic, services.settings.io_thread);
             return;
         }
-        self.topics.get_or_insert_default().subscribed.push(topic);
+        self.topics.push(topic);
     }
 
     pub(crate) fn unsubscribe(&mut self, core: &Core, services: &mut Services, name: &[u8]) {
-        let Some(topics) = &mut self.topics else { return };
-        let place = topics.subscribed.iter().position(|topic| topic.name() == name);
+        let place = self.topics.iter().position(|topic| topic.name() == name);
         if let Some(place) = place {
-            let topic = topics.subscribed.swap_remove(place);
+            let topic = self.topics.swap_remove(place);
             services.sockets.leave(core.id, &topic, services.settings.io_thread);
         }
     }

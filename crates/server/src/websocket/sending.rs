@@ -142,22 +142,20 @@ impl WebSocket {
         if !self.sends() || publication.except.is_some_and(is_sender) {
             return Published::Passed;
         }
+        let waiting =
+            self.latest.iter().position(|its| Arc::ptr_eq(&its.topic, &publication.topic));
         if publication.latest && !core.out.is_empty() {
-            let latest = &mut self.topics.get_or_insert_default().latest;
-            match place_of(latest, publication) {
-                Some(place) => {
-                    services.counters.sockets.dropped.add(1);
-                    latest[place] = Arc::clone(publication);
-                }
-                None => latest.push(Arc::clone(publication)),
+            if let Some(place) = waiting {
+                services.counters.sockets.dropped.add(1);
+                self.latest[place] = Arc::clone(publication);
+            } else {
+                self.latest.push(Arc::clone(publication));
             }
             return Published::Passed;
         }
-        if let Some(topics) = &mut self.topics
-            && let Some(place) = place_of(&topics.latest, publication)
-        {
+        if let Some(place) = waiting {
             // What is published later must not overtake it.
-            let before = topics.latest.remove(place);
+            let before = self.latest.remove(place);
             self.write_published(core, services, &before);
         }
         if core.out.len() + publication.plain.len() > self.settings.most_unsent {
@@ -204,10 +202,8 @@ impl WebSocket {
     #[inline(never)]
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         let waits = core.out.len();
-        if waits == 0
-            && let Some(topics) = &mut self.topics
-        {
-            for publication in std::mem::take(&mut topics.latest) {
+        if waits == 0 {
+            for publication in std::mem::take(&mut self.latest) {
                 self.write_published(core, services, &publication);
             }
         }
@@ -228,11 +224,6 @@ impl WebSocket {
             services.lanes.tell(&mut core.lane, LaneEvent::Unsent(id, sent, waits > 0));
         }
     }
-}
-
-/// Where one of the same topic is.
-fn place_of(latest: &[Arc<Publication>], publication: &Publication) -> Option<usize> {
-    latest.iter().position(|its| Arc::ptr_eq(&its.topic, &publication.topic))
 }
 
 fn write_shared(core: &mut Core, services: &mut Services, frame: &Arc<[u8]>) {

@@ -46,9 +46,10 @@ pub(crate) struct WebSocket {
     /// Its own compressors, if they were agreed on and used.
     pub(super) inflater: Option<Box<Inflater>>,
     pub(super) deflater: Option<Box<Deflater>>,
-    /// Bytes that the lane has been told of and has not taken. Those above [`FREE`] count in the loop's
-    /// memory.
+    /// Bytes that the lane has been told of and has not taken,
     pub(super) untaken: usize,
+    /// and those of them that count in the loop's memory.
+    counted: usize,
     /// Bytes of a message that is not complete.
     pub(super) kept: usize,
     /// Bytes of the lane that it does not know to be sent.
@@ -61,14 +62,7 @@ pub(crate) struct WebSocket {
     pub(super) since: Millis,
     /// How it ends, as the lane is told. None: broken off.
     pub(super) end: Option<Box<End>>,
-    /// None until the first topic.
-    pub(super) topics: Option<Box<OwnTopics>>,
-}
-
-/// The topics of a socket.
-#[derive(Default)]
-pub(super) struct OwnTopics {
-    pub(super) subscribed: Vec<Arc<Topic>>,
+    pub(super) topics: Vec<Arc<Topic>>,
     /// What is published of topics of which only the latest counts, until there is room.
     pub(super) latest: Vec<Arc<Publication>>,
 }
@@ -127,13 +121,15 @@ impl WebSocket {
             inflater: None,
             deflater: None,
             untaken: 0,
+            counted: 0,
             kept: 0,
             unsent: 0,
             messages: SocketMessages::default(),
             heard: now,
             since: now,
             end: None,
-            topics: None,
+            topics: Vec::new(),
+            latest: Vec::new(),
         }
     }
 
@@ -152,21 +148,16 @@ impl WebSocket {
 
     /// The lane is told of so many bytes.
     pub(super) fn count(&mut self, services: &mut Services, bytes: usize) {
-        self.set_untaken(services, self.untaken + bytes);
+        self.untaken += bytes;
+        self.recount(services);
     }
 
-    pub(super) fn set_untaken(&mut self, services: &mut Services, untaken: usize) {
-        let before = std::mem::replace(&mut self.untaken, untaken);
-        let counts = |bytes: usize| bytes.saturating_sub(FREE);
+    pub(super) fn recount(&mut self, services: &mut Services) {
+        let counts = self.untaken.saturating_sub(FREE);
         let memory = &mut services.memory;
-        memory.streamed = memory.streamed + counts(untaken) - counts(before);
+        memory.streamed = memory.streamed + counts - self.counted;
+        self.counted = counts;
         self.is_short = memory.is_short();
-    }
-
-    pub(super) fn forget_latest(&mut self) {
-        if let Some(topics) = &mut self.topics {
-            topics.latest = Vec::new();
-        }
     }
 
     /// The message that was coming in is complete, or never will be.
@@ -180,7 +171,7 @@ impl WebSocket {
         self.state = State::Done;
         self.forget_kept(services);
         self.assembler.clear();
-        self.forget_latest();
+        self.latest = Vec::new();
     }
 
     /// Tells the client why it goes no further, and ends the socket.
@@ -216,9 +207,9 @@ impl WebSocket {
     pub(super) fn take_leave(&mut self, core: &mut Core, services: &mut Services) {
         let Some(end) = self.end.take() else { return };
         if end.is_clean {
-            // RFC 6455 section 5.5.1: the answer usually has the same code, and may have the reason.
+            // RFC 6455 section 5.5.1: the answer usually has the same code.
             let code = (end.code != code::NONE).then_some(end.code);
-            self.say_close(core, services, code, &end.reason);
+            self.say_close(core, services, code, "");
         } else {
             self.say_close(core, services, Some(end.code), &end.reason);
         }
@@ -432,7 +423,8 @@ impl WebSocket {
 
     pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
         if stream == self.stream {
-            self.set_untaken(services, self.untaken.saturating_sub(bytes));
+            self.untaken = self.untaken.saturating_sub(bytes);
+            self.recount(services);
             self.heard = services.clock.millis();
         }
     }
@@ -473,8 +465,9 @@ impl WebSocket {
         }
         services.counters.sockets.closed.add(1);
         let had = std::mem::take(&mut self.at_lane);
-        self.set_untaken(services, 0);
-        for topic in self.topics.take().into_iter().flat_map(|topics| topics.subscribed) {
+        self.untaken = 0;
+        self.recount(services);
+        for topic in std::mem::take(&mut self.topics) {
             services.sockets.leave(core.id, &topic, services.settings.io_thread);
         }
         if had && let Some(end) = self.end.take() {

@@ -1,0 +1,3 @@
+import { version } from './version.mjs';
+
+export default version('two');
