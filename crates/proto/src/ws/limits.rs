@@ -17,8 +17,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Below this many bytes a message may be compressed as well as it can be.
-    pub const RATIO_FROM: u64 = 1 << 20;
+    /// Below this many bytes a message may be compressed as well as it can be. Browsers do so with what
+    /// repeats itself, so it is as large as the default for a message.
+    pub const RATIO_FROM: u64 = 16 << 20;
 
     /// What the compressed form of a message may have. Data that cannot be compressed grows by
     /// five bytes a block, of 16 KiB with small memory levels.
