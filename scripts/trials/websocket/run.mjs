@@ -1,21 +1,37 @@
-// All trials of WebSocket, one after the other, as TAP: `node scripts/trials/websocket/run.mjs`. What
-// is not installed is skipped, with its reason. `check:long` runs it.
+// All trials of WebSocket, as TAP: `node scripts/trials/websocket/run.mjs`. What is not installed is
+// skipped, with its reason. `check:long` runs it.
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-const TRIALS = ['autobahn', 'door1', 'door2', 'door3', 'pubsub', 'attacks'];
+/** Those of one row run one after the other, beside those of the other. */
+const SIDE_BY_SIDE = [
+  ['autobahn', 'door2'],
+  ['door1', 'door3', 'pubsub'],
+];
+/** It measures memory and latencies, so it has the machine to itself. */
+const ALONE = ['attacks'];
 
-for (const name of TRIALS) {
-  console.log(`# ${name}`);
-  const child = spawn(process.execPath, [join(HERE, `${name}.mjs`)], { stdio: 'inherit' });
-  const [code] = await once(child, 'exit');
-  if (code !== 0) {
-    console.log(`not ok - ${name} ended with ${code}`);
-    process.exitCode = 1;
+await Promise.all(SIDE_BY_SIDE.map(all));
+await all(ALONE);
+
+async function all(names) {
+  for (const name of names) {
+    const begun = performance.now();
+    const child = spawn(process.execPath, [join(HERE, `${name}.mjs`)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const output = await text(child.stdout);
+    const code = await ended;
+    console.log(`# ${name}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n${output}`);
+    if (code !== 0) {
+      console.log(`not ok - ${name} ended with ${code}`);
+      process.exitCode = 1;
+    }
   }
 }
