@@ -18,7 +18,8 @@ export class Local implements Runtime {
   #bridge: Bridge | null;
 
   readonly #releaseGlobals: () => void;
-  readonly #webSockets: WebSockets;
+  /** `null` once the server has stopped, too: it has the bridge. */
+  #webSockets: WebSockets | null;
 
   /**
    * @param releaseGlobals puts the global classes back, unless another server still uses the quick
@@ -49,7 +50,7 @@ export class Local implements Runtime {
     const { websocket, ...rest } = options;
     const resolved = resolveWebSocket(websocket);
     if (resolved !== undefined) {
-      this.#webSockets.replace(resolved);
+      this.#webSockets?.replace(resolved);
       if (Object.keys(rest).length === 0) {
         return;
       }
@@ -70,6 +71,7 @@ export class Local implements Runtime {
     this.#lane.close();
     this.#bridge?.close();
     this.#bridge = null;
+    this.#webSockets = null;
     this.#releaseGlobals();
   }
 
@@ -83,15 +85,15 @@ export class Local implements Runtime {
     data: WebSocketMessage,
     options: boolean | PublishOptions | undefined,
   ): number {
-    return this.#bridge === null ? 0 : this.#webSockets.publish(topic, data, options);
+    return this.#webSockets?.publish(topic, data, options) ?? 0;
   }
 
   subscriberCount(_: NativeServer, topic: string): number {
-    return this.#bridge === null ? 0 : this.#webSockets.subscriberCount(topic);
+    return this.#webSockets?.subscriberCount(topic) ?? 0;
   }
 
   subscribers(topic: string): ServerWebSocket[] {
-    return this.#webSockets.subscribers(topic);
+    return this.#webSockets?.subscribers(topic) ?? [];
   }
 
   lanes(places: readonly LanePlace[]): LaneStats[] {
