@@ -37,6 +37,24 @@ impl Assembler {
         last.then_some(Whole { kind, compressed, bytes: &self.kept })
     }
 
+    /// Bytes of the message that is coming in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Makes room for a message of so many bytes, of which a part is there. The caller bounds it: the
+    /// rest may never come.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.kept.reserve(bytes.saturating_sub(self.kept.len()));
+    }
+
     /// The bytes of a message that came in several pieces, taken out instead of borrowed.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {

@@ -11,6 +11,9 @@ use crate::websocket::socket::{End, State, WebSocket};
 /// Pings of one read that are answered each. Of further ones only the last is (RFC 6455 §5.5.3).
 const MOST_PONGS: usize = 64;
 
+/// Room that is made for a message before it has come, in bytes.
+const MOST_RESERVED: usize = 256 * 1024;
+
 impl WebSocket {
     #[inline(never)]
     pub(crate) fn input(
@@ -105,12 +108,9 @@ impl WebSocket {
 
     fn data(&mut self, core: &mut Core, services: &mut Services, data: Data<'_>) {
         let Data { kind, compressed, first, last, payload } = data;
-        if !last {
-            if !services.memory.collect_rest(payload.len()) {
-                let reason = "the server has no memory for the message";
-                return self.fail(core, services, code::TRY_LATER, reason, CloseReason::Rejected);
-            }
-            self.kept += payload.len();
+        if !last && !self.make_room(services, first, payload.len()) {
+            let reason = "the server has no memory for the message";
+            return self.fail(core, services, code::TRY_LATER, reason, CloseReason::Rejected);
         }
         let Some(whole) = self.assembler.push(data) else { return };
         let bytes = if compressed {
@@ -146,5 +146,28 @@ impl WebSocket {
             let event = LaneEvent::Message(id, kind == Kind::Text, bytes);
             services.lanes.tell(&mut core.lane, event);
         }
+    }
+
+    /// Takes memory for a piece of a message, and with the first one for what the message will need.
+    /// False if there is none.
+    fn make_room(&mut self, services: &mut Services, first: bool, bytes: usize) -> bool {
+        let mut needed = bytes;
+        if first {
+            self.forget_kept(services);
+            self.assembler.clear();
+            let size = usize::try_from(self.decoder.message_size()).unwrap_or(usize::MAX);
+            needed = needed.max(size.min(MOST_RESERVED));
+        } else {
+            needed += self.assembler.len();
+        }
+        let more = needed.saturating_sub(self.kept);
+        if !services.memory.collect_rest(more) {
+            return false;
+        }
+        self.kept += more;
+        if first {
+            self.assembler.reserve(needed);
+        }
+        true
     }
 }
