@@ -10,7 +10,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Those of one row run one after the other, beside those of the other. */
 const SIDE_BY_SIDE = [
-  ['autobahn', 'door2'],
+  ['autobahn', 'door2', 'blocked'],
   ['door1', 'door3', 'pubsub'],
 ];
 /** It measures memory and latencies, so it has the machine to itself. */
