@@ -193,7 +193,7 @@ def request_line(task):
 
 def place(where):
     """An ExchangeId: loop, slot, generation and the number of the exchange."""
-    loop, conn = int(where["io_thread"]), where["conn"]
+    loop, conn = int(where["loop_index"]), where["conn"]
     slot, generation = int(conn["slot"]), int(conn["generation"])
     return f"loop {loop} slot {slot}.{generation} request {int(where['stream'])}"
 
