@@ -40,4 +40,6 @@ pub mod ws;
 
 pub use h1::{Decoder, Event, client, response};
 pub use opening::{Opening, opening};
-pub use semantics::{Field, Framing, Head, Limits, Method, RequestError, Span, Version};
+pub use semantics::{
+    Coding, CodingSet, Codings, Field, Framing, Head, Limits, Method, RequestError, Span, Version,
+};

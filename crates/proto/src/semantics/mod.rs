@@ -1,11 +1,12 @@
 //! What HTTP means whatever its version (RFC 9110): methods, statuses, fields, targets,
-//! hosts, dates, and why a request is refused.
+//! hosts, dates, content codings, and why a request is refused.
 //!
 //! Nothing here knows how a version puts these on the wire. The module of a version uses
 //! this one, never the other way around.
 
 pub(crate) mod authority;
 pub(crate) mod class;
+mod coding;
 mod date;
 mod error;
 pub(crate) mod field;
@@ -18,6 +19,7 @@ mod status;
 pub(crate) mod target;
 mod version;
 
+pub use coding::{Coding, CodingSet, Codings};
 pub use date::date;
 pub use error::RequestError;
 pub use field::{Field, FieldError};

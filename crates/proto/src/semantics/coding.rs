@@ -1,0 +1,203 @@
+//! Content codings, and which of them a client accepts (RFC 9110 §8.4.1, §12.5.3).
+
+use super::{class, field};
+
+/// A content coding that this server can send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// The bytes as they are.
+    #[default]
+    Identity,
+    /// `gzip` (RFC 1952).
+    Gzip,
+    /// `br` (RFC 7932).
+    Brotli,
+    /// `zstd` (RFC 8878).
+    Zstd,
+}
+
+impl Coding {
+    /// How many codings there are; the bound of [`Coding::index`].
+    pub const COUNT: usize = 4;
+
+    /// All of them, in the order of their index.
+    pub const ALL: [Self; Self::COUNT] = [Self::Identity, Self::Gzip, Self::Brotli, Self::Zstd];
+
+    /// Which one is sent where the client likes several as much: the densest first.
+    const PREFERENCE: [Self; Self::COUNT] = [Self::Brotli, Self::Zstd, Self::Gzip, Self::Identity];
+
+    /// The coding that a token names. The case does not matter, and `x-gzip` is `gzip`
+    /// (RFC 9110 §8.4.1.3).
+    #[must_use]
+    pub fn from_token(token: &[u8]) -> Option<Self> {
+        match token.len() {
+            2 if token.eq_ignore_ascii_case(b"br") => Some(Self::Brotli),
+            4 if token.eq_ignore_ascii_case(b"gzip") => Some(Self::Gzip),
+            4 if token.eq_ignore_ascii_case(b"zstd") => Some(Self::Zstd),
+            6 if token.eq_ignore_ascii_case(b"x-gzip") => Some(Self::Gzip),
+            8 if token.eq_ignore_ascii_case(b"identity") => Some(Self::Identity),
+            _ => None,
+        }
+    }
+
+    /// The token of Content-Encoding and Accept-Encoding.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Its place in a table of [`Coding::COUNT`] entries.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A set of codings: those that a representation is available in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CodingSet(u8);
+
+impl CodingSet {
+    /// Adds `coding`.
+    pub const fn insert(&mut self, coding: Coding) {
+        self.0 |= 1 << coding as u8;
+    }
+
+    /// This set and `coding`.
+    #[must_use]
+    pub const fn with(mut self, coding: Coding) -> Self {
+        self.insert(coding);
+        self
+    }
+
+    /// Whether it holds `coding`.
+    #[must_use]
+    pub const fn has(self, coding: Coding) -> bool {
+        self.0 & (1 << coding as u8) != 0
+    }
+}
+
+impl FromIterator<Coding> for CodingSet {
+    fn from_iter<I: IntoIterator<Item = Coding>>(codings: I) -> Self {
+        codings.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
+/// How much a client likes a coding: 0 is "not acceptable"; [`UNLISTED`] is acceptable, and less
+/// liked than any that the client named; else the q-value in thousandths, plus one.
+type Weight = u16;
+
+const UNLISTED: Weight = 1;
+const BEST: Weight = 1001;
+
+/// What Accept-Encoding says, by [`Coding::index`].
+///
+/// [`Codings::default`] is a request without the field. It takes any coding (RFC 9110
+/// §12.5.3), but then identity is sent where it is available: most such clients decode nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codings([Weight; Coding::COUNT]);
+
+impl Default for Codings {
+    fn default() -> Self {
+        Self([BEST, UNLISTED, UNLISTED, UNLISTED])
+    }
+}
+
+impl Codings {
+    /// Reads the values of the Accept-Encoding lines of one request; the field may come more
+    /// than once (RFC 9110 §5.3). No line at all is [`Codings::default`]. An empty list asks
+    /// for identity.
+    ///
+    /// An element that is no coding with a weight is ignored, so what it may have named is not
+    /// acceptable. A coding that is listed twice has the lower weight.
+    #[must_use]
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut listed = [None; Coding::COUNT];
+        let mut any = None;
+        let mut is_there = false;
+        for line in lines {
+            is_there = true;
+            for element in field::list(line) {
+                let Some((token, weight)) = element_of(element) else { continue };
+                let place = match Coding::from_token(token) {
+                    Some(coding) => &mut listed[coding.index()],
+                    None if token == b"*" => &mut any,
+                    None => continue,
+                };
+                *place = Some(place.map_or(weight, |before: Weight| before.min(weight)));
+            }
+        }
+        if !is_there {
+            return Self::default();
+        }
+        let mut weights = listed.map(|weight| weight.or(any).unwrap_or(0));
+        if listed[Coding::Identity.index()].or(any).is_none() {
+            weights[Coding::Identity.index()] = UNLISTED;
+        }
+        Self(weights)
+    }
+
+    /// Whether the client accepts `coding`.
+    #[must_use]
+    pub const fn accepts(self, coding: Coding) -> bool {
+        self.0[coding.index()] > 0
+    }
+
+    /// Of what is `available`, the coding with the highest weight; where several have it, the
+    /// first of br, zstd, gzip, identity. None: the client accepts none of them, a 406.
+    #[must_use]
+    pub fn best(self, available: CodingSet) -> Option<Coding> {
+        let (mut best, mut most) = (None, 0);
+        for coding in Coding::PREFERENCE {
+            let weight = self.0[coding.index()];
+            if weight > most && available.has(coding) {
+                (best, most) = (Some(coding), weight);
+            }
+        }
+        best
+    }
+}
+
+/// An element of Accept-Encoding: `codings [ OWS ";" OWS "q=" qvalue ]`.
+fn element_of(element: &[u8]) -> Option<(&[u8], Weight)> {
+    let end = class::token_end(element, 0);
+    let (token, rest) = element.split_at(end);
+    if token.is_empty() {
+        return None;
+    }
+    let rest = class::trim_ows(rest);
+    if rest.is_empty() {
+        return Some((token, BEST));
+    }
+    let value = match class::trim_ows(rest.strip_prefix(b";")?) {
+        [b'q' | b'Q', b'=', value @ ..] => value,
+        _ => return None,
+    };
+    let weight = thousandths(value)?;
+    Some((token, if weight == 0 { 0 } else { weight + 1 }))
+}
+
+/// A `qvalue` (RFC 9110 §12.4.2): 0 to 1 with at most three digits after the point.
+fn thousandths(value: &[u8]) -> Option<u16> {
+    let (first, digits) = match value {
+        [first @ (b'0' | b'1')] => (*first, &[][..]),
+        [first @ (b'0' | b'1'), b'.', digits @ ..] if digits.len() <= 3 => (*first, digits),
+        _ => return None,
+    };
+    let mut sum = u16::from(first - b'0') * 1000;
+    for (digit, place) in digits.iter().zip([100, 10, 1]) {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        sum += u16::from(digit - b'0') * place;
+    }
+    (sum <= 1000).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests;
