@@ -1,24 +1,28 @@
 //! Safe types over the Linux calls that the server stands on: epoll, eventfd, timerfd,
-//! signals and stream sockets. This is the one crate of the engine that may contain
+//! signals, stream sockets and files. This is the one crate of the engine that may contain
 //! `unsafe`; each block says why it is sound.
 
 mod address;
+mod file;
 mod listener;
 mod poller;
 mod process;
 mod signals;
+mod sigpipe;
 mod stream;
 mod timer;
 mod waker;
 
 pub use address::Address;
+pub use file::{FileKind, FileStat, file_stat, read_cached, send_file};
 pub use listener::{BindError, Listener, SocketMode};
 pub use poller::{Event, Events, Poller};
 pub use process::{
-    Links, block_signals, cpu_time_of, open_log, raise_open_files_limit, thread_cpu_time,
-    thread_id, user_id, yield_now,
+    Links, cpu_time_of, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,
+    yield_now,
 };
 pub use signals::{Signals, exit_now};
+pub use sigpipe::block_signals;
 pub use stream::Stream;
 pub use timer::Timer;
 pub use waker::Waker;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::SigSet;
 use nix::time::{ClockId, clock_gettime};
 
 /// Raises the soft limit of open files to the hard one and returns it
@@ -23,13 +22,6 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
         return Ok(hard);
     }
     Ok(soft)
-}
-
-/// Blocks every signal in the calling thread. Signals then reach the program's own threads
-/// (Node's main thread) and interrupt none of the engine's.
-pub fn block_signals() {
-    // Fails only for an invalid `how`.
-    let _ = SigSet::all().thread_block();
 }
 
 /// Gives other runnable threads of this core their turn (sched_yield(2)).

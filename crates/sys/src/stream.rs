@@ -186,6 +186,7 @@ impl AsFd for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -193,6 +194,7 @@ mod tests {
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
     use super::*;
+    use crate::send_file;
 
     static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -229,7 +231,9 @@ mod tests {
         let slices = [IoSlice::new(b"one"), IoSlice::new(b"two")];
         assert_eq!(stream.write_vectored(&slices).expect("there is room"), 6);
         drop(theirs);
-        for wrote in [stream.write(b"one"), stream.write_vectored(&slices)] {
+        let program = File::open("/proc/self/exe").expect("it runs");
+        let sent = send_file(stream.as_fd(), program.as_fd(), 0, 1);
+        for wrote in [stream.write(b"one"), stream.write_vectored(&slices), sent] {
             assert_eq!(wrote.map_err(|e| e.kind()), Err(io::ErrorKind::BrokenPipe));
         }
         assert_eq!(SIGNALS.load(Ordering::Relaxed), 0);
