@@ -15,7 +15,8 @@ import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
 import { OF_ONE, resolveListen } from './listen.js';
 import { parseListener } from './listener.js';
-import { type ResolvedRoutes, readRoutes, resolveRoutes } from './routes.js';
+import { readRoutes } from './read-routes.js';
+import { type ResolvedRoutes, resolveRoutes } from './routes.js';
 import { DAY_MS, type Rule } from './rules.js';
 import {
   BODY_MEMORY,

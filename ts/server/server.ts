@@ -9,7 +9,7 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
 import { addressOf, requestBehind, upgradeRequest } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
-import { readRoutes } from '../options/routes.js';
+import { readRoutes } from '../options/read-routes.js';
 import type { ResolvedTls } from '../options/tls.js';
 import type { Relay } from '../pubsub/relay.js';
 import type { DenoAddress, PeerAddress, URLAsText } from '../types/addresses.js';

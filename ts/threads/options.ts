@@ -12,7 +12,8 @@ import {
   resolveOptions,
   spellOut,
 } from '../options/options.js';
-import { isPlainObject, resolveRoutes } from '../options/routes.js';
+import { isPlainObject } from '../options/route-check.js';
+import { resolveRoutes } from '../options/routes.js';
 import { EVERYWHERE, TOP_NAMES } from '../options/table.js';
 import { resolveWebSocket } from '../options/websocket.js';
 import type { ServeOptions } from '../types/options.js';
