@@ -3,12 +3,14 @@
 // `npm run bench` runs all of it.
 
 import { resolve } from 'node:path';
+import { makeFolder } from './contenders/folder.mjs';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { absence, before, contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
 import { isOurs, isPeer, kindOf, nodeOf } from './lib/kinds.mjs';
 import { benchArgs } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
+import { onceArgs } from './lib/once.mjs';
 import { runOpenLoop } from './lib/openloop.mjs';
 import { options, pick } from './lib/options.mjs';
 import { plots } from './lib/plots.mjs';
@@ -87,9 +89,12 @@ await main(async () => {
     buildTools();
     if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
     const isOwnClient = loads.some(([, { client }]) => OWN_CLIENTS.includes(client));
-    const isOwnServer = chosen.some(([name]) => isOurs(name) && nodeOf(name) !== null);
+    const isOwnServer = chosen.some(
+      ([name, { isBuilt }]) => isBuilt || (isOurs(name) && nodeOf(name) !== null),
+    );
     if (isOwnClient || isOwnServer) buildProject();
   }
+  if (loads.some(([, { group }]) => group === 'files')) makeFolder();
   const environs = environment();
   console.error(`bench: ${plan(loads, chosen, options_)}`);
 
@@ -236,6 +241,7 @@ function commandsOf({ client, load, asks }, servers, { before: folder, duration 
   const target = { url: 'URL', ...requestFiles(asks) };
   const loads = {
     short: `target/bench/short_client ${shortArgs(load, target, duration).join(' ')}`,
+    once: `target/bench/files_client ${onceArgs(load, target, 'SET').join(' ')}`,
     events: `target/bench/sse_client PORT ${load.connections} ${duration}`,
     openloop: `reactor-rs ${benchArgs({ ...load, rate: 'RATE' }, target, duration).join(' ')}`,
     websocket: `reactor-rs ${benchArgs(load, { url: `ws${load.isSecure ? 's' : ''}:URL` }, duration).join(' ')}`,

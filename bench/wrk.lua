@@ -1,7 +1,8 @@
 -- Drives wrk for every scenario: `wrk … -s wrk.lua URL -- [DEPTH [REQUEST]]`.
 --
 -- DEPTH requests go out in one write; 1 (the default) is wrk's usual behaviour.
--- REQUEST is a file with the bytes of a request; without it wrk spells one.
+-- REQUEST is a file with the bytes of a request; without it wrk spells one. Several requests in
+-- it, without bodies, take turns on each connection when DEPTH is 1.
 -- The last line of the output is the result as JSON, in exact numbers, where
 -- wrk's own summary rounds.
 
@@ -17,7 +18,20 @@ function init(args)
   local one = args[2] and contents(args[2]) or wrk.format()
   -- wrk asks wrk.format once and keeps the text as long as no global request()
   -- exists, so a deep pipeline costs the client no Lua call per batch.
-  local batch = string.rep(one, depth)
+  local turns = {}
+  if args[3] == "turns" then
+    for head in one:gmatch("(.-\r\n)\r\n") do
+      turns[#turns + 1] = head .. "\r\n"
+    end
+  end
+  if #turns > 1 then
+    local nth = 0
+    function request()
+      nth = nth % #turns + 1
+      return turns[nth]
+    end
+  end
+  local batch = #turns > 1 and turns[1] or string.rep(one, depth)
   wrk.format = function()
     return batch
   end

@@ -1,12 +1,16 @@
 // Bun.serve: `bun bun.mjs PORT HANDLER [DATABASE]`.
 
 import { application } from './application.mjs';
+import { FOLDER } from './folder.mjs';
 import { isWebSocket, serveOptions } from './websockets.mjs';
 
 const [port, handler, databasePort] = process.argv.slice(2);
-const serves = isWebSocket(handler)
-  ? serveOptions(handler)
-  : { fetch: await application(handler, databasePort) };
+
+/** It takes the path as it is: this is what such a handler costs at least. */
+const file = ({ url }) => new Response(Bun.file(FOLDER + new URL(url).pathname));
+
+const fetch = handler === 'files' ? file : await application(handler, databasePort);
+const serves = isWebSocket(handler) ? serveOptions(handler) : { fetch };
 // By default Bun closes a connection that is idle for 10 s.
 const { TLS_CERT: cert, TLS_KEY: key } = process.env;
 const tls = cert === undefined ? {} : { tls: { cert: Bun.file(cert), key: Bun.file(key) } };

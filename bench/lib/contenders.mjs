@@ -7,6 +7,7 @@
 //   command   (question, port of the database) → the words of its command
 //   missing   () → why it cannot take part here, or null
 //   cargo     whether it is the example server
+//   isBuilt   whether it is the built command line
 //   ownHead   whether its answer's head is not as long as ours
 //   tls       (its certificate and key, two files) → further words of its command; they are in its
 //             environment too. Only who has it takes part over TLS.
@@ -14,8 +15,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { FOLDER } from '../contenders/folder.mjs';
 import { control } from './paths.mjs';
-import { runsFor } from './questions.mjs';
+import { questions, runsFor } from './questions.mjs';
 
 const ALL = null;
 
@@ -27,6 +29,9 @@ const LISTENERS = ['listener', 'express', 'fastify'];
 
 /** Deno's WebSockets do not compress, and a client has its answer before the handler knows of it. */
 const DENO_LACKS = ['websocket-deflate', 'websocket-broadcast'];
+
+/** What is answered with a file. */
+const FILES = Object.keys(questions).filter((name) => runsFor(name) === 'files');
 
 /** What Fastify and Hono have a route for. */
 const ROUTES = ['hello', 'api', 'json-12k'];
@@ -68,10 +73,34 @@ export function contenders(profile, nodes = [OWN], older = []) {
     'per-loop-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--accept', 'per-loop'),
     nginx: {
       ...program('nginx', 'nginx-light'),
-      asks: ['hello', 'large-1m'],
+      asks: ['hello', 'large-1m', ...FILES],
       tls: FROM_ENVIRONMENT,
     },
     h2o: program('h2o', 'h2o'),
+    folder: {
+      asks: FILES,
+      // One loop, as the others have one worker.
+      command: () => [
+        ...[newest.path, 'dist/cli/bin.js', 'serve', FOLDER, '--host', '127.0.0.1'],
+        ...['-p', '{port}', '-i', '1'],
+      ],
+      before: (folder) => () => [
+        ...[newest.path, `${folder}/dist/cli/bin.js`, 'serve', FOLDER, '--host', '127.0.0.1'],
+        ...['-p', '{port}', '-i', '1'],
+      ],
+      ownHead: true,
+      isBuilt: true,
+    },
+    ...Object.fromEntries(
+      ['sirv', 'serve-static'].map((name) => [
+        `${name}-${newest.major}`,
+        {
+          asks: FILES,
+          command: () => [newest.path, 'bench/contenders/files.mjs', '{port}', name, FOLDER],
+          ownHead: true,
+        },
+      ]),
+    ),
     ...each(nodes, 'reactor', reactor),
     ...each(nodes, 'face', (node) => listener(node, 'face')),
     ...each(nodes, 'node', (node) => listener(node, 'http')),
@@ -168,8 +197,11 @@ function runtime(path, args) {
 /** A server that the system has. */
 function program(name, debian) {
   return {
-    asks: ['hello'],
-    command: () => [`bench/contenders/${name}.sh`, '{port}'],
+    asks: ['hello', ...FILES],
+    command: (question) =>
+      FILES.includes(question)
+        ? [`bench/contenders/${name}-files.sh`, '{port}', FOLDER]
+        : [`bench/contenders/${name}.sh`, '{port}'],
     ownHead: true,
     missing: () => absence(name, debian),
   };

@@ -52,6 +52,7 @@ export function split(bytes) {
       status: Number(head.split(' ')[1]),
       head,
       body: body.bytes.toString(),
+      bytes: body.bytes,
       length: body.end - at,
     });
     at = body.end;

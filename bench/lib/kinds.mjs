@@ -1,7 +1,7 @@
 // What the names of contenders say.
 
-/** Kinds that are this project's: the fetch handler, (req, res), a native route, Hono. */
-const OURS = ['reactor', 'face', 'inline', 'worker', 'per-loop', 'hono-reactor'];
+/** Kinds that are this project's: the fetch handler, (req, res), a native route, Hono, a folder. */
+const OURS = ['reactor', 'face', 'inline', 'worker', 'per-loop', 'hono-reactor', 'folder'];
 
 /** Kinds that run no JavaScript handlers, and one that is no server. */
 const NO_JAVASCRIPT = ['control', 'nginx', 'h2o', 'bare'];

@@ -14,6 +14,7 @@ export const drainClient = 'target/bench/drain_client';
 export const slowReaders = 'target/bench/slow_readers';
 export const wrkScript = 'bench/wrk.lua';
 export const shortClient = 'target/bench/short_client';
+export const filesClient = 'target/bench/files_client';
 export const sseClient = 'target/bench/sse_client';
 /** Files with the bytes of requests, made when they are wanted. */
 export const requests = 'target/bench/requests';

@@ -77,6 +77,18 @@ const promises = [
   ),
   { scenario: 'websocket-deflate', mine: 'reactor', of: 'cpu', most: 1, to: ['uws'] },
   { scenario: 'websocket-broadcast', mine: 'reactor', of: 'cpu', most: 0.8, to: ['uws'] },
+  // Files, as issue 16 lists it.
+  ...['1k', '16k', '64k', '1m', 'mix'].flatMap((name) => [
+    ...['nginx', 'h2o'].map((to) => {
+      return { scenario: `files-${name}`, mine: 'folder', of: 'cpu', most: 0.9, to: [to] };
+    }),
+    ...['sirv', 'serve-static'].map((to) => {
+      return { scenario: `files-${name}`, mine: 'folder', of: 'cpu', most: 0.2, to: [to] };
+    }),
+  ]),
+  ...['cold', 'disk'].map((name) => {
+    return { scenario: `files-${name}`, mine: 'folder', of: 'cpu', most: 1.1, to: ['nginx'] };
+  }),
   // 6. reactor-rs/node.
   ...['express', 'fastify'].map((scenario) => {
     return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };

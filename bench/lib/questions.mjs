@@ -1,7 +1,9 @@
 // What the contenders are asked, and what they must answer to be timed.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import * as content from '../contenders/content.mjs';
+import * as folder from '../contenders/folder.mjs';
 import { requests } from './paths.mjs';
 
 /** The body of the JSON request, 1 KiB. */
@@ -32,7 +34,9 @@ export const uploadSizes = { '1k': KIB, '64k': 64 * KIB, '1m': KIB * KIB, '20m':
 
 /**
  * Requests by name. `runs` is what a contender runs, by default what the question is called;
- * `expected` is the body of the answer, `fields` are some that the answer must have.
+ * `expected` is the body of the answer, `fields` are some that the answer must have. One with
+ * `file` is answered with that file of the folder, in any coding; one with `parts` is several,
+ * which take turns.
  */
 export const questions = {
   hello: { path: '/', expected: GREETING },
@@ -101,6 +105,17 @@ export const questions = {
     ['listener', 'express', 'fastify'].map((name) => [name, { path: '/', expected: GREETING }]),
   ),
   'large-1m': { path: '/large', runs: 'string-1m', expected: content.strings['1m'] },
+  ...Object.fromEntries(
+    Object.keys(folder.sizes).map((size) => [`files-${size}`, ofFile(`${size}.txt`)]),
+  ),
+  'files-mix': {
+    path: '/',
+    runs: 'files',
+    parts: Object.keys(folder.assets).map((name) =>
+      ofFile(`page/${name}`, { 'accept-encoding': 'br, gzip' }),
+    ),
+  },
+  'files-once': { ...ofFile(folder.nameInSet(0, 0)), isOnce: true },
   events: { path: '/', isEndless: true },
   ...Object.fromEntries(
     ['websocket', 'websocket-deflate', 'websocket-broadcast'].map((name) => [
@@ -110,13 +125,18 @@ export const questions = {
   ),
 };
 
+function ofFile(file, fields) {
+  return { path: `/${file}`, runs: 'files', file, fields };
+}
+
 /** What a contender is told to run for a question. */
 export function runsFor(name) {
   return questions[name].runs ?? name;
 }
 
 /** The request as bytes. With `closes` it is the last of its connection. */
-export function spell({ path, fields = {}, body }, { closes = false } = {}) {
+export function spell({ path, fields = {}, body, parts }, { closes = false } = {}) {
+  if (parts !== undefined) return parts.map((part) => spell(part)).join('');
   const lines = [`${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1`, 'Host: 127.0.0.1'];
   for (const [name, value] of Object.entries(fields)) lines.push(`${name}: ${value}`);
   if (body !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
@@ -135,16 +155,42 @@ export function requestFiles(name) {
     }
     return path;
   };
-  const { body = '' } = questions[name];
+  const { body = '', parts, isOnce } = questions[name];
+  if (parts !== undefined) return { request: file({}), takesTurns: true };
+  if (isOnce) return { request: setFiles(name) };
   // Nobody closes after each of the large ones.
   const last = body.length < KIB * KIB ? { closing: file({ closes: true }) } : {};
   return { request: file({}), ...last };
 }
 
+/** The files with the requests for each set of files, by a name to which `-SET` is added. */
+function setFiles(name) {
+  const stem = `${requests}/${name}`;
+  mkdirSync(requests, { recursive: true });
+  for (let set = 0; set < folder.SETS; set++) {
+    const all = Array.from({ length: folder.MANY }, (_, nth) =>
+      spell({ path: `/${folder.nameInSet(set, folder.placeInSet(nth))}` }),
+    );
+    writeFileSync(`${stem}-${set}`, all.join(''));
+  }
+  return stem;
+}
+
+/** The body of an answer without its coding. */
+export function decoded({ head, bytes }) {
+  const [, coding] = /^content-encoding: *(\S+)$/im.exec(head) ?? [];
+  if (coding === 'br') return brotliDecompressSync(bytes);
+  return coding === 'gzip' ? gunzipSync(bytes) : bytes;
+}
+
 /** What is wrong with an answer, or null. */
-export function faultOf({ expected, answerFields = {} }, response) {
+export function faultOf({ expected, file, answerFields = {} }, response) {
   if (response === undefined) return 'no complete answer';
   if (response.status !== 200) return `status ${response.status}`;
+  if (file !== undefined) {
+    const isRight = decoded(response).equals(readFileSync(`${folder.FOLDER}/${file}`));
+    return isRight ? null : `what is not ${file}`;
+  }
   if (response.body !== expected) {
     const { body } = response;
     return `a body of ${body.length} characters, not ${expected.length}: ${body.slice(0, 200)}`;

@@ -8,6 +8,7 @@ import { Failure } from './failure.mjs';
 import { kindOf } from './kinds.mjs';
 import { bench } from './load.mjs';
 import { fixed, spreads, whole } from './numbers.mjs';
+import { once } from './once.mjs';
 import { memory, peakMemory } from './proc.mjs';
 import { short } from './short.mjs';
 import { startChecked } from './started.mjs';
@@ -89,6 +90,7 @@ const CLIENTS = {
   short: { warm: short, timed: (...args) => measure(...args, short) },
   events: { warm: null, timed: measureEvents },
   tls: { warm: bench, timed: (...args) => measure(...args, bench) },
+  once: { warm: once, timed: (...args) => measure(...args, once) },
   websocket: { warm: bench, timed: (...args) => measure(...args, bench) },
 };
 
@@ -159,6 +161,7 @@ export function summarise(server, runs) {
   for (const key of MEDIANS) if (all[key]) [result[key]] = all[key];
   result.errors = runs.reduce((sum, run) => sum + run.errors, 0);
   result.runs = runs.length;
+  if (server.answer?.sent) result.sent = server.answer.sent;
   if (runs.at(-1)?.tls) result.tls = agreed(runs.at(-1).tls);
   // Whether the machine was quiet.
   result.disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length;

@@ -8,7 +8,8 @@
 //             counts server-sent events; `openloop` sends at a steady rate, a `share` of the peak
 //             that it is `of`, the server's own or the best peer's; `tls` is our own client over TLS,
 //             with sessions resumed or not, and connections for one request each or for many;
-//             `websocket` is our own client, whose requests are messages
+//             `websocket` is our own client, whose requests are messages; `once` asks each file of a
+//             set once
 //   longer    how many times the usual time a run takes
 //   quick     whether --quick has it
 //   only      the kinds of contenders that it is about; by default all that can answer
@@ -27,6 +28,7 @@ export const groups = {
   openloop: 'Latency at a steady rate, 64 connections',
   tls: 'TLS',
   websocket: 'WebSocket',
+  files: 'Files, 64 connections',
 };
 
 const KINDS_OF_FRAMEWORKS = ['node', 'face'];
@@ -93,6 +95,22 @@ const webSockets = (titles) =>
       client: 'websocket',
       only: [...KINDS_OF_RUNTIMES, 'face'],
       load,
+      ...more,
+    },
+  ]);
+
+/** Whoever serves folders. */
+const KINDS_OF_FILES = ['folder', 'nginx', 'h2o', 'sirv', 'serve-static', 'bun', 'deno'];
+
+const files = (titles) =>
+  Object.entries(titles).map(([name, [title, more]]) => [
+    `files-${name}`,
+    {
+      group: 'files',
+      title,
+      asks: `files-${name}`,
+      load: { connections: 64 },
+      only: KINDS_OF_FILES,
       ...more,
     },
   ]);
@@ -223,6 +241,20 @@ export const scenarios = {
         'websocket-broadcast',
         { subscribers: 1000, size: 100, rate: 50 },
         { longer: 2, quick: true },
+      ],
+    }),
+  ),
+  ...Object.fromEntries(
+    files({
+      '1k': ['1 KiB', { quick: true }],
+      '16k': ['16 KiB', {}],
+      '64k': ['64 KiB', { quick: true }],
+      '1m': ['1 MiB', { longer: 2 }],
+      mix: ['20 assets of a page', { quick: true }],
+      cold: ['10,000 of 8 KiB, each once', { asks: 'files-once', client: 'once' }],
+      disk: [
+        'the same, not in memory',
+        { asks: 'files-once', client: 'once', load: { connections: 64, isOnDisk: true } },
       ],
     }),
   ),

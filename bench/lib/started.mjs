@@ -3,7 +3,7 @@
 import { Failure } from './failure.mjs';
 import { ask as askRaw } from './http.mjs';
 import { memory } from './proc.mjs';
-import { faultOf, questions, requestFiles, spell } from './questions.mjs';
+import { decoded, faultOf, questions, requestFiles, spell } from './questions.mjs';
 import { fill, freePort, start } from './server.mjs';
 import { certificate } from './tls.mjs';
 
@@ -46,7 +46,9 @@ export async function startChecked(name, contender, firstPort, asks, how = {}) {
   }
 }
 
-async function check(name, port, question, { depth, closes, isSecure }) {
+async function check(name, port, question, how) {
+  if (question.parts !== undefined) return checkParts(name, port, question.parts, how);
+  const { depth, closes, isSecure } = how;
   const request = spell(question);
   const ask = (bytes, count) => askRaw(port, bytes, count, { isSecure });
   const sets = [await ask(request)];
@@ -61,5 +63,34 @@ async function check(name, port, question, { depth, closes, isSecure }) {
     if (fault !== null) throw new Failure(`${name} answers ${question.path} with ${fault}`);
   }
   const [[alone]] = sets;
-  return { length: alone.length, head: alone.head };
+  return { length: alone.length, head: alone.head, sent: question.file && sentBy([alone]) };
+}
+
+/** Each of several; what was sent is kept, since servers choose codings for themselves. */
+async function checkParts(name, port, parts, { isSecure }) {
+  const answers = [];
+  for (const part of parts) {
+    const [answer] = await askRaw(port, spell(part), 1, { isSecure });
+    const fault = faultOf(part, answer);
+    if (fault !== null) throw new Failure(`${name} answers ${part.path} with ${fault}`);
+    answers.push(answer);
+  }
+  const length = answers.reduce((sum, answer) => sum + answer.length, 0);
+  return { length, head: answers[0].head, sent: sentBy(answers) };
+}
+
+/** "12 br, 8 as they are, 432,100 bytes of bodies, 301 of the first head". */
+function sentBy(answers) {
+  const counts = {};
+  for (const answer of answers) {
+    const isPlain = decoded(answer) === answer.bytes;
+    const coding = isPlain ? 'as they are' : /^content-encoding: *(\S+)/im.exec(answer.head)[1];
+    counts[coding] = (counts[coding] ?? 0) + 1;
+  }
+  const bytes = answers.reduce((sum, answer) => sum + answer.bytes.length, 0);
+  return [
+    ...Object.entries(counts).map(([coding, count]) => `${count} ${coding}`),
+    `${bytes.toLocaleString('en-US')} bytes of bodies`,
+    `${answers[0].head.length + 4} of the first head`,
+  ].join(', ');
 }

@@ -75,13 +75,14 @@ export function tables(results) {
     .join('\n\n');
 }
 
-/** What each agreed on over TLS; those that agreed on the same stand together. */
+/** What each agreed on over TLS, or sent of files; those that are alike stand together. */
 function agreements(byName) {
   const sets = new Map();
-  for (const [name, { tls }] of Object.entries(byName)) {
-    if (tls !== undefined) sets.set(tls, [...(sets.get(tls) ?? []), name]);
+  for (const [name, { tls, sent }] of Object.entries(byName)) {
+    const what = tls ?? sent;
+    if (what !== undefined) sets.set(what, [...(sets.get(what) ?? []), name]);
   }
-  return [...sets].map(([tls, names]) => `- ${names.join(', ')}: ${tls}`).join('\n');
+  return [...sets].map(([what, names]) => `- ${names.join(', ')}: ${what}`).join('\n');
 }
 
 /**

@@ -16,12 +16,25 @@ const exec = promisify(execFile);
 
 /**
  * The arguments of wrk for a scenario: threads, connections and depth of the pipeline. A target
- * may have a file with the bytes of its request.
+ * may have a file with the bytes of its request, or of several that take turns.
  */
-export function wrkArgs({ threads = 1, connections, depth = 1 }, { url, request }, seconds) {
+export function wrkArgs(
+  { threads = 1, connections, depth = 1 },
+  { url, request, takesTurns },
+  seconds,
+) {
   const load = [`-t${threads}`, `-c${connections}`, `-d${Math.ceil(seconds)}s`];
   const file = request === undefined ? [] : [request];
-  return [...load, '-s', wrkScript, url, '--', String(depth), ...file];
+  return [
+    ...load,
+    '-s',
+    wrkScript,
+    url,
+    '--',
+    String(depth),
+    ...file,
+    ...(takesTurns ? ['turns'] : []),
+  ];
 }
 
 /** Runs wrk and returns its own figures. */
