@@ -61,6 +61,7 @@ export const SERVER = {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
       holds: 'each request from head to last byte; its log; statistics',
     },
+    { modules: ['dispatch/files'], holds: 'static files: from a path to open files' },
     {
       modules: ['dispatch/app', 'dispatch/builtin', 'dispatch/secured'],
       holds: 'routes and their targets; what answers when nothing was given',

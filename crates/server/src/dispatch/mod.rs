@@ -2,6 +2,8 @@
 
 pub(crate) mod app;
 pub(crate) mod builtin;
+#[allow(dead_code, reason = "the loops use it next")]
+pub(crate) mod files;
 pub(crate) mod lane;
 pub(crate) mod name_question;
 pub(crate) mod reply_box;
