@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use crate::exchange::field_error::FieldError;
 
+/// Names and values of fields.
+pub type FolderFields = Vec<(String, Vec<u8>)>;
+
 /// How a folder is served.
 #[derive(Clone, Debug)]
 pub struct FolderOptions {
@@ -34,7 +37,7 @@ pub struct FolderOptions {
     pub cors: Option<String>,
     /// Further fields for files whose path in the folder matches a pattern. In a pattern `*`
     /// is any part of a name and `**` any number of folders.
-    pub fields: Vec<(String, Vec<(String, Vec<u8>)>)>,
+    pub fields: Vec<(String, FolderFields)>,
     /// Whether `app.js.br`, `app.js.zst` and `app.js.gz` are sent in place of `app.js` to
     /// clients that accept the coding. One that is older than the original is not.
     pub siblings: bool,
