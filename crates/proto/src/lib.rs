@@ -41,5 +41,6 @@ pub mod ws;
 pub use h1::{Decoder, Event, client, response};
 pub use opening::{Opening, opening};
 pub use semantics::{
-    Coding, CodingSet, Codings, Field, Framing, Head, Limits, Method, RequestError, Span, Version,
+    Coding, CodingSet, Codings, Field, Framing, Head, Limits, Method, RangeList, Ranges,
+    RequestError, Span, Validators, Verdict, Version, Wishes, date,
 };

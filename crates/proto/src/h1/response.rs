@@ -1,6 +1,7 @@
 //! Response encoding, with HTTP/1's framing. Everything appends to a `Vec<u8>` that the caller owns.
 
-pub use crate::semantics::{FieldError, date, has_body, has_content, reason};
+pub use crate::semantics::date::format as date;
+pub use crate::semantics::{FieldError, has_body, has_content, reason};
 use crate::semantics::{class, field};
 
 /// The interim response that lets a waiting client send its body (RFC 9110 §15.2.1).
