@@ -145,6 +145,16 @@ impl Stream {
         Ok(sendmsg::<()>(self.fd.as_raw_fd(), bufs, &[], flags, None)?)
     }
 
+    /// The same where more follows at once: the kernel may wait for that before it sends a packet
+    /// that is not full (send(2), MSG_MORE).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_before_more(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::from_bits_retain(libc::MSG_MORE);
+        Ok(sendmsg::<()>(self.fd.as_raw_fd(), bufs, &[], flags, None)?)
+    }
+
     /// Written bytes that the peer has not taken: unsent and unacknowledged ones (tcp(7) and
     /// unix(7), SIOCOUTQ).
     ///

@@ -16,6 +16,11 @@ pub(crate) struct BufPool {
     pieces: Vec<Box<Pieces>>,
     /// Files are read into this. It is empty until the first file is sent.
     file: Vec<u8>,
+    /// Each such read of a file finds nothing in memory. 0: none.
+    #[cfg(test)]
+    pub(crate) cold_every: u32,
+    #[cfg(test)]
+    reads: u32,
 }
 
 impl BufPool {
@@ -59,5 +64,18 @@ impl BufPool {
             self.file = vec![0; FILE_READ];
         }
         &mut self.file
+    }
+
+    /// Whether this read of a file is to find nothing in memory; for tests.
+    #[cfg(test)]
+    pub(crate) fn is_cold(&mut self) -> bool {
+        self.reads = self.reads.wrapping_add(1);
+        self.cold_every > 0 && self.reads.is_multiple_of(self.cold_every)
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "tests have another")]
+    pub(crate) fn is_cold(&mut self) -> bool {
+        false
     }
 }

@@ -9,4 +9,6 @@ pub(crate) enum Flushed {
     Blocked,
     /// The flush sent as much as it may at once. The socket may take more.
     Paused,
+    /// What comes next of a file is not in memory. Somebody else must read it.
+    Cold,
 }

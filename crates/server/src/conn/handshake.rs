@@ -6,10 +6,8 @@ use reactor_tls::{Config, Error, Session};
 
 use crate::exchange::id::ConnId;
 
-/// A session on its way to a worker and back. Its connection waits meanwhile.
+/// A session whose next step is to be taken.
 pub(crate) struct HandshakeStep {
-    pub(crate) io_thread: usize,
-    pub(crate) conn: ConnId,
     pub(crate) session: Session,
     /// What came of it. None before it was taken.
     pub(crate) result: Option<Result<(), Error>>,

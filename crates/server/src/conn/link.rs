@@ -1,5 +1,6 @@
 //! The layer between a connection and its socket: none, or TLS.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
@@ -13,6 +14,19 @@ use crate::exchange::tls_info::TlsInfo;
 pub(crate) trait Sink {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// The same where more follows at once.
+    fn write_before_more(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_vectored(bufs)
+    }
+    /// Whether [`send_file`](Self::send_file) works.
+    fn sends_files(&self) -> bool {
+        false
+    }
+    /// Sends up to `len` bytes of a file from `at` on, which do not pass through this process. 0 is
+    /// the end of the file.
+    fn send_file(&mut self, _file: &File, _at: u64, _len: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The way between a connection and its socket.
@@ -236,6 +250,24 @@ impl<T: Transport> Sink for Link<T> {
             Self::Tls(tls) => tls.write(bufs),
             #[cfg(test)]
             Self::Toy(toy) => toy.write(bufs),
+        }
+    }
+
+    fn write_before_more(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write_before_more(bufs),
+            _ => self.write_vectored(bufs),
+        }
+    }
+
+    fn sends_files(&self) -> bool {
+        matches!(self, Self::Plain(socket) if socket.sends_files())
+    }
+
+    fn send_file(&mut self, file: &File, at: u64, len: usize) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.send_file(file, at, len),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::fd::AsFd as _;
 
 use crate::conn::buffers::BufPool;
 use crate::conn::flushed::Flushed;
@@ -13,6 +13,13 @@ use crate::exchange::body::FileRange;
 /// A body of this size or more is sent from where it lies. A smaller one is copied behind its
 /// head. In bytes.
 const APART_FROM: usize = 16 * 1024;
+
+/// What is left of a file goes by sendfile(2) from this size on, where the link can do that. A
+/// smaller piece is cheaper to read and send together with what is around it. In bytes.
+const SENDFILE_FROM: u64 = 64 * 1024;
+
+/// How much of a file somebody else reads at once where it is not in memory. In bytes.
+const COLD_READ: u64 = 64 * 1024;
 
 /// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
@@ -26,6 +33,13 @@ pub(crate) struct Out {
     sent: usize,
     /// Pieces that are unsent, if there are any.
     pieces: Option<Box<Pieces>>,
+}
+
+/// What one step of a flush did.
+enum Step {
+    Sent(usize),
+    /// The next bytes of a file are not in memory.
+    Cold,
 }
 
 /// What one sendmsg(2) sends.
@@ -128,6 +142,9 @@ impl Out {
         lent: &[u8],
     ) -> (usize, io::Result<Flushed>) {
         let mut total = 0;
+        if self.pieces.as_ref().is_some_and(|pieces| pieces.is_read_elsewhere) {
+            return (0, Ok(Flushed::Blocked));
+        }
         while !self.is_empty() {
             let left = most - total;
             if left == 0 {
@@ -137,13 +154,17 @@ impl Out {
             let wrote = match &self.pieces {
                 None => {
                     let end = self.buf.len().min(self.sent + left);
-                    io.write(&self.buf[self.sent..end])
+                    io.write(&self.buf[self.sent..end]).map(Step::Sent)
                 }
                 Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left, lent),
             };
             match wrote {
-                Ok(0) => return (total, Err(io::ErrorKind::WriteZero.into())),
-                Ok(n) => {
+                Ok(Step::Sent(0)) => return (total, Err(io::ErrorKind::WriteZero.into())),
+                Ok(Step::Cold) => {
+                    self.compact();
+                    return (total, Ok(Flushed::Cold));
+                }
+                Ok(Step::Sent(n)) => {
                     total += n;
                     self.advance(n, pool);
                 }
@@ -175,6 +196,27 @@ impl Out {
         }
     }
 
+    /// After [`Flushed::Cold`]: what is to be read next of a file. The output waits for
+    /// [`file_was_read`](Self::file_was_read).
+    pub(crate) fn read_elsewhere(&mut self) -> Option<FileRange> {
+        let pieces = self.pieces.as_mut()?;
+        let Piece { content: Content::File(file), sent, .. } = pieces.queue.front()? else {
+            return None;
+        };
+        let from = file.range.start + *sent as u64;
+        let to = file.range.end.min(from + COLD_READ);
+        let part = FileRange { file: file.file.clone(), range: from..to };
+        pieces.is_read_elsewhere = true;
+        Some(part)
+    }
+
+    /// What [`read_elsewhere`](Self::read_elsewhere) gave has been read: these are its first bytes.
+    pub(crate) fn file_was_read(&mut self, bytes: Vec<u8>) {
+        let Some(pieces) = &mut self.pieces else { return };
+        pieces.is_read_elsewhere = false;
+        pieces.put_before_rest(bytes);
+    }
+
     fn write_pieces(
         &self,
         pieces: &VecDeque<Piece>,
@@ -182,7 +224,7 @@ impl Out {
         pool: &mut BufPool,
         most: usize,
         lent: &[u8],
-    ) -> io::Result<usize> {
+    ) -> io::Result<Step> {
         let mut slices = Slices { list: [IoSlice::new(&[]); MAX_SLICES], count: 0, left: most };
         let mut from = self.sent;
         for piece in pieces {
@@ -193,24 +235,36 @@ impl Out {
                 slices.push(&self.buf[from..piece.at]);
                 from = piece.at;
             }
-            if let Content::File(file) = &piece.content {
-                let room = slices.left;
-                if room > 0 {
-                    match read_file(file, piece.sent, room, pool.file_buffer()) {
-                        // The bytes behind it go with the next call.
-                        Ok(bytes) => slices.push(bytes),
-                        // The bytes before it are sound, and go first.
-                        Err(_) if slices.count > 0 => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                return io.write_vectored(&slices.list[..slices.count]);
+            let Content::File(file) = &piece.content else {
+                slices.push(&piece.content.bytes(lent)[piece.sent..]);
+                continue;
+            };
+            if slices.left == 0 {
+                break;
             }
-            slices.push(&piece.content.bytes(lent)[piece.sent..]);
+            let left = file.len() - piece.sent as u64;
+            let at = file.range.start + piece.sent as u64;
+            let apart = left >= SENDFILE_FROM && io.sends_files();
+            if apart && slices.count > 0 {
+                return io.write_before_more(&slices.list[..slices.count]).map(Step::Sent);
+            }
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(slices.left);
+            if apart {
+                return send_file(file, at, most, io, pool);
+            }
+            match read_file(file, at, most, pool) {
+                // The bytes behind it go with the next call.
+                Ok(Some(bytes)) => slices.push(bytes),
+                Ok(None) if slices.count == 0 => return Ok(Step::Cold),
+                Err(error) if slices.count == 0 => return Err(error),
+                // The bytes before it are sound, and go first.
+                Ok(None) | Err(_) => {}
+            }
+            return io.write_vectored(&slices.list[..slices.count]).map(Step::Sent);
         }
         // The bytes behind the last piece go along if there is room.
         slices.push(&self.buf[from..]);
-        io.write_vectored(&slices.list[..slices.count])
+        io.write_vectored(&slices.list[..slices.count]).map(Step::Sent)
     }
 
     fn advance(&mut self, mut n: usize, pool: &mut BufPool) {
@@ -251,18 +305,43 @@ impl Out {
     }
 }
 
-/// Reads what comes next of a file, up to `most` bytes.
+/// Reads up to `most` bytes of a file. None if they are not in memory.
 fn read_file<'b>(
     file: &FileRange,
-    sent: usize,
+    at: u64,
     most: usize,
-    buffer: &'b mut [u8],
-) -> io::Result<&'b [u8]> {
-    let left = usize::try_from(file.len()).unwrap_or(usize::MAX) - sent;
-    let most = left.min(most).min(buffer.len());
-    match file.file.read_at(&mut buffer[..most], file.range.start + sent as u64)? {
+    pool: &'b mut BufPool,
+) -> io::Result<Option<&'b [u8]>> {
+    if pool.is_cold() {
+        return Ok(None);
+    }
+    let buffer = pool.file_buffer();
+    let most = most.min(buffer.len());
+    match reactor_sys::read_cached(file.file.as_fd(), &mut buffer[..most], at) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(n) => Ok(Some(&buffer[..n])),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has the kernel send up to `most` bytes of a file, if their first and their last one are in
+/// memory. It reads files ahead, so that what is between them is there too.
+fn send_file(
+    file: &FileRange,
+    at: u64,
+    most: usize,
+    io: &mut impl Sink,
+    pool: &mut BufPool,
+) -> io::Result<Step> {
+    for place in [at, at + most as u64 - 1] {
+        if read_file(file, place, 1, pool)?.is_none() {
+            return Ok(Step::Cold);
+        }
+    }
+    match io.send_file(&file.file, at, most)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        n => Ok(&buffer[..n]),
+        n => Ok(Step::Sent(n)),
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct Pieces {
     pub(crate) held: usize,
     /// Unsent bytes of all pieces.
     pub(crate) unsent: usize,
+    /// The first piece is a file whose next bytes are not in memory. Nothing is sent until somebody
+    /// has read them.
+    pub(crate) is_read_elsewhere: bool,
 }
 
 pub(crate) struct Piece {
@@ -85,6 +88,22 @@ impl Pieces {
         if is_over {
             self.queue.pop_front();
         }
+    }
+
+    /// Puts bytes in the place of the beginning of what is left of a file, which is the first piece.
+    pub(crate) fn put_before_rest(&mut self, bytes: Vec<u8>) {
+        let Some(Piece { at, content: Content::File(file), sent }) = self.queue.front_mut() else {
+            return;
+        };
+        let at = *at;
+        file.range.start += (*sent + bytes.len()) as u64;
+        *sent = 0;
+        if file.len() == 0 {
+            self.held -= FILE_WEIGHT;
+            self.queue.pop_front();
+        }
+        self.held += bytes.len();
+        self.queue.push_front(Piece { at, content: Content::Owned(bytes), sent: 0 });
     }
 
     pub(crate) fn is_empty(&self) -> bool {

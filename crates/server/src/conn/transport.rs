@@ -1,6 +1,8 @@
 //! A socket as links see it.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 
 use reactor_sys::Stream as Socket;
 
@@ -20,6 +22,19 @@ pub(crate) trait Transport {
     }
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// The same where more follows at once.
+    fn write_before_more(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_vectored(bufs)
+    }
+    /// Whether [`send_file`](Self::send_file) works.
+    fn sends_files(&self) -> bool {
+        false
+    }
+    /// Sends up to `len` bytes of a file from `at` on, which do not pass through this process. 0 is
+    /// the end of the file.
+    fn send_file(&mut self, _file: &File, _at: u64, _len: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     fn shutdown_write(&mut self) -> io::Result<()>;
     /// Makes the close that follows a reset, so that the peer does not take it for an orderly end.
     fn reset_on_close(&mut self) {}
@@ -55,6 +70,15 @@ impl Transport for Socket {
     }
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         Socket::write_vectored(self, bufs)
+    }
+    fn write_before_more(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        Socket::write_before_more(self, bufs)
+    }
+    fn sends_files(&self) -> bool {
+        true
+    }
+    fn send_file(&mut self, file: &File, at: u64, len: usize) -> io::Result<usize> {
+        reactor_sys::send_file(self.as_fd(), file.as_fd(), at, len)
     }
     fn shutdown_write(&mut self) -> io::Result<()> {
         Socket::shutdown_write(self)

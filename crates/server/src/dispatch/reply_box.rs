@@ -7,7 +7,8 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use crossbeam_utils::CachePadded;
 use reactor_sys::Waker;
 
-use crate::conn::handshake::{HandshakeStep, NameChoice};
+use crate::conn::handshake::NameChoice;
+use crate::conn::step::Step;
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::topics::Topics;
 use crate::event_loop::wake_flag::WakeFlag;
@@ -18,12 +19,12 @@ use crate::exchange::task::Task;
 /// be under way. So a reply never allocates, never waits and never fails.
 pub(crate) struct ReplyBox {
     tasks: ArrayQueue<Box<Task>>,
-    /// Steps of handshakes that workers have taken. Each loop bounds its own.
-    steps: SegQueue<Box<HandshakeStep>>,
+    /// Steps that workers have taken. Each loop bounds its own.
+    steps: SegQueue<Box<Step>>,
     /// What serves the names of clients. Each loop bounds what it asks.
     names: SegQueue<(ConnId, NameChoice)>,
     /// How many are in the last two. Every turn looks whether there are any, and few have some.
-    handshakes: AtomicUsize,
+    steps_and_names: AtomicUsize,
     lanes: CachePadded<Mutex<Vec<LaneReply>>>,
     wake_flag: CachePadded<WakeFlag>,
     waker: Waker,
@@ -38,7 +39,7 @@ impl ReplyBox {
             tasks: ArrayQueue::new(tasks),
             steps: SegQueue::new(),
             names: SegQueue::new(),
-            handshakes: AtomicUsize::new(0),
+            steps_and_names: AtomicUsize::new(0),
             lanes: CachePadded::default(),
             wake_flag: CachePadded::new(WakeFlag::new()),
             waker: Waker::new()?,
@@ -58,20 +59,20 @@ impl ReplyBox {
         debug_assert!(!full, "more replies than tasks");
     }
 
-    /// Puts a step of a handshake in that was taken; see [`push`](Self::push).
-    pub(crate) fn push_step(&self, step: Box<HandshakeStep>) {
+    /// Puts a step in that was taken; see [`push`](Self::push).
+    pub(crate) fn push_step(&self, step: Box<Step>) {
         self.steps.push(step);
-        self.handshakes.fetch_add(1, Ordering::Release);
+        self.steps_and_names.fetch_add(1, Ordering::Release);
     }
 
-    pub(crate) fn pop_step(&self) -> Option<Box<HandshakeStep>> {
+    pub(crate) fn pop_step(&self) -> Option<Box<Step>> {
         self.taken(self.steps.pop())
     }
 
     /// Puts in what serves a client's name; see [`push`](Self::push).
     pub(crate) fn push_name(&self, conn: ConnId, choice: NameChoice) {
         self.names.push((conn, choice));
-        self.handshakes.fetch_add(1, Ordering::Release);
+        self.steps_and_names.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn pop_name(&self) -> Option<(ConnId, NameChoice)> {
@@ -80,7 +81,7 @@ impl ReplyBox {
 
     fn taken<R>(&self, reply: Option<R>) -> Option<R> {
         if reply.is_some() {
-            self.handshakes.fetch_sub(1, Ordering::Relaxed);
+            self.steps_and_names.fetch_sub(1, Ordering::Relaxed);
         }
         reply
     }
@@ -112,7 +113,7 @@ impl ReplyBox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
-            && self.handshakes.load(Ordering::Acquire) == 0
+            && self.steps_and_names.load(Ordering::Acquire) == 0
             && self.lanes().is_empty()
     }
 

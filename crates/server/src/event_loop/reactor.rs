@@ -4,10 +4,11 @@
 //! time come in by method calls. Tasks go out through [`Reactor::take_tasks`]. `event_loop::turn`
 //! drives it with one socket a connection, and the simulation in `sim` with scripted ones.
 
-pub(crate) mod handshakes;
+mod handshakes;
 mod input;
 pub(crate) mod lanes;
 mod output;
+pub(crate) mod steps;
 pub(crate) mod timers;
 
 use std::collections::VecDeque;
@@ -20,13 +21,13 @@ use slab::Slab;
 use crate::conn::connection::Conn;
 use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
-use crate::conn::handshake::AskedName;
 use crate::conn::link::{Link, Transport};
 use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
 use crate::conn::tls_link::TlsLink;
 use crate::dispatch::app::Table;
 use crate::event_loop::clock::Clock;
+use crate::event_loop::reactor::steps::Steps;
 use crate::event_loop::scratch::scratch_size;
 use crate::event_loop::services::{Services, Settings};
 use crate::event_loop::tuning::Tuning;
@@ -63,19 +64,7 @@ pub(crate) struct Reactor<T> {
     late: Vec<(u32, Due)>,
     /// Tells whether requests must be observed, if that can change.
     watch: Option<Arc<Watch>>,
-    handshakes: Handshakes,
-}
-
-/// Steps of TLS handshakes that are to be taken.
-#[derive(Default)]
-struct Handshakes {
-    /// The connections whose sessions wait, the first first. Some may be gone.
-    waiting: VecDeque<ConnId>,
-    /// How many workers have.
-    away: usize,
-    /// Names that the loop is to ask for, and the number of those that were not answered.
-    questions: Vec<AskedName>,
-    asked: usize,
+    steps: Steps,
 }
 
 /// What a descriptor is ready for; see [`reactor_sys::Event`].
@@ -108,7 +97,7 @@ impl<T: Transport> Reactor<T> {
             due: Vec::new(),
             late: Vec::new(),
             watch: None,
-            handshakes: Handshakes::default(),
+            steps: Steps::default(),
         }
     }
 
@@ -443,6 +432,11 @@ impl<T: Transport> Reactor<T> {
             if held_back && round < ROUNDS_PER_TURN {
                 continue;
             }
+            if flushed == Flushed::Cold {
+                self.read_elsewhere(slot);
+            }
+            let Self { conns, services, listed, .. } = self;
+            let conn = &mut conns[slot as usize];
             let paused = flushed == Flushed::Paused;
             let more = held_back || paused || conn.core.readable && wants_read;
             if more && !conn.core.listed.next_turn {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use reactor_sys::{Events, Poller, Stream, yield_now};
 
 use crate::accept::accepting::Accepting;
-use crate::conn::handshake::{AskedName, HandshakeStep};
+use crate::conn::handshake::AskedName;
+use crate::conn::step::Step;
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::name_question::NameQuestion;
 use crate::dispatch::worker::pool::Pool;
 use crate::event_loop::inbox::{Accepted, Control, Inbox};
-use crate::event_loop::reactor::handshakes::MOST_AWAY;
+use crate::event_loop::reactor::steps::MOST_AWAY;
 use crate::event_loop::reactor::timers::sooner;
 use crate::event_loop::reactor::{Reactor, Ready};
 use crate::event_loop::token::{LISTENER, WAKER};
@@ -29,7 +30,7 @@ const POST_BATCH: usize = 32;
 const FIRST_RESCUE: Duration = Duration::from_millis(1);
 const LAST_RESCUE: Duration = Duration::from_secs(1);
 
-/// How long a loop takes steps of TLS handshakes itself in one turn.
+/// How long a loop takes steps itself in one turn.
 const OWN_STEPS: Duration = Duration::from_millis(1);
 
 /// Events taken from epoll at once.
@@ -61,8 +62,8 @@ pub(crate) struct EventLoop {
     pub(crate) events: Events,
     /// Tasks on their way to the workers; empty between turns.
     pub(crate) tasks: Vec<Box<Task>>,
-    /// Steps of handshakes on their way to the workers; empty between turns.
-    pub(crate) steps: Vec<Box<HandshakeStep>>,
+    /// Steps on their way to the workers; empty between turns.
+    pub(crate) steps: Vec<Box<Step>>,
     /// Replies of lanes that have been taken from the inbox; empty between turns.
     pub(crate) lane_replies: Vec<LaneReply>,
     /// Connections that came in this turn and have not been read yet; empty between turns.
@@ -231,8 +232,8 @@ impl EventLoop {
         while let Some(task) = self.inbox.replies().pop() {
             self.reactor.reply(task);
         }
-        if self.reactor.awaits_handshakes() {
-            self.handshake_replies();
+        if self.reactor.awaits_steps() {
+            self.step_replies();
         }
         if self.reactor.tasks_out() + self.reactor.steps_away() < out {
             // The workers get on.
@@ -362,18 +363,18 @@ impl EventLoop {
         }
     }
 
-    /// Takes back sessions whose step was taken, and what serves names.
+    /// Takes back steps that were taken, and what serves names.
     #[cold]
-    fn handshake_replies(&mut self) {
+    fn step_replies(&mut self) {
         while let Some(step) = self.inbox.replies().pop_step() {
-            self.reactor.handshake_step(*step);
+            self.reactor.step_taken(*step);
         }
         while let Some((conn, choice)) = self.inbox.replies().pop_name() {
             self.reactor.serve_name(conn, &choice);
         }
     }
 
-    /// Gives the steps of handshakes to the workers. Takes some itself if they have enough.
+    /// Gives steps to the workers. Takes some itself if they have enough.
     #[inline(never)]
     fn post_steps(&mut self) {
         for AskedName { conn, endpoint, name } in self.reactor.take_questions() {

@@ -22,8 +22,25 @@ pub(crate) enum Body {
     Lent(usize),
     /// A part of a file, read when it is sent.
     File(FileRange),
+    /// Parts in their order.
+    Parts(Vec<Part>),
     /// The beginning of a body whose rest comes later.
     Stream(StreamBody),
+}
+
+/// One of the parts of a body.
+pub(crate) enum Part {
+    Bytes(Vec<u8>),
+    File(FileRange),
+}
+
+impl Part {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.len(),
+        }
+    }
 }
 
 /// A part of an open file.
@@ -88,6 +105,13 @@ impl Body {
             Self::Shared(bytes) => bytes.len(),
             Self::Lent(len) => *len,
             Self::File(_) => FILE_WEIGHT,
+            Self::Parts(parts) => parts
+                .iter()
+                .map(|part| match part {
+                    Part::Bytes(bytes) => bytes.len(),
+                    Part::File(_) => FILE_WEIGHT,
+                })
+                .sum(),
             Self::Stream(stream) => stream.early.len(),
         }
     }
@@ -104,7 +128,9 @@ impl Body {
                 early.shrink_to(most);
                 *self = Self::Bytes(std::mem::take(early));
             }
-            Self::Shared(_) | Self::Lent(_) | Self::File(_) => *self = Self::default(),
+            Self::Shared(_) | Self::Lent(_) | Self::File(_) | Self::Parts(_) => {
+                *self = Self::default();
+            }
         }
     }
 }

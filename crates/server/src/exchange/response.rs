@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use reactor_proto::response;
 
-use crate::exchange::body::{Body, FileRange, StreamBody, StreamState};
+use crate::exchange::body::{Body, FileRange, Part, StreamBody, StreamState};
 use crate::exchange::field_error::FieldError;
 use crate::exchange::fields::FieldList;
 use crate::exchange::reuse::{KEEP_CAPACITY, reset};
@@ -142,7 +142,7 @@ impl Response {
                 body.clear();
                 body.extend_from_slice(bytes);
             }
-            Body::Shared(_) | Body::Lent(_) | Body::File(_) => {
+            Body::Shared(_) | Body::Lent(_) | Body::File(_) | Body::Parts(_) => {
                 self.body = Body::Bytes(bytes.to_vec());
             }
         }
@@ -173,6 +173,11 @@ impl Response {
         self.body = Body::File(FileRange { file, range });
     }
 
+    /// Sets the body to parts of a file and what is between them.
+    pub(crate) fn body_parts(&mut self, parts: Vec<Part>) {
+        self.body = Body::Parts(parts);
+    }
+
     /// Sends the body in the chunked coding (RFC 9112 §7.1) instead of with
     /// its length. An HTTP/1.0 client gets the length all the same.
     pub fn chunked(&mut self) {
@@ -186,7 +191,7 @@ impl Response {
         let early = match std::mem::take(&mut self.body) {
             Body::Bytes(bytes) => bytes,
             Body::Shared(bytes) => bytes.to_vec(),
-            Body::Lent(_) | Body::File(_) => Vec::new(),
+            Body::Lent(_) | Body::File(_) | Body::Parts(_) => Vec::new(),
             Body::Stream(stream) => stream.early,
         };
         self.body = Body::Stream(StreamBody { declared: length, early, state: StreamState::Open });

@@ -9,7 +9,7 @@ use crate::conn::pieces::Content;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer};
-use crate::exchange::body::{Body, StreamState};
+use crate::exchange::body::{Body, Part, StreamState};
 use crate::exchange::entry::Entry;
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
@@ -372,6 +372,20 @@ fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Frami
         Body::Shared(bytes) => Some(Content::Shared(bytes.clone())),
         Body::Lent(len) => Some(Content::Lent(*len)),
         Body::File(file) => Some(Content::File(file.clone())),
+        Body::Parts(parts) => {
+            for part in parts.drain(..) {
+                let content = match part {
+                    Part::Bytes(bytes) => Content::Owned(bytes),
+                    Part::File(file) => Content::File(file),
+                };
+                if chunked {
+                    out.put_chunk(content, pool);
+                } else {
+                    out.put(content, pool);
+                }
+            }
+            None
+        }
     };
     match content {
         Some(content) if chunked => out.put_chunk(content, pool),

@@ -2,7 +2,7 @@
 
 use reactor_proto::{Version, response};
 
-use crate::exchange::body::{Body, StreamBody};
+use crate::exchange::body::{Body, Part, StreamBody};
 use crate::exchange::response::Response;
 
 /// What the head says of the body.
@@ -46,6 +46,7 @@ impl Framing {
             Body::Shared(bytes) => Self::Length(bytes.len() as u64),
             Body::Lent(len) => Self::Length(*len as u64),
             Body::File(file) => Self::Length(file.len()),
+            Body::Parts(parts) => Self::Length(parts.iter().map(Part::len).sum()),
         }
     }
 

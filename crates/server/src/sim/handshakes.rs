@@ -1,10 +1,11 @@
-//! Workers that take steps of TLS handshakes, in any order.
+//! Workers that take steps for connections, in any order.
 
 use std::collections::VecDeque;
 
 use super::rng::Rng;
 use super::wire::SimTransport;
-use crate::conn::handshake::{AskedName, HandshakeStep, NameChoice};
+use crate::conn::handshake::{AskedName, NameChoice};
+use crate::conn::step::Step;
 use crate::event_loop::reactor::Reactor;
 use crate::exchange::id::ConnId;
 
@@ -13,8 +14,8 @@ pub(super) struct Steps {
     rng: Rng,
     /// How many workers may have.
     most_away: usize,
-    away: Vec<Box<HandshakeStep>>,
-    back: VecDeque<Box<HandshakeStep>>,
+    away: Vec<Box<Step>>,
+    back: VecDeque<Box<Step>>,
     /// Connections for which somebody was asked what serves their name.
     asked: Vec<ConnId>,
     named: Vec<ConnId>,
@@ -62,7 +63,7 @@ impl Steps {
     /// The loop takes those that are back.
     pub(super) fn replies(&mut self, reactor: &mut Reactor<SimTransport>) {
         while let Some(step) = self.back.pop_front() {
-            reactor.handshake_step(*step);
+            reactor.step_taken(*step);
         }
         for conn in self.named.drain(..) {
             reactor.serve_name(conn, &NameChoice::Own);

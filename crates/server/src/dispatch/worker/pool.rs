@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crossbeam_queue::SegQueue;
 use reactor_sys::yield_now;
 
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::step::Step;
 use crate::dispatch::reply_box::ReplyBox;
 use crate::dispatch::worker::idle::Idle;
 use crate::exchange::task::{Outcome, Task};
@@ -34,8 +34,8 @@ const WORTH_A_WAKE: u64 = 60_000;
 pub(crate) struct Pool {
     sender: Sender<Box<Task>>,
     receiver: Receiver<Box<Task>>,
-    /// Steps of TLS handshakes. Each loop bounds its own.
-    steps: SegQueue<Box<HandshakeStep>>,
+    /// Steps for connections. Each loop bounds its own.
+    steps: SegQueue<Box<Step>>,
     idle: Idle,
     stopping: AtomicBool,
     threads: OnceLock<Vec<Thread>>,
@@ -78,13 +78,13 @@ impl Pool {
         })
     }
 
-    /// Queues a step of a handshake. After the last of a batch, the caller calls
+    /// Queues a step for a connection. After the last of a batch, the caller calls
     /// [`wake_one`](Self::wake_one).
-    pub(crate) fn push_step(&self, step: Box<HandshakeStep>) {
+    pub(crate) fn push_step(&self, step: Box<Step>) {
         self.steps.push(step);
     }
 
-    /// How many steps of handshakes wait.
+    /// How many steps wait.
     pub(crate) fn steps(&self) -> usize {
         self.steps.len()
     }
@@ -207,8 +207,8 @@ impl Worker<'_> {
         end
     }
 
-    /// Takes one step of a handshake. Returns when it ended.
-    fn take(&mut self, mut step: Box<HandshakeStep>) -> Instant {
+    /// Takes one step. Returns when it ended.
+    fn take(&mut self, mut step: Box<Step>) -> Instant {
         if self.pool.steps() > 0 {
             self.pool.wake_one(self.index + 1);
         }
