@@ -59,7 +59,12 @@ impl<T: crate::conn::link::Transport> Conn<T> {
             return Phase::Handshake;
         }
         if self.has_output() {
-            return Phase::Write;
+            // The disk, and not the peer, may be what it waits for.
+            return match self.core.out.is_read_elsewhere() {
+                true if self.has_left() => Phase::Left,
+                true => Phase::Busy,
+                false => Phase::Write,
+            };
         }
         match self.protocol.phase(&self.core) {
             Phase::Busy if self.has_left() => Phase::Left,

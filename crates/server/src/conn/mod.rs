@@ -14,6 +14,7 @@ pub(crate) mod link;
 pub(crate) mod out;
 pub(crate) mod pieces;
 pub(crate) mod protocol;
+pub(crate) mod step;
 pub(crate) mod timer;
 pub(crate) mod tls_link;
 pub(crate) mod transport;

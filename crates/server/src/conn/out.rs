@@ -16,10 +16,10 @@ const APART_FROM: usize = 16 * 1024;
 
 /// What is left of a file goes by sendfile(2) from this size on, where the link can do that. A
 /// smaller piece is cheaper to read and send together with what is around it. In bytes.
-const SENDFILE_FROM: u64 = 64 * 1024;
+const SENDFILE_FROM: u64 = if cfg!(test) { 2_000 } else { 64 * 1024 };
 
 /// How much of a file somebody else reads at once where it is not in memory. In bytes.
-const COLD_READ: u64 = 64 * 1024;
+const COLD_READ: u64 = if cfg!(test) { 1_500 } else { 64 * 1024 };
 
 /// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
@@ -208,6 +208,12 @@ impl Out {
         let part = FileRange { file: file.file.clone(), range: from..to };
         pieces.is_read_elsewhere = true;
         Some(part)
+    }
+
+    /// Whether the output waits for that.
+    #[inline]
+    pub(crate) fn is_read_elsewhere(&self) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| pieces.is_read_elsewhere)
     }
 
     /// What [`read_elsewhere`](Self::read_elsewhere) gave has been read: these are its first bytes.

@@ -1,9 +1,10 @@
 //! What a loop has others do for a connection, because it would keep the loop from the rest.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use crate::conn::handshake::HandshakeStep;
+use crate::conn::handshake::{AskedName, HandshakeStep};
 use crate::exchange::body::FileRange;
 use crate::exchange::id::ConnId;
 
@@ -26,6 +27,20 @@ pub(crate) struct FileRead {
     pub(crate) part: FileRange,
     /// The first bytes of `part`, at least one, or why there are none. None before it was read.
     pub(crate) result: Option<io::Result<Vec<u8>>>,
+}
+
+/// Steps that are to be taken.
+#[derive(Default)]
+pub(crate) struct Steps {
+    /// The connections whose sessions wait, the first first. Some may be gone.
+    pub(crate) waiting: VecDeque<ConnId>,
+    /// Reads that wait, one of a connection at most. Some connections may be gone.
+    pub(crate) reads: VecDeque<(ConnId, FileRange)>,
+    /// How many workers have.
+    pub(crate) away: usize,
+    /// Names that the loop is to ask for, and the number of those that were not answered.
+    pub(crate) questions: Vec<AskedName>,
+    pub(crate) asked: usize,
 }
 
 impl Step {

@@ -23,11 +23,11 @@ use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
 use crate::conn::link::{Link, Transport};
 use crate::conn::protocol::Protocol;
+use crate::conn::step::Steps;
 use crate::conn::timer::Phase;
 use crate::conn::tls_link::TlsLink;
 use crate::dispatch::app::Table;
 use crate::event_loop::clock::Clock;
-use crate::event_loop::reactor::steps::Steps;
 use crate::event_loop::scratch::scratch_size;
 use crate::event_loop::services::{Services, Settings};
 use crate::event_loop::tuning::Tuning;
@@ -325,7 +325,7 @@ impl<T: Transport> Reactor<T> {
     /// Whether replies of workers or lanes are to come.
     pub(crate) fn awaits_others(&self) -> bool {
         self.services.tasks.out > 0
-            || self.handshakes.away > 0
+            || self.steps_away() > 0
             || self.services.counters.at_handlers() > 0
     }
 
@@ -421,7 +421,7 @@ impl<T: Transport> Reactor<T> {
             if !self.settle(slot) {
                 return;
             }
-            let Self { conns, services, listed, .. } = self;
+            let Self { conns, .. } = self;
             let conn = &mut conns[slot as usize];
             let wants_read = conn.wants_read();
             // Sending made room, so input that was held back can go on now, and so can output that

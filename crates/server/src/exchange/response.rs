@@ -174,6 +174,7 @@ impl Response {
     }
 
     /// Sets the body to parts of a file and what is between them.
+    #[allow(dead_code, reason = "several ranges of a file")]
     pub(crate) fn body_parts(&mut self, parts: Vec<Part>) {
         self.body = Body::Parts(parts);
     }

@@ -5,6 +5,7 @@ pub(crate) mod close_reason;
 pub(crate) mod counter;
 pub(crate) mod counters;
 pub(crate) mod histogram;
+pub(crate) mod notice;
 pub(crate) mod observer;
 pub(crate) mod stats;
 pub(crate) mod usage;

@@ -232,7 +232,8 @@ impl Reactor<SimTransport> {
         let wire = conn.link.socket().wire.borrow();
         let ended = core.inflow == Inflow::Ended;
         let unread = wire.notified > wire.read || wire.eof && !wire.edge && !ended;
-        let at_work = core.listed.next_turn || wire.edge || conn.link.is_at_step();
+        let is_at_step = conn.link.is_at_step() || core.out.is_read_elsewhere();
+        let at_work = core.listed.next_turn || wire.edge || is_at_step;
         let listed = core.listed.next_turn;
         ensure!(listed == self.listed.contains(&slot), "listed is {listed}");
         ensure!(!core.listed.dirty, "answers are forgotten");
@@ -269,7 +270,7 @@ impl Reactor<SimTransport> {
         let now = services.clock.millis();
         ensure!(deadline.is_none_or(|at| at > now && at <= now + FAR), "due at {deadline:?}");
         let at_lane = conn.protocol.has_lane();
-        let waits = tasks > 0 || at_lane || core.lane.held_back > 0 || listed;
+        let waits = tasks > 0 || at_lane || core.lane.held_back > 0 || listed || is_at_step;
         ensure!(
             phase != Phase::Busy || waits,
             "it waits for nothing, stalled {}, the last read {}",

@@ -34,6 +34,11 @@ impl Steps {
         }
     }
 
+    /// Has reads of files find nothing in memory, in some runs: then workers read.
+    pub(super) fn cool(&mut self, reactor: &mut Reactor<SimTransport>) {
+        reactor.services.buffers.cold_every = *self.rng.pick(&[0, 0, 1, 2, 5]);
+    }
+
     /// Whether the loop has something to take.
     pub(super) fn are_back(&self) -> bool {
         !self.back.is_empty() || !self.named.is_empty()

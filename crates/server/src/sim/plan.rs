@@ -147,6 +147,8 @@ impl Plan {
             plan.answer_uploads_early();
         } else if rng.percent(10) {
             plan.pipeline_large_answers();
+        } else if rng.clone().percent(6) {
+            plan.pipeline_small_answers();
         }
         plan
     }
@@ -167,6 +169,22 @@ impl Plan {
         self.lanes.in_flight = None;
         self.lanes.habits.streams = 0;
         self.lanes.habits.silent = 20;
+    }
+
+    /// More requests at once than a connection may have open. Their answers are small, so that their
+    /// number is what stops it.
+    fn pipeline_small_answers(&mut self) {
+        self.mix.most_answer = 100;
+        self.mix.large = 0;
+        self.mix.lane = 0;
+        self.mix.bad = 0;
+        self.mix.bodies = 0;
+        self.mix.closes = 0;
+        self.mix.bursts = 95;
+        self.steps = self.steps.max(400);
+        self.queue = 1_000;
+        self.most_segment = 100_000;
+        self.slow_workers = 90;
     }
 
     /// An upload that is answered while it comes goes wrong only if many things happen at once.

@@ -128,7 +128,8 @@ impl World {
             lanes: LaneTally::default(),
         };
         let lane_inbox = Arc::new(Inbox::new(1, &topics).expect("a descriptor is left"));
-        let steps = Steps::new(rng.clone());
+        let mut steps = Steps::new(rng.clone());
+        steps.cool(&mut reactor);
         let mut world = Self {
             rng,
             now: Rc::new(Cell::new(0)),

@@ -2,13 +2,12 @@
 //! reads of files whose pages are not in memory. Workers take them. The loop takes some itself where
 //! the workers have enough of them.
 
-use std::collections::VecDeque;
 use std::io;
 
 use crate::conn::connection::Conn;
-use crate::conn::handshake::{AskedName, HandshakeStep};
+use crate::conn::handshake::HandshakeStep;
 use crate::conn::link::{Link, Transport};
-use crate::conn::step::{FileRead, Step, Work, read};
+use crate::conn::step::{FileRead, Step, Steps, Work, read};
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::exchange::body::FileRange;
 use crate::exchange::id::ConnId;
@@ -18,20 +17,6 @@ use crate::observe::notice;
 /// Steps of one loop that workers may have at once. More would keep requests waiting that need a
 /// worker.
 pub(crate) const MOST_AWAY: usize = 64;
-
-/// Steps that are to be taken.
-#[derive(Default)]
-pub(super) struct Steps {
-    /// The connections whose sessions wait, the first first. Some may be gone.
-    pub(super) waiting: VecDeque<ConnId>,
-    /// Reads that wait, one of a connection at most. Some connections may be gone.
-    reads: VecDeque<(ConnId, FileRange)>,
-    /// How many workers have.
-    away: usize,
-    /// Names that the loop is to ask for, and the number of those that were not answered.
-    pub(super) questions: Vec<AskedName>,
-    pub(super) asked: usize,
-}
 
 impl<T: Transport> Reactor<T> {
     /// The next bytes of a file that the connection sends are not in memory.
