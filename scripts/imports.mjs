@@ -82,7 +82,9 @@ export const TYPESCRIPT = {
     ],
     node: ['binding', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
     ws: ['binding', 'errors', 'lane', 'node', 'websocket'],
-    cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types'],
+    // Only for `serve --watch`.
+    watch: ['errors', 'fetch', 'lane', 'options', 'server', 'threads', 'types'],
+    cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types', 'watch'],
     // Where programs, threads and Node's `--import` come in.
     index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
     register: ['fetch'],
@@ -125,6 +127,10 @@ export const TYPESCRIPT = {
     { modules: ['serve'], holds: 'puts options, server and threads together' },
     { modules: ['node'], holds: "`reactor-rs/node`: Node's server classes over this engine" },
     { modules: ['ws'], holds: "`reactor-rs/ws`: ws's servers and sockets over this engine" },
+    {
+      modules: ['watch'],
+      holds: '`serve --watch`: watches files, loads the module anew, shows its errors',
+    },
     { modules: ['cli'], holds: 'the command' },
     {
       modules: ['index', 'register', 'thread'],

@@ -5,11 +5,19 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { binding, useBinding } from './binding/binding.js';
 import { ReactorError } from './errors/errors.js';
 import { Bridge } from './lane/bridge.js';
-import { Handlers } from './lane/handlers.js';
+import { type HandlerEntry, Handlers } from './lane/handlers.js';
 import { readOptions } from './options/options.js';
 import { Proxies } from './proxy/proxies.js';
 import { ThreadUplink } from './pubsub/thread-uplink.js';
-import type { FromThread, Loaded, Refused, ThreadData, ToThread } from './threads/messages.js';
+import type { DevelopmentEntry } from './threads/development.js';
+import type {
+  DevelopmentData,
+  FromThread,
+  Loaded,
+  Refused,
+  ThreadData,
+  ToThread,
+} from './threads/messages.js';
 import { loadModule } from './threads/module.js';
 import { resolveModule } from './threads/options.js';
 import { Topics } from './websocket/topics.js';
@@ -19,6 +27,8 @@ const port = parentPort as MessagePort;
 const data = workerData as ThreadData;
 useBinding(data.binding);
 
+/** Only with `--watch`. */
+const development = data.development && (await develop(data.development));
 const handlers = new Handlers();
 let bridge: Bridge | undefined;
 let uplink: ThreadUplink | undefined;
@@ -41,12 +51,14 @@ try {
   port.on('message', onMessage);
   send(loaded.report);
 } catch (thrown) {
+  development?.failed(thrown);
   send(refusal(thrown));
 }
 
 async function load() {
   const { module, globals, routes } = data;
-  const exported = await readOptions(await loadModule(module, globals));
+  const options = await loadModule(module, globals);
+  const exported = await readOptions(development?.adapt(options) ?? options);
   const resolved = resolveModule(module, { ...exported }, routes);
   handlers.replace(resolved.fetch, resolved.entries);
   const report: Loaded = {
@@ -79,8 +91,15 @@ function onMessage(message: ToThread): void {
     sockets?.adopt(message.socket);
     return;
   }
+  if (message.type === 'show') {
+    development?.show(message.state);
+    return;
+  }
+  if (message.development !== undefined) {
+    development?.show(message.development);
+  }
   bridge = new Bridge(lane, {
-    find: (route) => handlers.find(route),
+    find: development === undefined ? (route) => handlers.find(route) : findWrapped,
     onError: error,
     proxies: Proxies.from(message.trustProxy),
   });
@@ -95,6 +114,19 @@ function onMessage(message: ToThread): void {
   bridge.startId = message.startId;
   lane.attach();
   bridge.wake();
+}
+
+async function develop({ entry, version }: DevelopmentData) {
+  // Known only at run time, so a bundler must leave the import alone.
+  const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ entry);
+  return (module as DevelopmentEntry).develop(version, (told, transfer = []) => {
+    port.postMessage({ type: 'told', told }, transfer as ArrayBuffer[]);
+  });
+}
+
+function findWrapped(route: number): HandlerEntry | undefined {
+  const entry = handlers.find(route);
+  return entry && development?.wrap(entry);
 }
 
 async function handOver(): Promise<void> {

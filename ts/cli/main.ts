@@ -11,6 +11,7 @@ import { developmentCertificate } from './self-signed.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
 import { isSelfSigned } from './tls-flags.js';
 import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
+import { addWatchFlags, checkWatch, type WatchFlags } from './watch-flags.js';
 
 /** The exit code for a wrong command line. */
 const USAGE_ERROR = 2;
@@ -60,6 +61,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', SERVE_EXAMPLES.trimEnd());
   addFlags(serve);
+  addWatchFlags(serve);
   serve
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
@@ -72,6 +74,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
           `${labelOf('jsThreads', flags, process.env)} needs a module, whose handlers the threads run`,
         );
       }
+      checkWatch(flags, module);
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);
       const run = async (): Promise<number> => {
@@ -81,6 +84,12 @@ function buildProgram(done: (exitCode: number) => void): Command {
         const shown: ServeFlags = { ...flags, selfSigned };
         if (module === undefined) {
           return serveCommand(settle({}), shown);
+        }
+        if (flags.watch) {
+          const paths = (flags as WatchFlags).watchPath ?? [];
+          const threads = jsThreads as ThreadCount | undefined;
+          const watched = { module, jsThreads: threads, paths, settle };
+          return (await import('./watch.js')).watchCommand(watched, shown);
         }
         if (jsThreads !== undefined) {
           return serveModuleCommand(module, jsThreads as ThreadCount, settle, shown);

@@ -43,7 +43,11 @@ export async function serveModuleCommand(
   return untilSignal(started.server, started.resolved, started.jsThreads, flags);
 }
 
-async function untilSignal(
+/**
+ * Tells where the server listens, and serves until it is stopped: by a signal, or by the AbortSignal
+ * of its options. Resolves to the exit code.
+ */
+export async function untilSignal(
   server: Server,
   { native, tls, signal }: ResolvedOptions,
   jsThreads: number | undefined,

@@ -4,7 +4,7 @@ import { ReactorError } from '../errors/errors.js';
 import type { Relay } from '../pubsub/relay.js';
 import type { MovedSocket } from '../websocket/web-sockets.js';
 import { JsThread } from './js-thread.js';
-import type { Attach, Loaded, ThreadData } from './messages.js';
+import type { Attach, DevelopmentState, Loaded, ThreadData } from './messages.js';
 import type { ResolvedThreads } from './options.js';
 
 /** A thread that lived this long is replaced at once when it dies. */
@@ -37,6 +37,8 @@ export class Generation {
   readonly #data: ThreadData;
   /** Called when the lane of a slot has changed. */
   readonly #onChange: () => void;
+  /** Hears what the threads tell `--watch`. */
+  readonly #hear: ((told: unknown) => void) | undefined;
   /** The routes that the first thread reported; the others must have the same. */
   #signature = '';
   #attach: Attach | null = null;
@@ -48,11 +50,19 @@ export class Generation {
   /** How many WebSockets it has gone on with. */
   #adopted = 0;
 
-  constructor(options: ResolvedThreads, onChange: () => void) {
+  /** @param version counts the generations of a server, from 1 */
+  constructor(options: ResolvedThreads, version: number, onChange: () => void) {
     this.#options = options;
     this.#onChange = onChange;
-    const { module, globals, routes } = options;
-    this.#data = { module, binding: bindingFile(), globals, routes };
+    const { module, globals, routes, development } = options;
+    this.#hear = development && ((told) => development.hear(version, told));
+    this.#data = {
+      module,
+      binding: bindingFile(),
+      globals,
+      routes,
+      development: development && { entry: development.entry, version },
+    };
   }
 
   /**
@@ -105,6 +115,19 @@ export class Generation {
     ready[this.#adopted++ % ready.length]?.thread?.adopt(socket);
   }
 
+  /** Shows this with `--watch`. */
+  show(state: DevelopmentState): void {
+    if (this.#attach !== null) {
+      // For threads that are replaced later, too.
+      this.#attach = { ...this.#attach, development: state };
+    }
+    for (const { thread, lane } of this.slots) {
+      if (lane !== null) {
+        thread?.show(state);
+      }
+    }
+  }
+
   /** Ends all threads. */
   async end(force: boolean): Promise<void> {
     this.isEnding = true;
@@ -142,7 +165,8 @@ export class Generation {
   }
 
   #launch(slot: Slot): JsThread {
-    const thread = new JsThread(slot.number, this.#data, this.#options.resourceLimits);
+    const { resourceLimits } = this.#options;
+    const thread = new JsThread(slot.number, this.#data, resourceLimits, this.#hear);
     slot.thread = thread;
     return thread;
   }

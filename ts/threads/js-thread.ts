@@ -8,7 +8,14 @@ import { ReactorError } from '../errors/errors.js';
 import type { Relay } from '../pubsub/relay.js';
 import { ThreadTopics } from '../pubsub/thread-uplink.js';
 import type { MovedSocket } from '../websocket/web-sockets.js';
-import type { Attach, FromThread, Loaded, ThreadData, ToThread } from './messages.js';
+import type {
+  Attach,
+  DevelopmentState,
+  FromThread,
+  Loaded,
+  ThreadData,
+  ToThread,
+} from './messages.js';
 import { UNSETTLED, unsettled } from './module.js';
 
 /** How long a thread may take to end before it is terminated. */
@@ -59,8 +66,16 @@ export class JsThread {
   #reason: unknown;
   #isTold = false;
 
-  /** @param number counts from 1 */
-  constructor(number: number, data: ThreadData, limits: ResourceLimits | undefined) {
+  /**
+   * @param number counts from 1
+   * @param hear what the thread tells `--watch`
+   */
+  constructor(
+    number: number,
+    data: ThreadData,
+    limits: ResourceLimits | undefined,
+    hear?: (told: unknown) => void,
+  ) {
     const entry = entryOf(findThread());
     const worker = new Worker(entry, {
       eval: typeof entry === 'string',
@@ -90,6 +105,10 @@ export class JsThread {
       worker.on('message', (message: FromThread) => {
         if (message.type === 'loaded') {
           resolve(message);
+          return;
+        }
+        if (message.type === 'told') {
+          hear?.(message.told);
           return;
         }
         if (message.type !== 'refused') {
@@ -139,6 +158,11 @@ export class JsThread {
   /** Goes on with a WebSocket of another thread. */
   adopt(socket: MovedSocket): void {
     this.#send({ type: 'adopt', socket });
+  }
+
+  /** Shows this with `--watch`. */
+  show(state: DevelopmentState): void {
+    this.#send({ type: 'show', state });
   }
 
   /** Does not keep the process alive. */

@@ -13,7 +13,31 @@ export interface ThreadData {
   readonly globals: boolean | undefined;
   /** Routes without handlers, given to `serve`; they win over the module's. */
   readonly routes: Readonly<Record<string, unknown>> | undefined;
+  /** Only for `--watch`. */
+  readonly development: DevelopmentData | undefined;
 }
+
+/** What a thread needs for `--watch`. */
+export interface DevelopmentData {
+  /** The URL of the module with the code. */
+  readonly entry: string;
+  /** Counts the generations of threads, from 1. */
+  readonly version: number;
+}
+
+/**
+ * What a thread shows with `--watch`: an error keeps a newer module from being loaded, or newer
+ * threads have taken over.
+ */
+export type DevelopmentState =
+  | { readonly kind: 'fine' }
+  | {
+      readonly kind: 'broken';
+      readonly failure: unknown;
+      /** There is no older module that could answer. */
+      readonly isAlone: boolean;
+    }
+  | { readonly kind: 'superseded' };
 
 /** The thread has loaded its module and made a lane. */
 export interface Loaded {
@@ -51,7 +75,13 @@ export interface Left {
   readonly type: 'left';
 }
 
-export type FromThread = Loaded | Refused | Settled | Moved | Left | FromUplink;
+/** Something for `--watch`. */
+export interface Told {
+  readonly type: 'told';
+  readonly told: unknown;
+}
+
+export type FromThread = Loaded | Refused | Settled | Moved | Left | Told | FromUplink;
 
 /** The server has the thread's lane: it may answer from now on. */
 export interface Attach {
@@ -62,6 +92,8 @@ export interface Attach {
   readonly trustProxy: TrustProxy;
   /** The most bytes of messages on their way to a broker; `null` without one. */
   readonly uplink: number | null;
+  /** Only for `--watch`. */
+  readonly development?: DevelopmentState;
 }
 
 /** The server has stopped: the thread shall end. */
@@ -85,4 +117,10 @@ export interface Adopt {
   readonly socket: MovedSocket;
 }
 
-export type ToThread = Attach | End | Settle | HandOver | Adopt | ToUplink;
+/** Only for `--watch`. */
+export interface Show {
+  readonly type: 'show';
+  readonly state: DevelopmentState;
+}
+
+export type ToThread = Attach | End | Settle | HandOver | Adopt | Show | ToUplink;

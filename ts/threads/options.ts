@@ -18,6 +18,7 @@ import { EVERYWHERE, TOP_NAMES } from '../options/table.js';
 import { resolveWebSocket } from '../options/websocket.js';
 import type { ServeOptions } from '../types/options.js';
 import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
+import type { Development } from './development.js';
 import { findModule, type Module } from './module.js';
 
 /** The options about JavaScript threads; the other options are the server's. */
@@ -29,6 +30,8 @@ export interface ResolvedThreads {
   readonly routes: Readonly<Record<string, unknown>> | undefined;
   /** The other options of `serve`, which win over the module's. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Only for `--watch`. */
+  readonly development?: Development | undefined;
 }
 
 /** Options that are objects of options. */

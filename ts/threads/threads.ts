@@ -18,8 +18,9 @@ import type { LaneStats, LatencyStats } from '../types/stats.js';
 import type { PublishOptions, ServerWebSocket, WebSocketMessage } from '../types/websocket.js';
 import { publishNatively } from '../websocket/publish.js';
 import { checkTopic, wordOf } from '../websocket/topics.js';
+import type { Development, DevelopmentControls } from './development.js';
 import { Generation } from './generation.js';
-import type { Attach } from './messages.js';
+import type { Attach, DevelopmentState } from './messages.js';
 import { findModule } from './module.js';
 import { mergeSettings, moduleTarget, type ResolvedThreads, resolveThreads } from './options.js';
 
@@ -34,6 +35,9 @@ const STAY_MS = 1000;
 
 /** How many old generations may finish their requests at a time. */
 const MOST_EARLIER = 2;
+
+/** The same with `--watch`, where reloads come quickly. The oldest ends for the next one. */
+const MOST_IN_DEVELOPMENT = 8;
 
 const NONE: LatencyStats = { count: 0, p50Ns: 0, p90Ns: 0, p99Ns: 0, p999Ns: 0, maxNs: 0 };
 
@@ -50,14 +54,17 @@ const EMPTY = {
  * Starts the threads of a module, then the server.
  *
  * @param settle makes the server's options of the module's; by default those given to `serve` win
+ * @param development only for `--watch`
  */
 export async function serveModule(
   given: ServeOptions,
   settle?: (module: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+  development?: Development,
 ): Promise<{ server: RunningServer; resolved: ResolvedOptions; jsThreads: number }> {
-  const options = await resolveThreads(given);
+  const options = { ...(await resolveThreads(given)), development };
   const merge = settle ?? ((module) => mergeSettings(module, options.settings));
   const threads = new Threads(options);
+  development?.begin(threads);
   try {
     return await threads.start(merge);
   } catch (error) {
@@ -72,7 +79,7 @@ function countOf(given: ThreadCount = 1): number {
 }
 
 /** The JavaScript threads of one server. */
-class Threads implements Runtime {
+class Threads implements Runtime, DevelopmentControls {
   readonly #options: ResolvedThreads;
   #current: Generation;
   /** The generations from before a reload, which finish their requests. */
@@ -90,12 +97,20 @@ class Threads implements Runtime {
   #isStopping = false;
   /** The generation that a reload is loading. */
   #next: Generation | null = null;
+  /** How many generations there have been. */
+  #versions = 0;
+  /** With `--watch`: a generation whose requests are cut off to make room. */
+  #hurried: Generation | undefined;
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(options: ResolvedThreads) {
     this.#options = options;
-    this.#current = new Generation(options, () => this.#place());
+    this.#current = this.#newGeneration(options);
+  }
+
+  #newGeneration(options: ResolvedThreads): Generation {
+    return new Generation(options, ++this.#versions, () => this.#place());
   }
 
   /** Starts the threads and the server. */
@@ -106,6 +121,7 @@ class Threads implements Runtime {
     const resolved = resolveOptions(options, report);
     const jsThreads = countOf(options.jsThreads);
     await this.#current.launchRest(Array.from({ length: jsThreads - 1 }, (_, n) => n + 1));
+    refuseIfAbandoned(this.#current);
     const lanes = this.#current.slots.map(({ lane }) => lane as number);
     const relay = await this.#startRelay(resolved.pubsub);
     const { native, control, names } = await startNative(resolved, lanes);
@@ -225,20 +241,24 @@ class Threads implements Runtime {
 
   /** Replaces the threads by others with this module. */
   async #swap(native: NativeServer, target: string | URL): Promise<void> {
-    if (this.#earlier.size >= MOST_EARLIER) {
+    const { development } = this.#options;
+    if (this.#earlier.size >= (development === undefined ? MOST_EARLIER : MOST_IN_DEVELOPMENT)) {
+      this.#hurried = development && [...this.#earlier.keys()][0];
       await Promise.race(this.#earlier.values());
     }
     const module = await findModule(target);
     // A stop ends `#next` from here on. Before it is set, a stop must be noticed here.
     this.#refuseIfStopping();
-    const next = new Generation({ ...this.#options, module }, () => this.#place());
+    const next = this.#newGeneration({ ...this.#options, module });
     this.#next = next;
     const [first = 0, ...rest] = this.#freePlaces(this.#current.slots.length);
     try {
-      const { routes } = await next.launchFirst(first);
+      const { routes, settings } = await next.launchFirst(first);
       this.#refuseIfStopping();
+      development?.check(settings);
       await next.launchRest(rest);
       this.#refuseIfStopping();
+      refuseIfAbandoned(next);
       native.swap(routes, this.#places([...this.#all(), next]));
     } catch (error) {
       await next.end(true);
@@ -250,6 +270,17 @@ class Threads implements Runtime {
     this.#current = next;
     this.#earlier.set(before, this.#retire(native, before, next));
     next.attach(this.#attach, this.#relay);
+    if (development !== undefined) {
+      before.show({ kind: 'superseded' });
+    }
+  }
+
+  abandon(): void {
+    (this.#native === null ? this.#current : this.#next)?.kill();
+  }
+
+  show(state: DevelopmentState): void {
+    this.#current.show(state);
   }
 
   #refuseIfStopping(): void {
@@ -285,10 +316,11 @@ class Threads implements Runtime {
         });
     }
     const isBusy = () => lived() < STAY_MS || isLeaving || inFlight(native, generation) > 0;
-    while (!this.#isStopping && lived() < this.#drainMs && isBusy()) {
+    const isHurried = () => this.#hurried === generation;
+    while (!this.#isStopping && lived() < this.#drainMs && isBusy() && !isHurried()) {
       await sleep(LOOK_MS, undefined, { ref: false });
     }
-    const left = Math.max(this.#drainMs - lived(), 0);
+    const left = isHurried() ? 0 : Math.max(this.#drainMs - lived(), 0);
     await Promise.race([generation.settled(), sleep(left, undefined, { ref: false })]);
     if (!this.#isStopping) {
       // The engine answers their open requests with 503, or breaks them off.
@@ -296,6 +328,13 @@ class Threads implements Runtime {
       this.#place();
       await generation.end(false);
     }
+  }
+}
+
+/** A killed generation must not be given requests, though all its threads have loaded. */
+function refuseIfAbandoned({ isEnding }: Generation): void {
+  if (isEnding) {
+    throw new ReactorError('ERR_REACTOR_MODULE', 'loading the module was given up');
   }
 }
 

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { resolveOptions } from '../options/options.js';
+import type { ServeOptions } from '../types/options.js';
+import { type Failure, shortPath } from '../watch/failure.js';
+import { Session, type SessionEvents, type Watched } from '../watch/session.js';
+import { linesOf, type Style } from '../watch/shown.js';
+import { paint, printable, say } from './output.js';
+import { type ServeFlags, untilSignal } from './serve.js';
+
+/** The changed files that one line names. */
+const MOST_NAMES = 3;
+
+const STYLE: Style = {
+  headline: (text) => paint('red', text),
+  place: (text) => paint('cyan', text),
+  here: (text) => paint('red', text),
+  faint: (text) => paint('dim', text),
+};
+
+/** Serves a module, and loads it anew when it changes; resolves to the exit code. */
+export async function watchCommand(watched: Watched, flags: ServeFlags): Promise<number> {
+  // A wrong flag is no error of the module, so no change of a file would mend it.
+  resolveOptions(watched.settle({}) as ServeOptions, { routes: [] });
+  const session = new Session(watched, flags.json ? jsonEvents() : textEvents(watched, flags));
+  const stopKeys = readKeys(session, flags);
+  try {
+    let started = await session.start();
+    for (;;) {
+      const { server, resolved, jsThreads } = started;
+      const options = { ...resolved, signal: session.signal };
+      const exitCode = await untilSignal(server, options, jsThreads, flags);
+      const next = await session.next();
+      if (next === undefined) {
+        return exitCode;
+      }
+      started = next;
+    }
+  } finally {
+    stopKeys();
+    session.close();
+  }
+}
+
+function textEvents({ module }: Watched, { quiet }: ServeFlags): SessionEvents {
+  const tell = (line: string) => {
+    if (!quiet) {
+      say(line);
+    }
+  };
+  const show = (failure: Failure, title: string) => {
+    say(`${paint('red', 'reactor-rs:')} ${title}`);
+    for (const line of linesOf(failure, STYLE)) {
+      say(line === '' ? '' : `  ${line}`);
+    }
+  };
+  return {
+    reloaded: (files, ms) =>
+      tell(
+        `${paint('bold', 'reloaded')} ${named(files, module)} ${paint('dim', `(${ms.toFixed(0)} ms)`)}`,
+      ),
+    failed: (failure, hasOld) =>
+      show(
+        failure,
+        hasOld
+          ? `${printable(module)} has an error; the version before it goes on answering`
+          : `${printable(module)} has an error, and is loaded again when a file changes`,
+      ),
+    died: (failure, thread) =>
+      show(failure, `JavaScript thread ${thread} has ended, and is replaced`),
+    slow: () => tell(paint('dim', `${printable(module)} still loads: perhaps a top-level await`)),
+    restarting: () =>
+      tell(`${printable(module)} has other options: the server starts anew, and connections end`),
+    ignored: (options) =>
+      tell(
+        paint(
+          'dim',
+          `with --watch handlers run on a JavaScript thread, where ${options.join(', ')} of ${printable(module)} has no effect`,
+        ),
+      ),
+    trouble: (message) => say(`${paint('red', 'reactor-rs:')} ${printable(message)}`),
+  };
+}
+
+function named(files: readonly string[], module: string): string {
+  if (files.length === 0) {
+    return printable(module);
+  }
+  const names = files.slice(0, MOST_NAMES).map((file) => printable(shortPath(file)));
+  const rest = files.length - names.length;
+  return `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+}
+
+/** One line of JSON for each. */
+function jsonEvents(): SessionEvents {
+  const print = (event: string, more: Record<string, unknown> = {}) =>
+    process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
+  return {
+    reloaded: (files, ms) => print('reloaded', { files, ms: Math.round(ms) }),
+    failed: (failure, hasOld, files) => print('failed', { files, hasOld, failure }),
+    died: (failure, thread) => print('died', { thread, failure }),
+    slow: () => print('slow'),
+    restarting: () => print('restarting'),
+    ignored: (options) => print('ignored', { options }),
+    trouble: (message) => print('trouble', { message }),
+  };
+}
+
+/** `r` and Enter reloads, `q` and Enter quits. Returns a function that ends this. */
+function readKeys(session: Session, { quiet, json }: ServeFlags): () => void {
+  if (quiet || json || !process.stdin.isTTY || !isInForeground()) {
+    return () => {};
+  }
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  lines.on('line', (line) => {
+    const key = line.trim();
+    if (key === 'r') {
+      session.reload();
+    } else if (key === 'q') {
+      process.kill(process.pid, 'SIGINT');
+    }
+  });
+  return () => lines.close();
+}
+
+/** A process in the background is stopped when it reads from its terminal. */
+function isInForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 1).split(' ');
+    return group === foreground;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,67 @@
+import { type Failure, shownPlace } from './failure.js';
+
+/** How the parts of a failure look; each gets one line or a part of it. */
+export interface Style {
+  headline(text: string): string;
+  place(text: string): string;
+  here(text: string): string;
+  faint(text: string): string;
+}
+
+const PLAIN: Style = {
+  headline: (text) => text,
+  place: (text) => text,
+  here: (text) => text,
+  faint: (text) => text,
+};
+
+/** The frames that are shown; the rest is counted. */
+const MOST_FRAMES = 12;
+
+/** An error as lines of text: what, where, the source, the calls, the causes. */
+export function linesOf(failure: Failure, style: Style = PLAIN, intro = ''): string[] {
+  const { headline, place, code, frames, cause, errors } = failure;
+  const [first = '', ...more] = headline.split('\n').map(printable);
+  const lines = [style.headline(intro + first), ...more.map((line) => style.headline(line))];
+  if (place !== undefined) {
+    lines.push(`  ${style.faint('at')} ${style.place(printable(shownPlace(place)))}`);
+  }
+  if (code.length > 0) {
+    const width = String(code.at(-1)?.number).length;
+    lines.push('');
+    for (const { number, text, isHere } of code) {
+      const margin = `${isHere ? '>' : ' '} ${String(number).padStart(width)} | `;
+      const shown = printable(text);
+      lines.push(isHere ? style.here(margin) + shown : style.faint(margin + shown));
+      if (isHere && place?.column !== undefined && place.column <= text.length + 1) {
+        // Tabs are kept, so that the mark stands below its place however wide they are.
+        const indent = text.slice(0, place.column - 1).replace(/[^\t]/g, ' ');
+        lines.push(`${style.faint(`  ${' '.repeat(width)} | `)}${indent}${style.here('^')}`);
+      }
+    }
+    lines.push('');
+  }
+  const shownFrames = frames.slice(0, MOST_FRAMES).map((frame) => `  at ${printable(frame)}`);
+  if (frames.length > MOST_FRAMES) {
+    shownFrames.push(`  and ${frames.length - MOST_FRAMES} more`);
+  }
+  // One that only repeats the place says nothing new.
+  if (frames.length > 1 || frames[0]?.endsWith(')')) {
+    lines.push(...shownFrames.map((line) => style.faint(line)));
+  }
+  for (const each of errors) {
+    lines.push(...linesOf(each, style, 'one of its errors: '));
+  }
+  if (cause !== undefined) {
+    lines.push(...linesOf(cause, style, 'caused by '));
+  }
+  return lines;
+}
+
+/** Without what moves a terminal's cursor or changes its reading direction. Tabs stay. */
+function printable(text: string): string {
+  return text.replace(
+    /(?!\t)[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    '\ufffd',
+  );
+}
