@@ -225,6 +225,9 @@ export declare function bind(options: NativeOptions): NativeBound
 /** Checks settings without a server. Throws what `start` rejects with. */
 export declare function checkTls(tls: NativeTls): void
 
+/** The Content-Type of a file with this name, or path: by its extension. Null if it is not known. */
+export declare function contentTypeOf(name: string): string | null
+
 /**
  * Whether a server listens on the unix socket at this path, or is about to. The file of
  * a server that no longer runs is removed; a live server's file never is.

@@ -43,6 +43,7 @@ export const SERVER = {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],
       holds: 'time of a turn, timer wheel, epoll tokens, wake flags',
     },
+    { modules: ['dispatch/files/mime'], holds: 'types of files, and which of them compress' },
     { modules: ['exchange'], holds: 'one request and its answer, whatever the protocol' },
     {
       modules: [

@@ -1,5 +1,5 @@
-// THIRD-PARTY-LICENSES.md: the crates that are compiled into the binding, with their
-// licences. `npm run licences` writes it; the tests see that it is current.
+// THIRD-PARTY-LICENSES.md: the crates that are compiled into the binding and the table that
+// scripts/mime.mjs makes, with their licences. `npm run licences` writes it; the tests see that it is current.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -69,25 +69,34 @@ export function refusedCrates(crates) {
   });
 }
 
+/** The package whose table of media types is compiled into the binding. */
+function mimeDb() {
+  const folder = join(ROOT, 'node_modules/mime-db');
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return { name, version, license, repository: 'https://github.com/jshttp/mime-db', folder };
+}
+
 /** The file's text. */
 export function notices(crates) {
+  const parts = [...crates, mimeDb()].sort((a, b) => a.name.localeCompare(b.name));
   const texts = new Map();
-  for (const crate of crates) {
+  for (const crate of parts) {
     const text = licenceOf(crate);
     texts.set(text, [...(texts.get(text) ?? []), `${crate.name} ${crate.version}`]);
   }
-  const rows = crates.map(
+  const rows = parts.map(
     ({ name, version, license, repository }) =>
       `| ${repository ? `[${name}](${repository})` : name} | ${version} | ${license} |`,
   );
   return [
     '# Third-party licences',
     '',
-    'The native binding of reactor-rs has these crates compiled into it, and the Rust standard library',
+    'The native binding of reactor-rs has these crates compiled into it, the data of the npm package',
+    'mime-db, and the Rust standard library',
     '([MIT or Apache-2.0](https://github.com/rust-lang/rust/blob/main/COPYRIGHT)). Where a crate may be',
     'had under several licences, this is the text of the one that it is used under.',
     '',
-    '| crate | version | licence |',
+    '| name | version | licence |',
     '| --- | --- | --- |',
     ...rows,
     ...[...texts].flatMap(([text, names]) => [

@@ -72,6 +72,13 @@ pub fn available_cores() -> u32 {
     u32::try_from(cores).unwrap_or(u32::MAX)
 }
 
+/// The Content-Type of a file with this name, or path: by its extension. Null if it is not known.
+#[napi]
+#[allow(clippy::needless_pass_by_value, reason = "what JavaScript gives is owned")]
+pub fn content_type_of(name: String) -> Option<&'static str> {
+    reactor_server::content_type(name.as_bytes())
+}
+
 /// Whether a server listens on the unix socket at this path, or is about to. The file of
 /// a server that no longer runs is removed; a live server's file never is.
 #[napi]

@@ -29,6 +29,7 @@ pub use conn::entrance::{Redirect, ServesNames, Tls};
 pub use conn::handshake::NameChoice;
 pub use dispatch::app::{App, Target};
 pub use dispatch::files::folder::Folder;
+pub use dispatch::files::mime::{content_type, is_compressible};
 pub use dispatch::files::options::{FolderError, FolderFields, FolderOptions, FolderProblem};
 pub use dispatch::lane::channel::Lane;
 pub use dispatch::lane::event::{

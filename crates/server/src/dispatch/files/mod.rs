@@ -2,5 +2,6 @@
 
 pub(crate) mod folder;
 pub(crate) mod lookup;
+pub(crate) mod mime;
 pub(crate) mod options;
 pub(crate) mod resource;
