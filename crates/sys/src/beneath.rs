@@ -69,6 +69,29 @@ pub fn open_folder(path: &[u8], cached: bool) -> io::Result<OwnedFd> {
     Ok(openat(AT_FDCWD, path, flags, Mode::empty())?)
 }
 
+/// Whether an error of [`open_beneath`] or [`open_absolute`] means that the path leads to no file
+/// that this process may read. Any other error says that the system has failed.
+#[must_use]
+pub fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(
+            Errno::ENOENT
+                | Errno::ENOTDIR
+                | Errno::EISDIR
+                | Errno::EACCES
+                | Errno::EPERM
+                | Errno::ELOOP
+                | Errno::EXDEV
+                | Errno::ENAMETOOLONG
+                | Errno::EINVAL
+                // A socket, or a device that is not there.
+                | Errno::ENXIO
+                | Errno::ENODEV
+        )
+    )
+}
+
 /// RESOLVE_CACHED (Linux 5.12), which nix does not name.
 fn resolve_cached() -> ResolveFlag {
     ResolveFlag::from_bits_retain(0x20)

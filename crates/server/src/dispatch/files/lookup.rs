@@ -5,15 +5,6 @@ use std::sync::Arc;
 
 use crate::dispatch::files::resource::Resource;
 
-/// Whether a look-up may wait for a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// It never waits, for an I/O loop.
-    Cached,
-    /// It may, on a worker thread.
-    Blocking,
-}
-
 /// What a path leads to.
 #[derive(Debug)]
 pub(crate) enum Lookup {
@@ -26,7 +17,7 @@ pub(crate) enum Lookup {
     Redirect(Vec<u8>),
     /// A folder, as a page of its entries.
     Listing(Vec<u8>),
-    /// The kernel would have to wait: to be repeated with [`Mode::Blocking`], which never gives
+    /// The kernel would have to wait: to be repeated with [`Mode::Blocking`](crate::dispatch::files::mode::Mode::Blocking), which never gives
     /// this answer.
     WouldBlock,
     /// The file system fails. The answer is 500.

@@ -1,7 +1,15 @@
 //! Static files: from the path of a request to an open file. Knows no loop and no protocol.
 
+mod fields;
 pub(crate) mod folder;
+mod glob;
+mod hashed_name;
+mod listing;
 pub(crate) mod lookup;
 pub(crate) mod mime;
+pub(crate) mod mode;
 pub(crate) mod options;
+mod page;
+mod path;
 pub(crate) mod resource;
+mod root;

@@ -100,6 +100,18 @@ pub enum FolderProblem {
     Io(io::Error),
 }
 
+impl FolderProblem {
+    /// What an error of opening a path says.
+    pub(crate) fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::NotADirectory => Self::NotAFolder,
+            io::ErrorKind::PermissionDenied => Self::NoPermission,
+            _ => Self::Io(error),
+        }
+    }
+}
+
 impl fmt::Display for FolderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();

@@ -4,9 +4,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reactor_proto::{Coding, CodingSet};
-use reactor_sys::{FileStat, file_stat};
+use reactor_proto::{Coding, CodingSet, date};
+use reactor_sys::{FileStat, Open, file_stat};
+
+use crate::dispatch::files::fields::FileLines;
+use crate::dispatch::files::mime;
+use crate::dispatch::files::root::{Base, Missed, Opened};
+
+/// A shorter file is not worth compressing: it fits into one packet as it is.
+pub(crate) const COMPRESS_FROM: u64 = 1024;
 
 /// A file to be served.
 #[derive(Debug)]
@@ -25,7 +33,63 @@ pub(crate) struct Resource {
     compressible: bool,
 }
 
+/// Which codings a file may be sent in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    /// Files of codings beside it.
+    pub(crate) siblings: bool,
+    /// Compressing it when it is asked for.
+    pub(crate) compress: bool,
+}
+
 impl Resource {
+    /// Makes a resource of the file that was opened at `path` beneath `base`, and of its siblings.
+    /// A sibling that is older than the file is left out: it was made from an earlier version.
+    pub(crate) fn new(
+        opened: Opened,
+        base: &Base,
+        path: &[u8],
+        fields: FileLines,
+        offer: Offer,
+        how: Open,
+    ) -> Result<Self, Missed> {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let packed = is_coded(name);
+        let content_type = mime::content_type(name);
+        let compressible = !packed && content_type.is_some_and(is_compressible);
+        let mut siblings: [Option<Opened>; Coding::COUNT] = [const { None }; Coding::COUNT];
+        if offer.siblings && !packed && !content_type.is_some_and(is_packed) {
+            let mut beside = Vec::with_capacity(path.len() + LONGEST_ENDING);
+            beside.extend_from_slice(path);
+            for (coding, ending) in ENDINGS {
+                beside.truncate(path.len());
+                beside.extend_from_slice(ending);
+                match base.open_file(&beside, how) {
+                    Ok(found) if found.stat.mtime >= opened.stat.mtime => {
+                        siblings[coding.index()] = Some(found);
+                    }
+                    Err(Missed::WouldBlock) => return Err(Missed::WouldBlock),
+                    // The file itself is there, whatever is wrong with its siblings.
+                    Ok(_) | Err(Missed::Nothing | Missed::Failed(_)) => {}
+                }
+            }
+        }
+        let compressible = compressible
+            && offer.compress
+            && !fields.no_transform
+            && opened.stat.size >= COMPRESS_FROM;
+        let varies = compressible || siblings.iter().any(Option::is_some);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let [_, rest @ ..] = siblings;
+        let mut variants: [Option<Variant>; Coding::COUNT] = [const { None }; Coding::COUNT];
+        let files = [Some(opened)].into_iter().chain(rest);
+        for ((place, coding), file) in variants.iter_mut().zip(Coding::ALL).zip(files) {
+            *place = file.map(|file| Variant::new(file, coding, varies, now));
+        }
+        let FileLines { lines, type_line, .. } = fields;
+        Ok(Self { variants, lines: lines.into(), type_line, varies, compressible })
+    }
+
     /// The bytes in `coding`, if there is a file of them.
     pub(crate) fn variant(&self, coding: Coding) -> Option<&Variant> {
         self.variants[coding.index()].as_ref()
@@ -66,13 +130,22 @@ impl Resource {
         self.compressible
     }
 
+    /// Whether the file is as it was when it was opened; see [`Variant::is_current`].
+    pub(crate) fn is_current(&self) -> bool {
+        let file = self.variant(Coding::Identity);
+        file.is_some_and(|file| file.is_current().unwrap_or(false))
+    }
+
     /// Whether nothing that both look-ups found has changed between them. Then `other` may be
     /// dropped and this one stays, with what is cached for it.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let stats = |resource: &Self| {
-            resource.variants.each_ref().map(|variant| variant.as_ref().map(|found| found.stat))
+        let same = |one: &Option<Variant>, other: &Option<Variant>| match (one, other) {
+            (Some(one), Some(other)) => one.stat == other.stat && one.lines == other.lines,
+            (None, None) => true,
+            _ => false,
         };
-        stats(self) == stats(other) && self.lines == other.lines
+        let mut pairs = self.variants.iter().zip(&other.variants);
+        pairs.all(|(one, other)| same(one, other)) && self.lines == other.lines
     }
 }
 
@@ -90,6 +163,31 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
+    fn new(opened: Opened, coding: Coding, varies: bool, now: Duration) -> Self {
+        let Opened { file, stat } = opened;
+        let etag = etag(&stat, coding, now);
+        let seconds = u64::try_from(stat.mtime.0).ok();
+        let modified = seconds.filter(|&at| has_time(&stat) && at <= now.as_secs());
+        let mut lines = Vec::with_capacity(160);
+        if let Some(etag) = &etag {
+            lines.extend_from_slice(&[b"ETag: ", etag.as_bytes(), b"\r\n"].concat());
+        }
+        if let Some(modified) = modified {
+            lines.extend_from_slice(
+                &[b"Last-Modified: ", &date::format(modified)[..], b"\r\n"].concat(),
+            );
+        }
+        if coding != Coding::Identity {
+            let name = coding.name().as_bytes();
+            lines.extend_from_slice(&[b"Content-Encoding: ", name, b"\r\n"].concat());
+        }
+        if varies {
+            lines.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+        }
+        let etag = etag.map(|etag| etag.into_bytes().into());
+        Self { file: Arc::new(file), stat, etag, lines: lines.into(), modified }
+    }
+
     /// The open file.
     pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
@@ -140,5 +238,108 @@ impl Variant {
         }
         let open = etag.strip_suffix(b"\"")?;
         Some([open, b"-", coding.name().as_bytes(), b"\""].concat().into())
+    }
+}
+
+/// The endings of files that are another one in a coding, the densest first.
+const ENDINGS: [(Coding, &[u8]); 3] =
+    [(Coding::Brotli, b".br"), (Coding::Zstd, b".zst"), (Coding::Gzip, b".gz")];
+const LONGEST_ENDING: usize = 4;
+
+/// Whether a file of this name is in a coding already. It is sent as what it is, an archive: it
+/// gets no Content-Encoding and has no siblings of its own.
+fn is_coded(name: &[u8]) -> bool {
+    ENDINGS.iter().any(|(_, ending)| name.ends_with(ending))
+}
+
+fn is_compressible(content_type: &str) -> bool {
+    mime::is_compressible(content_type.as_bytes())
+}
+
+/// Whether files of this type are compressed by themselves, so that nobody puts compressed ones
+/// beside them. A look for three files that are not there costs more than to open the one that is.
+fn is_packed(content_type: &str) -> bool {
+    let families = ["image/", "video/", "audio/", "font/woff", "application/zip"];
+    families.iter().any(|family| content_type.starts_with(family)) && !is_compressible(content_type)
+}
+
+/// Whether the time of a file means something. Systems that make the same package on every
+/// machine write the epoch, or the second after it.
+fn has_time(stat: &FileStat) -> bool {
+    stat.mtime.0 > 1
+}
+
+/// The entity tag of a file's bytes (RFC 9110 §8.8.3). It is weak for a second after the file was
+/// written, because within one tick of the kernel's clock it may change again and keep its time.
+fn etag(stat: &FileStat, coding: Coding, now: Duration) -> Option<String> {
+    if !has_time(stat) {
+        return None;
+    }
+    // The inode's number says nothing to others in there.
+    let (seconds, nanoseconds) = stat.mtime;
+    let words = [seconds.cast_unsigned(), u64::from(nanoseconds), stat.size, stat.ino];
+    let hash = words.into_iter().fold(0, |hash, word| mixed(hash ^ word));
+    let modified = Duration::new(seconds.cast_unsigned(), nanoseconds);
+    let weak = if modified + Duration::from_secs(1) > now { "W/" } else { "" };
+    Some(match coding {
+        Coding::Identity => format!("{weak}\"{hash:016x}\""),
+        coding => format!("{weak}\"{hash:016x}-{}\"", coding.name()),
+    })
+}
+
+/// Stirs the bits of a word, so that words that differ little give words that differ much (the
+/// finalizer of SplitMix64). It is a bijection: no two words give the same.
+fn mixed(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use reactor_sys::FileKind;
+
+    use super::*;
+
+    fn stat(mtime: (i64, u32), size: u64, ino: u64) -> FileStat {
+        FileStat { dev: 1, ino, size, mtime, ctime: mtime, nlink: 1, kind: FileKind::File }
+    }
+
+    #[test]
+    fn a_tag_tells_versions_and_codings_apart() {
+        let now = Duration::from_secs(2_000);
+        let mut tags = Vec::new();
+        for seconds in [2, 3, 1_000] {
+            for nanoseconds in [0, 1, 999_999_999] {
+                for size in [0, 1, 65_536] {
+                    for ino in [1, 2, 1 << 40] {
+                        let stat = stat((seconds, nanoseconds), size, ino);
+                        for coding in Coding::ALL {
+                            tags.push(etag(&stat, coding, now).expect("it has a time"));
+                            assert_eq!(tags.last(), etag(&stat, coding, now).as_ref());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(tags.iter().all(|tag| tag.starts_with('"') && tag.len() <= 23), "{tags:?}");
+        let len = tags.len();
+        tags.sort();
+        tags.dedup();
+        assert_eq!(tags.len(), len);
+    }
+
+    #[test]
+    fn a_tag_is_weak_for_a_second_and_none_at_the_epoch() {
+        let tag = |mtime, now| etag(&stat(mtime, 1, 1), Coding::Gzip, now);
+        let weak = |mtime, now| tag(mtime, now).expect("it has a time").starts_with("W/\"");
+        assert!(weak((100, 5), Duration::new(100, 5)));
+        assert!(weak((100, 5), Duration::new(101, 4)));
+        assert!(!weak((100, 5), Duration::new(101, 5)));
+        assert!(weak((200, 0), Duration::new(100, 0)), "in the future");
+        for mtime in [(0, 0), (0, 5), (1, 0), (-5, 0)] {
+            assert_eq!(tag(mtime, Duration::from_secs(100)), None);
+        }
     }
 }
