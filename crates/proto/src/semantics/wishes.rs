@@ -100,6 +100,12 @@ impl<'a> Wishes<'a> {
             || self.range.is_some()
     }
 
+    /// Whether a range is asked for, whatever it says.
+    #[must_use]
+    pub fn is_ranged(&self) -> bool {
+        self.range.is_some()
+    }
+
     /// What Accept-Encoding says.
     #[must_use]
     pub fn codings(&self) -> Codings {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use reactor_route::{RouteError, Routes};
 
+use crate::dispatch::files::folder::Folder;
+use crate::dispatch::files::packed::Packed;
+use crate::dispatch::files::site::{LoopSite, Site};
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::inline::Inline;
 
@@ -18,6 +21,8 @@ pub enum Target {
     /// To a lane. The number tells the lane's thread which of its routes it is; see
     /// [`Lane`](crate::Lane).
     Lane(u32),
+    /// To files, which a loop sends by itself where it need not wait for a disk.
+    Files(Arc<Folder>),
     /// To the server's statistics as JSON, made on a worker thread.
     Stats,
 }
@@ -28,6 +33,7 @@ impl fmt::Debug for Target {
             Self::Inline(inline) => f.debug_tuple("Inline").field(&inline.status).finish(),
             Self::Worker(_) => f.write_str("Worker"),
             Self::Lane(route) => f.debug_tuple("Lane").field(route).finish(),
+            Self::Files(folder) => f.debug_tuple("Files").field(folder).finish(),
             Self::Stats => f.write_str("Stats"),
         }
     }
@@ -46,11 +52,17 @@ pub struct App {
     routes: Vec<(Option<String>, String, Target)>,
     /// The same routes. Each further one is checked against them, so that compiling cannot fail.
     check: Routes<()>,
+    /// Files that were compressed, of all folders and loops.
+    packed: Arc<Packed>,
 }
+
+/// Compressed files that are kept, in bytes.
+const PACKED: usize = 64 * 1024 * 1024;
 
 impl Default for App {
     fn default() -> Self {
-        Self { routes: Vec::new(), check: Routes::new() }
+        let packed = Arc::new(Packed::new(PACKED));
+        Self { routes: Vec::new(), check: Routes::new(), packed }
     }
 }
 
@@ -80,7 +92,7 @@ impl App {
     /// Whether some route leads to a worker thread.
     pub(crate) fn has_workers(&self) -> bool {
         let mut targets = self.routes.iter().map(|(_, _, target)| target);
-        targets.any(|target| matches!(target, Target::Worker(_) | Target::Stats))
+        targets.any(|target| matches!(target, Target::Worker(_) | Target::Files(_) | Target::Stats))
     }
 
     /// The table that one I/O loop owns. `stats` is what answers
@@ -92,6 +104,12 @@ impl App {
                 Target::Inline(inline) => Compiled::Inline(Arc::new(inline.clone())),
                 Target::Worker(handler) => Compiled::Worker(HandlerCell::new(handler)),
                 Target::Lane(route) => Compiled::Lane(*route),
+                Target::Files(folder) => {
+                    let site = Arc::new(Site::new(folder, &self.packed));
+                    let handler: Arc<dyn Handler> = Arc::clone(&site) as Arc<dyn Handler>;
+                    let worker = HandlerCell::new(&handler);
+                    Compiled::Files(Arc::new(FilesTarget { site: LoopSite::new(site), worker }))
+                }
                 Target::Stats => Compiled::Worker(HandlerCell::new(stats)),
             };
             let inserted = routes.insert(method.as_deref(), pattern, compiled);
@@ -107,5 +125,12 @@ pub(crate) type Table = Routes<Compiled>;
 pub(crate) enum Compiled {
     Inline(Arc<Inline>),
     Worker(Arc<HandlerCell>),
+    Files(Arc<FilesTarget>),
     Lane(u32),
+}
+
+/// A folder as one loop sees it, and what answers where the loop cannot.
+pub(crate) struct FilesTarget {
+    pub(crate) site: LoopSite,
+    pub(crate) worker: Arc<HandlerCell>,
 }

@@ -23,14 +23,12 @@ pub(crate) enum Body {
     /// A part of a file, read when it is sent.
     File(FileRange),
     /// Parts in their order.
-    #[allow(dead_code, reason = "several ranges of a file")]
     Parts(Vec<Part>),
     /// The beginning of a body whose rest comes later.
     Stream(StreamBody),
 }
 
 /// One of the parts of a body.
-#[allow(dead_code, reason = "several ranges of a file")]
 pub(crate) enum Part {
     Bytes(Vec<u8>),
     File(FileRange),

@@ -134,6 +134,11 @@ impl Response {
         self.fields.push_line(b"Content-Type: application/json\r\n");
     }
 
+    /// Adds bytes of whole lines that are known to be right.
+    pub(crate) fn lines(&mut self, lines: &[u8]) {
+        self.fields.buffer().extend_from_slice(lines);
+    }
+
     /// Sets the body to a copy of `bytes`.
     pub fn body(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
@@ -174,7 +179,6 @@ impl Response {
     }
 
     /// Sets the body to parts of a file and what is between them.
-    #[allow(dead_code, reason = "several ranges of a file")]
     pub(crate) fn body_parts(&mut self, parts: Vec<Part>) {
         self.body = Body::Parts(parts);
     }

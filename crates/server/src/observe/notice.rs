@@ -30,7 +30,6 @@ pub(crate) fn file_broke_off(file: &Arc<File>, error: &io::Error) {
 
 /// A file could not be opened or read, and the request was answered with 500.
 #[cold]
-#[allow(dead_code, reason = "folders")]
 pub(crate) fn file_failed(name: &[u8], error: &io::Error) {
     let line = format!("cannot serve {}: {error}", String::from_utf8_lossy(name).escape_debug());
     tell(move || line);

@@ -164,6 +164,11 @@ impl Folder {
         found.map_or_else(answer, |resource| Lookup::Found(Arc::new(resource)))
     }
 
+    /// The value of Access-Control-Allow-Origin.
+    pub(crate) fn cors(&self) -> Option<&str> {
+        self.options.cors.as_deref()
+    }
+
     /// Opens the file at the absolute `path`, which a handler named, as it is: with its
     /// Content-Type, without siblings and without other fields.
     pub(crate) fn open_alone(path: &[u8], mode: Mode) -> Lookup {

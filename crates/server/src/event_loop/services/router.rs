@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use reactor_proto::{Method, RequestError};
+use reactor_proto::{Method, RequestError, Wishes};
 use reactor_route::{Found, normal_path};
 
 use crate::conn::core::Core;
-use crate::dispatch::app::Compiled;
+use crate::dispatch::app::{Compiled, FilesTarget};
+use crate::dispatch::files::answer::Asked;
+use crate::dispatch::files::site::Wanted;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
+use crate::exchange::terms::Terms;
 
 /// Where certificate authorities look for the answer to a challenge (RFC 8555 §8.3).
 const ACME: &[u8] = b"/.well-known/acme-challenge/";
+
+/// The methods that files take.
+const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// The handler that a request goes to.
 pub(crate) enum Destination {
@@ -73,6 +79,10 @@ impl Services {
                 }
             }
             Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
+            Found::Target(Compiled::Files(files)) if method != Method::Other => {
+                let files = Arc::clone(files);
+                return self.find_file(core, head, &files);
+            }
             _ if method == Method::Other => ServerAnswer::NotImplemented,
             // RFC 9110 §9.3.7: what the path allows, if no handler wants to say it.
             Found::MethodNotAllowed(allow) if method == Method::Options => {
@@ -86,6 +96,71 @@ impl Services {
             Found::NotFound => ServerAnswer::NotFound,
         };
         Err(Answer::Server(answer))
+    }
+
+    /// Answers with a file, or has a worker do that.
+    #[inline(never)]
+    fn find_file(
+        &mut self,
+        core: &Core,
+        head: &[u8],
+        files: &FilesTarget,
+    ) -> Result<Destination, Answer> {
+        let method = self.head.method();
+        if method == Method::Options {
+            return Err(self.options_for_files(core, head, files));
+        }
+        if !matches!(method, Method::Get | Method::Head) {
+            return Err(Answer::Server(ServerAnswer::MethodNotAllowed(FILE_METHODS.into())));
+        }
+        let mut task = self.new_task(core, 0, Terms::default());
+        let path = self.head.path_bytes(head);
+        let path = self.normal_path.as_deref().unwrap_or(path);
+        let fields = self.head.fields().iter();
+        let wanted = Wanted {
+            path,
+            rest: self.params.raw("*", path).unwrap_or_default(),
+            asked: Asked {
+                wishes: Wishes::of(
+                    fields.map(|field| (field.name.of(head), field.value.of(head))),
+                ),
+                is_get: method == Method::Get,
+                query: self.head.query().map(|query| query.of(head)),
+                is_fresh: true,
+            },
+        };
+        if files.site.answer(&wanted, self.clock.millis(), &mut task.response) {
+            self.fill_request(&mut task, head);
+            return Err(Answer::Task(task));
+        }
+        self.recycle(task);
+        Ok(Destination::Worker(Arc::clone(&files.worker)))
+    }
+
+    /// What OPTIONS says of files (RFC 9110 §9.3.7). Browsers ask so before they ask for a file of
+    /// another origin.
+    #[cold]
+    fn options_for_files(&mut self, core: &Core, head: &[u8], files: &FilesTarget) -> Answer {
+        let Some(cors) = files.site.cors() else {
+            return Answer::Server(ServerAnswer::Options(Some(FILE_METHODS.into())));
+        };
+        let mut task = self.new_task(core, 0, Terms::default());
+        let response = &mut task.response;
+        let fields: [(&str, &str); 5] = [
+            ("Allow", FILE_METHODS),
+            ("Access-Control-Allow-Origin", cors),
+            ("Access-Control-Allow-Methods", FILE_METHODS),
+            ("Access-Control-Allow-Headers", "*"),
+            ("Access-Control-Max-Age", "86400"),
+        ];
+        let set = response.status(204);
+        debug_assert!(set.is_ok());
+        for (name, value) in fields {
+            let added = response.field(name, value);
+            debug_assert!(added.is_ok(), "options were checked");
+        }
+        self.fill_request(&mut task, head);
+        Answer::Task(task)
     }
 
     /// Fills the task's request in from the head that [`find_target`](Self::find_target)
