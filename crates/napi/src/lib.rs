@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod bench;
+mod files;
 mod guard;
 pub mod lane;
 pub mod names;

@@ -11,6 +11,7 @@ use reactor_server::{
     LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode, Target, Timeouts, Tuning,
 };
 
+use crate::files::NativeFiles;
 use crate::server::Failure;
 use crate::tls::NativeTls;
 
@@ -208,6 +209,8 @@ pub struct NativeRoute {
     pub body: Uint8Array,
     /// The JavaScript handler with this number answers instead.
     pub handler: Option<u32>,
+    /// Files answer instead, to GET, HEAD and OPTIONS.
+    pub files: Option<NativeFiles>,
 }
 
 /// One response field.
@@ -353,6 +356,14 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
     for route in routes {
         if let Some(handler) = route.handler {
             app.route(route.method.as_deref(), &route.pattern, Target::Lane(handler))
+                .map_err(|error| Failure::route(error.to_string()))?;
+            continue;
+        }
+        if let Some(files) = route.files {
+            let folder = files.into_folder().map_err(|error| {
+                Failure::route(format!("route \"{}\": {error}", route.pattern))
+            })?;
+            app.route(route.method.as_deref(), &route.pattern, Target::Files(Arc::new(folder)))
                 .map_err(|error| Failure::route(error.to_string()))?;
             continue;
         }

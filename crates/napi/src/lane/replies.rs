@@ -1,5 +1,7 @@
 //! Replies out of JavaScript's arrays.
 
+use std::ops::Range;
+
 use napi::Result;
 use reactor_server::{Exchange, ExchangeId, FieldError, LaneReplies, LaneReply, Response};
 
@@ -8,7 +10,7 @@ use super::exchanges::Exchanges;
 use super::invalid;
 use super::sockets;
 use super::words::{
-    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FINISH,
+    ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FILE_RESPONSE, FILE_WORDS, FINISH,
     HAND_OVER, HEAD, JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END, PUBLISH, PULL, RESPONSE, SEND,
     SUBSCRIBE, TEXT, UNSUBSCRIBE,
 };
@@ -66,7 +68,7 @@ pub(super) fn take(
             length_high: word(9),
         };
         match kind {
-            RESPONSE | HEAD => {
+            RESPONSE | HEAD | FILE_RESPONSE => {
                 reply.fields = slice(4)?;
                 reply.body = slice(6)?;
             }
@@ -100,6 +102,15 @@ pub(super) fn apply(
                 return Ok(());
             };
             bodies.fill(task.response(), body);
+            sink.push(LaneReply::Response(task));
+        }
+        FILE_RESPONSE => {
+            let &Reply { id, status, flags, fields, body, .. } = reply;
+            let (range, path) = file_of(body)?;
+            let Some(mut task) = begin(id, status, flags, fields, exchanges) else {
+                return Ok(());
+            };
+            task.response().body_path(path, range);
             sink.push(LaneReply::Response(task));
         }
         HEAD => {
@@ -152,6 +163,22 @@ pub(super) fn apply(
         _ => return Err(invalid("a reply of no known kind")),
     }
     Ok(())
+}
+
+/// Which bytes of which file.
+fn file_of(bytes: &[u8]) -> Result<(Range<u64>, &[u8])> {
+    let mut words = [0_u32; FILE_WORDS];
+    let (start, rest) = bytes
+        .split_at_checked(4 * FILE_WORDS)
+        .ok_or_else(|| invalid("the file of a reply is cut off"))?;
+    for (word, bytes) in words.iter_mut().zip(start.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    let [from_low, from_high, to_low, to_high, length] = words;
+    let path =
+        rest.get(..length as usize).ok_or_else(|| invalid("the path of a file is cut off"))?;
+    let number = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+    Ok((number(from_low, from_high)..number(to_low, to_high), path))
 }
 
 /// Takes an exchange for its whole response, and fills in the head. None if it is over.

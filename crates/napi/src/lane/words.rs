@@ -152,3 +152,11 @@ pub(super) const JSON_TEXT: u32 = 8;
 pub(super) const ASKS_TO_CLOSE: u32 = 256;
 /// For an answer to HEAD: the length of the body that GET would get is unknown.
 pub(super) const NO_LENGTH: u32 = 16;
+
+/// A whole response whose body is a file: words as [`RESPONSE`]. The bytes in the place of the body
+/// are [`FILE_WORDS`] u32 and the file's absolute path: low and high word of the first byte and of
+/// the one behind the last, then the length of the path. All ones in the second stand for the end
+/// of the file.
+pub(super) const FILE_RESPONSE: u32 = 24;
+/// u32 words, low byte first, before the path.
+pub(super) const FILE_WORDS: usize = 5;

@@ -16,6 +16,7 @@ use crate::conn::buffers::BufPool;
 use crate::conn::core::Core;
 use crate::conn::entrance::Entrance;
 use crate::dispatch::app::Table;
+use crate::dispatch::files::named::Opener;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::dispatch::lane::side::Lanes;
 use crate::dispatch::secured::Secured;
@@ -24,6 +25,7 @@ use crate::event_loop::clock::Clock;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body_memory::{BodyMemory, Spares};
 use crate::exchange::deadlines::Deadlines;
+use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::id::ExchangeId;
 use crate::exchange::in_flight::Places;
 use crate::exchange::ring::RingPool;
@@ -113,6 +115,8 @@ pub(crate) struct Services {
     pub(crate) table: Table,
     pub(crate) lanes: Lanes,
     pub(crate) tasks: Tasks,
+    /// Opens files that handlers answer with, where that has to wait.
+    pub(crate) opener: Arc<HandlerCell>,
     pub(crate) memory: BodyMemory,
     pub(crate) spares: Spares,
     /// The next piece of a body, for a lane, is read into it; empty between reads.
@@ -156,6 +160,7 @@ impl Services {
             clock,
             table,
             tasks: Tasks::default(),
+            opener: HandlerCell::new(&(Arc::new(Opener) as Arc<dyn Handler>)),
             spares: Spares::default(),
             piece: Vec::new(),
             deadlines,

@@ -336,6 +336,9 @@ impl EventLoop {
         }
         let waiting = self.reactor.tasks_out() > 0;
         let mut room = self.max_tasks.saturating_sub(self.reactor.tasks_out());
+        if !self.pool.start() {
+            room = 0;
+        }
         self.reactor.take_tasks(&mut self.tasks);
         let mut queued = 0;
         for task in self.tasks.drain(..) {
@@ -385,7 +388,7 @@ impl EventLoop {
                 names.ask(question);
             }
         }
-        let most_away = if self.pool.has_threads() { MOST_AWAY } else { 0 };
+        let most_away = if self.pool.start() { MOST_AWAY } else { 0 };
         self.reactor.take_steps(most_away, &mut self.steps);
         if !self.steps.is_empty() {
             let waiting = self.has_workers_busy();

@@ -22,10 +22,20 @@ pub(crate) enum Body {
     Lent(usize),
     /// A part of a file, read when it is sent.
     File(FileRange),
+    /// A file that is to be opened before the response goes to its protocol.
+    Named(Box<NamedFile>),
     /// Parts in their order.
     Parts(Vec<Part>),
     /// The beginning of a body whose rest comes later.
     Stream(StreamBody),
+}
+
+/// A file, or a part of it, by its path.
+pub(crate) struct NamedFile {
+    /// Absolute.
+    pub(crate) path: Vec<u8>,
+    /// In bytes from the file's beginning. What is behind its end does not count.
+    pub(crate) range: Range<u64>,
 }
 
 /// One of the parts of a body.
@@ -105,6 +115,7 @@ impl Body {
             Self::Shared(bytes) => bytes.len(),
             Self::Lent(len) => *len,
             Self::File(_) => FILE_WEIGHT,
+            Self::Named(file) => file.path.len(),
             Self::Parts(parts) => parts
                 .iter()
                 .map(|part| match part {
@@ -128,7 +139,11 @@ impl Body {
                 early.shrink_to(most);
                 *self = Self::Bytes(std::mem::take(early));
             }
-            Self::Shared(_) | Self::Lent(_) | Self::File(_) | Self::Parts(_) => {
+            Self::Shared(_)
+            | Self::Lent(_)
+            | Self::File(_)
+            | Self::Named(_)
+            | Self::Parts(_) => {
                 *self = Self::default();
             }
         }

@@ -36,8 +36,27 @@ impl FieldList {
         self.lines.extend_from_slice(line);
     }
 
+    /// The first value of a field, by its name in any case.
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
+        let is = |field: &(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
+        self.iter().find(is).map(|(_, value)| value)
+    }
+
+    /// Takes out all fields of a name.
+    pub(crate) fn remove(&mut self, name: &str) {
+        let mut kept = Vec::with_capacity(self.lines.len());
+        for line in self.lines.split_inclusive(|&byte| byte == b'\n') {
+            let is_it = line.get(..name.len()).is_some_and(|start| {
+                start.eq_ignore_ascii_case(name.as_bytes()) && line.get(name.len()) == Some(&b':')
+            });
+            if !is_it {
+                kept.extend_from_slice(line);
+            }
+        }
+        self.lines = kept;
+    }
+
     /// Names and values.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for protocols that are not line by line"))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         // Neither a name nor a value holds CR or LF, and no name holds a colon.
         self.lines.split_inclusive(|&byte| byte == b'\n').filter_map(|line| {

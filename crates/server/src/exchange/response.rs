@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use reactor_proto::response;
 
-use crate::exchange::body::{Body, FileRange, Part, StreamBody, StreamState};
+use crate::exchange::body::{Body, FileRange, NamedFile, Part, StreamBody, StreamState};
 use crate::exchange::field_error::FieldError;
 use crate::exchange::fields::FieldList;
 use crate::exchange::reuse::{KEEP_CAPACITY, reset};
@@ -134,6 +134,18 @@ impl Response {
         self.fields.push_line(b"Content-Type: application/json\r\n");
     }
 
+    /// Sets a status that is known to be right.
+    pub(crate) fn set_status(&mut self, status: u16) {
+        debug_assert!(check_status(status).is_ok());
+        self.status = status;
+    }
+
+    /// Adds a field that is known to be right.
+    pub(crate) fn field_line(&mut self, name: &'static str, value: &[u8]) {
+        let added = self.fields.push(name, value);
+        debug_assert!(added.is_ok(), "{name} is wrong");
+    }
+
     /// Adds bytes of whole lines that are known to be right.
     pub(crate) fn lines(&mut self, lines: &[u8]) {
         self.fields.buffer().extend_from_slice(lines);
@@ -147,7 +159,11 @@ impl Response {
                 body.clear();
                 body.extend_from_slice(bytes);
             }
-            Body::Shared(_) | Body::Lent(_) | Body::File(_) | Body::Parts(_) => {
+            Body::Shared(_)
+            | Body::Lent(_)
+            | Body::File(_)
+            | Body::Named(_)
+            | Body::Parts(_) => {
                 self.body = Body::Bytes(bytes.to_vec());
             }
         }
@@ -178,6 +194,35 @@ impl Response {
         self.body = Body::File(FileRange { file, range });
     }
 
+    /// Sets the body to the bytes in `range` of the file at an absolute `path`. The engine opens it,
+    /// and with status 200 answers conditions and ranges of the request, unless the fields have
+    /// `Content-Range` or `Content-Encoding`. It adds `ETag` and `Last-Modified` where they are
+    /// missing. A file that cannot be opened makes the answer a 500.
+    pub fn body_path(&mut self, path: impl Into<Vec<u8>>, range: Range<u64>) {
+        self.body = Body::Named(Box::new(NamedFile { path: path.into(), range }));
+    }
+
+    /// The same, of one that was taken.
+    pub(crate) fn body_named(&mut self, file: Box<NamedFile>) {
+        self.body = Body::Named(file);
+    }
+
+    /// The file to open, if the body is one.
+    pub(crate) fn take_named_file(&mut self) -> Option<Box<NamedFile>> {
+        match std::mem::take(&mut self.body) {
+            Body::Named(file) => Some(file),
+            body => {
+                self.body = body;
+                None
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_named_file(&self) -> bool {
+        matches!(self.body, Body::Named(_))
+    }
+
     /// Sets the body to parts of a file and what is between them.
     pub(crate) fn body_parts(&mut self, parts: Vec<Part>) {
         self.body = Body::Parts(parts);
@@ -196,7 +241,7 @@ impl Response {
         let early = match std::mem::take(&mut self.body) {
             Body::Bytes(bytes) => bytes,
             Body::Shared(bytes) => bytes.to_vec(),
-            Body::Lent(_) | Body::File(_) | Body::Parts(_) => Vec::new(),
+            Body::Lent(_) | Body::File(_) | Body::Named(_) | Body::Parts(_) => Vec::new(),
             Body::Stream(stream) => stream.early,
         };
         self.body = Body::Stream(StreamBody { declared: length, early, state: StreamState::Open });
@@ -237,6 +282,10 @@ impl Response {
 
     pub(crate) fn fields(&self) -> &FieldList {
         &self.fields
+    }
+
+    pub(crate) fn fields_mut(&mut self) -> &mut FieldList {
+        &mut self.fields
     }
 
     pub(crate) fn trailers(&self) -> &FieldList {

@@ -372,6 +372,10 @@ fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Frami
         Body::Shared(bytes) => Some(Content::Shared(bytes.clone())),
         Body::Lent(len) => Some(Content::Lent(*len)),
         Body::File(file) => Some(Content::File(file.clone())),
+        Body::Named(_) => {
+            debug_assert!(false, "a file that was not opened");
+            None
+        }
         Body::Parts(parts) => {
             for part in parts.drain(..) {
                 let content = match part {

@@ -46,6 +46,8 @@ impl Framing {
             Body::Shared(bytes) => Self::Length(bytes.len() as u64),
             Body::Lent(len) => Self::Length(*len as u64),
             Body::File(file) => Self::Length(file.len()),
+            // It was opened before.
+            Body::Named(_) => Self::Length(0),
             Body::Parts(parts) => Self::Length(parts.iter().map(Part::len).sum()),
         }
     }

@@ -41,7 +41,9 @@ impl Http1 {
                 services.left_handlers();
             }
         }
-        self.answer(core, services, stream, Answer::Task(task));
+        if let Some(task) = services.finish(task) {
+            self.answer(core, services, stream, Answer::Task(task));
+        }
     }
 
     /// The next bytes of a streaming response have come.

@@ -140,6 +140,12 @@ impl Assembly {
             finish: Condvar::new(),
             watchers: Mutex::default(),
         });
+        let weak = Arc::downgrade(&shared);
+        shared.pool.set_starter(move || {
+            if let Some(shared) = weak.upgrade() {
+                let _ = shared.start_workers();
+            }
+        });
         let in_flight = config.max_in_flight.map(|most| Arc::new(InFlight::new(most)));
         let stats = watchers::stats(&shared);
         Ok(Self {

@@ -13,6 +13,7 @@ pub(crate) mod lookup;
 pub(crate) mod mime;
 pub(crate) mod mode;
 pub(crate) mod multipart;
+pub(crate) mod named;
 pub(crate) mod options;
 pub(crate) mod packed;
 pub(crate) mod resource;

@@ -39,6 +39,8 @@ pub(crate) struct Pool {
     idle: Idle,
     stopping: AtomicBool,
     threads: OnceLock<Vec<Thread>>,
+    /// Starts the threads.
+    starter: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Pool {
@@ -51,6 +53,7 @@ impl Pool {
             idle: Idle::new(),
             stopping: AtomicBool::new(false),
             threads: OnceLock::new(),
+            starter: OnceLock::new(),
         }
     }
 
@@ -58,6 +61,22 @@ impl Pool {
     pub(crate) fn set_threads(&self, threads: Vec<Thread>) {
         let first = self.threads.set(threads).is_ok();
         debug_assert!(first);
+    }
+
+    /// Says how to start the threads, for a loop that has a task before they run.
+    pub(crate) fn set_starter(&self, starter: impl Fn() + Send + Sync + 'static) {
+        let first = self.starter.set(Box::new(starter)).is_ok();
+        debug_assert!(first);
+    }
+
+    /// Starts the threads. True if they run; the system may have none to spare.
+    pub(crate) fn start(&self) -> bool {
+        if !self.has_threads()
+            && let Some(starter) = self.starter.get()
+        {
+            starter();
+        }
+        self.has_threads()
     }
 
     /// Whether the workers have been started.

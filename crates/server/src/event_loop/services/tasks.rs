@@ -1,6 +1,10 @@
 //! Tasks of one loop: taken for a request, and kept for the next.
 
+use std::sync::Arc;
+
 use crate::conn::core::Core;
+use crate::dispatch::files::lookup::Mode;
+use crate::dispatch::files::named;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
 use crate::exchange::task::Task;
@@ -20,6 +24,25 @@ impl Services {
         task.request.peer = core.peer;
         task.request.tls.clone_from(&core.tls);
         task
+    }
+
+    /// Does what is left to do to a handler's response before its protocol gets it. None if a worker
+    /// does that; then it comes back as a worker's answer.
+    #[inline]
+    pub(crate) fn finish(&mut self, task: Box<Task>) -> Option<Box<Task>> {
+        if task.response.has_named_file() { self.open_file(task) } else { Some(task) }
+    }
+
+    #[inline(never)]
+    fn open_file(&mut self, mut task: Box<Task>) -> Option<Box<Task>> {
+        let Task { request, response, .. } = &mut *task;
+        if named::open(request, response, Mode::Cached) {
+            return Some(task);
+        }
+        task.handler = Some(Arc::clone(&self.opener));
+        task.queued_at = self.clock.now();
+        self.tasks.new.push(task);
+        None
     }
 
     /// Keeps a task for a further request. If it counted as one at a handler, it no longer does.
