@@ -71,9 +71,9 @@ impl NativeFiles {
             without_openat2: std::env::var_os("REACTOR_RS_WITHOUT_OPENAT2").is_some(),
         };
         if self.single {
-            Folder::of_file(Path::new(&self.path), options)
+            Folder::of_file(Path::new(&self.path), &options)
         } else {
-            Folder::open(options)
+            Folder::open(&options)
         }
     }
 }

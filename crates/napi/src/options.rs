@@ -360,9 +360,9 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
             continue;
         }
         if let Some(files) = route.files {
-            let folder = files.into_folder().map_err(|error| {
-                Failure::route(format!("route \"{}\": {error}", route.pattern))
-            })?;
+            let folder = files
+                .into_folder()
+                .map_err(|error| Failure::route(format!("route \"{}\": {error}", route.pattern)))?;
             app.route(route.method.as_deref(), &route.pattern, Target::Files(Arc::new(folder)))
                 .map_err(|error| Failure::route(error.to_string()))?;
             continue;

@@ -139,11 +139,7 @@ impl Body {
                 early.shrink_to(most);
                 *self = Self::Bytes(std::mem::take(early));
             }
-            Self::Shared(_)
-            | Self::Lent(_)
-            | Self::File(_)
-            | Self::Named(_)
-            | Self::Parts(_) => {
+            Self::Shared(_) | Self::Lent(_) | Self::File(_) | Self::Named(_) | Self::Parts(_) => {
                 *self = Self::default();
             }
         }

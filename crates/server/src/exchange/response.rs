@@ -159,11 +159,7 @@ impl Response {
                 body.clear();
                 body.extend_from_slice(bytes);
             }
-            Body::Shared(_)
-            | Body::Lent(_)
-            | Body::File(_)
-            | Body::Named(_)
-            | Body::Parts(_) => {
+            Body::Shared(_) | Body::Lent(_) | Body::File(_) | Body::Named(_) | Body::Parts(_) => {
                 self.body = Body::Bytes(bytes.to_vec());
             }
         }

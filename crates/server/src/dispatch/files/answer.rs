@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use reactor_proto::semantics::{date, reason};
 use reactor_proto::{Coding, CodingSet, Ranges, Validators, Verdict, Wishes};
 
-use crate::dispatch::files::lookup::{Lookup, Mode};
+use crate::dispatch::files::lookup::Lookup;
+use crate::dispatch::files::mode::Mode;
 use crate::dispatch::files::multipart;
 use crate::dispatch::files::packed::{Pack, Packed};
 use crate::dispatch::files::resource::{Resource, Variant};
@@ -332,12 +333,7 @@ fn set_body(
 
 const VARY: &[u8] = b"Vary: Accept-Encoding\r\n";
 
-fn write_validators(
-    tag: Option<&[u8]>,
-    source: &Variant,
-    varies: bool,
-    response: &mut Response,
-) {
+fn write_validators(tag: Option<&[u8]>, source: &Variant, varies: bool, response: &mut Response) {
     if let Some(tag) = tag {
         response.lines(b"ETag: ");
         response.lines(tag);

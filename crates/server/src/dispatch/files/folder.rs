@@ -38,6 +38,7 @@ pub struct Folder {
     slash_redirect: bool,
     dotfiles: bool,
     listing: bool,
+    cors: Option<String>,
     without_openat2: bool,
 }
 
@@ -116,6 +117,7 @@ impl Folder {
             slash_redirect: options.slash_redirect,
             dotfiles: options.dotfiles,
             listing: options.listing,
+            cors: options.cors.clone(),
             without_openat2: options.without_openat2,
             place,
         })
@@ -166,7 +168,7 @@ impl Folder {
 
     /// The value of Access-Control-Allow-Origin.
     pub(crate) fn cors(&self) -> Option<&str> {
-        self.options.cors.as_deref()
+        self.cors.as_deref()
     }
 
     /// Opens the file at the absolute `path`, which a handler named, as it is: with its

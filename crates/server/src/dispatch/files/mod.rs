@@ -1,14 +1,11 @@
 //! Static files: from the path of a request to an open file. Knows no loop and no protocol.
 
+pub(crate) mod answer;
 mod fields;
+pub(crate) mod folder;
 mod glob;
 mod hashed_name;
 mod listing;
-mod page;
-mod path;
-mod root;
-pub(crate) mod answer;
-pub(crate) mod folder;
 pub(crate) mod lookup;
 pub(crate) mod mime;
 pub(crate) mod mode;
@@ -16,5 +13,8 @@ pub(crate) mod multipart;
 pub(crate) mod named;
 pub(crate) mod options;
 pub(crate) mod packed;
+mod page;
+mod path;
 pub(crate) mod resource;
+mod root;
 pub(crate) mod site;

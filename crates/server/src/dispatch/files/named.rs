@@ -8,7 +8,8 @@ use reactor_proto::{Coding, Ranges, Validators, Verdict, Wishes};
 
 use crate::dispatch::files::answer::{fail, say};
 use crate::dispatch::files::folder::Folder;
-use crate::dispatch::files::lookup::{Lookup, Mode};
+use crate::dispatch::files::lookup::Lookup;
+use crate::dispatch::files::mode::Mode;
 use crate::dispatch::files::multipart;
 use crate::dispatch::files::resource::{Resource, Variant};
 use crate::exchange::body::NamedFile;

@@ -67,10 +67,7 @@ pub(crate) enum Pack {
 impl Packed {
     /// Keeps up to `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
-        let codings = Coding::ALL
-            .into_iter()
-            .filter(|&coding| coding != Coding::Identity && false)
-            .collect();
+        let codings = Coding::ALL.into_iter().filter(|&coding| supports(coding)).collect();
         Self { most, codings, inner: Mutex::default() }
     }
 
@@ -171,9 +168,17 @@ fn compress(file: &Variant, coding: Coding) -> io::Result<Option<Arc<[u8]>>> {
     if !file.is_current()? {
         return Ok(None);
     }
-    let mut out: Vec<u8> = Vec::new();
-    let done = false;
-    let _ = (coding, &mut out);
+    let mut out = Vec::new();
+    let done = compress_whole(coding, &bytes, &mut out);
     let is_smaller = out.len() < bytes.len() - bytes.len() / 16;
     Ok((done && is_smaller).then(|| out.into()))
+}
+
+/// Whether files are compressed in a coding.
+fn supports(_coding: Coding) -> bool {
+    false
+}
+
+fn compress_whole(_coding: Coding, _bytes: &[u8], _out: &mut Vec<u8>) -> bool {
+    false
 }

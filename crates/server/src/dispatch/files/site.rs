@@ -10,7 +10,8 @@ use reactor_proto::Wishes;
 
 use crate::dispatch::files::answer::{Asked, Fault, answer, fail};
 use crate::dispatch::files::folder::Folder;
-use crate::dispatch::files::lookup::{Lookup, Mode};
+use crate::dispatch::files::lookup::Lookup;
+use crate::dispatch::files::mode::Mode;
 use crate::dispatch::files::packed::Packed;
 use crate::dispatch::files::resource::Resource;
 use crate::exchange::handler::Handler;

@@ -124,9 +124,7 @@ impl Services {
             path,
             rest: self.params.raw("*", path).unwrap_or_default(),
             asked: Asked {
-                wishes: Wishes::of(
-                    fields.map(|field| (field.name.of(head), field.value.of(head))),
-                ),
+                wishes: Wishes::of(fields.map(|field| (field.name.of(head), field.value.of(head)))),
                 is_get: method == Method::Get,
                 query: self.head.query().map(|query| query.of(head)),
                 is_fresh: true,

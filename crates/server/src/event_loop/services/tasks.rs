@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::conn::core::Core;
-use crate::dispatch::files::lookup::Mode;
+use crate::dispatch::files::mode::Mode;
 use crate::dispatch::files::named;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
