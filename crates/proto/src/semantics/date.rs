@@ -43,6 +43,22 @@ pub fn format(seconds: u64) -> [u8; 29] {
     text
 }
 
+/// `seconds` after 1970 as RFC 3339 has them, for people and for HTML: `1994-11-06T08:49:37Z`. Times
+/// after the year 9999 are given as its last second.
+#[must_use]
+pub fn iso(seconds: u64) -> [u8; 20] {
+    let seconds = seconds.min(LAST_DATE);
+    let (civil, second) = (Civil::of(seconds / DAY), seconds % DAY);
+    let mut text = *b"1970-01-01T00:00:00Z";
+    digits(&mut text, 0..4, civil.year);
+    digits(&mut text, 5..7, civil.month);
+    digits(&mut text, 8..10, civil.day);
+    digits(&mut text, 11..13, second / 3600);
+    digits(&mut text, 14..16, second / 60 % 60);
+    digits(&mut text, 17..19, second % 60);
+    text
+}
+
 /// The seconds after 1970 that `value` names: an IMF-fixdate, or one of the two obsolete forms,
 /// RFC 850's and asctime's (RFC 9110 §5.6.7). None if it is none of these. A date before 1970
 /// is 0.
@@ -127,7 +143,7 @@ fn number<const N: usize>(digits: &[u8; N]) -> Option<u64> {
 }
 
 /// Writes `number` into a place of `text`, with leading zeros.
-fn digits(text: &mut [u8; 29], place: Range<usize>, mut number: u64) {
+fn digits(text: &mut [u8], place: Range<usize>, mut number: u64) {
     for digit in text[place].iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;

@@ -22,6 +22,13 @@ fn written_as_imf_fixdate() {
 }
 
 #[test]
+fn written_as_rfc_3339() {
+    assert_eq!(&iso(0), b"1970-01-01T00:00:00Z");
+    assert_eq!(&iso(784_111_777), b"1994-11-06T08:49:37Z");
+    assert_eq!(&iso(u64::MAX), b"9999-12-31T23:59:59Z");
+}
+
+#[test]
 fn three_forms() {
     for (value, seconds) in [
         // RFC 9110 §5.6.7's examples.
