@@ -2,8 +2,9 @@
 //! bytes of it to a socket without a copy.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::sendfile::sendfile;
@@ -122,6 +123,21 @@ pub fn send_file(
     Ok(without_sigpipe(|| sendfile(socket, file, Some(&mut offset), len))?)
 }
 
+/// Calls `each` with every name in `folder` but `.` and `..`, in no order (readdir(3)).
+///
+/// # Errors
+/// ENOTDIR where it is no folder; those of getdents(2).
+pub fn folder_names(folder: OwnedFd, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    for entry in Dir::from_fd(folder)? {
+        let entry = entry?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." => {}
+            name => each(name),
+        }
+    }
+    Ok(())
+}
+
 /// The kernel's positions are signed. One that is too high is behind the end of every file.
 fn position(offset: u64) -> io::Result<i64> {
     i64::try_from(offset).map_err(|_| Errno::EOVERFLOW.into())
@@ -154,6 +170,26 @@ mod tests {
         fs::remove_file(&path).expect("it was made just now");
         file.write_all(content).expect("there is room");
         file
+    }
+
+    #[test]
+    fn the_names_in_a_folder() {
+        let path = std::env::temp_dir().join(format!("reactor-sys-names-{}", std::process::id()));
+        fs::create_dir(&path).expect("the folder for temporary files can be written");
+        for name in ["b", ".a", "\u{fc} <"] {
+            fs::write(path.join(name), name).expect("there is room");
+        }
+        let names = || {
+            let mut names = Vec::new();
+            let folder = File::open(&path).expect("it is there");
+            folder_names(folder.into(), |name| names.push(name.to_vec())).expect("it is a folder");
+            names.sort();
+            names
+        };
+        assert_eq!(names(), [&b".a"[..], b"b", "\u{fc} <".as_bytes()]);
+        fs::remove_dir_all(&path).expect("it was made here");
+        let error = folder_names(file_of(b"").into(), |_| {}).expect_err("it is a file");
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]

@@ -354,10 +354,17 @@ impl Search<'_> {
         if self.mode == Mode::Cached {
             return Err(Missed::WouldBlock);
         }
-        let path = if path.is_empty() { &b"."[..] } else { path };
+        let (place, inside, levels) = match path {
+            b"" => (&b"."[..], Vec::new(), 0),
+            _ => (path, [path, b"/"].concat(), path.split(|&byte| byte == b'/').count()),
+        };
         let how = Open { directory: true, ..self.folder.how(self.mode) };
-        let opened = self.base.open(path, how)?;
-        Ok(Lookup::Listing(listing::page(&opened.file, self.request_path, self.folder.dotfiles)?))
+        let folder = self.base.open(place, how)?.file;
+        let dotfiles = self.folder.dotfiles;
+        let page = listing::page(folder, self.request_path, levels, dotfiles, |name| {
+            self.open(&[&inside, name].concat())
+        })?;
+        Ok(Lookup::Listing(page))
     }
 
     /// Nothing is there.

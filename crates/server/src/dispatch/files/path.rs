@@ -68,7 +68,7 @@ impl FilePath {
 }
 
 /// Whether a file of this name may be asked for.
-fn is_served(name: &[u8], dotfiles: bool) -> bool {
+pub(crate) fn is_served(name: &[u8], dotfiles: bool) -> bool {
     match name {
         b"" | b"." | b".." => false,
         [b'.', ..] if !dotfiles && name != b".well-known" => false,
@@ -94,7 +94,8 @@ fn decode(segment: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn digit(byte: u8) -> Option<u8> {
+/// What a hexadecimal digit stands for.
+pub(crate) fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

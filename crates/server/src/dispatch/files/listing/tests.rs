@@ -1,159 +1,104 @@
-use super::*;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
-fn file(name: &[u8], size: u64) -> ListingEntry {
-    ListingEntry { name: name.to_vec(), is_directory: false, size, modified: 784_111_777 }
+use crate::dispatch::files::folder::Folder;
+use crate::dispatch::files::lookup::Lookup;
+use crate::dispatch::files::mode::Mode;
+use crate::dispatch::files::options::FolderOptions;
+
+/// A folder with all kinds of entries and a file beside it, gone at the end of the test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let name = format!("reactor-listing-{name}-{}", std::process::id());
+        let place = Self(std::env::temp_dir().join(name));
+        let inside = place.inside();
+        fs::create_dir_all(inside.join("sub/deeper")).expect("the temporary folder is ours");
+        for file in ["a.txt", ".hidden", ".well-known", "sub/b.txt", "../secret", "back\\slash"] {
+            fs::write(inside.join(file), file).expect("ours");
+        }
+        symlink("a.txt", inside.join("link")).expect("ours");
+        symlink("sub", inside.join("folder-link")).expect("ours");
+        symlink("../secret", inside.join("way-out")).expect("ours");
+        symlink("/etc", inside.join("far-out")).expect("ours");
+        symlink("nothing", inside.join("dangling")).expect("ours");
+        symlink("loop", inside.join("loop")).expect("ours");
+        symlink("../a.txt", inside.join("sub/up")).expect("ours");
+        drop(UnixListener::bind(inside.join("socket")).expect("the path is short"));
+        place
+    }
+
+    fn inside(&self) -> PathBuf {
+        self.0.join("root")
+    }
+
+    /// The links of the page that is at `path` and at `rest` in the folder.
+    fn links(
+        &self,
+        change: impl FnOnce(&mut FolderOptions),
+        path: &str,
+        rest: &str,
+    ) -> Vec<String> {
+        let mut options =
+            FolderOptions { root: self.inside(), listing: true, ..FolderOptions::default() };
+        change(&mut options);
+        let folder = Folder::open(&options).expect("it is right");
+        let (path, rest) = (path.as_bytes(), rest.as_bytes());
+        let Lookup::Listing(page) = folder.look_up(path, rest, false, Mode::Blocking) else {
+            panic!("no page");
+        };
+        let page = String::from_utf8(page).expect("UTF-8");
+        let links = page.split("href=\"").skip(1);
+        links.map(|rest| rest.split('"').next().expect("the end").to_owned()).collect()
+    }
 }
 
-fn folder(name: &[u8]) -> ListingEntry {
-    ListingEntry { is_directory: true, ..file(name, 4096) }
-}
-
-fn text(path: &str, entries: &[ListingEntry]) -> String {
-    String::from_utf8(page(path.as_bytes(), entries)).expect("UTF-8")
-}
-
-/// What is between `before` and the next `after`, each time.
-fn all<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
-    text.split(before).skip(1).map(|rest| rest.split(after).next().expect("the end")).collect()
-}
-
-fn links(page: &str) -> Vec<&str> {
-    all(page, "href=\"", "\"")
-}
-
-#[test]
-fn a_page_is_whole() {
-    let page = text("/a/", &[file(b"b.txt", 1234), folder(b"c")]);
-    assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{page}");
-    assert!(page.ends_with("</html>\n"));
-    assert!(page.contains("<title>Index of /a/</title>"));
-    assert!(page.contains("<a href=\"b.txt\"><bdi>b.txt</bdi></a>"));
-    assert!(page.contains("<a href=\"c/\"><bdi>c</bdi>/</a>"));
-    assert!(page.contains("<td title=\"1,234 bytes\">1.2 KiB</td>"));
-    assert!(page.contains("<time datetime=\"1994-11-06T08:49:37Z\">1994-11-06 08:49</time>"));
-    assert!(page.contains("<p>1 folder, 1 file.</p>"));
-    assert!(page.contains("prefers-color-scheme: dark"));
-    assert!(!page.contains("<script") && !page.contains("http") && !page.contains("url("));
-    for tag in
-        ["html", "head", "body", "main", "table", "thead", "tbody", "h1", "style", "tr", "td", "a"]
-    {
-        let (open, close) = (format!("<{tag}"), format!("</{tag}>"));
-        let opened = page
-            .match_indices(&open)
-            .filter(|(at, _)| matches!(page.as_bytes()[at + open.len()], b' ' | b'>'));
-        assert_eq!(opened.count(), page.matches(&close).count(), "{tag}");
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 #[test]
-fn folders_first_and_names_without_case() {
-    let names: [&[u8]; 7] = [b"b", b"B", b"a.txt", b"C", b"_", b"9", b"\xff"];
-    let mut entries: Vec<_> = names.iter().map(|name| file(name, 0)).collect();
-    entries.extend([folder(b"z"), folder(b"Y")]);
-    let page = text("/", &entries);
-    assert_eq!(links(&page), ["Y/", "z/", "9", "_", "a.txt", "B", "b", "C", "%FF"]);
+fn what_a_request_would_find_is_shown() {
+    let place = Place::new("shown");
+    let links = place.links(|_| {}, "/files/", "");
+    assert_eq!(links, ["folder-link/", "sub/", ".well-known", "a.txt", "link"]);
+    let links = place.links(|_| {}, "/files/sub/", "sub/");
+    assert_eq!(links, ["../", "../", "deeper/", "b.txt", "up"]);
+    let links = place.links(|_| {}, "/files/sub/deeper/", "sub/deeper/");
+    assert_eq!(links, ["../../", "../", "../"]);
 }
 
 #[test]
-fn names_are_text_and_never_markup() {
-    for (name, link, shown) in [
-        (
-            "<script>alert(1)</script>",
-            "%3Cscript%3Ealert%281%29%3C%2Fscript%3E",
-            "&lt;script&gt;alert(1)&lt;/script&gt;",
-        ),
-        ("\"onclick='x'", "%22onclick%3D%27x%27", "&quot;onclick=&#39;x&#39;"),
-        ("a&amp;b", "a%26amp%3Bb", "a&amp;amp;b"),
-        ("javascript:x", "javascript%3Ax", "javascript:x"),
-        ("a?b#c%20d", "a%3Fb%23c%2520d", "a?b#c%20d"),
-        ("//evil", "%2F%2Fevil", "//evil"),
-        ("a b+c", "a%20b%2Bc", "a b+c"),
-        ("a\nb\u{85}c\u{7f}", "a%0Ab%C2%85c%7F", "a\u{fffd}b\u{fffd}c\u{fffd}"),
-        ("gr\u{fc}n \u{5d0}", "gr%C3%BCn%20%D7%90", "gr\u{fc}n \u{5d0}"),
-        ("\u{202e}gpj.exe", "%E2%80%AEgpj.exe", "\u{202e}gpj.exe"),
-    ] {
-        let page = text("/", &[file(name.as_bytes(), 0)]);
-        assert_eq!(links(&page), [link], "{name}");
-        assert_eq!(all(&page, "<bdi>", "</bdi>"), [shown], "{name}");
+fn names_with_a_dot_only_if_they_are_served() {
+    let place = Place::new("dots");
+    let links = place.links(|options| options.dotfiles = true, "/", "");
+    assert_eq!(links, ["folder-link/", "sub/", ".hidden", ".well-known", "a.txt", "link"]);
+}
+
+#[test]
+fn without_the_slash_links_lead_inside() {
+    let place = Place::new("slash");
+    let links = place.links(|options| options.slash_redirect = false, "/files/sub", "sub");
+    assert_eq!(links, ["./", "./", "sub/deeper/", "sub/b.txt", "sub/up"]);
+    let links = place.links(|options| options.slash_redirect = false, "/files", "");
+    assert_eq!(links[..2], ["files/folder-link/", "files/sub/"]);
+}
+
+#[test]
+fn a_large_folder_is_cut() {
+    let place = Place::new("large");
+    for i in 0..super::MOST {
+        fs::write(place.inside().join(format!("sub/deeper/{i:05}")), "").expect("ours");
     }
-    let page = text("/", &[file(b"\xff<\xfe", 0)]);
-    assert_eq!(links(&page), ["%FF%3C%FE"]);
-    assert_eq!(all(&page, "<bdi>", "</bdi>"), ["\u{fffd}&lt;\u{fffd}"]);
-}
-
-#[test]
-fn links_lead_where_they_say() {
-    let entries = [folder(b"d"), file(b"f", 1)];
-    for (path, links_of_page) in [
-        ("/", &["d/", "f"][..]),
-        ("", &["d/", "f"]),
-        ("/a/", &["../", "../", "d/", "f"]),
-        ("/a/b/", &["../../", "../", "../", "d/", "f"]),
-        // Without the slash, a browser resolves links from the folder above.
-        ("/a", &["./", "./", "a/d/", "a/f"]),
-        ("/a/b", &["../", "./", "./", "b/d/", "b/f"]),
-        ("/a%20b", &["./", "./", "a%20b/d/", "a%20b/f"]),
-        ("/a%2fb", &["./", "./", "a%2Fb/d/", "a%2Fb/f"]),
-    ] {
-        assert_eq!(links(&text(path, &entries)), links_of_page, "{path}");
-    }
-    let page = text("/%3Cb%3E/gr%C3%BCn/%/%zz/%ff/\"/", &[]);
-    assert!(
-        page.contains("<title>Index of /&lt;b&gt;/gr\u{fc}n/%/%zz/\u{fffd}/&quot;/</title>"),
-        "{page}"
-    );
-    assert_eq!(
-        all(&page, "<bdi>", "</bdi>"),
-        ["&lt;b&gt;", "gr\u{fc}n", "%", "%zz", "\u{fffd}", "&quot;"]
-    );
-}
-
-#[test]
-fn sizes() {
-    for (size, shown, title) in [
-        (0, "0 B", "0 bytes"),
-        (1, "1 B", "1 byte"),
-        (999, "999 B", "999 bytes"),
-        (1023, "1023 B", "1,023 bytes"),
-        (1024, "1.0 KiB", "1,024 bytes"),
-        (1536, "1.5 KiB", "1,536 bytes"),
-        (10_188, "9.9 KiB", "10,188 bytes"),
-        (10_200, "10 KiB", "10,200 bytes"),
-        (1_048_063, "1023 KiB", "1,048,063 bytes"),
-        (1_048_064, "1.0 MiB", "1,048,064 bytes"),
-        (123_456_789, "118 MiB", "123,456,789 bytes"),
-        (5_368_709_120, "5.0 GiB", "5,368,709,120 bytes"),
-        (u64::MAX, "16 EiB", "18,446,744,073,709,551,615 bytes"),
-    ] {
-        let page = text("/", &[file(b"a", size)]);
-        assert!(page.contains(&format!("<td title=\"{title}\">{shown}</td>")), "{size}: {page}");
-    }
-    // A folder's own size says nothing.
-    assert!(!text("/", &[folder(b"a")]).contains("title="));
-}
-
-#[test]
-fn dates_before_1970_are_not_shown() {
-    assert!(!text("/", &[ListingEntry { modified: -1, ..file(b"a", 1) }]).contains("<time"));
-    let late = text("/", &[ListingEntry { modified: i64::MAX, ..file(b"a", 1) }]);
-    assert!(late.contains("9999-12-31 23:59"), "{late}");
-    assert!(
-        text("/", &[ListingEntry { modified: 0, ..file(b"a", 1) }]).contains("1970-01-01 00:00")
-    );
-}
-
-#[test]
-fn counts_and_what_is_left_out() {
-    assert!(text("/", &[]).contains("<p>This folder is empty.</p>"));
-    assert!(text("/", &[folder(b"a"), folder(b"b")]).contains("<p>2 folders.</p>"));
-    assert!(text("/", &[file(b"a", 1)]).contains("<p>1 file.</p>"));
-    let mut entries: Vec<_> = (0..MOST).map(|i| file(format!("{i:05}").as_bytes(), 1)).collect();
-    let page = text("/", &entries);
-    assert!(page.contains("<p>10,000 files.</p>") && !page.contains("not shown"));
-    entries.push(folder(b"z"));
-    let page = text("/", &entries);
-    assert!(page.contains("<p>1 folder, 9,999 files.</p>\n<p>1 more is not shown.</p>"));
-    assert!(page.contains("href=\"z/\"") && !page.contains("09999"));
-    entries.extend((0..1233).map(|i| file(format!("x{i}").as_bytes(), 1)));
-    assert!(text("/", &entries).contains("<p>1,234 more are not shown.</p>"));
+    let links = place.links(|_| {}, "/sub/deeper/", "sub/deeper/");
+    assert_eq!(links.len(), 3 + super::MOST);
+    fs::create_dir(place.inside().join("sub/deeper/a")).expect("ours");
+    let links = place.links(|_| {}, "/sub/deeper/", "sub/deeper/");
+    assert_eq!(links.len(), 3 + super::MOST);
+    assert_eq!(links.last().map(String::as_str), Some("09999"));
 }
