@@ -16,6 +16,7 @@ const STYLE: Style = {
   place: (text) => paint('cyan', text),
   here: (text) => paint('red', text),
   faint: (text) => paint('dim', text),
+  plain: (text) => text,
 };
 
 /** Serves a module, and loads it anew when it changes; resolves to the exit code. */

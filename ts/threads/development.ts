@@ -8,6 +8,8 @@ import type { DevelopmentState } from './messages.js';
 export interface Development {
   /** The URL of the module that each thread imports before the program's; it exports `develop`. */
   readonly entry: string;
+  /** What the first threads show. */
+  readonly state: DevelopmentState;
   /** Called once, before the first thread starts. */
   begin(controls: DevelopmentControls): void;
   /**

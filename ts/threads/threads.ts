@@ -128,6 +128,7 @@ class Threads implements Runtime, DevelopmentControls {
     this.#native = native;
     this.#drainMs = resolved.native.timeouts.drain;
     const trustProxy: TrustProxy = options.trustProxy ?? false;
+    const { development } = this.#options;
     this.#attach = {
       type: 'attach',
       host: hostOf(native),
@@ -137,7 +138,8 @@ class Threads implements Runtime, DevelopmentControls {
     };
     const { tls } = resolved;
     const server = new RunningServer(native, control, this, this.#drainMs, tls, names, relay);
-    this.#current.attach(this.#attach, relay);
+    const first = development && { development: development.state };
+    this.#current.attach({ ...this.#attach, ...first }, relay);
     return { server, resolved, jsThreads };
   }
 

@@ -20,6 +20,7 @@ const HTML: Style = {
   place: (text) => `<i>${escaped(text)}</i>`,
   here: (text) => `<b>${escaped(text)}</b>`,
   faint: (text) => `<s>${escaped(text)}</s>`,
+  plain: escaped,
 };
 
 /** How an error is answered. */

@@ -6,6 +6,7 @@ import { ReactorError } from '../errors/errors.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { RunningServer } from '../server/server.js';
 import type { Development, DevelopmentControls } from '../threads/development.js';
+import type { DevelopmentState } from '../threads/messages.js';
 import { findModule } from '../threads/module.js';
 import { serveModule } from '../threads/threads.js';
 import type { ThreadCount } from '../types/options.js';
@@ -278,16 +279,14 @@ export class Session {
 
   /** Returns `null` if it cannot listen: the module may choose another address. */
   async #servePlaceholder(error: unknown, files: readonly string[]): Promise<Started | null> {
-    const told = this.#told;
+    const failure = this.#told ?? readFailure(error);
+    this.#events.failed(failure, false, files);
     try {
-      const started = await this.#serve(PLACEHOLDER);
+      const state = { kind: 'broken', failure, isAlone: true } as const;
+      const started = await this.#serve(PLACEHOLDER, state);
       this.#isPlaceholder = true;
-      this.#told = told;
-      this.#fail(error, files);
       return started;
     } catch (second) {
-      this.#told = told;
-      this.#fail(error, files);
       this.#events.trouble(`nothing listens meanwhile: ${(second as Error).message}`);
       return null;
     }
@@ -302,7 +301,7 @@ export class Session {
     });
   }
 
-  async #serve(module: string): Promise<Started> {
+  async #serve(module: string, state: DevelopmentState = { kind: 'fine' }): Promise<Started> {
     const { jsThreads, settle } = this.#given;
     this.#controls = null;
     this.#loaded = new Map();
@@ -316,15 +315,16 @@ export class Session {
         this.#settled = settled;
         return settled;
       },
-      this.#development(),
+      this.#development(state),
     );
     this.#server = started.server;
     return started;
   }
 
-  #development(): Development {
+  #development(state: DevelopmentState): Development {
     return {
       entry: new URL('./in-thread.js', import.meta.url).href,
+      state,
       begin: (controls) => {
         this.#controls = controls;
       },
@@ -388,7 +388,7 @@ export class Session {
     const failure = this.#told ?? readFailure(error);
     const isAlone = this.#isPlaceholder;
     this.#controls?.show({ kind: 'broken', failure, isAlone });
-    this.#events.failed(failure, !isAlone && this.#server !== null, files);
+    this.#events.failed(failure, !isAlone, files);
   }
 }
 
@@ -400,10 +400,11 @@ function isOfModule(error: unknown): boolean {
 
 /** An error that the main thread noticed: a thread has ended, or the exports are wrong. */
 function readFailure(error: unknown): Failure {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && !(cause instanceof ReactorError)
-    ? failureOf(cause)
-    : plainFailure(message);
+  let cause = error;
+  while (cause instanceof ReactorError && cause.cause instanceof Error) {
+    cause = cause.cause;
+  }
+  return cause instanceof ReactorError ? plainFailure((error as Error).message) : failureOf(cause);
 }
 
 /** The package.json that says what kind of modules a file's folder has. */

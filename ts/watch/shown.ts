@@ -6,6 +6,7 @@ export interface Style {
   place(text: string): string;
   here(text: string): string;
   faint(text: string): string;
+  plain(text: string): string;
 }
 
 const PLAIN: Style = {
@@ -13,6 +14,7 @@ const PLAIN: Style = {
   place: (text) => text,
   here: (text) => text,
   faint: (text) => text,
+  plain: (text) => text,
 };
 
 /** The frames that are shown; the rest is counted. */
@@ -32,7 +34,7 @@ export function linesOf(failure: Failure, style: Style = PLAIN, intro = ''): str
     for (const { number, text, isHere } of code) {
       const margin = `${isHere ? '>' : ' '} ${String(number).padStart(width)} | `;
       const shown = printable(text);
-      lines.push(isHere ? style.here(margin) + shown : style.faint(margin + shown));
+      lines.push(isHere ? style.here(margin) + style.plain(shown) : style.faint(margin + shown));
       if (isHere && place?.column !== undefined && place.column <= text.length + 1) {
         // Tabs are kept, so that the mark stands below its place however wide they are.
         const indent = text.slice(0, place.column - 1).replace(/[^\t]/g, ' ');

@@ -288,7 +288,11 @@ export class Watcher {
       return;
     }
     if (name !== null && this.#treeFolders.has(folder) && !IS_SCRATCH.test(name)) {
-      this.#touched.add(join(folder, name));
+      const path = join(folder, name);
+      if (event === 'rename' && idOf(path) !== '') {
+        this.#addTreeFolder(path);
+      }
+      this.#touched.add(path);
       this.#arm();
       return;
     }
