@@ -1,8 +1,10 @@
 //! A connection's unsent output.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, IoSlice, Write as _};
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use crate::conn::buffers::BufPool;
 use crate::conn::flushed::Flushed;
@@ -210,6 +212,14 @@ impl Out {
         Some(part)
     }
 
+    /// The file whose bytes come next.
+    pub(crate) fn file_in_turn(&self) -> Option<&Arc<File>> {
+        match self.pieces.as_ref()?.queue.front() {
+            Some(Piece { content: Content::File(file), .. }) => Some(&file.file),
+            _ => None,
+        }
+    }
+
     /// Whether the output waits for that.
     #[inline]
     pub(crate) fn is_read_elsewhere(&self) -> bool {
@@ -352,78 +362,4 @@ fn send_file(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Takes `room` bytes a call, and says `WouldBlock` every third call.
-    struct Narrow {
-        room: usize,
-        calls: usize,
-        got: Vec<u8>,
-    }
-
-    impl Sink for Narrow {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            self.write_vectored(&[IoSlice::new(buf)])
-        }
-        fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-            self.calls += 1;
-            if self.calls.is_multiple_of(3) {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            let mut left = self.room;
-            for buf in bufs {
-                let n = buf.len().min(left);
-                self.got.extend_from_slice(&buf[..n]);
-                left -= n;
-            }
-            Ok(self.room - left)
-        }
-    }
-
-    #[test]
-    fn sends_everything_in_order_whatever_the_socket_takes() {
-        let rooms = [1, 7, 100, 40_000, 1_000_000];
-        let all =
-            rooms.iter().flat_map(|&room| [3, 1_999, 30_000, usize::MAX].map(|most| (room, most)));
-        for (room, most) in all {
-            let mut io = Narrow { room, calls: 0, got: Vec::new() };
-            let mut out = Out::default();
-            let mut pool = BufPool::default();
-            let mut expected = Vec::new();
-            for i in 0..40_u8 {
-                out.lend(&mut pool);
-                out.buf().extend_from_slice(&[i; 50]);
-                expected.extend_from_slice(&[i; 50]);
-                if i % 3 == 0 {
-                    let large: Vec<u8> = (0..2_000).map(|n| i ^ (n % 251) as u8).collect();
-                    expected.extend_from_slice(&large);
-                    let content = if i % 2 == 0 {
-                        Content::Owned(large)
-                    } else {
-                        Content::Shared(large.into())
-                    };
-                    out.put(content, &mut pool);
-                }
-                if i % 7 == 0 {
-                    let lent = vec![i; 3_000];
-                    expected.extend_from_slice(&lent);
-                    out.put(Content::Lent(lent.len()), &mut pool);
-                    let (sent, flushed) = out.flush(&mut io, &mut pool, most, &lent);
-                    assert!(sent <= most && flushed.is_ok());
-                    out.keep_lent(|| Content::Owned(lent));
-                }
-                if i % 5 == 0 {
-                    let (sent, flushed) = out.flush(&mut io, &mut pool, most, &[]);
-                    let flushed = flushed.unwrap();
-                    assert!(sent <= most);
-                    assert_eq!(flushed == Flushed::Paused, sent == most && !out.is_empty());
-                }
-            }
-            while out.flush(&mut io, &mut pool, most, &[]).1.unwrap() != Flushed::All {}
-            assert!(out.is_empty());
-            assert_eq!(out.buf.capacity(), 0);
-            assert!(io.got == expected, "room {room}, {most} at once");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! From connections to sockets, and how connections end.
 
+use std::io::ErrorKind;
+
 use crate::conn::connection::Conn;
 use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
@@ -10,6 +12,7 @@ use crate::conn::tls_link::TlsLink;
 use crate::dispatch::lane::event::ConnectionChange;
 use crate::event_loop::reactor::Reactor;
 use crate::observe::close_reason::CloseReason;
+use crate::observe::notice;
 
 /// What a fresh TCP connection sends without waiting for the peer: less than ten segments
 /// (RFC 6928). If no more than this is under way, a socket may be closed at once. If more is, one
@@ -150,7 +153,13 @@ impl<T: Transport> Reactor<T> {
                 Some(Flushed::Blocked)
             }
             Ok(flushed) => Some(flushed),
-            Err(_) => {
+            Err(error) => {
+                // Sockets have no such error.
+                if error.kind() == ErrorKind::UnexpectedEof
+                    && let Some(file) = core.out.file_in_turn()
+                {
+                    notice::file_broke_off(file, &error);
+                }
                 self.close(slot, CloseReason::Aborted);
                 None
             }
