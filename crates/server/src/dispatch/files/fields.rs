@@ -1,7 +1,5 @@
 //! The fields that a folder's options put on its files.
 
-use reactor_proto::response;
-
 use crate::dispatch::files::glob::Glob;
 use crate::dispatch::files::hashed_name::has_hash;
 use crate::dispatch::files::mime;
@@ -54,6 +52,8 @@ pub(crate) struct FileLines {
     pub(crate) lines: Vec<u8>,
     /// How long the line of Content-Type is.
     pub(crate) type_line: usize,
+    /// What the table of types says of the file's name, whatever the line says.
+    pub(crate) content_type: Option<&'static str>,
     /// Cache-Control says `no-transform`: the bytes are sent as they are (RFC 9111 §5.2.2.6).
     pub(crate) no_transform: bool,
 }
@@ -61,12 +61,20 @@ pub(crate) struct FileLines {
 impl FileLines {
     /// Content-Type alone.
     pub(crate) fn of_type(name: &[u8]) -> Self {
-        let mut lines = Vec::with_capacity(64);
-        let content_type = mime::content_type(name).unwrap_or(UNKNOWN);
-        // The table's values are valid.
-        let _ = response::field(&mut lines, "Content-Type", content_type.as_bytes());
-        Self { type_line: lines.len(), lines, no_transform: false }
+        let content_type = mime::content_type(name);
+        let lines = type_line(content_type);
+        Self { type_line: lines.len(), lines, content_type, no_transform: false }
     }
+}
+
+/// A line of Content-Type, with room for others.
+fn type_line(content_type: Option<&'static str>) -> Vec<u8> {
+    let mut line = Vec::with_capacity(256);
+    // The table's values are valid.
+    line.extend_from_slice(b"Content-Type: ");
+    line.extend_from_slice(content_type.unwrap_or(UNKNOWN).as_bytes());
+    line.extend_from_slice(b"\r\n");
+    line
 }
 
 impl FieldRules {
@@ -112,19 +120,19 @@ impl FieldRules {
                 lines.extend(fields);
             }
         }
-        let mut out = Vec::with_capacity(256);
+        let content_type = mime::content_type(name);
         // Whoever names several types in one rule means the last.
-        match lines.iter().rfind(|line| line.is("Content-Type")) {
-            Some(line) => out.extend_from_slice(&line.text),
-            None => out = FileLines::of_type(name).lines,
-        }
+        let mut out = match lines.iter().rfind(|line| line.is("Content-Type")) {
+            Some(line) => line.text.clone(),
+            None => type_line(content_type),
+        };
         let type_line = out.len();
         let mut no_transform = false;
         for line in lines.into_iter().filter(|line| !line.is("Content-Type")) {
             no_transform |= line.is("Cache-Control") && has_no_transform(&line.text);
             out.extend_from_slice(&line.text);
         }
-        FileLines { lines: out, type_line, no_transform }
+        FileLines { lines: out, type_line, content_type, no_transform }
     }
 }
 

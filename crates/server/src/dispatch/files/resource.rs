@@ -55,10 +55,11 @@ impl Resource {
     ) -> Result<Self, Missed> {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let packed = is_coded(name);
-        let content_type = mime::content_type(name);
-        let compressible = !packed && content_type.is_some_and(is_compressible);
+        let content_type = fields.content_type;
+        let compressible =
+            !packed && content_type.is_some_and(|name| mime::is_compressible(name.as_bytes()));
         let mut siblings: [Option<Opened>; Coding::COUNT] = [const { None }; Coding::COUNT];
-        if offer.siblings && !packed && !content_type.is_some_and(is_packed) {
+        if offer.siblings && !packed && (compressible || !content_type.is_some_and(is_packed)) {
             let mut beside = Vec::with_capacity(path.len() + LONGEST_ENDING);
             beside.extend_from_slice(path);
             for (coding, ending) in ENDINGS {
@@ -169,20 +170,22 @@ impl Variant {
         let seconds = u64::try_from(stat.mtime.0).ok();
         let modified = seconds.filter(|&at| has_time(&stat) && at <= now.as_secs());
         let mut lines = Vec::with_capacity(160);
+        let mut line = |name: &[u8], value: &[u8]| {
+            lines.extend_from_slice(name);
+            lines.extend_from_slice(value);
+            lines.extend_from_slice(b"\r\n");
+        };
         if let Some(etag) = &etag {
-            lines.extend_from_slice(&[b"ETag: ", etag.as_bytes(), b"\r\n"].concat());
+            line(b"ETag: ", etag.as_bytes());
         }
         if let Some(modified) = modified {
-            lines.extend_from_slice(
-                &[b"Last-Modified: ", &date::format(modified)[..], b"\r\n"].concat(),
-            );
+            line(b"Last-Modified: ", &date::format(modified));
         }
         if coding != Coding::Identity {
-            let name = coding.name().as_bytes();
-            lines.extend_from_slice(&[b"Content-Encoding: ", name, b"\r\n"].concat());
+            line(b"Content-Encoding: ", coding.name().as_bytes());
         }
         if varies {
-            lines.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+            line(b"Vary: ", b"Accept-Encoding");
         }
         let etag = etag.map(|etag| etag.into_bytes().into());
         Self { file: Arc::new(file), stat, etag, lines: lines.into(), modified }
@@ -252,15 +255,12 @@ fn is_coded(name: &[u8]) -> bool {
     ENDINGS.iter().any(|(_, ending)| name.ends_with(ending))
 }
 
-fn is_compressible(content_type: &str) -> bool {
-    mime::is_compressible(content_type.as_bytes())
-}
-
-/// Whether files of this type are compressed by themselves, so that nobody puts compressed ones
-/// beside them. A look for three files that are not there costs more than to open the one that is.
+/// Whether files of this type, unless it compresses well, are compressed by themselves. Nobody puts
+/// compressed ones beside them, and a look for three files that are not there costs as much as to
+/// open the one that is.
 fn is_packed(content_type: &str) -> bool {
     let families = ["image/", "video/", "audio/", "font/woff", "application/zip"];
-    families.iter().any(|family| content_type.starts_with(family)) && !is_compressible(content_type)
+    families.iter().any(|family| content_type.starts_with(family))
 }
 
 /// Whether the time of a file means something. Systems that make the same package on every
