@@ -376,6 +376,48 @@ export interface NativeField {
   value: Uint8Array
 }
 
+/** Fields for files whose path in the folder matches a pattern. */
+export interface NativeFileFields {
+  /** `*` is any part of a name, `**` any number of folders. */
+  glob: string
+  /** The fields, in order. */
+  fields: Array<NativeField>
+}
+
+/** A folder, or a single file. `ts/options/files.ts` has checked the options. */
+export interface NativeFiles {
+  /** An absolute path. */
+  path: string
+  /** The path is that of one file. */
+  single: boolean
+  /** Names of files that answer for a folder, the first that is there. */
+  index: Array<string>
+  /** A file in the folder that answers navigations which find nothing. */
+  spa?: string
+  /** A file in the folder that is the body of a 404, if it is there. */
+  notFound?: string
+  /** `/about` is `about.html`. */
+  cleanUrls: boolean
+  /** A folder without `/` at the end is redirected to itself with one. */
+  slashRedirect: boolean
+  /** Whether names that begin with a dot are served. */
+  dotfiles: boolean
+  /** Whether a folder without an index is answered with a page of its entries. */
+  listing: boolean
+  /** The value of Cache-Control. */
+  cacheControl?: string
+  /** The value of Cache-Control for names with a hash in them. */
+  immutable?: string
+  /** The value of Access-Control-Allow-Origin. */
+  cors?: string
+  /** Further fields for some of the files. */
+  fields: Array<NativeFileFields>
+  /** Whether files with `.br`, `.zst` and `.gz` are sent in place of those without. */
+  siblings: boolean
+  /** Whether files may be compressed when they are asked for. */
+  compress: boolean
+}
+
 /** Bounds on one request. */
 export interface NativeLimits {
   /** Request line, without its line end. */
@@ -496,6 +538,8 @@ export interface NativeRoute {
   body: Uint8Array
   /** The JavaScript handler with this number answers instead. */
   handler?: number
+  /** Files answer instead, to GET, HEAD and OPTIONS. */
+  files?: NativeFiles
 }
 
 /** What [`self_signed`] makes. */

@@ -1,6 +1,6 @@
 // `npm run docs`: the parts of README.md, ARCHITECTURE.md and docs/ that are made from their sources.
 // Options come from ts/options/table.ts, ts/cli/flags.ts and the comments in
-// ts/types/options.ts, errors from ts/errors/errors.ts, benchmarks from bench/results by
+// ts/types/options.ts, those of files from ts/cli/files-flags.ts and ts/types/files.ts, errors from ts/errors/errors.ts, benchmarks from bench/results by
 // scripts/benchmarks.mjs, maps of modules from scripts/imports.mjs and scripts/imports/rust.mjs.
 // `--check` writes nothing, and fails where a page is not what it would write.
 
@@ -44,11 +44,14 @@ async function makeParts() {
   const options = await load('options/table.js');
   const { FLAGS: plain } = await load('cli/flags.js');
   const { TLS_FLAGS } = await load('cli/tls-flags.js');
+  const { FILES_FLAGS } = await load('cli/files-flags.js');
   const FLAGS = [...plain, ...TLS_FLAGS];
   const { ERROR_CODES } = await load('errors/errors.js');
   return {
     options: () => optionsTable(readOptions(options, FLAGS)),
     'every-option': () => everyOption(readOptions(options, FLAGS)),
+    'file-options': () => optionsTable(readFileOptions(FILES_FLAGS)),
+    'every-file-option': () => everyOption(readFileOptions(FILES_FLAGS)),
     errors: () =>
       table(
         ['code', 'what it says'],
@@ -63,7 +66,9 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const files = ['options', 'listen', 'tls', 'websocket'].map((file) => `ts/types/${file}.ts`);
+  const files = ['options', 'listen', 'tls', 'websocket', 'files'].map(
+    (file) => `ts/types/${file}.ts`,
+  );
   const source = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
     source,
@@ -121,6 +126,17 @@ function readOptions({ OPTION_NAMES, allowedFor, defaultOf }, flags) {
   return options;
 }
 
+/** Every option of a folder, then those that a file has too. */
+function readFileOptions(flags) {
+  return ['FolderRoute', 'ServedFiles'].flatMap(membersOf).map(({ name, type, text }) => ({
+    name,
+    text,
+    flag: flags.find(({ option }) => option === name),
+    allowed: typeInWords(type),
+    fallback: /@default (.*)/.exec(text)?.[1]?.replaceAll("'", ''),
+  }));
+}
+
 function typeInWords(type) {
   if (type.includes('=>') || type.startsWith('Handler')) {
     return 'a function';
@@ -132,7 +148,7 @@ function typeInWords(type) {
     boolean: 'true or false',
     number: 'a number',
     string: 'text',
-    'Routes<Path>': 'path → response or handler',
+    'Routes<Path>': 'path → response, files or handler',
     'string | URL': 'a path or a `file:` URL',
     'string | AccessLogOptions': 'a path, or an object',
     ThreadLimits: 'as `new Worker` takes it',
@@ -153,6 +169,11 @@ function typeInWords(type) {
     'boolean | PerMessageDeflateOptions': 'true or false, or an object',
     AllowedOrigins: 'an origin, a pattern, several of them or a function',
     Data: 'only a type',
+    'string | readonly string[] | false': 'a name, several, or false',
+    'boolean | string': 'true, false or text',
+    'string | false': 'text, or false',
+    'Readonly<Record<string, string | readonly string[] | HeaderFields>>':
+      'fields by name, or by pattern',
   };
   return words[type] ?? asCode(type);
 }

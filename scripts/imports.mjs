@@ -84,7 +84,18 @@ export const TYPESCRIPT = {
     ws: ['binding', 'errors', 'lane', 'node', 'websocket'],
     // Only for `serve --watch`.
     watch: ['errors', 'fetch', 'lane', 'options', 'server', 'threads', 'types'],
-    cli: ['bench', 'binding', 'errors', 'options', 'serve', 'server', 'threads', 'types', 'watch'],
+    cli: [
+      'bench',
+      'binding',
+      'errors',
+      'fetch',
+      'options',
+      'serve',
+      'server',
+      'threads',
+      'types',
+      'watch',
+    ],
     // Where programs, threads and Node's `--import` come in.
     index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
     register: ['fetch'],

@@ -20,6 +20,7 @@ export type {
   LatencyBucket,
 } from './bench/types.js';
 export { ERROR_CODES, ReactorError, type ReactorErrorCode } from './errors/errors.js';
+export { file } from './fetch/file.js';
 export { Headers, Request, Response } from './fetch/globals.js';
 export { serve } from './serve.js';
 export type {
@@ -30,6 +31,8 @@ export type {
   PeerAddress,
   URLAsText,
 } from './types/addresses.js';
+export type { FileInit, ReactorFile } from './types/file.js';
+export type { FileRoute, FolderRoute, HeaderFields, ServedFiles } from './types/files.js';
 export type { Handler, HandlerInfo, Params, ServerRequest } from './types/handler.js';
 export type { ListenEntry, ListenOptions } from './types/listen.js';
 export type {

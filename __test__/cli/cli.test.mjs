@@ -77,7 +77,7 @@ const MISTAKES = [
   [['serve', '--prot', '1'], "unknown option '--prot' (Did you mean --port?)"],
   [['serve', '-p'], "option '-p, --port <n>' argument missing"],
   [['serve', './missing.mjs'], 'cannot serve "./missing.mjs": there is no such file'],
-  [['serve', './__test__'], 'cannot serve "./__test__": it is not a file'],
+  [['serve', '/dev/null'], 'cannot serve "/dev/null": it is not a file'],
   [['serve', 'a.mjs', 'b.mjs'], "too many arguments for 'serve'. Expected 1 argument but got 2."],
   [['srve'], "unknown command 'srve' (Did you mean serve?)"],
   [['--nonsense'], "unknown option '--nonsense'"],

@@ -18,6 +18,8 @@ const REPLIES = [
 /** Those of WebSockets, from 10 on. */
 const SOCKET_REPLIES = ['send', 'close', 'subscribe', 'unsubscribe', 'publish', 'pause'];
 REPLIES.push(...SOCKET_REPLIES, '', '', 'handOver');
+const FILE_RESPONSE = 24;
+REPLIES[FILE_RESPONSE] = 'file';
 /** Words of events of WebSockets, from 11 on. */
 const SOCKET_WORDS = [5, 4, 4, 6, 4];
 export const WINDOW = 256 * 1024;
@@ -307,7 +309,7 @@ export class FakeLane {
       this.collects.push(reply.id);
       return;
     }
-    if (reply.kind === 'response' || reply.kind === 'end' || reply.kind === 'abort') {
+    if (['response', 'end', 'abort', 'file'].includes(reply.kind)) {
       if (this.#open.delete(reply.id)) {
         this.#free.push(reply.id);
       }
@@ -340,6 +342,11 @@ export class FakeLane {
         reply.body = slice(2);
       } else if (kind === 6) {
         reply.bytes = words[at + 2];
+      } else if (kind === FILE_RESPONSE) {
+        reply.status = words[at + 2];
+        reply.flags = words[at + 3];
+        reply.fields = parseFields(slice(4));
+        Object.assign(reply, parseFile(slice(6)));
       } else if (kind >= 10) {
         this.#socketReply(reply, kind, words, at, slice);
       }
@@ -541,6 +548,17 @@ function parseHead(head) {
     host = [method.length + 1 + target.indexOf('//') + 2, absolute[1].length];
   }
   return { method, target: [method.length + 1, target.length], fields, host };
+}
+
+/** What a file's response has in place of a body. */
+function parseFile(bytes) {
+  const pathEnd = 20 + bytes.readUInt32LE(16);
+  return {
+    start: bytes.readBigUInt64LE(0),
+    end: bytes.readBigUInt64LE(8),
+    path: bytes.toString('utf8', 20, pathEnd),
+    heeded: parseFields(bytes.subarray(pathEnd)),
+  };
 }
 
 function parseFields(bytes) {

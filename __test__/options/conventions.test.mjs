@@ -107,7 +107,10 @@ test('what is not clear is refused, with what to write', async (t) => {
   await fails([new Map()], /must be a handler, an application with "fetch" or options, got Map/);
   await fails([class App {}, LOCAL], /is a class: give an instance of it, such as new App\(\)/);
   await fails([{ ...LOCAL, fetch: class App {} }], /"fetch" is a class/);
-  await fails([{ ...LOCAL, static: './public' }], /option "static" must be .* serves no files/);
+  await fails(
+    [{ ...LOCAL, static: './public' }],
+    /option "static" must be .*routes: \{ "\/\*": \{ dir/,
+  );
   await fails([3000, hello], /serve\(handler, 3000\)/);
   await fails([undefined, LOCAL], /got undefined/);
   await fails([{ host: 'localhost:3000' }], /"host" must be a host name or IP address/);

@@ -227,7 +227,7 @@ const BAD_ROUTES = {
   ],
   'a number': [
     { '/': 5 },
-    'route "/" must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, false or any of these by method, got 5',
+    'route "/" must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, { dir }, { file }, false or any of these by method, got 5',
   ],
   'a promise': [
     { '/a': Promise.resolve('x') },

@@ -111,6 +111,31 @@ test('threads: requests are answered by several threads', async (t) => {
   await stop();
 });
 
+test('files: pages, caching, a file under another name, downloads', async (t) => {
+  const { url, stop } = await program(t, 'files/server.mjs');
+  const get = async (path, headers = {}) => {
+    const answer = await fetch(url + path, { headers, redirect: 'manual' });
+    const field = (name) => answer.headers.get(name);
+    return { status: answer.status, text: await answer.text(), field };
+  };
+  const home = await get('');
+  t.regex(home.text, /<h1>.*Files<\/h1>/);
+  t.is(home.field('content-security-policy'), "default-src 'self'");
+  t.is(home.field('cache-control'), 'no-cache');
+  t.regex((await get('about')).text, /<h1>About/);
+  t.is((await get('about.html')).field('location'), '/about');
+  const none = await get('none');
+  t.deepEqual([none.status, /There is no such page/.test(none.text)], [404, true]);
+  t.regex((await get('style-3f9a1c2b.css')).field('cache-control'), /immutable/);
+  t.is((await get('notes.txt')).field('cache-control'), 'public, max-age=60');
+  t.is((await get('favicon.ico')).field('content-type'), 'image/svg+xml');
+  const download = await get('downloads/notes', { range: 'bytes=0-4' });
+  t.deepEqual([download.status, download.text], [206, 'Notes']);
+  t.is(download.field('content-disposition'), 'attachment; filename="notes.txt"');
+  t.is((await get('downloads/..%2fserver.mjs')).status, 404);
+  await stop();
+});
+
 test('chat: a page, rooms, and who comes and goes', async (t) => {
   const { url, stop } = await program(t, 'chat/server.mjs');
   t.regex(await (await fetch(url)).text(), /new WebSocket\(url\)/);

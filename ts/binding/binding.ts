@@ -18,6 +18,8 @@ export type {
   NativeContext,
   NativeEndpoint,
   NativeField,
+  NativeFileFields,
+  NativeFiles,
   NativeLane,
   NativeListen,
   NativeNames,

@@ -4,6 +4,7 @@ import { ReactorError } from '../errors/errors.js';
 import { findModule, loadModule } from '../threads/module.js';
 import type { ThreadCount } from '../types/options.js';
 import { addBench } from './bench.js';
+import { addFilesFlags, routesOf, targetOf, withFlagName } from './files-flags.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
@@ -55,17 +56,19 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .command('serve')
     .description('serve HTTP until a signal comes')
     .argument(
-      '[module]',
-      'JavaScript or TypeScript module that exports a handler; by default the built-in application',
+      '[folder or module]',
+      'a folder of files, or a JavaScript or TypeScript module that exports a handler; by default the built-in application',
     )
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', SERVE_EXAMPLES.trimEnd());
   addFlags(serve);
+  addFilesFlags(serve);
   addWatchFlags(serve);
   serve
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
-    .action(async (module: string | undefined, flags: Record<string, unknown>) => {
+    .action(async (argument: string | undefined, given: Record<string, unknown>) => {
+      const { folder, module, flags } = targetOf(argument, given);
       // Mistakes are reported first, because loading the module may have effects.
       const { jsThreads } = readFlags(flags, process.env, undefined);
       if (jsThreads !== undefined && module === undefined) {
@@ -74,14 +77,18 @@ function buildProgram(done: (exitCode: number) => void): Command {
           `${labelOf('jsThreads', flags, process.env)} needs a module, whose handlers the threads run`,
         );
       }
-      checkWatch(flags, module);
+      checkWatch(flags, folder ?? module);
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);
       const run = async (): Promise<number> => {
         const selfSigned = isSelfSigned(flags, process.env)
           ? developmentCertificate().certFile
           : undefined;
-        const shown: ServeFlags = { ...flags, selfSigned };
+        const shown: ServeFlags = { ...flags, selfSigned, folder };
+        if (folder !== undefined) {
+          const routes = routesOf(folder, flags, process.env);
+          return serveCommand({ ...settle({}), routes }, shown);
+        }
         if (module === undefined) {
           return serveCommand(settle({}), shown);
         }
@@ -102,7 +109,8 @@ function buildProgram(done: (exitCode: number) => void): Command {
       };
       done(
         await run().catch((error: unknown) => {
-          throw withHostSource(error, labelOf('hostname', flags, process.env));
+          const named = folder === undefined ? error : withFlagName(error, flags);
+          throw withHostSource(named, labelOf('hostname', flags, process.env));
         }),
       );
     });

@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join, resolve } from 'node:path';
+import { filePath } from '../fetch/file-path.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from '../options/options.js';
 import { serve } from '../serve.js';
 import type { RunningServer } from '../server/server.js';
@@ -16,6 +19,8 @@ export interface ServeFlags {
   json?: boolean;
   /** The file of the certificate that the command has made itself. */
   selfSigned?: string | undefined;
+  /** The folder that is served, as the user wrote it. */
+  folder?: string | undefined;
 }
 
 /** Serves until a signal comes; resolves to the exit code. */
@@ -64,7 +69,9 @@ export async function untilSignal(
     reloadOnSignal(server);
   }
   // Printed after the signal handlers are installed: the reader may send a signal at once.
-  announce(server, { ioThreads, workerThreads, jsThreads }, native.routes === undefined, flags);
+  // The workers run the built-in application, and read files that are not in memory.
+  const hasWorkers = native.routes === undefined || flags.folder !== undefined;
+  announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, flags);
   const forcedBy = await stopped;
   if (!flags.quiet) {
     summarise(server);
@@ -80,26 +87,35 @@ function announce(
 ): void {
   const { url, urls, hostname, port, unix, metricsUrl } = server;
   const { selfSigned } = flags;
+  const folder = flags.folder === undefined ? undefined : resolve(filePath(flags.folder) ?? '');
   if (flags.json) {
     const { pid } = process;
-    const where = { url, urls, hostname, port, unix, metricsUrl, selfSigned };
+    const where = { url, urls, hostname, port, unix, metricsUrl, selfSigned, folder };
     const line = { event: 'listening', ...where, ...threads, pid };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
     const { ioThreads, workerThreads, jsThreads } = threads;
-    // The workers run only the built-in application.
     const workers = hasWorkers ? `, ${count(workerThreads, 'worker')}` : '';
     const loops = count(ioThreads, 'I/O thread');
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     const places = urls.map(({ href }) => paint('cyan', href)).join(', ');
+    const does = folder === undefined ? 'listening' : `serving ${folder}`;
     say(
-      `${paint('bold', 'reactor-rs')} listening on ${places} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
+      `${paint('bold', 'reactor-rs')} ${does} on ${places} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
     );
     if (selfSigned !== undefined) {
       say(
         paint(
           'red',
           `for development only: no client trusts its self-signed certificate, unless told to: curl --cacert ${selfSigned}`,
+        ),
+      );
+    }
+    if (folder !== undefined && existsSync(join(folder, 'package.json'))) {
+      say(
+        paint(
+          'red',
+          'this folder has a package.json: its sources and node_modules can be read too',
         ),
       );
     }

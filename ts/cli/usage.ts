@@ -2,6 +2,7 @@
 export const MAIN_EXAMPLES = `
 Examples:
   reactor-rs serve                       port 8080, 4 I/O threads, 8 workers
+  reactor-rs serve ./public              the files of a folder
   reactor-rs serve app.mjs               what the module exports by default
   reactor-rs serve --help                every option of serve
   reactor-rs monitor                     watch the server that is running
@@ -15,7 +16,10 @@ that over the default.
 
 A module exports by default a function from Request to Response, or an
 application that has one as its fetch, or the options of serve().
-Without a module the built-in application answers: / with a greeting, /echo with
+A folder is served as files, whatever is in it: a module is named by its file.
+Nothing outside of the folder can be read, and no name that begins with a dot.
+
+Without an argument the built-in application answers: / with a greeting, /echo with
 the request's body, /echo/head with its head, /healthz with 200, /stats with
 counters.
 
@@ -31,6 +35,9 @@ Exit codes: 0 after a clean stop. 1 when the server cannot start. 2 when the
 command line is wrong. 128 plus the signal's number after a forced stop.
 
 Examples:
+  reactor-rs serve ./public              files of a folder
+  reactor-rs serve ./dist --spa --immutable
+                                         a single-page application that was built
   reactor-rs serve app.mjs               requests to a handler
   reactor-rs serve app.mjs --js-threads 4  its handlers on four JavaScript threads
   reactor-rs serve -p 3000               another port

@@ -3,7 +3,8 @@ export const ERROR_CODES = {
   ERR_REACTOR_INVALID_OPTION:
     'An option has the wrong type, is out of range or contradicts another.',
   ERR_REACTOR_UNKNOWN_OPTION: 'An option has a name that does not exist.',
-  ERR_REACTOR_INVALID_ROUTE: 'A route has a bad pattern, status, header or body.',
+  ERR_REACTOR_INVALID_ROUTE:
+    'A route has a bad pattern, status, header or body, or names files that are not there.',
   ERR_REACTOR_INVALID_RESPONSE: 'A handler answered with something that cannot be sent.',
   ERR_REACTOR_BODY_TOO_LARGE: 'A request body is larger than `limits.body` allows (413).',
   ERR_REACTOR_BODY_TIMEOUT: 'A request body came slower than `timeouts.body` allows (408).',

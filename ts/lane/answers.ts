@@ -3,12 +3,14 @@ import { ReadableStream } from 'node:stream/web';
 import { ReactorError } from '../errors/errors.js';
 import { type Content, sent } from '../fetch/body.js';
 import { asDecoded } from '../fetch/fetched.js';
+import { partOf } from '../fetch/file.js';
 import { asParts, isResponse } from '../fetch/foreign.js';
 import type { ReactorRequest } from '../fetch/request.js';
 import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
 import { Source } from '../fetch/source.js';
 import { type Scope, scopeOf } from '../fetch/streams.js';
 import type { Exchange } from './exchange.js';
+import { heededFields } from './heeded-fields.js';
 import { Outgoing, type Sender } from './outgoing.js';
 import { print } from './print.js';
 import { TEXT } from './record.js';
@@ -189,6 +191,13 @@ export class Answers {
     }
     if (content instanceof Source || content instanceof ReadableStream || content instanceof Blob) {
       const isBlob = content instanceof Blob;
+      const file = isBlob ? partOf(content) : null;
+      if (file !== null) {
+        const heeded = heededFields(exchange, file);
+        this.#replies.file(exchange.id, status, flags, fields ?? [], file, heeded);
+        this.#sender.finish(exchange);
+        return;
+      }
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
       const sent = asDecoded(fields ?? [], stream);

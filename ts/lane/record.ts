@@ -111,6 +111,17 @@ export const WS_LATEST = 0x200;
 /** In place of an exchange's id: all subscribers get what is published. */
 export const WS_ALL = 2 ** 32 - 1;
 
+/**
+ * A response whose body is a file. Its words are those of {@link RESPONSE}. In place of the body are the
+ * file's first byte and the one after its last, in two words each and the low one first, with
+ * {@link TO_THE_END} for no last; the length of the path in a word; the absolute path; the request's
+ * fields that the engine is to heed, as `writeFields` writes them.
+ */
+export const FILE_RESPONSE = 24;
+
+/** Both words of the end of a file that is sent to its end. */
+export const TO_THE_END = 2 ** 32 - 1;
+
 /** Replies that end a connection: at once, or after its answers. */
 export const CUT = 16;
 export const FINISH = 17;

@@ -1,4 +1,5 @@
 import { ageCopies } from '../fetch/copies.js';
+import type { FilePart } from '../fetch/file.js';
 import { FieldBlocks } from './field-block.js';
 import { dropStaleCoding, newNotes, sizeOfFields, writeFields } from './fields.js';
 import { KEPT_TEXT, LargeText } from './large-text.js';
@@ -8,10 +9,12 @@ import {
   CLOSE,
   DECLARED,
   END,
+  FILE_RESPONSE,
   HEAD,
   type Lane,
   NO_LENGTH,
   RESPONSE,
+  TO_THE_END,
   WS_CLOSE,
   WS_PUBLISH,
   WS_SEND,
@@ -25,6 +28,9 @@ const BYTES = 256 * 1024;
 const LARGE = 16 * 1024;
 
 const NO_BYTES = new Uint8Array();
+
+/** What tells the bytes of a file, and how long its path is. */
+const FILE_PLACE = 20;
 
 /** What most responses' fields take. */
 const FIELD_BYTES = 4096;
@@ -140,6 +146,38 @@ export class Replies {
     const bodyStart = this.#put(body);
     const at = this.#record(RESPONSE, id, 8);
     this.#place(at, status, flags, start, bodyStart, this.#byteCount);
+  }
+
+  /**
+   * A response whose body the engine reads from a file.
+   *
+   * @param heeded names and values of the request's fields that the engine is to heed
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a field that cannot be sent.
+   */
+  file(
+    id: number,
+    status: number,
+    flags: number,
+    fields: readonly string[],
+    { path, start, end }: FilePart,
+    heeded: readonly string[],
+  ): void {
+    this.#makeRoom(sizeOfFields(fields) + FILE_PLACE + WIDEST * path.length + sizeOfFields(heeded));
+    const { bytes } = this;
+    const fieldsStart = this.#byteCount;
+    const place = writeFields(bytes, fieldsStart, fields, this.#notes);
+    const allFlags = this.#notes.closes ? flags | CLOSE : flags;
+    const isToEnd = end === Number.POSITIVE_INFINITY;
+    bytes.writeUInt32LE(start >>> 0, place);
+    bytes.writeUInt32LE(Math.floor(start / 2 ** 32), place + 4);
+    bytes.writeUInt32LE(isToEnd ? TO_THE_END : end >>> 0, place + 8);
+    bytes.writeUInt32LE(isToEnd ? TO_THE_END : Math.floor(end / 2 ** 32), place + 12);
+    const pathStart = place + FILE_PLACE;
+    const pathLength = writeText(bytes, path, pathStart);
+    bytes.writeUInt32LE(pathLength, place + 16);
+    this.#byteCount = writeFields(bytes, pathStart + pathLength, heeded, this.#notes);
+    const at = this.#record(FILE_RESPONSE, id, 8);
+    this.#place(at, status, allFlags, fieldsStart, place, this.#byteCount);
   }
 
   /**
@@ -348,13 +386,18 @@ export class Replies {
 
   /** Returns the bytes. Short text may be written where there is no room for more of other kinds. */
   #writeShort(text: string): number {
-    const most = this.#byteCount + WIDEST * text.length;
+    this.#makeRoom(WIDEST * text.length);
+    return this.#write(text);
+  }
+
+  /** Makes the array large enough for so many more bytes. */
+  #makeRoom(length: number): void {
+    const most = this.#byteCount + length;
     if (most > this.bytes.length) {
       const larger = Buffer.allocUnsafeSlow(2 * most) as Bytes;
       larger.set(this.bytes.subarray(0, this.#byteCount));
       this.bytes = larger;
     }
-    return this.#write(text);
   }
 
   #put(data: Uint8Array): number {

@@ -23,7 +23,8 @@ const ALIASES: Readonly<Record<string, Alias>> = {
   // Bun.
   static: {
     options: ['routes'],
-    allowed: 'a plain object of paths and responses; this server serves no files',
+    allowed:
+      'a plain object of paths and responses; for a folder write routes: { "/*": { dir: "./public" } }',
     value: (given) => (typeof given === 'object' && given !== null ? given : undefined),
   },
   maxRequestBodySize: { options: ['limits.body'] },

@@ -45,9 +45,12 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...each(['notFound', '404', 'notFoundHandler', 'setNotFoundHandler'], {
     advice: '"fetch" answers what no route does',
   }),
-  ...each(['publicDir', 'staticDir', 'publicPath', 'serveStatic'], {
-    advice: 'this server serves no files; let the handler or a proxy do it',
-  }),
+  ...each(
+    ['publicDir', 'staticDir', 'publicPath', 'serveStatic', 'dir', 'folder', 'files', 'spa'],
+    {
+      advice: 'a folder is a route, such as routes: { "/*": { dir: "./public" } }',
+    },
+  ),
   ...each(['prefix', 'basePath', 'baseURI', 'baseURL'], {
     advice: 'there is no common prefix; write whole paths in "routes", or look at request.url',
   }),

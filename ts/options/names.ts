@@ -1,7 +1,8 @@
 import { ALIAS_NAMES } from './aliases.js';
 import { adviceOn, FOREIGN_NAMES, plain } from './foreign-names.js';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Methods that programs name. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /**
  * What an unknown name most likely means, as the end of an error message.

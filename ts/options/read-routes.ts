@@ -1,10 +1,12 @@
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
+import { givenType, partOf } from '../fetch/file.js';
 import { asParts } from '../fetch/foreign.js';
 import { GenuineResponse } from '../fetch/genuine.js';
 import { isLike } from '../fetch/likes.js';
 import { setOwn } from '../fetch/own-property.js';
 import { isReactorResponse, storedText } from '../fetch/response.js';
+import { isFiles } from './files.js';
 import { bad, isPlainObject } from './route-check.js';
 import { isResponse, OWN_FIELDS } from './static-answer.js';
 
@@ -22,6 +24,11 @@ export function readRoutes(given: unknown): unknown {
   const read = new Map<object, unknown>();
   const readInto = (into: Record<string, unknown>, key: string, value: unknown, label: string) => {
     const set = (of: unknown) => setOwn(into, key, of);
+    const files = filesOf(value);
+    if (files !== undefined) {
+      set(files);
+      return;
+    }
     if (!isBlob(value) && !isResponseLike(value)) {
       set(value);
       return;
@@ -37,7 +44,7 @@ export function readRoutes(given: unknown): unknown {
   const routes: Record<string, unknown> = {};
   for (const [pattern, route] of Object.entries(given)) {
     const label = `route "${pattern}"`;
-    if (!isPlainObject(route) || isResponse(route) || isResponseLike(route)) {
+    if (!isPlainObject(route) || isResponse(route) || isFiles(route) || isResponseLike(route)) {
       readInto(routes, pattern, route, label);
       continue;
     }
@@ -48,6 +55,30 @@ export function readRoutes(given: unknown): unknown {
     setOwn(routes, pattern, methods);
   }
   return pending.length === 0 ? routes : Promise.all(pending).then(() => routes);
+}
+
+/**
+ * The route of files that a value asks for; `undefined` for another value. It can go to another thread,
+ * which a URL cannot.
+ */
+function filesOf(value: unknown): Record<string, unknown> | undefined {
+  if (isFiles(value)) {
+    const files = { ...value };
+    for (const option of ['dir', 'file']) {
+      const path = files[option];
+      if (path instanceof URL) {
+        files[option] = path.href;
+      }
+    }
+    return files;
+  }
+  const part = typeof value === 'object' && value !== null ? partOf(value) : null;
+  // A part of a file is read, as any Blob is.
+  if (part === null || part.start !== 0 || part.end !== Number.POSITIVE_INFINITY) {
+    return undefined;
+  }
+  const type = givenType(value as object);
+  return { file: part.path, ...(type === undefined ? {} : { headers: { 'content-type': type } }) };
 }
 
 /**

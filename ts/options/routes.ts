@@ -4,6 +4,8 @@ import { inspect } from '../errors/inspect.js';
 import { TOKEN } from '../fetch/field.js';
 import { type AnyHandler, FETCH, type HandlerEntry } from '../lane/handlers.js';
 import { isThenable } from './application.js';
+import { FOLDER_NAMES } from './file-names.js';
+import { isFiles, resolveFiles } from './files.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { bad, isBytes, isPlainObject } from './route-check.js';
 import { isResponse, RESPONSE_KEYS, render } from './static-answer.js';
@@ -48,7 +50,7 @@ export function resolveRoutes(
       throw bad(`route "${written}"`, `is the route "${pattern}", which is there too`, route);
     }
     patterns.add(pattern);
-    const resolved = resolveRoute(written, pattern, route, add);
+    const resolved = resolveRoute(written, pattern, route, hasFetch, add);
     // Without this the engine would answer 405.
     const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
     return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
@@ -85,6 +87,7 @@ function resolveRoute(
   written: string,
   pattern: string,
   route: unknown,
+  hasFetch: boolean,
   add: (entry: HandlerEntry) => number,
 ): NativeRoute[] {
   const label = `route "${written}"`;
@@ -104,16 +107,27 @@ function resolveRoute(
   if (typeof route === 'string' || isBytes(route) || isResponse(route)) {
     return [{ pattern, method: 'GET', ...render(label, route) }];
   }
+  if (isFiles(route)) {
+    // Without `fetch` the engine also answers the other methods.
+    return [resolveFiles(label, pattern, route, hasFetch ? 'GET' : undefined)];
+  }
   if (!isPlainObject(route)) {
     throw bad(
       label,
-      'must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, false or any of these by method',
+      'must be a string, bytes, a Blob, a Response, a function, { status, headers, body }, { dir }, { file }, false or any of these by method',
       route,
     );
   }
   return Object.entries(route).map(([method, response]) => {
     if (RESPONSE_KEYS.includes(method)) {
       throw bad(label, 'mixes methods with the keys of a response', route);
+    }
+    if (FOLDER_NAMES.includes(method)) {
+      throw bad(
+        label,
+        'serves a folder by { dir: "./public" }, a file by { file: "./a.png" }',
+        route,
+      );
     }
     if (EVERY_METHOD.includes(method.toUpperCase())) {
       throw bad(
@@ -132,6 +146,9 @@ function resolveRoute(
       return { ...handlerRoute(pattern, FETCH), method };
     }
     refuseUnread(`${label} ${method}`, response);
+    if (isFiles(response)) {
+      return resolveFiles(`${label} ${method}`, pattern, response, method);
+    }
     return { pattern, method, ...render(`${label} ${method}`, response) };
   });
 }

@@ -24,7 +24,7 @@ export function render(label: string, response: unknown): Rendered {
   if (!isPlainObject(response)) {
     throw bad(
       label,
-      'must answer with a string, bytes, a Blob, a Response, a function, { status, headers, body } or false',
+      'must answer with a string, bytes, a Blob, a Response, a function, { status, headers, body }, { dir }, { file } or false',
       response,
     );
   }

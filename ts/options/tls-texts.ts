@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import type { NativePem } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
-import { filePath } from './file-path.js';
+import { filePath } from '../fetch/file-path.js';
 
 /** Completes "must be …". */
 const TEXT = 'PEM text, bytes, the path of a file, or a "file:" URL';

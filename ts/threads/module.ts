@@ -28,7 +28,12 @@ export async function findModule(target: string | URL): Promise<Module> {
   const file = resolve(name);
   const found = await stat(file).catch(() => undefined);
   if (found === undefined || !found.isFile()) {
-    const problem = found === undefined ? 'there is no such file' : 'it is not a file';
+    const problem =
+      found === undefined
+        ? 'there is no such file'
+        : found.isDirectory()
+          ? 'it is a folder; its files are a route, such as routes: { "/*": { dir: "./public" } }'
+          : 'it is not a file';
     throw new ReactorError('ERR_REACTOR_INVALID_OPTION', `cannot serve "${name}": ${problem}`);
   }
   return { name, file };
@@ -130,6 +135,13 @@ async function load(name: string, file: string): Promise<Record<string, unknown>
       throw new ReactorError(
         'ERR_REACTOR_MODULE',
         `cannot serve "${name}": Node ${process.versions.node} does not run TypeScript; use Node 22.18 or newer, or compile it to JavaScript`,
+        { cause },
+      );
+    }
+    if (isUnknownExtension(cause)) {
+      throw new ReactorError(
+        'ERR_REACTOR_MODULE',
+        `cannot serve "${name}": it is no module of JavaScript or TypeScript; to serve files name their folder`,
         { cause },
       );
     }

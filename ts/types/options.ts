@@ -335,7 +335,7 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   control?: boolean | string | undefined;
 
   /**
-   * The answers, by path. Without routes and `fetch` the built-in application answers, the same
+   * The answers, by path: responses, files and handlers. Without routes and `fetch` the built-in application answers, the same
    * that `reactor-rs serve` has: `/`, `/echo`, `/echo/head`, `/healthz` and `/stats`.
    */
   routes?: Routes<Path> | undefined;

@@ -1,25 +1,34 @@
+import type { FileRoute, FolderRoute } from './files.js';
 import type { Handler } from './handler.js';
 
 /**
- * Responses and handlers by path pattern: `/`, `/users/:id`, `/assets/*`. A
+ * Responses, files and handlers by path pattern: `/`, `/users/:id`, `/assets/*`. A
  * static path wins over a parameter, a parameter over a wildcard. `'*'` is `'/*'`.
  */
 export type Routes<Path extends string = string> = { readonly [P in Path]: Route<P> };
 
 /**
- * What a path answers: a response for GET and HEAD, a handler for every method, or one of them by
- * method. A method that a path does not have goes to `fetch`; without `fetch` it is answered with
+ * What a path answers: a response or files for GET and HEAD, a handler for every method, or one of
+ * them by method. A method that a path does not have goes to `fetch`; without `fetch` it is answered with
  * 405 and `Allow`. `false` goes to `fetch`, past a wildcard that would match.
  *
  * A `Response` or a `Blob` is read once, before the server listens, and answered from memory; its
- * body must end.
+ * body must end. A `file()` is not read, but served as {@link FileRoute}.
  *
- * Responses are answered without JavaScript, so they are as fast while a handler is busy.
+ * Responses and files are answered without JavaScript, so they are as fast while a handler is busy.
  */
 export type Route<Path extends string = string> = StaticAnswer | Handler<Path> | MethodRoutes<Path>;
 
 /** An answer without JavaScript; `false` goes to `fetch`. */
-export type StaticAnswer = StaticResponse | string | Uint8Array | Response | Blob | false;
+export type StaticAnswer =
+  | StaticResponse
+  | FolderRoute
+  | FileRoute
+  | string
+  | Uint8Array
+  | Response
+  | Blob
+  | false;
 
 /**
  * Responses and handlers by method, in upper case as HTTP has them:
