@@ -106,6 +106,10 @@ const LONG_CHECKS = [
     run: () => command(process.execPath, ['scripts/trials/websocket/run.mjs'], countItems),
   },
   {
+    name: 'watch trials',
+    run: () => command(process.execPath, ['scripts/trials/watch/browser.mjs'], countItems),
+  },
+  {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
   },

@@ -121,6 +121,7 @@ function readKeys(session: Session, { quiet, json }: ServeFlags): () => void {
       process.kill(process.pid, 'SIGINT');
     }
   });
+  say(paint('dim', 'r and Enter loads the module anew, q and Enter quits'));
   return () => lines.close();
 }
 
@@ -128,7 +129,7 @@ function readKeys(session: Session, { quiet, json }: ServeFlags): () => void {
 function isInForeground(): boolean {
   try {
     const stat = readFileSync('/proc/self/stat', 'utf8');
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 1).split(' ');
+    const [, , , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 1).split(' ');
     return group === foreground;
   } catch {
     return false;

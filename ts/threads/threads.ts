@@ -168,6 +168,10 @@ class Threads implements Runtime, DevelopmentControls {
     this.#isStopping = true;
     this.#next?.kill();
     for (const generation of this.#all()) {
+      if (this.#options.development !== undefined) {
+        // Documents that hear of reloads would keep the server until the drain time is over.
+        generation.show({ kind: 'superseded' });
+      }
       if (force) {
         generation.kill();
       } else {

@@ -20,20 +20,43 @@ export const SCRIPT = `(() => {
     }
     shown.textContent = text;
   };
+  let events = null;
   const listen = () => {
-    const events = new EventSource('${'/.reactor/watch'}');
+    // Hidden documents would use up the few connections that a browser opens to one host.
+    if (events !== null || document.visibilityState === 'hidden') {
+      return;
+    }
+    events = new EventSource('/.reactor/watch');
     events.onmessage = ({ data }) => {
       const now = JSON.parse(data);
       if (now.id !== id || (error !== '' && now.error !== error)) {
-        events.close();
-        location.reload();
+        reload(now.id + now.error);
       } else if (now.error !== error) {
         show(now.text);
       }
     };
-    addEventListener('pagehide', () => events.close());
   };
+  // A service worker may answer with a document from before, again and again.
+  const reload = (version) => {
+    const name = 'reactor-rs --watch';
+    let before;
+    try {
+      before = sessionStorage.getItem(name);
+      sessionStorage.setItem(name, version);
+    } catch {}
+    if (before !== version) {
+      stop();
+      location.reload();
+    }
+  };
+  const stop = () => {
+    events?.close();
+    events = null;
+  };
+  document.addEventListener('visibilitychange', () =>
+    document.visibilityState === 'hidden' ? stop() : listen());
+  addEventListener('pagehide', stop);
+  addEventListener('pageshow', listen);
   listen();
-  addEventListener('pageshow', (event) => { if (event.persisted) listen(); });
 })();
 `;

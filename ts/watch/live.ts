@@ -77,6 +77,12 @@ export class LiveDocuments {
 }
 
 /**
+ * Fields that are not true any more. A copy in the browser would belong to an older version: it
+ * would be loaded again and again.
+ */
+const OF_CONTENT = ['cache-control', 'content-length', 'etag', 'last-modified'];
+
+/**
  * A page with the script that hears of reloads; other answers as they are. The script comes last,
  * where HTML allows it and nothing of the page has to be understood.
  */
@@ -92,32 +98,41 @@ export function withScript(response: Response, version: Version): Response {
   if (!isPage || isCoded || nonce === undefined || response.bodyUsed) {
     return response;
   }
-  const fields = [...headers].filter(([name]) => name !== 'content-length');
+  const fields = [...headers].filter(([name]) => !OF_CONTENT.includes(name));
+  fields.push(['cache-control', 'no-store']);
   const tail = Buffer.from(`\n${scriptTag(version, nonce)}\n`);
   return new Response(followed(body, tail), { status, statusText, headers: fields });
 }
 
 /**
- * The nonce that the script needs; empty if it needs none, and `undefined` if the policy allows it
- * in no way.
+ * The nonce that the script needs; empty if it needs none, and `undefined` if a policy allows it in
+ * no way.
  */
-function nonceFor(policy: string | null): string | undefined {
-  if (policy === null) {
-    return '';
+function nonceFor(policies: string | null): string | undefined {
+  let nonce = '';
+  for (const policy of policies?.split(',') ?? []) {
+    const sources = scriptSources(policy);
+    const [, own] = /'nonce-([^']+)'/i.exec(sources ?? '') ?? [];
+    const isAllowed =
+      sources === undefined ||
+      own !== undefined ||
+      (/'self'|(?:^|\s)\*(?:\s|$)/i.test(sources) && !/'strict-dynamic'/i.test(sources));
+    if (!isAllowed) {
+      return undefined;
+    }
+    nonce = own ?? nonce;
   }
-  const found =
-    /\bscript-src(?:-elem)?\s+([^;,]*)/i.exec(policy) ?? /\bdefault-src\s+([^;,]*)/i.exec(policy);
-  if (found === null) {
-    return '';
-  }
-  const sources = found[1] as string;
-  const [, nonce] = /'nonce-([^']+)'/i.exec(sources) ?? [];
-  if (nonce !== undefined) {
-    return nonce;
-  }
-  const isAllowed =
-    /'self'|(?:^|\s)\*(?:\s|$)/i.test(sources) && !/'strict-dynamic'/i.test(sources);
-  return isAllowed ? '' : undefined;
+  return nonce;
+}
+
+/** The sources from which a policy allows scripts; `undefined` if from all. */
+function scriptSources(policy: string): string | undefined {
+  const directives = policy.split(';').map((directive) => directive.trim().split(/\s+/));
+  const [name, ...sources] =
+    ['script-src-elem', 'script-src', 'default-src']
+      .map((name) => directives.find(([each]) => each?.toLowerCase() === name))
+      .find((directive) => directive !== undefined) ?? [];
+  return name === undefined ? undefined : sources.join(' ');
 }
 
 /** The body, and then these bytes. */

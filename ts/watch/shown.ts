@@ -21,8 +21,19 @@ const PLAIN: Style = {
 const MOST_FRAMES = 12;
 
 /** An error as lines of text: what, where, the source, the calls, the causes. */
-export function linesOf(failure: Failure, style: Style = PLAIN, intro = ''): string[] {
-  const { headline, place, code, frames, cause, errors } = failure;
+export function linesOf(failure: Failure, style: Style = PLAIN): string[] {
+  return linesIn(failure, style, '', []);
+}
+
+/** @param outer the calls that are shown already */
+function linesIn(
+  failure: Failure,
+  style: Style,
+  intro: string,
+  outer: readonly string[],
+): string[] {
+  const { headline, place, code, cause, errors } = failure;
+  const frames = withoutTail(failure.frames, outer);
   const [first = '', ...more] = headline.split('\n').map(printable);
   const lines = [style.headline(intro + first), ...more.map((line) => style.headline(line))];
   if (place !== undefined) {
@@ -52,12 +63,21 @@ export function linesOf(failure: Failure, style: Style = PLAIN, intro = ''): str
     lines.push(...shownFrames.map((line) => style.faint(line)));
   }
   for (const each of errors) {
-    lines.push(...linesOf(each, style, 'one of its errors: '));
+    lines.push(...linesIn(each, style, 'one of its errors: ', failure.frames));
   }
   if (cause !== undefined) {
-    lines.push(...linesOf(cause, style, 'caused by '));
+    lines.push(...linesIn(cause, style, 'caused by ', failure.frames));
   }
   return lines;
+}
+
+/** The frames without those at their end that are at the other's end too. */
+function withoutTail(frames: readonly string[], other: readonly string[]): readonly string[] {
+  let same = 0;
+  while (same < frames.length && frames.at(-1 - same) === other.at(-1 - same)) {
+    same++;
+  }
+  return frames.slice(0, frames.length - same);
 }
 
 /** Without what moves a terminal's cursor or changes its reading direction. Tabs stay. */
