@@ -31,6 +31,11 @@ out and counts the lines that it cannot write fast enough.
 With TLS, SIGHUP reads the certificates anew. Their files are also watched. One
 that is wrong is not used: the old one stays.
 
+--watch loads the module anew when one of its files changes: those that it imports,
+but for node_modules, and those of --watch-path. No connection is dropped. While the
+module has an error, the version before it goes on answering. The error is shown here,
+and in the browser in place of the documents that it opens.
+
 Exit codes: 0 after a clean stop. 1 when the server cannot start. 2 when the
 command line is wrong. 128 plus the signal's number after a forced stop.
 
@@ -40,6 +45,7 @@ Examples:
                                          a single-page application that was built
   reactor-rs serve app.mjs               requests to a handler
   reactor-rs serve app.mjs --js-threads 4  its handlers on four JavaScript threads
+  reactor-rs serve app.ts --watch        for development: loads it anew on change
   reactor-rs serve -p 3000               another port
   reactor-rs serve -H 127.0.0.1 -p 0     this machine only, any free port
   reactor-rs serve -i auto -w auto       as many threads as fit the cores
