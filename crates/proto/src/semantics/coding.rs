@@ -1,6 +1,6 @@
 //! Content codings, and which of them a client accepts (RFC 9110 §8.4.1, §12.5.3).
 
-use super::{class, field};
+use super::class;
 
 /// A content coding that this server can send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -94,6 +94,7 @@ type Weight = u16;
 
 const UNLISTED: Weight = 1;
 const BEST: Weight = 1001;
+const NOT_LISTED: Weight = u16::MAX;
 
 /// What Accept-Encoding says, by [`Coding::index`].
 ///
@@ -117,29 +118,39 @@ impl Codings {
     /// acceptable. A coding that is listed twice has the lower weight.
     #[must_use]
     pub fn of<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut listed = [None; Coding::COUNT];
-        let mut any = None;
+        // By index, and last what `*` says.
+        let mut listed = [NOT_LISTED; Coding::COUNT + 1];
         let mut is_there = false;
         for line in lines {
             is_there = true;
-            for element in field::list(line) {
-                let Some((token, weight)) = element_of(element) else { continue };
-                let place = match Coding::from_token(token) {
-                    Some(coding) => &mut listed[coding.index()],
-                    None if token == b"*" => &mut any,
-                    None => continue,
+            let mut rest = line;
+            while let [first, tail @ ..] = rest {
+                if *first == b',' || class::is_ows(*first) {
+                    rest = tail;
+                    continue;
+                }
+                let end = class::token_end(rest, 0);
+                let place = match &rest[..end] {
+                    b"*" => Some(Coding::COUNT),
+                    token => Coding::from_token(token).map(Coding::index),
                 };
-                *place = Some(place.map_or(weight, |before: Weight| before.min(weight)));
+                let (weight, after) = weight_of(&rest[end..]);
+                if let (Some(place), Some(weight)) = (place, weight) {
+                    listed[place] = listed[place].min(weight);
+                }
+                rest = after;
             }
         }
         if !is_there {
             return Self::default();
         }
-        let mut weights = listed.map(|weight| weight.or(any).unwrap_or(0));
-        if listed[Coding::Identity.index()].or(any).is_none() {
-            weights[Coding::Identity.index()] = UNLISTED;
-        }
-        Self(weights)
+        let any = listed[Coding::COUNT];
+        let weight = |index| match (listed[index], any) {
+            (NOT_LISTED, NOT_LISTED) => u16::from(index == Coding::Identity.index()) * UNLISTED,
+            (NOT_LISTED, any) => any,
+            (weight, _) => weight,
+        };
+        Self([weight(0), weight(1), weight(2), weight(3)])
     }
 
     /// Whether the client accepts `coding`.
@@ -163,27 +174,27 @@ impl Codings {
     }
 }
 
-/// An element of Accept-Encoding: `codings [ OWS ";" OWS "q=" qvalue ]`.
-fn element_of(element: &[u8]) -> Option<(&[u8], Weight)> {
-    let end = class::token_end(element, 0);
-    let (token, rest) = element.split_at(end);
-    if token.is_empty() {
-        return None;
+/// The weight of an element of Accept-Encoding, `codings [ OWS ";" OWS "q=" qvalue ]`, whose
+/// coding ended before `bytes`, and what follows the element. No weight: it is no such element.
+fn weight_of(bytes: &[u8]) -> (Option<Weight>, &[u8]) {
+    if let [] | [b',', ..] = bytes {
+        return (Some(BEST), bytes);
     }
-    let rest = class::trim_ows(rest);
-    if rest.is_empty() {
-        return Some((token, BEST));
-    }
-    let value = match class::trim_ows(rest.strip_prefix(b";")?) {
-        [b'q' | b'Q', b'=', value @ ..] => value,
-        _ => return None,
+    let end = memchr::memchr(b',', bytes).unwrap_or(bytes.len());
+    let (parameter, after) = bytes.split_at(end);
+    let weight = match class::trim_ows(parameter) {
+        [] => Some(BEST),
+        [b';', parameter @ ..] => match class::trim_ows(parameter) {
+            [b'q' | b'Q', b'=', value @ ..] => thousandths(value),
+            _ => None,
+        },
+        _ => None,
     };
-    let weight = thousandths(value)?;
-    Some((token, if weight == 0 { 0 } else { weight + 1 }))
+    (weight, after)
 }
 
 /// A `qvalue` (RFC 9110 §12.4.2): 0 to 1 with at most three digits after the point.
-fn thousandths(value: &[u8]) -> Option<u16> {
+fn thousandths(value: &[u8]) -> Option<Weight> {
     let (first, digits) = match value {
         [first @ (b'0' | b'1')] => (*first, &[][..]),
         [first @ (b'0' | b'1'), b'.', digits @ ..] if digits.len() <= 3 => (*first, digits),
@@ -196,7 +207,7 @@ fn thousandths(value: &[u8]) -> Option<u16> {
         }
         sum += u16::from(digit - b'0') * place;
     }
-    (sum <= 1000).then_some(sum)
+    (sum <= 1000).then_some(if sum == 0 { 0 } else { sum + 1 })
 }
 
 #[cfg(test)]

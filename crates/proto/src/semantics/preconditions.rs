@@ -33,6 +33,9 @@ impl Wishes<'_> {
     /// are not evaluated (§13.2.1).
     #[must_use]
     pub fn evaluate(&self, is_get_or_head: bool, validators: &Validators<'_>) -> Verdict {
+        if !self.is_conditional() {
+            return Verdict::Serve;
+        }
         let current = validators.etag.and_then(EntityTag::parse);
         // If-Match wants the very same bytes, so weak tags match nothing (§13.1.1).
         if self.has(List::IfMatch) {

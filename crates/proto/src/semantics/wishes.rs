@@ -22,6 +22,9 @@ pub struct Wishes<'a> {
     others: [Option<(List, &'a [u8])>; 4],
 }
 
+/// The lengths of the names that are taken, a bit each.
+const WANTED: u32 = 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 17 | 1 << 19;
+
 /// The fields that are lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
@@ -43,27 +46,31 @@ impl<'a> Wishes<'a> {
     pub fn of(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut wishes = Self::default();
         for (name, value) in fields {
-            // The lengths part nearly all fields of a request from these.
-            match name.len() {
-                5 | 6 | 8 | 13 | 14 | 15 | 17 | 19 => wishes.take(name, value),
-                _ => {}
+            if name.len() < 32 && WANTED >> name.len() & 1 == 1 {
+                wishes.take(name, value);
             }
         }
         wishes
     }
 
+    /// This runs for every field of a request for a file. The length of a name and one letter
+    /// part it from nearly all that are not wanted, before all letters are compared.
     fn take(&mut self, name: &[u8], value: &'a [u8]) {
-        let is = |field: &[u8]| name.eq_ignore_ascii_case(field);
+        let letter = |at: usize| name[at] | 0x20;
         match name.len() {
-            5 if is(b"range") => once(&mut self.range, value),
-            6 if is(b"accept") => self.add(List::Accept, value),
-            8 if is(b"if-match") => self.add(List::IfMatch, value),
-            8 if is(b"if-range") => once(&mut self.if_range, value),
-            13 if is(b"if-none-match") => self.add(List::IfNoneMatch, value),
-            14 if is(b"sec-fetch-mode") => once(&mut self.sec_fetch_mode, value),
-            15 if is(b"accept-encoding") => self.add(List::AcceptEncoding, value),
-            17 if is(b"if-modified-since") => once(&mut self.if_modified_since, value),
-            19 if is(b"if-unmodified-since") => once(&mut self.if_unmodified_since, value),
+            5 if is(name, b"range") => once(&mut self.range, value),
+            6 if letter(1) == b'c' && is(name, b"accept") => self.add(List::Accept, value),
+            8 if letter(3) == b'm' && is(name, b"if-match") => self.add(List::IfMatch, value),
+            8 if letter(3) == b'r' && is(name, b"if-range") => once(&mut self.if_range, value),
+            13 if is(name, b"if-none-match") => self.add(List::IfNoneMatch, value),
+            14 if letter(10) == b'm' && is(name, b"sec-fetch-mode") => {
+                once(&mut self.sec_fetch_mode, value);
+            }
+            15 if letter(7) == b'e' && is(name, b"accept-encoding") => {
+                self.add(List::AcceptEncoding, value);
+            }
+            17 if is(name, b"if-modified-since") => once(&mut self.if_modified_since, value),
+            19 if is(name, b"if-unmodified-since") => once(&mut self.if_unmodified_since, value),
             _ => {}
         }
     }
@@ -121,6 +128,16 @@ impl<'a> Wishes<'a> {
             None => self.lines(List::Accept).any(names_html),
         }
     }
+}
+
+/// Whether `name` is `field` in any case. In lower case all of `field` have the bit that is set
+/// here; besides them, only bytes that no name has get one of these characters by it.
+#[inline]
+fn is<const N: usize>(name: &[u8], field: &[u8; N]) -> bool {
+    let Some(name) = name.first_chunk::<N>() else { return false };
+    let others =
+        name.iter().zip(field).fold(0, |others, (byte, wanted)| others | ((byte | 0x20) ^ wanted));
+    others == 0
 }
 
 /// Takes the value of a field that may come once. Coming twice, it is as if empty, which is

@@ -73,7 +73,7 @@ const STYLE: &[u8] = b"
 @media (prefers-color-scheme: dark) { :root { --text: #edeef0; --dim: #a3a9b1; --line: #2e3135; --hover: #1d2024; --link: #70b8ff; --page: #121316 } }
 body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem }
-h1 { font-size: 1.25rem; overflow-wrap: anywhere }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere; padding: 0 .5rem }
 table { width: 100%; border-collapse: collapse }
 th { text-align: start; font-weight: 500; font-size: .875rem; color: var(--dim) }
 th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line) }
