@@ -150,6 +150,22 @@ test('HEAD, OPTIONS and 405; with fetch, other methods go there', async (t) => {
   t.is((await get(both, '/none')).status, 404);
 });
 
+test('browsers learn what pages of other origins may do, also beside fetch', async (t) => {
+  const dir = site(t);
+  const routes = { '/*': { dir, cors: true }, '/logo': { file: `${dir}/logo.png` } };
+  for (const fetch of [undefined, () => new Response('fetch', { status: 418 })]) {
+    const server = await start(t, { routes, ...(fetch && { fetch }) });
+    const asked = { origin: 'https://a.example', 'access-control-request-method': 'GET' };
+    const { status, headers } = await get(server, '/app.js', asked, 'OPTIONS');
+    t.is(status, 204);
+    t.is(headers['access-control-allow-origin'], '*');
+    t.regex(headers['access-control-allow-methods'], /GET.*HEAD/);
+    const without = await get(server, '/logo', asked, 'OPTIONS');
+    t.is(without.status, fetch === undefined ? 204 : 418);
+    t.is(without.headers['access-control-allow-origin'], undefined);
+  }
+});
+
 test('conditions and ranges', async (t) => {
   const server = await start(t, { routes: { '/*': { dir: site(t) } } });
   const { headers } = await get(server, '/app.js');

@@ -108,8 +108,11 @@ function resolveRoute(
     return [{ pattern, method: 'GET', ...render(label, route) }];
   }
   if (isFiles(route)) {
-    // Without `fetch` the engine also answers the other methods.
-    return [resolveFiles(label, pattern, route, hasFetch ? 'GET' : undefined)];
+    const files = resolveFiles(label, pattern, route, hasFetch ? 'GET' : undefined);
+    // Without `fetch` the engine also answers the other methods. With it browsers still have to learn
+    // from the engine what other origins may do.
+    const asks = hasFetch && files.files?.cors !== undefined;
+    return asks ? [files, { ...files, method: 'OPTIONS' }] : [files];
   }
   if (!isPlainObject(route)) {
     throw bad(

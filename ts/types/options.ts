@@ -154,9 +154,10 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   ioThreads?: ThreadCount | undefined;
 
   /**
-   * Threads of the engine that run the built-in application, 1 to 32. `'auto'` is one per core.
-   * With `fetch` or `routes` they are not started. JavaScript then runs on the calling thread, or
-   * with {@link ServeOptions.module} on `jsThreads`.
+   * Threads of the engine, 1 to 32, that run the built-in application, read files that are not in
+   * memory, compress, and take TLS handshakes. `'auto'` is one per core. Where there is nothing of
+   * that they are not started. JavaScript runs on the calling thread, or with
+   * {@link ServeOptions.module} on `jsThreads`.
    * @default 'auto'
    */
   workerThreads?: ThreadCount | undefined;
