@@ -12,6 +12,8 @@ export interface FilesFlag {
   /** The option of the folder's route that it sets. */
   readonly option: string;
   readonly text: string;
+  /** Shown where it is not plain that it is off. */
+  readonly fallback?: string;
 }
 
 const FILES = 'Files of a folder:';
@@ -46,7 +48,8 @@ export const FILES_FLAGS: readonly FilesFlag[] = [
     flags: '--cache-control <value>',
     env: 'REACTOR_CACHE_CONTROL',
     option: 'cacheControl',
-    text: 'Cache-Control of the files; false sends none (default no-cache)',
+    text: 'Cache-Control of the files; false sends none',
+    fallback: 'no-cache',
   },
   {
     flags: '--immutable',
@@ -72,8 +75,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 type Given = Readonly<Record<string, unknown>>;
 
 export function addFilesFlags(command: Command): void {
-  for (const { flags, env, text } of FILES_FLAGS) {
-    command.addOption(new Option(flags, `${text} (${env})`).helpGroup(FILES));
+  for (const { flags, env, text, fallback } of FILES_FLAGS) {
+    const note = fallback === undefined ? env : `default ${fallback}; ${env}`;
+    command.addOption(new Option(flags, `${text} (${note})`).helpGroup(FILES));
   }
 }
 

@@ -17,7 +17,7 @@ that over the default.
 A module exports by default a function from Request to Response, or an
 application that has one as its fetch, or the options of serve().
 A folder is served as files, whatever is in it: a module is named by its file.
-Nothing outside of the folder can be read, and no name that begins with a dot.
+Nothing outside of it can be read, nor names that begin with a dot.
 
 Without an argument the built-in application answers: / with a greeting, /echo with
 the request's body, /echo/head with its head, /healthz with 200, /stats with
