@@ -1,0 +1,138 @@
+// What nginx's own tests of ranges, If-Range, conditions, gzip and gzip_static try, in words of our
+// own. /kilo.txt has 1,000 bytes, "X000\nX001\n…". Its tests of symbolic links are in methods.mjs.
+
+import { EARLIER, LATER, SAME } from './fixture.mjs';
+
+const get = (name, lines, status, expected, path = '/kilo.txt') => [
+  `nginx, ${name}`,
+  `GET ${path}`,
+  lines,
+  status,
+  expected,
+];
+const range = (value, first, last) =>
+  get(`range ${value}`, [`Range: ${value}`], 206, { range: [first, last] });
+const ranges = (value, ...list) =>
+  get(`range ${value}`, [`Range: ${value}`], 206, { ranges: list });
+const ignored = (value) => get(`range ${value}`, [`Range: ${value}`], 200);
+const beyond = (value) =>
+  get(`range ${value}`, [`Range: ${value}`], 416, { fields: { 'content-range': 'bytes */1000' } });
+
+export const nginx = [
+  range('bytes=0-8', 0, 8),
+  range('bytes=-10', 990, 999),
+  range('bytes=990-', 990, 999),
+  range('bytes=990-1990', 990, 999),
+  range('bytes=-1001', 0, 999),
+  range('bytes=-1000', 0, 999),
+  range('bytes=0-', 0, 999),
+  range('bytes=0-999', 0, 999),
+  range('bytes=0-1000', 0, 999),
+  range('bytes=999-', 999, 999),
+  range('bytes=999-999', 999, 999),
+  range('bytes=0-0', 0, 0),
+  range('bytes=-1', 999, 999),
+  range('bytes=  0-8', 0, 8),
+  range('bytes=0-8 ', 0, 8),
+  range('bytes=,,0-8,,', 0, 8),
+  range('bytes=0-18446744073709551616', 0, 999),
+  range('bytes=-18446744073709551616', 0, 999),
+  range('bytes=1000-1001,0-8', 0, 8),
+  range('bytes=0-8,1000-', 0, 8),
+  ranges('bytes=0-8,-10', [0, 8], [990, 999]),
+  ranges('bytes=0-8 , 10-18', [0, 8], [10, 18]),
+  ranges('bytes=0-8,10-18,20-28', [0, 8], [10, 18], [20, 28]),
+  ranges('bytes=-1,0-0', [999, 999], [0, 0]),
+  ranges('bytes=0-1,0-1', [0, 1], [0, 1]),
+  ranges('bytes=500-,0-99', [500, 999], [0, 99]),
+  beyond('bytes=1000-'),
+  beyond('bytes=1000-1001'),
+  beyond('bytes=2000-2001,3000-'),
+  beyond('bytes=18446744073709551616-'),
+  beyond('bytes=-0'),
+  ignored('bytes=8-0'),
+  ignored('bytes=0-8,10-9'),
+  ignored('bytes=a-8'),
+  ignored('bytes=0-a'),
+  ignored('bytes=0--8'),
+  ignored('bytes=0 8'),
+  ignored('xbytes=0-8'),
+  ignored('bytes 0-8'),
+  ignored('bytes=0-8;'),
+  ignored('bytes=0-,0-,0-'),
+
+  get('if_range: the tag', ['Range: bytes=0-8', 'If-Range: {tag}'], 206, { range: [0, 8] }),
+  get('if_range: another tag', ['Range: bytes=0-8', 'If-Range: "x"'], 200),
+  get('if_range: a weak tag', ['Range: bytes=0-8', 'If-Range: W/{tag}'], 200),
+  get('if_range: the date', ['Range: bytes=0-8', `If-Range: ${SAME}`], 206, { range: [0, 8] }),
+  get('if_range: an earlier date', ['Range: bytes=0-8', `If-Range: ${EARLIER}`], 200),
+  get('if_range: a later date', ['Range: bytes=0-8', `If-Range: ${LATER}`], 200),
+  get('if_range: a tag without quotes', ['Range: bytes=0-8', 'If-Range: x'], 200),
+  get(
+    'if_range: of what has no validators',
+    ['Range: bytes=0-8', 'If-Range: "x"'],
+    200,
+    {},
+    '/epoch.txt',
+  ),
+
+  get('not_modified: the date', [`If-Modified-Since: ${SAME}`], 304),
+  get('not_modified: a later date', [`If-Modified-Since: ${LATER}`], 304),
+  get('not_modified: an earlier date', [`If-Modified-Since: ${EARLIER}`], 200),
+  get('not_modified: the tag', ['If-None-Match: {tag}'], 304),
+  get('not_modified: the tag, weak', ['If-None-Match: W/{tag}'], 304),
+  get('not_modified: a list', ['If-None-Match: "a", {tag}, "b"'], 304),
+  get('not_modified: a list, weak and with tabs', ['If-None-Match: "a"\t ,\tW/{tag}'], 304),
+  get('not_modified: another tag', ['If-None-Match: "a"'], 200),
+  get('not_modified: a broken tag', ['If-None-Match: "a'], 200),
+  get('not_modified: *', ['If-None-Match: *'], 304),
+  get(
+    'not_modified: tag and date disagree',
+    ['If-None-Match: "a"', `If-Modified-Since: ${SAME}`],
+    200,
+  ),
+  get('not_modified: unmodified since', [`If-Unmodified-Since: ${SAME}`], 200),
+  get('not_modified: modified since', [`If-Unmodified-Since: ${EARLIER}`], 412),
+  get('not_modified: If-Match with the tag', ['If-Match: {tag}'], 200),
+  get(
+    'not_modified: If-Match with a list, *, another, a weak one',
+    ['If-Match: "a", W/{tag}'],
+    412,
+  ),
+  get('not_modified: If-Match: *', ['If-Match: *'], 200),
+
+  get('gzip: asked', ['Accept-Encoding: gzip'], 200, { coding: 'gzip' }, '/fly.html'),
+  get('gzip: not asked', [], 200, {}, '/fly.html'),
+  get(
+    'gzip: other codings first',
+    ['Accept-Encoding: foo, gzip'],
+    200,
+    { coding: 'gzip' },
+    '/fly.html',
+  ),
+  get('gzip: with a weight', ['Accept-Encoding: gzip;q=0.1'], 200, { coding: 'gzip' }, '/fly.html'),
+  get('gzip: refused', ['Accept-Encoding: gzip;q=0'], 200, {}, '/fly.html'),
+  get('gzip: refused with zeros', ['Accept-Encoding: gzip;q=0.000'], 200, {}, '/fly.html'),
+  get('gzip: a name that begins like it', ['Accept-Encoding: gzipx'], 200, {}, '/fly.html'),
+  get('gzip: too short', ['Accept-Encoding: gzip'], 200, {}, '/kilo.txt'),
+  get('gzip: a type that does not compress', ['Accept-Encoding: gzip'], 200, {}, '/photo.png'),
+  get(
+    'gzip: a range',
+    ['Accept-Encoding: gzip', 'Range: bytes=0-8'],
+    206,
+    { range: [0, 8] },
+    '/fly.html',
+  ),
+  get('gzip_static: asked', ['Accept-Encoding: gzip'], 200, { coding: 'gzip' }, '/gz.css'),
+  get('gzip_static: not asked', [], 200, {}, '/gz.css'),
+  get('gzip_static: refused', ['Accept-Encoding: gzip;q=0'], 200, {}, '/gz.css'),
+  get('gzip_static: beside a folder', ['Accept-Encoding: gzip'], 404, {}, '/empty/'),
+  get('gzip_static: alone', ['Accept-Encoding: gzip'], 404, {}, '/orphan.css'),
+  get(
+    'gzip_static: a range',
+    ['Accept-Encoding: gzip', 'Range: bytes=0-8'],
+    206,
+    { range: [0, 8] },
+    '/gz.css',
+  ),
+];
