@@ -110,6 +110,10 @@ const LONG_CHECKS = [
     run: () => command(process.execPath, ['scripts/trials/watch/browser.mjs'], countItems),
   },
   {
+    name: 'files trials',
+    run: () => command(process.execPath, ['scripts/trials/files/run.mjs'], countItems),
+  },
+  {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
   },
