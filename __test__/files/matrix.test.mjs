@@ -21,8 +21,11 @@ const ROWS = { conditions, times, ranges, ifRanges, codings, methods, links, ngi
 async function doorsOf(t) {
   const root = makeFixture(temporary(t));
   const server = await start(t, {
-    routes: { '/folder/*': { dir: root } },
-    fetch: (request) => new Response(file(join(root, new URL(request.url).pathname.slice(5)))),
+    routes: {
+      '/folder/*': { dir: root },
+      '/body/*': (request) =>
+        new Response(file(join(root, new URL(request.url).pathname.slice(5)))),
+    },
   });
   const { port } = server;
   return {
@@ -46,8 +49,15 @@ for (const name of ['conditions', 'ranges', 'ifRanges']) {
 }
 
 async function all(t, door, rows) {
+  const [probe] = await door.ask(door.spell('GET', '/fly.html', ['Accept-Encoding: gzip'], true), [
+    'GET',
+  ]);
+  // Without codecs the engine compresses nothing.
+  const compresses = probe.headers.some(([name]) => name === 'content-encoding');
+  const isAsked = ([, request, , status, expected]) =>
+    compresses || !/fly|old/.test(request) || (expected?.coding === undefined && status !== 304);
   const wrong = [];
-  for (const row of rows) {
+  for (const row of rows.filter(isAsked)) {
     const faults = await door.faults(row);
     if (faults.length > 0) wrong.push(`${row[0]}: ${faults.join('; ')}`);
   }

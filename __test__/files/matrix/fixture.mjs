@@ -67,9 +67,10 @@ const texts = {
 };
 
 export const VARIES = new Set(
-  ['sib.js', 'gz.css', 'br.css', 'old.css', 'tie.html', 'fly.html', 'fly.json', 'fly.svg'].map(
-    (name) => `/${name}`,
-  ),
+  [
+    ...['sib.js', 'gz.css', 'br.css', 'old.css', 'tie.html', 'fly.html', 'fly.json', 'fly.svg'],
+    'link/sibling.txt',
+  ].map((name) => `/${name}`),
 );
 
 /** @param {string} top a folder of the test's own: `root` is what is served, the rest is not */

@@ -118,7 +118,7 @@ fn send(
 ) -> Result<(), Fault> {
     let Asked { wishes, is_get, .. } = asked;
     let original = identity(resource)?;
-    let is_ranged = *is_get && wishes.is_ranged();
+    let is_ranged = *is_get && wishes.is_ranged() && has_part(wishes, original);
     let Some(chosen) = choose(resource, original, wishes, is_ranged, packed, mode)? else {
         say(response, 406, "the file is in no coding that Accept-Encoding takes");
         response.lines(VARY);
@@ -134,8 +134,7 @@ fn send(
         Chosen::Packed(..) => original.etag_for(coding),
     };
     if wishes.is_conditional() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let validators = Validators { etag: tag.as_deref(), modified: source.modified(), now };
+        let validators = validators_of(tag.as_deref(), source);
         match wishes.evaluate(true, &validators) {
             Verdict::Serve => {}
             Verdict::NotModified => {
@@ -176,6 +175,19 @@ fn send(
             Ok(())
         }
     }
+}
+
+/// Whether a range of the file as it is answers the request. If not, the Range has no effect, not
+/// even on the coding: it is not right, or the client does not take the file as it is.
+fn has_part(wishes: &Wishes<'_>, original: &Variant) -> bool {
+    let validators = validators_of(original.etag(), original);
+    wishes.codings().accepts(Coding::Identity)
+        && wishes.ranges(original.size(), &validators) != Ranges::Whole
+}
+
+fn validators_of<'a>(etag: Option<&'a [u8]>, source: &Variant) -> Validators<'a> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    Validators { etag, modified: source.modified(), now }
 }
 
 /// Answers 404 with a page of the folder. It is no representation of what was asked for, so there
