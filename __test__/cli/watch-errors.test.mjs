@@ -409,7 +409,7 @@ test('the terminal: one line for a reload, an error with its source, no colours 
   t.is(server.stdout(), '');
 });
 
-test('a handler that throws shows its error in the browser, and is printed as ever', async (t) => {
+test('a handler that throws shows its error in the browser and in the terminal', async (t) => {
   const folder = project(t, {
     'app.mjs': "export default () => {\n  throw new Error('in a handler');\n};",
   });
@@ -419,11 +419,41 @@ test('a handler that throws shows its error in the browser, and is printed as ev
   const page = await ask(server.url, { headers: NAVIGATION });
   t.is(page.status, 500);
   t.regex(page.body, /Error: in a handler<.*app\.mjs:2:9/s);
-  await until(() => server.stderr().split('the handler failed for GET').length === 3, 'both');
-  t.regex(
-    server.stderr(),
-    /reactor-rs: the handler failed for GET "http:.*":\s+Error: in a handler/,
-  );
+  for (const _ of ['plain', 'page']) {
+    const { request, failure } = await server.next('handler-failed');
+    t.regex(request, /^GET "http:.*"$/);
+    t.is(failure.headline, 'Error: in a handler');
+    t.deepEqual([failure.place.line, failure.place.column], [2, 9]);
+    t.is(failure.frames.length, 1, 'the frames of this package are left out');
+  }
+});
+
+test('an error handler of the module is asked as ever', async (t) => {
+  const folder = project(t, {
+    'app.mjs': `export default {
+      fetch() { throw new Error('in a handler'); },
+      error: (error) => new Response('own: ' + error.message, { status: 418 }),
+    };`,
+  });
+  const { url } = await watched(t, folder);
+  const { status, body } = await ask(url, { headers: NAVIGATION });
+  t.is(status, 418);
+  t.regex(body, /^own: in a handler/);
+});
+
+test('streams without an end do not keep the command after Ctrl-C', async (t) => {
+  const folder = project(t, {
+    'app.mjs': `export default () => new Response(new ReadableStream({
+      start: (controller) => controller.enqueue(new Uint8Array(1)),
+    }));`,
+  });
+  const server = await watched(t, folder, ['app.mjs', '--drain-timeout', '600000']);
+  const request = http.get(server.url, { agent: false });
+  request.on('error', () => {});
+  const [answer] = await once(request, 'response');
+  answer.on('error', () => {});
+  server.kill('SIGINT');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
 });
 
 test('a thread that dies is told without the inside of Node, and is replaced', async (t) => {

@@ -8,6 +8,12 @@ import { linesOf, type Style } from '../watch/shown.js';
 import { paint, printable, say } from './output.js';
 import { type ServeFlags, untilSignal } from './serve.js';
 
+/**
+ * How long requests may take after Ctrl-C, in milliseconds: a developer waits for the command, and
+ * open pages may have streams without an end.
+ */
+const STOP_MS = 1000;
+
 /** The changed files that one line names. */
 const MOST_NAMES = 3;
 
@@ -30,7 +36,10 @@ export async function watchCommand(watched: Watched, flags: ServeFlags): Promise
     for (;;) {
       const { server, resolved, jsThreads } = started;
       const options = { ...resolved, signal: session.signal };
+      const cutOff = () => setTimeout(() => void server.stop({ force: true }), STOP_MS).unref();
+      process.once('SIGINT', cutOff);
       const exitCode = await untilSignal(server, options, jsThreads, flags);
+      process.off('SIGINT', cutOff);
       const next = await session.next();
       if (next === undefined) {
         return exitCode;
@@ -67,6 +76,8 @@ function textEvents({ module }: Watched, { quiet }: ServeFlags): SessionEvents {
           ? `${printable(module)} has an error; the version before it goes on answering`
           : `${printable(module)} has an error, and is loaded again when a file changes`,
       ),
+    handlerFailed: (failure, request) =>
+      show(failure, `the handler failed for ${printable(request)}`),
     died: (failure, thread) =>
       show(failure, `JavaScript thread ${thread} has ended, and is replaced`),
     slow: () => tell(paint('dim', `${printable(module)} still loads: perhaps a top-level await`)),
@@ -99,6 +110,7 @@ function jsonEvents(): SessionEvents {
   return {
     reloaded: (files, ms) => print('reloaded', { files, ms: Math.round(ms) }),
     failed: (failure, hasOld, files) => print('failed', { files, hasOld, failure }),
+    handlerFailed: (failure, request) => print('handler-failed', { request, failure }),
     died: (failure, thread) => print('died', { thread, failure }),
     slow: () => print('slow'),
     restarting: () => print('restarting'),

@@ -60,6 +60,7 @@ export function failureOf(error: unknown, fallback = '', depth = 0): Failure {
     placeAbove(fallback) ??
     placeOfImport(message) ??
     placeInJson(message) ??
+    placeOfCompiler(message) ??
     placeOf(frames.find(({ place }) => !isOfPackage(place)) ?? frames[0]);
   const cause = depth < MOST_CAUSES ? error.cause : undefined;
   const errors = error instanceof AggregateError && depth < MOST_CAUSES ? error.errors : [];
@@ -190,6 +191,16 @@ function placeInJson(message: string): Place | undefined {
     line: Number(line ?? 1),
     column: column === undefined ? undefined : Number(column),
   };
+}
+
+/** Where a compiler such as esbuild has stopped, which counts columns from 0. */
+function placeOfCompiler(message: string): Place | undefined {
+  const found = /^(\/[^\n]*?):(\d+):(\d+): (?:ERROR|error): /m.exec(message);
+  if (found === null) {
+    return undefined;
+  }
+  const [, file = '', line, column] = found;
+  return { file, line: Number(line), column: Number(column) + 1 };
 }
 
 function escaped(text: string): string {

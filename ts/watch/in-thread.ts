@@ -85,10 +85,11 @@ class InThread implements ThreadDevelopment {
 
   failed(error: unknown): void {
     const { message, cause } = error as Error;
-    // The thrown error only says that the module cannot be served.
-    const [, place = ''] = /^cannot serve "[^\n]*?": ([\s\S]*)$/.exec(message) ?? [];
-    const failure = cause === undefined ? plainFailure(message) : failureOf(cause, place);
-    this.#tell({ kind: 'failure', failure });
+    // The thrown error says that the module cannot be served, and why. If that is more than what its
+    // cause says, it is advice.
+    const [, why = message] = /^cannot serve "[^\n]*?": ([\s\S]*)$/.exec(message) ?? [];
+    const isAdvice = cause instanceof Error ? !why.includes(cause.message) : cause === undefined;
+    this.#tell({ kind: 'failure', failure: isAdvice ? plainFailure(why) : failureOf(cause, why) });
   }
 
   show(state: DevelopmentState): void {
@@ -121,14 +122,15 @@ class InThread implements ThreadDevelopment {
       : settled;
   }
 
-  /** In place of the module's `error`. It prints what would be printed without. */
+  /** In place of the module's `error`. */
   #handlerFailed(thrown: unknown, request: Request): Response {
     const { method, url } = request;
-    console.error('reactor-rs: the handler failed for %s %s:', method, inspect(url), thrown);
+    const failure = failureOf(thrown);
+    this.#tell({ kind: 'handler', failure, request: `${method} ${inspect(url)}` });
     if (!isNavigation(request)) {
       return new Response('Internal Server Error', { status: 500 });
     }
-    return failureResponse(FAILED, failureOf(thrown), 'html', this.#documents.version);
+    return failureResponse(FAILED, failure, 'html', this.#documents.version);
   }
 }
 

@@ -35,6 +35,8 @@ export interface SessionEvents {
   reloaded(files: readonly string[], ms: number): void;
   /** @param hasOld whether an older version goes on answering */
   failed(failure: Failure, hasOld: boolean, files: readonly string[]): void;
+  /** A handler has failed, and the module has no `error` handler. */
+  handlerFailed(failure: Failure, request: string): void;
   /** A thread has ended by an error, and is replaced. */
   died(failure: Failure, thread: number): void;
   /** The module still loads. */
@@ -352,6 +354,8 @@ export class Session {
       this.#watcher.addMissing(told.at);
     } else if (told.kind === 'failure') {
       this.#told = told.failure;
+    } else if (told.kind === 'handler') {
+      this.#events.handlerFailed(told.failure, told.request);
     } else if (told.kind === 'ignored') {
       this.#tellIgnored(told.options);
     } else {

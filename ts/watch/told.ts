@@ -10,5 +10,7 @@ export type Told =
   /** More of these come over this port. */
   | { readonly kind: 'port'; readonly port: MessagePort }
   | { readonly kind: 'failure'; readonly failure: Failure }
+  /** A handler has failed for this request. */
+  | { readonly kind: 'handler'; readonly failure: Failure; readonly request: string }
   /** The module's options that have no effect on JavaScript threads. */
   | { readonly kind: 'ignored'; readonly options: readonly string[] };
