@@ -13,7 +13,7 @@ export interface FilesFlag {
   readonly option: string;
   readonly text: string;
   /** Shown where it is not plain that it is off. */
-  readonly fallback?: string;
+  readonly byDefault?: string;
 }
 
 const FILES = 'Files of a folder:';
@@ -49,7 +49,7 @@ export const FILES_FLAGS: readonly FilesFlag[] = [
     env: 'REACTOR_CACHE_CONTROL',
     option: 'cacheControl',
     text: 'Cache-Control of the files; false sends none',
-    fallback: 'no-cache',
+    byDefault: 'no-cache',
   },
   {
     flags: '--immutable',
@@ -75,8 +75,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 type Given = Readonly<Record<string, unknown>>;
 
 export function addFilesFlags(command: Command): void {
-  for (const { flags, env, text, fallback } of FILES_FLAGS) {
-    const note = fallback === undefined ? env : `default ${fallback}; ${env}`;
+  for (const { flags, env, text, byDefault } of FILES_FLAGS) {
+    const note = byDefault === undefined ? env : `default ${byDefault}; ${env}`;
     command.addOption(new Option(flags, `${text} (${note})`).helpGroup(FILES));
   }
 }
