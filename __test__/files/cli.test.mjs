@@ -131,6 +131,20 @@ test('a folder with a package.json is served, with a warning', async (t) => {
   t.like(await get({ url }, '/'), { body: 'site' });
 });
 
+test('a folder without an index is told, unless its files are listed', async (t) => {
+  const folder = mkdtempSync(join(root, 'bare-'));
+  writeFileSync(join(folder, 'a.txt'), 'a');
+  for (const [flags, lines] of [
+    [[], 2],
+    [['--listing'], 1],
+  ]) {
+    const child = launch([BIN, 'serve', folder, ...flags, ...LOCAL]);
+    t.teardown(() => child.process.kill('SIGKILL'));
+    await until(() => child.stderr().split('\n').length > lines, 'the banner');
+    t.is(/it has no index\.html, so \/ is a 404; --listing/.test(child.stderr()), lines === 2);
+  }
+});
+
 const MISTAKES = [
   [['./none'], 'cannot serve "./none": there is no such file'],
   [['--spa'], '--spa needs a folder to serve, such as reactor-rs serve ./public --spa'],

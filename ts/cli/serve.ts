@@ -21,6 +21,9 @@ export interface ServeFlags {
   selfSigned?: string | undefined;
   /** The folder that is served, as the user wrote it. */
   folder?: string | undefined;
+  /** Flags for the folder that change what is worth saying about it. */
+  spa?: unknown;
+  listing?: unknown;
 }
 
 /** Serves until a signal comes; resolves to the exit code. */
@@ -111,17 +114,23 @@ function announce(
         ),
       );
     }
-    if (folder !== undefined && existsSync(join(folder, 'package.json'))) {
-      say(
-        paint(
-          'red',
-          'this folder has a package.json: its sources and node_modules can be read too',
-        ),
-      );
+    if (folder !== undefined) {
+      warnOf(folder, flags);
     }
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);
     }
+  }
+}
+
+/** Says what a folder has, or has not, that its user may not know. */
+function warnOf(folder: string, { spa, listing }: ServeFlags): void {
+  const has = (name: string) => existsSync(join(folder, name));
+  if (has('package.json')) {
+    say(paint('red', 'it has a package.json: its sources and node_modules can be read too'));
+  }
+  if (!spa && !listing && !has('index.html')) {
+    say(paint('dim', 'it has no index.html, so / is a 404; --listing lists the files'));
   }
 }
 
