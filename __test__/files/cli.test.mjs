@@ -134,11 +134,12 @@ test('a folder with a package.json is served, with a warning', async (t) => {
 test('a folder without an index is told, unless its files are listed', async (t) => {
   const folder = mkdtempSync(join(root, 'bare-'));
   writeFileSync(join(folder, 'a.txt'), 'a');
-  for (const [flags, lines] of [
+  for (const [flags, lines, env] of [
     [[], 2],
     [['--listing'], 1],
+    [[], 1, { REACTOR_LISTING: 'true' }],
   ]) {
-    const child = launch([BIN, 'serve', folder, ...flags, ...LOCAL]);
+    const child = launch([BIN, 'serve', folder, ...flags, ...LOCAL], { env });
     t.teardown(() => child.process.kill('SIGKILL'));
     await until(() => child.stderr().split('\n').length > lines, 'the banner');
     t.is(/it has no index\.html, so \/ is a 404; --listing/.test(child.stderr()), lines === 2);

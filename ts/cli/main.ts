@@ -84,7 +84,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
         const selfSigned = isSelfSigned(flags, process.env)
           ? developmentCertificate().certFile
           : undefined;
-        const shown: ServeFlags = { ...flags, selfSigned, folder };
+        const shown: ServeFlags = { ...flags, selfSigned, servesFolder: folder !== undefined };
         if (folder !== undefined) {
           const routes = routesOf(folder, flags, process.env);
           return serveCommand({ ...settle({}), routes }, shown);

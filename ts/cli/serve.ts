@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join, resolve } from 'node:path';
-import { filePath } from '../fetch/file-path.js';
+import { join } from 'node:path';
+import type { NativeFiles } from '../binding/binding.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from '../options/options.js';
 import { serve } from '../serve.js';
 import type { RunningServer } from '../server/server.js';
@@ -19,11 +19,8 @@ export interface ServeFlags {
   json?: boolean;
   /** The file of the certificate that the command has made itself. */
   selfSigned?: string | undefined;
-  /** The folder that is served, as the user wrote it. */
-  folder?: string | undefined;
-  /** Flags for the folder that change what is worth saying about it. */
-  spa?: unknown;
-  listing?: unknown;
+  /** The argument is a folder. */
+  servesFolder?: boolean;
 }
 
 /** Serves until a signal comes; resolves to the exit code. */
@@ -72,9 +69,11 @@ export async function untilSignal(
     reloadOnSignal(server);
   }
   // Printed after the signal handlers are installed: the reader may send a signal at once.
+  const [route] = native.routes ?? [];
+  const folder = flags.servesFolder ? route?.files : undefined;
   // The workers run the built-in application, and read files that are not in memory.
-  const hasWorkers = native.routes === undefined || flags.folder !== undefined;
-  announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, flags);
+  const hasWorkers = native.routes === undefined || folder !== undefined;
+  announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, folder, flags);
   const forcedBy = await stopped;
   if (!flags.quiet) {
     summarise(server);
@@ -86,14 +85,14 @@ function announce(
   server: Server,
   threads: { ioThreads: number; workerThreads: number; jsThreads: number | undefined },
   hasWorkers: boolean,
+  folder: NativeFiles | undefined,
   flags: ServeFlags,
 ): void {
   const { url, urls, hostname, port, unix, metricsUrl } = server;
   const { selfSigned } = flags;
-  const folder = flags.folder === undefined ? undefined : resolve(filePath(flags.folder) ?? '');
   if (flags.json) {
     const { pid } = process;
-    const where = { url, urls, hostname, port, unix, metricsUrl, selfSigned, folder };
+    const where = { url, urls, hostname, port, unix, metricsUrl, selfSigned, folder: folder?.path };
     const line = { event: 'listening', ...where, ...threads, pid };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   } else if (!flags.quiet) {
@@ -102,7 +101,7 @@ function announce(
     const loops = count(ioThreads, 'I/O thread');
     const js = jsThreads === undefined ? '' : `, ${count(jsThreads, 'JavaScript thread')}`;
     const places = urls.map(({ href }) => paint('cyan', href)).join(', ');
-    const does = folder === undefined ? 'listening' : `serving ${folder}`;
+    const does = folder === undefined ? 'listening' : `serving ${folder.path}`;
     say(
       `${paint('bold', 'reactor-rs')} ${does} on ${places} ${paint('dim', `(${loops}${workers}${js}, pid ${process.pid})`)}`,
     );
@@ -115,7 +114,7 @@ function announce(
       );
     }
     if (folder !== undefined) {
-      warnOf(folder, flags);
+      warnOf(folder);
     }
     if (metricsUrl !== undefined) {
       say(`metrics on ${paint('cyan', metricsUrl)}`);
@@ -124,12 +123,12 @@ function announce(
 }
 
 /** Says what a folder has, or has not, that its user may not know. */
-function warnOf(folder: string, { spa, listing }: ServeFlags): void {
-  const has = (name: string) => existsSync(join(folder, name));
+function warnOf({ path, spa, listing }: NativeFiles): void {
+  const has = (name: string) => existsSync(join(path, name));
   if (has('package.json')) {
     say(paint('red', 'it has a package.json: its sources and node_modules can be read too'));
   }
-  if (!spa && !listing && !has('index.html')) {
+  if (spa === undefined && !listing && !has('index.html')) {
     say(paint('dim', 'it has no index.html, so / is a 404; --listing lists the files'));
   }
 }
