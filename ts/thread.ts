@@ -57,9 +57,9 @@ try {
 
 async function load() {
   const { module, globals, routes } = data;
-  const options = await loadModule(module, globals);
-  const exported = await readOptions(development?.adapt(options) ?? options);
-  const resolved = resolveModule(module, { ...exported }, routes);
+  const options = { ...(await readOptions(await loadModule(module, globals))) };
+  const exported = development?.adapt(options) ?? options;
+  const resolved = resolveModule(module, exported, routes);
   handlers.replace(resolved.fetch, resolved.entries);
   const report: Loaded = {
     type: 'loaded',

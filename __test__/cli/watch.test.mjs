@@ -167,6 +167,50 @@ test('a save while a module loads gives that up: the last state wins', async (t)
   t.is(await text(server.url), 'two');
 });
 
+test('a save while a module loads for the first time gives that up, too', async (t) => {
+  const folder = project(t, { 'app.mjs': "console.error('loading'); for (;;);" });
+  const server = watching(t, folder);
+  await until(() => server.stderr().includes('loading'), 'the load');
+  write(folder, { 'app.mjs': says('one') });
+  const { url } = await server.next('listening');
+  t.is(await text(url), 'one');
+});
+
+test('files of packages do not count, those of linked ones do', async (t) => {
+  const folder = project(t, {
+    'app/package.json': '{"type":"module"}',
+    'app/app.mjs': `
+      import installed from 'installed';
+      import linked from 'linked';
+      export default () => new Response(installed + linked);
+    `,
+    'app/node_modules/installed/index.js': "module.exports = 'i1';",
+    'packages/linked/package.json': '{"type":"module","exports":"./main.js"}',
+    'packages/linked/main.js': "export default 'l1';",
+  });
+  symlinkSync('../../packages/linked', join(folder, 'app/node_modules/linked'));
+  const server = await watched(t, folder, ['app/app.mjs']);
+  t.is(await text(server.url), 'i1l1');
+  write(folder, { 'app/node_modules/installed/index.js': "module.exports = 'i2';" });
+  write(folder, { 'packages/linked/main.js': "export default 'l2';" });
+  t.deepEqual((await server.next('reloaded')).files, named(folder, 'packages/linked/main.js'));
+  t.is(await text(server.url), 'i2l2');
+});
+
+test('a module with names of options as other servers have them', async (t) => {
+  const folder = project(t, {
+    'app.mjs': `export default {
+      static: { '/a': new Response('a') },
+      handler: () => { throw new Error('no'); },
+      onError: (error) => new Response(error.message),
+    };`,
+  });
+  const { url } = await watched(t, folder);
+  t.is(await text(url, 'a'), 'a');
+  t.is(await text(url, 'b'), 'no');
+  t.is((await fetch(`${url}.reactor/watch.js`)).status, 200);
+});
+
 test('connections stay, and requests under way end on the old threads', async (t) => {
   const folder = project(t, {
     'app.mjs': `

@@ -289,6 +289,10 @@ export class Session {
       this.#isPlaceholder = true;
       return started;
     } catch (second) {
+      if (this.#isOutdated) {
+        // It was given up for the module, which may have been mended.
+        return null;
+      }
       this.#events.trouble(`nothing listens meanwhile: ${(second as Error).message}`);
       return null;
     }
