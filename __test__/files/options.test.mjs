@@ -156,6 +156,8 @@ test('with fetch, methods that files do not answer go there', async (t) => {
     [
       ['/a/*', 'GET', undefined],
       ['/a/*', undefined, 0],
+      ['/a', 'GET', undefined],
+      ['/a', undefined, 0],
       ['/*', undefined, 0],
     ],
   );

@@ -243,6 +243,30 @@ test('index, clean URLs, redirects with a slash', async (t) => {
   t.like(await get(server, '/s/docs'), { status: 200, text: 'docs' });
 });
 
+test('the name of a folder’s pattern redirects too, unless it has a route', async (t) => {
+  const dir = site(t);
+  const routes = {
+    '/a/*': { dir },
+    '/b/*': { dir },
+    '/b': 'own',
+    '/c/*': { dir, slashRedirect: false },
+    '/:lang/d/*': { dir },
+    '/e/*': { GET: { dir }, POST: () => new Response('posted') },
+  };
+  const alone = await start(t, { routes });
+  const { status, headers } = await get(alone, '/a?x=1');
+  t.deepEqual([status, headers.location], [301, '/a/?x=1']);
+  t.is((await get(alone, '/b')).text, 'own');
+  t.is((await get(alone, '/c')).text, '<h1>home</h1>');
+  t.is((await get(alone, '/en/d')).status, 404);
+  t.is((await get(alone, '/e')).headers.location, '/e/');
+  t.is((await get(alone, '/a', {}, 'POST')).status, 405);
+  const both = await start(t, { routes, fetch: ({ method }) => new Response(method) });
+  t.is((await get(both, '/a')).headers.location, '/a/');
+  t.is((await get(both, '/a', {}, 'POST')).text, 'POST');
+  t.is((await get(both, '/e', {}, 'POST')).text, 'POST');
+});
+
 test('spa is for navigations only', async (t) => {
   const dir = site(t);
   const server = await start(t, {

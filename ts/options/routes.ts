@@ -55,10 +55,29 @@ export function resolveRoutes(
     const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
     return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
   });
+  routes.push(...withoutSlash(routes, patterns));
   if (hasFetch && !patterns.has(CATCH_ALL.pattern)) {
     routes.push(CATCH_ALL);
   }
   return { routes: hasFetch ? routes : routes.map(withoutFallThrough), entries };
+}
+
+/**
+ * Routes for the folders' own names: with `/docs/*` the folder also answers `/docs`, with a redirect to
+ * `/docs/`, unless that path has a route of its own. A name with a parameter could be many others.
+ */
+function withoutSlash(
+  routes: readonly NativeRoute[],
+  patterns: ReadonlySet<string>,
+): NativeRoute[] {
+  const folders = routes.filter(({ files }) => files !== undefined && !files.single);
+  const names = new Map(folders.map(({ pattern }) => [pattern, pattern.slice(0, -2)]));
+  return routes.flatMap((route) => {
+    const name = names.get(route.pattern) ?? '';
+    const isOwn = name !== '' && !name.includes('/:') && !patterns.has(name);
+    const answers = route.files !== undefined || route.handler === FETCH;
+    return isOwn && answers ? [{ ...route, pattern: name }] : [];
+  });
 }
 
 /** A route that falls through to a missing `fetch` answers as if there were no route. */
