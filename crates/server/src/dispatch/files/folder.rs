@@ -404,4 +404,6 @@ impl Search<'_> {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,110 @@
+//! The corpus of traversal attempts, without a server in front.
+
+use std::io::Read;
+
+use reactor_proto::Coding;
+use reactor_route::normal_path;
+
+use crate::dispatch::files::folder::Folder;
+use crate::dispatch::files::lookup::Lookup;
+use crate::dispatch::files::mode::Mode;
+use crate::dispatch::files::options::FolderOptions;
+use crate::dispatch::files::resource::Resource;
+
+#[path = "../../../../tests/files/world.rs"]
+mod world;
+
+use world::{CANARY, INSIDE, Outcome, World, attempts};
+
+/// What is in the file, in all its codings.
+fn contents(resource: &Resource) -> Vec<String> {
+    let variants = Coding::ALL.into_iter().filter_map(|coding| resource.variant(coding));
+    let texts = variants.map(|variant| {
+        let mut bytes = Vec::new();
+        let mut file: &std::fs::File = variant.file();
+        file.read_to_end(&mut bytes).expect("it is open");
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    texts.collect()
+}
+
+fn outcome(found: Lookup) -> Outcome {
+    match found {
+        Lookup::Found(resource) => {
+            let contents = contents(&resource);
+            assert!(contents.iter().all(|text| !text.contains(CANARY)), "{contents:?}");
+            assert_eq!(contents.len(), 1, "no sibling is right: {contents:?}");
+            Outcome::Content(contents[0].clone())
+        }
+        Lookup::NotFound(None) => Outcome::Status(404),
+        Lookup::Redirect(path) => Outcome::Redirect(String::from_utf8(path).expect("ASCII")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    let world = World::new("unit");
+    world.lock();
+    let mut made = 0;
+    for without_openat2 in [false, true] {
+        let options =
+            FolderOptions { root: world.root(), without_openat2, ..FolderOptions::default() };
+        let folder = Folder::open(&options).expect("it is there");
+        for attempt in attempts("/s/") {
+            let path = attempt.target.split(|&byte| byte == b'?').next().unwrap_or_default();
+            let normal = normal_path(path);
+            let path = normal.as_deref().unwrap_or(path);
+            // The others are not for this route.
+            let Some(rest) = path.strip_prefix(b"/s/") else { continue };
+            let expected = if without_openat2 { attempt.without } else { attempt.with_openat2 };
+            if expected == Outcome::Status(400) {
+                continue;
+            }
+            made += 1;
+            let look_up = |mode| folder.look_up(path, rest, false, mode);
+            let got = outcome(look_up(Mode::Blocking));
+            assert_eq!(got, expected, "line {}, without openat2: {without_openat2}", attempt.line);
+            match look_up(Mode::Cached) {
+                Lookup::WouldBlock => {}
+                cached => assert_eq!(outcome(cached), expected, "line {}", attempt.line),
+            }
+        }
+        for file in INSIDE {
+            let rest = file.replace('%', "%25");
+            let found = folder.look_up(b"/s/", rest.as_bytes(), false, Mode::Blocking);
+            assert_eq!(outcome(found), Outcome::Content(file.to_owned()));
+        }
+    }
+    assert!(made > 400, "{made}");
+}
+
+#[test]
+fn pages_that_lead_out_are_none() {
+    let world = World::new("pages");
+    for without_openat2 in [false, true] {
+        let mut options = FolderOptions {
+            root: world.root(),
+            clean_urls: true,
+            without_openat2,
+            ..FolderOptions::default()
+        };
+        let folder = Folder::open(&options).expect("it is there");
+        for rest in ["page", "page.html", "page/", "404", "linked-index/", "nothing"] {
+            let found = folder.look_up(b"/s/x", rest.as_bytes(), true, Mode::Blocking);
+            assert_eq!(outcome(found), Outcome::Status(404), "{rest}");
+        }
+        for file in ["out-file", "out-folder/canary.txt", "page.html"] {
+            options.spa = Some(file.into());
+            Folder::open(&options).expect_err("it leads out");
+            options.spa = None;
+            options.index = vec![file.into()];
+            options.not_found = Some(file.into());
+            let folder = Folder::open(&options).expect("it is there");
+            for rest in ["", "sub/", "nothing"] {
+                let found = folder.look_up(b"/s/", rest.as_bytes(), true, Mode::Blocking);
+                assert_eq!(outcome(found), Outcome::Status(404), "{rest}");
+            }
+        }
+    }
+}
