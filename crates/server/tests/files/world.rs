@@ -152,7 +152,7 @@ impl World {
     /// Takes away all rights to what is called `locked`. Root has them still.
     pub(crate) fn lock(&self) {
         for file in ["locked.txt", "locked"] {
-            let none = fs::Permissions::from_mode(0);
+            let none = fs::Permissions::from_mode(0o000);
             fs::set_permissions(self.root().join(file), none).expect("ours");
         }
     }

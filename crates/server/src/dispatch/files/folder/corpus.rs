@@ -58,12 +58,13 @@ fn no_path_leads_out_of_the_folder() {
             // The others are not for this route.
             let Some(rest) = path.strip_prefix(b"/s/") else { continue };
             let expected = if without_openat2 { attempt.without } else { attempt.with_openat2 };
-            if expected == Outcome::Status(400) {
-                continue;
-            }
             made += 1;
             let look_up = |mode| folder.look_up(path, rest, false, mode);
             let got = outcome(look_up(Mode::Blocking));
+            // What the parser refuses leads nowhere here, or to a file inside.
+            if matches!(expected, Outcome::Status(400 | 414)) {
+                continue;
+            }
             assert_eq!(got, expected, "line {}, without openat2: {without_openat2}", attempt.line);
             match look_up(Mode::Cached) {
                 Lookup::WouldBlock => {}

@@ -1,0 +1,7 @@
+//! Folders of static files, over raw sockets.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod races;
+mod traversal;
+mod world;
