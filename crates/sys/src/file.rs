@@ -123,6 +123,16 @@ pub fn send_file(
     Ok(without_sigpipe(|| sendfile(socket, file, Some(&mut offset), len))?)
 }
 
+/// Whether a disk or a file system has failed, and not a socket that the bytes were to go to.
+#[must_use]
+pub fn is_of_disk(error: &io::Error) -> bool {
+    use Errno::{EBADMSG, EIO, ENODATA, ENXIO, EREMOTEIO, ESTALE, EUCLEAN};
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(EBADMSG | EIO | ENODATA | ENXIO | EREMOTEIO | ESTALE | EUCLEAN)
+    )
+}
+
 /// Calls `each` with every name in `folder` but `.` and `..`, in no order (readdir(3)).
 ///
 /// # Errors

@@ -16,7 +16,7 @@ import { check, finish, get, program, run, scratch, startServer } from './lib.mj
 const HERE = dirname(fileURLToPath(import.meta.url));
 const FILES = 400;
 /** What failing.c makes fail. */
-const FAILING = 123_457;
+const [FAILING, SMALL] = [123_457, 4_567];
 /** Node, the loops and the pool have about fifty themselves. */
 const DESCRIPTORS = 120;
 
@@ -25,6 +25,7 @@ for (let n = 0; n < FILES; n++) writeFileSync(join(root, `${n}.txt`), `file ${n}
 writeFileSync(join(root, 'large.bin'), Buffer.alloc(1 << 20, 'x'));
 writeFileSync(join(root, 'failing.bin'), Buffer.alloc(FAILING, 'x'));
 writeFileSync(join(root, 'failing.css'), Buffer.alloc(FAILING, 'x'));
+writeFileSync(join(root, 'small.bin'), Buffer.alloc(SMALL, 'x'));
 
 await failingDisk();
 await fewDescriptors();
@@ -54,12 +55,15 @@ async function failingDisk() {
   const server = await startServer({ dir: root }, { env: { LD_PRELOAD: library } });
   for (const [name, path, headers] of [
     ['as it is', '/failing.bin', {}],
+    ['a small one', '/small.bin', {}],
     ['a range', '/failing.bin', { range: 'bytes=0-99' }],
     ['large range', '/failing.bin', { range: 'bytes=0-120000' }],
     ['compressed', '/failing.css', { 'accept-encoding': 'gzip' }],
     ["a handler's file()", '/body/failing.bin', {}],
   ]) {
     await check(`a disk that fails: ${name}`, async () => {
+      // A line a second is logged, not more.
+      await sleep(1100);
       const before = server.errors().length;
       const status = await statusOf(`${server.url}${path}`, headers);
       // What has begun can only be broken off.
@@ -138,6 +142,8 @@ async function noDescriptorsLeft() {
       assert.ok(waits < 100, `still ${status}`);
       await sleep(100);
     }
+    // Those that waited to be accepted go too.
+    await sleep(1000);
     for (let n = 0; n < FILES; n += 7) {
       assert.equal(await statusOf(`${server.url}/${n}.txt`), 200, `${n}.txt`);
     }

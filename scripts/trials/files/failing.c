@@ -1,20 +1,23 @@
 /*
- * Reads of a file of exactly 123,457 bytes fail with EIO, as on a disk that fails. For LD_PRELOAD.
+ * Reads of files of exactly 123,457 or 4,567 bytes fail with EIO, as on a disk that fails. For LD_PRELOAD.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { FAILING = 123457 };
+enum { FAILING = 123457, SMALL = 4567 };
 
 static int fails(int fd)
 {
     struct stat stat;
-    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_size == FAILING) {
+    if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode)
+        && (stat.st_size == FAILING || stat.st_size == SMALL)) {
         errno = EIO;
         return 1;
     }
@@ -51,6 +54,21 @@ ssize_t preadv64v2(int fd, const struct iovec *parts, int count, off64_t at, int
 {
     REAL(preadv64v2);
     return fails(fd) ? -1 : real(fd, parts, count, at, flags);
+}
+
+/* The engine calls preadv2 by its number. */
+long syscall(long number, ...)
+{
+    REAL(syscall);
+    long args[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        args[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_preadv2 && fails((int)args[0]))
+        return -1;
+    return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
 ssize_t sendfile(int to, int from, off_t *at, size_t len)

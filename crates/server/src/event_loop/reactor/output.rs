@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 
+use reactor_sys::is_of_disk;
+
 use crate::conn::connection::Conn;
 use crate::conn::core::{Core, Inflow};
 use crate::conn::flushed::Flushed;
@@ -154,8 +156,8 @@ impl<T: Transport> Reactor<T> {
             }
             Ok(flushed) => Some(flushed),
             Err(error) => {
-                // Sockets have no such error.
-                if error.kind() == ErrorKind::UnexpectedEof
+                // Sockets have no such errors.
+                if (error.kind() == ErrorKind::UnexpectedEof || is_of_disk(&error))
                     && let Some(file) = core.out.file_in_turn()
                 {
                     notice::file_broke_off(file, &error);
