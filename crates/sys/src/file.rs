@@ -9,6 +9,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::sendfile::sendfile;
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use nix::sys::uio::pread;
 
 use crate::sigpipe::without_sigpipe;
 
@@ -76,7 +78,7 @@ pub fn file_stat(file: BorrowedFd<'_>) -> io::Result<FileStat> {
 /// # Errors
 /// - `WouldBlock`: the kernel would have to wait for the byte at `offset`. It is also the answer
 ///   of a kernel or a file system that cannot tell (preadv2(2), RWF_NOWAIT: before Linux 4.14;
-///   some network file systems). Read it on a thread that may wait.
+///   overlayfs, network file systems). Read it on a thread that may wait.
 /// - Those of preadv2(2).
 pub fn read_cached(file: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let offset = position(offset)?;
@@ -97,6 +99,8 @@ pub fn read_cached(file: BorrowedFd<'_>, buf: &mut [u8], offset: u64) -> io::Res
     };
     match Errno::result(n) {
         Ok(n) => Ok(usize::try_from(n).unwrap_or(0)),
+        // It cannot tell, but all of its files are in memory, or in swap at the worst.
+        Err(Errno::EOPNOTSUPP) if is_in_memory(file) => Ok(pread(file, buf, offset)?),
         // EINVAL is how Linux before 4.14 refuses the flag, ENOSYS how it and sandboxes refuse
         // the call.
         Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => {
@@ -146,6 +150,19 @@ pub fn folder_names(folder: OwnedFd, mut each: impl FnMut(&[u8])) -> io::Result<
         }
     }
     Ok(())
+}
+
+/// Whether the file is on a file system that has no disk.
+fn is_in_memory(file: BorrowedFd<'_>) -> bool {
+    /// RAMFS_MAGIC, which nix does not name.
+    const RAMFS: u64 = 0x8584_58f6;
+    fstatfs(file).is_ok_and(|system| {
+        let kind = system.filesystem_type();
+        // Signed with glibc, unsigned with musl.
+        #[allow(clippy::unnecessary_cast, reason = "the C library decides the type")]
+        let number = kind.0 as u64;
+        kind == TMPFS_MAGIC || number == RAMFS
+    })
 }
 
 /// The kernel's positions are signed. One that is too high is behind the end of every file.
@@ -246,6 +263,17 @@ mod tests {
             Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
         }
         assert!(read_cached(file.as_fd(), &mut buf, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_file_in_shared_memory_is_read_at_once() {
+        // A file of tmpfs without a name (memfd_create(2)).
+        let memory = nix::sys::memfd::memfd_create(c"test", nix::sys::memfd::MFdFlags::empty());
+        let mut file = File::from(memory.expect("there is memory"));
+        file.write_all(b"0123456789").expect("there is room");
+        let mut buf = [0; 4];
+        assert_eq!(read_cached(file.as_fd(), &mut buf, 7).expect("it is in memory"), 3);
+        assert_eq!(&buf[..3], b"789");
     }
 
     #[test]
