@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::mkfifo;
 
@@ -171,6 +172,12 @@ fn write(path: &Path, content: &str) {
     fs::write(path, content).expect("the folder for temporary files can be written");
 }
 
+/// Whether the kernel has openat2(2), and no sandbox forbids it.
+pub(crate) fn has_openat2() -> bool {
+    let how = OpenHow::new().flags(OFlag::O_PATH).resolve(ResolveFlag::RESOLVE_BENEATH);
+    openat2(AT_FDCWD, ".", how).is_ok()
+}
+
 /// One attempt of the corpus.
 pub(crate) struct Attempt {
     /// Of the corpus, from 1.
@@ -206,6 +213,7 @@ pub(crate) fn attempts(prefix: &str) -> Vec<Attempt> {
         let target = bytes(&column().unwrap_or_else(|| panic!("line {} has no target", index + 1)));
         let fields = column().map_or(String::new(), |field| field + "\r\n");
         let (with, without) = outcomes.split_once(" | ").unwrap_or((&outcomes, &outcomes));
+        let with = if has_openat2() { with } else { without };
         let (with_openat2, without) = (outcome(with), outcome(without));
         Attempt { line: index + 1, target, fields, with_openat2, without }
     };
