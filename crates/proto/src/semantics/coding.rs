@@ -75,6 +75,18 @@ impl CodingSet {
         self
     }
 
+    /// This set and `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it holds all of `other`.
+    #[must_use]
+    pub const fn has_all(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// Whether it holds `coding`.
     #[must_use]
     pub const fn has(self, coding: Coding) -> bool {
@@ -157,6 +169,17 @@ impl Codings {
     #[must_use]
     pub const fn accepts(self, coding: Coding) -> bool {
         self.0[coding.index()] > 0
+    }
+
+    /// The codings that the client accepts, but identity, which is always there. None of them where
+    /// the field is missing: then identity is what is sent.
+    #[must_use]
+    pub fn taken(self) -> CodingSet {
+        if self == Self::default() {
+            return CodingSet::default();
+        }
+        let coded = Coding::ALL.into_iter().filter(|&coding| coding != Coding::Identity);
+        coded.filter(|&coding| self.accepts(coding)).collect()
     }
 
     /// Of what is `available`, the coding with the highest weight; where several have it, the

@@ -207,7 +207,7 @@ impl Out {
         };
         let from = file.range.start + *sent as u64;
         let to = file.range.end.min(from + COLD_READ);
-        let part = FileRange { file: file.file.clone(), range: from..to };
+        let part = FileRange::new(file.file.clone(), from..to);
         pieces.is_read_elsewhere = true;
         Some(part)
     }
@@ -342,7 +342,8 @@ fn read_file<'b>(
 }
 
 /// Has the kernel send up to `most` bytes of a file, if their first and their last one are in
-/// memory. It reads files ahead, so that what is between them is there too.
+/// memory, or all of them were a moment ago. It reads files ahead, so that what is between them is
+/// there too.
 fn send_file(
     file: &FileRange,
     at: u64,
@@ -350,7 +351,8 @@ fn send_file(
     io: &mut impl Sink,
     pool: &mut BufPool,
 ) -> io::Result<Step> {
-    for place in [at, at + most as u64 - 1] {
+    let places = if file.is_warm { [].as_slice() } else { &[at, at + most as u64 - 1] };
+    for &place in places {
         if read_file(file, place, 1, pool)?.is_none() {
             return Ok(Step::Cold);
         }

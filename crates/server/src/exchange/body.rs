@@ -59,9 +59,15 @@ pub(crate) struct FileRange {
     pub(crate) file: Arc<File>,
     /// In bytes from the file's beginning.
     pub(crate) range: Range<u64>,
+    /// Its pages were in memory a moment ago.
+    pub(crate) is_warm: bool,
 }
 
 impl FileRange {
+    pub(crate) fn new(file: Arc<File>, range: Range<u64>) -> Self {
+        Self { file, range, is_warm: false }
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.range.end.saturating_sub(self.range.start)
     }

@@ -187,7 +187,12 @@ impl Response {
     /// is sent. Where the file is shorter by then, the connection is broken off, so that
     /// the client does not take a part for the whole.
     pub fn body_file(&mut self, file: Arc<File>, range: Range<u64>) {
-        self.body = Body::File(FileRange { file, range });
+        self.body = Body::File(FileRange::new(file, range));
+    }
+
+    /// The same with all of a file whose pages were in memory a moment ago.
+    pub(crate) fn body_warm_file(&mut self, file: Arc<File>, size: u64) {
+        self.body = Body::File(FileRange { file, range: 0..size, is_warm: true });
     }
 
     /// Sets the body to the bytes in `range` of the file at an absolute `path`. The engine opens it,

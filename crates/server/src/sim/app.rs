@@ -68,7 +68,7 @@ fn set_body(response: &mut Response, id: u32, bytes: usize) {
             let (first, second) = (bytes / 3, bytes / 2);
             let part = |from_at: usize, to: usize| {
                 let range = from + from_at as u64..from + to as u64;
-                Part::File(FileRange { file: file.clone(), range })
+                Part::File(FileRange::new(file.clone(), range))
             };
             let between = Part::Bytes(body[first..second].to_vec());
             response.body_parts(vec![part(0, first), between, part(second, bytes)]);

@@ -127,7 +127,7 @@ fn files_go_in_their_turn_wherever_their_pages_are() {
                 out.buf().extend_from_slice(b"between");
                 expected.extend_from_slice(b"between");
                 expected.extend_from_slice(&bytes[place(from)..place(to)]);
-                let range = FileRange { file: Arc::clone(&file), range: from..to };
+                let range = FileRange::new(Arc::clone(&file), from..to);
                 out.put(Content::File(range), &mut pool);
             }
             loop {
@@ -161,7 +161,7 @@ fn a_file_that_has_become_shorter_is_an_error() {
         let mut out = Out::default();
         let mut pool = BufPool::default();
         let mut io = Sending(Narrow { room: 1_000_000, calls: 0, got: Vec::new() });
-        let range = FileRange { file: Arc::clone(&file), range: 0..len as u64 };
+        let range = FileRange::new(Arc::clone(&file), 0..len as u64);
         out.put(Content::File(range), &mut pool);
         let error = loop {
             match out.flush(&mut io, &mut pool, 1_000_000, &[]).1 {

@@ -21,6 +21,9 @@ use crate::observe::notice;
 /// A file that is smaller is sent together with its head. In bytes.
 const SMALL: u64 = 16 * 1024;
 
+/// The bytes of files up to this size are kept in memory. In bytes.
+const KEPT: u64 = 32 * 1024;
+
 /// What of a request decides how a file is sent.
 pub(crate) struct Asked<'a> {
     pub(crate) wishes: Wishes<'a>,
@@ -30,6 +33,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) query: Option<&'a [u8]>,
     /// Whether the file was found just now. One that was found before may have changed.
     pub(crate) is_fresh: bool,
+    /// The turn of the loop; see [`Variant::is_current_in`]. 0 for a worker.
+    pub(crate) turn: u64,
+    /// The clock of the loop, in milliseconds.
+    pub(crate) now: u64,
 }
 
 /// Why there is no answer.
@@ -160,12 +167,12 @@ fn send(
             response.lines(resource.lines());
             response.lines(b"Accept-Ranges: bytes\r\n");
             response.lines(variant.lines());
-            set_body(variant, *is_get, mode, response)
+            set_body(variant, asked, mode, response)
         }
         Chosen::File(variant, _) => {
             response.lines(resource.lines());
             response.lines(variant.lines());
-            set_body(variant, *is_get, mode, response)
+            set_body(variant, asked, mode, response)
         }
         Chosen::Packed(bytes, coding) => {
             response.lines(resource.lines());
@@ -211,7 +218,7 @@ fn send_page(
         Chosen::File(variant, coding) => {
             check(variant, asked)?;
             write_coding(coding, response);
-            set_body(variant, asked.is_get, mode, response)
+            set_body(variant, asked, mode, response)
         }
         Chosen::Packed(bytes, coding) => {
             write_coding(coding, response);
@@ -223,7 +230,7 @@ fn send_page(
 
 /// Whether the file is as it was found.
 fn check(variant: &Variant, asked: &Asked<'_>) -> Result<(), Fault> {
-    if asked.is_fresh || variant.is_current().map_err(Fault::Failed)? {
+    if asked.is_fresh || variant.is_current_in(asked.turn).map_err(Fault::Failed)? {
         return Ok(());
     }
     Err(Fault::Changed)
@@ -314,18 +321,30 @@ fn send_part(
 /// Sets the body to all of a file.
 fn set_body(
     variant: &Variant,
-    is_get: bool,
+    asked: &Asked<'_>,
     mode: Mode,
     response: &mut Response,
 ) -> Result<(), Fault> {
     let size = variant.size();
-    let range = 0..size;
-    if !is_get || size >= SMALL {
-        response.body_file(Arc::clone(variant.file()), range);
+    if !asked.is_get || size > KEPT {
+        let file = Arc::clone(variant.file());
+        if asked.is_get && mode == Mode::Cached && variant.is_warm(asked.now) {
+            response.body_warm_file(file, size);
+        } else {
+            response.body_file(file, 0..size);
+        }
+        return Ok(());
+    }
+    if let Some(content) = variant.content() {
+        if size < SMALL {
+            response.body(content);
+        } else {
+            response.body_shared(Arc::clone(content));
+        }
         return Ok(());
     }
     let Body::Bytes(buf) = response.content_mut() else { return Ok(()) };
-    // Below SMALL.
+    // At most KEPT.
     #[allow(clippy::cast_possible_truncation)]
     buf.resize(size as usize, 0);
     let read = match mode {
@@ -333,7 +352,10 @@ fn set_body(
         Mode::Blocking => variant.file().read_exact_at(buf, 0).map(|()| buf.len()),
     };
     match read {
-        Ok(read) if read == buf.len() => Ok(()),
+        Ok(read) if read == buf.len() => {
+            variant.keep(buf);
+            Ok(())
+        }
         Ok(_) => Err(Fault::Changed),
         Err(error) => Err(match error.kind() {
             io::ErrorKind::WouldBlock => Fault::Wait,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use reactor_proto::{Coding, CodingSet};
 use reactor_sys::{FileKind, Open};
 
 use crate::dispatch::files::fields::{FieldRules, FileLines};
@@ -112,7 +113,11 @@ impl Folder {
             spa: page("spa", &options.spa)?,
             not_found: page("notFound", &options.not_found)?,
             fields,
-            offer: Offer { siblings: options.siblings, compress: options.compress },
+            offer: Offer {
+                siblings: options.siblings,
+                wanted: Coding::ALL.into_iter().collect(),
+                compress: options.compress,
+            },
             clean_urls: options.clean_urls,
             slash_redirect: options.slash_redirect,
             dotfiles: options.dotfiles,
@@ -125,15 +130,17 @@ impl Folder {
 
     /// Finds what a request is for. `request_path` is its whole path, which a redirect starts
     /// from, `rest` the part that is a path in this folder. Both are percent-encoded. A
-    /// `navigation` is a request that a browser makes for a page.
+    /// `navigation` is a request that a browser makes for a page, and `wanted` are the codings that
+    /// the client takes.
     pub(crate) fn look_up(
         &self,
         request_path: &[u8],
         rest: &[u8],
         navigation: bool,
+        wanted: CodingSet,
         mode: Mode,
     ) -> Lookup {
-        self.look_up_at(request_path, rest, navigation, mode, Instant::now())
+        self.look_up_at(request_path, rest, navigation, wanted, mode, Instant::now())
     }
 
     fn look_up_at(
@@ -141,15 +148,16 @@ impl Folder {
         request_path: &[u8],
         rest: &[u8],
         navigation: bool,
+        wanted: CodingSet,
         mode: Mode,
         now: Instant,
     ) -> Lookup {
         let root = match &self.place {
             Place::Folder(root) => root,
-            Place::File(path) => return self.look_up_file(path, mode),
+            Place::File(path) => return self.look_up_file(path, wanted, mode),
         };
         let found = root.base(mode, now).and_then(|base| {
-            let search = Search { folder: self, base: &base, request_path, mode };
+            let search = Search { folder: self, base: &base, request_path, wanted, mode };
             match search.find(rest) {
                 Err(Missed::Nothing) => search.nothing(navigation, now),
                 found => found,
@@ -158,11 +166,11 @@ impl Folder {
         found.unwrap_or_else(answer)
     }
 
-    fn look_up_file(&self, path: &Path, mode: Mode) -> Lookup {
+    fn look_up_file(&self, path: &Path, wanted: CodingSet, mode: Mode) -> Lookup {
         let path = path.as_os_str().as_bytes();
         let found = self
             .open_file(&Base::Anywhere, path, mode)
-            .and_then(|opened| self.resource(opened, &Base::Anywhere, path, mode));
+            .and_then(|opened| self.resource(opened, &Base::Anywhere, path, wanted, mode));
         found.map_or_else(answer, |resource| Lookup::Found(Arc::new(resource)))
     }
 
@@ -177,7 +185,8 @@ impl Folder {
         let how = Open { cached: mode == Mode::Cached, ..Open::default() };
         let found = Base::Anywhere.open_file(path, how).and_then(|opened| {
             let fields = FileLines::of_type(path);
-            let offer = Offer { siblings: false, compress: false };
+            let wanted = CodingSet::default();
+            let offer = Offer { siblings: false, wanted, compress: false };
             Resource::new(opened, &Base::Anywhere, path, fields, offer, how)
         });
         found.map_or_else(answer, |resource| Lookup::Found(Arc::new(resource)))
@@ -196,10 +205,12 @@ impl Folder {
         opened: Opened,
         base: &Base,
         path: &[u8],
+        wanted: CodingSet,
         mode: Mode,
     ) -> Result<Resource, Missed> {
         let fields = self.fields.of(path);
-        Resource::new(opened, base, path, fields, self.offer, self.how(mode))
+        let offer = Offer { wanted, ..self.offer };
+        Resource::new(opened, base, path, fields, offer, self.how(mode))
     }
 }
 
@@ -232,6 +243,8 @@ struct Search<'a> {
     base: &'a Base,
     /// Where a redirect starts from.
     request_path: &'a [u8],
+    /// The codings that the client takes.
+    wanted: CodingSet,
     mode: Mode,
 }
 
@@ -378,7 +391,8 @@ impl Search<'_> {
     fn page(&self, page: Option<&Page>, now: Instant) -> Result<Option<Arc<Resource>>, Missed> {
         let Some(page) = page else { return Ok(None) };
         page.get(now, |path| {
-            self.folder.resource(self.open_file(path)?, self.base, path, self.mode)
+            let all = self.folder.offer.wanted;
+            self.folder.resource(self.open_file(path)?, self.base, path, all, self.mode)
         })
     }
 
@@ -390,7 +404,7 @@ impl Search<'_> {
     }
 
     fn found(&self, opened: Opened, path: &[u8]) -> Result<Lookup, Missed> {
-        let resource = self.folder.resource(opened, self.base, path, self.mode)?;
+        let resource = self.folder.resource(opened, self.base, path, self.wanted, self.mode)?;
         Ok(Lookup::Found(Arc::new(resource)))
     }
 

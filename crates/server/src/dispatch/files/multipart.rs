@@ -35,7 +35,7 @@ pub(crate) fn of(
         let place = format!("Content-Range: bytes {}-{last}/{size}\r\n\r\n", range.start);
         head.extend_from_slice(place.as_bytes());
         parts.push(Part::Bytes(head));
-        parts.push(Part::File(FileRange { file: Arc::clone(file), range: range.clone() }));
+        parts.push(Part::File(FileRange::new(Arc::clone(file), range.clone())));
     }
     parts.push(Part::Bytes(format!("\r\n--{boundary}--\r\n").into_bytes()));
     Multipart { content_type: format!("multipart/byteranges; boundary={boundary}"), parts }

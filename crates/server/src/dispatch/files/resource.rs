@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reactor_proto::{Coding, CodingSet, date};
-use reactor_sys::{FileStat, Open, file_stat};
+use reactor_sys::{FileStat, Open, file_stat, read_cached};
 
 use crate::dispatch::files::fields::FileLines;
 use crate::dispatch::files::mime;
@@ -31,6 +32,8 @@ pub(crate) struct Resource {
     /// Whether it may be compressed when it is asked for: the options and its type allow it, no
     /// field says `no-transform`, and it is long enough.
     compressible: bool,
+    /// The codings in which a file was looked for beside it.
+    sought: CodingSet,
 }
 
 /// Which codings a file may be sent in.
@@ -38,6 +41,9 @@ pub(crate) struct Resource {
 pub(crate) struct Offer {
     /// Files of codings beside it.
     pub(crate) siblings: bool,
+    /// The codings that whoever asks takes. Where its type compresses well, others are not looked
+    /// for: to find that a file is not there costs as much as to open one.
+    pub(crate) wanted: CodingSet,
     /// Compressing it when it is asked for.
     pub(crate) compress: bool,
 }
@@ -59,10 +65,17 @@ impl Resource {
         let compressible =
             !packed && content_type.is_some_and(|name| mime::is_compressible(name.as_bytes()));
         let mut siblings: [Option<Opened>; Coding::COUNT] = [const { None }; Coding::COUNT];
+        let mut sought: CodingSet = Coding::ALL.into_iter().collect();
+        // Whatever this request takes: the answer to another one may be another.
+        let mut varies = false;
         if offer.siblings && !packed && (compressible || !content_type.is_some_and(is_packed)) {
+            if compressible {
+                sought = offer.wanted;
+                varies = true;
+            }
             let mut beside = Vec::with_capacity(path.len() + LONGEST_ENDING);
             beside.extend_from_slice(path);
-            for (coding, ending) in ENDINGS {
+            for (coding, ending) in ENDINGS.into_iter().filter(|(coding, _)| sought.has(*coding)) {
                 beside.truncate(path.len());
                 beside.extend_from_slice(ending);
                 match base.open_file(&beside, how) {
@@ -79,7 +92,7 @@ impl Resource {
             && offer.compress
             && !fields.no_transform
             && opened.stat.size >= COMPRESS_FROM;
-        let varies = compressible || siblings.iter().any(Option::is_some);
+        varies |= compressible || siblings.iter().any(Option::is_some);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let [_, rest @ ..] = siblings;
         let mut variants: [Option<Variant>; Coding::COUNT] = [const { None }; Coding::COUNT];
@@ -88,7 +101,7 @@ impl Resource {
             *place = file.map(|file| Variant::new(file, coding, varies, now));
         }
         let FileLines { lines, type_line, .. } = fields;
-        Ok(Self { variants, lines: lines.into(), type_line, varies, compressible })
+        Ok(Self { variants, lines: lines.into(), type_line, varies, compressible, sought })
     }
 
     /// The bytes in `coding`, if there is a file of them.
@@ -103,6 +116,11 @@ impl Resource {
             codings.insert(coding);
         }
         codings
+    }
+
+    /// The codings in which a file was looked for. Of others nothing is known.
+    pub(crate) fn sought(&self) -> CodingSet {
+        self.sought
     }
 
     /// The fields that are the same for every coding.
@@ -146,7 +164,9 @@ impl Resource {
             _ => false,
         };
         let mut pairs = self.variants.iter().zip(&other.variants);
-        pairs.all(|(one, other)| same(one, other)) && self.lines == other.lines
+        pairs.all(|(one, other)| same(one, other))
+            && self.lines == other.lines
+            && self.sought == other.sought
     }
 }
 
@@ -161,6 +181,12 @@ pub(crate) struct Variant {
     lines: Box<[u8]>,
     /// As Last-Modified has it.
     modified: Option<u64>,
+    /// Its bytes, if they are few.
+    content: OnceLock<Content>,
+    /// The turn of a loop in which it was last seen to be as it was.
+    seen_in: AtomicU64,
+    /// When its pages were last seen to be in memory, in milliseconds of a loop's clock, plus one.
+    warm_at: AtomicU64,
 }
 
 impl Variant {
@@ -188,7 +214,9 @@ impl Variant {
             line(b"Vary: ", b"Accept-Encoding");
         }
         let etag = etag.map(|etag| etag.into_bytes().into());
-        Self { file: Arc::new(file), stat, etag, lines: lines.into(), modified }
+        let (content, seen_in, warm_at) = (OnceLock::new(), AtomicU64::new(0), AtomicU64::new(0));
+        let (file, lines) = (Arc::new(file), lines.into());
+        Self { file, stat, etag, lines, modified, content, seen_in, warm_at }
     }
 
     /// The open file.
@@ -233,6 +261,52 @@ impl Variant {
                 == (self.stat.size, self.stat.mtime, self.stat.ctime))
     }
 
+    /// The same, but looks at most once a turn of a loop. What comes in one turn comes at the same
+    /// time. `turn` is unique among all loops, and never 0.
+    pub(crate) fn is_current_in(&self, turn: u64) -> io::Result<bool> {
+        if self.seen_in.load(Ordering::Relaxed) == turn {
+            return Ok(true);
+        }
+        let is_current = self.is_current()?;
+        if is_current {
+            self.seen_in.store(turn, Ordering::Relaxed);
+        }
+        Ok(is_current)
+    }
+
+    /// Whether its pages are in memory, or were less than a second before `now`, in milliseconds
+    /// of a loop's clock. It looks at some of them; the kernel reads files ahead.
+    pub(crate) fn is_warm(&self, now: u64) -> bool {
+        let warm_at = self.warm_at.load(Ordering::Relaxed);
+        if warm_at > 0 && now.wrapping_sub(warm_at - 1) < WARM_FOR {
+            return true;
+        }
+        let steps = (0..self.size()).step_by(LOOK_EACH).chain([self.size().saturating_sub(1)]);
+        let is_warm = |at| read_cached(self.file.as_fd(), &mut [0], at).is_ok_and(|n| n == 1);
+        let all = self.size() <= MOST_WARM && steps.into_iter().all(is_warm);
+        if all {
+            self.warm_at.store(now.wrapping_add(1), Ordering::Relaxed);
+        }
+        all
+    }
+
+    /// Its bytes, if they are kept.
+    pub(crate) fn content(&self) -> Option<&Arc<[u8]>> {
+        self.content.get().map(|content| &content.0)
+    }
+
+    /// Keeps its bytes, as far as there is room. Those of a file that was written a moment ago are
+    /// not kept: it may change again and look the same.
+    pub(crate) fn keep(&self, bytes: &[u8]) {
+        let is_strong = self.etag.as_ref().is_some_and(|tag| tag.starts_with(b"\""));
+        if is_strong
+            && self.content.get().is_none()
+            && let Some(content) = Content::new(bytes)
+        {
+            let _ = self.content.set(content);
+        }
+    }
+
     /// The entity tag of these bytes when they are sent in `coding`.
     pub(crate) fn etag_for(&self, coding: Coding) -> Option<Box<[u8]>> {
         let etag = self.etag.as_deref()?;
@@ -241,6 +315,42 @@ impl Variant {
         }
         let open = etag.strip_suffix(b"\"")?;
         Some([open, b"-", coding.name().as_bytes(), b"\""].concat().into())
+    }
+}
+
+/// How long pages surely stay in memory that were just used. In milliseconds.
+const WARM_FOR: u64 = 1000;
+
+/// A larger file is looked at as it is sent. In bytes.
+const MOST_WARM: u64 = 4 * 1024 * 1024;
+
+/// One page of so many bytes is looked at.
+const LOOK_EACH: usize = 64 * 1024;
+
+/// Bytes of a file in memory.
+#[derive(Debug)]
+struct Content(Arc<[u8]>);
+
+/// Bytes that all of them may have.
+const MOST_CONTENT: usize = 64 * 1024 * 1024;
+
+/// Bytes that all of them have.
+static CONTENT: AtomicUsize = AtomicUsize::new(0);
+
+impl Content {
+    fn new(bytes: &[u8]) -> Option<Self> {
+        let before = CONTENT.fetch_add(bytes.len(), Ordering::Relaxed);
+        if before + bytes.len() > MOST_CONTENT {
+            CONTENT.fetch_sub(bytes.len(), Ordering::Relaxed);
+            return None;
+        }
+        Some(Self(bytes.into()))
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        CONTENT.fetch_sub(self.0.len(), Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reactor_proto::Wishes;
+use reactor_proto::{CodingSet, Wishes};
 
 use crate::dispatch::files::answer::{Asked, Fault, answer, fail};
 use crate::dispatch::files::folder::Folder;
@@ -52,9 +52,9 @@ impl Site {
         self.folder.cors()
     }
 
-    fn look_up(&self, wanted: &Wanted<'_>, mode: Mode) -> Lookup {
+    fn look_up(&self, wanted: &Wanted<'_>, codings: CodingSet, mode: Mode) -> Lookup {
         let is_navigation = wanted.asked.wishes.wants_navigation();
-        self.folder.look_up(wanted.path, wanted.rest, is_navigation, mode)
+        self.folder.look_up(wanted.path, wanted.rest, is_navigation, codings, mode)
     }
 }
 
@@ -74,10 +74,13 @@ impl Handler for Site {
                 is_get: request.method() == "GET",
                 query: request.query(),
                 is_fresh: true,
+                turn: 0,
+                now: 0,
             },
         };
         for tries in 1.. {
-            let found = self.look_up(&wanted, Mode::Blocking);
+            let codings = wanted.asked.wishes.codings().taken();
+            let found = self.look_up(&wanted, codings, Mode::Blocking);
             let mode = Mode::Blocking;
             match answer(found, &wanted.asked, &self.packed, mode, path, response) {
                 Ok(()) => return,
@@ -109,13 +112,14 @@ impl LoopSite {
         self.site.cors()
     }
 
-    /// Answers if it need not wait; `now` is the loop's clock in milliseconds. False if a worker has
-    /// to. Then the response is as it was.
-    pub(crate) fn answer(&self, wanted: &Wanted<'_>, now: u64, response: &mut Response) -> bool {
+    /// Answers if it need not wait. False if a worker has to. Then the response is as it was.
+    pub(crate) fn answer(&self, wanted: &Wanted<'_>, response: &mut Response) -> bool {
         let Wanted { rest, asked, .. } = wanted;
+        let now = asked.now;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = &mut known[usize::from(asked.wishes.wants_navigation())];
-        if let Some(resource) = known.get(rest, now) {
+        let mut codings = asked.wishes.codings().taken();
+        if let Some(resource) = known.get(rest, &mut codings, now) {
             let asked = Asked { is_fresh: false, ..*asked };
             let found = Lookup::Found(resource);
             match answer(found, &asked, &self.site.packed, Mode::Cached, rest, response) {
@@ -127,7 +131,7 @@ impl LoopSite {
                 }
             }
         }
-        let found = self.site.look_up(wanted, Mode::Cached);
+        let found = self.site.look_up(wanted, codings, Mode::Cached);
         if let Lookup::Found(resource) = &found {
             known.put(rest, resource, now);
         }
@@ -154,11 +158,16 @@ struct KnownFile {
 }
 
 impl Known {
-    /// The file that the path leads to, if that is known.
-    fn get(&mut self, path: &[u8], now: u64) -> Option<Arc<Resource>> {
+    /// The file that the path leads to, if that is known, and so is whether it is there in all of
+    /// these codings. If not, adds those that others have asked for.
+    fn get(&mut self, path: &[u8], codings: &mut CodingSet, now: u64) -> Option<Arc<Resource>> {
         let known = self.files.get_mut(path)?;
         known.is_used = true;
-        (now.wrapping_sub(known.found_at) < KNOWN_FOR).then(|| Arc::clone(&known.resource))
+        let sought = known.resource.sought();
+        let is_sought = sought.has_all(*codings);
+        *codings = codings.and(sought);
+        let is_known = is_sought && now.wrapping_sub(known.found_at) < KNOWN_FOR;
+        is_known.then(|| Arc::clone(&known.resource))
     }
 
     fn put(&mut self, path: &[u8], resource: &Arc<Resource>, now: u64) {

@@ -128,9 +128,11 @@ impl Services {
                 is_get: method == Method::Get,
                 query: self.head.query().map(|query| query.of(head)),
                 is_fresh: true,
+                turn: self.clock.turn(),
+                now: self.clock.millis(),
             },
         };
-        if files.site.answer(&wanted, self.clock.millis(), &mut task.response) {
+        if files.site.answer(&wanted, &mut task.response) {
             self.fill_request(&mut task, head);
             return Err(Answer::Task(task));
         }

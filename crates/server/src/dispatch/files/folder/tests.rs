@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileExt, symlink};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use reactor_proto::Coding;
+use reactor_proto::{Coding, CodingSet};
 
 use super::*;
 use crate::dispatch::files::resource::Variant;
@@ -69,11 +69,30 @@ fn content(resource: &Resource, coding: Coding) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
+/// Siblings are looked for only in codings that the client takes.
+#[test]
+fn siblings_that_nobody_takes_are_not_sought() {
+    let place = Place::new(&["a.js", "a.js.br", "a.js.gz"]);
+    let folder = place.open(|_| {});
+    let gzip = CodingSet::default().with(Coding::Gzip);
+    for wanted in [CodingSet::default(), gzip, all()] {
+        let Lookup::Found(found) = folder.look_up(b"/a.js", b"a.js", false, wanted, Mode::Blocking)
+        else {
+            panic!("it is there")
+        };
+        assert!(found.sought() == wanted && found.varies());
+        for coding in [Coding::Gzip, Coding::Brotli] {
+            assert_eq!(found.variant(coding).is_some(), wanted.has(coding));
+        }
+    }
+}
+
 /// What a path in the folder of route `/s/*` leads to, in one word.
 fn asked(folder: &Folder, rest: &str, navigation: bool) -> String {
     let path = format!("/s/{rest}");
-    let blocking = folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, Mode::Blocking);
-    let cached = folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, Mode::Cached);
+    let blocking =
+        folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, all(), Mode::Blocking);
+    let cached = folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, all(), Mode::Cached);
     let text = |found: Lookup| match found {
         Lookup::Found(resource) => content(&resource, Coding::Identity),
         Lookup::NotFound(None) => "404".into(),
@@ -131,7 +150,7 @@ fn files_indexes_and_redirects() {
         ],
     );
     // A folder at `/s/*` that is asked for by `/s`.
-    let found = folder.look_up(b"/s", b"", false, Mode::Blocking);
+    let found = folder.look_up(b"/s", b"", false, all(), Mode::Blocking);
     assert!(matches!(found, Lookup::Redirect(path) if path == b"/s/"));
 
     let folder = place.open(|options| options.slash_redirect = false);
@@ -229,7 +248,7 @@ fn pages_are_looked_up_once_a_second() {
     let place = Place::new(&["404.html"]);
     let folder = place.open(|_| {});
     let start = Instant::now();
-    let page = |at| match folder.look_up_at(b"/x", b"x", false, Mode::Blocking, at) {
+    let page = |at| match folder.look_up_at(b"/x", b"x", false, all(), Mode::Blocking, at) {
         Lookup::NotFound(page) => page,
         other => panic!("{other:?}"),
     };
@@ -260,7 +279,7 @@ fn a_folder_that_was_replaced_is_found_again() {
     symlink("one", place.path("current")).expect("ours");
     let folder = place.open(|options| options.root = place.path("current"));
     let start = Instant::now();
-    let at = |time| match folder.look_up_at(b"/a", b"a", false, Mode::Blocking, time) {
+    let at = |time| match folder.look_up_at(b"/a", b"a", false, all(), Mode::Blocking, time) {
         Lookup::Found(resource) => content(&resource, Coding::Identity),
         other => panic!("{other:?}"),
     };
@@ -276,7 +295,7 @@ fn a_folder_that_was_replaced_is_found_again() {
 }
 
 fn found(folder: &Folder, rest: &str) -> Arc<Resource> {
-    match folder.look_up(b"/", rest.as_bytes(), false, Mode::Blocking) {
+    match folder.look_up(b"/", rest.as_bytes(), false, all(), Mode::Blocking) {
         Lookup::Found(resource) => resource,
         other => panic!("{rest}: {other:?}"),
     }
@@ -368,14 +387,18 @@ fn what_may_be_compressed_varies() {
     };
     let folder = place.open(|_| {});
     assert_eq!(of(&folder, "a.js"), (true, true));
-    for rest in ["short.js", "a.png", "a.js.gz", "plain"] {
-        assert_eq!(of(&folder, rest), (false, rest == "a.js"), "{rest}");
+    // Whether it has siblings is not looked for in full, so it varies without them, too.
+    assert_eq!(of(&folder, "short.js"), (false, true));
+    for rest in ["a.png", "a.js.gz", "plain"] {
+        assert_eq!(of(&folder, rest), (false, false), "{rest}");
     }
     let folder = place.open(|options| options.compress = false);
     assert_eq!(of(&folder, "a.js"), (false, true), "it has a sibling");
     fs::remove_file(place.path("a.js.gz")).expect("ours");
-    assert_eq!(of(&folder, "a.js"), (false, false));
+    assert_eq!(of(&folder, "a.js"), (false, true), "it may get one");
     let folder = place.open(|options| options.cache_control = Some("no-transform".into()));
+    assert_eq!(of(&folder, "a.js"), (false, true));
+    let folder = place.open(|options| (options.compress, options.siblings) = (false, false));
     assert_eq!(of(&folder, "a.js"), (false, false));
 }
 
@@ -525,4 +548,8 @@ fn a_file_may_be_read_to_its_end() {
     let mut file: &File = resource.variant(Coding::Identity).expect("always").file();
     file.read_to_string(&mut text).expect("it is open");
     assert_eq!(text, "a");
+}
+
+fn all() -> CodingSet {
+    Coding::ALL.into_iter().collect()
 }
