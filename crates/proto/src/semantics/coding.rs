@@ -63,6 +63,12 @@ impl Coding {
 pub struct CodingSet(u8);
 
 impl CodingSet {
+    /// All codings.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self((1 << Coding::COUNT) - 1)
+    }
+
     /// Adds `coding`.
     pub const fn insert(&mut self, coding: Coding) {
         self.0 |= 1 << coding as u8;

@@ -20,6 +20,9 @@ const APART_FROM: usize = 16 * 1024;
 /// smaller piece is cheaper to read and send together with what is around it. In bytes.
 const SENDFILE_FROM: u64 = if cfg!(test) { 2_000 } else { 64 * 1024 };
 
+/// So much more may be sent at once by sendfile(2), which copies nothing.
+const SENDFILE_BUDGET: usize = 4;
+
 /// How much of a file somebody else reads at once where it is not in memory. In bytes.
 const COLD_READ: u64 = if cfg!(test) { 1_500 } else { 64 * 1024 };
 
@@ -129,7 +132,7 @@ impl Out {
         }
     }
 
-    /// Sends as much as the socket takes, up to `most` bytes. Returns how many it took, also before
+    /// Sends as much as the socket takes, up to `most` bytes, or somewhat more of a file. Returns how many it took, also before
     /// an error, and how that ended. When all is sent, the buffer goes back to the pool, so that an
     /// idle connection owns none.
     ///
@@ -148,7 +151,7 @@ impl Out {
             return (0, Ok(Flushed::Blocked));
         }
         while !self.is_empty() {
-            let left = most - total;
+            let left = most.saturating_sub(total);
             if left == 0 {
                 self.compact();
                 return (total, Ok(Flushed::Paused));
@@ -264,10 +267,12 @@ impl Out {
             if apart && slices.count > 0 {
                 return io.write_before_more(&slices.list[..slices.count]).map(Step::Sent);
             }
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(slices.left);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
             if apart {
+                let most = left.min(slices.left.saturating_mul(SENDFILE_BUDGET));
                 return send_file(file, at, most, io, pool);
             }
+            let most = left.min(slices.left);
             match read_file(file, at, most, pool) {
                 // The bytes behind it go with the next call.
                 Ok(Some(bytes)) => slices.push(bytes),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use reactor_proto::{Coding, CodingSet};
+use reactor_proto::CodingSet;
 use reactor_sys::{FileKind, Open};
 
 use crate::dispatch::files::fields::{FieldRules, FileLines};
@@ -115,7 +115,7 @@ impl Folder {
             fields,
             offer: Offer {
                 siblings: options.siblings,
-                wanted: Coding::ALL.into_iter().collect(),
+                wanted: CodingSet::all(),
                 compress: options.compress,
             },
             clean_urls: options.clean_urls,

@@ -65,7 +65,7 @@ impl Resource {
         let compressible =
             !packed && content_type.is_some_and(|name| mime::is_compressible(name.as_bytes()));
         let mut siblings: [Option<Opened>; Coding::COUNT] = [const { None }; Coding::COUNT];
-        let mut sought: CodingSet = Coding::ALL.into_iter().collect();
+        let mut sought = CodingSet::all();
         // Whatever this request takes: the answer to another one may be another.
         let mut varies = false;
         if offer.siblings && !packed && (compressible || !content_type.is_some_and(is_packed)) {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use reactor_proto::Coding;
+use reactor_proto::{Coding, CodingSet};
 use reactor_route::normal_path;
 
 use crate::dispatch::files::folder::Folder;
@@ -59,7 +59,7 @@ fn no_path_leads_out_of_the_folder() {
             let Some(rest) = path.strip_prefix(b"/s/") else { continue };
             let expected = if without_openat2 { attempt.without } else { attempt.with_openat2 };
             made += 1;
-            let look_up = |mode| folder.look_up(path, rest, false, mode);
+            let look_up = |mode| folder.look_up(path, rest, false, CodingSet::all(), mode);
             let got = outcome(look_up(Mode::Blocking));
             // What the parser refuses leads nowhere here, or to a file inside.
             if matches!(expected, Outcome::Status(400 | 414)) {
@@ -73,7 +73,8 @@ fn no_path_leads_out_of_the_folder() {
         }
         for file in INSIDE {
             let rest = file.replace('%', "%25");
-            let found = folder.look_up(b"/s/", rest.as_bytes(), false, Mode::Blocking);
+            let found =
+                folder.look_up(b"/s/", rest.as_bytes(), false, CodingSet::all(), Mode::Blocking);
             assert_eq!(outcome(found), Outcome::Content(file.to_owned()));
         }
     }
@@ -92,7 +93,8 @@ fn pages_that_lead_out_are_none() {
         };
         let folder = Folder::open(&options).expect("it is there");
         for rest in ["page", "page.html", "page/", "404", "linked-index/", "nothing"] {
-            let found = folder.look_up(b"/s/x", rest.as_bytes(), true, Mode::Blocking);
+            let found =
+                folder.look_up(b"/s/x", rest.as_bytes(), true, CodingSet::all(), Mode::Blocking);
             assert_eq!(outcome(found), Outcome::Status(404), "{rest}");
         }
         for file in ["out-file", "out-folder/canary.txt", "page.html"] {
@@ -103,7 +105,8 @@ fn pages_that_lead_out_are_none() {
             options.not_found = Some(file.into());
             let folder = Folder::open(&options).expect("it is there");
             for rest in ["", "sub/", "nothing"] {
-                let found = folder.look_up(b"/s/", rest.as_bytes(), true, Mode::Blocking);
+                let found =
+                    folder.look_up(b"/s/", rest.as_bytes(), true, CodingSet::all(), Mode::Blocking);
                 assert_eq!(outcome(found), Outcome::Status(404), "{rest}");
             }
         }

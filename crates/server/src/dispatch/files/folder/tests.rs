@@ -75,7 +75,7 @@ fn siblings_that_nobody_takes_are_not_sought() {
     let place = Place::new(&["a.js", "a.js.br", "a.js.gz"]);
     let folder = place.open(|_| {});
     let gzip = CodingSet::default().with(Coding::Gzip);
-    for wanted in [CodingSet::default(), gzip, all()] {
+    for wanted in [CodingSet::default(), gzip, CodingSet::all()] {
         let Lookup::Found(found) = folder.look_up(b"/a.js", b"a.js", false, wanted, Mode::Blocking)
         else {
             panic!("it is there")
@@ -90,9 +90,20 @@ fn siblings_that_nobody_takes_are_not_sought() {
 /// What a path in the folder of route `/s/*` leads to, in one word.
 fn asked(folder: &Folder, rest: &str, navigation: bool) -> String {
     let path = format!("/s/{rest}");
-    let blocking =
-        folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, all(), Mode::Blocking);
-    let cached = folder.look_up(path.as_bytes(), rest.as_bytes(), navigation, all(), Mode::Cached);
+    let blocking = folder.look_up(
+        path.as_bytes(),
+        rest.as_bytes(),
+        navigation,
+        CodingSet::all(),
+        Mode::Blocking,
+    );
+    let cached = folder.look_up(
+        path.as_bytes(),
+        rest.as_bytes(),
+        navigation,
+        CodingSet::all(),
+        Mode::Cached,
+    );
     let text = |found: Lookup| match found {
         Lookup::Found(resource) => content(&resource, Coding::Identity),
         Lookup::NotFound(None) => "404".into(),
@@ -150,7 +161,7 @@ fn files_indexes_and_redirects() {
         ],
     );
     // A folder at `/s/*` that is asked for by `/s`.
-    let found = folder.look_up(b"/s", b"", false, all(), Mode::Blocking);
+    let found = folder.look_up(b"/s", b"", false, CodingSet::all(), Mode::Blocking);
     assert!(matches!(found, Lookup::Redirect(path) if path == b"/s/"));
 
     let folder = place.open(|options| options.slash_redirect = false);
@@ -248,10 +259,11 @@ fn pages_are_looked_up_once_a_second() {
     let place = Place::new(&["404.html"]);
     let folder = place.open(|_| {});
     let start = Instant::now();
-    let page = |at| match folder.look_up_at(b"/x", b"x", false, all(), Mode::Blocking, at) {
-        Lookup::NotFound(page) => page,
-        other => panic!("{other:?}"),
-    };
+    let page =
+        |at| match folder.look_up_at(b"/x", b"x", false, CodingSet::all(), Mode::Blocking, at) {
+            Lookup::NotFound(page) => page,
+            other => panic!("{other:?}"),
+        };
     let first = page(start).expect("it is there");
     assert!(Arc::ptr_eq(&first, &page(start).expect("it is there")));
     // Another file in its place is seen after a second.
@@ -279,7 +291,14 @@ fn a_folder_that_was_replaced_is_found_again() {
     symlink("one", place.path("current")).expect("ours");
     let folder = place.open(|options| options.root = place.path("current"));
     let start = Instant::now();
-    let at = |time| match folder.look_up_at(b"/a", b"a", false, all(), Mode::Blocking, time) {
+    let at = |time| match folder.look_up_at(
+        b"/a",
+        b"a",
+        false,
+        CodingSet::all(),
+        Mode::Blocking,
+        time,
+    ) {
         Lookup::Found(resource) => content(&resource, Coding::Identity),
         other => panic!("{other:?}"),
     };
@@ -295,7 +314,7 @@ fn a_folder_that_was_replaced_is_found_again() {
 }
 
 fn found(folder: &Folder, rest: &str) -> Arc<Resource> {
-    match folder.look_up(b"/", rest.as_bytes(), false, all(), Mode::Blocking) {
+    match folder.look_up(b"/", rest.as_bytes(), false, CodingSet::all(), Mode::Blocking) {
         Lookup::Found(resource) => resource,
         other => panic!("{rest}: {other:?}"),
     }
@@ -548,8 +567,4 @@ fn a_file_may_be_read_to_its_end() {
     let mut file: &File = resource.variant(Coding::Identity).expect("always").file();
     file.read_to_string(&mut text).expect("it is open");
     assert_eq!(text, "a");
-}
-
-fn all() -> CodingSet {
-    Coding::ALL.into_iter().collect()
 }

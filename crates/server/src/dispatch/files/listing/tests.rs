@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use reactor_proto::{Coding, CodingSet};
+use reactor_proto::CodingSet;
 
 use crate::dispatch::files::folder::Folder;
 use crate::dispatch::files::lookup::Lookup;
@@ -49,7 +49,9 @@ impl Place {
         change(&mut options);
         let folder = Folder::open(&options).expect("it is right");
         let (path, rest) = (path.as_bytes(), rest.as_bytes());
-        let Lookup::Listing(page) = folder.look_up(path, rest, false, all(), Mode::Blocking) else {
+        let Lookup::Listing(page) =
+            folder.look_up(path, rest, false, CodingSet::all(), Mode::Blocking)
+        else {
             panic!("no page");
         };
         let page = String::from_utf8(page).expect("UTF-8");
@@ -103,8 +105,4 @@ fn a_large_folder_is_cut() {
     let links = place.links(|_| {}, "/sub/deeper/", "sub/deeper/");
     assert_eq!(links.len(), 3 + super::MOST);
     assert_eq!(links.last().map(String::as_str), Some("09999"));
-}
-
-fn all() -> CodingSet {
-    Coding::ALL.into_iter().collect()
 }
