@@ -20,7 +20,7 @@ export interface ServedFiles {
 
   /**
    * Whether `app.js.br`, `app.js.zst` or `app.js.gz` is sent in place of `app.js` to clients that take
-   * that coding. It counts only where `app.js` is there too.
+   * that coding. It counts only where `app.js` is there too and is not newer.
    * @default true
    */
   readonly precompressed?: boolean | undefined;
