@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { bestPeer, isOurs, kindOf, nodeOf } from '../bench/lib/kinds.mjs';
 import { groups, scenarios } from '../bench/lib/scenarios.mjs';
 
-/** `2026-11-30-all.json`, and `-all-2` after it. */
-const NAME = /^(\d{4}-\d\d-\d\d)-all(?:-(\d+))?\.json$/;
+/** `2026-11-30-all.json`, and `-all-2` after it; so for `files`. */
+const NAME = /^(\d{4}-\d\d-\d\d)-(all|files)(?:-(\d+))?\.json$/;
 
 const KINDS = {
   reactor: 'reactor-rs',
@@ -22,6 +22,9 @@ const KINDS = {
   'hono-reactor': 'Hono on reactor-rs',
   nginx: 'nginx',
   h2o: 'h2o',
+  folder: '`reactor-rs serve ./folder`',
+  sirv: 'sirv',
+  'serve-static': 'serve-static',
   control: 'the control',
   bare: 'the stream alone',
 };
@@ -41,7 +44,7 @@ const README_SCENARIOS = [
  * @param file a results file; by default the newest of all scenarios
  * @returns name of a part → its text, as a function
  */
-export function benchmarkParts(root, file = newest(join(root, 'bench/results'))) {
+export function benchmarkParts(root, file = newest(join(root, 'bench/results'), 'all')) {
   const data = JSON.parse(readFileSync(join(root, 'bench/results', file), 'utf8'));
   const stem = file.replace(/\.json$/, '');
   const parts = {
@@ -52,19 +55,20 @@ export function benchmarkParts(root, file = newest(join(root, 'bench/results')))
   for (const group of Object.keys(groups)) {
     parts[`benchmark-${group}`] = () => groupPart(root, data, stem, group);
   }
+  parts['benchmark-files'] = () => filesPart(root);
   return parts;
 }
 
-/** The name of the newest file with all scenarios. */
-function newest(folder) {
+/** The name of the newest file of a run: `all` scenarios, or `files`. */
+function newest(folder, run) {
   const [last] = readdirSync(folder)
     .map((name) => NAME.exec(name))
-    .filter((match) => match !== null)
-    .sort((a, b) => b[1].localeCompare(a[1]) || Number(b[2] ?? 1) - Number(a[2] ?? 1));
-  if (last === undefined) {
+    .filter((match) => match?.[2] === run)
+    .sort((a, b) => b[1].localeCompare(a[1]) || Number(b[3] ?? 1) - Number(a[3] ?? 1));
+  if (last === undefined && run === 'all') {
     throw new Error('bench/results has no results of all scenarios; "npm run bench" makes them');
   }
-  return last[0];
+  return last?.[0] ?? null;
 }
 
 function about({ date, commit, dirty, machine, nodes, peers, settings, results }, stem) {
@@ -87,6 +91,23 @@ function about({ date, commit, dirty, machine, nodes, peers, settings, results }
       ` ${machine.kernel}. ${versions.join(', ')}.`,
     `Medians of ${rounds} rounds; runs of ${duration} s or more. In ${sum('disturbed')} of` +
       ` ${sum('runs')} runs others used more than a tenth of a core.`,
+  ].join('\n\n');
+}
+
+/** Files are a run of their own, whose results are beside those of all scenarios. */
+function filesPart(root) {
+  const file = newest(join(root, 'bench/results'), 'files');
+  if (file === null) return 'Not measured.';
+  const data = JSON.parse(readFileSync(join(root, 'bench/results', file), 'utf8'));
+  const stem = file.replace(/\.json$/, '');
+  const sent = Object.entries(data.results['files-mix'] ?? {}).map(
+    ([name, figures]) => `- ${titleOf(name)}: ${figures.sent}`,
+  );
+  return [
+    about(data, stem),
+    groupPart(root, data, stem, 'files'),
+    `What each sends of the page:\n\n${sent.join('\n')}`,
+    promises({ promises: data.promises.filter(({ text }) => text.startsWith('files-')) }),
   ].join('\n\n');
 }
 
@@ -117,6 +138,7 @@ const SHORT = {
   events: 'events',
   openloop: 'steady',
   tls: 'TLS',
+  files: 'files',
 };
 
 /** Three digits are what a figure is worth. */
@@ -196,6 +218,7 @@ const TABLES = {
   fields: [CPU],
   framework: [CPU, RATE],
   tls: [CPU, RATE, P99],
+  files: [CPU, RATE, P99, MEMORY],
   events: [['µs an event', CPU[1]], ['events/s', RATE[1]], MEMORY],
   openloop: [
     ['requests/s', ({ target }) => target],

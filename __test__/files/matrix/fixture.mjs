@@ -31,7 +31,7 @@ const counted = (length) => {
   return bytes;
 };
 
-/** Files by name. Those of `varies` have siblings, or are compressed when they are asked for. */
+/** Files by name. */
 const texts = {
   'ten.txt': '0123456789',
   'abc.txt': 'abcdefghijklmnopqrstuvwxyz',
@@ -66,12 +66,8 @@ const texts = {
   '.well-known/security.txt': 'security',
 };
 
-export const VARIES = new Set(
-  [
-    ...['sib.js', 'gz.css', 'br.css', 'old.css', 'tie.html', 'fly.html', 'fly.json', 'fly.svg'],
-    'link/sibling.txt',
-  ].map((name) => `/${name}`),
-);
+/** Text and the like may have siblings, or be compressed: what is sent depends on the request. */
+export const varies = (name) => /\.(txt|html|css|js|json|svg)$/i.test(name);
 
 /** @param {string} top a folder of the test's own: `root` is what is served, the rest is not */
 export function makeFixture(top) {

@@ -15,7 +15,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { answersIn, converse } from '../../support/conversation.mjs';
-import { contentOf, VARIES } from './fixture.mjs';
+import { contentOf, varies } from './fixture.mjs';
 
 const SUFFIX = { br: '.br', gzip: '.gz', zstd: '.zst' };
 
@@ -88,23 +88,25 @@ export function askerOf({ port, root, prefix = '', isFolder = true }) {
       say(`status ${answer.status} instead of ${status}`);
       return found;
     }
-    judge(answer, { method, path: expected.path ?? path, status, expected, say });
+    // The name says what type it has.
+    const name = path.endsWith('/') ? expected.path : path.split('?')[0];
+    judge(answer, { method, path: expected.path ?? path, name, status, expected, say });
     if (hasTwin) twin(answer, answers[1], say);
     return found;
   }
 
-  function judge(answer, { method, path, status, expected, say }) {
-    for (const [name, value] of Object.entries(expected.fields ?? {})) {
-      const there = field(answer, name);
+  function judge(answer, { method, path, name, status, expected, say }) {
+    for (const [key, value] of Object.entries(expected.fields ?? {})) {
+      const there = field(answer, key);
       const isRight =
         value === null
           ? there === undefined
           : value instanceof RegExp
             ? there !== undefined && value.test(there)
             : there === value;
-      if (!isRight) say(`${name}: ${there} instead of ${value}`);
+      if (!isRight) say(`${key}: ${there} instead of ${value}`);
     }
-    if ([200, 206, 304].includes(status)) common(answer, path, status, expected, say);
+    if ([200, 206, 304].includes(status)) common(answer, name, status, expected, say);
     if (status === 304 || status === 204) {
       if (field(answer, 'transfer-encoding') !== undefined) say('it is chunked');
       return;
@@ -123,10 +125,10 @@ export function askerOf({ port, root, prefix = '', isFolder = true }) {
   }
 
   /** What 200, 206 and 304 have alike. */
-  function common(answer, path, status, expected, say) {
+  function common(answer, name, status, expected, say) {
     if (!isFolder || expected.body !== undefined) return;
     const vary = field(answer, 'vary');
-    if (VARIES.has(path) !== (vary !== undefined && /accept-encoding/i.test(vary))) {
+    if (varies(name ?? '') !== (vary !== undefined && /accept-encoding/i.test(vary))) {
       say(`vary: ${vary}`);
     }
     if (field(answer, 'cache-control') !== 'no-cache') say('no Cache-Control');
