@@ -107,7 +107,7 @@ const LONG_CHECKS = [
   },
   {
     name: 'watch trials',
-    run: () => command(process.execPath, ['scripts/trials/watch/browser.mjs'], countItems),
+    run: () => command(process.execPath, ['scripts/trials/watch/run.mjs'], countItems),
   },
   {
     name: 'files trials',

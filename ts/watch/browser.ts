@@ -1,3 +1,5 @@
+import { EVENTS_PATH } from './page.js';
+
 /**
  * What the browser runs. It loads the document again after a reload, and shows the error of one that
  * failed above it. It sets styles one by one, because a Content-Security-Policy may forbid others.
@@ -26,7 +28,7 @@ export const SCRIPT = `(() => {
     if (events !== null || document.visibilityState === 'hidden') {
       return;
     }
-    events = new EventSource('/.reactor/watch');
+    events = new EventSource('${EVENTS_PATH}');
     events.onmessage = ({ data }) => {
       const now = JSON.parse(data);
       if (now.id !== id || (error !== '' && now.error !== error)) {

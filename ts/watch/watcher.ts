@@ -94,13 +94,11 @@ export class Watcher {
     this.#files = new Map([...this.#files].filter(([file]) => files.has(file)));
     this.#listed = new Set();
     this.#above = new Set();
-    for (const path of [...this.#files.keys(), ...this.#links.keys()]) {
+    const paths = [...this.#files.keys(), ...this.#links.keys()];
+    for (const path of paths) {
       this.#noteAbove(path);
     }
-    const wanted = new Set([
-      ...this.#treeFolders,
-      ...[...this.#above].filter((folder) => this.#isParent(folder)),
-    ]);
+    const wanted = new Set([...this.#treeFolders, ...paths.map((path) => dirname(path))]);
     for (const folder of this.#watches.keys()) {
       if (!wanted.has(folder)) {
         this.#unwatch(folder);
@@ -197,12 +195,6 @@ export class Watcher {
     for (let folder = dirname(path); !this.#above.has(folder); folder = dirname(folder)) {
       this.#above.add(folder);
     }
-  }
-
-  /** Whether a file or a link is in the folder itself. */
-  #isParent(folder: string): boolean {
-    const isIn = (path: string) => dirname(path) === folder;
-    return [...this.#files.keys()].some(isIn) || [...this.#links.keys()].some(isIn);
   }
 
   /** Watches again what has been made again. */
