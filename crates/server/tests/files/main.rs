@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod races;
+mod told;
 mod traversal;
 mod world;
