@@ -151,7 +151,10 @@ test('nothing can listen until the module is there: it is told, and waits', asyn
     env: { PORT: port },
   });
   await server.next('failed');
-  t.regex((await server.next('trouble')).message, /^nothing listens meanwhile: .*in use/);
+  t.regex(
+    (await server.next('trouble')).message,
+    /^nothing listens until a file changes: .*in use/,
+  );
   other.close();
   write(folder, { 'app.mjs': says('one') });
   const { url } = await server.next('listening');
@@ -167,6 +170,27 @@ test('a port in use ends it, as without --watch', async (t) => {
   const server = watching(t, folder, ['app.mjs'], { address });
   t.deepEqual(await server.closed, { code: 1, signal: null });
   t.regex(server.stderr(), /^reactor-rs: .*in use/);
+});
+
+test('a module that chooses a port in use later does not end it', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.on('listening', resolve));
+  t.teardown(() => other.close());
+  const source = (port, what) =>
+    `export default { hostname: '127.0.0.1', port: ${port}, fetch: () => new Response('${what}') };`;
+  const folder = project(t, { 'app.mjs': source(0, 'one') });
+  const server = await watched(t, folder, ['app.mjs'], { address: [] });
+  t.is(await text(server.url), 'one');
+  write(folder, { 'app.mjs': source(other.address().port, 'two') });
+  await server.next('restarting');
+  t.regex(
+    (await server.next('trouble')).message,
+    /^nothing listens until a file changes: .*in use/,
+  );
+  write(folder, { 'app.mjs': source(0, 'three') });
+  const events = [await server.any(), await server.any()];
+  const { url } = events.find(({ event }) => event === 'listening');
+  t.is(await text(url), 'three');
 });
 
 test('what is wrong, and where: every kind of error', async (t) => {

@@ -121,7 +121,8 @@ function framesIn(stack: string): Frame[] {
     }
     const place = { file, line: Number(line), column: Number(column) };
     const shown = shownPlace(place);
-    frames.push({ text: name === undefined ? shown : `${name} (${shown})`, place });
+    const isNamed = name !== undefined && name !== '<anonymous>';
+    frames.push({ text: isNamed ? `${name} (${shown})` : shown, place });
   }
   return frames;
 }

@@ -129,7 +129,7 @@ export class Session {
       this.#watch(packageFile);
     }
     this.#isRunning = true;
-    const started = await this.#startAny([]);
+    const started = await this.#startAny([], false);
     this.#isRunning = false;
     this.#runSoon();
     return started;
@@ -244,15 +244,18 @@ export class Session {
     clearTimeout(force);
     this.#server = null;
     const began = performance.now();
-    const started = await this.#startAny(files);
+    const started = await this.#startAny(files, true);
     if (!this.#isPlaceholder) {
       this.#events.reloaded(files, performance.now() - began);
     }
     return started;
   }
 
-  /** Starts a server with the module, or one that tells its error. */
-  async #startAny(first: readonly string[]): Promise<Started> {
+  /**
+   * Starts a server with the module, or one that tells its error.
+   * @param isAgain whether there was a server before: a change may then mend any error
+   */
+  async #startAny(first: readonly string[], isAgain: boolean): Promise<Started> {
     for (let files = first; ; files = this.#take()) {
       this.#told = null;
       const slow = setTimeout(() => this.#events.slow(), SLOW_MS);
@@ -262,15 +265,19 @@ export class Session {
         this.#forgetOlder();
         return started;
       } catch (error) {
-        if (this.#isClosed || !isOfModule(error)) {
+        if (this.#isClosed || !(isOfModule(error) || isAgain)) {
           throw error;
         }
         if (this.#isOutdated) {
           continue;
         }
-        const placeholder = await this.#servePlaceholder(error, files);
-        if (placeholder !== null) {
-          return placeholder;
+        if (isOfModule(error)) {
+          const placeholder = await this.#servePlaceholder(error, files);
+          if (placeholder !== null) {
+            return placeholder;
+          }
+        } else {
+          this.#tellNothingListens(error);
         }
         await this.#untilOutdated();
       } finally {
@@ -293,9 +300,14 @@ export class Session {
         // It was given up for the module, which may have been mended.
         return null;
       }
-      this.#events.trouble(`nothing listens meanwhile: ${(second as Error).message}`);
+      this.#tellNothingListens(second);
       return null;
     }
+  }
+
+  #tellNothingListens(error: unknown): void {
+    const { message } = error as Error;
+    this.#events.trouble(`nothing listens until a file changes: ${message}`);
   }
 
   #untilOutdated(): Promise<void> {
