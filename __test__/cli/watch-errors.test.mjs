@@ -385,6 +385,35 @@ test('what mends an import that leads nowhere: the file, its folder, a package',
   }
 });
 
+test('an import of something that is there, but is no module, is one error and no circle', async (t) => {
+  const folder = project(t, {
+    'app.mjs': says('one'),
+    'lib/index.mjs': says('lib'),
+    'node_modules/there/package.json': '{"exports":"./index.js"}',
+    'node_modules/there/index.js': '',
+    'node_modules/there/other.js': '',
+  });
+  const server = await watched(t, folder);
+  for (const specifier of ['./lib', 'there/other.js']) {
+    write(folder, { 'app.mjs': `export { default } from '${specifier}';` });
+    await server.next('failed');
+  }
+  // What else there was to be told came before this.
+  write(folder, { 'app.mjs': says('two') });
+  await server.next('reloaded');
+  t.is(await text(server.url), 'two');
+});
+
+test('a wrong option does not end the running server', async (t) => {
+  const folder = project(t, { 'app.mjs': says('one') });
+  const server = await watched(t, folder);
+  write(folder, { 'app.mjs': "export default { backlog: 'many', fetch() {} };" });
+  const { failure, hasOld } = await server.next('failed');
+  t.true(hasOld);
+  t.regex(failure.headline, /backlog.*"many"/);
+  t.is(await text(server.url), 'one');
+});
+
 test('a file that is deleted is an error until it is back', async (t) => {
   const folder = project(t, {
     'app.mjs': "export { default } from './lib.mjs';",

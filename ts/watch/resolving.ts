@@ -39,7 +39,7 @@ export function resolving(tell: (told: Told) => void): Resolving {
       const from = parent === undefined ? undefined : fileOf(parent);
       if (from === undefined || isOfProgram(from)) {
         for (const at of placesFor(specifier, from)) {
-          tell({ kind: 'missing', at });
+          tell({ kind: 'missing', at, state: stateOf(at) });
         }
       }
     },

@@ -3,13 +3,13 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath as pathOf } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { ReactorError } from '../errors/errors.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import type { RunningServer } from '../server/server.js';
 import type { Development, DevelopmentControls } from '../threads/development.js';
 import type { DevelopmentState } from '../threads/messages.js';
 import { findModule } from '../threads/module.js';
 import { serveModule } from '../threads/threads.js';
-import type { ThreadCount } from '../types/options.js';
+import type { ServeOptions, ThreadCount } from '../types/options.js';
 import { type Failure, failureOf, plainFailure } from './failure.js';
 import type { Told } from './told.js';
 import { Watcher } from './watcher.js';
@@ -348,7 +348,10 @@ export class Session {
       },
       hear: (version, told) => this.#hear(version, told as Told),
       check: (settings) => {
-        if (!isDeepStrictEqual(this.#given.settle(settings), this.#settled)) {
+        const settled = this.#given.settle(settings);
+        // Wrong options are an error of the module: they must not end the running server.
+        resolveOptions(settled as ServeOptions, { routes: [] });
+        if (!isDeepStrictEqual(settled, this.#settled)) {
           throw OTHER_SETTINGS;
         }
       },
@@ -367,7 +370,7 @@ export class Session {
         this.#watcher.addFile(told.file, told.state);
       }
     } else if (told.kind === 'missing') {
-      this.#watcher.addMissing(told.at);
+      this.#watcher.addMissing(told.at, told.state);
     } else if (told.kind === 'failure') {
       this.#told = told.failure;
     } else if (told.kind === 'handler') {

@@ -5,8 +5,8 @@ import type { Failure } from './failure.js';
 export type Told =
   /** A file that it is about to load, and what the file is like. */
   | { readonly kind: 'file'; readonly file: string; readonly state: string }
-  /** An import that leads nowhere: a file or folder in the folder of `at` may mend it. */
-  | { readonly kind: 'missing'; readonly at: string }
+  /** An import that leads nowhere: another file or folder `at` there, or beside it, may mend it. */
+  | { readonly kind: 'missing'; readonly at: string; readonly state: string }
   /** More of these come over this port. */
   | { readonly kind: 'port'; readonly port: MessagePort }
   | { readonly kind: 'failure'; readonly failure: Failure }

@@ -77,8 +77,8 @@ export class Watcher {
     }
   }
 
-  /** Something that is not there: a new name in its folder counts. */
-  addMissing(path: string): void {
+  /** A path at which something is missing: a new name in its folder counts. */
+  addMissing(path: string, state: string): void {
     const folder = dirname(path);
     if (stateOf(folder) === MISSING) {
       this.addFile(folder, MISSING);
@@ -86,7 +86,7 @@ export class Watcher {
     }
     this.#listed.add(folder);
     this.#watchNearest(folder);
-    this.addFile(path, MISSING);
+    this.addFile(path, state);
   }
 
   /** Forgets all files but these. Links and trees stay. */
