@@ -2,11 +2,15 @@
 // matrix/. Each is asked of a folder that the engine serves, and those that are about one file's
 // bytes of a handler too, whose body is the file.
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import test from 'ava';
 import { file } from 'reactor-rs';
-import { temporary } from '../support/folder.mjs';
+import { moduleOf, temporary } from '../support/folder.mjs';
 import { start } from '../support/server.mjs';
+import { authority } from '../tls/certificates.mjs';
 import { codings } from './matrix/codings.mjs';
 import { conditions, times } from './matrix/conditions.mjs';
 import { makeFixture } from './matrix/fixture.mjs';
@@ -18,20 +22,33 @@ import { askerOf } from './matrix/run.mjs';
 
 const ROWS = { conditions, times, ranges, ifRanges, codings, methods, links, nginx, product };
 
-async function doorsOf(t) {
+async function doorsOf(t, options = {}) {
   const root = makeFixture(temporary(t));
   const server = await start(t, {
+    ...options,
     routes: {
       '/folder/*': { dir: root },
       '/body/*': (request) =>
         new Response(file(join(root, new URL(request.url).pathname.slice(5)))),
     },
   });
-  const { port } = server;
+  const { port } = options.tls === undefined ? server : await tunnel(t, server);
   return {
     folder: askerOf({ port, root, prefix: '/folder' }),
     body: askerOf({ port, root, prefix: '/body', isFolder: false }),
   };
+}
+
+/** Plain on one side, TLS on the other. */
+async function tunnel(t, { port }) {
+  const server = createServer((plain) => {
+    const secure = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    for (const socket of [plain, secure]) socket.on('error', () => {});
+    plain.pipe(secure).pipe(plain);
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  return server.address();
 }
 
 for (const [name, rows] of Object.entries(ROWS)) {
@@ -47,6 +64,22 @@ for (const name of ['conditions', 'ranges', 'ifRanges']) {
     await all(t, (await doorsOf(t)).body, rows);
   });
 }
+
+// There the bytes of a file pass through the process, and sendfile has no part.
+for (const name of ['ranges', 'codings']) {
+  test(`over TLS: ${name}, ${ROWS[name].length} rows`, async (t) => {
+    const { cert, key } = authority().issue();
+    const { folder } = await doorsOf(t, { tls: { cert, key } });
+    await all(t, folder, ROWS[name]);
+  });
+}
+
+test('with two JavaScript threads: conditions', async (t) => {
+  const root = makeFixture(temporary(t));
+  const app = moduleOf(t, `export default { routes: { '/*': { dir: ${JSON.stringify(root)} } } };`);
+  const server = await start(t, { module: app, jsThreads: 2 });
+  await all(t, askerOf({ port: server.port, root }), [...conditions, ...ranges]);
+});
 
 async function all(t, door, rows) {
   const [probe] = await door.ask(door.spell('GET', '/fly.html', ['Accept-Encoding: gzip'], true), [
