@@ -137,6 +137,12 @@ pub fn is_of_disk(error: &io::Error) -> bool {
     )
 }
 
+/// Whether the process or the system may open no more files.
+#[must_use]
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
 /// Calls `each` with every name in `folder` but `.` and `..`, in no order (readdir(3)).
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use reactor_proto::{CodingSet, Wishes};
+use reactor_sys::is_out_of_descriptors;
 
 use crate::dispatch::files::answer::{Asked, Fault, answer, fail};
 use crate::dispatch::files::folder::Folder;
@@ -84,9 +85,19 @@ impl Site {
         told[wanted.place()].get(wanted.rest, &mut codings, self.now())
     }
 
+    /// Closes what workers have found.
+    fn close_told(&self) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Whether there was no descriptor left. Those of files that are kept open can be spared.
+fn is_full(found: &Lookup) -> bool {
+    matches!(found, Lookup::Failed(error) if is_out_of_descriptors(error))
 }
 
 impl Wanted<'_> {
@@ -118,8 +129,12 @@ impl Handler for Site {
         };
         for tries in 1.. {
             let codings = wanted.asked.wishes.codings().taken();
-            let found = self.look_up(&wanted, codings, Mode::Blocking);
             let mode = Mode::Blocking;
+            let mut found = self.look_up(&wanted, codings, mode);
+            if is_full(&found) {
+                self.close_told();
+                found = self.look_up(&wanted, codings, mode);
+            }
             let resource = match &found {
                 Lookup::Found(resource) => Some(Arc::clone(resource)),
                 _ => None,
@@ -158,8 +173,8 @@ impl LoopSite {
     pub(crate) fn answer(&self, wanted: &Wanted<'_>, response: &mut Response) -> bool {
         let Wanted { rest, asked, .. } = wanted;
         let now = asked.now;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = &mut known[wanted.place()];
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &mut all[wanted.place()];
         let mut codings = asked.wishes.codings().taken();
         if let Some((resource, _)) = known.get(rest, &mut codings, now) {
             let asked = Asked { is_fresh: false, ..*asked };
@@ -173,7 +188,13 @@ impl LoopSite {
                 }
             }
         }
-        let found = self.site.look_up(wanted, codings, Mode::Cached);
+        let mut found = self.site.look_up(wanted, codings, Mode::Cached);
+        if is_full(&found) {
+            *all = Default::default();
+            self.site.close_told();
+            found = self.site.look_up(wanted, codings, Mode::Cached);
+        }
+        let known = &mut all[wanted.place()];
         if let Lookup::Found(resource) = &found {
             known.put(rest, resource, now);
         }
