@@ -404,6 +404,24 @@ test('an import of something that is there, but is no module, is one error and n
   t.is(await text(server.url), 'two');
 });
 
+test('a package.json that is made or changed counts', async (t) => {
+  const folder = project(t, {
+    'app.js': 'import "node:fs";\nexport default () => new Response(typeof require);',
+  });
+  write(folder, { 'package.json': '{"type":"commonjs"}' });
+  const server = watching(t, folder, ['app.js']);
+  await server.next('failed');
+  const { url } = await server.next('listening');
+  write(folder, { 'package.json': '{"type":"module"}' });
+  await server.next('reloaded');
+  t.is(await text(url), 'undefined');
+  rmSync(join(folder, 'package.json'));
+  await server.any();
+  write(folder, { 'package.json': '{"type":"module"}' });
+  await server.next('reloaded');
+  t.is(await text(url), 'undefined');
+});
+
 test('a wrong option does not end the running server', async (t) => {
   const folder = project(t, { 'app.mjs': says('one') });
   const server = await watched(t, folder);

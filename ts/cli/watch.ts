@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { resolveOptions } from '../options/options.js';
 import type { ServeOptions } from '../types/options.js';
 import { type Failure, shortPath } from '../watch/failure.js';
@@ -30,7 +30,7 @@ export async function watchCommand(watched: Watched, flags: ServeFlags): Promise
   // A wrong flag is no error of the module, so no change of a file would mend it.
   resolveOptions(watched.settle({}) as ServeOptions, { routes: [] });
   const session = new Session(watched, flags.json ? jsonEvents() : textEvents(watched, flags));
-  const stopKeys = readKeys(session, flags);
+  const keys = readKeys(session, flags);
   try {
     let started = await session.start();
     for (;;) {
@@ -38,7 +38,11 @@ export async function watchCommand(watched: Watched, flags: ServeFlags): Promise
       const options = { ...resolved, signal: session.signal };
       const cutOff = () => setTimeout(() => void server.stop({ force: true }), STOP_MS).unref();
       process.once('SIGINT', cutOff);
-      const exitCode = await untilSignal(server, options, jsThreads, flags);
+      const stopped = untilSignal(server, options, jsThreads, flags);
+      if (keys !== undefined) {
+        say(paint('dim', 'r and Enter loads the module anew, q and Enter quits'));
+      }
+      const exitCode = await stopped;
       process.off('SIGINT', cutOff);
       const next = await session.next();
       if (next === undefined) {
@@ -47,7 +51,7 @@ export async function watchCommand(watched: Watched, flags: ServeFlags): Promise
       started = next;
     }
   } finally {
-    stopKeys();
+    keys?.close();
     session.close();
   }
 }
@@ -119,10 +123,10 @@ function jsonEvents(): SessionEvents {
   };
 }
 
-/** `r` and Enter reloads, `q` and Enter quits. Returns a function that ends this. */
-function readKeys(session: Session, { quiet, json }: ServeFlags): () => void {
+/** `r` and Enter reloads, `q` and Enter quits. Without a terminal nothing is read. */
+function readKeys(session: Session, { quiet, json }: ServeFlags): Interface | undefined {
   if (quiet || json || !process.stdin.isTTY || !isInForeground()) {
-    return () => {};
+    return undefined;
   }
   const lines = createInterface({ input: process.stdin, terminal: false });
   lines.on('line', (line) => {
@@ -133,8 +137,7 @@ function readKeys(session: Session, { quiet, json }: ServeFlags): () => void {
       process.kill(process.pid, 'SIGINT');
     }
   });
-  say(paint('dim', 'r and Enter loads the module anew, q and Enter quits'));
-  return () => lines.close();
+  return lines;
 }
 
 /** A process in the background is stopped when it reads from its terminal. */

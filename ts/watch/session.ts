@@ -125,9 +125,8 @@ export class Session {
       this.#watch(path);
     }
     const packageFile = nearestPackage(realpathSync(file));
-    if (packageFile !== undefined) {
-      this.#watch(packageFile);
-    }
+    this.#always.add(packageFile);
+    this.#watcher.addFile(packageFile);
     this.#isRunning = true;
     const started = await this.#startAny([], false);
     this.#isRunning = false;
@@ -430,15 +429,18 @@ function readFailure(error: unknown): Failure {
   return cause instanceof ReactorError ? plainFailure((error as Error).message) : failureOf(cause);
 }
 
-/** The package.json that says what kind of modules a file's folder has. */
-function nearestPackage(file: string): string | undefined {
+/**
+ * The package.json that says what kind of modules a file's folder has; if there is none, where it
+ * could be made.
+ */
+function nearestPackage(file: string): string {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     const found = join(folder, 'package.json');
     if (statSync(found, { throwIfNoEntry: false })?.isFile()) {
       return found;
     }
     if (folder === dirname(folder)) {
-      return undefined;
+      return join(dirname(file), 'package.json');
     }
   }
 }
