@@ -62,11 +62,12 @@ export async function untilSignal(
   const stopped = untilStopped(server, signal, flags);
   // Installed after Node's handlers, which it calls.
   (server as RunningServer).guardSignals(native.timeouts.drain);
+  const forget: (() => void)[] = [];
   if (accessLog?.file !== undefined) {
-    reopenOnSignal(server);
+    forget.push(reopenOnSignal(server));
   }
   if (tls.some((one) => one !== null)) {
-    reloadOnSignal(server);
+    forget.push(reloadOnSignal(server));
   }
   // Printed after the signal handlers are installed: the reader may send a signal at once.
   const [route] = native.routes ?? [];
@@ -75,6 +76,10 @@ export async function untilSignal(
   const hasWorkers = native.routes === undefined || folder !== undefined;
   announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, folder, flags);
   const forcedBy = await stopped;
+  // With --watch another server may follow.
+  for (const each of forget) {
+    each();
+  }
   if (!flags.quiet) {
     summarise(server);
   }
@@ -133,9 +138,12 @@ function warnOf({ path, spa, listing }: NativeFiles): void {
   }
 }
 
-/** SIGUSR1, which log rotation sends, reopens the access log. */
-function reopenOnSignal(server: Server): void {
-  process.on('SIGUSR1', () => {
+/**
+ * SIGUSR1, which log rotation sends, reopens the access log. Returns a function that ends this, as
+ * {@link reloadOnSignal} does.
+ */
+function reopenOnSignal(server: Server): () => void {
+  return listen('SIGUSR1', () => {
     try {
       server.reopenLog();
     } catch (error) {
@@ -145,8 +153,8 @@ function reopenOnSignal(server: Server): void {
 }
 
 /** SIGHUP reads the certificates anew. */
-function reloadOnSignal(server: Server): void {
-  process.on('SIGHUP', () => {
+function reloadOnSignal(server: Server): () => void {
+  return listen('SIGHUP', () => {
     try {
       server.reload({ tls: true });
       say('reactor-rs: the certificates were read anew');
@@ -154,6 +162,11 @@ function reloadOnSignal(server: Server): void {
       say(`reactor-rs: ${(error as Error).message}; the old certificates stay in use`);
     }
   });
+}
+
+function listen(signal: NodeJS.Signals, listener: () => void): () => void {
+  process.on(signal, listener);
+  return () => process.off(signal, listener);
 }
 
 /**
