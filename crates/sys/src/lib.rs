@@ -17,8 +17,8 @@ mod waker;
 pub use address::Address;
 pub use beneath::{Open, leads_nowhere, open_absolute, open_beneath, open_folder};
 pub use file::{
-    FileKind, FileStat, file_stat, folder_names, is_of_disk, is_out_of_descriptors, read_cached,
-    send_file,
+    FileKind, FileStat, file_stat, folder_names, is_of_disk, is_out_of_descriptors, read_ahead,
+    read_cached, send_file,
 };
 pub use listener::{BindError, Listener, SocketMode};
 pub use poller::{Event, Events, Poller};

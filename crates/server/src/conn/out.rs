@@ -23,8 +23,8 @@ const SENDFILE_FROM: u64 = if cfg!(test) { 2_000 } else { 64 * 1024 };
 /// So much more may be sent at once by sendfile(2), which copies nothing.
 const SENDFILE_BUDGET: usize = 4;
 
-/// How much of a file somebody else reads at once where it is not in memory. In bytes.
-const COLD_READ: u64 = if cfg!(test) { 1_500 } else { 64 * 1024 };
+/// How much of a file somebody else may bring to memory at once where it is not there. In bytes.
+const COLD_PART: u64 = if cfg!(test) { 3_000 } else { 1024 * 1024 };
 
 /// Slices in one sendmsg(2); a connection rarely has more than two.
 const MAX_SLICES: usize = 16;
@@ -174,6 +174,7 @@ impl Out {
                     self.advance(n, pool);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.cool();
                     self.compact();
                     return (total, Ok(Flushed::Blocked));
                 }
@@ -209,7 +210,7 @@ impl Out {
             return None;
         };
         let from = file.range.start + *sent as u64;
-        let to = file.range.end.min(from + COLD_READ);
+        let to = file.range.end.min(from + COLD_PART);
         let part = FileRange::new(file.file.clone(), from..to);
         pieces.is_read_elsewhere = true;
         Some(part)
@@ -229,11 +230,24 @@ impl Out {
         self.pieces.as_ref().is_some_and(|pieces| pieces.is_read_elsewhere)
     }
 
-    /// What [`read_elsewhere`](Self::read_elsewhere) gave has been read: these are its first bytes.
-    pub(crate) fn file_was_read(&mut self, bytes: Vec<u8>) {
+    /// What [`read_elsewhere`](Self::read_elsewhere) gave has been read: these are its first bytes,
+    /// and all before `warm_to` is in memory.
+    pub(crate) fn file_was_read(&mut self, bytes: Vec<u8>, warm_to: u64) {
         let Some(pieces) = &mut self.pieces else { return };
         pieces.is_read_elsewhere = false;
+        if let Some(Piece { content: Content::File(file), .. }) = pieces.queue.front_mut() {
+            file.warm_to = warm_to;
+        }
         pieces.put_before_rest(bytes);
+    }
+
+    /// The client takes nothing for now. By the time it does, pages may have left the memory.
+    fn cool(&mut self) {
+        for piece in self.pieces.iter_mut().flat_map(|pieces| &mut pieces.queue) {
+            if let Content::File(file) = &mut piece.content {
+                file.warm_to = 0;
+            }
+        }
     }
 
     fn write_pieces(
@@ -346,8 +360,8 @@ fn read_file<'b>(
     }
 }
 
-/// Has the kernel send up to `most` bytes of a file, if their first and their last one are in
-/// memory, or all of them were a moment ago. It reads files ahead, so that what is between them is
+/// Has the kernel send up to `most` bytes of a file, if they were in memory a moment ago, or their
+/// first and their last one are now. The kernel reads files ahead, so that what is between them is
 /// there too.
 fn send_file(
     file: &FileRange,
@@ -356,10 +370,15 @@ fn send_file(
     io: &mut impl Sink,
     pool: &mut BufPool,
 ) -> io::Result<Step> {
-    let places = if file.is_warm { [].as_slice() } else { &[at, at + most as u64 - 1] };
-    for &place in places {
-        if read_file(file, place, 1, pool)?.is_none() {
-            return Ok(Step::Cold);
+    let mut most = most;
+    let warm = usize::try_from(file.warm_to.saturating_sub(at)).unwrap_or(usize::MAX);
+    if warm > 0 {
+        most = most.min(warm);
+    } else {
+        for place in [at, at + most as u64 - 1] {
+            if read_file(file, place, 1, pool)?.is_none() {
+                return Ok(Step::Cold);
+            }
         }
     }
     match io.send_file(&file.file, at, most)? {

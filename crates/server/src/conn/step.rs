@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 
 use crate::conn::handshake::{AskedName, HandshakeStep};
@@ -27,6 +28,8 @@ pub(crate) struct FileRead {
     pub(crate) part: FileRange,
     /// The first bytes of `part`, at least one, or why there are none. None before it was read.
     pub(crate) result: Option<io::Result<Vec<u8>>>,
+    /// All before this place is in memory now. 0 if the file system can tell that itself.
+    pub(crate) warm_to: u64,
 }
 
 /// Steps that are to be taken.
@@ -56,14 +59,21 @@ impl Step {
 
 impl FileRead {
     fn take(&mut self) {
-        self.result = Some(read(&self.part));
+        let result = read(&self.part);
+        if let Ok(bytes) = &result {
+            self.warm_to = warm(&self.part, bytes.len());
+        }
+        self.result = Some(result);
     }
 }
 
-/// Reads what it can get with one call.
+/// How much of a file is read at once where it is not in memory. In bytes.
+const COLD_READ: usize = if cfg!(test) { 1_500 } else { 64 * 1024 };
+
+/// Reads what it can get of the beginning with one call.
 pub(crate) fn read(part: &FileRange) -> io::Result<Vec<u8>> {
-    // Loops ask for small parts.
-    let mut bytes = vec![0; usize::try_from(part.len()).unwrap_or(usize::MAX)];
+    let mut bytes =
+        vec![0; usize::try_from(part.len()).map_or(COLD_READ, |len| len.min(COLD_READ))];
     loop {
         match part.file.read_at(&mut bytes, part.range.start) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -75,4 +85,26 @@ pub(crate) fn read(part: &FileRange) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Brings the rest of a part to memory, of which the beginning was `read` just now, and returns up
+/// to where. It does so only on file systems that cannot tell what is in memory, such as overlayfs.
+/// With others the loop finds what the kernel has read ahead.
+fn warm(part: &FileRange, read: usize) -> u64 {
+    let begin = part.range.start;
+    if reactor_sys::read_cached(part.file.as_fd(), &mut [0], begin).is_ok() {
+        return 0;
+    }
+    let (mut at, end) = (begin + read as u64, part.range.end);
+    reactor_sys::read_ahead(part.file.as_fd(), at, end - at);
+    while at < end {
+        // The last byte of each step: the kernel has been asked for all of them, in this order.
+        let next = end.min(at + COLD_READ as u64);
+        match part.file.read_at(&mut [0], next - 1) {
+            Ok(1) => at = next,
+            // The loop finds out why.
+            _ => break,
+        }
+    }
+    at
 }

@@ -59,13 +59,13 @@ pub(crate) struct FileRange {
     pub(crate) file: Arc<File>,
     /// In bytes from the file's beginning.
     pub(crate) range: Range<u64>,
-    /// Its pages were in memory a moment ago.
-    pub(crate) is_warm: bool,
+    /// The pages before this place of the file were in memory a moment ago.
+    pub(crate) warm_to: u64,
 }
 
 impl FileRange {
     pub(crate) fn new(file: Arc<File>, range: Range<u64>) -> Self {
-        Self { file, range, is_warm: false }
+        Self { file, range, warm_to: 0 }
     }
 
     pub(crate) fn len(&self) -> u64 {

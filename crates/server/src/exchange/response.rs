@@ -192,7 +192,7 @@ impl Response {
 
     /// The same with all of a file whose pages were in memory a moment ago.
     pub(crate) fn body_warm_file(&mut self, file: Arc<File>, size: u64) {
-        self.body = Body::File(FileRange { file, range: 0..size, is_warm: true });
+        self.body = Body::File(FileRange { file, range: 0..size, warm_to: size });
     }
 
     /// Sets the body to the bytes in `range` of the file at an absolute `path`. The engine opens it,

@@ -142,7 +142,8 @@ fn files_go_in_their_turn_wherever_their_pages_are() {
                         let (from, to) = (place(part.range.start), place(part.range.end));
                         // A read may bring less.
                         let to = if from % 2 == 0 { to } else { (from + 1).max(to / 2) };
-                        out.file_was_read(bytes[from..to].to_vec());
+                        let warm_to = if from % 4 == 0 { part.range.end } else { 0 };
+                        out.file_was_read(bytes[from..to].to_vec(), warm_to);
                     }
                     Flushed::Blocked | Flushed::Paused => {}
                 }
@@ -151,6 +152,31 @@ fn files_go_in_their_turn_wherever_their_pages_are() {
             assert!(out.is_empty() && out.unsent() == 0);
         }
     }
+}
+
+#[test]
+fn what_was_brought_to_memory_goes_at_once_unless_the_client_is_slow() {
+    let bytes: Vec<u8> = (0..30_000_u32).map(|n| (n % 251) as u8).collect();
+    let mut io = Sending(Narrow { room: 1_000_000, calls: 0, got: Vec::new() });
+    let mut pool = BufPool::default();
+    // Nothing is ever found in memory.
+    pool.cold_every = 1;
+    let mut out = Out::default();
+    out.put(Content::File(FileRange::new(file_of(&bytes), 0..30_000)), &mut pool);
+    let mut go_on = |out: &mut Out| {
+        let flushed = out.flush(&mut io, &mut pool, usize::MAX, &[]).1.unwrap();
+        (flushed, io.0.got.len())
+    };
+    assert_eq!(go_on(&mut out), (Flushed::Cold, 0));
+    assert_eq!(out.read_elsewhere().unwrap().range, 0..3_000);
+    out.file_was_read(bytes[..1_000].to_vec(), 3_000);
+    assert_eq!(go_on(&mut out), (Flushed::Cold, 3_000));
+    assert_eq!(out.read_elsewhere().unwrap().range, 3_000..6_000);
+    out.file_was_read(bytes[3_000..4_000].to_vec(), 6_000);
+    // The third call is one that would block.
+    assert_eq!(go_on(&mut out), (Flushed::Blocked, 3_000));
+    assert_eq!(go_on(&mut out), (Flushed::Cold, 4_000));
+    assert_eq!(out.read_elsewhere().unwrap().range, 4_000..7_000);
 }
 
 #[test]

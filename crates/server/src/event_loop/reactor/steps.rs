@@ -49,7 +49,7 @@ impl<T: Transport> Reactor<T> {
         {
             if conn_of(&mut self.conns, conn).is_some() {
                 self.steps.away += 1;
-                let work = Work::Read(FileRead { part, result: None });
+                let work = Work::Read(FileRead { part, result: None, warm_to: 0 });
                 into.push(Box::new(Step { io_thread, conn, work }));
             }
         }
@@ -65,7 +65,7 @@ impl<T: Transport> Reactor<T> {
                     self.go_on(conn.slot);
                 }
             } else if let Some((conn, part)) = self.steps.reads.pop_front() {
-                self.file_was_read(conn, &part, read(&part));
+                self.file_was_read(conn, &part, read(&part), 0);
             } else {
                 return;
             }
@@ -83,21 +83,27 @@ impl<T: Transport> Reactor<T> {
                     self.go_on(step.conn.slot);
                 }
             }
-            Work::Read(FileRead { part, result }) => {
+            Work::Read(FileRead { part, result, warm_to }) => {
                 let result = result.unwrap_or(Err(io::ErrorKind::Other.into()));
-                self.file_was_read(step.conn, &part, result);
+                self.file_was_read(step.conn, &part, result, warm_to);
             }
         }
     }
 
     /// The output of a connection waited for this part of a file. It goes on, or is broken off.
-    fn file_was_read(&mut self, conn: ConnId, part: &FileRange, result: io::Result<Vec<u8>>) {
+    fn file_was_read(
+        &mut self,
+        conn: ConnId,
+        part: &FileRange,
+        result: io::Result<Vec<u8>>,
+        warm_to: u64,
+    ) {
         let Some(Conn { core, .. }) = conn_of(&mut self.conns, conn) else { return };
         match result {
             Ok(bytes) => {
                 // The client has waited for the disk, and not the server for the client.
                 core.timer.sent = true;
-                core.out.file_was_read(bytes);
+                core.out.file_was_read(bytes, warm_to);
                 self.services.mark_dirty(core);
             }
             Err(error) => {
