@@ -3,7 +3,15 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -166,6 +174,8 @@ test('README: its programs run', async (t) => {
   const [first, hono, node] = blocks;
   const folder = mkdtempSync(join(ROOT, 'build/readme-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  // The folder that the first one serves.
+  mkdirSync(join(folder, 'public'));
   const programs = [
     [first, '/users/7', '{"id":"7"}'],
     [hono, '/', 'Hello!'],
@@ -183,7 +193,7 @@ test('README: its programs run', async (t) => {
       function tell() { console.log(\`http://127.0.0.1:\${this.address().port}/\`); }
       if (globalThis.server) console.log(String(globalThis.server.url));`,
     );
-    const child = launch([file]);
+    const child = launch([file], { cwd: folder });
     t.teardown(() => child.process.kill('SIGKILL'));
     await until(() => child.stdout().includes('\n') || child.process.exitCode !== null, 'its URL');
     t.regex(child.stdout(), /^http:/, child.stderr());
