@@ -367,6 +367,7 @@ test('other options start the server anew', async (t) => {
     const events = [await server.any(), await server.any()];
     t.deepEqual(events.map(({ event }) => event).sort(), ['listening', 'reloaded']);
     const { url } = events.find(({ event }) => event === 'listening');
+    t.is(url, server.url, 'a free port that was chosen is kept');
     t.is(await text(url), what);
   }
   server.kill('SIGTERM');

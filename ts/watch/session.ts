@@ -78,6 +78,8 @@ export class Session {
   readonly #watcher: Watcher;
   #server: RunningServer | null = null;
   #controls: DevelopmentControls | null = null;
+  /** The port of the last server. */
+  #port: number | undefined;
   /** The options of the running server, to tell whether others come. */
   #settled: unknown;
   /** The running server only says that there is an error. */
@@ -330,11 +332,15 @@ export class Session {
       (exported) => {
         const settled = settle(exported);
         this.#settled = settled;
-        return settled;
+        // A free port that was chosen before is kept: pages are open there.
+        return settled.port === 0 && this.#port !== undefined
+          ? { ...settled, port: this.#port }
+          : settled;
       },
       this.#development(state),
     );
     this.#server = started.server;
+    this.#port = started.server.port;
     return started;
   }
 
