@@ -37,7 +37,7 @@ export const SERVER = {
         'observe/usage',
         'observe/watch',
       ],
-      holds: 'counters, histograms, close reasons',
+      holds: 'counters, close reasons',
     },
     {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],
@@ -58,7 +58,7 @@ export const SERVER = {
         'conn/tls_link',
         'conn/transport',
       ],
-      holds: 'link, output, timer',
+      holds: 'link, output',
     },
     {
       modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
