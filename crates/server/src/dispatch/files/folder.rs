@@ -181,15 +181,24 @@ impl Folder {
 
     /// Opens the file at the absolute `path`, which a handler named, as it is: with its
     /// Content-Type, without siblings and without other fields.
-    pub(crate) fn open_alone(path: &[u8], mode: Mode) -> Lookup {
+    ///
+    /// # Errors
+    /// Why it cannot be read; `WouldBlock` with [`Mode::Cached`] only.
+    pub(crate) fn open_alone(path: &[u8], mode: Mode) -> io::Result<Resource> {
         let how = Open { cached: mode == Mode::Cached, ..Open::default() };
-        let found = Base::Anywhere.open_file(path, how).and_then(|opened| {
-            let fields = FileLines::of_type(path);
-            let wanted = CodingSet::default();
-            let offer = Offer { siblings: false, wanted, compress: false };
-            Resource::new(opened, &Base::Anywhere, path, fields, offer, how)
-        });
-        found.map_or_else(answer, |resource| Lookup::Found(Arc::new(resource)))
+        let opened = Base::Anywhere.open(path, how)?;
+        if opened.stat.kind != FileKind::File {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let fields = FileLines::of_type(path);
+        let offer = Offer { siblings: false, wanted: CodingSet::default(), compress: false };
+        Resource::new(opened, &Base::Anywhere, path, fields, offer, how).map_err(|missed| {
+            match missed {
+                Missed::Nothing => io::ErrorKind::NotFound.into(),
+                Missed::WouldBlock => io::ErrorKind::WouldBlock.into(),
+                Missed::Failed(error) => error,
+            }
+        })
     }
 
     fn how(&self, mode: Mode) -> Open {

@@ -8,7 +8,6 @@ use reactor_proto::{Coding, Ranges, Validators, Verdict, Wishes};
 
 use crate::dispatch::files::answer::{fail, say};
 use crate::dispatch::files::folder::Folder;
-use crate::dispatch::files::lookup::Lookup;
 use crate::dispatch::files::mode::Mode;
 use crate::dispatch::files::multipart;
 use crate::dispatch::files::resource::{Resource, Variant};
@@ -32,21 +31,18 @@ impl Handler for Opener {
 pub(crate) fn open(request: &Request, response: &mut Response, mode: Mode) -> bool {
     let Some(named) = response.take_named_file() else { return true };
     let error = match Folder::open_alone(&named.path, mode) {
-        Lookup::Found(resource) => match resource.variant(Coding::Identity) {
+        Ok(resource) => match resource.variant(Coding::Identity) {
             Some(file) => {
                 send(&resource, file, &named, request, response);
                 return true;
             }
             None => io::ErrorKind::NotFound.into(),
         },
-        Lookup::WouldBlock => {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             response.body_named(named);
             return false;
         }
-        Lookup::Failed(error) => error,
-        Lookup::NotFound(_) | Lookup::Redirect(_) | Lookup::Listing(_) => {
-            io::ErrorKind::NotFound.into()
-        }
+        Err(error) => error,
     };
     fail(response, &named.path, &error);
     true

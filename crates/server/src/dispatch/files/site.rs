@@ -315,10 +315,7 @@ mod tests {
     fn resource() -> Arc<Resource> {
         let program = std::env::current_exe().expect("it runs");
         let path = program.into_os_string().into_encoded_bytes();
-        match Folder::open_alone(&path, Mode::Blocking) {
-            Lookup::Found(resource) => resource,
-            other => panic!("{other:?}"),
-        }
+        Arc::new(Folder::open_alone(&path, Mode::Blocking).expect("it runs"))
     }
 
     #[test]

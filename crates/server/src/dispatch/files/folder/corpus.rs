@@ -81,6 +81,82 @@ fn no_path_leads_out_of_the_folder() {
     assert!(made > 400, "{made}");
 }
 
+/// A listing shows what a request may get, and lists no folder outside.
+#[test]
+fn no_listing_shows_what_is_outside() {
+    let world = World::new("listing");
+    for without_openat2 in [false, true] {
+        let folder = Folder::open(&FolderOptions {
+            root: world.root(),
+            index: Vec::new(),
+            listing: true,
+            without_openat2,
+            ..FolderOptions::default()
+        });
+        let folder = folder.expect("it is there");
+        let list = |rest: &str| {
+            let path = format!("/s/{rest}");
+            let all = CodingSet::all();
+            match folder.look_up(path.as_bytes(), rest.as_bytes(), false, all, Mode::Blocking) {
+                Lookup::Listing(page) => Some(String::from_utf8(page).expect("UTF-8")),
+                Lookup::NotFound(None) => None,
+                other => panic!("{rest}: {other:?}"),
+            }
+        };
+        for (rest, shown) in
+            [("", "a.txt"), ("sub/", "b.txt"), ("sub/deep/", "c.txt"), (".well-known/", "ok.txt")]
+        {
+            let page = list(rest).expect("it is a folder");
+            assert!(page.contains(shown), "{page}");
+            for hidden in [
+                "canary",
+                "passwd",
+                "out-",
+                "up-out",
+                "proc-",
+                "dev-",
+                "loop",
+                "dangling",
+                "page.html",
+                "404.html",
+                "evil.js.",
+                ".env",
+                ".git",
+                ".hidden",
+                "slash.txt",
+                "fifo",
+                "socket",
+                "long-50",
+            ] {
+                assert!(!page.contains(hidden), "{rest} shows {hidden}: {page}");
+            }
+        }
+        for rest in [
+            "out-folder/",
+            "out-parent/",
+            "out-absolute-folder/",
+            "out-etc/",
+            "out-slash/",
+            "sub/up-folder/",
+            "proc-fd/",
+            "proc-root/",
+            "proc-cwd/",
+            ".git/",
+            "../",
+            "..",
+            "%2e%2e/",
+            "%2f/",
+            "/",
+            "//",
+            "sub/../",
+            "sub%2f..%2f..%2f/",
+        ] {
+            assert_eq!(list(rest), None, "{rest}");
+        }
+        assert_eq!(list("in-folder/").is_some(), !without_openat2 && world::has_openat2());
+    }
+}
+
 #[test]
 fn pages_that_lead_out_are_none() {
     let world = World::new("pages");

@@ -506,14 +506,14 @@ fn a_single_file() {
     assert_eq!(asked(&folder, "", true), "404");
 
     let path = place.path("x/a.js");
-    let Lookup::Found(alone) = Folder::open_alone(path.as_os_str().as_bytes(), Mode::Blocking)
-    else {
-        panic!("it is there")
-    };
+    let alone = |path: &Path| Folder::open_alone(path.as_os_str().as_bytes(), Mode::Blocking);
+    let error = |path: &str| alone(&place.path(path)).expect_err("it cannot be sent");
+    assert_eq!(error("nothing").kind(), io::ErrorKind::NotFound);
+    assert_eq!(error("x").to_string(), "it is not a regular file");
+    assert!(alone(Path::new("relative")).is_err());
+    let alone = alone(&path).expect("it is there");
     assert_eq!(alone.lines(), b"Content-Type: text/javascript; charset=utf-8\r\n");
     assert!(alone.lines_without_type().is_empty() && alone.variant(Coding::Gzip).is_none());
-    let nothing = Folder::open_alone(b"/nothing/at/all", Mode::Blocking);
-    assert!(matches!(nothing, Lookup::NotFound(None)));
 }
 
 #[test]
