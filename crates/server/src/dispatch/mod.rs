@@ -2,7 +2,6 @@
 
 pub(crate) mod app;
 pub(crate) mod builtin;
-#[allow(dead_code, reason = "the loops use it next")]
 pub(crate) mod files;
 pub(crate) mod lane;
 pub(crate) mod name_question;
