@@ -12,6 +12,7 @@ use crate::dispatch::files::options::FolderOptions;
 use crate::dispatch::files::resource::Resource;
 
 #[path = "../../../../tests/files/world.rs"]
+#[allow(dead_code, reason = "the tests over sockets use more of it")]
 mod world;
 
 use world::{CANARY, INSIDE, Outcome, World, attempts};
