@@ -353,7 +353,11 @@ fn set_body(
     };
     match read {
         Ok(read) if read == buf.len() => {
-            variant.keep(buf);
+            // Of many files each is asked for once. A loop keeps what is asked for again, a worker
+            // what loops may be unable to read.
+            if !asked.is_fresh || mode == Mode::Blocking {
+                variant.keep(buf);
+            }
             Ok(())
         }
         Ok(_) => Err(Fault::Changed),
