@@ -45,6 +45,7 @@ pub use dispatch::topics::{LONGEST_TOPIC, Publication, Publishing, Topic, Topics
 pub use event_loop::ownership::Ownership;
 pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
 pub use exchange::body::WINDOW;
+pub use exchange::compression::Compress;
 pub use exchange::field_error::FieldError;
 pub use exchange::handler::Handler;
 pub use exchange::id::ExchangeId;
@@ -61,6 +62,7 @@ pub use observe::stats::{
     CertificateStats, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
     TlsStats, WebSocketStats, WorkerSnapshot,
 };
+pub use reactor_compress::Effort;
 pub use reactor_proto::ws::{Frame, Limits as SocketLimits};
 pub use reactor_proto::{Framing, Limits, Version};
 pub use reactor_route::RouteError;

@@ -1,5 +1,6 @@
 //! An application: its routes, and what each leads to.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use reactor_route::{RouteError, Routes};
 use crate::dispatch::files::folder::Folder;
 use crate::dispatch::files::packed::Packed;
 use crate::dispatch::files::site::{LoopSite, Site};
+use crate::exchange::compression::Compress;
 use crate::exchange::handler::{Handler, HandlerCell};
-use crate::exchange::inline::Inline;
+use crate::exchange::inline::{Inline, InlineSet};
 
 /// Where a route leads.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ pub struct App {
     check: Routes<()>,
     /// Files that were compressed, of all folders and loops.
     packed: Arc<Packed>,
+    /// Lanes' routes whose answers are not compressed.
+    plain: HashSet<u32>,
 }
 
 /// Compressed files that are kept, in bytes.
@@ -62,7 +66,7 @@ const PACKED: usize = 64 * 1024 * 1024;
 impl Default for App {
     fn default() -> Self {
         let packed = Arc::new(Packed::new(PACKED));
-        Self { routes: Vec::new(), check: Routes::new(), packed }
+        Self { routes: Vec::new(), check: Routes::new(), packed, plain: HashSet::new() }
     }
 }
 
@@ -89,6 +93,12 @@ impl App {
         Ok(self)
     }
 
+    /// What the lanes' route with this number answers is not compressed.
+    pub fn plain(&mut self, route: u32) -> &mut Self {
+        self.plain.insert(route);
+        self
+    }
+
     /// Whether some route leads to a worker thread.
     pub(crate) fn has_workers(&self) -> bool {
         let mut targets = self.routes.iter().map(|(_, _, target)| target);
@@ -97,13 +107,18 @@ impl App {
 
     /// The table that one I/O loop owns. `stats` is what answers
     /// [`Target::Stats`].
-    pub(crate) fn compile(&self, stats: &Arc<dyn Handler>) -> Table {
+    pub(crate) fn compile(&self, stats: &Arc<dyn Handler>, compress: Option<&Compress>) -> Table {
         let mut routes = Routes::new();
         for (method, pattern, target) in &self.routes {
             let compiled = match target {
-                Target::Inline(inline) => Compiled::Inline(Arc::new(inline.clone())),
+                Target::Inline(inline) => {
+                    let set = compress.map(|compress| compress.prepare(inline)).unwrap_or_default();
+                    Compiled::Inline(Arc::new(inline.clone()), Arc::new(set))
+                }
                 Target::Worker(handler) => Compiled::Worker(HandlerCell::new(handler)),
-                Target::Lane(route) => Compiled::Lane(*route),
+                Target::Lane(route) => {
+                    Compiled::Lane { route: *route, plain: self.plain.contains(route) }
+                }
                 Target::Files(folder) => {
                     let site = Arc::new(Site::new(folder, &self.packed));
                     let handler: Arc<dyn Handler> = Arc::clone(&site) as Arc<dyn Handler>;
@@ -123,10 +138,15 @@ pub(crate) type Table = Routes<Compiled>;
 
 /// A target as one loop sees it.
 pub(crate) enum Compiled {
-    Inline(Arc<Inline>),
+    /// A response, and its forms in each coding.
+    Inline(Arc<Inline>, Arc<InlineSet>),
     Worker(Arc<HandlerCell>),
     Files(Arc<FilesTarget>),
-    Lane(u32),
+    Lane {
+        route: u32,
+        /// What it answers is not compressed.
+        plain: bool,
+    },
 }
 
 /// A folder as one loop sees it, and what answers where the loop cannot.

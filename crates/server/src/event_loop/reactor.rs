@@ -35,6 +35,7 @@ use crate::event_loop::wheel::Wheel;
 use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::deadlines::Due;
 use crate::exchange::id::ConnId;
+use crate::exchange::response::CompressionState;
 use crate::exchange::task::Task;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counters::LoopCounters;
@@ -250,11 +251,21 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A task found the queue full.
-    pub(crate) fn refused(&mut self, task: Box<Task>) {
+    pub(crate) fn refused(&mut self, mut task: Box<Task>) {
         let Self { conns, services, .. } = self;
-        services.counters.rejected.add(1);
         services.tasks.out -= 1;
         let id = task.id;
+        let conn = conn_of(conns, id.conn);
+        if let Some(Conn { core, protocol, .. }) = conn
+            && let CompressionState::Away(_) = task.response.compression
+        {
+            // It has been answered, only not compressed: it goes as it is.
+            task.response.compression = CompressionState::Done;
+            protocol.answer(core, services, id.stream, Answer::Task(task));
+            services.mark_dirty(core);
+            return;
+        }
+        services.counters.rejected.add(1);
         services.recycle(task);
         if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn) {
             let answer = Answer::Server(ServerAnswer::Overloaded(Limit::Queue));

@@ -1,6 +1,7 @@
 //! What the connections of one loop share. The connections themselves are not in it, so that a
 //! connection and the services can be borrowed side by side.
 
+mod compression;
 mod handlers;
 pub(crate) mod router;
 mod tasks;
@@ -22,8 +23,10 @@ use crate::dispatch::lane::side::Lanes;
 use crate::dispatch::secured::Secured;
 use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
+use crate::event_loop::services::compression::Compressor;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body_memory::{BodyMemory, Spares};
+use crate::exchange::compression::Compress;
 use crate::exchange::deadlines::Deadlines;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::id::ExchangeId;
@@ -60,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) entrances: Arc<[Entrance]>,
     /// The topics of the server.
     pub(crate) topics: Arc<Topics>,
+    /// How answers are compressed, if they are.
+    pub(crate) compress: Option<Arc<Compress>>,
 }
 
 /// How many bytes a connection may send before others have their turn. While a turn has sent
@@ -137,6 +142,9 @@ pub(crate) struct Services {
     pub(crate) http1: Shared,
     /// What its WebSockets share.
     pub(crate) sockets: Sockets,
+    /// What compresses large answers on a worker, and the memory for those that stream. None if
+    /// answers are not compressed.
+    pub(crate) compressor: Option<Compressor>,
     /// Slots of connections to look at before this turn ends.
     pub(crate) dirty: Vec<u32>,
     pub(crate) draining: bool,
@@ -152,6 +160,7 @@ impl Services {
         let deadlines = settings.request_timeout.map(Deadlines::new);
         let http1 = Shared::new(settings.timeouts.idle);
         let sockets = Sockets::new(Arc::clone(&settings.topics));
+        let compressor = settings.compress.as_ref().map(Compressor::new);
         Self {
             memory: BodyMemory::new(settings.body_memory),
             lanes: Lanes::of_loop(settings.io_thread, settings.io_threads),
@@ -172,6 +181,7 @@ impl Services {
             normal_path: None,
             http1,
             sockets,
+            compressor,
             dirty: Vec::new(),
             draining: false,
         }

@@ -9,6 +9,7 @@ use reactor_sys::{Events, Poller, Stream, yield_now};
 use crate::accept::accepting::Accepting;
 use crate::conn::handshake::AskedName;
 use crate::conn::step::Step;
+use crate::dispatch::app::{App, Table};
 use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::name_question::NameQuestion;
@@ -208,10 +209,10 @@ impl EventLoop {
                     self.replies();
                     self.reactor.set_lanes(lanes);
                 }
-                Control::Reload(app) => self.reactor.reload(app.compile(&self.stats)),
+                Control::Reload(app) => self.reactor.reload(self.table_of(&app)),
                 Control::Swap(app, lanes) => {
                     self.replies();
-                    self.reactor.swap(app.compile(&self.stats), lanes);
+                    self.reactor.swap(self.table_of(&app), lanes);
                 }
                 Control::Retune(tuning) => {
                     self.drain_timeout = tuning.timeouts.drain;
@@ -224,6 +225,10 @@ impl EventLoop {
                 Control::NoMore => self.has_all = true,
             }
         }
+    }
+
+    fn table_of(&self, app: &App) -> Table {
+        app.compile(&self.stats, self.reactor.services.settings.compress.as_deref())
     }
 
     /// Takes the replies of workers and lanes, and writes the answers.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::exchange::compression::coder::Coder;
+
 /// Bytes of a body, in either direction, that may be under way between a loop and a lane. Then the
 /// sender waits for credit: `PULL` for a request's body, `ACK` for a response's.
 pub const WINDOW: usize = 256 * 1024;
@@ -80,6 +82,10 @@ pub(crate) struct StreamBody {
     /// The bytes that have come. None of them has been sent.
     pub(crate) early: Vec<u8>,
     pub(crate) state: StreamState,
+    /// It goes compressed: how long it will be is not what was declared.
+    pub(crate) is_coded: bool,
+    /// What compresses it, until it is written.
+    pub(crate) coder: Option<Box<Coder>>,
 }
 
 /// Whether more of a streaming body comes.
@@ -100,6 +106,21 @@ impl StreamBody {
         }
         self.early.extend_from_slice(data);
         true
+    }
+
+    /// Compresses what has come, in its place, and the end if that has come too. Returns what
+    /// compresses the rest.
+    pub(crate) fn encode_early(&mut self) -> Option<Box<Coder>> {
+        let mut coder = self.coder.take()?;
+        if !self.early.is_empty() {
+            self.early = coder.write(&self.early);
+        }
+        match self.state {
+            StreamState::Open => return Some(coder),
+            StreamState::Ended => self.early.append(&mut coder.finish()),
+            StreamState::Broken => {}
+        }
+        None
     }
 
     /// Whether not more bytes came than were declared.

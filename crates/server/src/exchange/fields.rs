@@ -75,7 +75,7 @@ impl FieldList {
         self.lines.is_empty()
     }
 
-    /// The buffer, which the caller empties for the next response.
+    /// The lines, to be changed or emptied by the caller.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }

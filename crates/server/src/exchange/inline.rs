@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reactor_proto::response;
+use reactor_proto::{Coding, response};
 
 use crate::exchange::field_error::FieldError;
 use crate::exchange::fields::FieldList;
@@ -13,7 +13,6 @@ use crate::exchange::response::{check_status, is_upgrade};
 pub struct Inline {
     pub(crate) status: u16,
     /// What every protocol sends.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for protocols other than HTTP/1"))]
     pub(crate) fields: FieldList,
     pub(crate) body: Arc<[u8]>,
     /// The same for HTTP/1, ready to be copied: the status line and all fields but `Date`
@@ -21,6 +20,16 @@ pub struct Inline {
     pub(crate) http1_head: Vec<u8>,
     /// There is an Upgrade field, which Connection must name.
     pub(crate) upgrade: bool,
+    /// It is not compressed.
+    pub(crate) plain: bool,
+}
+
+/// The forms of one pre-rendered response: in each coding, and as it is with a field that tells
+/// caches of the others. None of them if it is not compressed.
+#[derive(Debug, Default)]
+pub(crate) struct InlineSet {
+    pub(crate) coded: [Option<Arc<Inline>>; Coding::COUNT],
+    pub(crate) plain: Option<Arc<Inline>>,
 }
 
 impl Inline {
@@ -65,7 +74,26 @@ impl Inline {
         if response::has_body(status) {
             response::content_length(&mut http1_head, body.len() as u64);
         }
-        Ok(Self { status, fields: list, body: body.into(), http1_head, upgrade })
+        Ok(Self { status, fields: list, body: body.into(), http1_head, upgrade, plain: false })
+    }
+
+    /// Never compresses it.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// The same with another body, and other lines of fields.
+    pub(crate) fn with(&self, body: Arc<[u8]>, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut fields = self.fields.clone();
+        change(fields.buffer());
+        // The status line stays, whatever its phrase is.
+        let end = self.http1_head.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let mut http1_head = self.http1_head[..end].to_vec();
+        http1_head.extend_from_slice(fields.lines());
+        response::content_length(&mut http1_head, body.len() as u64);
+        Self { fields, body, http1_head, ..self.clone() }
     }
 }
 

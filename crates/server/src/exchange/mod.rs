@@ -4,6 +4,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod body_memory;
+pub(crate) mod compression;
 pub(crate) mod deadlines;
 pub(crate) mod entry;
 pub(crate) mod field_error;

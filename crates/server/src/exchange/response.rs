@@ -4,7 +4,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use reactor_proto::response;
+use reactor_proto::{Coding, response};
 
 use crate::exchange::body::{Body, FileRange, NamedFile, Part, StreamBody, StreamState};
 use crate::exchange::field_error::FieldError;
@@ -27,6 +27,19 @@ pub struct Response {
     /// The length of the answer to GET is unknown.
     no_length: bool,
     connection: ConnectionWords,
+    pub(crate) compression: CompressionState,
+}
+
+/// Whether a response is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CompressionState {
+    /// That is not decided.
+    #[default]
+    Open,
+    /// A worker compresses its body.
+    Away(Coding),
+    /// It has been, or is not.
+    Done,
 }
 
 /// What a program says of the connection itself. Only HTTP/1 carries it (RFC 9113 §8.2.2).
@@ -53,6 +66,7 @@ impl Default for Response {
             is_raw: false,
             no_length: false,
             connection: ConnectionWords::default(),
+            compression: CompressionState::Open,
         }
     }
 }
@@ -245,7 +259,13 @@ impl Response {
             Body::Lent(_) | Body::File(_) | Body::Named(_) | Body::Parts(_) => Vec::new(),
             Body::Stream(stream) => stream.early,
         };
-        self.body = Body::Stream(StreamBody { declared: length, early, state: StreamState::Open });
+        self.body = Body::Stream(StreamBody {
+            declared: length,
+            early,
+            state: StreamState::Open,
+            is_coded: false,
+            coder: None,
+        });
     }
 
     /// Has the connection go on with another protocol, which the client has offered. The status
@@ -318,6 +338,14 @@ impl Response {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn stream_body_mut(&mut self) -> Option<&mut StreamBody> {
+        match &mut self.body {
+            Body::Stream(stream) if response::has_content(self.status) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// The same, while more of it is to come.
     pub(crate) fn open_stream(&mut self) -> Option<&mut StreamBody> {
         match &mut self.body {
@@ -365,6 +393,7 @@ impl Response {
         self.next = None;
         self.is_raw = false;
         self.no_length = false;
+        self.compression = CompressionState::Open;
         let ConnectionWords { chunked, upgrade, phrase, keep_alive } = &mut self.connection;
         (*chunked, *upgrade) = (false, false);
         phrase.clear();

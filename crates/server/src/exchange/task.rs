@@ -26,6 +26,8 @@ pub(crate) struct Task {
     pub(crate) outcome: Outcome,
     /// For a lane: which of its routes.
     pub(crate) route: u32,
+    /// Its answer is not compressed.
+    pub(crate) plain: bool,
     /// For a lane: its place.
     pub(crate) lane: u8,
     /// For a lane: the body follows in events.
@@ -58,6 +60,7 @@ impl Task {
             queued_at: now,
             outcome: Outcome::Answered,
             route: 0,
+            plain: false,
             lane: 0,
             body_streams: false,
             at_handler: false,
@@ -77,6 +80,7 @@ impl Task {
         self.handler = None;
         self.outcome = Outcome::Answered;
         self.body_streams = false;
+        self.plain = false;
         self.deadline = None;
     }
 }

@@ -71,6 +71,7 @@ impl Http1 {
         stream: u32,
         answer: Answer,
     ) {
+        let Some(answer) = services.compress(answer) else { return };
         let Some(ring) = self.ring.as_mut() else { return services.recycle_answer(answer) };
         let open = ring.len();
         let place = stream.wrapping_sub(self.next_request.wrapping_sub(open)) as usize;
@@ -293,6 +294,12 @@ impl Http1 {
                     task.at_handler = false;
                     self.writing.begin_stream(stream_of(&task, place, framing));
                 }
+                if let Some(body) = task.response.stream_body_mut()
+                    && let Some(coder) = body.encode_early()
+                    && let Some(stream) = self.writing.stream()
+                {
+                    stream.coder = Some(coder);
+                }
                 if !place.head_only && response::has_content(status) {
                     write_body(out, &mut services.buffers, &mut task, framing);
                 }
@@ -341,6 +348,7 @@ fn stream_of(task: &Task, place: &Place, framing: Framing) -> Stream {
         delimits: framing == Framing::UntilClose && !place.head_only,
         trailers: trailers_for(task).to_vec(),
         left: body.and_then(|body| body.left()),
+        coder: None,
         unacknowledged: body.map_or(0, |body| body.early.len()),
     }
 }

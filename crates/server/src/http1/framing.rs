@@ -35,7 +35,10 @@ impl Framing {
             _ if !response::has_content(status) => Self::Length(0),
             // Only the chunked coding has room for trailers.
             _ if has_trailers => Self::Chunked,
-            Body::Stream(StreamBody { declared: Some(length), .. }) => Self::Length(*length),
+            Body::Stream(StreamBody { declared: Some(length), is_coded: false, .. }) => {
+                Self::Length(*length)
+            }
+            Body::Stream(StreamBody { is_coded: true, .. }) if to_head => Self::Unsaid,
             Body::Stream(_) if unknown && http11 => Self::Unsaid,
             Body::Stream(_) if http11 => Self::Chunked,
             Body::Stream(_) => Self::UntilClose,

@@ -109,8 +109,9 @@ impl Http1 {
                 let mut task = services.new_task(core, stream, entry.terms);
                 match destination {
                     Destination::Worker(handler) => task.handler = Some(handler),
-                    Destination::Lane { place, route } => {
+                    Destination::Lane { place, route, plain } => {
                         task.route = route;
+                        task.plain = plain;
                         entry.lane = AtLane::Chosen;
                         choose_lane(core, services, place);
                     }

@@ -78,6 +78,14 @@ impl Http1 {
             *left = rest;
         }
         if !open.head_only {
+            let data = match &mut open.coder {
+                Some(coder) => coder.write(&data),
+                None => data,
+            };
+            // An empty chunk would be the last.
+            if data.is_empty() {
+                return true;
+            }
             let out = &mut core.out;
             out.lend(&mut services.buffers);
             match (open.chunked, Out::goes_apart(data.len())) {
@@ -102,6 +110,14 @@ impl Http1 {
         {
             services.left_handlers();
             self.adapt(core.out.len());
+            if let Some(coder) = ended.coder {
+                let last = coder.finish();
+                core.out.lend(&mut services.buffers);
+                match ended.chunked {
+                    true => response::chunk(core.out.buf(), &last),
+                    false => core.out.buf().extend_from_slice(&last),
+                }
+            }
             if !ended.head_only && ended.chunked {
                 core.out.lend(&mut services.buffers);
                 end_chunked(core.out.buf(), &ended.trailers);

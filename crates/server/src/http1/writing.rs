@@ -7,6 +7,7 @@
 //! If nothing but the connection's end delimits the body, the end must be a reset. The loop then
 //! waits until the client's kernel has everything, since a reset takes unsent bytes along.
 
+use crate::exchange::compression::coder::Coder;
 use crate::exchange::id::ExchangeId;
 use crate::exchange::switch::NextProtocol;
 
@@ -44,6 +45,8 @@ pub(crate) struct Stream {
     pub(crate) trailers: Vec<u8>,
     /// What is missing of the declared length.
     pub(crate) left: Option<u64>,
+    /// What compresses it.
+    pub(crate) coder: Option<Box<Coder>>,
     /// Bytes that have come and that the lane has got no credit for.
     pub(crate) unacknowledged: usize,
 }

@@ -215,10 +215,11 @@ impl Assembly {
             secured: config.secured.clone(),
             entrances: Arc::clone(&self.entrances),
             topics: Arc::clone(self.inboxes[index].replies().topics()),
+            compress: config.compress.clone(),
         };
         let mut reactor = Reactor::new(
             settings,
-            config.app.compile(stats),
+            config.app.compile(stats, config.compress.as_deref()),
             Arc::clone(&counters.loops[index]),
             Clock::new(),
         );
@@ -283,7 +284,7 @@ impl Assembly {
             lane.belongs_to(&reply_boxes(&self.inboxes));
         }
         let has_tls = config.listen.iter().any(|endpoint| endpoint.tls.is_some());
-        if config.app.has_workers() || has_tls {
+        if config.app.has_workers() || has_tls || config.compress.is_some() {
             shared.start_workers()?;
         }
         let mut threads = lock(&shared.threads);

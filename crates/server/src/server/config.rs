@@ -13,6 +13,7 @@ use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::compression::Compress;
 use crate::observe::access_log::AccessLog;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
@@ -54,6 +55,8 @@ pub struct Config {
     pub secured: Secured,
     /// What answers.
     pub app: App,
+    /// How answers are compressed; by default they are not.
+    pub compress: Option<Arc<Compress>>,
     /// What lanes are told of connections; nothing by default.
     pub announce: Announce,
     /// Lanes get also small bodies of a declared length as they come, unless they came with their
@@ -90,6 +93,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             secured: Secured::default(),
             app: App::builtin(),
+            compress: None,
             announce: Announce::default(),
             stream_small_bodies: false,
             lanes: Vec::new(),

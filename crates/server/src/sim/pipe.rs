@@ -97,13 +97,14 @@ impl World {
             secured: Secured::default(),
             entrances: Arc::new([]),
             topics: Topics::new(1),
+            compress: None,
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();
         clock.set(0, 0);
         let mut app = App::new();
         app.route(None, "/pipe", Target::Lane(0)).unwrap();
-        let table = app.compile(&stats);
+        let table = app.compile(&stats, None);
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         let lane = Lane::new(*rng.pick(&[1, 3, 1_000]), || {});
         reactor.set_lanes(vec![Some(lane.clone())]);

@@ -105,11 +105,12 @@ impl World {
             secured: Secured::default(),
             entrances: Arc::new([]),
             topics: Arc::clone(&topics),
+            compress: None,
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
         clock.set(0, EPOCH);
-        let table = app(0, 0).compile(&no_stats());
+        let table = app(0, 0).compile(&no_stats(), None);
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         reactor.observe(Observer::new(0, counters.clone(), None));
         let facts = Facts {
@@ -195,7 +196,8 @@ impl World {
         } else if rare < plan.jumps + plan.reloads {
             self.facts.version += 1;
             self.trace("reload");
-            self.reactor.reload(app(self.facts.version, self.generation).compile(&no_stats()));
+            self.reactor
+                .reload(app(self.facts.version, self.generation).compile(&no_stats(), None));
         } else if rare < plan.jumps + plan.reloads + plan.drains {
             return self.drain();
         } else if rare < plan.jumps + plan.reloads + plan.drains + plan.stops {

@@ -409,6 +409,11 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         task.response.body_lent(body.len());
+        if services.compresses_lent(&task) {
+            task.response.body_shared(keep(body));
+            protocol.respond(core, services, task);
+            return;
+        }
         protocol.respond(core, services, task);
         let slot = id.conn.slot;
         if self.flush_lent(slot, body).is_some() {

@@ -11,6 +11,7 @@ use crate::dispatch::files::answer::Asked;
 use crate::dispatch::files::site::Wanted;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, Limit, ServerAnswer};
+use crate::exchange::compression::codings_of;
 use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
 use crate::exchange::terms::Terms;
@@ -24,7 +25,7 @@ const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
 /// The handler that a request goes to.
 pub(crate) enum Destination {
     Worker(Arc<HandlerCell>),
-    Lane { place: u8, route: u32 },
+    Lane { place: u8, route: u32, plain: bool },
 }
 
 impl Services {
@@ -71,14 +72,20 @@ impl Services {
             Found::Target(Compiled::Worker(handler)) => {
                 return Ok(Destination::Worker(handler.clone()));
             }
-            Found::Target(Compiled::Lane(route)) => {
-                let route = *route;
+            Found::Target(Compiled::Lane { route, plain }) => {
+                let (route, plain) = (*route, *plain);
                 match self.lanes.choose(core.lane, keeps) {
-                    Some(place) => return Ok(Destination::Lane { place, route }),
+                    Some(place) => return Ok(Destination::Lane { place, route, plain }),
                     None => ServerAnswer::Overloaded(Limit::NoThread),
                 }
             }
-            Found::Target(Compiled::Inline(inline)) => return Err(Answer::Inline(inline.clone())),
+            Found::Target(Compiled::Inline(inline, forms)) => {
+                let form = self.settings.compress.as_ref().and_then(|compress| {
+                    forms.plain.as_ref()?;
+                    compress.form(forms, codings_of(&self.head, head))
+                });
+                return Err(Answer::Inline(form.unwrap_or_else(|| inline.clone())));
+            }
             Found::Target(Compiled::Files(_)) if method == Method::Other => {
                 ServerAnswer::NotImplemented
             }

@@ -135,7 +135,7 @@ impl World {
                         }
                     }
                     self.places.clone_from(&places);
-                    let table = app(self.facts.version, self.generation).compile(&no_stats());
+                    let table = app(self.facts.version, self.generation).compile(&no_stats(), None);
                     self.reactor.swap(table, places);
                 }
             }

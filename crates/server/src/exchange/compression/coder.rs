@@ -1,0 +1,97 @@
+//! A body that is compressed as it comes, and the memory for such bodies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reactor_compress::Stream;
+use reactor_proto::Coding;
+
+use crate::exchange::compression::{Compress, decision};
+use crate::exchange::response::Response;
+
+/// The memory of one loop for bodies that are being compressed, in bytes. Beyond it, answers go as
+/// they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    used: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { used: Arc::default(), most }
+    }
+
+    fn take(&self) -> Option<Share> {
+        let more =
+            |used: usize| (used + Stream::WEIGHT <= self.most).then_some(used + Stream::WEIGHT);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Share(Arc::clone(&self.used)))
+    }
+
+    /// Bytes that are taken.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The share of one body. It goes back however the exchange ends, as that drops it.
+#[derive(Debug)]
+struct Share(Arc<AtomicUsize>);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.fetch_sub(Stream::WEIGHT, Ordering::Relaxed);
+    }
+}
+
+/// Compresses one body.
+#[derive(Debug)]
+pub(crate) struct Coder {
+    stream: Stream,
+    _share: Share,
+}
+
+impl Coder {
+    /// For an answer that streams. None if there is no memory for it.
+    fn new(compress: &Compress, coding: Coding, budget: &Budget) -> Option<Box<Self>> {
+        let share = budget.take()?;
+        let stream = Stream::new(coding, compress.effort, compress.padding().bytes()).ok()?;
+        Some(Box::new(Self { stream, _share: share }))
+    }
+
+    /// The next bytes in the coding. The client can read all of them at once.
+    pub(crate) fn write(&mut self, data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.stream.write(data, true, &mut out);
+        out
+    }
+
+    /// The end.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.stream.finish(&mut out);
+        out
+    }
+}
+
+/// Has a response that streams go in this coding from now on. False if there is no memory for it;
+/// then it goes as it is. To HEAD nothing is sent, so that takes no memory.
+pub(crate) fn begin(
+    compress: &Compress,
+    response: &mut Response,
+    coding: Coding,
+    budget: &Budget,
+    head_only: bool,
+) -> bool {
+    let coder = if head_only { None } else { Coder::new(compress, coding, budget) };
+    if coder.is_none() && !head_only {
+        return false;
+    }
+    let Some(body) = response.stream_body_mut() else { return false };
+    body.coder = coder;
+    body.is_coded = true;
+    decision::says_coding(response, coding);
+    true
+}
