@@ -343,6 +343,22 @@ export interface NativeBenchWebSocket {
   subscribers: boolean
 }
 
+/** How answers are compressed. */
+export interface NativeCompress {
+  /** Shorter bodies are left alone. */
+  threshold: number
+  /** `br` and `gzip`, or one of them. */
+  codings: Array<string>
+  /** Media types in lower case, besides those that the engine knows. */
+  types: Array<string>
+  /** Answers with cookies, or that are private, too. */
+  privateToo: boolean
+  /** Random bytes at most, up to 256. */
+  padding: number
+  /** More time for shorter answers. */
+  dense: boolean
+}
+
 /** A place to listen at, and how connections are served there. */
 export interface NativeEndpoint {
   /** Path of a unix socket. Wins over `hostname` and `port`. */
@@ -506,6 +522,8 @@ export interface NativeOptions {
    * ranges as `address/bits`.
    */
   secured: Array<string>
+  /** How answers are compressed. Absent: they are not. */
+  compress?: NativeCompress
 }
 
 /** A text in PEM. */
@@ -540,6 +558,8 @@ export interface NativeRoute {
   handler?: number
   /** Files answer instead, to GET, HEAD and OPTIONS. */
   files?: NativeFiles
+  /** Whether its answers may be compressed. Absent: yes. */
+  compress?: boolean
 }
 
 /** What [`self_signed`] makes. */

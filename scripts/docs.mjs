@@ -66,7 +66,7 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const files = ['options', 'listen', 'tls', 'websocket', 'files'].map(
+  const files = ['options', 'compress', 'listen', 'tls', 'websocket', 'files'].map(
     (file) => `ts/types/${file}.ts`,
   );
   const source = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
@@ -89,6 +89,7 @@ const NESTED = {
   limits: 'Limits',
   timeouts: 'Timeouts',
   accessLog: 'AccessLogOptions',
+  compress: 'CompressOptions',
   listen: 'ListenOptions',
   tls: 'TlsOptions',
   websocket: 'WebSocketOptions',
@@ -151,6 +152,7 @@ function typeInWords(type) {
     'Routes<Path>': 'path → response, files or handler',
     'string | URL': 'a path or a `file:` URL',
     'string | AccessLogOptions': 'a path, or an object',
+    'boolean | CompressOptions': 'true or false, or an object',
     ThreadLimits: 'as `new Worker` takes it',
     'ListenEntry | readonly ListenEntry[]': 'a port, an address, an object, or several',
     'false | TlsOptions | readonly TlsOptions[]': 'an object, or one for each host name',

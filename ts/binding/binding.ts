@@ -9,6 +9,7 @@ import { VERSION } from './version.js';
 
 export type {
   NativeAccessLog,
+  NativeCompress,
   NativeAddress,
   NativeBench,
   NativeBenchOptions,

@@ -212,6 +212,13 @@ export const FLAGS: readonly Flag[] = [
     group: PROXIES,
   },
   {
+    flags: '--compress',
+    env: 'REACTOR_COMPRESS',
+    option: 'compress.codings',
+    text: 'compress answers; the variable may be br, gzip or both with a comma',
+    group: LOAD,
+  },
+  {
     flags: '--access-log <file>',
     env: 'REACTOR_ACCESS_LOG',
     option: 'accessLog.file',

@@ -19,6 +19,7 @@ export type EngineOptions = Pick<
   | 'queue'
   | 'maxConnections'
   | 'bodyMemory'
+  | 'compress'
   | 'limits'
   | 'timeouts'
 >;
@@ -55,6 +56,7 @@ const ENGINE_NAMES = [
   'queue',
   'maxConnections',
   'bodyMemory',
+  'compress',
   'limits',
   'timeouts',
 ] as const satisfies readonly (keyof EngineOptions)[];

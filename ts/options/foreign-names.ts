@@ -140,10 +140,7 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   joinDuplicateHeaders: { advice: '"request.headers.get" joins them', harmless: [true] },
   insecureHTTPParser: { advice: 'the parser is strict; there is no other', harmless: [false] },
   highWaterMark: { advice: "windows are the engine's own" },
-  ...each(['compression', 'automaticCompression', 'compress'], {
-    advice: 'this server does not compress; let the handler or a proxy do it',
-    harmless: [false, 0],
-  }),
+  ...called('compress', ['compression', 'automaticCompression'], [false, 0]),
   cors: { advice: 'let the handler set these headers', harmless: [false] },
 
   // Times.

@@ -11,6 +11,7 @@ import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
 import { withoutAliases } from './aliases.js';
 import { refuseMissingFetch } from './application.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.js';
+import { nativeCompress, spellOutCompress } from './compress.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
 import { OF_ONE, resolveListen } from './listen.js';
@@ -89,6 +90,14 @@ export function resolveOptions(
 
   const listen = resolveListen(options);
   const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
+  const compress = nativeCompress(options.compress !== undefined, {
+    threshold: get('compress.threshold'),
+    codings: get('compress.codings'),
+    types: get('compress.types'),
+    private: get('compress.private'),
+    padding: get('compress.padding'),
+    effort: get('compress.effort'),
+  });
   const metrics = get('metrics');
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
@@ -132,6 +141,7 @@ export function resolveOptions(
     },
     ...(routes === undefined ? {} : { routes }),
     ...(accessLog === undefined ? {} : { accessLog }),
+    ...(compress === undefined ? {} : { compress }),
     ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
     secured: [...(proxies?.peers ?? [])],
   };
@@ -219,6 +229,9 @@ export function spellOut(given: Readonly<Record<string, unknown>>): Record<strin
   }
   if (typeof options.accessLog === 'string') {
     options.accessLog = { file: options.accessLog };
+  }
+  if (options.compress !== undefined) {
+    options.compress = spellOutCompress(options.compress);
   }
   for (const name of ['tls', 'listen']) {
     if (options[name] !== undefined) {

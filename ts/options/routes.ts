@@ -50,7 +50,7 @@ export function resolveRoutes(
       throw bad(`route "${written}"`, `is the route "${pattern}", which is there too`, route);
     }
     patterns.add(pattern);
-    const resolved = resolveRoute(written, pattern, route, hasFetch, add);
+    const resolved = resolveCompressed(written, pattern, route, hasFetch, add);
     // Without this the engine would answer 405.
     const isOpenEnded = hasFetch && resolved.every(({ method }) => method !== undefined);
     return isOpenEnded ? [...resolved, { ...CATCH_ALL, pattern }] : resolved;
@@ -100,6 +100,26 @@ const NOT_FOUND = {
 
 function handlerRoute(pattern: string, handler: number): NativeRoute {
   return { pattern, handler, status: 200, fields: [], body: new Uint8Array() };
+}
+
+/** Takes `compress` out of a route that has methods or a response beside it. */
+function resolveCompressed(
+  written: string,
+  pattern: string,
+  route: unknown,
+  hasFetch: boolean,
+  add: (entry: HandlerEntry) => number,
+): NativeRoute[] {
+  // Files have an option of that name, which means how they are sent.
+  if (!isPlainObject(route) || isFiles(route) || !Object.hasOwn(route, 'compress')) {
+    return resolveRoute(written, pattern, route, hasFetch, add);
+  }
+  const { compress, ...rest } = route;
+  if (compress !== undefined && typeof compress !== 'boolean') {
+    throw bad(`route "${written}"`, 'must have a "compress" that is true or false', compress);
+  }
+  const resolved = resolveRoute(written, pattern, rest, hasFetch, add);
+  return compress === false ? resolved.map((each) => ({ ...each, compress })) : resolved;
 }
 
 function resolveRoute(

@@ -1,6 +1,7 @@
 import { cores } from '../binding/cores.js';
 import type { ThreadCount } from '../types/options.js';
 import { asObject, checked, parsed, refuseUnknown } from './check.js';
+import { codings, mediaTypes } from './compress.js';
 import {
   boolean,
   control,
@@ -58,12 +59,19 @@ export const RULES = {
   'timeouts.drain': integer(0, DAY_MS, 10_000),
   'accessLog.file': optional(text('a path, or "-" for standard output', /^[^\0]+$/)),
   'accessLog.format': oneOf(['common', 'combined', 'json'], 'combined'),
+  'compress.threshold': integer(0, 2 ** 30, 1024),
+  'compress.codings': codings(),
+  'compress.types': mediaTypes(),
+  'compress.private': boolean(false),
+  'compress.padding': integer(0, 256, 0),
+  'compress.effort': oneOf(['fast', 'dense'], 'fast'),
   metrics: optional(listener()),
   control: control(),
 };
 
 /** Completes "must be …" for options that are not only an object. */
 const OBJECT_OR: Readonly<Record<string, string>> = {
+  compress: 'true, false or an object',
   accessLog: 'a path, "-" for standard output, or an object with "file" and "format"',
 };
 

@@ -35,7 +35,7 @@ export interface ResolvedThreads {
 }
 
 /** Options that are objects of options. */
-const NESTED = ['limits', 'timeouts', 'accessLog'];
+const NESTED = ['limits', 'timeouts', 'accessLog', 'compress'];
 
 /** Options that a module cannot export: its threads run already, or could not be started by it. */
 const NOT_IN_MODULES: Readonly<Record<string, string>> = {

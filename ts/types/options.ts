@@ -1,4 +1,5 @@
 import type { ListenAddress } from './addresses.js';
+import type { CompressOptions } from './compress.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { ListenEntry } from './listen.js';
 import type { PubSub } from './pubsub.js';
@@ -307,6 +308,15 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
 
   /** How long the server waits for a peer. */
   timeouts?: Timeouts | undefined;
+
+  /**
+   * Compresses answers for the clients that accept it: in brotli or gzip, whole ones and streams,
+   * Server-Sent Events one by one. `true` is with the defaults of {@link CompressOptions}. The
+   * engine does it after the handler has answered, on threads without JavaScript. A route of
+   * `{ GET: …, compress: false }`, and an answer with `Cache-Control: no-transform`, are left alone.
+   * @default false
+   */
+  compress?: boolean | CompressOptions | undefined;
 
   /**
    * Writes one line for each request to this file, which is appended to, or with `'-'` to standard

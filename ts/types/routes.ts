@@ -33,10 +33,12 @@ export type StaticAnswer =
 /**
  * Responses and handlers by method, in upper case as HTTP has them:
  * `{ GET: …, POST: … }`. HEAD is answered from GET.
+ *
+ * `compress: false` leaves their answers alone where the server has {@link ServeOptions.compress}.
  */
 export type MethodRoutes<Path extends string = string> = Readonly<
   Record<Uppercase<string>, StaticAnswer | Handler<Path>>
->;
+> & { readonly compress?: boolean | undefined };
 
 /** A response that is rendered once and answered on the I/O thread, without JavaScript. */
 export interface StaticResponse {
@@ -66,4 +68,10 @@ export interface StaticResponse {
    * @default ''
    */
   readonly body?: string | Uint8Array | undefined;
+
+  /**
+   * `false` leaves it alone where the server has {@link ServeOptions.compress}.
+   * @default true
+   */
+  readonly compress?: boolean | undefined;
 }

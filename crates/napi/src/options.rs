@@ -7,8 +7,9 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
-    AcceptMode, AccessLog, Announce, App, Config, Endpoint, Inline, Lane, Limits, Listen,
-    LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode, Target, Timeouts, Tuning,
+    AcceptMode, AccessLog, Announce, App, Compress, Config, Effort, Endpoint, Inline, Lane, Limits,
+    Listen, LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode, Target, Timeouts,
+    Tuning,
 };
 
 use crate::files::NativeFiles;
@@ -58,6 +59,37 @@ pub struct NativeOptions {
     /// Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
     /// ranges as `address/bits`.
     pub secured: Vec<String>,
+    /// How answers are compressed. Absent: they are not.
+    pub compress: Option<NativeCompress>,
+}
+
+/// How answers are compressed.
+#[napi(object)]
+pub struct NativeCompress {
+    /// Shorter bodies are left alone.
+    pub threshold: u32,
+    /// `br` and `gzip`, or one of them.
+    pub codings: Vec<String>,
+    /// Media types in lower case, besides those that the engine knows.
+    pub types: Vec<String>,
+    /// Answers with cookies, or that are private, too.
+    pub private_too: bool,
+    /// Random bytes at most, up to 256.
+    pub padding: u32,
+    /// More time for shorter answers.
+    pub dense: bool,
+}
+
+impl NativeCompress {
+    fn into_compress(self) -> Compress {
+        let mut compress = Compress::default();
+        compress.threshold = self.threshold as usize;
+        compress.types = self.types;
+        compress.private = self.private_too;
+        compress.padding = self.padding as usize;
+        compress.effort = if self.dense { Effort::Cached } else { Effort::Fast };
+        compress.with_codings(self.codings.iter().map(String::as_str))
+    }
 }
 
 /// A place to listen at, and how connections are served there.
@@ -211,6 +243,8 @@ pub struct NativeRoute {
     pub handler: Option<u32>,
     /// Files answer instead, to GET, HEAD and OPTIONS.
     pub files: Option<NativeFiles>,
+    /// Whether its answers may be compressed. Absent: yes.
+    pub compress: Option<bool>,
 }
 
 /// One response field.
@@ -249,6 +283,7 @@ impl NativeOptions {
             metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
             control: self.control.map(PathBuf::from),
             secured: secured(&self.secured),
+            compress: self.compress.map(|compress| Arc::new(compress.into_compress())),
             ..Config::default()
         })
     }
@@ -357,6 +392,9 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
         if let Some(handler) = route.handler {
             app.route(route.method.as_deref(), &route.pattern, Target::Lane(handler))
                 .map_err(|error| Failure::route(error.to_string()))?;
+            if route.compress == Some(false) {
+                app.plain(handler);
+            }
             continue;
         }
         if let Some(files) = route.files {
@@ -372,6 +410,7 @@ pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
         let phrase = route.phrase.as_deref().unwrap_or_default();
         let inline = Inline::with_phrase(route.status, phrase, &fields, route.body.to_vec())
             .map_err(|error| Failure::route(format!("route \"{}\": {error}", route.pattern)))?;
+        let inline = if route.compress == Some(false) { inline.plain() } else { inline };
         app.route(route.method.as_deref(), &route.pattern, Target::Inline(inline))
             .map_err(|error| Failure::route(error.to_string()))?;
     }

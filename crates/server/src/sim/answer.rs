@@ -1,5 +1,26 @@
 //! A strict reader of what the server sends.
 
+use super::request::BODY_LIMIT;
+use std::io::Read as _;
+
+use reactor_proto::Coding;
+
+/// What a client reads of a body in this coding, and whether that is all.
+fn decoded(coding: Coding, bytes: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    let end = match coding {
+        Coding::Gzip => {
+            let mut inflate = zlib_rs::Inflate::new(true, 15 + 16);
+            body.resize(BODY_LIMIT + 5_000, 0);
+            let status = inflate.decompress(bytes, &mut body, zlib_rs::InflateFlush::SyncFlush);
+            body.truncate(inflate.total_out() as usize);
+            matches!(status, Ok(zlib_rs::Status::StreamEnd))
+        }
+        _ => brotli_decompressor::Decompressor::new(bytes, 4096).read_to_end(&mut body).is_ok(),
+    };
+    (body, end)
+}
+
 /// One response, `100 Continue` included.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
@@ -11,7 +32,10 @@ pub(super) struct Answer {
     pub(super) version: Option<u32>,
     pub(super) chunked: bool,
     pub(super) length: Option<usize>,
+    /// As it was before it was compressed.
     pub(super) body: Vec<u8>,
+    pub(super) coding: Option<Coding>,
+    varies: bool,
 }
 
 /// Whether more bytes may come.
@@ -65,7 +89,20 @@ impl Answer {
                 Ok(Parsed::Whole(answer, start))
             };
         }
-        Ok(match answer.read_body(input, start, head_only, end)? {
+        if answer.coding.is_some() && !answer.varies {
+            return Err("caches are not told of the coding".into());
+        }
+        let used = answer.read_body(input, start, head_only, end)?;
+        if let Some(coding) = answer.coding
+            && !head_only
+        {
+            let (body, is_whole) = decoded(coding, &answer.body);
+            if used.is_some() && !is_whole {
+                return Err("the end of what is compressed is missing".into());
+            }
+            answer.body = body;
+        }
+        Ok(match used {
             Some(used) => Parsed::Whole(answer, used),
             None => Parsed::Begun(answer),
         })
@@ -91,6 +128,12 @@ impl Answer {
             "Transfer-Encoding" if value == "chunked" => {
                 !std::mem::replace(&mut self.chunked, true)
             }
+            "Content-Encoding" => {
+                let coding = Coding::from_token(value.as_bytes());
+                let coding = coding.ok_or_else(|| format!("no coding: {line:?}"))?;
+                self.coding.replace(coding).is_none()
+            }
+            "Vary" if value == "Accept-Encoding" => !std::mem::replace(&mut self.varies, true),
             "Content-Type" | "Allow" | "Retry-After" => true,
             _ => return Err(format!("unknown field: {line:?}")),
         };

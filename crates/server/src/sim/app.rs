@@ -18,6 +18,7 @@ pub(super) fn app(version: u32, generation: u32) -> App {
         let id = request.get("x-id").expect("every request has a number");
         response.field("X-Id", id).unwrap();
         response.field("X-Version", version.to_string()).unwrap();
+        response.field("Content-Type", "text/plain").unwrap();
     };
     let number = |request: &Request, name| -> usize {
         request.param(name).expect("the route has it").parse().expect("a number")
@@ -47,7 +48,9 @@ pub(super) fn app(version: u32, generation: u32) -> App {
     add(None, "/empty/:status", Target::worker(empty));
     add(None, "/lane/:id", Target::Lane(generation));
     for (index, size) in INLINE.into_iter().enumerate() {
-        let inline = Inline::new(200, &[], pattern(index as u32, size)).unwrap();
+        let inline =
+            Inline::new(200, &[("Content-Type", b"text/plain")], pattern(index as u32, size))
+                .unwrap();
         add(None, &format!("/inline/{index}"), Target::Inline(inline));
     }
     let inline = Inline::new(200, &[], version.to_string()).unwrap();

@@ -12,12 +12,14 @@ use crate::conn::timer::Phase;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::reactor::Reactor;
 use crate::exchange::answer::Answer;
+use crate::exchange::compression::coder::Coder;
 use crate::exchange::entry::{AtLane, Entry};
 use crate::exchange::ring::Ring;
 use crate::exchange::task::{Outcome, Task};
 use crate::http1::machine::Http1;
 use crate::http1::reading::Incoming;
 use crate::http1::shared::MAX_PIPELINED;
+use crate::http1::writing::Writing;
 
 /// Room for blank lines before the client has said anything.
 const BLANKS: usize = 8;
@@ -113,6 +115,22 @@ impl Reactor<SimTransport> {
             let conn = self.conns.get(slot as usize);
             let expects = conn.is_some_and(|conn| conn.protocol.expects(stream));
             ensure!(expects, "request {stream} of slot {slot} is over and waited for");
+        }
+        if let Some(compressor) = &services.compressor {
+            let coded = self.http1s().filter(|http1| match &http1.writing {
+                Writing::Stream(stream) => stream.coder.is_some(),
+                _ => false,
+            });
+            let kept = self.http1s().flat_map(|http1| http1.kept());
+            let waiting = kept.filter(|(_, answer)| match answer {
+                Answer::Task(task) => {
+                    task.response.stream_body().is_some_and(|body| body.coder.is_some())
+                }
+                _ => false,
+            });
+            let memory = (coded.count() + waiting.count()) * Coder::WEIGHT;
+            let used = compressor.budget.used();
+            ensure!(used == memory, "{used} of {memory} bytes are taken by compressors");
         }
         ensure!(services.dirty.is_empty(), "the loop would sleep on unsent answers");
         ensure!(

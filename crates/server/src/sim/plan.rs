@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) toy_links: u32,
     /// Of the others, those that go through TLS.
     pub(super) tls_links: u32,
+    /// Answers are compressed for clients that accept it.
+    pub(super) compress: bool,
     /// How many of a thousand steps are of these kinds.
     pub(super) jumps: usize,
     pub(super) reloads: usize,
@@ -138,11 +140,13 @@ impl Plan {
             toy_links: *rng.pick(&[0, 0, 50, 100]),
             // From a copy, so that it changes no other draw of a seed.
             tls_links: *rng.clone().pick(&[0, 0, 50, 100]),
+            compress: rng.clone().percent(40),
             jumps,
             reloads,
             drains,
             stops,
         };
+        plan.mix.accepts = plan.compress;
         if rng.percent(15) {
             plan.answer_uploads_early();
         } else if rng.percent(10) {
@@ -225,6 +229,7 @@ impl Plan {
             slow_readers: 0,
             toy_links: 0,
             tls_links: 0,
+            compress: false,
             jumps: 0,
             reloads: 0,
             drains: 0,

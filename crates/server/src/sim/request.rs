@@ -149,6 +149,8 @@ pub(super) struct Mix {
     pub(super) bursts: u32,
     /// Every answer is a large one.
     pub(super) downloads: bool,
+    /// Clients say which codings they accept.
+    pub(super) accepts: bool,
 }
 
 impl Mix {
@@ -166,6 +168,7 @@ impl Mix {
             bad: *rng.pick(&[0, 0, 3, 20]),
             bursts: *rng.pick(&[0, 10, 60]),
             downloads: false,
+            accepts: false,
         }
     }
 
@@ -263,6 +266,11 @@ impl Mix {
         }
         if rng.percent(10) {
             line(format!("X-Filler: {}", "f".repeat(rng.below(1_500))));
+        }
+        if self.accepts {
+            // Also what no answer is sent in, and both.
+            let accept = ["gzip", "br", "zstd", "gzip, br;q=0.5"][id as usize % 4];
+            line(format!("Accept-Encoding: {accept}"));
         }
         if expects {
             line("Expect: 100-continue".to_owned());

@@ -21,6 +21,7 @@ use super::rng::Rng;
 use super::tally::{LaneTally, Tally};
 use super::thread::Thread;
 use super::wire::{Reasons, SimTransport, Wire};
+use crate::dispatch::app::Table;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
 use crate::dispatch::topics::Topics;
@@ -29,9 +30,11 @@ use crate::event_loop::inbox::Inbox;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::Settings;
 use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::compression::Compress;
 use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::{InFlight, Places};
 use crate::exchange::request::Request;
+use crate::exchange::response::CompressionState;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
@@ -105,12 +108,14 @@ impl World {
             secured: Secured::default(),
             entrances: Arc::new([]),
             topics: Arc::clone(&topics),
-            compress: None,
+            compress: plan
+                .compress
+                .then(|| Arc::new(Compress { threshold: 100, ..Compress::default() })),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();
         clock.set(0, EPOCH);
-        let table = app(0, 0).compile(&no_stats(), None);
+        let table = app(0, 0).compile(&no_stats(), settings.compress.as_deref());
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         reactor.observe(Observer::new(0, counters.clone(), None));
         let facts = Facts {
@@ -196,8 +201,8 @@ impl World {
         } else if rare < plan.jumps + plan.reloads {
             self.facts.version += 1;
             self.trace("reload");
-            self.reactor
-                .reload(app(self.facts.version, self.generation).compile(&no_stats(), None));
+            let table = self.table();
+            self.reactor.reload(table);
         } else if rare < plan.jumps + plan.reloads + plan.drains {
             return self.drain();
         } else if rare < plan.jumps + plan.reloads + plan.drains + plan.stops {
@@ -219,6 +224,12 @@ impl World {
             _ => return self.turn(true),
         }
         Ok(())
+    }
+
+    /// The table of the present application.
+    pub(super) fn table(&self) -> Table {
+        let compress = self.reactor.services.settings.compress.as_deref();
+        app(self.facts.version, self.generation).compile(&no_stats(), compress)
     }
 
     pub(super) fn pass(&mut self, millis: u64) {
@@ -426,6 +437,10 @@ impl World {
 fn finish(mut task: Box<Task>, facts: &mut Facts, failed: bool) -> Box<Task> {
     let Task { handler, request, response, .. } = &mut *task;
     handler.as_ref().expect("a task has a handler").handle(request, response);
+    if task.response.compression == CompressionState::Done {
+        // It had been answered, and was here to be compressed.
+        return task;
+    }
     task.outcome = if failed { Outcome::Failed } else { Outcome::Answered };
     let fate = if failed { Fate::Failed } else { Fate::Done };
     facts.fates.insert(id(&task.request), fate);

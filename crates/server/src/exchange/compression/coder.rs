@@ -54,6 +54,10 @@ pub(crate) struct Coder {
 }
 
 impl Coder {
+    /// What one counts for, in bytes.
+    #[cfg(test)]
+    pub(crate) const WEIGHT: usize = Stream::WEIGHT;
+
     /// For an answer that streams. None if there is no memory for it.
     fn new(compress: &Compress, coding: Coding, budget: &Budget) -> Option<Box<Self>> {
         let share = budget.take()?;

@@ -39,8 +39,8 @@ pub struct Compress {
     pub padding: usize,
     /// How much time a byte may take.
     pub effort: Effort,
-    codings: CodingSet,
-    random: RandomState,
+    pub(crate) codings: CodingSet,
+    pub(crate) random: RandomState,
 }
 
 impl Default for Compress {

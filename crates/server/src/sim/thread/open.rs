@@ -245,6 +245,7 @@ impl Open {
         let response = task.response();
         response.status(answer.status).expect("a good status");
         response.field("X-Id", self.id.to_string()).expect("a good field");
+        response.field("Content-Type", "text/plain").expect("a good field");
         let first = match answer.form {
             Form::Whole => answer.bytes,
             _ if self.abort.is_some() || self.bodiless => 0,

@@ -6,12 +6,10 @@ use super::{Checked, World};
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::exchange::body::Body;
-use crate::sim::app::app;
 use crate::sim::check::{Given, Outside};
 use crate::sim::rng::Rng;
 use crate::sim::said::Said;
 use crate::sim::thread::{Book, Thread};
-use crate::sim::world::no_stats;
 
 /// More places than this are not filled.
 const MOST: usize = 12;
@@ -135,7 +133,7 @@ impl World {
                         }
                     }
                     self.places.clone_from(&places);
-                    let table = app(self.facts.version, self.generation).compile(&no_stats(), None);
+                    let table = self.table();
                     self.reactor.swap(table, places);
                 }
             }

@@ -7,6 +7,7 @@ use crate::conn::link::Link;
 use crate::conn::protocol::Protocol;
 use crate::conn::tls_link::TlsLink;
 use crate::event_loop::reactor::Ready;
+use crate::exchange::response::CompressionState;
 use crate::exchange::task::Task;
 use crate::sim::app::id;
 use crate::sim::client::{Client, EPOCH, Fate};
@@ -148,7 +149,9 @@ impl World {
                 self.queue.push_back(task);
             } else {
                 self.trace(format_args!("request {id} is refused"));
-                self.facts.fates.insert(id, Fate::Refused);
+                if !is_compressed(&task) {
+                    self.facts.fates.insert(id, Fate::Refused);
+                }
                 self.reactor.refused(task);
             }
         }
@@ -163,6 +166,10 @@ impl World {
         let client = &self.clients[index];
         let request = &client.requests[place];
         self.trace(format_args!("request {id} of client {index} is queued"));
+        if is_compressed(task) {
+            // It has been answered, and is only compressed.
+            return Ok(id);
+        }
         if self.facts.fates.insert(id, Fate::Out).is_some() {
             return Err(format!("request {id} comes twice"));
         }
@@ -175,6 +182,11 @@ impl World {
         }
         Ok(id)
     }
+}
+
+/// Whether it is queued to have its answer compressed.
+fn is_compressed(task: &Task) -> bool {
+    matches!(task.response.compression, CompressionState::Away(_))
 }
 
 fn is_known(client: &Client) -> bool {

@@ -88,6 +88,14 @@ impl Client {
 
     fn judge_form(&self, answer: &Answer, said: &Said) -> Result<(), String> {
         let has_length = matches!(said.form, Form::Whole | Form::Declared);
+        if answer.coding.is_some() && !matches!(answer.status, 204 | 304) {
+            // How long it is, only the compressor knows: to HEAD nothing of it may be said.
+            let right = match said.form {
+                Form::Whole => answer.length.is_some() && !answer.chunked,
+                Form::Declared | Form::Chunked | Form::UntilClose => answer.length.is_none(),
+            };
+            return if right { Ok(()) } else { Err(format!("{answer:?} is framed otherwise")) };
+        }
         let right = matches!(answer.status, 204 | 304)
             || answer.chunked == (said.form == Form::Chunked)
                 && answer.length == has_length.then_some(said.bytes)

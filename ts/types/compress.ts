@@ -1,0 +1,49 @@
+/** A content coding that the engine writes. */
+export type ContentCoding = 'br' | 'gzip';
+
+/**
+ * Which answers are compressed, and how. An answer must have a media type that shrinks: text, JSON,
+ * JavaScript, XML, SVG, WebAssembly and the like.
+ *
+ * Left alone are answers with `Content-Encoding`, `Content-Range`, a digest of the body, or
+ * `Cache-Control: no-transform`, and answers with status 204, 206 or 304.
+ */
+export interface CompressOptions {
+  /**
+   * Shorter bodies are left alone, in bytes, 0 to 1073741824. A body of unknown length counts as
+   * long.
+   * @default 1024
+   */
+  threshold?: number | undefined;
+
+  /**
+   * The codings that may be used. A client that likes several as much gets `br`. None of them is
+   * as `compress: false`.
+   * @default 'br', 'gzip'
+   */
+  codings?: readonly ContentCoding[] | undefined;
+
+  /** Further media types to compress, such as `application/x-protobuf`. By default none. */
+  types?: readonly string[] | undefined;
+
+  /**
+   * Compresses also answers that set cookies or say `Cache-Control: private`. If such an answer
+   * holds a secret and something that a stranger can choose, its length tells of the secret (the
+   * BREACH attack).
+   * @default false
+   */
+  private?: boolean | undefined;
+
+  /**
+   * Adds up to so many random bytes that decoders pass over, 0 to 256. They hide the exact length
+   * of an answer, which makes BREACH slower but does not end it.
+   * @default 0
+   */
+  padding?: number | undefined;
+
+  /**
+   * How much time a byte may take. `'dense'` takes two to three times as long for a few per cent.
+   * @default 'fast'
+   */
+  effort?: 'fast' | 'dense' | undefined;
+}
