@@ -38,7 +38,6 @@ impl Framing {
             Body::Stream(StreamBody { declared: Some(length), is_coded: false, .. }) => {
                 Self::Length(*length)
             }
-            Body::Stream(StreamBody { is_coded: true, .. }) if to_head => Self::Unsaid,
             Body::Stream(_) if unknown && http11 => Self::Unsaid,
             Body::Stream(_) if http11 => Self::Chunked,
             Body::Stream(_) => Self::UntilClose,

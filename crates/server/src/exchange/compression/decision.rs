@@ -1,6 +1,6 @@
 //! Whether an answer is compressed, and what its fields say then.
 
-use reactor_proto::{Coding, Codings, Head, Method, response};
+use reactor_proto::{Coding, Codings, Head, Method, Version, response};
 
 use crate::exchange::body::Body;
 use crate::exchange::compression::{Compress, media};
@@ -51,6 +51,11 @@ impl Compress {
         }
         if request.head().method() == Method::Connect || !self.takes(response.fields().iter()) {
             return Decision::Leave;
+        }
+        // HTTP/1.0 has no chunks: without its length, a stream would end where the connection does.
+        let is_framed = matches!(response.content(), Body::Stream(_)) && len.is_some();
+        if is_framed && request.version() == Version::Http10 {
+            return Decision::Vary;
         }
         self.choose(request.codings())
     }
