@@ -192,10 +192,15 @@ impl Matcher {
         let longest = search.longest.min(data.len() - at);
         let mut best = Found { len: 0, distance: 0, score: LEAST };
         let here = self.base + place(at);
+        let next = four(data, at);
         if search.repeats {
             for (nth, &distance) in (0..).zip(&self.distances) {
                 let back = distance as usize;
                 if back > at || distance > search.furthest {
+                    continue;
+                }
+                // Most fail in the first three bytes, which one comparison tells.
+                if (four(data, at - back) ^ next) & 0xff_ffff != 0 {
                     continue;
                 }
                 let len = same(data, at - back, at, longest);
@@ -217,7 +222,8 @@ impl Matcher {
             }
             let from = (earlier - self.base) as usize;
             // A longer one has the next byte too.
-            if best.len < longest && data[from + best.len] == data[at + best.len] {
+            let is_longer = best.len < longest && data[from + best.len] == data[at + best.len];
+            if is_longer && four(data, from) == next {
                 let len = same(data, from, at, longest);
                 if len >= SHORTEST {
                     let score = BASE + BYTE * place(len) - DISTANCE_BIT * distance.ilog2();
