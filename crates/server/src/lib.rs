@@ -45,7 +45,7 @@ pub use dispatch::topics::{LONGEST_TOPIC, Publication, Publishing, Topic, Topics
 pub use event_loop::ownership::Ownership;
 pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
 pub use exchange::body::WINDOW;
-pub use exchange::compression::Compress;
+pub use exchange::compression::options::Compress;
 pub use exchange::field_error::FieldError;
 pub use exchange::handler::Handler;
 pub use exchange::id::ExchangeId;

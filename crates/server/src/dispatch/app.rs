@@ -9,7 +9,7 @@ use reactor_route::{RouteError, Routes};
 use crate::dispatch::files::folder::Folder;
 use crate::dispatch::files::packed::Packed;
 use crate::dispatch::files::site::{LoopSite, Site};
-use crate::exchange::compression::Compress;
+use crate::exchange::compression::options::Compress;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::inline::{Inline, InlineSet};
 

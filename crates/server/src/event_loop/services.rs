@@ -2,6 +2,7 @@
 //! connection and the services can be borrowed side by side.
 
 mod compression;
+pub(crate) mod compressor;
 mod handlers;
 pub(crate) mod router;
 mod tasks;
@@ -23,10 +24,10 @@ use crate::dispatch::lane::side::Lanes;
 use crate::dispatch::secured::Secured;
 use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
-use crate::event_loop::services::compression::Compressor;
+use crate::event_loop::services::compressor::Compressor;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body_memory::{BodyMemory, Spares};
-use crate::exchange::compression::Compress;
+use crate::exchange::compression::options::Compress;
 use crate::exchange::deadlines::Deadlines;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::id::ExchangeId;

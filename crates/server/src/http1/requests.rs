@@ -109,6 +109,10 @@ impl Http1 {
                 let mut task = services.new_task(core, stream, entry.terms);
                 match destination {
                     Destination::Worker(handler) => task.handler = Some(handler),
+                    Destination::Files(handler) => {
+                        task.handler = Some(handler);
+                        task.plain = true;
+                    }
                     Destination::Lane { place, route, plain } => {
                         task.route = route;
                         task.plain = plain;

@@ -13,7 +13,7 @@ use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
 use crate::event_loop::tuning::{Announce, Timeouts};
-use crate::exchange::compression::Compress;
+use crate::exchange::compression::options::Compress;
 use crate::observe::access_log::AccessLog;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.

@@ -30,7 +30,7 @@ use crate::event_loop::inbox::Inbox;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::services::Settings;
 use crate::event_loop::tuning::{Announce, Timeouts};
-use crate::exchange::compression::Compress;
+use crate::exchange::compression::options::Compress;
 use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::{InFlight, Places};
 use crate::exchange::request::Request;

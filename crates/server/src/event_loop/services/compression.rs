@@ -8,49 +8,13 @@ use reactor_proto::Coding;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
 use crate::exchange::body::Body;
-use crate::exchange::compression::coder::{self, Budget};
-use crate::exchange::compression::{Compress, Decision, says_vary};
-use crate::exchange::handler::{Handler, HandlerCell};
-use crate::exchange::request::Request;
-use crate::exchange::response::{CompressionState, Response};
+use crate::exchange::compression::decision::{Decision, says_vary};
+use crate::exchange::response::CompressionState;
 use crate::exchange::task::{Outcome, Task};
 
 /// A body from here on is compressed by a worker, in bytes: a loop would take longer for it than
 /// others should wait.
 const FOR_WORKERS: usize = 64 * 1024;
-
-/// What the streams of one loop may hold together, in bytes. That is about 250 of them.
-const STREAMS: usize = 64 * 1024 * 1024;
-
-/// What a loop compresses with.
-pub(crate) struct Compressor {
-    compress: Arc<Compress>,
-    worker: Arc<HandlerCell>,
-    pub(crate) budget: Budget,
-}
-
-impl Compressor {
-    pub(crate) fn new(compress: &Arc<Compress>) -> Self {
-        let worker: Arc<dyn Handler> = Arc::new(OnWorker(Arc::clone(compress)));
-        Self {
-            compress: Arc::clone(compress),
-            worker: HandlerCell::new(&worker),
-            budget: Budget::new(STREAMS),
-        }
-    }
-}
-
-/// Compresses a response that a handler has made.
-struct OnWorker(Arc<Compress>);
-
-impl Handler for OnWorker {
-    fn handle(&self, _: &Request, response: &mut Response) {
-        if let CompressionState::Away(coding) = response.compression {
-            self.0.encode(response, coding);
-            response.compression = CompressionState::Done;
-        }
-    }
-}
 
 impl Services {
     /// Compresses a handler's answer, if it is to be. None if a worker does: the answer then comes
@@ -89,7 +53,7 @@ impl Services {
             Body::Stream(_) => {
                 let head_only = task.terms.head_only;
                 let budget = &compressor.budget;
-                coder::begin(compress, &mut task.response, coding, budget, head_only);
+                compress.encode_stream(&mut task.response, coding, budget, head_only);
             }
             Body::Bytes(bytes) if bytes.len() >= FOR_WORKERS => {
                 return self.compress_away(task, coding);

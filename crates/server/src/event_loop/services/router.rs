@@ -11,7 +11,7 @@ use crate::dispatch::files::answer::Asked;
 use crate::dispatch::files::site::Wanted;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, Limit, ServerAnswer};
-use crate::exchange::compression::codings_of;
+use crate::exchange::compression::decision::codings_of;
 use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
 use crate::exchange::terms::Terms;
@@ -25,7 +25,13 @@ const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
 /// The handler that a request goes to.
 pub(crate) enum Destination {
     Worker(Arc<HandlerCell>),
-    Lane { place: u8, route: u32, plain: bool },
+    /// A worker too, whose answers are not compressed any more.
+    Files(Arc<HandlerCell>),
+    Lane {
+        place: u8,
+        route: u32,
+        plain: bool,
+    },
 }
 
 impl Services {
@@ -140,11 +146,13 @@ impl Services {
             },
         };
         if files.site.answer(&wanted, &mut task.response) {
+            // A folder has its own word on compression.
+            task.plain = true;
             self.fill_request(&mut task, head);
             return Err(Answer::Task(task));
         }
         self.recycle(task);
-        Ok(Destination::Worker(Arc::clone(&files.worker)))
+        Ok(Destination::Files(Arc::clone(&files.worker)))
     }
 
     /// What OPTIONS says of files (RFC 9110 §9.3.7). Browsers ask so before they ask for a file of

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reactor_compress::Stream;
+use reactor_compress::{Effort, Stream};
 use reactor_proto::Coding;
-
-use crate::exchange::compression::{Compress, decision};
-use crate::exchange::response::Response;
 
 /// The memory of one loop for bodies that are being compressed, in bytes. Beyond it, answers go as
 /// they are.
@@ -59,9 +56,14 @@ impl Coder {
     pub(crate) const WEIGHT: usize = Stream::WEIGHT;
 
     /// For an answer that streams. None if there is no memory for it.
-    fn new(compress: &Compress, coding: Coding, budget: &Budget) -> Option<Box<Self>> {
+    pub(super) fn new(
+        coding: Coding,
+        effort: Effort,
+        padding: &[u8],
+        budget: &Budget,
+    ) -> Option<Box<Self>> {
         let share = budget.take()?;
-        let stream = Stream::new(coding, compress.effort, compress.padding().bytes()).ok()?;
+        let stream = Stream::new(coding, effort, padding).ok()?;
         Some(Box::new(Self { stream, _share: share }))
     }
 
@@ -78,24 +80,4 @@ impl Coder {
         self.stream.finish(&mut out);
         out
     }
-}
-
-/// Has a response that streams go in this coding from now on. False if there is no memory for it;
-/// then it goes as it is. To HEAD nothing is sent, so that takes no memory.
-pub(crate) fn begin(
-    compress: &Compress,
-    response: &mut Response,
-    coding: Coding,
-    budget: &Budget,
-    head_only: bool,
-) -> bool {
-    let coder = if head_only { None } else { Coder::new(compress, coding, budget) };
-    if coder.is_none() && !head_only {
-        return false;
-    }
-    let Some(body) = response.stream_body_mut() else { return false };
-    body.coder = coder;
-    body.is_coded = true;
-    decision::says_coding(response, coding);
-    true
 }

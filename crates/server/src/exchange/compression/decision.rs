@@ -3,7 +3,8 @@
 use reactor_proto::{Coding, Codings, Head, Method, Version, response};
 
 use crate::exchange::body::Body;
-use crate::exchange::compression::{Compress, media};
+use crate::exchange::compression::media;
+use crate::exchange::compression::options::Compress;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 
@@ -38,7 +39,7 @@ impl Compress {
             Body::Lent(len) => Some(*len as u64),
             Body::Stream(stream) => stream.declared,
             // The file's own handler has chosen its coding.
-            Body::File(_) | Body::Parts(_) => return Decision::Leave,
+            Body::File(_) | Body::Parts(_) | Body::Named(_) => return Decision::Leave,
         };
         let status = response.status_code();
         if !response::has_content(status)
@@ -93,7 +94,7 @@ impl<'a> Said<'a> {
         match name.len() {
             12 if is(b"content-type") => self.content_type = value,
             16 if is(b"content-encoding") => {
-                self.forbids |= !value.eq_ignore_ascii_case(b"identity")
+                self.forbids |= !value.eq_ignore_ascii_case(b"identity");
             }
             13 if is(b"content-range") => self.forbids = true,
             // Digests are of the bytes that are sent (RFC 9530).

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use reactor_proto::{Codings, response};
 
-use crate::exchange::compression::{Compress, Decision, decision};
+use crate::exchange::compression::decision::{self, Decision};
+use crate::exchange::compression::options::Compress;
 use crate::exchange::inline::{Inline, InlineSet};
 
 impl Compress {

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use reactor_compress::Stream;
-use reactor_proto::{Codings, Decoder, Event, Head, Limits};
+use reactor_proto::{Coding, Codings, Decoder, Event, Head, Limits};
 
-use super::coder::{self, Budget};
-use super::*;
+use super::coder::Budget;
+use super::decision::{Decision, says_vary};
+use super::options::Compress;
 use crate::exchange::inline::Inline;
 use crate::exchange::request::Request;
+use crate::exchange::response::Response;
 
 fn request(accept: &str) -> Request {
     let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{accept}\r\n").into_bytes();
@@ -128,7 +130,7 @@ fn streams_have_memory_until_they_end_and_no_more_of_them_than_fit() {
     let begin = |head_only: bool| {
         let mut response = answer(&[HTML], b"data");
         response.stream(Some(4));
-        let coded = coder::begin(&compress, &mut response, Coding::Gzip, &budget, head_only);
+        let coded = compress.encode_stream(&mut response, Coding::Gzip, &budget, head_only);
         (response, coded)
     };
     let (first, second) = (begin(false), begin(false));
@@ -165,7 +167,7 @@ fn prerendered_answers_are_compressed_once() {
     assert!(Arc::ptr_eq(&br, &form("br")) && br.body.len() < 100);
     assert!(head(&form("identity")).contains("Vary: Accept-Encoding"));
     assert_eq!(form("identity").body, inline.body);
-    assert!(compress.prepare(&inline.clone().plain()).plain.is_none());
+    assert!(compress.prepare(&inline.plain()).plain.is_none());
     let small = Inline::new(200, &[("Content-Type", b"text/css")], "a").unwrap();
     assert!(compress.prepare(&small).plain.is_none());
 }

@@ -1,0 +1,54 @@
+//! Compresses the body of a response.
+
+use reactor_proto::Coding;
+
+use crate::exchange::body::Body;
+use crate::exchange::compression::coder::{Budget, Coder};
+use crate::exchange::compression::decision::says_coding;
+use crate::exchange::compression::options::Compress;
+use crate::exchange::response::Response;
+
+impl Compress {
+    /// Compresses the body of a response whose fields say so already. If that makes it no shorter,
+    /// they say otherwise afterwards.
+    pub(crate) fn encode(&self, response: &mut Response, coding: Coding) {
+        let body = std::mem::take(response.content_mut());
+        let plain = match &body {
+            Body::Bytes(bytes) => &bytes[..],
+            Body::Shared(bytes) => &bytes[..],
+            _ => return *response.content_mut() = body,
+        };
+        let mut coded = Vec::new();
+        if self.encode_bytes(coding, plain, &mut coded).is_ok() && coded.len() < plain.len() {
+            response.body_vec(coded);
+            says_coding(response, coding);
+        } else {
+            *response.content_mut() = body;
+        }
+    }
+
+    /// Has a response that streams go in this coding from now on. False if there is no memory for
+    /// it; then it goes as it is. To HEAD nothing is sent, so that takes no memory.
+    pub(crate) fn encode_stream(
+        &self,
+        response: &mut Response,
+        coding: Coding,
+        budget: &Budget,
+        head_only: bool,
+    ) -> bool {
+        let coder = if head_only {
+            None
+        } else {
+            let Some(coder) = Coder::new(coding, self.effort, self.padding().bytes(), budget)
+            else {
+                return false;
+            };
+            Some(coder)
+        };
+        let Some(body) = response.stream_body_mut() else { return false };
+        body.coder = coder;
+        body.is_coded = true;
+        says_coding(response, coding);
+        true
+    }
+}
