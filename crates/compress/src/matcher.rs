@@ -216,7 +216,7 @@ impl Matcher {
         let mut earlier = self.put(data, at);
         let mask = self.mask;
         for _ in 0..search.depth {
-            let distance = here - earlier;
+            let distance = here.saturating_sub(earlier);
             if earlier < self.base || distance > search.furthest {
                 break;
             }
@@ -236,10 +236,11 @@ impl Matcher {
                 }
             }
             let link = self.links[earlier as usize & mask];
-            if link == 0 {
+            // As far back as there are links, the link is this place's own by now.
+            if link == 0 || distance as usize > mask {
                 break;
             }
-            earlier = earlier.wrapping_sub(u32::from(link));
+            earlier = earlier.saturating_sub(u32::from(link));
         }
         best
     }

@@ -156,6 +156,29 @@ fn padding_is_passed_over() {
 }
 
 #[test]
+fn a_copy_from_as_far_back_as_can_be() {
+    // The place there has the link of the place here, as the two share it.
+    for window in [32 << 10, 64 << 10, 256 << 10] {
+        for less in [0, 1, 15, 16, 17] {
+            let mut sample = noise(window - less);
+            sample.extend_from_within(..);
+            sample.extend_from_within(..1000);
+            for coding in CODINGS {
+                let bytes = whole(coding, Effort::Fast, &sample);
+                assert_eq!(decoded(coding, &bytes), (sample.clone(), true));
+                let mut stream = Stream::new(coding, Effort::Fast, &[]).unwrap();
+                let mut out = Vec::new();
+                for piece in sample.chunks(5000) {
+                    stream.write(piece, true, &mut out);
+                }
+                stream.finish(&mut out);
+                assert_eq!(decoded(coding, &out), (sample.clone(), true));
+            }
+        }
+    }
+}
+
+#[test]
 fn places_begin_anew_before_they_overflow() {
     // As after 4 GiB on one thread.
     for coding in CODINGS {
@@ -198,7 +221,10 @@ fn pieces() -> impl Strategy<Value = Vec<(Vec<u8>, bool)>> {
     let letters = proptest::collection::vec(97_u8..101, 0..600);
     let bytes = proptest::collection::vec(any::<u8>(), 0..200);
     let run = (any::<u8>(), 0_usize..3000).prop_map(|(byte, len)| vec![byte; len]);
-    let piece = prop_oneof![letters, bytes, run];
+    // Long enough to leave every window.
+    let long = (any::<u8>(), 1_usize..70_000)
+        .prop_map(|(seed, len)| noise(len + usize::from(seed)).split_off(usize::from(seed)));
+    let piece = prop_oneof![letters, bytes, run, long];
     proptest::collection::vec((piece, any::<bool>()), 0..20)
 }
 
