@@ -347,7 +347,7 @@ export interface NativeBenchWebSocket {
 export interface NativeCompress {
   /** Shorter bodies are left alone. */
   threshold: number
-  /** `br` and `gzip`, or one of them. */
+  /** `br`, `zstd` and `gzip`, or some of them. */
   codings: Array<string>
   /** Media types in lower case, besides those that the engine knows. */
   types: Array<string>

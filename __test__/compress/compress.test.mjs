@@ -5,7 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { brotliDecompressSync, createBrotliDecompress, createGunzip, gunzipSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import test from 'ava';
 import { Agent, request as undici } from 'undici';
 import { serve as command } from '../support/command.mjs';
@@ -14,7 +14,12 @@ import { testWith } from '../support/programs.mjs';
 import { start } from '../support/server.mjs';
 import { authority, withCertificates } from '../tls/certificates.mjs';
 
-const DECODED = { br: brotliDecompressSync, gzip: gunzipSync };
+const { brotliDecompressSync, gunzipSync } = zlib;
+
+const DECODED = { br: brotliDecompressSync, zstd: zlib.zstdDecompressSync, gzip: gunzipSync };
+
+/** Node has zstd from 22.15 on; before that nothing here could read it. */
+const CODINGS = zlib.zstdDecompressSync === undefined ? ['br', 'gzip'] : ['br', 'zstd', 'gzip'];
 
 const ROWS = Array.from({ length: 300 }, (_, id) => ({ id, name: `user ${id}`, active: true }));
 const JSON_TEXT = JSON.stringify(ROWS);
@@ -63,7 +68,7 @@ test('what is compressed, and what its fields say', async (t) => {
   const server = await start(t, { fetch, compress: true });
   for (const path of ['/json', '/text', '/bytes', '/large', '/tagged', '/missing']) {
     const expected = path === '/large' ? LARGE : JSON_TEXT;
-    for (const coding of ['br', 'gzip']) {
+    for (const coding of CODINGS) {
       const headers = { 'accept-encoding': coding };
       const { text, raw, ...got } = await get(server, path, headers);
       t.is(got.coding, coding, path);
@@ -102,10 +107,18 @@ test('the client chooses, and caches hear of it also where it gets the bytes as 
     ['gzip, br', 'br'],
     ['gzip;q=1, br;q=0.9', 'gzip'],
     ['*', 'br'],
-    ['br;q=0, *;q=0.1', 'gzip'],
+    ['br;q=0, zstd;q=0, *;q=0.1', 'gzip'],
     ['x-gzip', 'gzip'],
     ['identity;q=0, gzip;q=0.001', 'gzip'],
-    ['zstd, deflate', undefined],
+    ['zstd;q=0, deflate', undefined],
+    ...(CODINGS.includes('zstd')
+      ? [
+          ['gzip, deflate, br, zstd', 'br'],
+          ['gzip, zstd', 'zstd'],
+          ['br;q=0.8, zstd;q=0.9', 'zstd'],
+          ['br;q=0, *;q=0.1', 'zstd'],
+        ]
+      : []),
     ['identity, gzip;q=0.5', undefined],
     ['gzip;q=0', undefined],
     ['', undefined],
@@ -148,7 +161,7 @@ test('the members of the option', async (t) => {
 
 test('padding hides the length, and no decoder sees it', async (t) => {
   const server = await start(t, { fetch, compress: { padding: 200 } });
-  for (const coding of ['br', 'gzip']) {
+  for (const coding of CODINGS) {
     const lengths = new Set();
     for (let round = 0; round < 20; round += 1) {
       const { raw, text } = await get(server, '/text', { 'accept-encoding': coding });
@@ -170,7 +183,7 @@ test('routes without JavaScript are compressed too, and a route may say no', asy
       '/handler-plain': { GET: () => new Response(JSON_TEXT), compress: false },
     },
   });
-  for (const coding of ['br', 'gzip']) {
+  for (const coding of CODINGS) {
     const accept = { 'accept-encoding': coding };
     for (const path of ['/static', '/handler']) {
       const got = await get(server, path, accept);
@@ -205,9 +218,13 @@ function pieces() {
   };
 }
 
-const DECODER = { br: createBrotliDecompress, gzip: createGunzip };
+const DECODER = {
+  br: zlib.createBrotliDecompress,
+  zstd: zlib.createZstdDecompress,
+  gzip: zlib.createGunzip,
+};
 
-for (const coding of ['br', 'gzip']) {
+for (const coding of CODINGS) {
   test(`events of ${coding} arrive one by one`, async (t) => {
     const body = pieces();
     const headers = { 'content-type': 'text/event-stream' };
@@ -252,7 +269,7 @@ test('a large stream, one with a declared length, and one that fails', async (t)
     },
   });
   for (const path of ['/', '/declared']) {
-    for (const coding of ['br', 'gzip']) {
+    for (const coding of CODINGS) {
       const got = await get(server, path, { 'accept-encoding': coding });
       t.is(got.coding, coding);
       t.true(got.text === whole, path);
@@ -296,7 +313,7 @@ test('streams beyond the memory for them go as they are, and their memory comes 
     clients.push(await ask());
   }
   const coded = clients.filter(({ coding }) => coding === 'gzip').length;
-  t.true(coded > 200 && coded < 300, `${coded}`);
+  t.true(coded > 80 && coded < 300, `${coded}`);
   for (const { leave } of clients) {
     leave();
   }
@@ -367,7 +384,7 @@ test('wrong options are refused by name', async (t) => {
   const wrong = [
     [{ compress: 'gzip' }, /option "compress" must be true, false or an object/],
     [{ compress: { level: 4 } }, /unknown option "compress.level"/],
-    [{ compress: { codings: ['zstd'] } }, /option "compress.codings" must be some of/],
+    [{ compress: { codings: ['deflate'] } }, /option "compress.codings" must be some of/],
     [{ compress: { padding: 257 } }, /option "compress.padding"/],
     [{ compress: { types: ['text'] } }, /option "compress.types"/],
     [{ compression: true }, /"compress"/],

@@ -9,13 +9,13 @@ import { VERSION } from './version.js';
 
 export type {
   NativeAccessLog,
-  NativeCompress,
   NativeAddress,
   NativeBench,
   NativeBenchOptions,
   NativeBenchTls,
   NativeBenchWebSocket,
   NativeBound,
+  NativeCompress,
   NativeContext,
   NativeEndpoint,
   NativeField,

@@ -3,13 +3,13 @@ import type { ContentCoding } from '../types/compress.js';
 import type { Rule } from './rules.js';
 
 /** The codings that the engine writes. */
-export const CODINGS: readonly ContentCoding[] = ['br', 'gzip'];
+export const CODINGS: readonly ContentCoding[] = ['br', 'zstd', 'gzip'];
 
 /** On a command line `true` is all of them, `false` is none. */
 export function codings(): Rule<readonly ContentCoding[]> {
   return {
     fallback: () => CODINGS,
-    allowed: 'some of "br" and "gzip"',
+    allowed: 'some of "br", "zstd" and "gzip"',
     accepts: (value): value is readonly ContentCoding[] =>
       Array.isArray(value) && value.every((each) => CODINGS.includes(each)),
     fromText: (spelled) =>

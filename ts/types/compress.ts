@@ -1,5 +1,5 @@
 /** A content coding that the engine writes. */
-export type ContentCoding = 'br' | 'gzip';
+export type ContentCoding = 'br' | 'zstd' | 'gzip';
 
 /**
  * Which answers are compressed, and how. An answer must have a media type that shrinks: text, JSON,
@@ -17,9 +17,10 @@ export interface CompressOptions {
   threshold?: number | undefined;
 
   /**
-   * The codings that may be used. A client that likes several as much gets `br`. None of them is
-   * as `compress: false`.
-   * @default 'br', 'gzip'
+   * The codings that may be used. A client that likes several as much gets the first of `br`,
+   * `zstd` and `gzip`. None of them is as `compress: false`. One that Node does not have is passed
+   * over: before 22.15 that is `zstd`.
+   * @default 'br', 'zstd', 'gzip'
    */
   codings?: readonly ContentCoding[] | undefined;
 

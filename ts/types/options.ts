@@ -310,8 +310,8 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   timeouts?: Timeouts | undefined;
 
   /**
-   * Compresses answers for the clients that accept it: in brotli or gzip, whole ones and streams,
-   * Server-Sent Events one by one. `true` is with the defaults of {@link CompressOptions}. The
+   * Compresses answers for the clients that accept it: in brotli, zstd or gzip, whole ones and
+   * streams, Server-Sent Events one by one. `true` is with the defaults of {@link CompressOptions}. The
    * engine does it after the handler has answered, on threads without JavaScript. A route of
    * `{ GET: …, compress: false }`, and an answer with `Cache-Control: no-transform`, are left alone.
    * @default false

@@ -1,26 +1,19 @@
-//! Compresses the bodies of responses: gzip and brotli, whole or as they come.
+//! Compresses the bodies of responses: gzip, brotli and zstd, whole or as they come.
 //!
-//! Both formats are written here, over one search for repetitions. A brotli encoder that has every
-//! level is more than a megabyte of code, and its memory must be cleared for each answer; this one
-//! is some kilobytes, and clears nothing.
+//! Gzip is zlib-rs. Brotli and zstd are the C libraries that the process has already, since Node
+//! brings them along; see `reactor_sys::codec`. So they add nothing to the size of this package.
 
-mod bits;
 mod brotli;
-mod deflate;
-mod encoder;
-mod huffman;
-mod matcher;
+mod gzip;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod zstd;
 
-use std::cell::RefCell;
 use std::fmt;
 
 use reactor_proto::Coding;
-use zlib_rs::crc32::crc32;
 
-use crate::encoder::{Encoder, Format, Settings};
 pub use crate::stream::Stream;
 
 /// How much time a byte may take.
@@ -36,17 +29,20 @@ pub enum Effort {
 /// Why something could not be compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressError {
-    /// This build does not write the coding.
+    /// There is no encoder for the coding.
     Unsupported(Coding),
-    /// The input is longer than places in it are counted, which is 1 GiB.
+    /// The input is longer than 1 GiB.
     TooLong,
+    /// The encoder has failed: there is too little memory.
+    Failed,
 }
 
 impl fmt::Display for CompressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported(coding) => write!(f, "{} is not written here", coding.name()),
+            Self::Unsupported(coding) => write!(f, "there is no encoder for {}", coding.name()),
             Self::TooLong => f.write_str("more than 1 GiB cannot be compressed at once"),
+            Self::Failed => f.write_str("the encoder has failed"),
         }
     }
 }
@@ -59,15 +55,16 @@ const LONGEST: usize = 1 << 30;
 /// The most bytes of padding that an output can have.
 pub const MOST_PADDING: usize = 256;
 
-thread_local! {
-    /// Its memory is used again by the next input of the thread.
-    static ENCODER: RefCell<Encoder> = RefCell::default();
-}
-
-/// Whether outputs in this coding can be made.
+/// Whether outputs in this coding can be made. Without Node and without the system's libraries
+/// that is gzip alone.
 #[must_use]
 pub fn supports(coding: Coding) -> bool {
-    Format::of(coding).is_some()
+    match coding {
+        Coding::Identity => false,
+        Coding::Gzip => true,
+        Coding::Brotli => reactor_sys::codec::Brotli::is_available(),
+        Coding::Zstd => reactor_sys::codec::Zstd::is_available(),
+    }
 }
 
 /// Appends `input` in this coding to `out`.
@@ -95,24 +92,18 @@ pub fn compress_padded(
     padding: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), CompressError> {
-    let format = Format::of(coding).ok_or(CompressError::Unsupported(coding))?;
+    if !supports(coding) {
+        return Err(CompressError::Unsupported(coding));
+    }
     if input.len() > LONGEST {
         return Err(CompressError::TooLong);
     }
+    let before = out.len();
     let padding = &padding[..padding.len().min(MOST_PADDING)];
-    let settings = Settings::new(format, effort, Some(input.len()));
-    // Longer than this is hardly ever needed, and then it grows.
-    out.reserve(input.len() / 4 + 64);
-    ENCODER.with_borrow_mut(|encoder| {
-        encoder.begin(&settings, input.len(), padding, out);
-        encoder.write(&settings, input, 0, true, out);
-        let sum = if format == Format::Gzip { crc32(0, input) } else { 0 };
-        encoder.end(&settings, input.len(), sum, total(input.len()), out);
-    });
-    Ok(())
-}
-
-/// The length as gzip has it: modulo 2³².
-fn total(len: usize) -> u32 {
-    u32::try_from(len & 0xffff_ffff).unwrap_or(0)
+    let done = match coding {
+        Coding::Brotli => brotli::whole(effort, input, padding, out),
+        Coding::Zstd => zstd::whole(effort, input, padding, out),
+        Coding::Gzip | Coding::Identity => gzip::whole(input, padding, out),
+    };
+    done.ok_or(CompressError::Failed).inspect_err(|_| out.truncate(before))
 }

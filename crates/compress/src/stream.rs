@@ -1,125 +1,108 @@
 //! A body that is compressed as it comes.
 
-use std::fmt;
-
 use reactor_proto::Coding;
-use zlib_rs::crc32::crc32;
 
-use crate::encoder::{Encoder, Format, Settings};
-use crate::{CompressError, Effort, MOST_PADDING, total};
-
-/// What is collected before it is compressed, unless a flush asks for it. Longer blocks have
-/// better codes.
-const COLLECTED: usize = 16 * 1024;
+use crate::brotli::BrotliStream;
+use crate::gzip::GzipStream;
+use crate::zstd::ZstdStream;
+use crate::{CompressError, MOST_PADDING, supports};
 
 /// One body. Its memory is [`held`](Self::held) until it is dropped.
+#[derive(Debug)]
 pub struct Stream {
-    settings: Settings,
-    encoder: Box<Encoder>,
-    /// The window, and behind it what has come since.
-    data: Vec<u8>,
-    /// Where that begins.
-    from: usize,
-    /// Of the whole input, for the end of a gzip file.
-    sum: u32,
-    len: u32,
-    has_begun: bool,
+    encoder: Encoder,
     padding: Vec<u8>,
+    has_begun: bool,
+    /// There is input that a flush would show.
+    is_dirty: bool,
+    has_failed: bool,
 }
 
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("format", &self.settings.format).finish_non_exhaustive()
-    }
+#[derive(Debug)]
+enum Encoder {
+    Gzip(GzipStream),
+    Brotli(BrotliStream),
+    Zstd(ZstdStream),
 }
 
 impl Stream {
-    /// Bytes of memory that a stream comes to hold, about.
-    pub const WEIGHT: usize = 256 * 1024;
+    /// The most bytes of memory that a stream comes to hold.
+    pub const WEIGHT: usize = 768 * 1024;
 
-    /// Begins a body. `padding` is as in [`compress_padded`](crate::compress_padded).
+    /// Begins a body. There is one effort for streams, since it decides their memory, and there may
+    /// be many at a time. `padding` is as in [`compress_padded`](crate::compress_padded).
     ///
     /// # Errors
-    /// [`CompressError::Unsupported`].
-    pub fn new(coding: Coding, effort: Effort, padding: &[u8]) -> Result<Self, CompressError> {
-        let format = Format::of(coding).ok_or(CompressError::Unsupported(coding))?;
-        Ok(Self {
-            settings: Settings::new(format, effort, None),
-            encoder: Box::default(),
-            data: Vec::new(),
-            from: 0,
-            sum: 0,
-            len: 0,
-            has_begun: false,
-            padding: padding[..padding.len().min(MOST_PADDING)].to_vec(),
-        })
+    /// [`CompressError`], but not that the input is too long: streams have no end.
+    pub fn new(coding: Coding, padding: &[u8]) -> Result<Self, CompressError> {
+        if !supports(coding) {
+            return Err(CompressError::Unsupported(coding));
+        }
+        let encoder = match coding {
+            Coding::Brotli => BrotliStream::new().map(Encoder::Brotli),
+            Coding::Zstd => ZstdStream::new().map(Encoder::Zstd),
+            Coding::Gzip | Coding::Identity => Some(Encoder::Gzip(GzipStream::new())),
+        };
+        let padding = padding[..padding.len().min(MOST_PADDING)].to_vec();
+        let encoder = encoder.ok_or(CompressError::Failed)?;
+        Ok(Self { encoder, padding, has_begun: false, is_dirty: false, has_failed: false })
     }
 
     /// Takes the next bytes and appends what is ready to `out`. With `flush` that is all of them:
     /// a client can read them at once.
+    ///
+    /// If the encoder fails, which takes a lack of memory, nothing comes any more, nor does the
+    /// end: the client's decoder then finds that the body was cut.
     pub fn write(&mut self, input: &[u8], flush: bool, out: &mut Vec<u8>) {
         self.begin(out);
-        if self.settings.format == Format::Gzip {
-            self.sum = crc32(self.sum, input);
+        self.is_dirty |= !input.is_empty();
+        if self.has_failed || !self.is_dirty {
+            return;
         }
-        self.len = self.len.wrapping_add(total(input.len()));
-        let mut rest = input;
-        while !rest.is_empty() {
-            let room = COLLECTED.saturating_sub(self.data.len() - self.from).max(1);
-            let (piece, behind) = rest.split_at(rest.len().min(room));
-            self.data.extend_from_slice(piece);
-            rest = behind;
-            if self.data.len() - self.from >= COLLECTED {
-                self.compress(false, out);
-            }
-        }
-        if flush && !(input.is_empty() && self.from == self.data.len()) {
-            self.compress(false, out);
-            self.encoder.flush(&self.settings, out);
-        }
+        self.is_dirty = !flush;
+        let done = match &mut self.encoder {
+            Encoder::Gzip(encoder) => encoder.write(input, flush, out),
+            Encoder::Brotli(encoder) => encoder.write(input, flush, out),
+            Encoder::Zstd(encoder) => encoder.write(input, flush, out),
+        };
+        self.has_failed |= done.is_none();
     }
 
     /// Appends the rest and the end to `out`.
     pub fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
-        self.compress(true, out);
-        let len = self.data.len();
-        self.encoder.end(&self.settings, len, self.sum, self.len, out);
+        if self.has_failed {
+            return;
+        }
+        // If it fails, the end is missing, as in `write`.
+        let _ = match &mut self.encoder {
+            Encoder::Gzip(encoder) => encoder.finish(out),
+            Encoder::Brotli(encoder) => encoder.finish(out),
+            Encoder::Zstd(encoder) => encoder.finish(out),
+        };
     }
 
     /// Bytes of memory that it holds.
     #[must_use]
     pub fn held(&self) -> usize {
-        size_of::<Self>() + self.encoder.held() + self.data.capacity()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn age(&mut self) {
-        self.encoder.age();
+        let encoder = match &self.encoder {
+            Encoder::Gzip(_) => GzipStream::held(),
+            Encoder::Brotli(encoder) => encoder.held(),
+            Encoder::Zstd(encoder) => encoder.held(),
+        };
+        size_of::<Self>() + encoder + self.padding.capacity()
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
-        if !self.has_begun {
-            self.has_begun = true;
-            let window = self.settings.reach();
-            self.encoder.begin(&self.settings, window, &self.padding, out);
-        }
-    }
-
-    fn compress(&mut self, is_last: bool, out: &mut Vec<u8>) {
-        if self.from == self.data.len() && !is_last {
+        if self.has_begun {
             return;
         }
-        self.encoder.write(&self.settings, &self.data, self.from, is_last, out);
-        self.from = self.data.len();
-        // The window must stay. What lies before it goes, but not with each flush: that moves it.
-        let window = self.settings.reach();
-        if self.data.len() + COLLECTED > 2 * window {
-            let dropped = self.data.len() - window;
-            self.data.copy_within(dropped.., 0);
-            self.data.truncate(window);
-            self.from = window;
-            self.encoder.forget(dropped);
+        self.has_begun = true;
+        let padding = std::mem::take(&mut self.padding);
+        match &mut self.encoder {
+            Encoder::Gzip(_) => GzipStream::begin(&padding, out),
+            Encoder::Brotli(encoder) => self.has_failed = encoder.pad(&padding, out).is_none(),
+            Encoder::Zstd(_) => ZstdStream::pad(&padding, out),
         }
     }
 }

@@ -68,7 +68,7 @@ pub struct NativeOptions {
 pub struct NativeCompress {
     /// Shorter bodies are left alone.
     pub threshold: u32,
-    /// `br` and `gzip`, or one of them.
+    /// `br`, `zstd` and `gzip`, or some of them.
     pub codings: Vec<String>,
     /// Media types in lower case, besides those that the engine knows.
     pub types: Vec<String>,

@@ -1,9 +1,10 @@
 //! Safe types over the Linux calls that the server stands on: epoll, eventfd, timerfd,
-//! signals, stream sockets and files. This is the one crate of the engine that may contain
-//! `unsafe`; each block says why it is sound.
+//! signals, stream sockets and files; and over the C encoders that Node brings along. This is
+//! the one crate of the engine that may contain `unsafe`; each block says why it is sound.
 
 mod address;
 mod beneath;
+pub mod codec;
 mod file;
 mod listener;
 mod poller;

@@ -110,7 +110,9 @@ impl World {
             topics: Arc::clone(&topics),
             compress: plan
                 .compress
-                .then(|| Arc::new(Compress { threshold: 100, ..Compress::default() })),
+                .then(|| Compress { threshold: 100, ..Compress::default() })
+                // Those that the clients can read.
+                .map(|compress| Arc::new(compress.with_codings(["br", "gzip"]))),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use reactor_compress::{Effort, compress_whole, supports};
 use reactor_proto::{Coding, CodingSet};
 
 use crate::dispatch::files::resource::Variant;
@@ -169,16 +170,7 @@ fn compress(file: &Variant, coding: Coding) -> io::Result<Option<Arc<[u8]>>> {
         return Ok(None);
     }
     let mut out = Vec::new();
-    let done = compress_whole(coding, &bytes, &mut out);
+    let done = compress_whole(coding, Effort::Cached, &bytes, &mut out).is_ok();
     let is_smaller = out.len() < bytes.len() - bytes.len() / 16;
     Ok((done && is_smaller).then(|| out.into()))
-}
-
-/// Whether files are compressed in a coding.
-fn supports(_coding: Coding) -> bool {
-    false
-}
-
-fn compress_whole(_coding: Coding, _bytes: &[u8], _out: &mut Vec<u8>) -> bool {
-    false
 }

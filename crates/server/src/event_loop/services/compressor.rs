@@ -8,7 +8,7 @@ use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::request::Request;
 use crate::exchange::response::{CompressionState, Response};
 
-/// What the streams of one loop may hold together, in bytes. That is about 250 of them.
+/// What the streams of one loop may hold together, in bytes. That is 85 of them.
 const STREAMS: usize = 64 * 1024 * 1024;
 
 /// What a loop compresses with.

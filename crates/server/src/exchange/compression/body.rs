@@ -39,8 +39,7 @@ impl Compress {
         let coder = if head_only {
             None
         } else {
-            let Some(coder) = Coder::new(coding, self.effort, self.padding().bytes(), budget)
-            else {
+            let Some(coder) = Coder::new(coding, self.padding().bytes(), budget) else {
                 return false;
             };
             Some(coder)

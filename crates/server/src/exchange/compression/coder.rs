@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reactor_compress::{Effort, Stream};
+use reactor_compress::Stream;
 use reactor_proto::Coding;
 
 /// The memory of one loop for bodies that are being compressed, in bytes. Beyond it, answers go as
@@ -56,14 +56,9 @@ impl Coder {
     pub(crate) const WEIGHT: usize = Stream::WEIGHT;
 
     /// For an answer that streams. None if there is no memory for it.
-    pub(super) fn new(
-        coding: Coding,
-        effort: Effort,
-        padding: &[u8],
-        budget: &Budget,
-    ) -> Option<Box<Self>> {
+    pub(super) fn new(coding: Coding, padding: &[u8], budget: &Budget) -> Option<Box<Self>> {
         let share = budget.take()?;
-        let stream = Stream::new(coding, effort, padding).ok()?;
+        let stream = Stream::new(coding, padding).ok()?;
         Some(Box::new(Self { stream, _share: share }))
     }
 

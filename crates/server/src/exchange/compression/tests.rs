@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use reactor_compress::Stream;
+use reactor_compress::{Stream, supports};
 use reactor_proto::{Coding, Codings, Decoder, Event, Head, Limits};
 
 use super::coder::Budget;
@@ -35,14 +35,19 @@ fn lines(response: &Response) -> String {
     String::from_utf8(response.fields().lines().to_vec()).unwrap()
 }
 
+/// What a client of [`BOTH`] gets. Where no library of brotli is installed, these tests go by gzip.
+fn first() -> Coding {
+    if supports(Coding::Brotli) { Coding::Brotli } else { Coding::Gzip }
+}
+
 const HTML: (&str, &str) = ("Content-Type", "text/html; charset=utf-8");
 const BOTH: &str = "Accept-Encoding: gzip, br\r\n";
 
 #[test]
 fn an_answer_is_compressed_only_where_that_is_right() {
-    let compress = Compress::default();
+    let compress = Compress::default().with_codings(["br", "gzip"]);
     let decide = |accept: &str, response: &Response| compress.decide(&request(accept), response);
-    let br = Decision::Encode(Coding::Brotli);
+    let br = Decision::Encode(first());
     assert_eq!(decide(BOTH, &answer(&[HTML], &text())), br);
     let clients = [
         ("Accept-Encoding: gzip\r\n", Decision::Encode(Coding::Gzip)),
@@ -91,8 +96,8 @@ fn the_options_decide() {
         types: vec!["application/x-odd".to_owned()],
         ..Compress::default()
     };
-    assert_eq!(compress.decide(&request(BOTH), &private), Decision::Encode(Coding::Brotli));
-    assert_eq!(compress.decide(&request(BOTH), &odd), Decision::Encode(Coding::Brotli));
+    assert_eq!(compress.decide(&request(BOTH), &private), Decision::Encode(first()));
+    assert_eq!(compress.decide(&request(BOTH), &odd), Decision::Encode(first()));
     let compress = compress.with_codings(["gzip", "zstd", "nothing"]);
     assert_eq!(compress.decide(&request(BOTH), &odd), Decision::Encode(Coding::Gzip));
     assert_eq!(compress.decide(&request("Accept-Encoding: br\r\n"), &odd), Decision::Vary);
@@ -119,7 +124,7 @@ fn the_fields_say_what_was_done() {
     let bytes: Vec<u8> =
         (0..2000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     noise.body(&bytes);
-    compress.encode(&mut noise, Coding::Brotli);
+    compress.encode(&mut noise, first());
     assert_eq!(lines(&noise).contains("Content-Encoding"), noise.content().held() < 2000);
 }
 
