@@ -114,7 +114,7 @@ function resolveCompressed(
   if (!isPlainObject(route) || isFiles(route) || !Object.hasOwn(route, 'compress')) {
     return resolveRoute(written, pattern, route, hasFetch, add);
   }
-  const { compress, ...rest } = route;
+  const { compress, ...rest } = route as Record<string, unknown>;
   if (compress !== undefined && typeof compress !== 'boolean') {
     throw bad(`route "${written}"`, 'must have a "compress" that is true or false', compress);
   }
