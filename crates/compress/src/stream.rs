@@ -78,7 +78,7 @@ impl Stream {
         let _ = match &mut self.encoder {
             Encoder::Gzip(encoder) => encoder.finish(out),
             Encoder::Brotli(encoder) => encoder.finish(out),
-            Encoder::Zstd(encoder) => encoder.finish(out),
+            Encoder::Zstd(encoder) => encoder.finish(&self.padding, out),
         };
     }
 
@@ -98,11 +98,13 @@ impl Stream {
             return;
         }
         self.has_begun = true;
-        let padding = std::mem::take(&mut self.padding);
         match &mut self.encoder {
-            Encoder::Gzip(_) => GzipStream::begin(&padding, out),
-            Encoder::Brotli(encoder) => self.has_failed = encoder.pad(&padding, out).is_none(),
-            Encoder::Zstd(_) => ZstdStream::pad(&padding, out),
+            Encoder::Gzip(_) => GzipStream::begin(&self.padding, out),
+            Encoder::Brotli(encoder) => {
+                self.has_failed = encoder.pad(&self.padding, out).is_none();
+            }
+            // Its padding is at the end.
+            Encoder::Zstd(_) => {}
         }
     }
 }

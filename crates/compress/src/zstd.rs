@@ -45,8 +45,8 @@ pub(crate) fn whole(effort: Effort, input: &[u8], padding: &[u8], out: &mut Vec<
         encoder.begin(&parameters, Some(input.len())).ok()?;
         encoder.run(ZstdOperation::Finish, input, &mut kept.out).ok()?;
         out.reserve(kept.out.len() + padding.len() + 8);
-        pad(padding, out);
         out.extend_from_slice(&kept.out);
+        pad(padding, out);
         // An encoder that has failed is not kept either.
         kept.encoder = Some(encoder).filter(|encoder| encoder.held() <= KEPT);
         kept.out.clear();
@@ -55,6 +55,8 @@ pub(crate) fn whole(effort: Effort, input: &[u8], padding: &[u8], out: &mut Vec<
     })
 }
 
+/// Nothing, or a frame that decoders pass over. It goes last: Node 22 reads no further than the
+/// first frame.
 fn pad(padding: &[u8], out: &mut Vec<u8>) {
     if let Ok(len @ 1..) = u32::try_from(padding.len()) {
         out.extend_from_slice(&SKIPPABLE);
@@ -80,17 +82,15 @@ impl ZstdStream {
         Some(Self(encoder))
     }
 
-    pub(crate) fn pad(padding: &[u8], out: &mut Vec<u8>) {
-        pad(padding, out);
-    }
-
     pub(crate) fn write(&mut self, input: &[u8], flush: bool, out: &mut Vec<u8>) -> Option<()> {
         let operation = if flush { ZstdOperation::Flush } else { ZstdOperation::Process };
         self.0.run(operation, input, out).ok()
     }
 
-    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        self.0.run(ZstdOperation::Finish, &[], out).ok()
+    pub(crate) fn finish(&mut self, padding: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        self.0.run(ZstdOperation::Finish, &[], out).ok()?;
+        pad(padding, out);
+        Some(())
     }
 
     pub(crate) fn held(&self) -> usize {
