@@ -218,6 +218,23 @@ test('files beside a file are sent in its place, by what the client takes', asyn
   t.is(plain.text, SCRIPT);
 });
 
+test('what has nothing beside it is compressed when it is asked for, unless it is told not to', async (t) => {
+  const dir = site(t);
+  const server = await start(t, {
+    routes: { '/*': { dir }, '/plain/*': { dir, compress: false } },
+  });
+  const path = '/app-BxK3s9aQ.js';
+  let answer;
+  // The first answers may be sent as they are, while it is compressed.
+  for (let i = 0; i < 100 && answer?.headers['content-encoding'] === undefined; i++) {
+    answer = await get(server, path, { 'accept-encoding': 'gzip' });
+  }
+  t.is(answer.headers['content-encoding'], 'gzip');
+  t.is(gunzipSync(answer.body).toString(), SCRIPT);
+  const plain = await get(server, `/plain${path}`, { 'accept-encoding': 'gzip' });
+  t.is(plain.headers['content-encoding'], undefined);
+});
+
 test('index, clean URLs, redirects with a slash', async (t) => {
   const dir = site(t);
   const server = await start(t, {
