@@ -154,7 +154,7 @@ await check('a file that is written in place under load keeps the server well', 
   return `${version} versions, ${whole} answers, ${broken} connections closed`;
 });
 
-await check('a folder goes and comes back', async () => {
+await check('the server is well', async () => {
   assert.equal(server.hasEnded(), false);
   await alive();
 });
