@@ -110,6 +110,10 @@ const LONG_CHECKS = [
     run: () => command(process.execPath, ['scripts/trials/watch/run.mjs'], countItems),
   },
   {
+    name: 'compress trials',
+    run: () => command(process.execPath, ['scripts/trials/compress/chromium.mjs'], countItems),
+  },
+  {
     name: 'files trials',
     run: () => command(process.execPath, ['scripts/trials/files/run.mjs'], countItems),
   },

@@ -71,7 +71,13 @@ impl Http1 {
         stream: u32,
         answer: Answer,
     ) {
-        let Some(answer) = services.compress(answer) else { return };
+        let answer = match services.compressor {
+            None => answer,
+            Some(_) => match services.compress(answer) {
+                Some(answer) => answer,
+                None => return,
+            },
+        };
         let Some(ring) = self.ring.as_mut() else { return services.recycle_answer(answer) };
         let open = ring.len();
         let place = stream.wrapping_sub(self.next_request.wrapping_sub(open)) as usize;
@@ -294,7 +300,8 @@ impl Http1 {
                     task.at_handler = false;
                     self.writing.begin_stream(stream_of(&task, place, framing));
                 }
-                if let Some(body) = task.response.stream_body_mut()
+                if services.compressor.is_some()
+                    && let Some(body) = task.response.stream_body_mut()
                     && let Some(coder) = body.encode_early()
                     && let Some(stream) = self.writing.stream()
                 {

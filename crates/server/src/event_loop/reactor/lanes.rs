@@ -409,7 +409,7 @@ impl<T: Transport> Reactor<T> {
             return;
         }
         task.response.body_lent(body.len());
-        if services.compresses_lent(&task) {
+        if services.compressor.is_some() && services.compress_lent(&mut task, body) {
             task.response.body_shared(keep(body));
             protocol.respond(core, services, task);
             return;

@@ -19,12 +19,10 @@ const FOR_WORKERS: usize = 64 * 1024;
 impl Services {
     /// Compresses a handler's answer, if it is to be. None if a worker does: the answer then comes
     /// back as that worker's reply. A protocol calls this with each answer before it takes it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn compress(&mut self, answer: Answer) -> Option<Answer> {
         match answer {
-            Answer::Task(task) if self.compressor.is_some() => {
-                self.compress_task(task).map(Answer::Task)
-            }
+            Answer::Task(task) => self.compress_task(task).map(Answer::Task),
             answer => Some(answer),
         }
     }
@@ -76,14 +74,23 @@ impl Services {
         None
     }
 
-    /// Whether the body that a lane lends is to be copied, because it is compressed.
-    pub(crate) fn compresses_lent(&self, task: &Task) -> bool {
+    /// Compresses a response whose body a lane's thread lends, from where it lies. True if the body
+    /// must be copied instead, because a worker compresses it.
+    pub(crate) fn compress_lent(&mut self, task: &mut Task, body: &[u8]) -> bool {
         let Some(compressor) = &self.compressor else { return false };
-        !task.plain
-            && task.outcome == Outcome::Answered
-            && matches!(
-                compressor.compress.decide(&task.request, &task.response),
-                Decision::Encode(_)
-            )
+        if task.plain || task.outcome != Outcome::Answered {
+            return false;
+        }
+        let compress = &compressor.compress;
+        let Decision::Encode(coding) = compress.decide(&task.request, &task.response) else {
+            return false;
+        };
+        if body.len() >= FOR_WORKERS {
+            return true;
+        }
+        task.response.compression = CompressionState::Done;
+        says_vary(&mut task.response);
+        compress.encode_lent(&mut task.response, coding, body);
+        false
     }
 }

@@ -18,13 +18,28 @@ impl Compress {
             Body::Shared(bytes) => &bytes[..],
             _ => return *response.content_mut() = body,
         };
-        let mut coded = Vec::new();
-        if self.encode_bytes(coding, plain, &mut coded).is_ok() && coded.len() < plain.len() {
+        match self.shorter(coding, plain) {
+            Some(coded) => {
+                response.body_vec(coded);
+                says_coding(response, coding);
+            }
+            None => *response.content_mut() = body,
+        }
+    }
+
+    /// The same for a body that is lent. If that makes it no shorter, it stays so.
+    pub(crate) fn encode_lent(&self, response: &mut Response, coding: Coding, plain: &[u8]) {
+        if let Some(coded) = self.shorter(coding, plain) {
             response.body_vec(coded);
             says_coding(response, coding);
-        } else {
-            *response.content_mut() = body;
         }
+    }
+
+    /// The bytes in this coding, if they are fewer then.
+    fn shorter(&self, coding: Coding, plain: &[u8]) -> Option<Vec<u8>> {
+        let mut coded = Vec::new();
+        self.encode_bytes(coding, plain, &mut coded).ok()?;
+        (coded.len() < plain.len()).then_some(coded)
     }
 
     /// Has a response that streams go in this coding from now on. False if there is no memory for
