@@ -132,9 +132,9 @@ impl Out {
         }
     }
 
-    /// Sends as much as the socket takes, up to `most` bytes, or somewhat more of a file. Returns how many it took, also before
-    /// an error, and how that ended. When all is sent, the buffer goes back to the pool, so that an
-    /// idle connection owns none.
+    /// Sends as much as the socket takes, up to `most` bytes, or somewhat more of a file. Returns how
+    /// many it took, also before an error, and how that ended. When all is sent, the buffer goes back
+    /// to the pool, so that an idle connection owns none.
     ///
     /// `lent` are the bytes of a piece that is [`Content::Lent`], if there is one.
     ///
@@ -147,9 +147,6 @@ impl Out {
         lent: &[u8],
     ) -> (usize, io::Result<Flushed>) {
         let mut total = 0;
-        if self.pieces.as_ref().is_some_and(|pieces| pieces.is_read_elsewhere) {
-            return (0, Ok(Flushed::Blocked));
-        }
         while !self.is_empty() {
             let left = most.saturating_sub(total);
             if left == 0 {
@@ -160,6 +157,9 @@ impl Out {
                 None => {
                     let end = self.buf.len().min(self.sent + left);
                     io.write(&self.buf[self.sent..end]).map(Step::Sent)
+                }
+                Some(pieces) if pieces.is_read_elsewhere => {
+                    return (total, Ok(Flushed::Blocked));
                 }
                 Some(pieces) => self.write_pieces(&pieces.queue, io, pool, left, lent),
             };
@@ -242,6 +242,7 @@ impl Out {
     }
 
     /// The client takes nothing for now. By the time it does, pages may have left the memory.
+    #[inline(never)]
     fn cool(&mut self) {
         for piece in self.pieces.iter_mut().flat_map(|pieces| &mut pieces.queue) {
             if let Content::File(file) = &mut piece.content {
@@ -250,6 +251,7 @@ impl Out {
         }
     }
 
+    #[inline(never)]
     fn write_pieces(
         &self,
         pieces: &VecDeque<Piece>,

@@ -143,13 +143,7 @@ impl Body {
             Self::Lent(len) => *len,
             Self::File(_) => FILE_WEIGHT,
             Self::Named(file) => file.path.len(),
-            Self::Parts(parts) => parts
-                .iter()
-                .map(|part| match part {
-                    Part::Bytes(bytes) => bytes.len(),
-                    Part::File(_) => FILE_WEIGHT,
-                })
-                .sum(),
+            Self::Parts(parts) => held_by(parts),
             Self::Stream(stream) => stream.early.len(),
         }
     }
@@ -171,6 +165,21 @@ impl Body {
             }
         }
     }
+}
+
+#[inline(never)]
+fn held_by(parts: &[Part]) -> usize {
+    let held = |part: &Part| match part {
+        Part::Bytes(bytes) => bytes.len(),
+        Part::File(_) => FILE_WEIGHT,
+    };
+    parts.iter().map(held).sum()
+}
+
+/// Bytes of all parts.
+#[inline(never)]
+pub(crate) fn length_of(parts: &[Part]) -> u64 {
+    parts.iter().map(Part::len).sum()
 }
 
 impl Default for Body {

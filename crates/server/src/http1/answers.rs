@@ -392,17 +392,7 @@ fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Frami
             None
         }
         Body::Parts(parts) => {
-            for part in parts.drain(..) {
-                let content = match part {
-                    Part::Bytes(bytes) => Content::Owned(bytes),
-                    Part::File(file) => Content::File(file),
-                };
-                if chunked {
-                    out.put_chunk(content, pool);
-                } else {
-                    out.put(content, pool);
-                }
-            }
+            put_parts(out, pool, parts, chunked);
             None
         }
     };
@@ -413,6 +403,21 @@ fn write_body(out: &mut Out, pool: &mut BufPool, task: &mut Task, framing: Frami
     }
     if ends {
         end_chunked(out.buf(), trailers_for(task));
+    }
+}
+
+#[inline(never)]
+fn put_parts(out: &mut Out, pool: &mut BufPool, parts: &mut Vec<Part>, chunked: bool) {
+    for part in parts.drain(..) {
+        let content = match part {
+            Part::Bytes(bytes) => Content::Owned(bytes),
+            Part::File(file) => Content::File(file),
+        };
+        if chunked {
+            out.put_chunk(content, pool);
+        } else {
+            out.put(content, pool);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use reactor_proto::{Version, response};
 
-use crate::exchange::body::{Body, Part, StreamBody};
+use crate::exchange::body::{Body, StreamBody, length_of};
 use crate::exchange::response::Response;
 
 /// What the head says of the body.
@@ -50,7 +50,7 @@ impl Framing {
             Body::File(file) => Self::Length(file.len()),
             // It was opened before.
             Body::Named(_) => Self::Length(0),
-            Body::Parts(parts) => Self::Length(parts.iter().map(Part::len).sum()),
+            Body::Parts(parts) => Self::Length(length_of(parts)),
         }
     }
 
