@@ -246,8 +246,10 @@ impl<T: Transport> Reactor<T> {
             services.recycle(task);
             return;
         };
-        protocol.answer(core, services, id.stream, Answer::Task(task));
-        services.mark_dirty(core);
+        if let Some(task) = services.finish(task) {
+            protocol.answer(core, services, id.stream, Answer::Task(task));
+            services.mark_dirty(core);
+        }
     }
 
     /// A task found the queue full.

@@ -71,13 +71,6 @@ impl Http1 {
         stream: u32,
         answer: Answer,
     ) {
-        let answer = match services.compressor {
-            None => answer,
-            Some(_) => match services.compress(answer) {
-                Some(answer) => answer,
-                None => return,
-            },
-        };
         let Some(ring) = self.ring.as_mut() else { return services.recycle_answer(answer) };
         let open = ring.len();
         let place = stream.wrapping_sub(self.next_request.wrapping_sub(open)) as usize;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use reactor_proto::Coding;
 
 use crate::event_loop::services::Services;
-use crate::exchange::answer::Answer;
 use crate::exchange::body::Body;
 use crate::exchange::compression::decision::{Decision, says_vary};
 use crate::exchange::response::CompressionState;
@@ -18,16 +17,8 @@ const FOR_WORKERS: usize = 64 * 1024;
 
 impl Services {
     /// Compresses a handler's answer, if it is to be. None if a worker does: the answer then comes
-    /// back as that worker's reply. A protocol calls this with each answer before it takes it.
-    #[inline(never)]
-    pub(crate) fn compress(&mut self, answer: Answer) -> Option<Answer> {
-        match answer {
-            Answer::Task(task) => self.compress_task(task).map(Answer::Task),
-            answer => Some(answer),
-        }
-    }
-
-    fn compress_task(&mut self, mut task: Box<Task>) -> Option<Box<Task>> {
+    /// back as that worker's reply.
+    pub(super) fn compress_task(&mut self, mut task: Box<Task>) -> Option<Box<Task>> {
         let Some(compressor) = &self.compressor else { return Some(task) };
         if task.outcome != Outcome::Answered
             || task.plain

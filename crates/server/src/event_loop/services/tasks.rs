@@ -30,10 +30,19 @@ impl Services {
     /// does that; then it comes back as a worker's answer.
     #[inline]
     pub(crate) fn finish(&mut self, task: Box<Task>) -> Option<Box<Task>> {
-        if task.response.has_named_file() { self.open_file(task) } else { Some(task) }
+        if task.response.has_named_file() || self.compressor.is_some() {
+            self.finish_slowly(task)
+        } else {
+            Some(task)
+        }
     }
 
     #[inline(never)]
+    fn finish_slowly(&mut self, task: Box<Task>) -> Option<Box<Task>> {
+        let task = if task.response.has_named_file() { self.open_file(task)? } else { task };
+        self.compress_task(task)
+    }
+
     fn open_file(&mut self, mut task: Box<Task>) -> Option<Box<Task>> {
         let Task { request, response, .. } = &mut *task;
         if named::open(request, response, Mode::Cached) {
