@@ -1,5 +1,6 @@
 //! From a file that was found to the response: which coding, which part, or none of it.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
@@ -137,8 +138,8 @@ fn send(
     };
     check(source, asked)?;
     let tag = match &chosen {
-        Chosen::File(variant, _) => variant.etag().map(Box::from),
-        Chosen::Packed(..) => original.etag_for(coding),
+        Chosen::File(variant, _) => variant.etag().map(Cow::Borrowed),
+        Chosen::Packed(..) => original.etag_for(coding).map(|tag| Cow::Owned(tag.into_vec())),
     };
     if wishes.is_conditional() {
         let validators = validators_of(tag.as_deref(), source);
