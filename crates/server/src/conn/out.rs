@@ -378,8 +378,12 @@ fn send_file(
         most = most.min(warm);
     } else {
         for place in [at, at + most as u64 - 1] {
-            if read_file(file, place, 1, pool)?.is_none() {
-                return Ok(Step::Cold);
+            match read_file(file, place, 1, pool) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Step::Cold),
+                // It has become shorter. What there is of it goes first.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && place > at => {}
+                Err(error) => return Err(error),
             }
         }
     }
