@@ -121,7 +121,10 @@ async function trials() {
       });
     });
     page('Page.navigate', { url: `http://localhost:${proxy.port}/large.bin` }).catch(() => {});
-    const state = await Promise.race([ended, sleep(60_000, 'not ended after a minute')]);
+    const state = await Promise.race([
+      ended,
+      sleep(60_000, 'not ended after a minute', { ref: false }),
+    ]);
     const asked = proxy.requests.filter((head) => head.startsWith('GET /large.bin'));
     assert.equal(state, 'completed', asked.join('\n'));
     assert.ok(readFileSync(join(folder, 'large.bin')).equals(large), 'other bytes');
