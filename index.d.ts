@@ -446,6 +446,8 @@ export interface NativeLimits {
   body: number
   /** Chunk extensions of one message in total. */
   chunkExtensions: number
+  /** Requests of one HTTP/2 connection at once. */
+  streams: number
 }
 
 /** Where a further listener of the server listens. */
@@ -501,6 +503,10 @@ export interface NativeOptions {
   maxInFlight?: number
   /** Milliseconds that a JavaScript handler may take. Absent: no limit. */
   requestTimeout?: number
+  /** HTTP/1.0 and HTTP/1.1 are spoken. */
+  http1: boolean
+  /** HTTP/2 is spoken. One of both is. */
+  http2: boolean
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */

@@ -22,6 +22,7 @@ const INTEGERS = [
   ['limits.fields', 1, 10_000],
   ['limits.body', 0, 4_294_967_296],
   ['limits.chunkExtensions', 0, 1_048_576],
+  ['limits.streams', 1, 10_000],
   ['timeouts.head', 1, DAY],
   ['timeouts.body', 1, DAY],
   ['timeouts.keepAlive', 1, DAY],

@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
             body: 32,
             chunk_extensions: 16,
             trailers: 24,
+            streams: 1,
         }
     };
     let cut = |n: u8| usize::from(n) * (bytes.len() + 1) / 256;

@@ -4,6 +4,7 @@ import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import { DAY_MS } from '../options/rules.js';
 import { BODY_MEMORY } from '../options/table.js';
 import type { ResolvedTls } from '../options/tls.js';
+import { HTTP_1 } from '../options/versions.js';
 import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';
@@ -171,6 +172,7 @@ export function engineOptions(
       drain: DAY_MS,
       ...timeouts,
     },
+    ...HTTP_1,
     globals: false,
     fetch: () => {
       throw new TypeError('requests go to the server, not to a handler');

@@ -4,6 +4,7 @@ import type { TlsOptions as NodeTlsOptions, SecureContextOptions } from 'node:tl
 import { binding } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedTls, resolveTls, TLS_NAMES } from '../options/tls.js';
+import { HTTP_1 } from '../options/versions.js';
 import type { TlsOptions } from '../types/tls.js';
 import { argumentError, warnUnsupported } from './errors.js';
 import type { ServerOptions } from './options.js';
@@ -103,7 +104,7 @@ class Contexts {
       this.#resolved = null;
       return;
     }
-    const resolved = resolveTls('', entries.length === 1 ? entries[0] : entries);
+    const resolved = resolveTls('', entries.length === 1 ? entries[0] : entries, HTTP_1);
     try {
       binding().checkTls(resolved.native);
     } catch (error) {

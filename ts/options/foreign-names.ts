@@ -31,7 +31,7 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   }),
   transport: { advice: 'for a unix socket give its path as "unix"', harmless: ['tcp'] },
   protocol: {
-    advice: 'this server speaks HTTP/1.1; for https give "tls"',
+    advice: 'this server speaks HTTP/1.1 and HTTP/2; for https give "tls"',
     harmless: ['http', 'https'],
   },
 
@@ -107,11 +107,20 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...each(['pfx', 'key_file_name', 'cert_file_name', 'certFile', 'keyFile'], {
     advice: 'give certificate and key as PEM in "tls": { cert, key }',
   }),
-  ...each(['http2', 'h2', 'http3', 'quic', 'h3'], {
-    advice: 'this server speaks HTTP/1.1 only',
+  ...called('http2', ['h2', 'h2c', 'enableHttp2'], [true]),
+  ...called('http1', ['allowHTTP1', 'h1'], [true]),
+  ...called('limits.streams', [
+    'maxConcurrentStreams',
+    'maxStreams',
+    'concurrentStreams',
+    'streams',
+    'limits.maxConcurrentStreams',
+    'limits.maxStreams',
+  ]),
+  ...each(['http3', 'quic', 'h3'], {
+    advice: 'this server speaks HTTP/1.1 and HTTP/2',
     harmless: [false],
   }),
-  allowHTTP1: { advice: 'this server speaks HTTP/1.1 only', harmless: [true] },
 
   // Threads.
   ...each(['workers', 'threads', 'cluster', 'concurrency', 'instances', 'processes'], {

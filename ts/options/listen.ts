@@ -5,6 +5,7 @@ import { parseListener } from './listener.js';
 import type { Rule } from './rules.js';
 import { RULES } from './table.js';
 import { type ResolvedTls, resolveTls } from './tls.js';
+import type { Versions } from './versions.js';
 
 /** Where a server listens, and how each place is secured. */
 export interface ResolvedListen {
@@ -25,13 +26,16 @@ const ENTRY =
   'a port, text such as "0.0.0.0:80", "https://:443" or "unix:/run/app.sock", or an object with "port" or "unix"';
 
 /** Checks where to listen. `options` are those of `serve`, without aliases. */
-export function resolveListen(options: Readonly<Record<string, unknown>>): ResolvedListen {
+export function resolveListen(
+  options: Readonly<Record<string, unknown>>,
+  versions: Versions,
+): ResolvedListen {
   const { listen, tls } = options;
-  const secured = tls === undefined || tls === false ? null : resolveTls('tls', tls);
+  const secured = tls === undefined || tls === false ? null : resolveTls('tls', tls, versions);
   if (listen === undefined) {
     const port = portOfEnvironment(options);
     const own = secured === null ? {} : { tls: true };
-    const only = endpointOf('', { ...options, ...own, port }, secured);
+    const only = endpointOf('', { ...options, ...own, port }, { secured, versions });
     return { endpoints: [only.endpoint], tls: [only.tls] };
   }
   for (const name of OF_ONE) {
@@ -45,7 +49,7 @@ export function resolveListen(options: Readonly<Record<string, unknown>>): Resol
   }
   const all = given.map((entry, index) => {
     const name = Array.isArray(listen) ? `listen[${index}]` : 'listen';
-    return { name, ...endpointOf(`${name}.`, entryOf(name, entry), secured) };
+    return { name, ...endpointOf(`${name}.`, entryOf(name, entry), { secured, versions }) };
   });
   if (secured !== null && !all.some((each) => each.tls === secured)) {
     throw refused(
@@ -120,11 +124,18 @@ interface Resolved {
   readonly redirect: boolean | number;
 }
 
+/** What all listeners of a server share. */
+interface Shared {
+  /** How those with `tls: true` are secured; `null` if nothing is given for them. */
+  readonly secured: ResolvedTls | null;
+  readonly versions: Versions;
+}
+
 /** @param prefix of the names of its options, for errors */
 function endpointOf(
   prefix: string,
   options: Readonly<Record<string, unknown>>,
-  shared: ResolvedTls | null,
+  shared: Shared,
 ): Resolved {
   const get = <T>(name: (typeof OF_ONE)[number]) =>
     checked(RULES[name] as Rule<unknown>, `option "${prefix}${name}"`, options[name]) as T;
@@ -165,17 +176,17 @@ function endpointOf(
   };
 }
 
-function tlsOf(name: string, given: unknown, shared: ResolvedTls | null): ResolvedTls | null {
+function tlsOf(name: string, given: unknown, { secured, versions }: Shared): ResolvedTls | null {
   if (given === undefined || given === false) {
     return null;
   }
   if (given !== true) {
-    return resolveTls(name, given);
+    return resolveTls(name, given, versions);
   }
-  if (shared === null) {
+  if (secured === null) {
     throw refused(`option "${name}" is true: give certificate and key as option "tls"`);
   }
-  return shared;
+  return secured;
 }
 
 /** @param main the port of the first listener with TLS */

@@ -34,6 +34,7 @@ import {
   valueAt,
 } from './table.js';
 import { portable, type ResolvedTls } from './tls.js';
+import { checkVersions } from './versions.js';
 import { resolveWebSocket } from './websocket.js';
 
 /** Checked handlers. */
@@ -88,7 +89,8 @@ export function resolveOptions(
   }
   const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
 
-  const listen = resolveListen(options);
+  const versions = checkVersions({ http1: get('http1'), http2: get('http2') });
+  const listen = resolveListen(options, versions);
   const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
   const compress = nativeCompress(options.compress !== undefined, {
     threshold: get('compress.threshold'),
@@ -125,12 +127,14 @@ export function resolveOptions(
       Math.max(BODY_MEMORY, (get('limits.body') ?? COLLECTED_BODY) * ioThreads),
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
     ...(requestTimeout === 0 ? {} : { requestTimeout }),
+    ...versions,
     limits: {
       requestLine: get('limits.requestLine'),
       head: get('limits.head'),
       fields: get('limits.fields'),
       body: get('limits.body') ?? (streams ? STREAMED_BODY : COLLECTED_BODY),
       chunkExtensions: get('limits.chunkExtensions'),
+      streams: get('limits.streams'),
     },
     timeouts: {
       head: get('timeouts.head'),

@@ -6,10 +6,13 @@ import { boolean, DAY_MS, integer, oneOf, optional, type Rule, text } from './ru
 import { keysOf, passphraseAt } from './tls-keys.js';
 import { refuseUnknownTls } from './tls-names.js';
 import { type Files, textsOf } from './tls-texts.js';
+import { alpnOf, type Versions } from './versions.js';
 
 /** A checked `tls` option. */
 export interface ResolvedTls {
   readonly native: NativeTls;
+  /** What clients may choose from by ALPN. */
+  readonly versions: Versions;
   /** Is asked what serves a name; `null` if the entries alone say that. */
   readonly sni: SNICallback | null;
   /** The files that it was read from, to be watched; none if the user does not want that. */
@@ -64,9 +67,10 @@ const TICKET_KEY = 48;
 /**
  * Checks a `tls` option and reads its files. The engine checks what the texts hold.
  * @param name of the option, for errors: `tls`, `listen[1].tls`, or nothing if it is at the top
+ * @param versions what the server speaks
  * @throws {ReactorError} names the first option that is wrong, or the file.
  */
-export function resolveTls(name: string, given: unknown): ResolvedTls {
+export function resolveTls(name: string, given: unknown, versions: Versions): ResolvedTls {
   const files: Files = new Set();
   const list = Array.isArray(given) ? given : [given];
   if (list.length === 0) {
@@ -78,7 +82,7 @@ export function resolveTls(name: string, given: unknown): ResolvedTls {
     refuseUnknownTls(options, TLS_NAMES, inside(own, ''));
     return { name: own, options };
   });
-  const entries = named.map(({ name: own, options }) => entryOf(own, options, files));
+  const entries = named.map(({ name: own, options }) => entryOf(own, options, versions, files));
   const shared = <K extends keyof typeof SHARED>(option: K) =>
     sharedOf(named, option, (label, value) =>
       checked(SHARED[option] as Rule<unknown>, label, value),
@@ -99,13 +103,19 @@ export function resolveTls(name: string, given: unknown): ResolvedTls {
   });
   return {
     native,
+    versions,
     sni: (sni as SNICallback | undefined) ?? null,
     files: shared('watch') === true ? [...files] : [],
-    again: () => resolveTls(name, given),
+    again: () => resolveTls(name, given, versions),
   };
 }
 
-function entryOf(name: string, options: Record<string, unknown>, files: Files): NativeTlsEntry {
+function entryOf(
+  name: string,
+  options: Record<string, unknown>,
+  versions: Versions,
+  files: Files,
+): NativeTlsEntry {
   const get = <K extends keyof typeof RULES>(option: K) =>
     checked(
       RULES[option] as Rule<unknown>,
@@ -140,7 +150,7 @@ function entryOf(name: string, options: Record<string, unknown>, files: Files): 
     minVersion: get('minVersion'),
     ciphers: ciphers ?? CIPHERS,
     serverOrder: get('honorCipherOrder'),
-    protocols: protocolsOf(inside(name, 'ALPNProtocols'), options.ALPNProtocols),
+    protocols: protocolsOf(inside(name, 'ALPNProtocols'), options.ALPNProtocols, versions),
     requestCert,
     rejectUnauthorized: get('rejectUnauthorized'),
     ...(clientCa === undefined ? {} : { clientCa }),
@@ -212,36 +222,42 @@ function ticketKeysOf(label: string, given: unknown): Uint8Array[] | undefined {
   return keys;
 }
 
-const HTTP_1_1 = Buffer.from('http/1.1');
+/** Names of versions of HTTP. A client that is promised one would not understand the others. */
+const VERSION = /^(?:http\/.*|h2c?|h3.*|spdy.*)$/;
 
-/** What the engine does not speak. A client that is promised it would not understand the answer. */
-function isUnspoken(protocol: string): boolean {
-  return /^(?:h2c?|h3.*|spdy.*)$/.test(protocol);
-}
-
-function protocolsOf(option: string, given: unknown): Uint8Array[] {
-  if (given === undefined) {
-    return [HTTP_1_1];
-  }
+function protocolsOf(option: string, given: unknown, versions: Versions): Uint8Array[] {
+  const spoken = alpnOf(versions);
   const names =
     given instanceof Uint8Array
       ? fromWire(given)
-      : Array.isArray(given)
-        ? given.map((name) => (typeof name === 'string' ? Buffer.from(name) : name))
-        : undefined;
+      : given === undefined
+        ? spoken.map((name) => Buffer.from(name))
+        : Array.isArray(given)
+          ? given.map((name) => (typeof name === 'string' ? Buffer.from(name) : name))
+          : undefined;
   const isProtocol = (name: unknown) =>
     name instanceof Uint8Array && name.length > 0 && name.length <= 255;
   if (names === undefined || !names.every(isProtocol)) {
-    throw invalid(`option "${option}"`, 'names of 1 to 255 bytes, such as ["http/1.1"]', given);
+    throw invalid(
+      `option "${option}"`,
+      `names of 1 to 255 bytes, such as ${listed(spoken)}`,
+      given,
+    );
   }
-  const unspoken = names.map((name) => Buffer.from(name).toString('latin1')).find(isUnspoken);
+  const unspoken = names
+    .map((name) => Buffer.from(name).toString('latin1'))
+    .find((name) => VERSION.test(name) && !spoken.includes(name));
   if (unspoken !== undefined) {
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `option "${option}" has "${unspoken}": this server speaks "http/1.1" only`,
+      `option "${option}" has "${unspoken}": this server speaks ${listed(spoken)} only`,
     );
   }
   return names;
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(' and ');
 }
 
 /** Names as Node also takes them: each with its length before it. */

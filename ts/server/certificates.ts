@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { binding, type NativeServer, type NativeTls } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedTls, resolveTls } from '../options/tls.js';
+import { HTTP_1 } from '../options/versions.js';
 import { FileWatcher } from './file-watcher.js';
 import { Names } from './names.js';
 
@@ -22,7 +23,7 @@ export function namesOf(tls: readonly (ResolvedTls | null)[]): NamesByTls {
   const names = new Map<ResolvedTls | null, Names>();
   for (const one of tls) {
     if (one !== null && one.sni !== null && !names.has(one)) {
-      names.set(one, new Names(one.sni));
+      names.set(one, new Names(one.sni, one.versions));
     }
   }
   return names;
@@ -82,7 +83,9 @@ export class Certificates {
       if (given === true) {
         this.#readAgain(true);
       } else {
-        this.#replace(this.#meant(), resolveTls('tls', given));
+        const meant = this.#meant();
+        const versions = meant[0]?.origin.versions ?? HTTP_1;
+        this.#replace(meant, resolveTls('tls', given, versions));
       }
     } catch (error) {
       this.#countFailure();

@@ -3,6 +3,7 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import { inspect } from '../errors/inspect.js';
 import { isThenable } from '../options/application.js';
 import { resolveTls } from '../options/tls.js';
+import type { Versions } from '../options/versions.js';
 import type { SNICallback } from '../types/tls.js';
 
 /** Answers the engine in each handshake what serves the name that the client wants. */
@@ -10,12 +11,14 @@ export class Names {
   /** `null`: the listener's own settings serve every name. */
   callback: SNICallback | null;
   readonly #native: NativeNames;
+  readonly #versions: Versions;
   /** What was checked once, by the objects that the program returns. */
   readonly #contexts = new WeakMap<object, NativeContext>();
   #hasWarned = false;
 
-  constructor(callback: SNICallback) {
+  constructor(callback: SNICallback, versions: Versions) {
     this.callback = callback;
+    this.#versions = versions;
     this.#native = new (binding().NativeNames)(() => this.#answerAll());
   }
 
@@ -93,7 +96,7 @@ export class Names {
       );
     }
     // It is for the name that was asked for, whatever names its certificate has.
-    const { native } = resolveTls('SNICallback', options);
+    const { native } = resolveTls('SNICallback', options, this.#versions);
     let context: NativeContext;
     try {
       context = new (binding().NativeContext)(native);

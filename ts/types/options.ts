@@ -149,6 +149,20 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   ipv6Only?: boolean | undefined;
 
   /**
+   * Whether HTTP/1.0 and HTTP/1.1 are spoken. At least one of `http1` and `http2` is `true`. Without
+   * it a request of HTTP/1 is answered with 505, but listeners that redirect still do so.
+   * @default true
+   */
+  http1?: boolean | undefined;
+
+  /**
+   * Whether HTTP/2 is spoken: over TLS to clients that choose `h2` (ALPN), and in clear to clients
+   * that begin with it (prior knowledge). The upgrade of an HTTP/1.1 request to `h2c` is not.
+   * @default true
+   */
+  http2?: boolean | undefined;
+
+  /**
    * Threads that own connections, 1 to 16. `'auto'` is half the cores.
    * @default 'auto'
    */
@@ -430,6 +444,13 @@ export interface Limits {
    * @default 16384
    */
   chunkExtensions?: number | undefined;
+
+  /**
+   * Requests that one HTTP/2 connection may have open at once, 1 to 10000. A client is told; one
+   * that opens more gets `REFUSED_STREAM` for those.
+   * @default 100
+   */
+  streams?: number | undefined;
 }
 
 /** How long the server waits for a peer, in milliseconds. */

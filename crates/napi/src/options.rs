@@ -40,6 +40,10 @@ pub struct NativeOptions {
     pub max_in_flight: Option<u32>,
     /// Milliseconds that a JavaScript handler may take. Absent: no limit.
     pub request_timeout: Option<u32>,
+    /// HTTP/1.0 and HTTP/1.1 are spoken.
+    pub http1: bool,
+    /// HTTP/2 is spoken. One of both is.
+    pub http2: bool,
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
@@ -156,6 +160,8 @@ pub struct NativeLimits {
     pub body: i64,
     /// Chunk extensions of one message in total.
     pub chunk_extensions: u32,
+    /// Requests of one HTTP/2 connection at once.
+    pub streams: u32,
 }
 
 /// How long the server waits, in milliseconds.
@@ -273,6 +279,8 @@ impl NativeOptions {
             body_memory: usize::try_from(self.body_memory).unwrap_or(0),
             max_in_flight: self.max_in_flight.map(|n| n as usize),
             request_timeout: self.request_timeout.map(|ms| Duration::from_millis(ms.into())),
+            http1: self.http1,
+            http2: self.http2,
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             announce: self.announce.map(NativeAnnounce::into_announce).unwrap_or_default(),
@@ -364,6 +372,7 @@ impl NativeLimits {
             fields: self.fields as usize,
             body: u64::try_from(self.body).unwrap_or(0),
             chunk_extensions: self.chunk_extensions as usize,
+            streams: self.streams,
             ..Limits::default()
         }
     }

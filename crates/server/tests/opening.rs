@@ -35,6 +35,7 @@ impl Logged {
         let target = LogTarget::File(path.clone());
         let mut config = config(builtin());
         config.io_threads = 1;
+        config.http2 = false;
         config.access_log = Some(AccessLog { target, format });
         change(&mut config);
         Self { server: start(config), path }
@@ -106,6 +107,31 @@ fn other_protocols_are_told_so_in_words_however_they_are_cut() {
     assert_eq!(said, expected);
     let last = log.last().expect("the last request");
     assert_eq!((&last["target"], last.get("protocol")), (&Value::from("/inline"), None));
+}
+
+/// However its first bytes are cut: the rest of the request is not waited for.
+#[test]
+fn a_port_for_http_2_tells_clients_of_http_1() {
+    let _bound = bounded(LIMIT);
+    let logged = Logged::new("http2", LogFormat::Json, |config| {
+        (config.http1, config.http2) = (false, true);
+    });
+    for piece in [usize::MAX, 1] {
+        let mut client = Client::new(&logged.server);
+        let get = request("GET", "/inline");
+        send(&mut client, get.as_bytes(), piece.min(get.len()));
+        let reply = client.reply();
+        assert_eq!(reply.status, 505);
+        assert!(reply.text().contains("HTTP/2 only"), "{}", reply.text());
+        assert!(reply.closes());
+        client.ends();
+    }
+    let mut other = Client::new(&logged.server);
+    other.send("PROXY TCP4 ");
+    assert!(other.reply().text().contains("PROXY protocol"));
+    let log = logged.objects();
+    assert_eq!((&log[0]["target"], &log[0]["status"]), (&Value::from("/inline"), &505.into()));
+    assert_eq!(log.len(), 3);
 }
 
 #[test]

@@ -36,6 +36,7 @@ const LIMITS: Limits = Limits {
     body: u64::MAX,
     chunk_extensions: 16 * 1024,
     trailers: 16 * 1024,
+    streams: 1,
 };
 
 /// What [`Decoder::decode`] came to.

@@ -17,6 +17,9 @@ pub struct Limits {
     pub chunk_extensions: usize,
     /// Longest trailer section in bytes, blank line included. Default 16384. Over it: 431.
     pub trailers: usize,
+    /// Most requests that one HTTP/2 connection may have open at once
+    /// (`SETTINGS_MAX_CONCURRENT_STREAMS`, RFC 9113 §6.5.2). Default 100.
+    pub streams: u32,
 }
 
 impl Default for Limits {
@@ -28,6 +31,7 @@ impl Default for Limits {
             body: 16 * 1024 * 1024,
             chunk_extensions: 16 * 1024,
             trailers: 16 * 1024,
+            streams: 100,
         }
     }
 }

@@ -65,7 +65,10 @@ impl Protocol {
     fn sniff(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
         let wrong = match opening(bytes) {
             Opening::Incomplete => return Used { bytes: 0, stalled: false },
-            Opening::Http1 => return self.http1().input(core, services, bytes),
+            Opening::Http1 if services.takes_http1(core) => {
+                return self.http1().input(core, services, bytes);
+            }
+            Opening::Http1 => WrongProtocol::Http1,
             Opening::Http2 => WrongProtocol::Http2,
             Opening::Tls => WrongProtocol::Tls,
             Opening::Proxy => WrongProtocol::Proxy,

@@ -6,6 +6,7 @@ pub(crate) mod compressor;
 mod handlers;
 pub(crate) mod router;
 mod tasks;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) io_thread: usize,
     /// How many loops there are.
     pub(crate) io_threads: usize,
+    /// Whether connections may speak HTTP/1.
+    pub(crate) http1: bool,
+    /// Whether connections may speak HTTP/2.
+    pub(crate) http2: bool,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     /// This loop's share of the memory for request bodies.

@@ -91,6 +91,8 @@ pub(crate) enum Limit {
 /// The protocol that a client spoke and that this listener does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WrongProtocol {
+    /// HTTP/1.
+    Http1,
     /// HTTP/2 with prior knowledge (RFC 9113 §3.4).
     Http2,
     /// A TLS handshake.
@@ -103,7 +105,7 @@ impl ServerAnswer {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Rejected(error) => error.status(),
-            Self::WrongProtocol(WrongProtocol::Http2) => 505,
+            Self::WrongProtocol(WrongProtocol::Http1 | WrongProtocol::Http2) => 505,
             Self::WrongProtocol(_) | Self::Incomplete | Self::NoHost => 400,
             Self::Moved(_) => 308,
             Self::Misdirected => 421,
@@ -164,6 +166,7 @@ impl WrongProtocol {
     /// How the connection began.
     pub(crate) fn opening(self) -> Opening {
         match self {
+            Self::Http1 => Opening::Http1,
             Self::Http2 => Opening::Http2,
             Self::Tls => Opening::Tls,
             Self::Proxy => Opening::Proxy,
@@ -172,6 +175,7 @@ impl WrongProtocol {
 
     fn words(self) -> &'static dyn std::fmt::Display {
         match self {
+            Self::Http1 => &"the client speaks HTTP/1, and this port HTTP/2 only",
             Self::Http2 => &"the client speaks HTTP/2, and this port HTTP/1.1 only",
             Self::Tls => &"the client speaks TLS (https), and this port plain HTTP only",
             Self::Proxy => &"a PROXY protocol header came, and this port takes none",

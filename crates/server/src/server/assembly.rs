@@ -204,6 +204,8 @@ impl Assembly {
         let settings = Settings {
             io_thread: index,
             io_threads,
+            http1: config.http1,
+            http2: config.http2,
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             body_memory: config.body_memory / io_threads,

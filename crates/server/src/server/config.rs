@@ -46,6 +46,10 @@ pub struct Config {
     /// its response. After that the loop answers with 503 in its place, up to 50 ms late. The
     /// default is no limit.
     pub request_timeout: Option<Duration>,
+    /// Whether HTTP/1.0 and HTTP/1.1 are spoken; the default is yes.
+    pub http1: bool,
+    /// Whether HTTP/2 is spoken; the default is yes. One of both must be.
+    pub http2: bool,
     /// Limits on what one request may bring.
     pub limits: Limits,
     /// How long the peer may take.
@@ -89,6 +93,8 @@ impl Default for Config {
             body_memory: 256 * 1024 * 1024,
             max_in_flight: None,
             request_timeout: None,
+            http1: true,
+            http2: true,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             secured: Secured::default(),
@@ -131,7 +137,9 @@ impl Config {
         within("limits.head", self.limits.head, 32, 1 << 20)?;
         within("limits.fields", self.limits.fields, 1, 10_000)?;
         within("limits.chunk_extensions", self.limits.chunk_extensions, 0, 1 << 24)?;
-        within("limits.trailers", self.limits.trailers, 0, 1 << 20)
+        within("limits.trailers", self.limits.trailers, 0, 1 << 20)?;
+        within("limits.streams", self.limits.streams as usize, 1, 10_000)?;
+        within("http1 + http2", usize::from(self.http1) + usize::from(self.http2), 1, 2)
     }
 }
 

@@ -159,6 +159,8 @@ impl World {
         let settings = Settings {
             io_thread: 0,
             io_threads: 1,
+            http1: true,
+            http2: true,
             limits: reactor_proto::Limits::default(),
             timeouts: Timeouts::default(),
             body_memory: 1 << 30,

@@ -97,6 +97,8 @@ impl World {
         let settings = Settings {
             io_thread: 0,
             io_threads: 1,
+            http1: true,
+            http2: true,
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,

@@ -133,6 +133,7 @@ fn limits() -> impl Strategy<Value = Limits> {
                 body,
                 chunk_extensions,
                 trailers,
+                streams: 1,
             }
         ),
     ]
