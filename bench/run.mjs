@@ -7,6 +7,7 @@ import { makeFolder } from './contenders/folder.mjs';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { absence, before, contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
+import { h2loadArgs } from './lib/h2load.mjs';
 import { isOurs, isPeer, kindOf, nodeOf } from './lib/kinds.mjs';
 import { benchArgs } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
@@ -15,7 +16,7 @@ import { runOpenLoop } from './lib/openloop.mjs';
 import { options, pick } from './lib/options.mjs';
 import { plots } from './lib/plots.mjs';
 import { comparisons, judge } from './lib/promises.mjs';
-import { requestFiles } from './lib/questions.mjs';
+import { http2Parts, requestFiles } from './lib/questions.mjs';
 import { save, verdicts } from './lib/report.mjs';
 import { partOf, runRounds, startAll } from './lib/rounds.mjs';
 import { scenarios } from './lib/scenarios.mjs';
@@ -72,7 +73,7 @@ const UWS_NODE = '20';
 const OWN_CLIENTS = ['openloop', 'tls', 'websocket'];
 
 /** Programs of the system that a scenario may need, by what Debian calls their packages. */
-const PROGRAMS = { wrk: 'wrk', 'redis-server': 'redis-server' };
+const PROGRAMS = { wrk: 'wrk', 'redis-server': 'redis-server', h2load: 'nghttp2-client' };
 
 await main(async () => {
   const options_ = options(usage, settings);
@@ -246,6 +247,7 @@ function commandsOf({ client, load, asks }, servers, { before: folder, duration 
     openloop: `reactor-rs ${benchArgs({ ...load, rate: 'RATE' }, target, duration).join(' ')}`,
     websocket: `reactor-rs ${benchArgs(load, { url: `ws${load.isSecure ? 's' : ''}:URL` }, duration).join(' ')}`,
     tls: `reactor-rs ${benchArgs(load, { url: 'https:URL' }, duration).join(' ')}`,
+    h2load: `h2load ${h2loadArgs(load, { ...http2Parts(asks), url: `http${load.isSecure ? 's' : ''}:URL` }, duration).join(' ')}`,
   };
   const commands = servers.map(({ name, command }) => {
     // A folder of one machine says nothing to a reader of the results.

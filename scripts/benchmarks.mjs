@@ -13,7 +13,9 @@ const KINDS = {
   reactor: 'reactor-rs',
   face: '`reactor-rs/node`',
   inline: 'native route',
+  worker: 'native route on a worker',
   node: 'node:http',
+  'node-compat': 'node:http2, (req, res)',
   uws: 'uWebSockets.js 20',
   bun: 'Bun',
   deno: 'Deno',
@@ -118,9 +120,10 @@ function newestOf(byName, kind) {
     .at(-1);
 }
 
-function titleOf(name) {
+function titleOf(name, group) {
   const node = nodeOf(name);
-  const kind = KINDS[kindOf(name)] ?? name;
+  const isStreams = group === 'http2' && kindOf(name) === 'node';
+  const kind = isStreams ? 'node:http2, streams' : (KINDS[kindOf(name)] ?? name);
   return node === null ? kind : `${kind}, Node ${node}`;
 }
 
@@ -139,6 +142,7 @@ const SHORT = {
   openloop: 'steady',
   tls: 'TLS',
   files: 'files',
+  http2: 'HTTP/2',
 };
 
 /** Three digits are what a figure is worth. */
@@ -189,7 +193,7 @@ function groupPart(root, { results }, stem, group) {
     table(
       [title, ...heads],
       contenders.map((contender) => [
-        titleOf(contender),
+        titleOf(contender, group),
         ...names.map((name) => {
           const mine = results[name][contender];
           return mine === undefined ? '–' : digits(read(mine));
@@ -219,6 +223,7 @@ const TABLES = {
   framework: [CPU, RATE],
   tls: [CPU, RATE, P99],
   files: [CPU, RATE, P99, MEMORY],
+  http2: [CPU, RATE],
   events: [['µs an event', CPU[1]], ['events/s', RATE[1]], MEMORY],
   openloop: [
     ['requests/s', ({ target }) => target],

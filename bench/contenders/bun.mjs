@@ -12,6 +12,7 @@ const file = ({ url }) => new Response(Bun.file(FOLDER + new URL(url).pathname))
 const fetch = handler === 'files' ? file : await application(handler, databasePort);
 const serves = isWebSocket(handler) ? serveOptions(handler) : { fetch };
 // By default Bun closes a connection that is idle for 10 s.
-const { TLS_CERT: cert, TLS_KEY: key } = process.env;
+const { TLS_CERT: cert, TLS_KEY: key, HTTP2 } = process.env;
 const tls = cert === undefined ? {} : { tls: { cert: Bun.file(cert), key: Bun.file(key) } };
-Bun.serve({ ...serves, hostname: '127.0.0.1', port: Number(port), idleTimeout: 0, ...tls });
+const http2 = HTTP2 === '1';
+Bun.serve({ ...serves, hostname: '127.0.0.1', port: Number(port), idleTimeout: 0, http2, ...tls });

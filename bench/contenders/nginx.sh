@@ -14,6 +14,9 @@ if [ -n "${TLS_CERT:-}" ]; then
   tls="ssl_certificate $(realpath "$TLS_CERT"); ssl_certificate_key $(realpath "$TLS_KEY");
     ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:sessions:20m;"
 fi
+# HTTP/2, without TLS by prior knowledge only. This word is older than 'http2 on;' and goes on working.
+http2=
+if [ -n "${HTTP2:-}" ]; then http2=http2; fi
 cat > "$folder/nginx.conf" <<END
 daemon off;
 master_process off;
@@ -32,7 +35,7 @@ http {
   uwsgi_temp_path $folder/uwsgi;
   scgi_temp_path $folder/scgi;
   server {
-    listen 127.0.0.1:$1 backlog=4096 $secure;
+    listen 127.0.0.1:$1 backlog=4096 $secure $http2;
     $tls
     location = / { return 200 "Hello, World!"; }
     location = /large { alias $folder/large; }

@@ -9,6 +9,8 @@
 //   cargo     whether it is the example server
 //   isBuilt   whether it is the built command line
 //   ownHead   whether its answer's head is not as long as ours
+//   groups    the only groups of scenarios that it takes part in, where it is not all
+//   http2     whether it speaks HTTP/2, with TLS and without, where HTTP2 is in its environment
 //   tls       (its certificate and key, two files) → further words of its command; they are in its
 //             environment too. Only who has it takes part over TLS.
 //   before    (folder) → its command in another checkout of this project, if it is part of it
@@ -60,12 +62,14 @@ export function contenders(profile, nodes = [OWN], older = []) {
     before: (folder) => () => inFolder(folder, serve(profile, ...args)),
     cargo: true,
     tls: ({ cert, key }) => ['--tls-cert', cert, '--tls-key', key],
+    http2: true,
     ...more,
   });
   const newest = nodes.at(-1);
   return {
     control: { asks: ['hello'], command: () => [control, '{port}'], neverCloses: true },
     inline: native({ asks: ['hello', 'large-1m'] }, '-i', '1', '-w', '1', '--inline'),
+    worker: native({ groups: ['http2'] }, '-i', '1', '-w', '1'),
     'worker-i1w1': native({ extra: true }, '-i', '1', '-w', '1'),
     'worker-i4w8': native({ extra: true }, '-i', '4', '-w', '8'),
     'inline-i4w8': native({ extra: true }, '-i', '4', '-w', '8', '--inline'),
@@ -75,8 +79,9 @@ export function contenders(profile, nodes = [OWN], older = []) {
       ...program('nginx', 'nginx-light'),
       asks: ['hello', 'large-1m', ...FILES],
       tls: FROM_ENVIRONMENT,
+      http2: true,
     },
-    h2o: program('h2o', 'h2o'),
+    h2o: { ...program('h2o', 'h2o'), tls: FROM_ENVIRONMENT, http2: true },
     folder: {
       asks: FILES,
       // One loop, as the others have one worker.
@@ -104,6 +109,7 @@ export function contenders(profile, nodes = [OWN], older = []) {
     ...each(nodes, 'reactor', reactor),
     ...each(nodes, 'face', (node) => listener(node, 'face')),
     ...each(nodes, 'node', (node) => listener(node, 'http')),
+    ...each(nodes, 'node-compat', compat),
     ...each([...older, ...nodes], 'uws', uws),
     bun: runtime(BUN, []),
     deno: runtime(DENO, ['run', '--allow-all']),
@@ -120,6 +126,7 @@ export function contenders(profile, nodes = [OWN], older = []) {
     [`hono-reactor-${newest.major}`]: {
       ...reactor(newest),
       asks: ROUTES,
+      http2: false,
       command: () => reactor(newest).command('hono'),
       before: (folder) => () => reactor(newest).before(folder)('hono'),
     },
@@ -145,6 +152,7 @@ function reactor({ path }) {
     before: command,
     ownHead: true,
     tls: FROM_ENVIRONMENT,
+    http2: true,
   };
 }
 
@@ -155,8 +163,13 @@ function listener({ path }, kind) {
       const runs = runsFor(question);
       return [path, 'bench/contenders/node.mjs', '{port}', runs, kind, folder, database];
     };
-  const own = kind === 'face' ? { before: command } : { tls: FROM_ENVIRONMENT };
+  const own = kind === 'face' ? { before: command } : { tls: FROM_ENVIRONMENT, http2: true };
   return { asks: ALL, command: command('.'), ...own, ownHead: true };
+}
+
+/** A (req, res) listener on node:http2. What is called `node` there has its streams alone. */
+function compat(node) {
+  return { ...listener(node, 'compat'), groups: ['http2'] };
 }
 
 function uws({ major, path }) {
@@ -190,6 +203,7 @@ function runtime(path, args) {
     },
     ownHead: true,
     tls: FROM_ENVIRONMENT,
+    http2: true,
     missing: () => (existsSync(path) ? null : `${path} is missing`),
   };
 }

@@ -39,6 +39,7 @@ export function machine() {
 export function versions() {
   return {
     wrk: firstLine(say('wrk', '-v'))?.split(' Copyright')[0] ?? null,
+    h2load: firstLine(say('h2load', '--version')),
     node: process.version,
     gcc: firstLine(say('gcc', '--version')),
     rustc: firstLine(say('rustc', '--version')),

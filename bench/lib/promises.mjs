@@ -89,6 +89,15 @@ const promises = [
   ...['cold', 'disk'].map((name) => {
     return { scenario: `files-${name}`, mine: 'folder', of: 'cpu', most: 1.1, to: ['nginx'] };
   }),
+  // HTTP/2, as issue 17 lists it.
+  ...['http2-hello', 'http2-tls'].flatMap((scenario) => [
+    { scenario, mine: 'inline', of: 'cpu', mostMicros: 2 },
+    { scenario, mine: 'inline', of: 'cpu', most: 1.2, to: ['h2o'] },
+    { scenario, mine: 'inline', of: 'cpu', most: 0.25, to: ['nginx'] },
+    { scenario, mine: 'reactor', of: 'cpu', most: 0.2, to: ['node'] },
+    { scenario, mine: 'reactor', of: 'cpu', most: 1, to: ['bun'] },
+    { scenario, mine: 'reactor', of: 'cpu', most: 1, to: ['deno'] },
+  ]),
   // 6. reactor-rs/node.
   ...['express', 'fastify'].map((scenario) => {
     return { scenario, mine: 'face', of: 'rate', least: 1.5, to: ['node'] };
@@ -151,8 +160,15 @@ function neverBelow(results) {
 }
 
 function verdict(promise, name, figures) {
-  const { scenario, of, least, most, mostBytes, to = [] } = promise;
+  const { scenario, of, least, most, mostBytes, mostMicros, to = [] } = promise;
   const mine = figureOf(figures[name], of);
+  if (mostMicros !== undefined) {
+    return {
+      text: `${scenario}: ${name}, ${NOUNS[of]} ≤ ${mostMicros} µs`,
+      value: mine === null ? null : `${mine.toFixed(2)} µs`,
+      met: mine === null ? null : mine <= mostMicros,
+    };
+  }
   if (mostBytes !== undefined) {
     const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
     return {

@@ -163,6 +163,16 @@ export function requestFiles(name) {
   return { request: file({}), ...last };
 }
 
+/** What h2load is told of a request: its fields, and the file with its body. */
+export function http2Parts(name) {
+  const { fields = {}, body } = questions[name];
+  if (body === undefined) return { fields };
+  const path = `${requests}/${name}-body`;
+  mkdirSync(requests, { recursive: true });
+  writeFileSync(path, body);
+  return { fields, body: path };
+}
+
 /** The files with the requests for each set of files, by a name to which `-SET` is added. */
 function setFiles(name) {
   const stem = `${requests}/${name}`;

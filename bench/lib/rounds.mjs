@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { answers } from './contenders.mjs';
 import { measureEvents } from './events.mjs';
 import { Failure } from './failure.mjs';
+import { h2load } from './h2load.mjs';
 import { kindOf } from './kinds.mjs';
 import { bench } from './load.mjs';
 import { fixed, spreads, whole } from './numbers.mjs';
@@ -22,6 +23,8 @@ export function partOf(scenario, chosen) {
   const { asks, load, only } = scenario;
   return chosen.filter(([name, contender]) => {
     if (only !== undefined && !only.includes(kindOf(name))) return false;
+    if (contender.groups !== undefined && !contender.groups.includes(scenario.group)) return false;
+    if (isHttp2(scenario) && !contender.http2) return false;
     if (isSecureLoad(scenario) && contender.tls === undefined) return false;
     return answers(contender, asks) && !(load.requests && contender.neverCloses);
   });
@@ -29,6 +32,8 @@ export function partOf(scenario, chosen) {
 
 /** Whether it is over TLS. */
 const isSecureLoad = ({ client, load }) => client === 'tls' || load.isSecure === true;
+
+const isHttp2 = ({ client }) => client === 'h2load';
 
 /** Each round begins with another, so that none always follows the same. */
 export function turned(list, round) {
@@ -50,7 +55,8 @@ export async function startAll(scenario, chosen, { port: firstPort, database }) 
       const { depth = 1, requests } = scenario.load;
       const isSecure = isSecureLoad(scenario);
       const scheme = scenario.client === 'websocket' ? 'ws' : 'http';
-      const how = { depth, closes: requests !== undefined, database, isSecure, scheme };
+      const closes = requests !== undefined;
+      const how = { depth, closes, database, isSecure, scheme, http2: isHttp2(scenario) };
       const server = await startOne(name, contender, port, scenario.asks, how);
       servers.push(server);
       port = server.port + 1;
@@ -92,6 +98,7 @@ const CLIENTS = {
   tls: { warm: bench, timed: (...args) => measure(...args, bench) },
   once: { warm: once, timed: (...args) => measure(...args, once) },
   websocket: { warm: bench, timed: (...args) => measure(...args, bench) },
+  h2load: { warm: h2load, timed: (...args) => measure(...args, h2load) },
 };
 
 /** Rounds of a closed loop, or of clients that only listen. */
@@ -163,6 +170,7 @@ export function summarise(server, runs) {
   result.runs = runs.length;
   if (server.answer?.sent) result.sent = server.answer.sent;
   if (runs.at(-1)?.tls) result.tls = agreed(runs.at(-1).tls);
+  if (runs.at(-1)?.agreed) result.tls = runs.at(-1).agreed;
   // Whether the machine was quiet.
   result.disturbed = runs.filter((run) => run.otherCores + run.stolenCores > 0.1).length;
   if (server.pid !== undefined) {

@@ -9,7 +9,7 @@
 //             that it is `of`, the server's own or the best peer's; `tls` is our own client over TLS,
 //             with sessions resumed or not, and connections for one request each or for many;
 //             `websocket` is our own client, whose requests are messages; `once` asks each file of a
-//             set once
+//             set once; `h2load` is that of nghttp2, with so many `streams` open on each connection
 //   longer    how many times the usual time a run takes
 //   quick     whether --quick has it
 //   only      the kinds of contenders that it is about; by default all that can answer
@@ -29,6 +29,7 @@ export const groups = {
   tls: 'TLS',
   websocket: 'WebSocket',
   files: 'Files, 64 connections',
+  http2: 'HTTP/2',
 };
 
 const KINDS_OF_FRAMEWORKS = ['node', 'face'];
@@ -97,6 +98,13 @@ const webSockets = (titles) =>
       load,
       ...more,
     },
+  ]);
+
+/** h2load on connections that carry many requests at once. */
+const http2 = (titles) =>
+  Object.entries(titles).map(([name, [title, asks, load, more]]) => [
+    `http2-${name}`,
+    { group: 'http2', title, asks, client: 'h2load', load, ...more },
   ]);
 
 /** Whoever serves folders. */
@@ -255,6 +263,39 @@ export const scenarios = {
       disk: [
         'the same, not in memory',
         { asks: 'files-once', client: 'once', load: { connections: 64, isOnDisk: true } },
+      ],
+    }),
+  ),
+  ...Object.fromEntries(
+    http2({
+      hello: [
+        '16 connections, 32 streams each',
+        'hello',
+        { connections: 16, streams: 32 },
+        { quick: true },
+      ],
+      tls: [
+        'the same over TLS',
+        'hello',
+        { connections: 16, streams: 32, isSecure: true },
+        { quick: true },
+      ],
+      c1: ['1 connection, 100 streams', 'hello', { connections: 1, streams: 100 }],
+      m1: ['64 connections, 1 stream each', 'hello', { connections: 64, streams: 1 }],
+      api: [
+        'JSON in and out, 16 connections, 32 streams each',
+        'api',
+        { connections: 16, streams: 32 },
+      ],
+      '64k': [
+        'answers of 64 KiB, 16 connections, 8 streams each',
+        'string-64k',
+        { connections: 16, streams: 8 },
+      ],
+      'upload-64k': [
+        'uploads of 64 KiB, 16 connections, 8 streams each',
+        'upload-64k-collected',
+        { connections: 16, streams: 8 },
       ],
     }),
   ),

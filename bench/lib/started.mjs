@@ -2,27 +2,34 @@
 
 import { Failure } from './failure.mjs';
 import { ask as askRaw } from './http.mjs';
+import { ask as askHttp2 } from './http2.mjs';
 import { memory } from './proc.mjs';
-import { decoded, faultOf, questions, requestFiles, spell } from './questions.mjs';
+import { decoded, faultOf, http2Parts, questions, requestFiles, spell } from './questions.mjs';
 import { fill, freePort, start } from './server.mjs';
 import { certificate } from './tls.mjs';
+
+/** Streams of a connection while its answers are checked. */
+const STREAMS = 32;
 
 /**
  * Starts a contender for a question on the first free port from `firstPort` up and checks its
  * answer: as often as it will be asked on one connection, and that it closes it where it must.
  */
 export async function startChecked(name, contender, firstPort, asks, how = {}) {
-  const { depth = 16, closes, database, isSecure = false, scheme = 'http' } = how;
+  const { depth = 16, closes, database, isSecure = false, scheme = 'http', http2 = false } = how;
   const port = await freePort(firstPort);
   const files = isSecure ? certificate() : null;
   const words = [...contender.command(asks, database), ...(files ? contender.tls(files) : [])];
-  const env = files ? { TLS_CERT: files.cert, TLS_KEY: files.key } : {};
+  const env = {
+    ...(files ? { TLS_CERT: files.cert, TLS_KEY: files.key } : {}),
+    ...(http2 ? { HTTP2: '1' } : {}),
+  };
   const server = await start(words, port, { env });
   const question = questions[asks];
   try {
     const answer = question.isEndless
       ? null
-      : await check(name, port, question, { depth, closes, isSecure });
+      : await check(name, port, question, { depth, closes, isSecure, http2 });
     return {
       ...server,
       name,
@@ -31,7 +38,7 @@ export async function startChecked(name, contender, firstPort, asks, how = {}) {
       ownHead: contender.ownHead,
       target: {
         url: `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${question.path}`,
-        ...requestFiles(asks),
+        ...(http2 ? http2Parts(asks) : requestFiles(asks)),
       },
       answer,
       rssAtStart: memory(server.pid).rss,
@@ -47,6 +54,7 @@ export async function startChecked(name, contender, firstPort, asks, how = {}) {
 }
 
 async function check(name, port, question, how) {
+  if (how.http2) return checkHttp2(name, port, question, how);
   if (question.parts !== undefined) return checkParts(name, port, question.parts, how);
   const { depth, closes, isSecure } = how;
   const request = spell(question);
@@ -64,6 +72,16 @@ async function check(name, port, question, how) {
   }
   const [[alone]] = sets;
   return { length: alone.length, head: alone.head, sent: question.file && sentBy([alone]) };
+}
+
+/** As many at once on one connection as a load has. */
+async function checkHttp2(name, port, question, { isSecure }) {
+  const answers = await askHttp2(port, question, STREAMS, { isSecure });
+  for (const answer of answers) {
+    const fault = faultOf(question, answer);
+    if (fault !== null) throw new Failure(`${name} answers ${question.path} with ${fault}`);
+  }
+  return { head: answers[0].head };
 }
 
 /** Each of several; what was sent is kept, since servers choose codings for themselves. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createServerHttp2 } from 'node:http2';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { handlers } from '../contenders/handlers.mjs';
@@ -11,7 +12,11 @@ import { listeners } from '../contenders/listeners.mjs';
 import { buildTools } from '../lib/build.mjs';
 import { answers, before, contenders } from '../lib/contenders.mjs';
 import { measureEvents } from '../lib/events.mjs';
+import { figuresOf } from '../lib/h2load.mjs';
 import { ask, split } from '../lib/http.mjs';
+import { ask as askHttp2 } from '../lib/http2.mjs';
+import { kindOf } from '../lib/kinds.mjs';
+import { pick } from '../lib/options.mjs';
 import { faultOf, questions, requestFiles, runsFor, spell } from '../lib/questions.mjs';
 import { attempt, partOf, summaries, turned } from '../lib/rounds.mjs';
 import { scenarios } from '../lib/scenarios.mjs';
@@ -197,4 +202,45 @@ test('options: a number with a fraction only where the default has one', async (
   };
   assert.match(await run('--duration', '0.3'), /"duration":0.3/);
   assert.match(await run('--rounds', '0.3'), /takes a whole number/);
+});
+
+test("h2load's figures count what failed, and nothing but HTTP/2", () => {
+  const output = [
+    'TLS Protocol: TLSv1.3',
+    'Cipher: TLS_AES_128_GCM_SHA256',
+    'Server Temp Key: X25519 253 bits',
+    'Application protocol: h2',
+    'finished in 501.90ms, 265280.00 req/s, 8.86MB/s',
+    'requests: 132640 total, 133152 started, 132640 done, 132600 succeeded, 30 failed, 7 errored, 3 timeout',
+    'status codes: 132600 2xx, 2 3xx, 30 4xx, 0 5xx',
+  ].join('\n');
+  const { requests, seconds, rate, errors, agreed } = figuresOf(output, true);
+  assert.deepEqual([requests, seconds, errors], [132_640, 0.5019, 42]);
+  assert.equal(Math.round(rate), 264_276);
+  assert.equal(agreed, 'TLSv1.3, TLS_AES_128_GCM_SHA256, X25519');
+  assert.throws(() => figuresOf(output, false), /spoke h2, not HTTP\/2/);
+  assert.throws(() => figuresOf(output.replaceAll('132640 done', '0 done'), true), /no answer/);
+});
+
+test('answers over HTTP/2 are checked as those of HTTP/1.1 are', async (t) => {
+  const question = questions.api;
+  const server = createServerHttp2(listeners({}).api).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const answers = await askHttp2(server.address().port, question, 3);
+  assert.deepEqual(
+    answers.map((answer) => faultOf(question, answer)),
+    [null, null, null],
+  );
+  const wrong = { ...question, answerFields: { 'x-other': 'a' } };
+  assert.equal(faultOf(wrong, answers[0]), "no field 'x-other: a'");
+});
+
+test('who speaks HTTP/2 takes part in its scenarios, and some in no others', () => {
+  const chosen = pick('contender', contenders('release'), []);
+  const names = (name) => partOf(scenarios[name], chosen).map(([name]) => kindOf(name));
+  const all = ['inline', 'worker', 'nginx', 'h2o', 'reactor', 'node', 'node-compat', 'bun', 'deno'];
+  assert.deepEqual(names('http2-hello'), all);
+  assert.deepEqual(names('http2-tls'), all);
+  assert.ok(!names('hello-c64').some((name) => ['worker', 'node-compat'].includes(name)));
 });
