@@ -132,6 +132,7 @@ export const PROTO = {
   rows: [
     { modules: ['semantics'], holds: 'what HTTP means, in every version' },
     { modules: ['h1'], holds: 'how HTTP/1 writes it' },
+    { modules: ['h2'], holds: 'HTTP/2: frames, field blocks, settings, windows' },
     { modules: ['ws'], holds: 'WebSocket: handshake, frames, UTF-8, compression' },
     { modules: ['opening'], holds: 'which protocol a connection begins with' },
   ],

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod h1;
+pub mod h2;
 mod opening;
 pub mod semantics;
 pub mod ws;
