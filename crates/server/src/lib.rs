@@ -47,6 +47,7 @@ pub use event_loop::tuning::{Announce, MaxConnections, Timeouts, Tuning};
 pub use exchange::body::WINDOW;
 pub use exchange::compression::options::Compress;
 pub use exchange::field_error::FieldError;
+pub use exchange::fields::FieldList;
 pub use exchange::handler::Handler;
 pub use exchange::id::ExchangeId;
 pub use exchange::inline::Inline;

@@ -181,7 +181,10 @@ impl Stage {
                     }
                 }
             }
-            LaneEvent::HalfClosed(_) | LaneEvent::Ack(..) | LaneEvent::Filled(..) => {}
+            LaneEvent::HalfClosed(_)
+            | LaneEvent::Ack(..)
+            | LaneEvent::Trailers(..)
+            | LaneEvent::Filled(..) => {}
         }
     }
 

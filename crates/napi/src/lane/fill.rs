@@ -11,9 +11,9 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
-    HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT, NOBODY, OPENED,
-    PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE, SOCKET_CLOSED,
-    THREAD_SHIFT, TIMED_OUT, UNSENDABLE, UNSENT,
+    HAS_TRAILERS, HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT,
+    NOBODY, OPENED, PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE,
+    SOCKET_CLOSED, THREAD_SHIFT, TIMED_OUT, TRAILERS, UNSENDABLE, UNSENT,
 };
 
 /// From this size on a body that came with its head stays in its task until JavaScript takes it, and
@@ -130,6 +130,15 @@ impl<'a> Fill<'a> {
                     exchanges.take_back(id);
                 }
                 filled
+            }
+            LaneEvent::Trailers(exchange, ref lines) => {
+                let Some(id) = exchanges.id(exchange) else { return Filled::Done };
+                if !self.room(4, lines.len()) {
+                    return Filled::NoRoom(Box::new(event));
+                }
+                let offset = self.put_body(lines);
+                self.record(TRAILERS, &[id, offset, length(lines.len())]);
+                Filled::Done
             }
             LaneEvent::HalfClosed(exchange) => {
                 let Some(id) = exchanges.id(exchange) else { return Filled::Done };
@@ -299,12 +308,14 @@ impl<'a> Fill<'a> {
         let head = request.head();
         let head_bytes = request.text();
         let (fields, params) = (head.fields(), request.params().len());
-        let words = REQUEST_WORDS + 4 * fields.len() + 4 * params;
+        let trailers = request.trailers();
+        let more = if trailers.is_empty() { 0 } else { 2 };
+        let words = REQUEST_WORDS + 4 * fields.len() + 4 * params + more;
         let body = request.body();
         let is_apart = body.len() >= APART;
         let here: &[u8] = if is_apart { &[] } else { body };
         // An IPv6 address takes 39 characters at most.
-        if !self.room(words, head_bytes.len() + here.len() + 39) {
+        if !self.room(words, head_bytes.len() + here.len() + trailers.len() + 39) {
             return false;
         }
         let base = self.put(head_bytes);
@@ -323,6 +334,11 @@ impl<'a> Fill<'a> {
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
         let (address, port, is_text) = self.peer(request.peer());
         flags |= if is_text { PEER_IS_TEXT } else { 0 };
+        if more > 0 {
+            flags |= HAS_TRAILERS;
+            let place = [self.put_body(trailers), length(trailers.len())];
+            self.words[self.word + words - 2..][..2].copy_from_slice(&place);
+        }
         let logged = task.request_id();
         flags |= logged.io_thread << THREAD_SHIFT;
         let target = head.target();

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use napi::Result;
-use reactor_server::{Exchange, ExchangeId, FieldError, LaneReplies, LaneReply, Response};
+use reactor_server::{
+    Exchange, ExchangeId, FieldError, FieldList, LaneReplies, LaneReply, Response,
+};
 
 use super::bodies::Bodies;
 use super::exchanges::Exchanges;
@@ -11,8 +13,8 @@ use super::invalid;
 use super::sockets;
 use super::words::{
     ABORT, ASKS_TO_CLOSE, CHUNK, CLOSE, CLOSE_SOCKET, COLLECT, CUT, DECLARED, END, FILE_RESPONSE,
-    FILE_WORDS, FINISH, HAND_OVER, HEAD, JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END, PUBLISH,
-    PULL, RESPONSE, SEND, SUBSCRIBE, TEXT, UNSUBSCRIBE,
+    FILE_WORDS, FINISH, HAND_OVER, HEAD, INFORM, JSON_TEXT, NO_LENGTH, PAUSE, PIPE, PIPE_END,
+    PUBLISH, PULL, RESPONSE, SEND, SEND_TRAILERS, SUBSCRIBE, TEXT, TRAILERS_FOLLOW, UNSUBSCRIBE,
 };
 
 /// One reply. Fields that its kind does not have are empty.
@@ -73,6 +75,8 @@ pub(super) fn take(
                 reply.body = slice(6)?;
             }
             CHUNK => reply.body = slice(2)?,
+            SEND_TRAILERS => reply.fields = slice(2)?,
+            INFORM => reply.fields = slice(3)?,
             SEND | CLOSE_SOCKET => reply.body = slice(3)?,
             SUBSCRIBE | UNSUBSCRIBE => reply.topic = slice(2)?,
             PUBLISH => {
@@ -129,6 +133,7 @@ pub(super) fn apply(
             sink.push(LaneReply::Response(task));
         }
         CHUNK => sink.push(LaneReply::Chunk(exchange, reply.body.to_vec())),
+        SEND_TRAILERS | INFORM => send_fields(exchange, reply, sink)?,
         // Its exchange ends with the event that tells of it.
         ABORT if exchanges.socket(reply.id).is_some() => sink.push(LaneReply::Abort(exchange)),
         END | ABORT => {
@@ -162,6 +167,24 @@ pub(super) fn apply(
         HAND_OVER => sink.push(LaneReply::HandOver(exchange)),
         _ => return Err(invalid("a reply of no known kind")),
     }
+    Ok(())
+}
+
+/// Sends trailers, or an informational answer. TypeScript has checked the fields.
+#[inline(never)]
+fn send_fields(exchange: ExchangeId, reply: &Reply<'_>, sink: &mut LaneReplies) -> Result<()> {
+    let mut list = FieldList::default();
+    let is_trailers = reply.kind == SEND_TRAILERS;
+    each_field(reply.fields, |name, value| {
+        if is_trailers { list.trailer(name, value) } else { list.field(name, value) }
+    })
+    .map_err(|error| invalid(&error.to_string()))?;
+    let status = u16::try_from(reply.status).unwrap_or_default();
+    sink.push(match status {
+        _ if is_trailers => LaneReply::Trailers(exchange, list),
+        102..200 => LaneReply::Inform(exchange, status, list),
+        _ => return Err(invalid("an informational answer with another status")),
+    });
     Ok(())
 }
 
@@ -240,31 +263,39 @@ fn respond(
     if flags & NO_LENGTH != 0 {
         response.no_length();
     }
-    add_fields(response, fields, status)
+    if flags & TRAILERS_FOLLOW != 0 {
+        response.trailers_follow();
+    }
+    add_fields(response, fields)
 }
 
 /// Adds fields as JavaScript encodes them. An empty name is the reason phrase.
 pub(super) fn add_fields(
     response: &mut Response,
+    fields: &[u8],
+) -> std::result::Result<(), FieldError> {
+    each_field(fields, |name, value| {
+        if name.is_empty() { response.phrase(value) } else { response.field(name, value) }
+    })
+}
+
+/// Calls `add` with the name and the value of each field, as JavaScript encodes them.
+#[inline(always)]
+fn each_field(
     mut fields: &[u8],
-    status: u16,
+    mut add: impl FnMut(&str, &[u8]) -> std::result::Result<(), FieldError>,
 ) -> std::result::Result<(), FieldError> {
     while let [n0, n1, v0, v1, rest @ ..] = fields {
         let name = u16::from_le_bytes([*n0, *n1]) as usize;
         let value = u16::from_le_bytes([*v0, *v1]) as usize;
         let (Some(name), Some(rest)) = (rest.get(..name), rest.get(name..)) else {
-            return Err(FieldError::Status(status));
+            return Err(FieldError::Status(0));
         };
         let (Some(value), Some(rest)) = (rest.get(..value), rest.get(value..)) else {
-            return Err(FieldError::Status(status));
+            return Err(FieldError::Status(0));
         };
-        if name.is_empty() {
-            response.phrase(value)?;
-            fields = rest;
-            continue;
-        }
         // A token is ASCII, so any other name is refused.
-        response.field(std::str::from_utf8(name).unwrap_or("\u{fffd}"), value)?;
+        add(std::str::from_utf8(name).unwrap_or("\u{fffd}"), value)?;
         fields = rest;
     }
     Ok(())

@@ -212,7 +212,7 @@ pub(super) fn upgrade(
         Ok(compresses) => compresses,
         Err(refusal) => return Ok(Some(refusal.into())),
     };
-    if let Err(error) = add_fields(task.response(), fields, 101) {
+    if let Err(error) = add_fields(task.response(), fields) {
         task.forget_response();
         return Err(Error::new(Status::InvalidArg, error.to_string()));
     }

@@ -65,6 +65,10 @@ pub(super) const INACTIVE: u32 = 18;
 /// A connection was refused.
 pub(super) const REFUSED: u32 = 19;
 
+/// The trailers of a request whose body streams: `[2]` and `[3]` offset and length of their lines.
+/// [`BODY_END`] follows.
+pub(super) const TRAILERS: u32 = 20;
+
 /// What a turn returns instead of a number of events when the first event does not fit
 /// the arrays.
 pub(super) const TOO_SMALL: u32 = u32::MAX;
@@ -84,6 +88,8 @@ pub(super) const BODY_APART: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
 /// It came over TLS to this server.
 pub(super) const SECURE: u32 = 32;
+/// The record has two more words at its end: offset and length of the lines of its trailers.
+pub(super) const HAS_TRAILERS: u32 = 256;
 pub(super) const THREAD_SHIFT: u32 = 16;
 
 /// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and length of the
@@ -123,6 +129,12 @@ pub(super) const PUBLISH: u32 = 14;
 /// Whether a WebSocket's messages stay away: `[2]` is 1 or 0.
 pub(super) const PAUSE: u32 = 15;
 
+/// The trailers of a streaming response, before its [`END`]: `[2]` and `[3]` offset and length of the
+/// fields.
+pub(super) const SEND_TRAILERS: u32 = 19;
+/// An informational answer: `[2]` status, `[3]` and `[4]` offset and length of the fields.
+pub(super) const INFORM: u32 = 20;
+
 pub(super) const NOBODY: u32 = u32::MAX;
 
 /// Flags of a message that is sent: the low byte is its kind.
@@ -150,6 +162,8 @@ pub(super) const DECLARED: u32 = 4;
 pub(super) const JSON_TEXT: u32 = 8;
 /// The response asks the client to close the connection; the engine keeps it.
 pub(super) const ASKS_TO_CLOSE: u32 = 256;
+/// A [`HEAD`] behind whose body trailers come.
+pub(super) const TRAILERS_FOLLOW: u32 = 512;
 /// For an answer to HEAD: the length of the body that GET would get is unknown.
 pub(super) const NO_LENGTH: u32 = 16;
 

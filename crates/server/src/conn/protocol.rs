@@ -10,6 +10,7 @@ use crate::conn::timer::Phase;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
+use crate::exchange::fields::FieldList;
 use crate::exchange::loan::{BodyRoom, LentMemory};
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
@@ -235,6 +236,42 @@ impl Protocol {
     /// A streaming response is complete.
     pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         call!(self, (), p => p.end(core, services, stream));
+    }
+
+    /// The trailers of a streaming response, whose end follows.
+    #[inline(never)]
+    pub(crate) fn trailers(
+        &mut self,
+        _core: &mut Core,
+        _services: &mut Services,
+        stream: u32,
+        trailers: FieldList,
+    ) {
+        match self {
+            Self::Http1(http1) => http1.trailers(stream, trailers),
+            #[cfg(test)]
+            Self::Lines(_) => {}
+            // Their bytes have no such end.
+            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
+        }
+    }
+
+    /// An informational answer of a handler. No-op once its response has begun.
+    #[inline(never)]
+    pub(crate) fn inform(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        status: u16,
+        fields: &FieldList,
+    ) {
+        match self {
+            Self::Http1(http1) => http1.inform(core, services, stream, status, fields),
+            #[cfg(test)]
+            Self::Lines(_) => {}
+            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
+        }
     }
 
     /// An exchange gets no answer, or cannot be completed.

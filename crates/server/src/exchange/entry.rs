@@ -10,6 +10,8 @@ pub(crate) struct Entry {
     pub(crate) terms: Terms,
     /// A mark whose meaning is the protocol's own.
     pub(crate) mark: bool,
+    /// Its client knows no informational answers.
+    pub(crate) takes_no_interim: bool,
     pub(crate) lane: AtLane,
     /// Bytes of the request's body that the lane has been told of and has not taken.
     pub(crate) untaken: usize,

@@ -10,11 +10,33 @@ use crate::exchange::field_error::FieldError;
 /// The text is that of HTTP/1 (RFC 9112 §5), because a loop then copies it in one piece.
 /// Other protocols go over [`iter`](Self::iter).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FieldList {
+pub struct FieldList {
     lines: Vec<u8>,
 }
 
 impl FieldList {
+    /// Adds a field. One of the same name stays, as with `Set-Cookie`.
+    ///
+    /// # Errors
+    /// [`FieldError`] for a name that is no token, for a value with control characters, and for the
+    /// fields that the server itself writes.
+    pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        self.push_own(name, value.as_ref())
+    }
+
+    /// Adds a trailer field (RFC 9110 §6.5).
+    ///
+    /// # Errors
+    /// As [`field`](Self::field), and for fields that frame or route a message.
+    pub fn trailer(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        const OF_HEADS: [&str; 6] =
+            ["keep-alive", "proxy-connection", "upgrade", "trailer", "te", "host"];
+        if OF_HEADS.iter().any(|of_heads| name.eq_ignore_ascii_case(of_heads)) {
+            return Err(FieldError::Reserved(name.to_owned()));
+        }
+        self.push_own(name, value.as_ref())
+    }
+
     /// Adds a field. One of the same name stays, as with `Set-Cookie`.
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) -> Result<(), FieldError> {
         Ok(response::field(&mut self.lines, name, value)?)

@@ -18,6 +18,8 @@ pub struct Request {
     pub(crate) head_bytes: Vec<u8>,
     pub(crate) params: Params,
     pub(crate) body: Vec<u8>,
+    /// The lines of its trailers, each with its line end.
+    pub(crate) trailers: Vec<u8>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) tls: Option<Arc<TlsInfo>>,
 }
@@ -93,6 +95,13 @@ impl Request {
         &self.body
     }
 
+    /// The trailers behind a body that came whole, as lines of HTTP/1, each with its line end. They
+    /// are not merged into the fields (RFC 9110 §6.5.1).
+    #[must_use]
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
     /// What the route's `:name` (or `*`) matched, percent-decoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -137,6 +146,7 @@ impl Request {
     pub(crate) fn clear(&mut self) {
         reset(&mut self.head_bytes);
         reset(&mut self.body);
+        reset(&mut self.trailers);
         self.peer = None;
         self.tls = None;
     }

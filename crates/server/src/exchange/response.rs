@@ -20,6 +20,8 @@ pub struct Response {
     fields: FieldList,
     body: Body,
     trailers: FieldList,
+    /// Trailers come behind its body.
+    trailers_follow: bool,
     /// The protocol that the connection goes on with.
     next: Option<NextProtocol>,
     /// The program writes the answer as it is.
@@ -62,6 +64,7 @@ impl Default for Response {
             fields: FieldList::default(),
             body: Body::default(),
             trailers: FieldList::default(),
+            trailers_follow: false,
             next: None,
             is_raw: false,
             no_length: false,
@@ -123,13 +126,15 @@ impl Response {
     /// over HTTP/1.1. Clients that did not send `TE: trailers` do not get the trailers.
     ///
     /// # Errors
-    /// As [`field`](Self::field), and for `Keep-Alive`, `Upgrade` and `Trailer`.
+    /// As [`FieldList::trailer`].
     pub fn trailer(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
-        const OF_HEADS: [&str; 3] = ["keep-alive", "upgrade", "trailer"];
-        if OF_HEADS.iter().any(|of_heads| name.eq_ignore_ascii_case(of_heads)) {
-            return Err(FieldError::Reserved(name.to_owned()));
-        }
-        self.trailers.push_own(name, value.as_ref())
+        self.trailers.trailer(name, value)
+    }
+
+    /// Says that trailers come behind a body that streams; see
+    /// [`LaneReply::Trailers`](crate::LaneReply::Trailers).
+    pub fn trailers_follow(&mut self) {
+        self.trailers_follow = true;
     }
 
     /// Says that the length and the framing of GET's answer are unknown. An answer to HEAD then has
@@ -313,6 +318,16 @@ impl Response {
         &self.trailers
     }
 
+    /// The trailers of a body that streams have come.
+    pub(crate) fn set_trailers(&mut self, trailers: FieldList) {
+        self.trailers = trailers;
+    }
+
+    /// Whether trailers come behind its body, or may come.
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.trailers_follow || !self.trailers.is_empty()
+    }
+
     pub(crate) fn connection(&self) -> &ConnectionWords {
         &self.connection
     }
@@ -393,6 +408,7 @@ impl Response {
         self.next = None;
         self.is_raw = false;
         self.no_length = false;
+        self.trailers_follow = false;
         self.compression = CompressionState::Open;
         let ConnectionWords { chunked, upgrade, phrase, keep_alive } = &mut self.connection;
         (*chunked, *upgrade) = (false, false);

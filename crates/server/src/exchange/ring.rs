@@ -14,6 +14,9 @@ const KEEP_PLACES: usize = 32;
 /// Entries that have ended and are kept, before the others move to the front.
 const MOST_ENDED: usize = 64;
 
+/// Bytes of informational answers that wait for their turn. In bytes.
+const MOST_INTERIM: usize = 16 * 1024;
+
 /// Entries in the order of their requests. The first is in turn. The ring counts what its entries
 /// hold, so that nothing has to go over them to know it.
 #[derive(Default)]
@@ -33,6 +36,8 @@ pub(crate) struct Ring {
     rests: usize,
     /// Entries that belong to a lane.
     at_lane: u32,
+    /// Informational answers that wait for their turn, with the numbers of their exchanges.
+    interim: Vec<(u32, Vec<u8>)>,
 }
 
 impl Ring {
@@ -171,6 +176,27 @@ impl Ring {
         result
     }
 
+    /// Keeps an informational answer until its turn. It is dropped if the ring has too much of them.
+    pub(crate) fn keep_interim(&mut self, stream: u32, lines: Vec<u8>) {
+        let kept: usize = self.interim.iter().map(|(_, lines)| lines.len()).sum();
+        if kept + lines.len() <= MOST_INTERIM {
+            self.interim.push((stream, lines));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_interim(&self) -> bool {
+        !self.interim.is_empty()
+    }
+
+    /// Takes the informational answers of this exchange out, and those before it.
+    pub(crate) fn take_interim(&mut self, stream: u32) -> Vec<Vec<u8>> {
+        let is_due = |&(of, _): &(u32, Vec<u8>)| of.wrapping_sub(stream).cast_signed() <= 0;
+        let (due, later): (Vec<_>, _) = self.interim.drain(..).partition(is_due);
+        self.interim = later;
+        due.into_iter().filter(|(of, _)| *of == stream).map(|(_, lines)| lines).collect()
+    }
+
     /// Makes the next entry the first. Returns its answer if that has come.
     #[inline]
     pub(crate) fn advance(&mut self) -> Option<Answer> {
@@ -221,6 +247,7 @@ impl RingPool {
         if self.free.len() < KEEP {
             ring.entries.clear();
             ring.ended = 0;
+            ring.interim = Vec::new();
             if ring.entries.capacity() > KEEP_PLACES {
                 ring.entries = Vec::new();
             }

@@ -108,8 +108,12 @@ impl Http1 {
         while !self.writing.streams() {
             self.written(core, services, self.next_answer());
             match self.next(services) {
-                Some(answer) => self.write_next(core, services, answer),
+                Some(answer) => {
+                    self.send_interim(core, services);
+                    self.write_next(core, services, answer);
+                }
                 None => {
+                    self.send_interim(core, services);
                     self.send_continue(core, services);
                     return;
                 }
@@ -346,6 +350,7 @@ fn stream_of(task: &Task, place: &Place, framing: Framing) -> Stream {
         head_only: place.head_only,
         close: false,
         delimits: framing == Framing::UntilClose && !place.head_only,
+        takes_trailers: task.response.has_trailers() && takes_trailers(task),
         trailers: trailers_for(task).to_vec(),
         left: body.and_then(|body| body.left()),
         coder: None,

@@ -29,7 +29,7 @@ impl Framing {
         }
         let http11 = version == Version::Http11;
         let chunked = http11 && response.connection().chunked;
-        let has_trailers = http11 && !response.trailers().is_empty();
+        let has_trailers = http11 && response.has_trailers();
         let unknown = to_head && response.has_no_length();
         match response.content() {
             _ if !response::has_content(status) => Self::Length(0),

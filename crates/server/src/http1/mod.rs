@@ -8,6 +8,7 @@
 pub(crate) mod answers;
 pub(crate) mod framing;
 pub(crate) mod head;
+mod interim;
 pub(crate) mod machine;
 pub(crate) mod reading;
 pub(crate) mod requests;

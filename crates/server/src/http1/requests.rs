@@ -101,6 +101,8 @@ impl Http1 {
             },
             // An HTTP/1.0 client asked to keep the connection and needs to be told.
             mark: keep_alive && services.head.version() == Version::Http10,
+            // RFC 9110 §15.2.
+            takes_no_interim: services.head.version() == Version::Http10,
             ..Entry::default()
         };
         let has_body = services.head.framing() != Framing::None;

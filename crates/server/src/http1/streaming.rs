@@ -9,6 +9,7 @@ use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
 use crate::exchange::body::StreamState;
+use crate::exchange::fields::FieldList;
 use crate::exchange::task::Task;
 use crate::http1::answers::end_chunked;
 use crate::http1::machine::Http1;
@@ -96,6 +97,20 @@ impl Http1 {
             }
         }
         true
+    }
+
+    /// The trailers of a streaming response. Its end follows.
+    pub(crate) fn trailers(&mut self, stream: u32, trailers: FieldList) {
+        if let Some(open) = self.writing.stream().filter(|open| open.id.stream == stream) {
+            if open.takes_trailers && open.chunked {
+                open.trailers.extend_from_slice(trailers.lines());
+            }
+            return;
+        }
+        self.change_waiting(stream, |response| {
+            response.set_trailers(trailers);
+            true
+        });
     }
 
     /// A streaming response is complete.

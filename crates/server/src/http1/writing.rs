@@ -41,6 +41,8 @@ pub(crate) struct Stream {
     pub(crate) close: bool,
     /// It ends where the connection does.
     pub(crate) delimits: bool,
+    /// Its client takes trailers, and it may have some.
+    pub(crate) takes_trailers: bool,
     /// The lines of its trailers. Empty if the client takes none.
     pub(crate) trailers: Vec<u8>,
     /// What is missing of the declared length.

@@ -158,6 +158,7 @@ impl Thread {
             LaneEvent::Body(exchange, _)
             | LaneEvent::Rest(exchange, _)
             | LaneEvent::Filled(exchange, _)
+            | LaneEvent::Trailers(exchange, _)
             | LaneEvent::BodyEnd(exchange)
             | LaneEvent::HalfClosed(exchange)
             | LaneEvent::Gone(exchange)

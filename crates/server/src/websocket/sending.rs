@@ -49,6 +49,8 @@ impl WebSocket {
             | LaneReply::Late(Exchange(task))
             | LaneReply::Dropped(Exchange(task)) => services.recycle(task),
             LaneReply::Chunk(..)
+            | LaneReply::Trailers(..)
+            | LaneReply::Inform(..)
             | LaneReply::Abort(_)
             | LaneReply::Collect(..)
             | LaneReply::Spare(..)

@@ -160,6 +160,7 @@ impl Handler {
             | LaneEvent::SocketMoved(_)
             | LaneEvent::SocketClosed(..) => panic!("nobody opens a WebSocket"),
             LaneEvent::Filled(..) => panic!("no memory is lent"),
+            LaneEvent::Trailers(..) => {}
             LaneEvent::Connection(_) => panic!("connections are not announced"),
             LaneEvent::Gone(exchange)
             | LaneEvent::Refused(exchange, _)

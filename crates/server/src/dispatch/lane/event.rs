@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::topics::{Publication, Topic};
+use crate::exchange::fields::FieldList;
 use crate::exchange::id::ExchangeId;
 use crate::exchange::loan::LentMemory;
 
@@ -23,6 +24,9 @@ pub enum LaneEvent {
     /// The loop has put this many of the next bytes of the body into the memory that came with
     /// [`LaneReply::Collect`]. More follows only if the loop had no memory left for all of it.
     Filled(ExchangeId, usize),
+    /// The trailers of a request whose body streams: lines as of HTTP/1, each with its line end.
+    /// [`BodyEnd`](Self::BodyEnd) follows.
+    Trailers(ExchangeId, Box<[u8]>),
     /// The request's body is complete.
     BodyEnd(ExchangeId),
     /// The client has sent its last byte; it may still read the response.
@@ -106,6 +110,7 @@ impl LaneEvent {
             Self::Body(exchange, _)
             | Self::Rest(exchange, _)
             | Self::Filled(exchange, _)
+            | Self::Trailers(exchange, _)
             | Self::BodyEnd(exchange)
             | Self::HalfClosed(exchange)
             | Self::Gone(exchange)
@@ -172,8 +177,13 @@ pub enum LaneReply {
     Late(Exchange),
     /// The next bytes of a streaming response.
     Chunk(ExchangeId, Vec<u8>),
+    /// The trailers of a streaming response. [`End`](Self::End) follows.
+    Trailers(ExchangeId, FieldList),
     /// The streaming response is complete.
     End(ExchangeId),
+    /// An informational answer (RFC 9110 §15.2) with this status, from 102 to 199: the response
+    /// itself follows. It is dropped once the response has begun.
+    Inform(ExchangeId, u16, FieldList),
     /// The streaming response cannot be completed. What came of it is sent. Then the connection is
     /// broken off, so that the client does not take a part for the whole.
     Abort(ExchangeId),
@@ -223,7 +233,9 @@ impl LaneReply {
         match self {
             Self::Response(task) | Self::Late(task) | Self::Dropped(task) => task.id(),
             Self::Chunk(exchange, _)
+            | Self::Trailers(exchange, _)
             | Self::End(exchange)
+            | Self::Inform(exchange, ..)
             | Self::Abort(exchange)
             | Self::Pull(exchange, _)
             | Self::Message(exchange, _)
@@ -243,3 +255,6 @@ impl LaneReply {
         }
     }
 }
+
+// Both travel by value, in batches.
+const _: () = assert!(size_of::<LaneEvent>() <= 48 && size_of::<LaneReply>() <= 56);

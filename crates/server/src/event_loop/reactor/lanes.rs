@@ -316,6 +316,10 @@ impl<T: Transport> Reactor<T> {
             }
             LaneReply::Chunk(_, data) => protocol.chunk(core, services, stream, data),
             LaneReply::End(_) => protocol.end(core, services, stream),
+            LaneReply::Trailers(_, trailers) => protocol.trailers(core, services, stream, trailers),
+            LaneReply::Inform(_, status, fields) => {
+                protocol.inform(core, services, stream, status, &fields);
+            }
             LaneReply::Abort(_) => protocol.break_off(core, services, stream),
             LaneReply::Pull(_, bytes) => {
                 core.pause = false;
