@@ -34,7 +34,7 @@ export type {
 export type { CompressOptions, ContentCoding } from './types/compress.js';
 export type { FileInit, ReactorFile } from './types/file.js';
 export type { FileRoute, FolderRoute, HeaderFields, ServedFiles } from './types/files.js';
-export type { Handler, HandlerInfo, Params, ServerRequest } from './types/handler.js';
+export type { Handler, HandlerInfo, HttpProtocol, Params, ServerRequest } from './types/handler.js';
 export type { ListenEntry, ListenOptions } from './types/listen.js';
 export type {
   AccessLogOptions,

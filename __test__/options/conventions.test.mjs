@@ -438,7 +438,8 @@ test('the second argument shows what it has', async (t) => {
   const [shown, json, id] = JSON.parse(await text(server, 'x'));
   t.regex(shown, /127\.0\.0\.1/);
   t.regex(shown, /id: 'x'/);
-  t.like(JSON.parse(json), { remoteAddress: '127.0.0.1', requestId: id, params: { id: 'x' } });
+  const told = { remoteAddress: '127.0.0.1', protocol: 'HTTP/1.1', requestId: id };
+  t.like(JSON.parse(json), { ...told, params: { id: 'x' } });
 });
 
 test('two servers never share a request’s id', async (t) => {

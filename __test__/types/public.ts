@@ -10,6 +10,7 @@ import {
   type Handler,
   type HandlerInfo,
   Headers,
+  type HttpProtocol,
   type LaneStats,
   type Params,
   type PeerAddress,
@@ -147,9 +148,12 @@ const greet: Handler = async (request: ServerRequest, info: HandlerInfo) => {
   const address: string | undefined = info.remoteAddress;
   const port: number | undefined = info.remotePort;
   const id: string = info.requestId;
+  const protocol: HttpProtocol = info.protocol;
   const signal: AbortSignal = request.signal;
   const same: globalThis.Request = request;
-  return new Response(`${id} ${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`);
+  return new Response(
+    `${id} ${protocol} ${address} ${port} ${signal.aborted} ${same.url} ${info.params.any}`,
+  );
 };
 
 export async function handle(): Promise<void> {

@@ -12,11 +12,14 @@ export interface Flag {
   readonly option: OptionName;
   readonly text: string;
   readonly group: string;
+  /** What the flag means where it takes no value; `true` if it is not set. */
+  readonly means?: 'false';
   /** Set if the command line's default differs from the API's. */
   readonly fallback?: string;
 }
 
 const ADDRESS = 'Address:';
+const PROTOCOLS = 'Protocols:';
 const THREADS = 'Threads:';
 const LOAD = 'Load:';
 const LIMITS = 'Limits on one request:';
@@ -60,6 +63,22 @@ export const FLAGS: readonly Flag[] = [
     option: 'ipv6Only',
     text: 'with ::, no IPv4',
     group: ADDRESS,
+  },
+  {
+    flags: '--no-http2',
+    env: 'REACTOR_HTTP2',
+    option: 'http2',
+    text: 'speak HTTP/1.1 only',
+    group: PROTOCOLS,
+    means: 'false',
+  },
+  {
+    flags: '--http2-only',
+    env: 'REACTOR_HTTP1',
+    option: 'http1',
+    text: 'speak no HTTP/1.1',
+    group: PROTOCOLS,
+    means: 'false',
   },
   {
     flags: '-i, --io-threads <n>',
@@ -163,6 +182,13 @@ export const FLAGS: readonly Flag[] = [
     group: LIMITS,
   },
   {
+    flags: '--max-streams <n>',
+    env: 'REACTOR_MAX_STREAMS',
+    option: 'limits.streams',
+    text: 'requests of one HTTP/2 connection at once',
+    group: LIMITS,
+  },
+  {
     flags: '--head-timeout <ms>',
     env: 'REACTOR_HEAD_TIMEOUT',
     option: 'timeouts.head',
@@ -253,11 +279,10 @@ export const FLAGS: readonly Flag[] = [
 export function addFlags(command: Command): void {
   for (const flag of FLAGS) {
     const fallback = flag.fallback ?? defaultOf(flag.option);
-    const notes = [
-      range(flag.option),
-      fallback === undefined ? '' : `default ${fallback}`,
-      flag.env,
-    ];
+    const notes =
+      flag.means === undefined
+        ? [range(flag.option), fallback === undefined ? '' : `default ${fallback}`, flag.env]
+        : [`${flag.env}=${flag.means}`];
     const option = new Option(flag.flags, `${flag.text} (${notes.filter(Boolean).join('; ')})`);
     command.addOption(option.helpGroup(flag.group));
     // Beside the address, in the order of the help text.
@@ -295,6 +320,7 @@ export function readFlags(
   }
   dropOtherAddress(options, (name) => labels.has(name));
   settleAddress(options, labels);
+  settleVersions(options, labels);
   addTlsOptions(options, given, env, module !== undefined, (name) => labels.get(name));
   if (module !== undefined) {
     settleLog(options, labels);
@@ -342,6 +368,26 @@ function settleAddress(
   }
 }
 
+/** Both flags together leave nothing to speak. A flag beats a variable here too. */
+function settleVersions(
+  options: Record<string, unknown>,
+  labels: ReadonlyMap<string, { label: string; isFlag: boolean }>,
+): void {
+  const [http1, http2] = [labels.get('http1'), labels.get('http2')];
+  if (options.http1 !== false || options.http2 !== false) {
+    return;
+  }
+  if (http1?.isFlag && http2?.isFlag) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `${http2.label} cannot be given together with ${http1.label}: a server speaks at least one of them`,
+    );
+  }
+  if (http1?.isFlag || http2?.isFlag) {
+    delete options[http1?.isFlag ? 'http2' : 'http1'];
+  }
+}
+
 /** A log format without a log is a mistake on the command line, but ignored in the environment. */
 function settleLog(
   options: Record<string, unknown>,
@@ -368,9 +414,10 @@ function sourceOf(
 ): { label: string; spelled: string; isFlag: boolean } | undefined {
   const option = new Option(flag.flags);
   const value = given[option.attributeName()];
-  if (typeof value === 'string' || value === true) {
+  // Without its flag `--no-…` is `true`.
+  if (typeof value === 'string' || value === !option.negate) {
     const label = [option.short, option.long].filter(Boolean).join('/');
-    return { label, spelled: String(value), isFlag: true };
+    return { label, spelled: flag.means ?? String(value), isFlag: true };
   }
   // `PORT= command` unsets the variable for one command in a shell.
   const variable = env[flag.env];

@@ -1,6 +1,7 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
+import type { HttpProtocol } from '../types/handler.js';
 import type { TlsInfo } from '../types/tls-info.js';
 import type { UpgradeOptions, WebSocketStream } from '../types/websocket.js';
 import { familyOf } from './address.js';
@@ -27,6 +28,8 @@ export interface RequestSource extends FieldSource {
   readonly remotePort: number | undefined;
   /** The id by which the access log names the request. */
   readonly requestId: string;
+  /** The version of HTTP that the client speaks. */
+  readonly protocol: HttpProtocol;
   /** What TLS says of its connection; `null` in clear. */
   readonly tls: TlsInfo | null;
   readonly signal: AbortSignal;
@@ -363,6 +366,10 @@ export class ReactorInfo {
     return sourceOf(this.#request).requestId;
   }
 
+  get protocol(): HttpProtocol {
+    return sourceOf(this.#request).protocol;
+  }
+
   get tls(): TlsInfo | null {
     return sourceOf(this.#request).tls;
   }
@@ -440,9 +447,13 @@ export class ReactorInfo {
   }
 
   toJSON(): Record<string, unknown> {
-    const { remoteAddress, remotePort, requestId, params } = this;
+    const { remoteAddress, remotePort, requestId, protocol, params } = this;
     // Frameworks may have added properties of their own.
-    return Object.assign({}, { remoteAddress, remotePort, requestId, params }, this as object);
+    return Object.assign(
+      {},
+      { remoteAddress, remotePort, requestId, protocol, params },
+      this as object,
+    );
   }
 
   [inspect.custom](_depth: number, options: InspectOptions): string {

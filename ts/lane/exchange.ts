@@ -17,6 +17,7 @@ import {
   BODY_STREAMS,
   HAS_BODY,
   HTTP_1_0,
+  HTTP_2,
   METHODS,
   numberAt,
   REQUEST_WORDS,
@@ -103,8 +104,8 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   onGone: (() => void) | null = null;
   /** Told of the client, as the callbacks above are. */
   watcher: ClientWatcher | null = null;
-  /** The client speaks HTTP/1.0. */
-  readonly isHttp10: boolean;
+  /** The version of HTTP that the client speaks. */
+  readonly protocol: RequestSource['protocol'];
   /** That of its connection. */
   readonly scheme: 'http' | 'https';
 
@@ -154,7 +155,12 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     this.#slot = events[at + 19] as number;
     const flags = events[at + 10] as number;
     this.#ioThread = flags >>> THREAD_SHIFT;
-    this.isHttp10 = (flags & HTTP_1_0) !== 0;
+    this.protocol =
+      (flags & (HTTP_1_0 | HTTP_2)) === 0
+        ? 'HTTP/1.1'
+        : (flags & HTTP_2) === 0
+          ? 'HTTP/1.0'
+          : 'HTTP/2.0';
     this.scheme = (flags & SECURE) === 0 ? 'http' : 'https';
     this.incoming =
       (flags & HAS_BODY) === 0 || (this.#method <= LAST_BODILESS && !context.takesAnyBody)
@@ -167,6 +173,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
               (flags & BODY_APART) === 0 ? (events[at + 8] as number) : APART,
               events[at + 9] as number,
             );
+  }
+
+  get isHttp10(): boolean {
+    return this.protocol === 'HTTP/1.0';
   }
 
   get isHead(): boolean {

@@ -63,6 +63,7 @@ export const BODY_APART = 8;
 export const PEER_IS_TEXT = 16;
 /** It came over TLS to this server. */
 export const SECURE = 32;
+export const HTTP_2 = 64;
 /** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
 

@@ -48,6 +48,9 @@ export interface ServerRequest<Path extends string = string> extends Request {
   readonly signal: AbortSignal;
 }
 
+/** A version of HTTP, as the access log writes it. */
+export type HttpProtocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2.0';
+
 /** The second argument of a handler. */
 export interface HandlerInfo<Path extends string = string> {
   /**
@@ -66,6 +69,12 @@ export interface HandlerInfo<Path extends string = string> {
    * can be matched with it. It is unique, even over several servers.
    */
   readonly requestId: string;
+
+  /**
+   * The version of HTTP that the client speaks; behind a proxy the one that the proxy speaks to this
+   * server. A later 1.x is `'HTTP/1.1'`. `info.tls?.alpnProtocol` is what the client chose over TLS.
+   */
+  readonly protocol: HttpProtocol;
 
   /**
    * What the client's connection has agreed on, if it has TLS; else `null`. It must be asked for the

@@ -11,9 +11,9 @@ use reactor_server::{
 use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
-    HAS_TRAILERS, HTTP_1_0, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART, MESSAGE_TEXT,
-    NOBODY, OPENED, PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST, SECURE,
-    SOCKET_CLOSED, THREAD_SHIFT, TIMED_OUT, TRAILERS, UNSENDABLE, UNSENT,
+    HAS_TRAILERS, HTTP_1_0, HTTP_2, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART,
+    MESSAGE_TEXT, NOBODY, OPENED, PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST,
+    SECURE, SOCKET_CLOSED, THREAD_SHIFT, TIMED_OUT, TRAILERS, UNSENDABLE, UNSENT,
 };
 
 /// From this size on a body that came with its head stays in its task until JavaScript takes it, and
@@ -328,6 +328,7 @@ impl<'a> Fill<'a> {
         let mut flags = 0;
         let mut flag = |condition: bool, bit: u32| flags |= if condition { bit } else { 0 };
         flag(request.version() == Version::Http10, HTTP_1_0);
+        flag(request.version() == Version::Http2, HTTP_2);
         flag(task.body_streams(), BODY_STREAMS);
         flag(is_apart, BODY_APART);
         flag(request.is_secure(), SECURE);

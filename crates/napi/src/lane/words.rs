@@ -88,6 +88,7 @@ pub(super) const BODY_APART: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
 /// It came over TLS to this server.
 pub(super) const SECURE: u32 = 32;
+pub(super) const HTTP_2: u32 = 64;
 /// The record has two more words at its end: offset and length of the lines of its trailers.
 pub(super) const HAS_TRAILERS: u32 = 256;
 pub(super) const THREAD_SHIFT: u32 = 16;

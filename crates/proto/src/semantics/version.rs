@@ -7,4 +7,6 @@ pub enum Version {
     /// HTTP/1.1 recipient may ignore (RFC 9110 §2.5).
     #[default]
     Http11,
+    /// HTTP/2.
+    Http2,
 }

@@ -82,7 +82,7 @@ impl<'b> Upgrade<'b> {
     pub fn of(head: &'b Head, bytes: &'b [u8]) -> Result<Self, UpgradeError> {
         let values = |name| values(head, bytes, name);
         let asks = head.upgrade()
-            && head.version() == Version::Http11
+            && head.version() != Version::Http10
             && values("upgrade").flat_map(list).any(|each| each.eq_ignore_ascii_case(b"websocket"));
         if !asks {
             return Err(UpgradeError::NotUpgrade);

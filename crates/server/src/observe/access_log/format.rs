@@ -153,6 +153,7 @@ impl Formatter {
             let version: &[u8] = match version {
                 Version::Http10 => b"HTTP/1.0",
                 Version::Http11 => b"HTTP/1.1",
+                Version::Http2 => b"HTTP/2.0",
             };
             string("version", Some(version), out);
         } else {

@@ -75,7 +75,7 @@ impl Open {
         if rng.percent(habits.streams) {
             form = match task.request().version() {
                 _ if rng.percent(40) => Form::Declared,
-                Version::Http11 => Form::Chunked,
+                Version::Http11 | Version::Http2 => Form::Chunked,
                 Version::Http10 => Form::UntilClose,
             };
         }

@@ -74,6 +74,20 @@ fn the_formats_are_those_that_log_readers_know() {
 }
 
 #[test]
+fn the_version_is_that_of_the_request() {
+    for (version, name) in
+        [(Version::Http10, "HTTP/1.0"), (Version::Http11, "HTTP/1.1"), (Version::Http2, "HTTP/2.0")]
+    {
+        let (mut lengths, text) = text(format!("GET / {name}").as_bytes(), [None; 3]);
+        lengths.version = Some(version);
+        let entry = entry(lengths);
+        let json: Value = serde_json::from_str(&line(LogFormat::Json, &entry, &text)).unwrap();
+        assert_eq!(json["version"], name);
+        assert!(line(LogFormat::Common, &entry, &text).contains(&format!("\"GET / {name}\" 200")));
+    }
+}
+
+#[test]
 fn what_is_missing_is_said_to_be() {
     let mut entry = entry(Lengths::default());
     entry.peer = None;
