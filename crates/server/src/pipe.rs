@@ -250,7 +250,7 @@ impl Pipe {
     }
 
     /// Nobody is there any more whom the client talks to.
-    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
+    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services) {
         self.close_soon(services);
         services.mark_dirty(core);
     }

@@ -37,7 +37,8 @@ pub(crate) struct Core {
     pub(crate) readable: bool,
     pub(crate) inflow: Inflow,
     pub(crate) timer: Timer,
-    /// The lane that has this connection's exchanges, while it has any.
+    /// The tie to the lane that is told of the connection. Where answers go out in order, it is
+    /// also that of all its exchanges.
     pub(crate) lane: LaneLink,
     /// Bytes sent since the loop last read something. The peer may not have got them yet.
     pub(crate) sent_since_read: u32,

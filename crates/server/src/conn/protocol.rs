@@ -7,6 +7,7 @@ use reactor_proto::{Opening, opening};
 
 use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
+use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
@@ -161,6 +162,32 @@ impl Protocol {
     /// Whether a lane has been given an exchange and is not done with it.
     pub(crate) fn is_at_lane(&self) -> bool {
         call!(self, false, p => p.is_at_lane())
+    }
+
+    /// The tie of an exchange to its lane. None if the exchange has gone, and had one of its own.
+    pub(crate) fn link<'a>(
+        &'a mut self,
+        core: &'a mut Core,
+        stream: u32,
+    ) -> Option<&'a mut LaneLink> {
+        match self {
+            #[cfg(test)]
+            Self::Lines(lines) => lines.link(core, stream),
+            // The others' connections have one link.
+            Self::Sniff | Self::Http1(_) | Self::Pipe(_) | Self::WebSocket(_) => {
+                let _ = stream;
+                Some(&mut core.lane)
+            }
+        }
+    }
+
+    /// Whether the lane in this place has some of the connection's exchanges, or will be given one.
+    pub(crate) fn uses_lane(&self, core: &Core, index: usize) -> bool {
+        match self {
+            #[cfg(test)]
+            Self::Lines(lines) => lines.uses_lane(index),
+            _ => usize::from(core.lane.place) == index && self.has_lane(),
+        }
     }
 
     /// Whether a lane has some of the connection's exchanges, or will be given one.
@@ -328,14 +355,41 @@ impl Protocol {
         call!(self, (), p => p.acknowledge(core, services));
     }
 
-    /// The connection's lane is gone, and answers nothing of what it had.
+    /// The lane in this place is gone, and answers nothing of what it had. Called if the connection
+    /// [uses](Self::uses_lane) it.
     pub(crate) fn lane_died(
         &mut self,
         core: &mut Core,
         services: &mut Services,
+        index: usize,
         was_retired: bool,
     ) {
-        call!(self, (), p => p.lane_died(core, services, was_retired));
+        match self {
+            Self::Sniff => {
+                let _ = index;
+            }
+            Self::Http1(http1) => http1.lane_died(core, services, was_retired),
+            Self::Pipe(pipe) => pipe.lane_died(core, services),
+            Self::WebSocket(socket) => socket.lane_died(core, services),
+            #[cfg(test)]
+            Self::Lines(lines) => lines.lane_died(core, services, index),
+        }
+    }
+
+    /// The request of an exchange has come back from its lane without an answer that counts.
+    ///
+    /// Each request that was [handed over](Services::hand_over) comes back once, with
+    /// [`respond`](Self::respond) or with this. It comes behind the verb that its return brings, and
+    /// alone where the exchange was over before. So a protocol can hold an exchange's place until
+    /// its handler has returned. It may only note this and mark the connection dirty.
+    pub(crate) fn returned(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        match self {
+            #[cfg(test)]
+            Self::Lines(lines) => lines.returned(core, services, stream),
+            _ => {
+                let _ = (core, services, stream);
+            }
+        }
     }
 
     /// The client has sent its last byte. Tells the lane, for each exchange that it was not told

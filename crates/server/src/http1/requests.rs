@@ -246,7 +246,7 @@ impl Http1 {
         let stream = task.id.stream;
         if services.enter_handlers() {
             self.set_lane(stream, AtLane::Given);
-            services.hand_over(core, task);
+            services.hand_over(&mut core.lane, task);
             return;
         }
         services.recycle(task);
@@ -273,7 +273,7 @@ impl Http1 {
         task.body_streams = true;
         let id = task.id;
         self.set_lane(id.stream, AtLane::Given);
-        services.hand_over(core, task);
+        services.hand_over(&mut core.lane, task);
         self.hold_upload(services, first.len());
         // The lane may want the rest in one piece. It can say so before more is read.
         core.pause = true;

@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use slab::Slab;
 use crate::conn::core::{Core, Ending, HIGH_WATER, Used};
 use crate::conn::timer::Phase;
 use crate::dispatch::lane::event::LaneEvent;
+use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::Answer;
 use crate::exchange::body::Body;
@@ -29,7 +31,7 @@ use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
 
-/// Exchanges that may be open at once.
+/// Exchanges that may be open, or at handlers, at once.
 const MOST_OPEN: usize = 8;
 
 /// Bytes of a line at most.
@@ -38,6 +40,8 @@ const LONGEST: usize = 1_000;
 pub(crate) struct Lines {
     handler: Arc<HandlerCell>,
     open: Slab<Open>,
+    /// Exchanges that are over and whose requests lanes have. They hold their places.
+    away: BTreeSet<u32>,
     /// Lines read so far.
     count: u32,
     reading: bool,
@@ -46,6 +50,9 @@ pub(crate) struct Lines {
 /// An exchange that has not ended.
 struct Open {
     entry: Entry,
+    link: LaneLink,
+    /// A lane has its request, and has not answered.
+    is_away: bool,
     /// The number of its line.
     number: u32,
     /// Bytes of its stream that the lane has not been told have left, once it streams.
@@ -56,7 +63,13 @@ impl Lines {
     pub(crate) fn new() -> Self {
         let echo = |request: &Request, response: &mut Response| response.body(request.body());
         let handler: Arc<dyn Handler> = Arc::new(echo);
-        Self { handler: HandlerCell::new(&handler), open: Slab::new(), count: 0, reading: true }
+        Self {
+            handler: HandlerCell::new(&handler),
+            open: Slab::new(),
+            away: BTreeSet::new(),
+            count: 0,
+            reading: true,
+        }
     }
 
     /// The exchange of a stream: its place, and the number that tells it from the place's
@@ -86,10 +99,14 @@ impl Lines {
         bytes: &[u8],
     ) {
         let Some(place) = self.place(stream) else { return };
-        let open = self.open.remove(place);
+        let mut open = self.open.remove(place);
         if open.unacknowledged.is_some() {
             services.left_handlers();
         }
+        if open.is_away {
+            self.away.insert(stream);
+        }
+        services.lanes.gone(&mut open.link, open.is_away);
         Self::frame(core, services, open.number, sign, bytes);
     }
 
@@ -107,23 +124,25 @@ impl Lines {
             return;
         }
         let mut entry = Entry::default();
-        let lane = services.lanes.choose(core.lane, self.has_lane());
+        let mut link = LaneLink::default();
+        let lane = services.lanes.choose(link, false);
         if kind == b'l' {
             let Some(place) = lane.filter(|_| services.enter_handlers()) else {
                 Self::frame(core, services, number, '!', b"");
                 return;
             };
-            core.lane.place = place;
+            link.place = place;
             entry.lane = AtLane::Given;
         }
         let terms = entry.terms;
         let stream = stream_of(self.open.vacant_key(), number);
-        self.open.insert(Open { entry, number, unacknowledged: None });
+        let is_away = kind == b'l';
+        let place = self.open.insert(Open { entry, link, is_away, number, unacknowledged: None });
         let mut task = services.new_task(core, stream, terms);
         assert!(services.memory.collect(text.len()), "there is room for all of it");
         task.request.body.extend_from_slice(text);
         if kind == b'l' {
-            services.hand_over(core, task);
+            services.hand_over(&mut self.open[place].link, task);
         } else {
             task.handler = Some(Arc::clone(&self.handler));
             services.tasks.new.push(task);
@@ -131,7 +150,7 @@ impl Lines {
     }
 
     fn is_full(&self, core: &Core) -> bool {
-        self.open.len() >= MOST_OPEN || core.out.len() >= HIGH_WATER || core.lane.held_back > 0
+        self.open.len() + self.away.len() >= MOST_OPEN || core.out.len() >= HIGH_WATER
     }
 }
 
@@ -139,8 +158,42 @@ fn stream_of(place: usize, number: u32) -> u32 {
     number * MOST_OPEN as u32 + place as u32
 }
 
+/// What tests ask of it.
+impl Lines {
+    /// How many events of each open exchange wait for a full lane.
+    pub(crate) fn held_back(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.open.iter().map(|(at, open)| (stream_of(at, open.number), open.link.held_back))
+    }
+
+    /// Exchanges that are over and whose requests have not come back.
+    pub(crate) fn away(&self) -> &BTreeSet<u32> {
+        &self.away
+    }
+}
+
 /// What connections ask of it.
 impl Lines {
+    pub(crate) fn link<'a>(
+        &'a mut self,
+        core: &'a mut Core,
+        stream: u32,
+    ) -> Option<&'a mut LaneLink> {
+        if stream == u32::MAX {
+            return Some(&mut core.lane);
+        }
+        self.place(stream).map(|place| &mut self.open[place].link)
+    }
+
+    pub(crate) fn uses_lane(&self, index: usize) -> bool {
+        let uses = |open: &Open| open.entry.lane.has_it() && usize::from(open.link.place) == index;
+        self.open.iter().any(|(_, open)| uses(open))
+    }
+
+    pub(crate) fn returned(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
+        assert!(self.away.remove(&stream), "stream {stream} comes back twice");
+        services.mark_dirty(core);
+    }
+
     pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
         let mut used = 0;
         while self.reading {
@@ -256,6 +309,9 @@ impl Lines {
         mut task: Box<Task>,
     ) {
         let stream = task.id.stream;
+        if let Some(place) = self.place(stream) {
+            self.open[place].is_away = false;
+        }
         if !task.streams() {
             self.answer(core, services, stream, Answer::Task(task));
             return;
@@ -319,13 +375,15 @@ impl Lines {
         for (place, open) in &mut self.open {
             if let Some(bytes) = open.unacknowledged.as_mut().filter(|bytes| **bytes > 0) {
                 let id = services.id(core, stream_of(place, open.number));
-                services.lanes.tell(&mut core.lane, LaneEvent::Ack(id, std::mem::take(bytes)));
+                services.lanes.tell(&mut open.link, LaneEvent::Ack(id, std::mem::take(bytes)));
             }
         }
     }
 
-    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
-        let at_lane = self.open.iter().filter(|(_, open)| open.entry.lane.has_it());
+    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, index: usize) {
+        let is_there = |open: &Open| usize::from(open.link.place) == index;
+        let at_lane =
+            self.open.iter().filter(|(_, open)| open.entry.lane.has_it() && is_there(open));
         let streams: Vec<u32> = at_lane.map(|(at, open)| stream_of(at, open.number)).collect();
         for stream in streams {
             self.refuse(core, services, stream);
@@ -337,7 +395,7 @@ impl Lines {
             if open.entry.lane == AtLane::Given {
                 open.entry.lane = AtLane::ToldLeft;
                 let id = services.id(core, stream_of(place, open.number));
-                services.lanes.tell(&mut core.lane, LaneEvent::HalfClosed(id));
+                services.lanes.tell(&mut open.link, LaneEvent::HalfClosed(id));
             }
         }
     }
@@ -352,16 +410,16 @@ impl Lines {
     }
 
     pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
-        let had_requests = self.is_at_lane();
-        for (place, open) in std::mem::take(&mut self.open) {
+        for (place, mut open) in std::mem::take(&mut self.open) {
             if open.unacknowledged.is_some() {
                 services.left_handlers();
             }
             if open.entry.lane.has_it() {
                 let id = services.id(core, stream_of(place, open.number));
-                services.lanes.tell(&mut core.lane, LaneEvent::Gone(id));
+                services.lanes.tell(&mut open.link, LaneEvent::Gone(id));
             }
+            services.lanes.gone(&mut open.link, open.entry.lane.has_it());
         }
-        services.lanes.gone(&mut core.lane, had_requests);
+        services.lanes.gone(&mut core.lane, false);
     }
 }

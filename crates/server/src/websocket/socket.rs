@@ -431,7 +431,7 @@ impl WebSocket {
 
     /// Its thread is gone: clients may come back, to another.
     #[inline(never)]
-    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services, _: bool) {
+    pub(crate) fn lane_died(&mut self, core: &mut Core, services: &mut Services) {
         self.at_lane = false;
         self.leave_lane(core, services);
         services.mark_dirty(core);

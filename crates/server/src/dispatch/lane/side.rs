@@ -1,11 +1,11 @@
 //! Lanes as one loop sees them: the events for each, and which lane to choose.
 //!
-//! Requests of one connection that overlap go to one lane. Only when the connection has none there
-//! does the next request go to the lane with the least to do. Each loop has lanes that it prefers,
-//! as long as they have hardly more to do than others. So under load a lane's queue is written by
-//! few threads, and events come to it in larger batches. A full lane stops the reading of the
-//! connections that have requests for it, and nothing else: news of requests that it already has
-//! overtake those that wait.
+//! A request goes to the lane with the least to do. HTTP/1 answers in order, so there the requests
+//! of one connection that overlap go to one lane. Each loop has lanes that it prefers, as long as
+//! they have hardly more to do than others. So under load a lane's queue is written by few threads,
+//! and events come to it in larger batches. A full lane stops the reading of the HTTP/1 connections
+//! that have requests for it, and nothing else: news of requests that it already has overtake those
+//! that wait.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,15 +23,17 @@ const MOST_ANNOUNCED: usize = 8192;
 /// Pieces of a body are joined up to this many bytes. One read may bring more.
 const MAX_PIECE: usize = 16 * 1024;
 
-/// A connection's tie to its lane.
+/// A tie to a lane. Where answers go out in order, a connection has one for all of its exchanges;
+/// otherwise each exchange has its own. Then a lane that is full or gone disturbs no exchange at
+/// another. [`Protocol::link`](crate::conn::protocol::Protocol::link) finds that of an exchange.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LaneLink {
     /// The lane's place.
     pub(crate) place: u8,
     /// The lane knows of the connection, and will be told of its end.
     pub(crate) announced: bool,
-    /// How many events of the connection wait because the lane is full. Meanwhile the loop does not
-    /// read from the connection.
+    /// How many events wait because the lane is full. Meanwhile the loop does not read what would
+    /// bring more of them.
     pub(crate) held_back: u32,
 }
 
@@ -44,12 +46,11 @@ pub(crate) struct LaneSide {
     /// [`LaneLink::held_back`].
     pub(crate) is_behind: bool,
     /// Events that overtake `out` while that waits. They are news of requests that the lane has, so
-    /// they need no room. A connection with events in `out` has none here.
+    /// they need no room. A link with events in `out` has none here.
     pub(crate) ahead: VecDeque<LaneEvent>,
-    /// Connections that have events in `out` while that waits. The loop does not read from one
-    /// until its events have been given.
+    /// Links that have events in `out` while that waits.
     pub(crate) parked: usize,
-    /// Connections that have gone since `out` was last swept.
+    /// Links that have gone since `out` was last swept.
     pub(crate) gone: usize,
     /// Its thread was held up when the loop last looked.
     stuck: bool,
@@ -177,7 +178,7 @@ impl Lanes {
         self.sides.get(usize::from(link.place)).is_some_and(|side| side.retired)
     }
 
-    /// Appends an event for the connection's lane.
+    /// Appends an event for the link's lane.
     pub(crate) fn tell(&mut self, link: &mut LaneLink, event: LaneEvent) {
         let Some(side) = self.sides.get_mut(usize::from(link.place)) else { return };
         if side.is_behind {
@@ -244,7 +245,8 @@ impl Lanes {
         }
     }
 
-    /// A connection of this lane is gone. `had_requests` says whether the lane had requests of it.
+    /// A link is over: its connection is gone, or its exchange. `had_requests` says whether the
+    /// lane had requests of it. Events that still wait for the lane remain there.
     pub(crate) fn gone(&mut self, link: &mut LaneLink, had_requests: bool) {
         let is_parked = std::mem::take(&mut link.held_back) > 0;
         if let Some(side) = self.sides.get_mut(usize::from(link.place))

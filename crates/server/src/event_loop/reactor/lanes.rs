@@ -1,9 +1,9 @@
 //! Gives events to lanes, and takes their replies.
 //!
-//! A lane has room for a number of requests. If it is full, the loop stops reading from the
+//! A lane has room for a number of requests. If it is full, the loop stops reading from the HTTP/1
 //! connections that have requests for it, and from no others. What waits is bounded by the
-//! connections that are there: each is read no further. The requests of those that have gone are
-//! swept.
+//! connections that are there: each is read no further, or has a limit of open exchanges. The
+//! requests of those that have gone are swept.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ use crate::exchange::id::{ConnId, ExchangeId};
 use crate::observe::close_reason::CloseReason;
 use crate::websocket::sending::Published;
 
-/// After this many connections with requests for a full lane have gone, what waits for the lane
+/// After this many links with requests for a full lane have gone, what waits for the lane
 /// is swept.
 pub(crate) const SWEEP_AFTER: usize = 64;
 
@@ -74,34 +74,42 @@ impl<T: Transport> Reactor<T> {
 
     /// The lane in this place is gone. It answers nothing of what it had.
     fn lane_died(&mut self, index: usize, was_retired: bool) {
-        let _ = self.take_back(index);
+        let not_given = self.take_back(index);
         let Self { conns, services, .. } = self;
         for (_, Conn { core, protocol, .. }) in conns.iter_mut() {
-            if usize::from(core.lane.place) == index && protocol.has_lane() {
-                protocol.lane_died(core, services, was_retired);
+            if protocol.uses_lane(core, index) {
+                protocol.lane_died(core, services, index, was_retired);
             }
+        }
+        for id in not_given {
+            self.returned(id);
         }
     }
 
-    /// Takes back the events that the lane in this place was not given. Returns the requests among
-    /// them that must still be answered.
+    /// The request of an exchange came back, or was never given, and the exchange is over.
+    fn returned(&mut self, id: ExchangeId) {
+        if let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id.conn) {
+            protocol.returned(core, &mut self.services, id.stream);
+        }
+    }
+
+    /// Takes back the events that the lane in this place was not given. Returns the exchanges of
+    /// the requests among them.
     fn take_back(&mut self, index: usize) -> Vec<ExchangeId> {
-        let mut open = Vec::new();
+        let mut not_given = Vec::new();
         let side = &mut self.services.lanes.sides[index];
         side.ahead.clear();
         let was_behind = std::mem::take(&mut side.is_behind);
         for event in std::mem::take(&mut side.out) {
             if was_behind {
-                self.release(index, event.id().conn);
+                self.release(index, event.id());
             }
             if let LaneEvent::Request(Exchange(task)) = event {
-                if self.is_with_lane(task.id) {
-                    open.push(task.id);
-                }
+                not_given.push(task.id);
                 self.services.recycle(task);
             }
         }
-        open
+        not_given
     }
 
     /// The lane's thread takes nothing more. It returns the requests that it was given. Those that
@@ -109,7 +117,10 @@ impl<T: Transport> Reactor<T> {
     fn lane_closed(&mut self, index: usize) {
         for id in self.take_back(index) {
             if let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id.conn) {
-                protocol.refuse(core, &mut self.services, id.stream);
+                if protocol.expects(id.stream) {
+                    protocol.refuse(core, &mut self.services, id.stream);
+                }
+                protocol.returned(core, &mut self.services, id.stream);
             }
         }
     }
@@ -165,8 +176,8 @@ impl<T: Transport> Reactor<T> {
             let side = &self.services.lanes.sides[index];
             if side.is_behind {
                 for place in 0..Lane::fitting(&side.out, room) {
-                    let conn = self.services.lanes.sides[index].out[place].id().conn;
-                    self.release(index, conn);
+                    let id = self.services.lanes.sides[index].out[place].id();
+                    self.release(index, id);
                 }
             }
             let side = &mut self.services.lanes.sides[index];
@@ -198,18 +209,19 @@ impl<T: Transport> Reactor<T> {
                 continue;
             }
             if is_behind {
-                self.release(index, id.conn);
+                self.release(index, id);
             }
             if let LaneEvent::Request(Exchange(task)) = event {
                 self.services.recycle(task);
+                self.returned(id);
             }
         }
         let side = &mut self.services.lanes.sides[index];
         side.is_behind &= !side.out.is_empty();
     }
 
-    /// The lane has no room for all events. Connections with requests among those that wait are not
-    /// read from until the lane has been given these. The events of other connections do not wait.
+    /// The lane has no room for all events. Links with requests among those that wait are held back
+    /// until the lane has been given these. The events of other links do not wait.
     fn fall_behind(&mut self, index: usize) {
         let Self { conns, services, .. } = self;
         let side = &mut services.lanes.sides[index];
@@ -219,32 +231,36 @@ impl<T: Transport> Reactor<T> {
         let mut parked = Vec::new();
         for event in std::mem::take(&mut side.out) {
             let is_request = matches!(event, LaneEvent::Request(_));
-            match conn_of(conns, event.id().conn) {
-                Some(Conn { core, .. }) if is_request || core.lane.held_back > 0 => {
-                    if core.lane.held_back == 0 {
-                        parked.push(core.id.slot);
+            let id = event.id();
+            let link = conn_of(conns, id.conn)
+                .and_then(|Conn { core, protocol, .. }| protocol.link(core, id.stream));
+            match link {
+                Some(link) if is_request || link.held_back > 0 => {
+                    if link.held_back == 0 {
+                        parked.push(id.conn.slot);
                     }
-                    core.lane.held_back += 1;
+                    link.held_back += 1;
                     side.out.push_back(event);
                 }
                 Some(_) => side.ahead.push_back(event),
-                // The connection has gone, and its requests may be here.
+                // The connection or the exchange has gone, and its requests may be here.
                 None => side.out.push_back(event),
             }
         }
         side.parked = parked.len();
-        // Their timers must know that the loop does not read from them.
+        // Their timers must know if the loop does not read from them.
         for slot in parked {
             services.mark_dirty(&mut conns[slot as usize].core);
         }
     }
 
-    /// An event of this connection no longer waits for room. If it was the last one, the loop reads
-    /// from the connection again.
-    fn release(&mut self, index: usize, id: ConnId) {
-        let Some(Conn { core, .. }) = conn_of(&mut self.conns, id) else { return };
-        core.lane.held_back -= 1;
-        if core.lane.held_back == 0 {
+    /// An event of this exchange no longer waits for room. If it was the last one of its link, the
+    /// loop reads on.
+    fn release(&mut self, index: usize, id: ExchangeId) {
+        let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id.conn) else { return };
+        let Some(link) = protocol.link(core, id.stream) else { return };
+        link.held_back -= 1;
+        if link.held_back == 0 {
             self.services.lanes.sides[index].parked -= 1;
             self.services.mark_dirty(core);
         }
@@ -284,6 +300,7 @@ impl<T: Transport> Reactor<T> {
             {
                 services.counters.dropped.add(1);
                 services.recycle(task);
+                self.returned(id);
             } else if let LaneReply::Subscribe(_, topic) = reply {
                 services.sockets.topics.leave(&topic, services.settings.io_thread);
             }
@@ -308,11 +325,13 @@ impl<T: Transport> Reactor<T> {
                 services.recycle(task);
                 services.end_deadline(core.id.slot, stream);
                 protocol.answer_late(core, services, stream);
+                protocol.returned(core, services, stream);
             }
             LaneReply::Dropped(Exchange(task)) => {
                 services.recycle(task);
                 services.end_deadline(core.id.slot, stream);
                 protocol.break_off(core, services, stream);
+                protocol.returned(core, services, stream);
             }
             LaneReply::Chunk(_, data) => protocol.chunk(core, services, stream, data),
             LaneReply::End(_) => protocol.end(core, services, stream),
@@ -403,6 +422,7 @@ impl<T: Transport> Reactor<T> {
         let Some(Conn { core, protocol, .. }) = conn else {
             services.counters.dropped.add(1);
             services.recycle(task);
+            self.returned(id);
             return;
         };
         services.end_deadline(core.id.slot, id.stream);
@@ -443,7 +463,9 @@ impl<T: Transport> Reactor<T> {
         for (slot, Due { stream, .. }) in late.drain(..) {
             let Conn { core, protocol, .. } = &mut conns[slot as usize];
             let id = services.id(core, stream);
-            services.lanes.tell(&mut core.lane, LaneEvent::TimedOut(id));
+            if let Some(link) = protocol.link(core, stream) {
+                services.lanes.tell(link, LaneEvent::TimedOut(id));
+            }
             protocol.answer_late(core, services, stream);
         }
         // Otherwise a connection whose request was answered late would not be read from until

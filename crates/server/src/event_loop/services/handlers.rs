@@ -6,9 +6,9 @@
 //! lane has been told. So a stuck thread keeps its places, and further requests are refused at
 //! once.
 
-use crate::conn::core::Core;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::dispatch::lane::exchange::Exchange;
+use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::services::Services;
 use crate::exchange::task::Task;
 
@@ -23,16 +23,16 @@ impl Services {
         may
     }
 
-    /// Gives a request to its lane. It has been counted.
-    pub(crate) fn hand_over(&mut self, core: &mut Core, mut task: Box<Task>) {
+    /// Gives a request to the lane of its link. It has been counted.
+    pub(crate) fn hand_over(&mut self, link: &mut LaneLink, mut task: Box<Task>) {
         self.counters.handlers_given.add(1);
         task.at_handler = true;
-        task.lane = core.lane.place;
+        task.lane = link.place;
         if let Some(deadlines) = &mut self.deadlines {
-            deadlines.begin(core.id.slot, task.id.stream, self.clock.millis());
+            deadlines.begin(task.id.conn.slot, task.id.stream, self.clock.millis());
             task.deadline = Some(self.clock.now() + deadlines.span());
         }
-        self.lanes.tell(&mut core.lane, LaneEvent::Request(Exchange(task)));
+        self.lanes.tell(link, LaneEvent::Request(Exchange(task)));
     }
 
     /// A request that was handed over is no longer at a handler.

@@ -1,10 +1,11 @@
 //! What must hold of lanes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::ensure;
 use crate::conn::connection::Conn;
+use crate::conn::protocol::Protocol;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::reactor::Reactor;
@@ -45,6 +46,27 @@ pub(in crate::sim) struct Outside {
 
 /// How many requests of clients that have gone may wait, above the number of the others.
 const KEEP: usize = 2 * SWEEP_AFTER * MAX_PIPELINED as usize;
+
+impl Conn<SimTransport> {
+    /// Its links, by their exchanges where these have their own. With each is how many of its events
+    /// wait for a full lane.
+    fn links(&self) -> HashMap<Option<u32>, u32> {
+        let mut links = HashMap::from([(None, self.core.lane.held_back)]);
+        if let Protocol::Lines(lines) = &self.protocol {
+            links.extend(lines.held_back().map(|(stream, events)| (Some(stream), events)));
+        }
+        links
+    }
+
+    /// The link of an exchange. None if it is over.
+    fn link_of(&self, stream: u32) -> Option<Option<u32>> {
+        let link = match &self.protocol {
+            Protocol::Lines(_) if stream != u32::MAX => Some(stream),
+            _ => None,
+        };
+        self.links().contains_key(&link).then_some(link)
+    }
+}
 
 impl Reactor<SimTransport> {
     /// The requests that lanes could not be given yet.
@@ -89,17 +111,17 @@ impl Reactor<SimTransport> {
         self.check_held_back()
     }
 
-    /// Only a connection's own events that wait for a full lane hold it back.
-    fn check_held_back(&self) -> Result<(), String> {
-        let mut held = vec![0; self.conns.capacity()];
+    /// Only a link's own events that wait for a full lane hold it back.
+    pub(in crate::sim) fn check_held_back(&self) -> Result<(), String> {
+        let mut held: HashMap<(u32, Option<u32>), u32> = HashMap::new();
         for (place, side) in self.services.lanes.sides.iter().enumerate() {
             let mut parked = HashSet::new();
             for event in side.out.iter().filter(|_| side.is_behind) {
-                let id = event.id().conn;
-                let conn = self.conns.get(id.slot as usize);
-                if conn.is_some_and(|conn| conn.core.id == id) {
-                    held[id.slot as usize] += 1;
-                    parked.insert(id.slot);
+                let ExchangeId { conn: id, stream, .. } = event.id();
+                let conn = self.conns.get(id.slot as usize).filter(|conn| conn.core.id == id);
+                if let Some(link) = conn.and_then(|conn| conn.link_of(stream)) {
+                    *held.entry((id.slot, link)).or_default() += 1;
+                    parked.insert((id.slot, link));
                 }
             }
             ensure!(side.parked == parked.len(), "{} parked in {place}", side.parked);
@@ -112,9 +134,12 @@ impl Reactor<SimTransport> {
                 ensure!(!waits.contains(&of), "{of:?} overtakes its request");
             }
         }
-        for (index, conn) in &self.conns {
-            let (is, should) = (conn.core.lane.held_back, held[index]);
-            ensure!(is == should, "slot {index} waits for {is} events, not {should}");
+        for (_, conn) in &self.conns {
+            let slot = conn.core.id.slot;
+            for (link, is) in conn.links() {
+                let should = held.get(&(slot, link)).copied().unwrap_or(0);
+                ensure!(is == should, "{link:?} of {slot} waits for {is} events, not {should}");
+            }
         }
         Ok(())
     }
