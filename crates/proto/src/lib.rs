@@ -1,7 +1,7 @@
 //! HTTP as bytes: bytes in, events out; responses in, bytes out.
 //!
 //! [`semantics`] is what HTTP means whatever its version. [`h1`] is how HTTP/1 puts it on
-//! the wire. `h1` uses `semantics`, never the other way around. [`opening()`] tells from a
+//! the wire, [`h2`] how HTTP/2 does. They use `semantics`, never the other way around. [`opening()`] tells from a
 //! connection's first bytes which protocol it speaks. [`ws`] is WebSocket, after its handshake
 //! over HTTP.
 //!

@@ -110,10 +110,7 @@ fn request_line(buf: &[u8], head: &mut Head) -> Result<usize, RequestError> {
         return Err(fault(buf, method_end, RequestError::MethodInvalid));
     }
     let start = method_end + 1;
-    let mut end = class::target_end(buf, start);
-    if buf.get(end) == Some(&b'\\') {
-        end = past_backslashes(buf, start, end);
-    }
+    let end = target::end(buf, start);
     if start == end || buf.get(end) != Some(&b' ') {
         let other = match buf.get(end) {
             Some(b' ' | b'\t') => RequestError::RequestLineInvalid,
@@ -131,18 +128,6 @@ fn request_line(buf: &[u8], head: &mut Head) -> Result<usize, RequestError> {
     // After the version: the preface of HTTP/2 is `PRI *`, and its fault is the version.
     target::parse(buf, head)?;
     Ok(end + 11)
-}
-
-/// Where a target with a `\` at `end` ends. A query may hold `\`, and browsers send it
-/// unencoded; a path may not.
-#[cold]
-fn past_backslashes(buf: &[u8], start: usize, mut end: usize) -> usize {
-    if memchr(b'?', &buf[start..end]).is_some() {
-        while buf.get(end) == Some(&b'\\') {
-            end = class::target_end(buf, end + 1);
-        }
-    }
-    end
 }
 
 /// Any version other than the usual one. `rest` follows the target; `tail` is its first ten

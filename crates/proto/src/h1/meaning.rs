@@ -5,11 +5,8 @@
 //! depends on how the head arrived.
 
 use crate::semantics::{
-    Framing, Head, Limits, RequestError, Span, Version, authority, class, content_length, list,
+    Framing, Head, Limits, RequestError, Span, Version, class, content_length, list,
 };
-
-/// A DNS name has at most 253 characters; a port may follow it.
-const LONGEST_KNOWN_HOST: usize = 259;
 
 /// Adds the meaning of its fields to `head`, which was parsed from `buf`.
 #[inline]
@@ -39,6 +36,7 @@ pub(crate) fn apply(buf: &[u8], head: &mut Head, limits: &Limits) -> Result<(), 
     head.host = host(buf, head, said.host, http11)?;
     head.framing = said.framing(http11, limits)?;
     head.keep_alive = !said.close && (http11 || said.keep_alive);
+    head.extended_connect = false;
     head.upgrade = http11 && said.upgrade && said.upgrade_option;
     // HTTP/1.0 has no expectations (RFC 9110 §10.1.1).
     if http11 && said.unknown_expectation {
@@ -170,15 +168,8 @@ fn host(
             None => Err(RequestError::HostEmpty),
         };
     }
-    let host = span.of(buf);
-    if head.known_host != host {
-        if authority::parse(host).is_none() {
-            return Err(RequestError::HostInvalid);
-        }
-        if host.len() <= LONGEST_KNOWN_HOST {
-            head.known_host.clear();
-            head.known_host.extend_from_slice(host);
-        }
+    if !head.is_valid_host(span.of(buf)) {
+        return Err(RequestError::HostInvalid);
     }
     Ok(Some(head.authority.unwrap_or(span)))
 }

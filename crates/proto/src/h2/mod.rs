@@ -7,12 +7,15 @@ pub mod abuse;
 mod budget;
 mod error;
 pub mod frame;
+pub mod hpack;
+mod message;
 mod priority;
 mod settings;
 mod window;
 
 pub use budget::Budget;
 pub use error::{ConnectionError, ErrorCode};
+pub use message::{HeadReader, MessageError, Refused};
 pub use priority::Priority;
 pub use settings::{Setting, SettingsFrame};
 pub use window::{Overflow, Window};

@@ -97,6 +97,15 @@ pub(crate) fn token_end(buf: &[u8], mut i: usize) -> usize {
     i
 }
 
+/// Length of the lower-case token that `bytes` begin with.
+#[inline]
+pub(crate) fn lower_token_end(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !is_token(byte) || byte.is_ascii_uppercase())
+        .unwrap_or(bytes.len())
+}
+
 /// Index of the first byte at or after `i` that a target's path may not hold, or the
 /// length. Such a byte is `\` too: URL parsers read it as `/`, other programs do not.
 #[inline]

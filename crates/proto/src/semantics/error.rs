@@ -34,6 +34,8 @@ pub enum RequestError {
     TargetAuthorityInvalid,
     /// The target is an `https` URL, and the connection is not secured.
     TargetSchemeInsecure,
+    /// An extended CONNECT of HTTP/2 for another protocol than WebSocket.
+    ProtocolUnsupported,
     /// The version is not `HTTP/` digit `.` digit.
     VersionInvalid,
     /// The major version is not 1.
@@ -112,7 +114,7 @@ impl RequestError {
             Self::ExpectationUnknown => 417,
             Self::TargetSchemeInsecure => 421,
             Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => 431,
-            Self::MethodTooLong | Self::EncodingUnsupported => 501,
+            Self::MethodTooLong | Self::EncodingUnsupported | Self::ProtocolUnsupported => 501,
             Self::VersionUnsupported => 505,
             _ => 400,
         }
@@ -153,6 +155,9 @@ impl RequestError {
             Self::TargetSchemeInsecure => {
                 "The request target is an https URL on a connection that is not secured \
                  (RFC 9110 section 7.4)."
+            }
+            Self::ProtocolUnsupported => {
+                "The :protocol is not websocket, the only one served here (RFC 8441 section 4)."
             }
             Self::VersionInvalid => {
                 "The version is not HTTP/ and two digits with a dot between them \

@@ -1,4 +1,7 @@
-use super::{Field, Method, Span, Version};
+use super::{Field, Method, Span, Version, authority};
+
+/// A DNS name has at most 253 characters; a port may follow it.
+const LONGEST_KNOWN_HOST: usize = 259;
 
 /// What the head says about the length of the body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,8 @@ pub struct Head {
     pub(crate) keep_alive: bool,
     pub(crate) expect_continue: bool,
     pub(crate) upgrade: bool,
-    /// The target is an `https` URL.
+    pub(crate) extended_connect: bool,
+    /// The target is an `https` URL, in HTTP/2 by its `:scheme`.
     pub(crate) secure: bool,
     pub(crate) method_token: Span,
     pub(crate) target: Span,
@@ -114,18 +118,43 @@ impl Head {
     }
 
     /// Whether the client offers to switch protocols: an Upgrade field and the
-    /// `upgrade` connection option, in HTTP/1.1 (RFC 9110 §7.8).
+    /// `upgrade` connection option, in HTTP/1.1 (RFC 9110 §7.8), or an extended CONNECT.
     #[must_use]
     pub fn upgrade(&self) -> bool {
         self.upgrade
     }
 
-    /// Whether the target is an `https` URL in absolute-form. Only a secured connection may
+    /// Whether the request came as an extended CONNECT for a WebSocket (RFC 8441). Then
+    /// [`upgrade`](Self::upgrade) holds, too, and the head has the fields that HTTP/1.1 would
+    /// have. The method is GET.
+    #[must_use]
+    pub fn extended_connect(&self) -> bool {
+        self.extended_connect
+    }
+
+    /// Whether the target is an `https` URL: in absolute-form, or by the `:scheme` of HTTP/2.
+    /// Only a secured connection may
     /// ask for one, or one from a proxy that secures it. On others the request is refused with
     /// [`RequestError::TargetSchemeInsecure`](super::RequestError) (RFC 9110 §7.4).
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// Checks the host that a Host field or `:authority` names, which is not empty.
+    #[inline]
+    pub(crate) fn is_valid_host(&mut self, host: &[u8]) -> bool {
+        if self.known_host == host {
+            return true;
+        }
+        if authority::parse(host).is_none() {
+            return false;
+        }
+        if host.len() <= LONGEST_KNOWN_HOST {
+            self.known_host.clear();
+            self.known_host.extend_from_slice(host);
+        }
+        true
     }
 
     /// Length of the head in bytes, blank line included.

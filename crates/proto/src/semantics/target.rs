@@ -1,6 +1,25 @@
 //! The four forms of a request target (RFC 9112 §3.2).
 
-use super::{Head, Method, RequestError, Span, authority};
+use super::{Head, Method, RequestError, Span, authority, class};
+
+/// Where the target at `start` ends: at the first byte that it may not hold.
+#[inline]
+pub(crate) fn end(buf: &[u8], start: usize) -> usize {
+    let end = class::target_end(buf, start);
+    if buf.get(end) == Some(&b'\\') { past_backslashes(buf, start, end) } else { end }
+}
+
+/// Where a target with a `\` at `end` ends. A query may hold `\`, and browsers send it
+/// unencoded; a path may not.
+#[cold]
+fn past_backslashes(buf: &[u8], start: usize, mut end: usize) -> usize {
+    if memchr::memchr(b'?', &buf[start..end]).is_some() {
+        while buf.get(end) == Some(&b'\\') {
+            end = class::target_end(buf, end + 1);
+        }
+    }
+    end
+}
 
 /// Splits the target `head.target`, whose bytes are all allowed in a target, into path,
 /// query and authority. `head.method` decides which forms are allowed.

@@ -1,0 +1,51 @@
+//! The checks of one field (RFC 9113 §8.2).
+
+use super::{MessageError, Refused};
+use crate::semantics::{RequestError, class};
+
+/// Whether the scheme is https. Other schemes than http are refused as in a URL of HTTP/1.
+pub(super) fn is_https(scheme: &[u8]) -> Result<bool, Refused> {
+    if scheme.eq_ignore_ascii_case(b"https") {
+        return Ok(true);
+    }
+    if scheme.eq_ignore_ascii_case(b"http") {
+        return Ok(false);
+    }
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    match is_scheme {
+        true => Err(RequestError::TargetFormInvalid.into()),
+        false => Err(MessageError::SchemeInvalid.into()),
+    }
+}
+
+#[inline]
+pub(super) fn name(name: &[u8]) -> Result<(), MessageError> {
+    if !name.is_empty() && class::lower_token_end(name) == name.len() {
+        return Ok(());
+    }
+    Err(match name.iter().any(u8::is_ascii_uppercase) {
+        true => MessageError::NameUpperCase,
+        false => MessageError::NameInvalid,
+    })
+}
+
+#[inline]
+pub(super) fn value(value: &[u8]) -> Result<(), MessageError> {
+    let (Some(&first), Some(&last)) = (value.first(), value.last()) else { return Ok(()) };
+    if class::is_ows(first) || class::is_ows(last) || class::value_end(value, 0) != value.len() {
+        return Err(MessageError::ValueInvalid);
+    }
+    Ok(())
+}
+
+/// Refuses the fields that are about an HTTP/1 connection (RFC 9113 §8.2.2).
+pub(super) fn hop(name: &[u8], value: &[u8]) -> Result<(), MessageError> {
+    match name {
+        b"te" if !value.eq_ignore_ascii_case(b"trailers") => Err(MessageError::TeInvalid),
+        b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade" => {
+            Err(MessageError::ConnectionField)
+        }
+        _ => Ok(()),
+    }
+}
