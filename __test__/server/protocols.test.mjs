@@ -19,6 +19,7 @@ async function logged(t) {
     hostname: '127.0.0.1',
     port: 0,
     accessLog: { file, format: 'json' },
+    http2: false,
     fetch: () => new Response('hello'),
   });
   t.teardown(() => server.stop({ force: true }));

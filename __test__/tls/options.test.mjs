@@ -173,7 +173,8 @@ test('every wrong value names the option, and what is allowed', async (t) => {
     [{ ...pair, cypher: 'x' }, UNKNOWN, /"tls\.cypher"; did you mean "tls\.ciphers"\?/],
   ];
   for (const [tls, code, message] of cases) {
-    await t.throwsAsync(serve({ port: 0, hostname: '127.0.0.1', tls }), { code, message });
+    const server = serve({ port: 0, hostname: '127.0.0.1', http2: false, tls });
+    await t.throwsAsync(server, { code, message });
   }
 });
 
@@ -199,7 +200,8 @@ test('versions, ciphers and ALPN are those that were asked for', async (t) => {
     [{ ALPNProtocols: Buffer.from('\x03abc\x02de') }, { ALPNProtocols: ['de'] }, { alpn: 'de' }],
   ];
   for (const [options, client, expected] of cases) {
-    const server = await start(t, { tls: { ...pair, ...options }, fetch });
+    // What HTTP/2 changes of it is in http2/options.test.mjs.
+    const server = await start(t, { http2: false, tls: { ...pair, ...options }, fetch });
     const { error, ...facts } = expected;
     const what = JSON.stringify([options, client]);
     const got = get(server.url.href, { ca: ca.cert, ...client });

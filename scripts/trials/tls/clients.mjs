@@ -115,7 +115,8 @@ async function curl(path) {
     assert.deepEqual([code, out], [0, 'hello'.repeat(10)]);
   });
   await trial('curl: the protocol by ALPN', async () => {
-    const { code, out } = await run(path, ['-sv', '--cacert', ca.certFile, url(plain)]);
+    const args = ['-sv', '--http1.1', '--cacert', ca.certFile, url(plain)];
+    const { code, out } = await run(path, args);
     assert.equal(code, 0);
     assert.match(out, /ALPN.*accepted.*http\/1\.1/);
   });

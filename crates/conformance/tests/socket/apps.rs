@@ -179,6 +179,8 @@ fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
         io_threads: 2,
         worker_threads: 2,
         accept,
+        // Its preface is one of the cases.
+        http2: false,
         limits,
         app,
         lanes: player.iter().map(Player::lane).collect(),
