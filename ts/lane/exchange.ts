@@ -179,6 +179,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return this.protocol === 'HTTP/1.0';
   }
 
+  get isHttp2(): boolean {
+    return this.protocol === 'HTTP/2.0';
+  }
+
   get isHead(): boolean {
     return this.#method === LAST_BODILESS;
   }

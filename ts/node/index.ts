@@ -65,10 +65,16 @@
  */
 import '../binding/notice.js';
 import type http from 'node:http';
+import {
+  type AnyListener,
+  Http2SecureServer,
+  type SecureHttp2ServerOptions,
+} from './http2/server.js';
 import type { ServerOptions } from './options.js';
 import { SecureServer, type SecureServerOptions } from './secure-server.js';
 import { Server } from './server.js';
 
+export * as http2 from './http2/index.js';
 export type { EngineOptions, ServerOptions } from './options.js';
 export type { SecureOptions, SecureServerOptions } from './secure-server.js';
 export { SecureServer, Server };
@@ -141,8 +147,23 @@ export function createSecureServer<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
   Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,
 >(
-  options: SecureServerOptions<Request, Response>,
+  options: SecureServerOptions<Request, Response> & { allowHTTP1?: undefined },
   listener?: http.RequestListener<Request, Response>,
+): SecureServer;
+
+/**
+ * @param options with `allowHTTP1`, which only `http2.createSecureServer` has, it is that
+ */
+export function createSecureServer(
+  options: SecureHttp2ServerOptions & { allowHTTP1: boolean },
+  listener?: AnyListener,
+): Http2SecureServer;
+
+export function createSecureServer(
+  options: SecureServerOptions | SecureHttp2ServerOptions,
+  listener?: unknown,
 ): SecureServer {
-  return new SecureServer(options as SecureServerOptions, listener as http.RequestListener);
+  return (options as SecureHttp2ServerOptions | undefined)?.allowHTTP1 === undefined
+    ? new SecureServer(options as SecureServerOptions, listener as http.RequestListener)
+    : new Http2SecureServer(options as SecureHttp2ServerOptions, listener as AnyListener);
 }

@@ -1,11 +1,12 @@
 import diagnostics from 'node:diagnostics_channel';
-import type { IncomingMessage, Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Exchange } from '../lane/exchange.js';
 import { RecentFields } from '../lane/recent-fields.js';
 import { ASKS_TO_CLOSE, CLOSE } from '../lane/record.js';
 import { warnUnsupported } from './errors.js';
 import { headOf, takeApart } from './head.js';
+import { pseudoFields } from './http2/fields.js';
 import {
   assignSocket,
   emitClose,
@@ -13,8 +14,8 @@ import {
   type NodeIncoming,
   type NodeOutgoing,
   storeHeader,
-  symbolOf,
 } from './internals.js';
+import type { MessageOptions } from './message-options.js';
 import type { ExchangeSocket } from './socket.js';
 import { dump, endUnheard, isUntouched } from './unheard.js';
 
@@ -22,36 +23,6 @@ const onStart = diagnostics.channel('http.server.request.start');
 const onResponseFinish = diagnostics.channel('http.server.response.finish');
 
 const recent = new RecentFields();
-
-/** The classes of a server's requests and responses, and their options. */
-export interface MessageOptions {
-  readonly IncomingMessage: typeof IncomingMessage;
-  /** Node's types lack the second argument. */
-  readonly ServerResponse: new (
-    req: IncomingMessage,
-    options: object,
-  ) => NodeOutgoing;
-  /** Have the prototypes of the objects to be made, if these are not those of the classes. */
-  readonly requestTarget: NewTarget | null;
-  readonly responseTarget: NewTarget | null;
-  readonly joinDuplicateHeaders: boolean;
-  /** Whether a request may change its protocol; `null`: if the server listens for 'upgrade'. */
-  readonly shouldUpgrade: ((req: IncomingMessage) => unknown) | null;
-  readonly rejectNonStandardBodyWrites: boolean;
-  /** Node's symbol for the names of fields that must be unique, and these names. */
-  readonly uniqueHeaders: readonly [symbol, unknown] | null;
-}
-
-/** The option `shouldUpgradeCallback`, where this Node has it. */
-export function shouldUpgradeOf(server: object, options: object): MessageOptions['shouldUpgrade'] {
-  const isKnown = 'shouldUpgradeCallback' in server && 'shouldUpgradeCallback' in options;
-  return isKnown
-    ? ((options.shouldUpgradeCallback as MessageOptions['shouldUpgrade']) ?? null)
-    : null;
-}
-
-/** The last argument of `Reflect.construct`. */
-export type NewTarget = new (...given: never[]) => object;
 
 /** The request of an exchange: Node's own class over an {@link ExchangeSocket}. */
 export function makeRequest(
@@ -66,10 +37,15 @@ export function makeRequest(
       ? new options.IncomingMessage(connection)
       : Reflect.construct(options.IncomingMessage, [connection], requestTarget)
   ) as NodeIncoming;
-  const fields = exchange.recentRawFields(recent);
-  req.httpVersionMajor = 1;
-  req.httpVersionMinor = exchange.isHttp10 ? 0 : 1;
-  req.httpVersion = exchange.isHttp10 ? '1.0' : '1.1';
+  let fields = exchange.recentRawFields(recent);
+  const { isHttp10, isHttp2 } = exchange;
+  if (isHttp2) {
+    const authority = fields[0] === 'host' ? fields[1] : undefined;
+    fields = [...pseudoFields(exchange, authority), ...fields];
+  }
+  req.httpVersionMajor = isHttp2 ? 2 : 1;
+  req.httpVersionMinor = isHttp10 || isHttp2 ? 0 : 1;
+  req.httpVersion = isHttp2 ? '2.0' : isHttp10 ? '1.0' : '1.1';
   req.joinDuplicateHeaders = options.joinDuplicateHeaders;
   req._addHeaderLines(fields, fields.length);
   req.method = exchange.method;
@@ -102,7 +78,7 @@ export function makeResponse(
   // The engine decides whether an HTTP/1.0 connection is kept.
   res.shouldKeepAlive = true;
   // For `Keep-Alive: timeout=N` in the head, as Node sends it.
-  res._keepAliveTimeout = socket.server.keepAliveTimeout;
+  res._keepAliveTimeout = req.httpVersionMajor === 2 ? 0 : socket.server.keepAliveTimeout;
   if (options.uniqueHeaders !== null) {
     const [symbol, names] = options.uniqueHeaders;
     res[symbol] = names;
@@ -195,10 +171,4 @@ function close(res: NodeOutgoing, isQuiet: boolean): void {
   if (isQuiet) {
     endUnheard(res.req as NodeIncoming);
   }
-}
-
-/** The option `uniqueHeaders` as Node keeps it. */
-export function uniqueHeadersOf(server: object): readonly [symbol, unknown] {
-  const symbol = symbolOf(server, 'kUniqueHeaders');
-  return [symbol, (server as Record<symbol, unknown>)[symbol]];
 }

@@ -4,7 +4,7 @@ import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import { DAY_MS } from '../options/rules.js';
 import { BODY_MEMORY } from '../options/table.js';
 import type { ResolvedTls } from '../options/tls.js';
-import { HTTP_1 } from '../options/versions.js';
+import type { Versions } from '../options/versions.js';
 import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
 import type { Where } from './listen.js';
@@ -140,6 +140,27 @@ export function warnOfOptions(node: object): void {
   }
 }
 
+/** What does not come from the program's options. */
+interface Circumstances {
+  readonly interests: Interests;
+  readonly where: Where;
+  /** `null` in clear. */
+  readonly tls: ResolvedTls | null;
+  readonly versions: Versions;
+}
+
+/** Warns of a listener for an event that never comes. */
+export function warnOfEvent(
+  event: string | symbol,
+  absent: Readonly<Record<string, string>>,
+): void {
+  const why = typeof event === 'string' && Object.hasOwn(absent, event) ? absent[event] : undefined;
+  if (why !== undefined) {
+    const name = event as string;
+    warnUnsupported(name, `reactor-rs/node never emits '${name}': ${why}`);
+  }
+}
+
 /**
  * The engine's options for a server that is about to listen.
  * @throws {ReactorError} as `serve` does.
@@ -148,9 +169,7 @@ export function engineOptions(
   given: EngineOptions,
   node: http.ServerOptions,
   now: Tunables,
-  interests: Interests,
-  where: Where,
-  tls: ResolvedTls | null,
+  { interests, where, tls, versions }: Circumstances,
 ): ResolvedOptions {
   const { unix, unixModeAdds, port, hostname, ipv6Only, backlog, fd } = where;
   const { timeouts = {}, limits = {} } = given;
@@ -172,7 +191,7 @@ export function engineOptions(
       drain: DAY_MS,
       ...timeouts,
     },
-    ...HTTP_1,
+    ...versions,
     globals: false,
     fetch: () => {
       throw new TypeError('requests go to the server, not to a handler');

@@ -1,5 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
-import type { MessageOptions, NewTarget } from './messages.js';
+import type { MessageOptions, NewTarget } from './message-options.js';
 
 /**
  * To change the prototype of an object costs a microsecond from this release on. Before it, to make
@@ -63,6 +63,25 @@ export class PreparedMessages {
       responseTarget: targetOf(response),
     };
   }
+}
+
+const madeForHttp1 = new WeakMap<object, boolean>();
+
+/**
+ * Whether a listener gives its messages prototypes that are made of those of HTTP/1's messages, as an
+ * application of Express does. It could not use those of HTTP/2.
+ */
+export function isForHttp1(listener: unknown): boolean {
+  if (typeof listener !== 'function') {
+    return false;
+  }
+  let isMadeForIt = madeForHttp1.get(listener);
+  if (isMadeForIt === undefined) {
+    const { request, response } = listener as Listener;
+    isMadeForIt = request instanceof IncomingMessage && response instanceof ServerResponse;
+    madeForHttp1.set(listener, isMadeForIt);
+  }
+  return isMadeForIt;
 }
 
 const sampleRequest = new IncomingMessage(null as never);

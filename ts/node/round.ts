@@ -4,14 +4,16 @@ import type { NativeBound } from '../binding/binding.js';
 import { familyOf } from '../fetch/address.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
-import type { Sender } from '../lane/outgoing.js';
+import type { ConnectionPlace, Sender } from '../lane/outgoing.js';
 import { CLOSE, CLOSED, CUT, FINISH, OPENED, REFUSED, TEXT } from '../lane/record.js';
 import type { startEngine } from '../serve.js';
+import type { Http2Taker } from './http2-door.js';
 import { listenersOf, type NodeIncoming, type NodeOutgoing } from './internals.js';
 import type { Where } from './listen.js';
-import { announceStart, type MessageOptions, makeRequest, makeResponse } from './messages.js';
+import type { MessageOptions } from './message-options.js';
+import { announceStart, makeRequest, makeResponse } from './messages.js';
 import { OFFER, PipeSocket } from './pipe-socket.js';
-import { PreparedMessages } from './prepared.js';
+import { isForHttp1, PreparedMessages } from './prepared.js';
 import { SecurePipeSocket, SecureSocket } from './secure-socket.js';
 import { ExchangeSocket, rethrow, type SocketServer } from './socket.js';
 import type { Tunables } from './tunables.js';
@@ -36,6 +38,8 @@ export class Round {
   readonly #server: http.Server & SocketServer;
   readonly #messages: PreparedMessages;
   readonly #tunables: Tunables;
+  /** What takes requests of HTTP/2; `null` if it is not spoken. */
+  readonly #http2: Http2Taker | null;
   readonly #Socket: typeof ExchangeSocket;
   /** Node's option of this name: which requests may change their protocol. */
   readonly #shouldUpgrade: ((req: http.IncomingMessage) => unknown) | null;
@@ -47,8 +51,10 @@ export class Round {
     messages: MessageOptions,
     tunables: Tunables,
     where: Where,
+    http2: Http2Taker | null = null,
   ) {
     this.#server = server;
+    this.#http2 = http2;
     this.#messages = new PreparedMessages(messages);
     this.#shouldUpgrade = messages.shouldUpgrade;
     this.#tunables = tunables;
@@ -64,7 +70,8 @@ export class Round {
 
   /** Lets the program answer a request. */
   take(exchange: Exchange, sender: Sender): void {
-    if (exchange.hasOtherMethod && !http.METHODS.includes(exchange.method)) {
+    const { isHttp2 } = exchange;
+    if (exchange.hasOtherMethod && !isHttp2 && !http.METHODS.includes(exchange.method)) {
       // Node's parser knows a list of methods, and closes the connection for any other.
       const { replies } = sender;
       replies.response(exchange.id, 400, TEXT | CLOSE, null, UNKNOWN_METHOD, false);
@@ -74,6 +81,10 @@ export class Round {
     }
     const mayUpgrade = this.#shouldUpgrade !== null || this.#server.listenerCount('upgrade') > 0;
     if (mayUpgrade && offersUpgrade(exchange) && this.#upgrade(exchange, sender)) {
+      return;
+    }
+    if (isHttp2 && this.#http2 !== null && !isForHttp1(listenersOf(this.#server).request)) {
+      this.#takeHttp2(this.#http2, exchange, sender);
       return;
     }
     const socket = this.#socketOf(exchange);
@@ -112,6 +123,33 @@ export class Round {
       // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
       process.nextTick(rethrow, error);
     }
+  }
+
+  /** Lets the program answer a request of HTTP/2. */
+  #takeHttp2(http2: Http2Taker, exchange: Exchange, sender: Sender): void {
+    const key = exchange.connectionKey;
+    let socket = this.#connections.get(key);
+    if (socket === undefined) {
+      socket = this.#open(key, exchange, exchange.connectionPlace, sender);
+    }
+    try {
+      http2.take(exchange, sender, socket);
+    } catch (error) {
+      // Uncaught, as in Node. The other requests of the batch must be handled nevertheless.
+      process.nextTick(rethrow, error);
+    }
+  }
+
+  /** A connection has begun, or is known of by its first request. */
+  #open(key: number, peer: Peer, place: ConnectionPlace, sender: Sender): ExchangeSocket {
+    const opened = new this.#Socket(this.#server, {
+      remoteAddress: peer.remoteAddress,
+      remotePort: peer.remotePort,
+      cut: () => sender.endConnection(CUT, place),
+      finish: () => sender.endConnection(FINISH, place),
+    });
+    this.#connections.set(key, opened);
+    return opened;
   }
 
   /**
@@ -158,8 +196,11 @@ export class Round {
    * The socket of its connection, if there is one and no earlier exchange uses it; else a new one.
    */
   #socketOf(exchange: Exchange): ExchangeSocket {
+    // Requests of HTTP/2 overlap, and what ends one must not end the connection.
     const held =
-      this.#connections.size === 0 ? undefined : this.#connections.get(exchange.connectionKey);
+      this.#connections.size === 0 || exchange.isHttp2
+        ? undefined
+        : this.#connections.get(exchange.connectionKey);
     return held === undefined || held.isBusy || held.destroyed
       ? new this.#Socket(this.#server, null)
       : held;
@@ -192,14 +233,11 @@ export class Round {
           remoteFamily: familyOf(remoteAddress),
         });
       } else if (kind === OPENED) {
-        const opened = new this.#Socket(this.#server, {
-          remoteAddress,
-          remotePort,
-          cut: () => sender.endConnection(CUT, event),
-          finish: () => sender.endConnection(FINISH, event),
-        });
-        this.#connections.set(key, opened);
+        const opened = this.#open(key, { remoteAddress, remotePort }, event, sender);
         this.#server.emit('connection', opened);
+        if (this.#http2?.isAlone) {
+          this.#http2.begin(opened);
+        }
       } else if (kind === CLOSED) {
         this.#connections.delete(key);
         socket?.disconnected();
@@ -224,6 +262,12 @@ function offersUpgrade(exchange: Exchange): boolean {
   const options = (exchange.field('connection') ?? '').toLowerCase().split(',');
   const names = options.map((name) => name.trim());
   return names.includes('upgrade') && !names.includes('close');
+}
+
+/** The client of a connection. */
+interface Peer {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
 }
 
 /** Empty for a unix socket. */

@@ -4,10 +4,11 @@ import type { TlsOptions as NodeTlsOptions, SecureContextOptions } from 'node:tl
 import { binding } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedTls, resolveTls, TLS_NAMES } from '../options/tls.js';
-import { HTTP_1 } from '../options/versions.js';
+import { HTTP_1, type Versions } from '../options/versions.js';
 import type { TlsOptions } from '../types/tls.js';
 import { argumentError, warnUnsupported } from './errors.js';
-import type { ServerOptions } from './options.js';
+import type { Http2Door } from './http2-door.js';
+import { type ServerOptions, warnOfEvent } from './options.js';
 import { Server } from './server.js';
 
 /** The options of TLS that a server with a `(req, res)` handler has: this package's and Node's. */
@@ -50,12 +51,14 @@ const TICKET_KEYS = 48;
 
 /** Certificates of a server, which may change while it runs. */
 class Contexts {
+  readonly #versions: Versions;
   #main: Record<string, unknown>;
   readonly #byName = new Map<string, Record<string, unknown>>();
   #resolved: ResolvedTls | null = null;
 
-  constructor(options: Record<string, unknown>) {
+  constructor(options: Record<string, unknown>, versions: Versions) {
     this.#main = options;
+    this.#versions = versions;
     this.#resolve();
   }
 
@@ -104,7 +107,7 @@ class Contexts {
       this.#resolved = null;
       return;
     }
-    const resolved = resolveTls('', entries.length === 1 ? entries[0] : entries, HTTP_1);
+    const resolved = resolveTls('', entries.length === 1 ? entries[0] : entries, this.#versions);
     try {
       binding().checkTls(resolved.native);
     } catch (error) {
@@ -125,16 +128,18 @@ export class SecureServer extends Server {
    * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, `ERR_REACTOR_TLS`; for Node's options,
    * Node's own errors.
    */
-  constructor(options: SecureServerOptions, listener?: http.RequestListener) {
+  constructor(
+    options: SecureServerOptions,
+    listener?: http.RequestListener,
+    http2: Http2Door | null = null,
+  ) {
     const { tls, rest } = splitTls(options as Record<string, unknown>);
-    const contexts = new Contexts(tls);
-    super(rest as ServerOptions, listener, () => contexts.current);
+    const contexts = new Contexts(tls, http2?.versions ?? HTTP_1);
+    super(rest as ServerOptions, listener, () => contexts.current, http2);
     this.#contexts = contexts;
     this.on('newListener', (event: string | symbol) => {
-      const why = typeof event === 'string' ? ABSENT_EVENTS[event] : undefined;
-      if (why !== undefined && !this.mayBecomeNode) {
-        const name = event as string;
-        warnUnsupported(name, `reactor-rs/node never emits '${name}': ${why}`);
+      if (!this.mayBecomeNode) {
+        warnOfEvent(event, ABSENT_EVENTS);
       }
     });
     // Programs that listen for either get the same socket.

@@ -18,6 +18,12 @@ export class SecureSocket extends ExchangeSocket {
     super.begin(exchange, sender);
   }
 
+  override learn(exchange: Exchange): void {
+    if (this.#exchange?.isOpen !== true) {
+      this.#exchange = exchange;
+    }
+  }
+
   get tlsInfo(): ReactorTlsInfo | null {
     this.#last = this.#exchange?.tls ?? this.#last;
     return this.#last;

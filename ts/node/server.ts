@@ -1,4 +1,4 @@
-import http from 'node:http';
+import type http from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { binding, type NativeBound } from '../binding/binding.js';
@@ -8,12 +8,14 @@ import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedTls } from '../options/tls.js';
+import { HTTP_1 } from '../options/versions.js';
 import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
+import type { Http2Door } from './http2-door.js';
 import { readListenArguments, type Where } from './listen.js';
 import { isInUse, listenError } from './listen-error.js';
-import { type MessageOptions, shouldUpgradeOf, uniqueHeadersOf } from './messages.js';
+import { type MessageOptions, messageOptions } from './message-options.js';
 import { OpenSockets } from './open-sockets.js';
 import {
   ABSENT_EVENTS,
@@ -21,11 +23,19 @@ import {
   engineOptions,
   type ServerOptions,
   splitOptions,
+  warnOfEvent,
   warnOfOptions,
 } from './options.js';
 import { localOf, Round } from './round.js';
 import { ExchangeSocket, type SocketServer } from './socket.js';
-import { type Interests, initialTunables, TUNABLES, type Tunables, tuned } from './tunables.js';
+import {
+  defineTunables,
+  type Interests,
+  initialTunables,
+  TUNABLES,
+  type Tunables,
+  tuned,
+} from './tunables.js';
 
 /**
  * An `http.Server` whose connections and protocol are the engine's.
@@ -42,6 +52,8 @@ export class Server extends NodeServer implements SocketServer {
   readonly #tunables: Tunables;
   /** How connections are secured; `null` in clear. */
   readonly #secured: () => ResolvedTls | null;
+  /** What takes requests of HTTP/2; `null` if it is not spoken. */
+  readonly #http2: Http2Door | null;
   /** Serves a connection that the program brings itself. */
   readonly #serveForeign: (socket: unknown) => void;
   /** The current round: from `listen` to `close`. */
@@ -65,6 +77,7 @@ export class Server extends NodeServer implements SocketServer {
     options: ServerOptions,
     listener?: http.RequestListener,
     secured: () => ResolvedTls | null = () => null,
+    http2: Http2Door | null = null,
   ) {
     const { engine, node } = splitOptions(options);
     // Node's constructor refuses what is no object.
@@ -97,30 +110,11 @@ export class Server extends NodeServer implements SocketServer {
     this.#engine = engine;
     this.#node = node;
     this.#secured = secured;
+    this.#http2 = http2;
     const tunables = initialTunables(engine, node);
     this.#tunables = tunables;
-    for (const name of TUNABLES) {
-      Object.defineProperty(this, name, {
-        get: () => tunables[name],
-        set: (value) => {
-          tunables[name] = value;
-          this.#retune();
-        },
-        enumerable: true,
-        configurable: true,
-      });
-    }
-    this.#messages = {
-      IncomingMessage: node.IncomingMessage ?? http.IncomingMessage,
-      ServerResponse: (node.ServerResponse ??
-        http.ServerResponse) as unknown as MessageOptions['ServerResponse'],
-      requestTarget: null,
-      responseTarget: null,
-      joinDuplicateHeaders: node.joinDuplicateHeaders ?? false,
-      shouldUpgrade: shouldUpgradeOf(this, node),
-      rejectNonStandardBodyWrites: node.rejectNonStandardBodyWrites ?? false,
-      uniqueHeaders: node.uniqueHeaders == null ? null : uniqueHeadersOf(this),
-    };
+    defineTunables(this, tunables, () => this.#retune());
+    this.#messages = messageOptions(this, node);
     // Wrong options must be reported here, not by `listen`.
     this.#options({ port: 0 });
     const retune = (event: string | symbol) => {
@@ -132,10 +126,8 @@ export class Server extends NodeServer implements SocketServer {
     this.on('removeListener', retune);
     this.on('newListener', (event: string | symbol) => {
       retune(event);
-      const why = typeof event === 'string' ? ABSENT_EVENTS[event] : undefined;
-      if (why !== undefined && !(this.mayBecomeNode && !this.#isDecided)) {
-        const name = event as string;
-        warnUnsupported(name, `reactor-rs/node never emits '${name}': ${why}`);
+      if (!this.mayBecomeNode || this.#isDecided) {
+        warnOfEvent(event, ABSENT_EVENTS);
       }
     });
   }
@@ -175,7 +167,7 @@ export class Server extends NodeServer implements SocketServer {
     if (callback !== undefined) {
       this.once('listening', callback);
     }
-    const round = new Round(this, this.#messages, this.#tunables, where);
+    const round = new Round(this, this.#messages, this.#tunables, where, this.#http2?.begin(this));
     this.#round = round;
     try {
       round.bound = round.canBindAtOnce ? this.#bind(where) : null;
@@ -446,7 +438,13 @@ export class Server extends NodeServer implements SocketServer {
 
   #options(where: Where): ResolvedOptions {
     const tls = this.#secured();
-    return engineOptions(this.#engine, this.#node, this.#tunables, this.#interests, where, tls);
+    const versions = this.#http2?.versions ?? HTTP_1;
+    return engineOptions(this.#engine, this.#node, this.#tunables, {
+      interests: this.#interests,
+      where,
+      tls,
+      versions,
+    });
   }
 
   /** Gives the engine the current certificates. */
@@ -469,7 +467,9 @@ export class Server extends NodeServer implements SocketServer {
 
   get #interests(): Interests {
     return {
-      connection: this.listeners('connection').some((own) => own !== this.#serveForeign),
+      connection:
+        this.#http2 !== null ||
+        this.listeners('connection').some((own) => own !== this.#serveForeign),
       timeout: this.listenerCount('timeout') > 0,
       drop: this.listenerCount('drop') > 0,
     };

@@ -6,12 +6,13 @@ import type { ClientWatcher, Exchange } from '../lane/exchange.js';
 import { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
 import { FINISH } from '../lane/record.js';
-import { argumentError, connectionReset, warnUnsupported } from './errors.js';
+import { connectionReset, warnUnsupported } from './errors.js';
 import type { Head } from './head.js';
 import { emitClose, type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
 import type { OpenSockets, Placed } from './open-sockets.js';
 import { Reply, type Writer, type Written } from './reply.js';
 import { SocketFace } from './socket-face.js';
+import { checkTime } from './time.js';
 
 /** The server, as its sockets use it. */
 export interface SocketServer extends EventEmitter {
@@ -86,6 +87,9 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
     exchange.watcher = this;
     this.server.sockets.add(this);
   }
+
+  /** A request of HTTP/2 has come on its connection. */
+  learn(_exchange: Exchange): void {}
 
   /** Sets the request whose body is to be read. */
   set request(req: NodeIncoming) {
@@ -301,6 +305,10 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
 
   /** Closes the connection after its answers. */
   #finish(): void {
+    if (this.#exchange.isHttp2) {
+      // Other requests of the connection may be under way, and more may come.
+      return;
+    }
     this.#sender.endConnection(FINISH, this.#exchange.connectionPlace);
   }
 
@@ -471,18 +479,6 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
     } catch (error) {
       process.nextTick(rethrow, error);
     }
-  }
-}
-
-/** The same checks as in Node. */
-function checkTime(milliseconds: unknown): void {
-  if (typeof milliseconds !== 'number') {
-    const what = 'The "msecs" argument must be of type number.';
-    throw argumentError(TypeError, 'ERR_INVALID_ARG_TYPE', what, milliseconds);
-  }
-  if (!(milliseconds >= 0 && Number.isFinite(milliseconds))) {
-    const what = 'The value of "msecs" is out of range. It must be a non-negative finite number.';
-    throw argumentError(RangeError, 'ERR_OUT_OF_RANGE', what, milliseconds);
   }
 }
 

@@ -57,6 +57,21 @@ export function initialTunables(engine: Bounds, node: http.ServerOptions): Tunab
   };
 }
 
+/** Makes a server's properties out of them. */
+export function defineTunables(server: object, tunables: Tunables, onChange: () => void): void {
+  for (const name of TUNABLES) {
+    Object.defineProperty(server, name, {
+      get: () => tunables[name],
+      set: (value) => {
+        tunables[name] = value;
+        onChange();
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}
+
 /** The engine's settings for these values. 0 and invalid values mean no limit. */
 export function tuned(
   native: Pick<NativeOptions, 'limits' | 'timeouts'>,

@@ -1,0 +1,82 @@
+/**
+ * `node:http2` over this engine: `createServer` and `createSecureServer` are this package's, all else
+ * is Node's. Requests and responses are Node's own `Http2ServerRequest` and `Http2ServerResponse`;
+ * only their stream is another.
+ *
+ * Different:
+ *
+ * - To an application of Express, whose messages can only be those of HTTP/1, requests of HTTP/2 come
+ *   as an `IncomingMessage` and a `ServerResponse`, with `httpVersion` '2.0' and the pseudo fields. On
+ *   Node's own server Express fails.
+ * - `req.headers` has `:authority` even if the client sent `host`. `rawHeaders` has the pseudo
+ *   fields in an order of its own, and cookies joined.
+ * - `Date` is the engine's. A response that is complete at once has a `content-length`. A body of
+ *   another length than its `content-length` is not sent as if it were complete. A value that HTTP
+ *   forbids throws `ERR_INVALID_CHAR`; Node sends it.
+ * - No push: `pushAllowed` is false. `respondWithFile` and `respondWithFD` throw
+ *   `ERR_REACTOR_UNSUPPORTED`; answer with a stream of the file.
+ * - The code of a reset is not passed on: `rstCode` of a stream that the client resets is `CANCEL`.
+ * - A response that is finished before its request has arrived ends the stream. A program that still
+ *   reads the request gets 'aborted'.
+ * - A session has its streams, `close`, `destroy`, `setTimeout`, its addresses and what TLS says. It
+ *   does not ping and changes no settings; `remoteSettings` are the protocol's defaults.
+ * - Clients may open 100 streams at once (`settings.maxConcurrentStreams`); in Node there is no limit.
+ *   An idle connection is kept for 75 s.
+ * - No 'unknownProtocol', 'priority' and 'sessionError': the engine closes connections that break the
+ *   protocol.
+ *
+ * @module
+ */
+import type { Http2ServerOptions } from './options.js';
+import {
+  type AnyListener,
+  Http2SecureServer,
+  Http2Server,
+  type SecureHttp2ServerOptions,
+} from './server.js';
+
+export {
+  connect,
+  constants,
+  getDefaultSettings,
+  getPackedSettings,
+  getUnpackedSettings,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  sensitiveHeaders,
+} from 'node:http2';
+export type { Http2ServerOptions } from './options.js';
+export type { AnyListener, Http2Listener, SecureHttp2ServerOptions } from './server.js';
+export { Http2SecureServer, Http2Server } from './server.js';
+
+/**
+ * A server of HTTP/2 in clear (h2c, by prior knowledge), as Node's `http2.createServer` makes it.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`
+ */
+export function createServer(listener?: AnyListener): Http2Server;
+export function createServer(options: Http2ServerOptions, listener?: AnyListener): Http2Server;
+export function createServer(
+  first?: Http2ServerOptions | AnyListener,
+  second?: AnyListener,
+): Http2Server {
+  return typeof first === 'function'
+    ? new Http2Server({}, first)
+    : new Http2Server(first ?? {}, second);
+}
+
+/**
+ * A server of HTTP/2 with TLS, as Node's `http2.createSecureServer` makes it. With `allowHTTP1: true`
+ * clients that know only HTTP/1.1 get that.
+ *
+ * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, `ERR_REACTOR_TLS`
+ *
+ * @example
+ * http2.createSecureServer({ cert, key, allowHTTP1: true }, (req, res) => res.end('Hello!')).listen(443);
+ */
+export function createSecureServer(
+  options: SecureHttp2ServerOptions,
+  listener?: AnyListener,
+): Http2SecureServer {
+  return new Http2SecureServer(options, listener);
+}
