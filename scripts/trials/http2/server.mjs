@@ -77,9 +77,11 @@ async function ofNode() {
     }
     res.end();
   };
-  const servers = [http2.createServer(answer)];
+  const servers = [http2.createServer({ maxSessionMemory: 1_000 }, answer)];
   if (tls !== undefined)
-    servers.push(http2.createSecureServer({ ...tls, allowHTTP1: true }, answer));
+    servers.push(
+      http2.createSecureServer({ ...tls, allowHTTP1: true, maxSessionMemory: 1_000 }, answer),
+    );
   for (const each of servers) {
     each.on('sessionError', () => {}).on('clientError', () => {});
     each.listen(0, '127.0.0.1');

@@ -1,0 +1,37 @@
+// All trials of HTTP/2, as TAP: `node scripts/trials/http2/run.mjs`. What is not installed is skipped,
+// with its reason. `check:long` runs it.
+
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** Those of one row run one after the other, beside those of the other. */
+const SIDE_BY_SIDE = [
+  ['httpwg', 'browser'],
+  ['programs', 'clients', 'stop'],
+];
+/** They measure memory and latencies, so they have the machine to themselves. */
+const ALONE = ['attacks', 'mutations'];
+
+await Promise.all(SIDE_BY_SIDE.map(all));
+await all(ALONE);
+
+async function all(names) {
+  for (const name of names) {
+    const begun = performance.now();
+    const child = spawn(process.execPath, [join(HERE, `${name}.mjs`)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const output = await text(child.stdout);
+    const code = await ended;
+    console.log(`# ${name}, ${((performance.now() - begun) / 1000).toFixed(0)} s\n${output}`);
+    if (code !== 0) {
+      console.log(`not ok - ${name} ended with ${code}`);
+      process.exitCode = 1;
+    }
+  }
+}
