@@ -27,6 +27,31 @@ fn rest(block: &[u8], at: &mut usize, prefix: u32) -> Result<u32, HpackError> {
     Err(HpackError::IntegerTooLarge)
 }
 
+/// Writes `value` with a prefix of `bits` bits. `pattern` has the bits above them.
+#[inline]
+pub(super) fn encode(out: &mut Vec<u8>, pattern: u8, bits: u32, value: usize) {
+    let mask = (1usize << bits) - 1;
+    if value < mask {
+        out.push(pattern | low(value));
+    } else {
+        encode_long(out, pattern | low(mask), value - mask);
+    }
+}
+
+fn encode_long(out: &mut Vec<u8>, first: u8, mut rest: usize) {
+    out.push(first);
+    while rest >= 0x80 {
+        out.push(low(rest) | 0x80);
+        rest >>= 7;
+    }
+    out.push(low(rest));
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lowest bits are wanted")]
+fn low(n: usize) -> u8 {
+    n as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +70,11 @@ mod tests {
             let mut at = 0;
             assert_eq!(decode(bytes, &mut at, bits), Ok(value), "{bytes:x?}");
             assert_eq!(at, bytes.len());
+            let mut out = Vec::new();
+            let pattern = bytes[0] >> (bits - 1) >> 1 << (bits - 1) << 1;
+            encode(&mut out, pattern, bits, value as usize);
+            let is_minimal = bytes != [0x7f, 0x80, 0x80, 0x00];
+            assert_eq!(out == bytes, is_minimal, "{bytes:x?}");
             for len in 0..bytes.len() {
                 assert_eq!(decode(&bytes[..len], &mut 0, bits), Err(HpackError::Truncated));
             }

@@ -4,11 +4,15 @@
 //! every block must be decoded, in order, even one whose request is refused.
 
 mod decoder;
+mod encoder;
 mod error;
 mod huffman;
+mod indexing;
 mod integer;
 mod static_table;
 mod table;
 
 pub use decoder::HpackDecoder;
+pub use encoder::{HpackEncoder, literal, status_literal};
 pub use error::HpackError;
+pub use indexing::Indexing;

@@ -131,6 +131,70 @@ pub(super) fn get(index: usize) -> Option<(&'static [u8], &'static [u8])> {
     Some((TEXT.get(start..middle)?, TEXT.get(middle..middle + usize::from(place.value))?))
 }
 
+/// Slots of the search by name: a power of two that leaves most of them empty.
+const SLOTS: usize = 128;
+
+/// Index of the first entry with a name, by the name's hash. 0 is an empty slot.
+static SLOT_OF: [u8; SLOTS] = slots();
+
+#[expect(clippy::cast_possible_truncation, reason = "the table is small")]
+const fn slots() -> [u8; SLOTS] {
+    let mut slots = [0; SLOTS];
+    let mut i = 0;
+    while i < COUNT {
+        let name = ENTRIES[i].0.as_bytes();
+        if i == 0 || !same(name, ENTRIES[i - 1].0.as_bytes()) {
+            let mut slot = hash(name);
+            while slots[slot] != 0 {
+                slot = (slot + 1) % SLOTS;
+            }
+            slots[slot] = i as u8 + 1;
+        }
+        i += 1;
+    }
+    slots
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+/// Length, first, middle and last byte tell most names apart.
+const fn hash(name: &[u8]) -> usize {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    let (first, middle, last) = (name[0] as usize, name[len / 2] as usize, name[len - 1] as usize);
+    (len + first * 3 + middle * 7 + last * 17) % SLOTS
+}
+
+/// Index of the first entry with this lower-case name.
+#[inline]
+pub(super) fn find(name: &[u8]) -> Option<usize> {
+    let mut slot = hash(name);
+    loop {
+        let index = usize::from(SLOT_OF[slot]);
+        match get(index) {
+            None => return None,
+            Some((other, _)) if other == name => return Some(index),
+            Some(_) => slot = (slot + 1) % SLOTS,
+        }
+    }
+}
+
+/// Index of the entry with this value among those with the name of the entry at `first`.
+#[inline]
+pub(super) fn find_value(first: usize, value: &[u8]) -> Option<usize> {
+    let (name, _) = get(first)?;
+    let same = |index: &usize| get(*index).is_some_and(|entry| entry.0 == name);
+    (first..).take_while(same).find(|index| get(*index).is_some_and(|entry| entry.1 == value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +206,19 @@ mod tests {
             assert_eq!(get(i + 1), Some((name.as_bytes(), value.as_bytes())));
         }
         assert_eq!(get(COUNT + 1), None);
+        for (name, value) in ENTRIES {
+            let first = ENTRIES.iter().position(|entry| entry.0 == name).unwrap() + 1;
+            let this = ENTRIES.iter().position(|entry| *entry == (name, value)).unwrap() + 1;
+            assert_eq!(find(name.as_bytes()), Some(first));
+            assert_eq!(find_value(first, value.as_bytes()), Some(this));
+        }
+        for name in ["", ":", "x", "accep", "accept ", "datf", ":methoe"] {
+            assert_eq!(find(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(find_value(2, b"PUT"), None);
+        assert_eq!(find_value(8, b"201"), None);
+        let longest = (0..SLOTS).map(|at| SLOT_OF[at..].iter().take_while(|n| **n != 0).count());
+        assert!(longest.max() <= Some(6));
         assert_eq!(get(61), Some((&b"www-authenticate"[..], &b""[..])));
     }
 }

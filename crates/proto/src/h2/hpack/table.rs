@@ -51,6 +51,14 @@ impl Entry {
     }
 }
 
+/// What [`Table::find`] found: how many younger entries precede it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Field(usize),
+    Name(usize),
+    Nothing,
+}
+
 /// The name of a new entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Name<'a> {
@@ -76,6 +84,24 @@ impl Table {
     pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8])> {
         let entry = *self.entries.get(self.entries.len().checked_sub(age + 1)?)?;
         Some((self.bytes.get(entry.name())?, self.bytes.get(entry.value())?))
+    }
+
+    /// How many younger entries precede one with this name and value, or else one with this
+    /// name.
+    pub(super) fn find(&self, name: &[u8], value: &[u8]) -> Found {
+        let mut found = Found::Nothing;
+        for (age, entry) in self.entries.iter().rev().enumerate() {
+            if usize::from(entry.name) != name.len() || self.bytes.get(entry.name()) != Some(name) {
+                continue;
+            }
+            if self.bytes.get(entry.value()) == Some(value) {
+                return Found::Field(age);
+            }
+            if let Found::Nothing = found {
+                found = Found::Name(age);
+            }
+        }
+        found
     }
 
     /// Bytes allocated.
