@@ -66,7 +66,7 @@
 import '../binding/notice.js';
 import type http from 'node:http';
 import {
-  type AnyListener,
+  type Http2Listener,
   Http2SecureServer,
   type SecureHttp2ServerOptions,
 } from './http2/server.js';
@@ -147,7 +147,7 @@ export function createSecureServer<
   Request extends typeof http.IncomingMessage = typeof http.IncomingMessage,
   Response extends typeof http.ServerResponse<InstanceType<Request>> = typeof http.ServerResponse,
 >(
-  options: SecureServerOptions<Request, Response> & { allowHTTP1?: undefined },
+  options: SecureServerOptions<Request, Response> & { allowHTTP1?: never },
   listener?: http.RequestListener<Request, Response>,
 ): SecureServer;
 
@@ -156,7 +156,7 @@ export function createSecureServer<
  */
 export function createSecureServer(
   options: SecureHttp2ServerOptions & { allowHTTP1: boolean },
-  listener?: AnyListener,
+  listener?: Http2Listener | http.RequestListener,
 ): Http2SecureServer;
 
 export function createSecureServer(
@@ -165,5 +165,5 @@ export function createSecureServer(
 ): SecureServer {
   return (options as SecureHttp2ServerOptions | undefined)?.allowHTTP1 === undefined
     ? new SecureServer(options as SecureServerOptions, listener as http.RequestListener)
-    : new Http2SecureServer(options as SecureHttp2ServerOptions, listener as AnyListener);
+    : new Http2SecureServer(options as SecureHttp2ServerOptions, listener as Http2Listener);
 }

@@ -173,6 +173,11 @@ function lengthOf(value: string): number {
   return Number(value);
 }
 
+/** Statuses without a body. */
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
 /** What a response's fields become: a copy, with the status. */
 export function prepared(given: Fields | readonly unknown[] | undefined): {
   sent: Fields;

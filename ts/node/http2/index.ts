@@ -13,8 +13,7 @@
  * - `Date` is the engine's. A response that is complete at once has a `content-length`. A body of
  *   another length than its `content-length` is not sent as if it were complete. A value that HTTP
  *   forbids throws `ERR_INVALID_CHAR`; Node sends it.
- * - No push: `pushAllowed` is false. `respondWithFile` and `respondWithFD` throw
- *   `ERR_REACTOR_UNSUPPORTED`; answer with a stream of the file.
+ * - No push: `pushAllowed` is false.
  * - The code of a reset is not passed on: `rstCode` of a stream that the client resets is `CANCEL`.
  * - A response that is finished before its request has arrived ends the stream. A program that still
  *   reads the request gets 'aborted'.
@@ -27,9 +26,11 @@
  *
  * @module
  */
+import type { RequestListener } from 'node:http';
+import type { Http2SecureServer as NodeSecureServer, Http2Server as NodeServer } from 'node:http2';
 import type { Http2ServerOptions } from './options.js';
 import {
-  type AnyListener,
+  type Http2Listener,
   Http2SecureServer,
   Http2Server,
   type SecureHttp2ServerOptions,
@@ -46,37 +47,50 @@ export {
   sensitiveHeaders,
 } from 'node:http2';
 export type { Http2ServerOptions } from './options.js';
-export type { AnyListener, Http2Listener, SecureHttp2ServerOptions } from './server.js';
+export type { Http2Listener, SecureHttp2ServerOptions } from './server.js';
 export { Http2SecureServer, Http2Server } from './server.js';
 
 /**
- * A server of HTTP/2 in clear (h2c, by prior knowledge), as Node's `http2.createServer` makes it.
+ * A server of HTTP/2 in clear (h2c, by prior knowledge), as Node's `http2.createServer` makes it. It
+ * is an {@link Http2Server}, whose type is Node's.
  *
  * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`
  */
-export function createServer(listener?: AnyListener): Http2Server;
-export function createServer(options: Http2ServerOptions, listener?: AnyListener): Http2Server;
-export function createServer(
-  first?: Http2ServerOptions | AnyListener,
-  second?: AnyListener,
-): Http2Server {
-  return typeof first === 'function'
-    ? new Http2Server({}, first)
-    : new Http2Server(first ?? {}, second);
+export function createServer(listener?: Http2Listener): NodeServer;
+export function createServer(options: Http2ServerOptions, listener?: Http2Listener): NodeServer;
+/** @param listener one that was written for HTTP/1.1, such as an application of Express */
+export function createServer(listener: RequestListener): NodeServer;
+export function createServer(options: Http2ServerOptions, listener: RequestListener): NodeServer;
+export function createServer(first?: unknown, second?: unknown): NodeServer {
+  const isListener = typeof first === 'function';
+  const options = (isListener ? {} : (first ?? {})) as Http2ServerOptions;
+  const listener = (isListener ? first : second) as Http2Listener | undefined;
+  return new Http2Server(options, listener) as unknown as NodeServer;
 }
 
 /**
  * A server of HTTP/2 with TLS, as Node's `http2.createSecureServer` makes it. With `allowHTTP1: true`
- * clients that know only HTTP/1.1 get that.
+ * clients that know only HTTP/1.1 get that. It is an {@link Http2SecureServer}, whose type is Node's.
  *
  * @throws {ReactorError} `ERR_REACTOR_INVALID_OPTION`, `ERR_REACTOR_TLS`
  *
  * @example
- * http2.createSecureServer({ cert, key, allowHTTP1: true }, (req, res) => res.end('Hello!')).listen(443);
+ * const options = { cert: './cert.pem', key: './key.pem', allowHTTP1: true };
+ * http2.createSecureServer(options, (req, res) => res.end('Hello!')).listen(443);
  */
 export function createSecureServer(
   options: SecureHttp2ServerOptions,
-  listener?: AnyListener,
-): Http2SecureServer {
-  return new Http2SecureServer(options, listener);
+  listener?: Http2Listener,
+): NodeSecureServer;
+/** @param listener one that was written for HTTP/1.1, such as an application of Express */
+export function createSecureServer(
+  options: SecureHttp2ServerOptions,
+  listener: RequestListener,
+): NodeSecureServer;
+export function createSecureServer(
+  options: SecureHttp2ServerOptions,
+  listener?: unknown,
+): NodeSecureServer {
+  const server = new Http2SecureServer(options ?? {}, listener as Http2Listener | undefined);
+  return server as unknown as NodeSecureServer;
 }

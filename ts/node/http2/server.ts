@@ -1,6 +1,10 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type http2 from 'node:http2';
-import type { Http2ServerRequest, Http2ServerResponse, Settings } from 'node:http2';
+import type { RequestListener } from 'node:http';
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  ServerOptions as NodeOptions,
+  Settings,
+} from 'node:http2';
 import { warnUnsupported } from '../errors.js';
 import { warnOfEvent } from '../options.js';
 import { SecureServer, type SecureServerOptions } from '../secure-server.js';
@@ -13,21 +17,12 @@ import type { SessionServer } from './session.js';
 import { Sessions } from './sessions.js';
 import type { ServerHttp2Stream } from './stream.js';
 
-/** A handler of requests of HTTP/2, and of HTTP/1.1 where that is allowed. */
+/** A handler of requests of HTTP/2. Requests of HTTP/1.1 come as Node's classes of that. */
 export type Http2Listener = (req: Http2ServerRequest, res: Http2ServerResponse) => unknown;
-
-/** The same, or one that was written for HTTP/1.1. */
-export type AnyListener =
-  | Http2Listener
-  | RequestListener
-  | ((
-      req: Http2ServerRequest & IncomingMessage,
-      res: Http2ServerResponse & ServerResponse,
-    ) => unknown);
 
 /** The options of {@link createSecureServer}. */
 export type SecureHttp2ServerOptions = Http2ServerOptions &
-  Omit<SecureServerOptions, keyof http2.ServerOptions> & {
+  Omit<SecureServerOptions, keyof NodeOptions> & {
     /** Whether clients may also speak HTTP/1.1. */
     allowHTTP1?: boolean | undefined;
   };
@@ -43,9 +38,9 @@ const ABSENT_EVENTS: Readonly<Record<string, string>> = {
 export class Http2Server extends Server implements SessionServer {
   readonly localSettings: Settings;
 
-  constructor(options: Http2ServerOptions, listener?: AnyListener) {
+  constructor(options: Http2ServerOptions, listener?: Http2Listener) {
     const parted = partOptions(options);
-    super(parted.shared, listener as RequestListener, undefined, {
+    super(parted.shared, listener as unknown as RequestListener, undefined, {
       versions: { http1: false, http2: true },
       begin: (server) => new Sessions(server as Http2Server, true),
     });
@@ -63,9 +58,9 @@ export class Http2Server extends Server implements SessionServer {
 export class Http2SecureServer extends SecureServer implements SessionServer {
   readonly localSettings: Settings;
 
-  constructor(options: SecureHttp2ServerOptions, listener?: AnyListener) {
+  constructor(options: SecureHttp2ServerOptions, listener?: Http2Listener) {
     const parted = partOptions(options);
-    super(parted.shared as SecureServerOptions, listener as RequestListener, {
+    super(parted.shared as SecureServerOptions, listener as unknown as RequestListener, {
       versions: { http1: options.allowHTTP1 === true, http2: true },
       begin: (server) => new Sessions(server as Http2SecureServer, options.allowHTTP1 !== true),
     });

@@ -8,7 +8,8 @@ import { Reply, type Writer } from '../reply.js';
 import { rethrow } from '../socket.js';
 import { assertObject, checkClose } from './arguments.js';
 import { http2Error, nameOfCode } from './errors.js';
-import { type Fields, prepared, sendable } from './fields.js';
+import { type Fields, isBodiless, prepared, sendable } from './fields.js';
+import { type FileOptions, sendDescriptor, sendFile } from './files.js';
 import { IdleTimer } from './idle-timer.js';
 import type { ServerHttp2Session } from './session.js';
 import { Upload } from './upload.js';
@@ -23,11 +24,6 @@ export interface RespondOptions {
   endStream?: boolean | undefined;
   waitForTrailers?: boolean | undefined;
   sendDate?: boolean | undefined;
-}
-
-/** Statuses without a body. */
-function isBodiless(status: number): boolean {
-  return status === 204 || status === 205 || status === 304;
 }
 
 /**
@@ -159,10 +155,7 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
    * @throws Node's errors, for fields that cannot be sent
    */
   respond(given?: Fields | readonly unknown[], options: RespondOptions = {}): void {
-    this.#assertOpen();
-    if (this.headersSent) {
-      throw http2Error('ERR_HTTP2_HEADERS_SENT');
-    }
+    this.#assertUnsent();
     assertObject(options, 'options');
     if (!Array.isArray(given)) {
       assertObject(given, 'headers', 'of type object or an instance of Array');
@@ -183,13 +176,16 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
     }
   }
 
-  /** Not there: answer with a stream of the file. */
-  respondWithFile(): never {
-    return notThere('respondWithFile');
+  /** Responds with a regular file, and its length. */
+  respondWithFile(path: unknown, fields?: Fields, options?: FileOptions): void {
+    this.#assertUnsent();
+    sendFile(this, path, fields, options);
   }
 
-  respondWithFD(): never {
-    return notThere('respondWithFD');
+  /** Responds with what can be read of a descriptor, which stays open. */
+  respondWithFD(fd: unknown, fields?: Fields, options?: FileOptions): void {
+    this.#assertUnsent();
+    sendDescriptor(this, fd, fields, options);
   }
 
   /** Sends an interim response, such as 103. The engine itself sends 100. */
@@ -380,6 +376,13 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
     }
   }
 
+  #assertUnsent(): void {
+    this.#assertOpen();
+    if (this.headersSent) {
+      throw http2Error('ERR_HTTP2_HEADERS_SENT');
+    }
+  }
+
   #assertOpen(): void {
     if (this.destroyed || this.#isClosed) {
       throw http2Error('ERR_HTTP2_INVALID_STREAM');
@@ -481,13 +484,6 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
       process.nextTick(rethrow, error);
     }
   }
-}
-
-function notThere(name: string): never {
-  throw Object.assign(
-    new Error(`reactor-rs/node has no ${name}: answer with a stream of the file`),
-    { code: 'ERR_REACTOR_UNSUPPORTED' },
-  );
 }
 
 function inform(_fields: readonly string[]): void {
