@@ -61,6 +61,7 @@ export type {
   ClosedStats,
   ConnectionStats,
   HandlerStats,
+  Http2Stats,
   IoThreadStats,
   LaneStats,
   LatencyStats,

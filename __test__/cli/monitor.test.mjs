@@ -57,6 +57,7 @@ function snapshot(n, { requests = 0, threads = ['rx-io-0', 'rx-worker-0', 'main'
       bytes: { received: n * 1_258_291, sent: n * 3_565_158 },
       tls: null,
       webSockets: null,
+      http2: null,
       tasks: { queueDepth: 3, queueCapacity: 4096, rejected: 2 * n },
       ioThreads: [{ ...io, requests }],
       accessLog: { written: 10 * n, lost: 0, errors: 0 },
@@ -176,6 +177,26 @@ test('a row tells of WebSockets', async (t) => {
   );
   t.true(
     screen.includes('\nwebsockets   1,000 open   50/s in   20,000/s out   3/s dropped\n'),
+    screen,
+  );
+});
+
+test('a row tells of HTTP/2', async (t) => {
+  const at = (n) => {
+    const taken = snapshot(n);
+    const counted = { requests: 5_000 * n, resets: 2 * n, refused: 0, goaways: n };
+    taken.stats.http2 = { connections: 40, streams: 1_200, ...counted };
+    return taken;
+  };
+  const screen = await shown(
+    { history: [compare(at(0), at(1))], paused: false, sort: 'name' },
+    80,
+    24,
+  );
+  t.true(
+    screen.includes(
+      '\nhttp/2       40 open   1,200 streams   5,000/s requests   2/s reset   1/s ended\n',
+    ),
     screen,
   );
 });

@@ -9,6 +9,8 @@ export interface Stats {
   tls: TlsStats;
   /** WebSockets. */
   webSockets: WebSocketStats;
+  /** HTTP/2. */
+  http2: Http2Stats;
   requests: RequestStats;
   bytes: ByteStats;
   tasks: TaskStats;
@@ -86,6 +88,24 @@ export interface WebSocketStats {
   sent: number;
   /** Published messages that a client had no room for. */
   dropped: number;
+}
+
+/** HTTP/2. Its requests and their answers are in `requests` too. */
+export interface Http2Stats {
+  /** Connections that speak it now. */
+  connections: number;
+  /** Streams that are open now. */
+  streams: number;
+  /** Requests since the start. */
+  requests: number;
+  /** Streams that clients reset. */
+  resetsReceived: number;
+  /** Streams that the server reset: the request was malformed, or the answer broke off. */
+  resetsSent: number;
+  /** Streams that were refused because `limits.streams` were open, or because the server stops. */
+  refused: number;
+  /** Connections that were ended because of what the client did. */
+  goaways: number;
 }
 
 /** TLS handshakes, and what new ones get. */

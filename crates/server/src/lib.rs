@@ -60,8 +60,8 @@ pub use exchange::upgrade::NoUpgrade;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
 pub use observe::stats::{
-    CertificateStats, HandlerStats, LaneSnapshot, LaneState, LatencyStats, LoopSnapshot, Stats,
-    TlsStats, WebSocketStats, WorkerSnapshot,
+    CertificateStats, HandlerStats, Http2Stats, LaneSnapshot, LaneState, LatencyStats,
+    LoopSnapshot, Stats, TlsStats, WebSocketStats, WorkerSnapshot,
 };
 pub use reactor_compress::Effort;
 pub use reactor_proto::ws::{Frame, Limits as SocketLimits};

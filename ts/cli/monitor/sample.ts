@@ -31,6 +31,15 @@ export interface Sample {
     readonly sent: number;
     readonly dropped: number;
   } | null;
+  /** `null` if there has been none. */
+  readonly http2: {
+    readonly connections: number;
+    readonly streams: number;
+    readonly requests: number;
+    readonly resets: number;
+    readonly refused: number;
+    readonly goaways: number;
+  } | null;
   /** In microseconds, of the requests that ended between the snapshots. */
   readonly latency: Latency;
   readonly queue: {
@@ -116,6 +125,14 @@ export function compare(before: Snapshot, after: Snapshot): Sample {
       received: rate((s) => s.stats.webSockets?.received ?? 0),
       sent: rate((s) => s.stats.webSockets?.sent ?? 0),
       dropped: rate((s) => s.stats.webSockets?.dropped ?? 0),
+    },
+    http2: stats.http2 && {
+      connections: stats.http2.connections,
+      streams: stats.http2.streams,
+      requests: rate((s) => s.stats.http2?.requests ?? 0),
+      resets: rate((s) => s.stats.http2?.resets ?? 0),
+      refused: rate((s) => s.stats.http2?.refused ?? 0),
+      goaways: rate((s) => s.stats.http2?.goaways ?? 0),
     },
     latency: latencyOf(before, after),
     queue: {

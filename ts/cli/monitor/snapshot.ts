@@ -56,6 +56,15 @@ export interface SnapshotStats {
     readonly sent: number;
     readonly dropped: number;
   } | null;
+  /** `null` if there has been none. */
+  readonly http2: {
+    readonly connections: number;
+    readonly streams: number;
+    readonly requests: number;
+    readonly resets: number;
+    readonly refused: number;
+    readonly goaways: number;
+  } | null;
   readonly requests: {
     readonly success: number;
     readonly redirect: number;
@@ -210,6 +219,18 @@ function statsOf(stats: Reader): SnapshotStats {
             received: sockets.number('received'),
             sent: sockets.number('sent'),
             dropped: sockets.number('dropped'),
+          },
+    ),
+    http2: stats.objectOrNull('http2', (http2) =>
+      http2.number('connections') + http2.number('requests') === 0
+        ? null
+        : {
+            connections: http2.number('connections'),
+            streams: http2.number('streams'),
+            requests: http2.number('requests'),
+            resets: http2.number('resetsReceived') + http2.number('resetsSent'),
+            refused: http2.number('refused'),
+            goaways: http2.number('goaways'),
           },
     ),
     requests: {

@@ -52,7 +52,8 @@ export function render(view: View, room: Room): string[] {
 }
 
 function body(view: View, sample: Sample, room: Room): Part[][] {
-  const { requests, connections, tls, webSockets: sockets, latency, queue, process, log } = sample;
+  const { requests, connections, tls, http2, webSockets: sockets } = sample;
+  const { latency, queue, process, log } = sample;
   const lines: Part[][] = [
     [
       ['bold', `reactor-rs ${sample.version}`],
@@ -85,6 +86,16 @@ function body(view: View, sample: Sample, room: Room): Part[][] {
             `${number(tls.full)}/s new   ${number(tls.resumed)}/s resumed`,
             ...alarm(tls.failed, 'failed'),
             ...expiry(tls.expiresInDays),
+          ]),
+        ]),
+    ...(http2 === null
+      ? []
+      : [
+          row('http/2', [
+            `${number(http2.connections)} open   ${number(http2.streams)} streams   ${number(http2.requests)}/s requests`,
+            ...alarm(http2.resets, 'reset'),
+            ...alarm(http2.refused, 'refused'),
+            ...alarm(http2.goaways, 'ended'),
           ]),
         ]),
     ...(sockets === null

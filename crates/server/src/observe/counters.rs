@@ -40,6 +40,7 @@ pub(crate) struct LoopCounters {
     pub(crate) worker_wakes: Counter,
     pub(crate) tls: TlsCounters,
     pub(crate) sockets: SocketCounters,
+    pub(crate) http2: Http2Counters,
     /// From head to last byte, of requests that were observed.
     pub(crate) latency: Histogram,
     /// The thread's number.
@@ -72,6 +73,26 @@ pub(crate) struct SocketCounters {
     pub(crate) messages_out: Counter,
     /// Published messages that a socket had no room for.
     pub(crate) dropped: Counter,
+}
+
+/// What one I/O loop counts of HTTP/2. Its requests and their answers count with those of HTTP/1 too.
+#[derive(Default)]
+pub(crate) struct Http2Counters {
+    /// Connections that have begun and ended.
+    pub(crate) opened: Counter,
+    pub(crate) closed: Counter,
+    /// Streams that have begun and ended.
+    pub(crate) streams_opened: Counter,
+    pub(crate) streams_closed: Counter,
+    /// Requests whose head was good.
+    pub(crate) requests: Counter,
+    /// RST_STREAM frames, but those that refuse.
+    pub(crate) resets_received: Counter,
+    pub(crate) resets_sent: Counter,
+    /// Streams that were not taken (REFUSED_STREAM).
+    pub(crate) refused: Counter,
+    /// Connections that were ended because of what the client did (GOAWAY with an error).
+    pub(crate) goaways: Counter,
 }
 
 impl TlsCounters {

@@ -4,9 +4,16 @@
 //! A request begins with the turn that has read its head. It ends when the kernel has taken the
 //! last byte of its answer, or when its connection ends. Positions count the bytes of a
 //! connection's output, from the first observed one.
+//!
+//! HTTP/1 writes answers in the order of the requests, which this relies on. What is in [`apart`]
+//! is for protocols that do not.
+
+#[cfg_attr(not(test), allow(dead_code, reason = "HTTP/2 will use it"))]
+mod apart;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
@@ -30,6 +37,9 @@ const NONE: u32 = u32::MAX;
 const KEEP_TEXT: usize = 1024;
 const KEEP_TEXTS: usize = 1024;
 
+/// Where the generation of its observer begins in a key.
+const GENERATION_AT: u32 = 24;
+
 /// What is known of a request when it begins.
 pub(crate) enum Seen<'a> {
     /// A head and its bytes.
@@ -50,6 +60,10 @@ pub(crate) struct Observer {
     records: Slab<Record>,
     /// Buffers for further records.
     spare: Vec<Vec<u8>>,
+    /// The upper bits of its keys, from [`GENERATION_AT`] on. They tell these from those of an earlier
+    /// observer, because observers may come and go within a request.
+    #[cfg_attr(not(test), allow(dead_code, reason = "HTTP/2 will use it"))]
+    generation: u32,
 }
 
 /// The requests of one connection that have not ended, in their order.
@@ -60,14 +74,19 @@ struct Open {
     /// The first request whose answer is not written yet. Answers are written in the order of the
     /// requests, so the next answer is its.
     unanswered: u32,
+    /// The last request whose answer comes out of order, and is not written yet.
+    apart: u32,
     /// Bytes that the kernel has taken.
     sent: u64,
 }
 
-const NOTHING_OPEN: Open = Open { first: NONE, last: NONE, unanswered: NONE, sent: 0 };
+const NOTHING_OPEN: Open = Open { first: NONE, last: NONE, unanswered: NONE, apart: NONE, sent: 0 };
 
 struct Record {
     next: u32,
+    /// The one before it, and its connection's slot, while it is in [`Open::apart`]. Then `body`
+    /// counts the bytes of the answer's body so far.
+    apart: Option<(u32, u32)>,
     id: RequestId,
     peer: Option<SocketAddr>,
     tls: Option<LoggedTls>,
@@ -90,6 +109,7 @@ impl Observer {
         counters: Arc<CachePadded<LoopCounters>>,
         log: Option<LogSender>,
     ) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         Self {
             io_thread: u32::try_from(io_thread).unwrap_or(u32::MAX),
             counters,
@@ -97,6 +117,7 @@ impl Observer {
             conns: Vec::new(),
             records: Slab::new(),
             spare: Vec::new(),
+            generation: NEXT.fetch_add(1, Ordering::Relaxed) << GENERATION_AT,
         }
     }
 
@@ -105,10 +126,31 @@ impl Observer {
         &mut self,
         slot: u32,
         (connection, request): (u32, u32),
-        (peer, tls): (Option<SocketAddr>, Option<&TlsInfo>),
+        origin: (Option<SocketAddr>, Option<&TlsInfo>),
         start: Instant,
         seen: &Seen<'_>,
     ) {
+        let key = self.record((connection, request), origin, start, seen);
+        let open = self.open_mut(slot);
+        let last = std::mem::replace(&mut open.last, key);
+        if open.unanswered == NONE {
+            open.unanswered = key;
+        }
+        if last == NONE {
+            open.first = key;
+        } else if let Some(last) = self.records.get_mut(last as usize) {
+            last.next = key;
+        }
+    }
+
+    /// A record of a request that begins. It is in no list yet.
+    fn record(
+        &mut self,
+        (connection, request): (u32, u32),
+        (peer, tls): (Option<SocketAddr>, Option<&TlsInfo>),
+        start: Instant,
+        seen: &Seen<'_>,
+    ) -> u32 {
         let mut text = self.spare.pop().unwrap_or_default();
         let mut lengths = match (&self.log, seen) {
             (None, _) => Lengths::default(),
@@ -128,6 +170,7 @@ impl Observer {
         }
         let record = Record {
             next: NONE,
+            apart: None,
             id,
             peer,
             tls: tls.map(LoggedTls::from),
@@ -139,20 +182,15 @@ impl Observer {
             messages: None,
             text,
         };
-        let key = u32::try_from(self.records.insert(record)).unwrap_or(NONE);
+        u32::try_from(self.records.insert(record)).unwrap_or(NONE)
+    }
+
+    fn open_mut(&mut self, slot: u32) -> &mut Open {
         let index = slot as usize;
         if index >= self.conns.len() {
             self.conns.resize(index + 1, NOTHING_OPEN);
         }
-        let open = &mut self.conns[index];
-        match self.records.get_mut(open.last as usize) {
-            Some(last) => last.next = key,
-            None => open.first = key,
-        }
-        open.last = key;
-        if open.unanswered == NONE {
-            open.unanswered = key;
-        }
+        &mut self.conns[index]
     }
 
     /// The answer to `request` begins. `unsent` bytes are before its body.
@@ -200,7 +238,8 @@ impl Observer {
 
     /// The connection has ended. Its requests that have not ended end now.
     pub(crate) fn closed(&mut self, slot: u32, reason: CloseReason) {
-        if self.first(slot).is_some() {
+        let has_apart = self.conns.get(slot as usize).is_some_and(|open| open.apart != NONE);
+        if self.first(slot).is_some() || has_apart {
             let outcome = match reason {
                 CloseReason::WriteTimeout => Outcome::WriteTimeout,
                 CloseReason::Stopped => Outcome::Stopped,
@@ -213,6 +252,7 @@ impl Observer {
             while self.first(slot).is_some() {
                 self.end(slot, outcome, now);
             }
+            self.end_apart(slot, outcome, now);
         }
         if let Some(open) = self.conns.get_mut(slot as usize) {
             *open = NOTHING_OPEN;
@@ -252,25 +292,31 @@ impl Observer {
     /// The first open request of the connection has ended.
     fn end(&mut self, slot: u32, outcome: Outcome, now: Instant) {
         let open = &mut self.conns[slot as usize];
-        let mut record = self.records.remove(open.first as usize);
+        let record = self.records.remove(open.first as usize);
         open.first = record.next;
         if record.next == NONE {
             open.last = NONE;
         }
+        // Up to what was sent of the answer, if that is not all of it.
+        let end = record.end.unwrap_or(u64::MAX).min(open.sent);
+        let bytes = end.saturating_sub(record.body);
+        self.conclude(record, bytes, outcome, now);
+    }
+
+    /// A request has ended, after so many bytes of its answer's body.
+    fn conclude(&mut self, mut record: Record, bytes: u64, outcome: Outcome, now: Instant) {
         let duration = now.saturating_duration_since(record.start);
         if outcome == Outcome::Complete && record.messages.is_none() {
             self.counters.latency.record(duration);
         }
         if let Some(log) = &mut self.log {
-            // Up to what was sent of the answer, if that is not all of it.
-            let end = record.end.unwrap_or(u64::MAX).min(open.sent);
             let entry = Entry {
                 id: record.id,
                 peer: record.peer,
                 start: record.start,
                 duration,
                 status: if record.status == 0 { NO_ANSWER } else { record.status },
-                bytes: if record.status == 0 { 0 } else { end.saturating_sub(record.body) },
+                bytes: if record.status == 0 { 0 } else { bytes },
                 outcome,
                 tls: record.tls,
                 messages: record.messages,

@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
-use crate::observe::counters::{Counters, LoopCounters, SocketCounters, TlsCounters};
+use crate::observe::counter::Counter;
+use crate::observe::counters::{
+    Counters, Http2Counters, LoopCounters, SocketCounters, TlsCounters,
+};
 use crate::observe::histogram::{Distribution, Histogram};
 
 /// A server's statistics at one moment, all counted since its start.
@@ -23,6 +26,8 @@ pub struct Stats {
     pub tls: TlsStats,
     /// WebSockets.
     pub web_sockets: WebSocketStats,
+    /// HTTP/2.
+    pub http2: Http2Stats,
     /// Requests and responses.
     pub requests: RequestStats,
     /// Bytes on the wire.
@@ -96,6 +101,26 @@ pub struct WebSocketStats {
     pub sent: u64,
     /// Published messages that a client had no room for.
     pub dropped: u64,
+}
+
+/// HTTP/2. Its requests and their answers are in [`RequestStats`] too.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Http2Stats {
+    /// Connections that speak it now.
+    pub connections: u64,
+    /// Streams that are open now.
+    pub streams: u64,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Streams that clients reset.
+    pub resets_received: u64,
+    /// Streams that the server reset: their request was malformed, or their answer broke off.
+    pub resets_sent: u64,
+    /// Streams that were refused because too many were open, or because the server stops.
+    pub refused: u64,
+    /// Connections that were ended because of what the client did.
+    pub goaways: u64,
 }
 
 /// TLS handshakes.
@@ -349,6 +374,7 @@ impl Counters {
             },
             tls: self.tls(),
             web_sockets: self.web_sockets(),
+            http2: self.http2(),
             requests: RequestStats {
                 total: sum(|c| c.requests.get()),
                 informational: class(0),
@@ -395,6 +421,26 @@ impl Counters {
             received: sum(|c| c.messages_in.get()),
             sent: sum(|c| c.messages_out.get()),
             dropped: sum(|c| c.dropped.get()),
+        }
+    }
+
+    fn http2(&self) -> Http2Stats {
+        let sum = |field: fn(&Http2Counters) -> &Counter| {
+            self.loops.iter().map(|c| field(&c.http2).get()).sum::<u64>()
+        };
+        // Closed ones first; see `loop_snapshot`.
+        let closed = sum(|c| &c.closed);
+        let opened = sum(|c| &c.opened);
+        let streams_closed = sum(|c| &c.streams_closed);
+        let streams_opened = sum(|c| &c.streams_opened);
+        Http2Stats {
+            connections: opened.saturating_sub(closed),
+            streams: streams_opened.saturating_sub(streams_closed),
+            requests: sum(|c| &c.requests),
+            resets_received: sum(|c| &c.resets_received),
+            resets_sent: sum(|c| &c.resets_sent),
+            refused: sum(|c| &c.refused),
+            goaways: sum(|c| &c.goaways),
         }
     }
 

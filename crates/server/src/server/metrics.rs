@@ -48,6 +48,7 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     connections(&mut page, stats);
     tls(&mut page, stats);
     web_sockets(&mut page, stats);
+    http2(&mut page, stats);
     requests(&mut page, stats, counters);
     tasks(&mut page, stats, counters);
     io_threads(&mut page, stats);
@@ -107,6 +108,30 @@ fn web_sockets(page: &mut Page, stats: &Stats) {
         "reactor_websocket_messages_dropped_total",
         "Published messages that a client had no room for.",
         sockets.dropped,
+    );
+}
+
+fn http2(page: &mut Page, stats: &Stats) {
+    let http2 = &stats.http2;
+    let help = "Connections that speak HTTP/2 now.";
+    page.only_gauge("reactor_http2_connections", help, http2.connections);
+    page.only_gauge("reactor_http2_streams", "HTTP/2 streams that are open.", http2.streams);
+    page.only_counter("reactor_http2_requests_total", "Requests over HTTP/2.", http2.requests);
+    let name = "reactor_http2_resets_total";
+    page.counter(name, "HTTP/2 streams that were reset, by direction.");
+    let resets = [("received", http2.resets_received), ("sent", http2.resets_sent)];
+    for (direction, count) in resets {
+        page.sample(name, &[("direction", direction)], count);
+    }
+    page.only_counter(
+        "reactor_http2_streams_refused_total",
+        "HTTP/2 streams that were refused: too many were open, or the server stopped.",
+        http2.refused,
+    );
+    page.only_counter(
+        "reactor_http2_goaways_total",
+        "HTTP/2 connections that were ended because of what the client did.",
+        http2.goaways,
     );
 }
 

@@ -30,6 +30,8 @@ use crate::exchange::loan::LentMemory;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
 use crate::exchange::task::{Outcome, Task};
+use crate::observe::access_log::Outcome as Broken;
+use crate::observe::observer::Seen;
 
 /// Exchanges that may be open, or at handlers, at once.
 const MOST_OPEN: usize = 8;
@@ -55,6 +57,8 @@ struct Open {
     is_away: bool,
     /// The number of its line.
     number: u32,
+    /// Its key at the observer.
+    observed: Option<u32>,
     /// Bytes of its stream that the lane has not been told have left, once it streams.
     unacknowledged: Option<usize>,
 }
@@ -107,7 +111,26 @@ impl Lines {
             self.away.insert(stream);
         }
         services.lanes.gone(&mut open.link, open.is_away);
+        let breaks_off = sign == '!' && open.unacknowledged.is_some();
         Self::frame(core, services, open.number, sign, bytes);
+        Self::observe(core, services, open.observed, (bytes.len(), breaks_off));
+    }
+
+    /// An answer was written, or has broken off.
+    fn observe(
+        core: &Core,
+        services: &mut Services,
+        key: Option<u32>,
+        (body, breaks_off): (usize, bool),
+    ) {
+        let (Some(observer), Some(key)) = (&mut services.observer, key) else { return };
+        if breaks_off {
+            observer.abort_apart(key, Broken::Aborted);
+            return;
+        }
+        observer.answer_apart(key, 200);
+        observer.body_apart(key, body);
+        observer.written_apart(core.id.slot, key, core.out.unsent());
     }
 
     fn line(&mut self, core: &mut Core, services: &mut Services, line: &[u8]) {
@@ -119,8 +142,14 @@ impl Lines {
             self.reading = false;
             return;
         }
+        let observed = services.observer.as_mut().map(|observer| {
+            let (id, start) = (core.id, services.clock.now());
+            let seen = Seen::Input(line);
+            observer.begin_apart(id.slot, (id.generation, number), (core.peer, None), start, &seen)
+        });
         if kind == b'i' {
             Self::frame(core, services, number, ':', text);
+            Self::observe(core, services, observed, (text.len(), false));
             return;
         }
         let mut entry = Entry::default();
@@ -129,6 +158,7 @@ impl Lines {
         if kind == b'l' {
             let Some(place) = lane.filter(|_| services.enter_handlers()) else {
                 Self::frame(core, services, number, '!', b"");
+                Self::observe(core, services, observed, (0, false));
                 return;
             };
             link.place = place;
@@ -137,7 +167,8 @@ impl Lines {
         let terms = entry.terms;
         let stream = stream_of(self.open.vacant_key(), number);
         let is_away = kind == b'l';
-        let place = self.open.insert(Open { entry, link, is_away, number, unacknowledged: None });
+        let place =
+            self.open.insert(Open { entry, link, is_away, number, observed, unacknowledged: None });
         let mut task = services.new_task(core, stream, terms);
         assert!(services.memory.collect(text.len()), "there is room for all of it");
         task.request.body.extend_from_slice(text);
@@ -163,6 +194,11 @@ impl Lines {
     /// How many events of each open exchange wait for a full lane.
     pub(crate) fn held_back(&self) -> impl Iterator<Item = (u32, u32)> {
         self.open.iter().map(|(at, open)| (stream_of(at, open.number), open.link.held_back))
+    }
+
+    /// The numbers of the open exchanges.
+    pub(crate) fn numbers(&self) -> BTreeSet<u32> {
+        self.open.iter().map(|(_, open)| open.number).collect()
     }
 
     /// Exchanges that are over and whose requests have not come back.
@@ -341,7 +377,12 @@ impl Lines {
         let Some(place) = self.place(stream) else { return };
         let open = &mut self.open[place];
         *open.unacknowledged.get_or_insert(0) += data.len();
-        Self::frame(core, services, open.number, '+', data);
+        let (number, observed) = (open.number, open.observed);
+        Self::frame(core, services, number, '+', data);
+        if let (Some(observer), Some(key)) = (&mut services.observer, observed) {
+            observer.answer_apart(key, 200);
+            observer.body_apart(key, data.len());
+        }
     }
 
     pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, stream: u32) {

@@ -396,7 +396,11 @@ impl World {
         self.facts.draining = true;
         if self.drain_until.is_none() {
             self.drain_until = Some(self.now.get() + 10_000);
+            // A loop drains within a turn.
+            self.read_clock();
             self.reactor.drain();
+            self.reactor.expire();
+            self.reactor.flush_dirty();
         }
         self.check()
     }

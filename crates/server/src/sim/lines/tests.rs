@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use super::Lines;
+use crate::conn::connection::Conn;
 use crate::conn::protocol::Protocol;
 use crate::dispatch::app::{App, Target};
 use crate::dispatch::lane::channel::Lane;
@@ -31,6 +32,7 @@ use crate::exchange::response::Response;
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
 use crate::observe::counters::LoopCounters;
+use crate::observe::observer::Observer;
 use crate::sim::handshakes::Steps;
 use crate::sim::rng::Rng;
 use crate::sim::variable;
@@ -73,6 +75,8 @@ struct World {
     refused: u32,
     /// Of steps, in a thousand: the server stops.
     drains: usize,
+    /// Of steps, in a hundred: a person begins to watch, or ends that.
+    watches: u32,
     steps: Steps,
     /// Answers that came while another exchange of their connection waited for a full lane.
     met: u64,
@@ -163,6 +167,7 @@ impl World {
         let mut reactor = Reactor::new(settings, table, counters.clone(), clock);
         let threads: Vec<Thread> = (0..rng.between(1, 3)).map(|_| Thread::new(&mut rng)).collect();
         reactor.set_lanes(threads.iter().map(|thread| Some(thread.lane.clone())).collect());
+        reactor.observe(Observer::new(0, counters.clone(), None));
         let now = Rc::new(Cell::new(0));
         let reasons = Reasons::new(counters.clone());
         let toys = *rng.pick(&[0, 100]);
@@ -212,6 +217,7 @@ impl World {
             replaced: *rng.pick(&[0, 0, 5]),
             refused: *rng.pick(&[0, 0, 20]),
             drains: *rng.pick(&[0, 0, 20]),
+            watches: *rng.clone().pick(&[0, 0, 5]),
             steps: Steps::new(rng.clone()),
             met: 0,
             rng,
@@ -272,6 +278,7 @@ impl World {
         self.reactor.check_held_back().unwrap();
         self.check_threads();
         self.check_away();
+        self.check_observed();
         let deadlines = self.reactor.services.deadlines.iter();
         for (slot, stream) in deadlines.flat_map(|deadlines| deadlines.waits()) {
             let conn = &self.reactor.conns[slot as usize];
@@ -472,6 +479,25 @@ impl World {
         }
     }
 
+    /// Each open exchange is observed until its answer is written, and that until it has left.
+    fn check_observed(&self) {
+        let Some(observer) = &self.reactor.services.observer else { return };
+        for slot in 0..8 {
+            let conn = self.reactor.conns.get(slot as usize);
+            let (apart, written) = (observer.open_apart(slot), observer.open(slot));
+            let Some(Protocol::Lines(lines)) = conn.map(|conn| &conn.protocol) else {
+                assert!(apart.is_empty(), "what has gone is observed");
+                continue;
+            };
+            let open = lines.numbers();
+            let is_right = |number: &u32| open.contains(number);
+            let all = self.watches > 0 || apart.len() == open.len();
+            assert!(apart.iter().all(is_right) && all, "{apart:?} instead of {open:?}");
+            let has_output = conn.is_some_and(Conn::has_output);
+            assert!(has_output || written.is_empty(), "{written:?} have left unobserved");
+        }
+    }
+
     /// Whether a thread will be told that an exchange is over.
     fn is_told(&self, thread: &Thread, id: ExchangeId) -> bool {
         let mut is_told = false;
@@ -518,6 +544,11 @@ impl World {
         for _ in 0..self.rng.between(10, 300) {
             if self.rng.percent(self.replaced) {
                 self.replace_lane();
+            }
+            if self.rng.percent(self.watches) {
+                let observer = Observer::new(0, self.counters.clone(), None);
+                let services = &mut self.reactor.services;
+                services.observer = services.observer.is_none().then(|| Box::new(observer));
             }
             if self.replaced > 0 && self.rng.percent(1) {
                 self.finish_one();
