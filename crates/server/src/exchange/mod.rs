@@ -16,6 +16,7 @@ pub(crate) mod inline;
 pub(crate) mod loan;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod rest;
 pub(crate) mod reuse;
 pub(crate) mod ring;
 pub(crate) mod socket;

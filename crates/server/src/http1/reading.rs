@@ -1,7 +1,8 @@
 //! What an HTTP/1 connection reads next.
 
 use crate::exchange::answer::Answer;
-use crate::exchange::loan::{Loan, Room};
+use crate::exchange::loan::Room;
+use crate::exchange::rest::Rest;
 use crate::exchange::task::Task;
 
 /// What is read next. Each transition is a method here.
@@ -29,13 +30,6 @@ pub(crate) enum Incoming {
     Stream,
     /// The lane wants the rest in one piece: what has come of it.
     Rest(Box<Rest>),
-}
-
-/// What has come of the rest of a body that a lane wants in one piece.
-pub(crate) enum Rest {
-    Own(Vec<u8>),
-    /// It is in memory that the lane's thread has lent.
-    Lent(Loan),
 }
 
 impl Reading {

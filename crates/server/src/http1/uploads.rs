@@ -5,8 +5,8 @@ use crate::conn::core::Core;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
 use crate::exchange::loan::{BodyRoom, LentMemory, Loan, Room};
+use crate::exchange::rest::Rest;
 use crate::http1::machine::Http1;
-use crate::http1::reading::Rest;
 
 /// A body that lacks at least this much is read from the link to where it is collected. Less comes
 /// through the scratch buffer, perhaps together with the next request. In bytes.

@@ -1,0 +1,437 @@
+//! Writes answers.
+
+use reactor_proto::h2::ErrorCode;
+use reactor_proto::h2::hpack::{HpackEncoder, Indexing};
+use reactor_proto::response;
+
+use crate::conn::core::{Core, HIGH_WATER};
+use crate::conn::pieces::Content;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::exchange::answer::{Answer, ServerAnswer};
+use crate::exchange::body::{Body, Part, StreamBody, StreamState, length_of};
+use crate::exchange::entry::AtLane;
+use crate::exchange::inline::Inline;
+use crate::exchange::response::Response;
+use crate::exchange::task::{Outcome, Task};
+use crate::http2::content::Outgoing;
+use crate::http2::machine::Http2;
+use crate::http2::outward::{Outward, write_fields};
+use crate::http2::stream::{NO_RECORD, Stream};
+
+/// Where an answer is after its head has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// It is complete.
+    Whole,
+    /// Its body, or some of it, waits.
+    Partly,
+    /// There is none: the stream must be reset.
+    Nothing,
+}
+
+impl Http2 {
+    /// Takes the answer to a request, or the beginning of one that streams.
+    pub(crate) fn answer(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+        answer: Answer,
+    ) {
+        let is_task = matches!(answer, Answer::Task(_));
+        let Some(stream) = self.streams.get_mut(id) else { return services.recycle_answer(answer) };
+        if is_task {
+            stream.is_away = false;
+        }
+        if stream.is_over {
+            services.recycle_answer(answer);
+            self.returned(core, services, id);
+            return;
+        }
+        if stream.outgoing.is_some() {
+            // It has been answered.
+            services.recycle_answer(answer);
+            return;
+        }
+        match self.outward.answer(core, services, stream, answer) {
+            Written::Whole => self.complete(core, services, id),
+            Written::Partly => self.outward.note(stream),
+            Written::Nothing => self.reset(core, services, id, ErrorCode::INTERNAL_ERROR),
+        }
+    }
+
+    /// Answers a request that needs no handler and whose stream is not yet among the others.
+    pub(crate) fn answer_at_once(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        mut stream: Box<Stream>,
+        answer: Answer,
+    ) {
+        let id = stream.id;
+        let written = self.outward.answer(core, services, &mut stream, answer);
+        if written == Written::Whole && !stream.receiving.is_open() {
+            self.written(core, services, &stream);
+            services.http2.put(stream);
+            return;
+        }
+        self.outward.note(&mut stream);
+        self.open(services, stream);
+        match written {
+            Written::Whole => self.complete(core, services, id),
+            Written::Partly => {}
+            Written::Nothing => self.reset(core, services, id, ErrorCode::INTERNAL_ERROR),
+        }
+    }
+
+    /// Tells the observer that the last frame of an answer is in the output.
+    pub(crate) fn written(&self, core: &Core, services: &mut Services, stream: &Stream) {
+        if stream.record != NO_RECORD
+            && let Some(observer) = &mut services.observer
+        {
+            observer.written_apart(core.id.slot, stream.record, core.out.unsent());
+        }
+    }
+
+    /// Lets bodies go on, the more urgent first, while there is little unsent output.
+    pub(crate) fn pump(&mut self, core: &mut Core, services: &mut Services) {
+        use crate::http2::outward::{LOW_WATER, Step};
+        while core.out.len() < LOW_WATER
+            && let Some(id) = self.outward.first()
+        {
+            let Some(stream) = self.streams.get_mut(id) else {
+                debug_assert!(false, "an answer that can go on has a stream");
+                return;
+            };
+            match self.outward.step(core, services, stream) {
+                Step::Written => {
+                    if stream.streams() {
+                        self.outward.touched.push(id);
+                    }
+                    self.outward.served(stream);
+                }
+                Step::Ended => {
+                    self.outward.forget(stream);
+                    self.complete(core, services, id);
+                }
+                Step::Waits => self.outward.forget(stream),
+                Step::Blocked => {
+                    self.outward.forget(stream);
+                    stream.blocked.get_or_insert(services.clock.millis());
+                }
+                Step::Full => {
+                    self.outward.blocked.get_or_insert(services.clock.millis());
+                    return;
+                }
+                Step::Cold(part) => {
+                    self.outward.forget(stream);
+                    let id = services.id(core, id);
+                    services.cold_reads.push((id, part));
+                }
+                Step::Broken(error) => {
+                    self.outward.forget(stream);
+                    if let Some(Content::File(file)) =
+                        stream.outgoing.as_ref().and_then(|outgoing| outgoing.queue.front())
+                    {
+                        crate::observe::notice::file_broke_off(&file.file, &error);
+                    }
+                    self.reset(core, services, id, ErrorCode::INTERNAL_ERROR);
+                }
+            }
+        }
+    }
+}
+
+impl Outward {
+    /// Writes the head of an answer, and its body as far as that goes in one frame.
+    fn answer(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: &mut Stream,
+        answer: Answer,
+    ) -> Written {
+        core.timer.progress = true;
+        core.out.lend(&mut services.buffers);
+        match answer {
+            Answer::Inline(inline) => self.inline(core, services, stream, &inline),
+            Answer::Server(answer) => self.server_answer(core, services, stream, &answer),
+            Answer::Task(task) if task.outcome == Outcome::Answered => {
+                self.task(core, services, stream, task)
+            }
+            Answer::Task(task) => {
+                let answer = Answer::of_failed(task.outcome);
+                services.recycle(task);
+                self.server_answer(core, services, stream, &answer)
+            }
+            Answer::Cut => Written::Nothing,
+        }
+    }
+
+    fn inline(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: &mut Stream,
+        inline: &Inline,
+    ) -> Written {
+        let ends = stream.terms.head_only || inline.body.is_empty();
+        let date = services.clock.date_line();
+        self.headers(core, stream.id, ends, |_, buf| {
+            buf.extend_from_slice(&inline.http2_block);
+            write_date(buf, date);
+        });
+        note_status(services, stream, inline.status);
+        if ends {
+            return Written::Whole;
+        }
+        if self.fits(stream, inline.body.len()) {
+            self.data(core, services, stream, &inline.body, true);
+            return Written::Whole;
+        }
+        let mut outgoing = Outgoing { is_ended: true, ..Outgoing::default() };
+        self.pending += outgoing.push(Content::Shared(inline.body.clone()));
+        stream.outgoing = Some(Box::new(outgoing));
+        Written::Partly
+    }
+
+    /// Writes an answer of the server's own, whose body is one line of text.
+    #[inline(never)]
+    fn server_answer(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: &mut Stream,
+        answer: &ServerAnswer,
+    ) -> Written {
+        use std::io::Write as _;
+        let status = answer.status();
+        let mut body = Vec::new();
+        if let Some(detail) = answer.detail() {
+            // Writing to a vector cannot fail.
+            let _ = writeln!(body, "{status} {}: {detail}", response::reason(status));
+        }
+        let ends = stream.terms.head_only || body.is_empty();
+        let date = services.clock.date_line();
+        self.headers(core, stream.id, ends, |encoder, buf| {
+            encoder.status(buf, status);
+            if !body.is_empty() {
+                encoder.field(buf, b"content-type", b"text/plain", Indexing::Index);
+            }
+            if let Some((name, value)) = answer.field() {
+                encoder.field(buf, name.as_bytes(), value.as_bytes(), Indexing::Plain);
+            }
+            if !body.is_empty() {
+                write_length(encoder, buf, body.len() as u64);
+            }
+            write_date(buf, date);
+        });
+        note_status(services, stream, status);
+        if ends {
+            return Written::Whole;
+        }
+        if self.fits(stream, body.len()) {
+            self.data(core, services, stream, &body, true);
+            return Written::Whole;
+        }
+        let mut outgoing = Outgoing { is_ended: true, ..Outgoing::default() };
+        self.pending += outgoing.push(Content::Owned(body));
+        stream.outgoing = Some(Box::new(outgoing));
+        Written::Partly
+    }
+
+    /// Writes a handler's answer.
+    fn task(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: &mut Stream,
+        mut task: Box<Task>,
+    ) -> Written {
+        if task.response.next_protocol().is_some() {
+            return self.no_switch(core, services, stream, task);
+        }
+        let bytes = task.response.held();
+        services.large_answers.note(bytes, services.clock.millis());
+        let response = &task.response;
+        let status = response.status_code();
+        let head_only = stream.terms.head_only || !response::has_content(status);
+        let has_trailers = !response.trailers().is_empty() && !head_only;
+        let is_empty = match response.content() {
+            Body::Bytes(bytes) => bytes.is_empty(),
+            Body::Shared(bytes) => bytes.is_empty(),
+            Body::File(file) => file.len() == 0,
+            Body::Parts(parts) => length_of(parts) == 0,
+            Body::Stream(body) => {
+                body.state == StreamState::Ended && body.early.is_empty() && body.coder.is_none()
+            }
+            Body::Lent(len) => *len == 0,
+            Body::Named(_) => true,
+        };
+        let ends = head_only || is_empty && !has_trailers && !task.streams();
+        let date = services.clock.date_line();
+        let response = &task.response;
+        let length = declared_length(response, stream.terms.head_only);
+        self.headers(core, stream.id, ends, |encoder, buf| {
+            encoder.status(buf, status);
+            write_fields(encoder, buf, response.fields());
+            if let Some(length) = length {
+                write_length(encoder, buf, length);
+            }
+            write_date(buf, date);
+        });
+        note_status(services, stream, status);
+        if ends {
+            if task.streams() {
+                // HEAD: what its handler still makes is not wanted.
+                stream.lane = AtLane::No;
+                services.lanes.tell(&mut stream.link, LaneEvent::Gone(task.id));
+            }
+            services.recycle(task);
+            return Written::Whole;
+        }
+        // The usual answer: all of a small body is there.
+        let whole = match response.content() {
+            Body::Bytes(bytes) => Some(&bytes[..]),
+            Body::Shared(bytes) => Some(&bytes[..]),
+            _ => None,
+        };
+        if let Some(whole) = whole
+            && !has_trailers
+            && core.out.len() < HIGH_WATER
+            && self.fits(stream, whole.len())
+        {
+            self.data(core, services, stream, whole, true);
+            services.recycle(task);
+            return Written::Whole;
+        }
+        self.body(services, stream, task)
+    }
+
+    /// Queues the body of a handler's answer.
+    #[inline(never)]
+    fn body(
+        &mut self,
+        services: &mut Services,
+        stream: &mut Stream,
+        mut task: Box<Task>,
+    ) -> Written {
+        let streams = task.streams();
+        if streams {
+            // From here on the stream counts as a request at a handler, not the task.
+            task.at_handler = false;
+        }
+        let is_broken = task.response.is_broken();
+        let mut outgoing = Box::new(Outgoing {
+            streams,
+            is_ended: !streams,
+            trailers: task.response.trailers().clone(),
+            ..Outgoing::default()
+        });
+        if let Some(body) = task.response.stream_body_mut() {
+            outgoing.left = body.left();
+            outgoing.unacknowledged = body.early.len();
+            outgoing.coder = body.encode_early();
+        }
+        let content = match task.response.content_mut() {
+            Body::Stream(StreamBody { early: bytes, .. }) | Body::Bytes(bytes) => {
+                Some(Content::Owned(std::mem::take(bytes)))
+            }
+            Body::Shared(bytes) => Some(Content::Shared(bytes.clone())),
+            Body::File(file) => Some(Content::File(file.clone())),
+            Body::Parts(parts) => {
+                for part in parts.drain(..) {
+                    self.pending += outgoing.push(match part {
+                        Part::Bytes(bytes) => Content::Owned(bytes),
+                        Part::File(file) => Content::File(file),
+                    });
+                }
+                None
+            }
+            Body::Lent(_) | Body::Named(_) => {
+                debug_assert!(false, "a body that this protocol does not get");
+                None
+            }
+        };
+        if let Some(content) = content {
+            self.pending += outgoing.push(content);
+        }
+        if outgoing.unacknowledged > 0 {
+            self.touched.push(stream.id);
+        }
+        stream.outgoing = Some(outgoing);
+        services.recycle(task);
+        if is_broken { Written::Nothing } else { Written::Partly }
+    }
+
+    /// A handler wants to go on with another protocol, which this stream cannot do.
+    #[cold]
+    fn no_switch(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: &mut Stream,
+        mut task: Box<Task>,
+    ) -> Written {
+        let next = task.response.take_next_protocol();
+        if next.is_some_and(|next| next.is_of_lane()) {
+            services.lanes.tell(&mut stream.link, LaneEvent::Gone(task.id));
+        }
+        services.recycle(task);
+        self.server_answer(core, services, stream, &ServerAnswer::HandlerFailed)
+    }
+}
+
+/// Counts an answer, and tells the observer of it.
+fn note_status(services: &mut Services, stream: &Stream, status: u16) {
+    services.counters.response(status);
+    if stream.record != NO_RECORD
+        && let Some(observer) = &mut services.observer
+    {
+        observer.answer_apart(stream.record, status);
+    }
+}
+
+/// The field `date`, whose value is in this line of HTTP/1. It is not indexed, because it changes
+/// each second (RFC 7541 §6.2.2: the name is entry 33 of the static table).
+#[inline]
+fn write_date(buf: &mut Vec<u8>, line: &[u8; 37]) {
+    const VALUE: std::ops::Range<usize> = 6..35;
+    buf.extend_from_slice(&[0x0f, 33 - 15, 29]);
+    buf.extend_from_slice(&line[VALUE]);
+}
+
+/// The field `content-length`.
+fn write_length(encoder: &mut HpackEncoder, buf: &mut Vec<u8>, length: u64) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(length).as_bytes();
+    encoder.field(buf, b"content-length", digits, Indexing::Plain);
+}
+
+/// What `content-length` says. An answer to HEAD says what GET's would, if that is known
+/// (RFC 9110 §9.3.2).
+fn declared_length(response: &Response, to_head: bool) -> Option<u64> {
+    let status = response.status_code();
+    if !response::has_body(status) {
+        return None;
+    }
+    if !response::has_content(status) {
+        return Some(0);
+    }
+    let unknown = to_head && response.has_no_length();
+    match response.content() {
+        Body::Stream(StreamBody { is_coded: true, .. }) => None,
+        Body::Stream(StreamBody { declared, .. }) => *declared,
+        Body::Bytes(bytes) if unknown && bytes.is_empty() => None,
+        Body::Shared(_) | Body::Lent(_) if unknown => None,
+        // The program wants no length to be said.
+        _ if response.connection().chunked => None,
+        Body::Bytes(bytes) => Some(bytes.len() as u64),
+        Body::Shared(bytes) => Some(bytes.len() as u64),
+        Body::Lent(len) => Some(*len as u64),
+        Body::File(file) => Some(file.len()),
+        Body::Named(_) => Some(0),
+        Body::Parts(parts) => Some(length_of(parts)),
+    }
+}

@@ -1,0 +1,172 @@
+//! How streams end, and the connection with them.
+
+use reactor_proto::h2::{ConnectionError, ErrorCode};
+
+use crate::conn::core::Core;
+use crate::dispatch::lane::event::LaneEvent;
+use crate::event_loop::services::Services;
+use crate::exchange::entry::AtLane;
+use crate::http2::machine::{Http2, Stage};
+use crate::http2::outward::Outward;
+use crate::http2::stream::{NO_RECORD, Receiving};
+use crate::observe::access_log::Outcome;
+
+impl Http2 {
+    /// The last frame of an answer is in the output. If more of the request's body may come, the
+    /// client is told that it is not wanted (RFC 9113 §8.1).
+    pub(crate) fn complete(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+        let Some(stream) = self.streams.get(id) else { return };
+        self.written(core, services, stream);
+        if stream.receiving.is_open() {
+            self.replies += 1;
+            self.note_reset(id);
+            Outward::reset(core, services, id, ErrorCode::NO_ERROR);
+        }
+        if let Some(stream) = self.streams.get_mut(id) {
+            // It has ended, and not been given up.
+            stream.record = NO_RECORD;
+        }
+        self.give_up(core, services, id, false);
+    }
+
+    /// Resets a stream. Its lane is told.
+    pub(crate) fn reset(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+        code: ErrorCode,
+    ) {
+        self.replies += 1;
+        self.note_reset(id);
+        Outward::reset(core, services, id, code);
+        core.timer.progress = true;
+        self.give_up(core, services, id, true);
+    }
+
+    /// The client has reset a stream.
+    pub(crate) fn peer_reset(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+        if self.streams.get(id).is_some_and(|stream| !stream.is_over) {
+            self.give_up(core, services, id, true);
+        }
+    }
+
+    /// A stream is over. It gives back what it holds, and then its place, once its handler has
+    /// returned. With `tells` its lane hears that it is gone.
+    fn give_up(&mut self, core: &mut Core, services: &mut Services, id: u32, tells: bool) {
+        let before = self.receive(id, Receiving::Ended);
+        if let Some(Receiving::Task(task) | Receiving::Waits(task)) = before {
+            services.recycle(task);
+        }
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        self.outward.drop_body(stream);
+        if let Some(outgoing) = stream.outgoing.take()
+            && outgoing.streams
+        {
+            services.left_handlers();
+        }
+        services.memory.taken(stream.take(usize::MAX));
+        if stream.lane.has_it() {
+            services.end_deadline(core.id.slot, id);
+            if tells {
+                let exchange = services.id(core, id);
+                services.lanes.tell(&mut stream.link, LaneEvent::Gone(exchange));
+                services.lanes.gone(&mut stream.link, true);
+            }
+        }
+        stream.lane = AtLane::No;
+        let record = std::mem::replace(&mut stream.record, NO_RECORD);
+        if record != NO_RECORD
+            && let Some(observer) = &mut services.observer
+        {
+            observer.abort_apart(record, Outcome::Aborted);
+        }
+        if stream.is_away {
+            stream.is_over = true;
+            return;
+        }
+        self.remove(core, services, id);
+    }
+
+    /// A task of a stream has come back, whose answer is not wanted any more.
+    pub(crate) fn returned(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.is_away = false;
+        if stream.is_over {
+            self.remove(core, services, id);
+        }
+    }
+
+    fn remove(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+        let Some(mut stream) = self.streams.remove(id) else { return };
+        services.lanes.gone(&mut stream.link, false);
+        services.http2.put(stream);
+        services.counters.http2.streams_closed.add(1);
+        self.go_on_waiting(core, services);
+        if self.streams.is_empty() {
+            // The connection is idle from now on.
+            core.timer.progress = true;
+            self.outward.shrink();
+            self.begun = Vec::new();
+        }
+    }
+
+    /// Gives up all streams.
+    pub(crate) fn abandon_all(&mut self, core: &mut Core, services: &mut Services) {
+        self.waiting.clear();
+        for id in self.streams.ids() {
+            if self.streams.get(id).is_some_and(|stream| !stream.is_over) {
+                self.give_up(core, services, id, true);
+            }
+        }
+    }
+
+    /// A trailer section has come, which ends a body (RFC 9113 §8.1).
+    pub(crate) fn trailers_came(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+        text: &[u8],
+    ) -> Result<(), ConnectionError> {
+        let now = services.clock.millis();
+        self.guard.useful(text.len());
+        let Some(stream) = self.streams.get_mut(id) else {
+            if self.was_reset(id) {
+                return self.guard.glitch(now);
+            }
+            let why = "HEADERS came for a stream that has ended (RFC 9113 section 5.1)";
+            return Err(ConnectionError { code: ErrorCode::STREAM_CLOSED, why });
+        };
+        if stream.is_over {
+            return self.guard.glitch(now);
+        }
+        match &mut stream.receiving {
+            Receiving::Ended | Receiving::Waits(_) => {
+                self.guard.glitch(now)?;
+                self.reset(core, services, id, ErrorCode::STREAM_CLOSED);
+                return Ok(());
+            }
+            Receiving::Task(task) => task.request.trailers.extend_from_slice(text),
+            Receiving::Pieces | Receiving::Rest(_) => {
+                if !text.is_empty() && stream.left.is_none_or(|left| left == 0) {
+                    self.tell_trailers(core, services, id, text);
+                }
+            }
+            Receiving::Discard => {}
+        }
+        self.body_end(core, services, id);
+        Ok(())
+    }
+
+    /// The connection is gone. Tells the lane of each of its requests, and gives back what it held.
+    pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
+        self.stage = Stage::Over;
+        self.abandon_all(core, services);
+        for id in self.streams.ids() {
+            self.remove(core, services, id);
+        }
+        services.lanes.gone(&mut core.lane, false);
+        services.counters.http2.closed.add(1);
+    }
+}

@@ -1,0 +1,204 @@
+//! The state of HTTP/2 on one connection.
+
+use std::collections::VecDeque;
+
+use reactor_proto::h2::abuse::Guard;
+use reactor_proto::h2::{Decoder, ErrorCode, Setting, Window, frame};
+
+use crate::conn::core::{Core, HIGH_WATER};
+use crate::event_loop::clock::Millis;
+use crate::event_loop::services::Services;
+use crate::http2::outward::Outward;
+use crate::http2::stream::{Receiving, Stream};
+use crate::http2::streams::Streams;
+use crate::observe::close_reason::CloseReason;
+
+/// What a client may send on all streams together before it gets credit. In bytes.
+pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Replies to SETTINGS and PING, and resets, that wait for the client to read them. The loop reads no
+/// more from a client that has so many.
+const MOST_REPLIES: u32 = 1000;
+
+/// Streams that wait because their lanes are full. The loop reads no more from a client that has so
+/// many.
+const MOST_PARKED: usize = 32;
+
+/// Requests wait while so many bytes of answers do. In bytes.
+const MOST_PENDING: usize = 1024 * 1024;
+
+/// Streams of late that this side has reset.
+const RECENT: usize = 16;
+
+/// HTTP/2 on one connection.
+pub(crate) struct Http2 {
+    pub(crate) decoder: Decoder,
+    pub(crate) outward: Outward,
+    pub(crate) streams: Streams,
+    pub(crate) guard: Guard,
+    pub(crate) stage: Stage,
+    /// What the client may still send on all streams together.
+    pub(crate) receive_window: Window,
+    /// What it may send again and has not been told of.
+    pub(crate) owed: u32,
+    /// Replies in the output that the client has made this side owe.
+    pub(crate) replies: u32,
+    /// The client has acknowledged the settings of this side.
+    pub(crate) is_settled: bool,
+    /// The client has made a request.
+    pub(crate) has_begun: bool,
+    /// Streams whose requests wait until answers have been sent.
+    pub(crate) waiting: VecDeque<u32>,
+    /// Streams with bodies that may go on to their lanes as they come, of this input.
+    pub(crate) begun: Vec<u32>,
+    /// Streams whose bodies are still to come.
+    pub(crate) receiving: u32,
+    recent: [u32; RECENT],
+    /// Since when a head has been coming in.
+    pub(crate) head_since: Option<Millis>,
+    /// When streams are looked at next.
+    pub(crate) look_at: Option<Millis>,
+    /// Why the connection will be closed, if that is known before.
+    pub(crate) reason: Option<CloseReason>,
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// The client's preface has not come whole.
+    Preface,
+    Open,
+    /// The client has been told that the server stops, and its requests of before that are still
+    /// taken (RFC 9113 §6.8).
+    Announced,
+    /// The client has been told which of its streams is the last.
+    Closing,
+    /// Nothing more is read or answered. The connection ends when its output has been sent.
+    Over,
+}
+
+impl Http2 {
+    pub(crate) fn new() -> Self {
+        Self {
+            decoder: Decoder::new(),
+            outward: Outward::new(),
+            streams: Streams::default(),
+            guard: Guard::new(),
+            stage: Stage::Preface,
+            receive_window: Window::new(CONNECTION_WINDOW),
+            owed: 0,
+            replies: 0,
+            is_settled: false,
+            has_begun: false,
+            waiting: VecDeque::new(),
+            begun: Vec::new(),
+            receiving: 0,
+            recent: [0; RECENT],
+            head_since: None,
+            look_at: None,
+            reason: None,
+        }
+    }
+
+    /// The client's preface has come: sends this side's (RFC 9113 §3.4).
+    pub(crate) fn begin(&mut self, core: &mut Core, services: &mut Services) {
+        let limits = &services.settings.limits;
+        let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+        core.out.lend(&mut services.buffers);
+        let buf = core.out.buf();
+        frame::settings(
+            buf,
+            &[
+                (Setting::MAX_CONCURRENT_STREAMS, limits.streams),
+                (Setting::MAX_HEADER_LIST_SIZE, head),
+                (Setting::ENABLE_CONNECT_PROTOCOL, 1),
+                (Setting::NO_RFC7540_PRIORITIES, 1),
+            ],
+        );
+        frame::window_update(buf, 0, CONNECTION_WINDOW - Window::DEFAULT);
+        self.stage = Stage::Open;
+        if services.draining {
+            self.announce_end(core, services);
+        }
+    }
+
+    /// Whether no further frame is read for now.
+    #[inline]
+    pub(crate) fn is_full(&self, core: &Core) -> bool {
+        core.out.len() >= HIGH_WATER
+            || self.replies >= MOST_REPLIES
+            || (self.streams.len() >= MOST_PARKED && self.parked() >= MOST_PARKED)
+    }
+
+    /// Streams with events that wait because their lanes are full.
+    fn parked(&self) -> usize {
+        self.streams.iter().filter(|stream| stream.link.held_back > 0).count()
+    }
+
+    /// Whether a further request must wait until answers have been sent.
+    pub(crate) fn must_wait(&self, services: &mut Services) -> bool {
+        if self.outward.pending >= MOST_PENDING {
+            return true;
+        }
+        let deepest = services.large_answers.deepest(services.clock.millis());
+        deepest.is_some_and(|most| {
+            let away = self.streams.iter().filter(|stream| stream.is_away && !stream.is_over);
+            away.count() >= most as usize
+        })
+    }
+
+    /// Takes in a stream.
+    pub(crate) fn open(&mut self, services: &mut Services, stream: Box<Stream>) {
+        self.receiving += u32::from(stream.receiving.is_open());
+        services.counters.http2.streams_opened.add(1);
+        self.streams.push(stream);
+    }
+
+    /// What happens with a request's body from now on. Returns what did until now.
+    pub(crate) fn receive(&mut self, id: u32, next: Receiving) -> Option<Receiving> {
+        let stream = self.streams.get_mut(id)?;
+        let opens = next.is_open();
+        let before = std::mem::replace(&mut stream.receiving, next);
+        self.receiving += u32::from(opens);
+        self.receiving -= u32::from(before.is_open());
+        Some(before)
+    }
+
+    /// Remembers that this side has reset a stream, of which more may come.
+    pub(crate) fn note_reset(&mut self, id: u32) {
+        self.recent[id as usize / 2 % RECENT] = id;
+    }
+
+    /// Whether this side has reset a stream of late.
+    pub(crate) fn was_reset(&self, id: u32) -> bool {
+        self.recent[id as usize / 2 % RECENT] == id
+    }
+
+    /// Tells the client that the server stops. A ping follows: its answer shows that the client
+    /// knows, and that its earlier requests have come.
+    pub(crate) fn announce_end(&mut self, core: &mut Core, services: &mut Services) {
+        if self.stage >= Stage::Announced {
+            return;
+        }
+        self.stage = Stage::Announced;
+        core.out.lend(&mut services.buffers);
+        let buf = core.out.buf();
+        frame::goaway(buf, i32::MAX as u32, ErrorCode::NO_ERROR, b"");
+        frame::ping(buf, LAST_PING);
+    }
+
+    /// Tells the client which stream is the last. The connection ends with those that are open.
+    pub(crate) fn last_call(&mut self, core: &mut Core, services: &mut Services) {
+        if self.stage >= Stage::Closing {
+            return;
+        }
+        self.stage = Stage::Closing;
+        core.out.lend(&mut services.buffers);
+        let last = self.decoder.highest_stream();
+        frame::goaway(core.out.buf(), last, ErrorCode::NO_ERROR, b"");
+        services.counters.http2.goaways.add(1);
+    }
+}
+
+/// The payload of the ping that follows the announcement of a stop.
+pub(crate) const LAST_PING: [u8; 8] = *b"lastcall";
