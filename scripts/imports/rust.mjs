@@ -93,16 +93,22 @@ export const SERVER = {
     },
     { modules: ['conn/core'], holds: 'what every connection has, whatever its protocol' },
     {
-      modules: ['http1/shared', 'websocket/shared'],
-      holds: 'what the HTTP/1 connections of a loop share, and its WebSockets',
+      modules: [
+        'http1/shared',
+        'http2/content',
+        'http2/shared',
+        'http2/stream',
+        'websocket/shared',
+      ],
+      holds: 'what the HTTP/1 and HTTP/2 connections of a loop share, and its WebSockets',
     },
     {
       modules: ['event_loop/services'],
       holds: 'what a loop offers its connections: table, tasks, lanes, deadlines, observer',
     },
     {
-      modules: ['http1', 'pipe', 'websocket'],
-      holds: 'the states of a connection: HTTP/1, WebSocket, bytes as they are',
+      modules: ['http1', 'http2', 'pipe', 'websocket'],
+      holds: 'the states of a connection: HTTP/1, HTTP/2, WebSocket, bytes as they are',
     },
     { modules: ['conn'], holds: 'a connection and its protocol' },
     {

@@ -18,6 +18,7 @@ mod dispatch;
 mod event_loop;
 mod exchange;
 mod http1;
+mod http2;
 mod observe;
 mod pipe;
 mod server;

@@ -25,6 +25,8 @@ pub(crate) enum Work {
 
 /// A read of a file.
 pub(crate) struct FileRead {
+    /// The stream that sends it, where the protocol has streams.
+    pub(crate) stream: Option<u32>,
     pub(crate) part: FileRange,
     /// The first bytes of `part`, at least one, or why there are none. None before it was read.
     pub(crate) result: Option<io::Result<Vec<u8>>>,
@@ -37,8 +39,8 @@ pub(crate) struct FileRead {
 pub(crate) struct Steps {
     /// The connections whose sessions wait, the first first. Some may be gone.
     pub(crate) waiting: VecDeque<ConnId>,
-    /// Reads that wait, one of a connection at most. Some connections may be gone.
-    pub(crate) reads: VecDeque<(ConnId, FileRange)>,
+    /// Reads that wait, one of a connection at most, or of a stream. Some may be gone.
+    pub(crate) reads: VecDeque<(ConnId, Option<u32>, FileRange)>,
     /// How many workers have.
     pub(crate) away: usize,
     /// Names that the loop is to ask for, and the number of those that were not answered.

@@ -27,15 +27,18 @@ use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::services::compressor::Compressor;
 use crate::event_loop::tuning::{Announce, Timeouts};
+use crate::exchange::body::FileRange;
 use crate::exchange::body_memory::{BodyMemory, Spares};
 use crate::exchange::compression::options::Compress;
 use crate::exchange::deadlines::Deadlines;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::id::ExchangeId;
 use crate::exchange::in_flight::Places;
+use crate::exchange::large_answers::LargeAnswers;
 use crate::exchange::ring::RingPool;
 use crate::exchange::task::Tasks;
 use crate::http1::shared::Shared;
+use crate::http2::shared::Shared as Http2Shared;
 use crate::observe::counters::LoopCounters;
 use crate::observe::observer::Observer;
 use crate::websocket::shared::Shared as Sockets;
@@ -146,6 +149,12 @@ pub(crate) struct Services {
     pub(crate) normal_path: Option<Vec<u8>>,
     /// What the HTTP/1 connections of the loop share.
     pub(crate) http1: Shared,
+    /// What its HTTP/2 connections share.
+    pub(crate) http2: Http2Shared,
+    /// How many requests of one connection may be at handlers, by the size of answers.
+    pub(crate) large_answers: LargeAnswers,
+    /// Parts of files that are not in memory and that streams are to send next.
+    pub(crate) cold_reads: Vec<(ExchangeId, FileRange)>,
     /// What its WebSockets share.
     pub(crate) sockets: Sockets,
     /// What compresses large answers on a worker, and the memory for those that stream. None if
@@ -186,6 +195,9 @@ impl Services {
             params: Params::default(),
             normal_path: None,
             http1,
+            http2: Http2Shared::default(),
+            large_answers: LargeAnswers::default(),
+            cold_reads: Vec::new(),
             sockets,
             compressor,
             dirty: Vec::new(),

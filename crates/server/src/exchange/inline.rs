@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use reactor_proto::h2::hpack;
 use reactor_proto::{Coding, response};
 
 use crate::exchange::field_error::FieldError;
@@ -18,6 +19,8 @@ pub struct Inline {
     /// The same for HTTP/1, ready to be copied: the status line and all fields but `Date`
     /// and `Connection`.
     pub(crate) http1_head: Vec<u8>,
+    /// The same for HTTP/2, as fields that use no table.
+    pub(crate) http2_block: Vec<u8>,
     /// There is an Upgrade field, which Connection must name.
     pub(crate) upgrade: bool,
     /// It is not compressed.
@@ -74,7 +77,9 @@ impl Inline {
         if response::has_body(status) {
             response::content_length(&mut http1_head, body.len() as u64);
         }
-        Ok(Self { status, fields: list, body: body.into(), http1_head, upgrade, plain: false })
+        let http2_block = http2_block(status, &list, &body);
+        let body = body.into();
+        Ok(Self { status, fields: list, body, http1_head, http2_block, upgrade, plain: false })
     }
 
     /// Never compresses it.
@@ -93,8 +98,29 @@ impl Inline {
         let mut http1_head = self.http1_head[..end].to_vec();
         http1_head.extend_from_slice(fields.lines());
         response::content_length(&mut http1_head, body.len() as u64);
-        Self { fields, body, http1_head, ..self.clone() }
+        let http2_block = http2_block(self.status, &fields, &body);
+        Self { fields, body, http1_head, http2_block, ..self.clone() }
     }
+}
+
+/// The status and the fields for HTTP/2, with the length of the body where the status has one.
+fn http2_block(status: u16, fields: &FieldList, body: &[u8]) -> Vec<u8> {
+    let mut block = Vec::new();
+    hpack::status_literal(&mut block, status);
+    for (name, value) in fields.iter() {
+        // The connection's own fields are HTTP/1's (RFC 9113 §8.2.2).
+        if !(is_upgrade_name(name) || name.eq_ignore_ascii_case(b"keep-alive")) {
+            hpack::literal(&mut block, &name.to_ascii_lowercase(), value);
+        }
+    }
+    if response::has_body(status) {
+        hpack::literal(&mut block, b"content-length", body.len().to_string().as_bytes());
+    }
+    block
+}
+
+fn is_upgrade_name(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"upgrade")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(crate) mod handler;
 pub(crate) mod id;
 pub(crate) mod in_flight;
 pub(crate) mod inline;
+pub(crate) mod large_answers;
 pub(crate) mod loan;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -17,7 +17,6 @@ use crate::exchange::terms::Terms;
 use crate::http1::framing::Framing;
 use crate::http1::head::{connection_lines, server_answer, speaks_of_connection};
 use crate::http1::machine::Http1;
-use crate::http1::shared::{MAX_PIPELINED, MOST_AT_HANDLERS};
 use crate::http1::writing::Stream;
 use crate::observe::close_reason::CloseReason;
 
@@ -89,9 +88,7 @@ impl Http1 {
         {
             let bytes = task.response.held();
             self.adapt(bytes);
-            if bytes > MOST_AT_HANDLERS / MAX_PIPELINED as usize {
-                services.http1.beware(bytes, services.clock.millis());
-            }
+            services.large_answers.note(bytes, services.clock.millis());
         }
         if place > 0 {
             if let Some(begun) = self.ring.as_mut().and_then(|ring| ring.keep(place, answer)) {

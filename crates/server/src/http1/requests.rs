@@ -41,7 +41,9 @@ impl Http1 {
             }
             if !in_body {
                 self.awaits_lane = self.has_lane() && services.lanes.is_retired(core.lane);
-                self.depth = self.depth.min(services.http1.deepest(services.clock.millis()));
+                if let Some(most) = services.large_answers.deepest(services.clock.millis()) {
+                    self.depth = self.depth.min(most);
+                }
             }
             if self.is_full(core) {
                 return Used { bytes: used, stalled: true };

@@ -3,21 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::event_loop::clock::Millis;
-
 /// The longest timeout that responses announce. Most servers announce none. A client must be told
 /// a short one: the server could close the connection while the client uses it (RFC 9112 §9.5).
 const ANNOUNCED: Duration = Duration::from_secs(30);
 
 /// Requests of one connection that may wait for their answers at once.
 pub(crate) const MAX_PIPELINED: u32 = 64;
-
-/// What the answers to one connection's requests at handlers may take together, in bytes, if each
-/// is like the largest of late.
-pub(crate) const MOST_AT_HANDLERS: usize = 16 * 1024 * 1024;
-
-/// How long a large answer counts, in milliseconds.
-const LARGE_COUNTS_FOR: Millis = 10_000;
 
 /// State and scratch of a loop's HTTP/1 connections.
 pub(crate) struct Shared {
@@ -27,10 +18,6 @@ pub(crate) struct Shared {
     pub(crate) line: Vec<u8>,
     /// More input than the request that is being answered has been read.
     pub(crate) input_left: bool,
-    /// How many requests of one connection may be at handlers, by the largest answer of late, and
-    /// until when that answer counts.
-    deepest: u32,
-    deepest_until: Millis,
 }
 
 impl Shared {
@@ -39,8 +26,6 @@ impl Shared {
             persists: end_of_head(idle),
             line: Vec::new(),
             input_left: false,
-            deepest: MAX_PIPELINED,
-            deepest_until: 0,
         }
     }
 
@@ -53,25 +38,6 @@ impl Shared {
     #[inline]
     pub(crate) fn says_time(&self) -> bool {
         self.persists.len() > 2
-    }
-
-    /// An answer is so large that 64 of them would be too much. A client that got small answers may
-    /// ask for large ones next. So for a while no connection may have many requests at handlers.
-    #[cold]
-    pub(crate) fn beware(&mut self, bytes: usize, now: Millis) {
-        let most = u32::try_from(MOST_AT_HANDLERS / bytes).unwrap_or(1).max(1);
-        let before = if now < self.deepest_until { self.deepest } else { MAX_PIPELINED };
-        self.deepest = most.min(before);
-        self.deepest_until = now + LARGE_COUNTS_FOR;
-    }
-
-    /// How many requests of one connection may be at handlers, by large answers on any connection.
-    #[inline]
-    pub(crate) fn deepest(&mut self, now: Millis) -> u32 {
-        if self.deepest < MAX_PIPELINED && now >= self.deepest_until {
-            self.deepest = MAX_PIPELINED;
-        }
-        self.deepest
     }
 }
 

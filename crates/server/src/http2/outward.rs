@@ -221,6 +221,21 @@ impl Outward {
         if ends { Step::Ended } else { Step::Written }
     }
 
+    /// Puts the next bytes of a body behind the others.
+    pub(crate) fn push(&mut self, stream: &mut Stream, bytes: Vec<u8>) {
+        if let Some(outgoing) = &mut stream.outgoing {
+            self.pending += outgoing.push(Content::Owned(bytes));
+        }
+    }
+
+    /// A worker has read the next bytes of a file.
+    pub(crate) fn file_was_read(&mut self, stream: &mut Stream, bytes: Vec<u8>, warm_to: u64) {
+        if let Some(outgoing) = &mut stream.outgoing {
+            let (more, less) = outgoing.file_was_read(bytes, warm_to);
+            self.pending = self.pending + more - less;
+        }
+    }
+
     /// Puts an answer among those that can go on, if it can.
     pub(crate) fn note(&mut self, stream: &mut Stream) {
         let Some(outgoing) = &mut stream.outgoing else { return };

@@ -12,11 +12,9 @@ use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::entry::AtLane;
 use crate::exchange::fields::FieldList;
 use crate::exchange::task::Task;
-use crate::http2::answers::note_early;
 use crate::http2::machine::{Http2, Stage};
 use crate::http2::outward::{LOW_WATER, write_fields};
 use crate::http2::stream::Receiving;
-use crate::observe::notice;
 
 impl Http2 {
     /// The peer has sent its last byte. What it has not sent whole cannot be answered.
@@ -231,7 +229,7 @@ impl Http2 {
             encoder.status(buf, status);
             write_fields(encoder, buf, fields);
         });
-        note_early(services, status);
+        services.counters.response(status);
     }
 
     /// The exchange gets no answer, or cannot be completed.
@@ -390,10 +388,7 @@ impl Http2 {
                 self.outward.note(stream);
                 self.pump(core, services);
             }
-            Err(error) => {
-                notice::stream_broke_off(&error);
-                self.reset(core, services, id, ErrorCode::INTERNAL_ERROR);
-            }
+            Err(_) => self.reset(core, services, id, ErrorCode::INTERNAL_ERROR),
         }
     }
 }

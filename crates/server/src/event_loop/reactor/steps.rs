@@ -24,13 +24,20 @@ impl<T: Transport> Reactor<T> {
     pub(super) fn read_elsewhere(&mut self, slot: u32) {
         let core = &mut self.conns[slot as usize].core;
         if let Some(part) = core.out.read_elsewhere() {
-            self.steps.reads.push_back((core.id, part));
+            self.steps.reads.push_back((core.id, None, part));
         }
+    }
+
+    /// What streams have asked for joins what connections have.
+    fn note_cold_reads(&mut self) {
+        let reads = self.services.cold_reads.drain(..);
+        self.steps.reads.extend(reads.map(|(id, part)| (id.conn, Some(id.stream), part)));
     }
 
     /// Takes out the steps that workers may have now. Each must come back through
     /// [`step_taken`](Self::step_taken).
     pub(crate) fn take_steps(&mut self, most_away: usize, into: &mut Vec<Box<Step>>) {
+        self.note_cold_reads();
         let io_thread = self.services.settings.io_thread;
         while self.steps.away < most_away
             && let Some(conn) = self.steps.waiting.pop_front()
@@ -45,11 +52,11 @@ impl<T: Transport> Reactor<T> {
             }
         }
         while self.steps.away < most_away
-            && let Some((conn, part)) = self.steps.reads.pop_front()
+            && let Some((conn, stream, part)) = self.steps.reads.pop_front()
         {
             if conn_of(&mut self.conns, conn).is_some() {
                 self.steps.away += 1;
-                let work = Work::Read(FileRead { part, result: None, warm_to: 0 });
+                let work = Work::Read(FileRead { stream, part, result: None, warm_to: 0 });
                 into.push(Box::new(Step { io_thread, conn, work }));
             }
         }
@@ -57,6 +64,7 @@ impl<T: Transport> Reactor<T> {
 
     /// Takes steps on this thread, while `has_time`.
     pub(crate) fn take_own_steps(&mut self, mut has_time: impl FnMut() -> bool) {
+        self.note_cold_reads();
         while has_time() {
             if let Some(conn) = self.steps.waiting.pop_front() {
                 if let Some(Conn { link: Link::Tls(tls), .. }) = conn_of(&mut self.conns, conn) {
@@ -64,8 +72,8 @@ impl<T: Transport> Reactor<T> {
                     self.services.counters.tls.on_loops.add(1);
                     self.go_on(conn.slot);
                 }
-            } else if let Some((conn, part)) = self.steps.reads.pop_front() {
-                self.file_was_read(conn, &part, read(&part), 0);
+            } else if let Some((conn, stream, part)) = self.steps.reads.pop_front() {
+                self.file_was_read(conn, stream, &part, read(&part), 0);
             } else {
                 return;
             }
@@ -83,9 +91,9 @@ impl<T: Transport> Reactor<T> {
                     self.go_on(step.conn.slot);
                 }
             }
-            Work::Read(FileRead { part, result, warm_to }) => {
+            Work::Read(FileRead { stream, part, result, warm_to }) => {
                 let result = result.unwrap_or(Err(io::ErrorKind::Other.into()));
-                self.file_was_read(step.conn, &part, result, warm_to);
+                self.file_was_read(step.conn, stream, &part, result, warm_to);
             }
         }
     }
@@ -94,11 +102,20 @@ impl<T: Transport> Reactor<T> {
     fn file_was_read(
         &mut self,
         conn: ConnId,
+        stream: Option<u32>,
         part: &FileRange,
         result: io::Result<Vec<u8>>,
         warm_to: u64,
     ) {
-        let Some(Conn { core, .. }) = conn_of(&mut self.conns, conn) else { return };
+        let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, conn) else { return };
+        if let Err(error) = &result {
+            notice::file_broke_off(&part.file, error);
+        }
+        if let Some(stream) = stream {
+            protocol.file_was_read(core, &mut self.services, stream, result, warm_to);
+            self.services.mark_dirty(core);
+            return;
+        }
         match result {
             Ok(bytes) => {
                 // The client has waited for the disk, and not the server for the client.
@@ -106,17 +123,15 @@ impl<T: Transport> Reactor<T> {
                 core.out.file_was_read(bytes, warm_to);
                 self.services.mark_dirty(core);
             }
-            Err(error) => {
-                notice::file_broke_off(&part.file, &error);
-                self.close(conn.slot, CloseReason::Aborted);
-            }
+            Err(_) => self.close(conn.slot, CloseReason::Aborted),
         }
     }
 
     /// Whether steps wait to be taken, or names to be asked for.
     pub(crate) fn has_steps(&self) -> bool {
         let Steps { waiting, reads, questions, .. } = &self.steps;
-        !(waiting.is_empty() && reads.is_empty() && questions.is_empty())
+        let streams_read = !self.services.cold_reads.is_empty();
+        streams_read || !(waiting.is_empty() && reads.is_empty() && questions.is_empty())
     }
 
     /// Whether steps are with workers, or names are asked for.
