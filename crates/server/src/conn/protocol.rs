@@ -3,6 +3,8 @@
 //! The loop and its timers see only these methods. None of them looks a connection up: each gets
 //! the connection's [`Core`] and the loop's [`Services`] side by side.
 
+use std::io;
+
 use reactor_proto::{Opening, opening};
 
 use crate::conn::core::{Core, Ending, Used};
@@ -16,6 +18,7 @@ use crate::exchange::loan::{BodyRoom, LentMemory};
 use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::Task;
 use crate::http1::machine::Http1;
+use crate::http2::machine::Http2;
 use crate::observe::close_reason::CloseReason;
 use crate::pipe::Pipe;
 use crate::websocket::socket::WebSocket;
@@ -29,6 +32,7 @@ pub(crate) enum Protocol {
     /// Bytes between the client and a lane.
     Pipe(Pipe),
     WebSocket(Box<WebSocket>),
+    Http2(Box<Http2>),
     /// Echoes lines, in any order; for tests of this contract.
     #[cfg(test)]
     Lines(crate::sim::lines::Lines),
@@ -41,6 +45,7 @@ macro_rules! call {
             Protocol::Http1($protocol) => $call,
             Protocol::Pipe($protocol) => $call,
             Protocol::WebSocket($protocol) => $call,
+            Protocol::Http2($protocol) => $call,
             Protocol::Sniff => $nothing,
             #[cfg(test)]
             Protocol::Lines($protocol) => $call,
@@ -65,12 +70,18 @@ impl Protocol {
 
     /// Chooses the protocol that the first bytes belong to.
     fn sniff(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
+        if services.agreed_on_http2(core) {
+            return self.http2(services).input(core, services, bytes);
+        }
         let wrong = match opening(bytes) {
             Opening::Incomplete => return Used { bytes: 0, stalled: false },
             Opening::Http1 if services.takes_http1(core) => {
                 return self.http1().input(core, services, bytes);
             }
             Opening::Http1 => WrongProtocol::Http1,
+            Opening::Http2 if services.takes_http2(core) => {
+                return self.http2(services).input(core, services, bytes);
+            }
             Opening::Http2 => WrongProtocol::Http2,
             Opening::Tls => WrongProtocol::Tls,
             Opening::Proxy => WrongProtocol::Proxy,
@@ -79,6 +90,15 @@ impl Protocol {
         // The answer is HTTP/1: a person who looks at the bytes can read it.
         self.http1().fail(core, services, answer, CloseReason::Rejected, bytes);
         Used { bytes: bytes.len(), stalled: false }
+    }
+
+    fn http2(&mut self, services: &mut Services) -> &mut Http2 {
+        services.counters.http2.opened.add(1);
+        *self = Self::Http2(Box::new(Http2::new()));
+        match self {
+            Self::Http2(http2) => http2,
+            _ => unreachable!("it was set in the line above"),
+        }
     }
 
     /// Makes it HTTP/1. So it is also where the server must answer before the first bytes tell.
@@ -115,6 +135,7 @@ impl Protocol {
             Self::Http1(http1) => http1.reading.is_done(),
             Self::Pipe(pipe) => pipe.discards(),
             Self::WebSocket(socket) => socket.discards(),
+            Self::Http2(http2) => http2.discards(),
             #[cfg(test)]
             Self::Lines(lines) => lines.discards(),
         }
@@ -171,11 +192,11 @@ impl Protocol {
         stream: u32,
     ) -> Option<&'a mut LaneLink> {
         match self {
+            Self::Http2(http2) => http2.link(stream),
             #[cfg(test)]
             Self::Lines(lines) => lines.link(core, stream),
             // The others' connections have one link.
             Self::Sniff | Self::Http1(_) | Self::Pipe(_) | Self::WebSocket(_) => {
-                let _ = stream;
                 Some(&mut core.lane)
             }
         }
@@ -184,6 +205,7 @@ impl Protocol {
     /// Whether the lane in this place has some of the connection's exchanges, or will be given one.
     pub(crate) fn uses_lane(&self, core: &Core, index: usize) -> bool {
         match self {
+            Self::Http2(http2) => http2.uses_lane(index),
             #[cfg(test)]
             Self::Lines(lines) => lines.uses_lane(index),
             _ => usize::from(core.lane.place) == index && self.has_lane(),
@@ -205,7 +227,7 @@ impl Protocol {
         match self {
             Self::Sniff => false,
             Self::Http1(http1) => http1.is_in_turn(stream),
-            Self::Pipe(_) | Self::WebSocket(_) => false,
+            Self::Pipe(_) | Self::WebSocket(_) | Self::Http2(_) => false,
             #[cfg(test)]
             Self::Lines(_) => false,
         }
@@ -222,6 +244,7 @@ impl Protocol {
         match self {
             Self::Sniff | Self::Pipe(_) => None,
             Self::WebSocket(socket) => socket.reason(),
+            Self::Http2(http2) => http2.reason,
             Self::Http1(http1) => http1.reason,
             #[cfg(test)]
             Self::Lines(_) => None,
@@ -269,13 +292,12 @@ impl Protocol {
     #[inline(never)]
     pub(crate) fn trailers(
         &mut self,
-        _core: &mut Core,
-        _services: &mut Services,
         stream: u32,
         trailers: FieldList,
     ) {
         match self {
             Self::Http1(http1) => http1.trailers(stream, trailers),
+            Self::Http2(http2) => http2.trailers(stream, trailers),
             #[cfg(test)]
             Self::Lines(_) => {}
             // Their bytes have no such end.
@@ -295,6 +317,7 @@ impl Protocol {
     ) {
         match self {
             Self::Http1(http1) => http1.inform(core, services, stream, status, fields),
+            Self::Http2(http2) => http2.inform(core, services, stream, status, fields),
             #[cfg(test)]
             Self::Lines(_) => {}
             Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
@@ -317,14 +340,27 @@ impl Protocol {
     }
 
     /// The handler has taken this many bytes of a request's body.
-    pub(crate) fn pulled(&mut self, services: &mut Services, stream: u32, bytes: usize) {
-        call!(self, (), p => p.pulled(services, stream, bytes));
+    pub(crate) fn pulled(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        bytes: usize,
+    ) {
+        call!(self, (), p => p.pulled(core, services, stream, bytes));
     }
 
     /// The handler wants the rest of a request's body in one piece.
-    pub(crate) fn collect(&mut self, stream: u32, memory: Option<Box<dyn LentMemory>>) {
+    pub(crate) fn collect(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        memory: Option<Box<dyn LentMemory>>,
+    ) {
         match self {
             Self::Http1(http1) => http1.collect(stream, memory),
+            Self::Http2(http2) => http2.collect(core, services, stream, memory),
             #[cfg(test)]
             Self::Lines(lines) => lines.collect(stream, memory),
             // Its bytes have no end that could be waited for.
@@ -365,12 +401,11 @@ impl Protocol {
         was_retired: bool,
     ) {
         match self {
-            Self::Sniff => {
-                let _ = index;
-            }
+            Self::Sniff => {}
             Self::Http1(http1) => http1.lane_died(core, services, was_retired),
             Self::Pipe(pipe) => pipe.lane_died(core, services),
             Self::WebSocket(socket) => socket.lane_died(core, services),
+            Self::Http2(http2) => http2.lane_died(core, services, index, was_retired),
             #[cfg(test)]
             Self::Lines(lines) => lines.lane_died(core, services, index),
         }
@@ -384,11 +419,10 @@ impl Protocol {
     /// its handler has returned. It may only note this and mark the connection dirty.
     pub(crate) fn returned(&mut self, core: &mut Core, services: &mut Services, stream: u32) {
         match self {
+            Self::Http2(http2) => http2.returned(core, services, stream),
             #[cfg(test)]
             Self::Lines(lines) => lines.returned(core, services, stream),
-            _ => {
-                let _ = (core, services, stream);
-            }
+            Self::Sniff | Self::Http1(_) | Self::Pipe(_) | Self::WebSocket(_) => {}
         }
     }
 
@@ -405,6 +439,7 @@ impl Protocol {
             Self::Http1(http1) => http1.finish(services),
             Self::Pipe(pipe) => pipe.finish(services),
             Self::WebSocket(socket) => socket.finish(core, services),
+            Self::Http2(http2) => http2.finish(core, services),
             #[cfg(test)]
             Self::Lines(lines) => lines.finish(services),
         }
@@ -450,6 +485,7 @@ impl Protocol {
     pub(crate) fn deadline(&mut self, core: &Core, now: Millis) -> Option<Millis> {
         match self {
             Self::WebSocket(socket) => socket.deadline(core, now),
+            Self::Http2(http2) => http2.deadline(),
             _ => None,
         }
     }
@@ -459,6 +495,42 @@ impl Protocol {
         match self {
             Self::WebSocket(socket) => Some(socket),
             _ => None,
+        }
+    }
+
+    /// Says to an idle client that the connection ends. False if the protocol has no words for that,
+    /// or has said so before.
+    pub(crate) fn say_farewell(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        reason: CloseReason,
+    ) -> bool {
+        match self {
+            Self::Http2(http2) => http2.say_farewell(core, services, reason),
+            _ => false,
+        }
+    }
+
+    /// A program wants an exchange to end now. False if the connection must end with it.
+    pub(crate) fn cut(&mut self, core: &mut Core, services: &mut Services, stream: u32) -> bool {
+        match self {
+            Self::Http2(http2) => http2.cut(core, services, stream),
+            _ => false,
+        }
+    }
+
+    /// A worker has read the next bytes of a file that a stream sends, or could not.
+    pub(crate) fn file_was_read(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        result: io::Result<Vec<u8>>,
+        warm_to: u64,
+    ) {
+        if let Self::Http2(http2) = self {
+            http2.file_was_read(core, services, stream, result, warm_to);
         }
     }
 

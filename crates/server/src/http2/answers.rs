@@ -247,7 +247,7 @@ impl Outward {
         core: &mut Core,
         services: &mut Services,
         stream: &mut Stream,
-        mut task: Box<Task>,
+        task: Box<Task>,
     ) -> Written {
         if task.response.next_protocol().is_some() {
             return self.no_switch(core, services, stream, task);

@@ -102,7 +102,6 @@ impl Http2 {
         services.lanes.gone(&mut stream.link, false);
         services.http2.put(stream);
         services.counters.http2.streams_closed.add(1);
-        self.go_on_waiting(core, services);
         if self.streams.is_empty() {
             // The connection is idle from now on.
             core.timer.progress = true;
@@ -150,7 +149,12 @@ impl Http2 {
             Receiving::Task(task) => task.request.trailers.extend_from_slice(text),
             Receiving::Pieces | Receiving::Rest(_) => {
                 if !text.is_empty() && stream.left.is_none_or(|left| left == 0) {
-                    self.tell_trailers(core, services, id, text);
+                    self.tell_rest(core, services, id);
+                    let exchange = services.id(core, id);
+                    if let Some(stream) = self.streams.get_mut(id) {
+                        let event = LaneEvent::Trailers(exchange, text.into());
+                        services.lanes.tell(&mut stream.link, event);
+                    }
                 }
             }
             Receiving::Discard => {}

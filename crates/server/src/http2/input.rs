@@ -1,7 +1,6 @@
 //! Frames of the client.
 
-use reactor_proto::h2::message::Refused;
-use reactor_proto::h2::{ConnectionError, ErrorCode, Event, SettingsFrame, frame};
+use reactor_proto::h2::{ConnectionError, ErrorCode, Event, Refused, SettingsFrame, frame};
 
 use crate::conn::core::{Core, Used};
 use crate::event_loop::services::Services;
@@ -83,7 +82,7 @@ impl Http2 {
                 }
             }
             Event::Refused { stream, end_stream, why } => {
-                self.refused(core, services, stream, end_stream, why)?;
+                self.refused(core, services, stream, end_stream, why, text)?;
             }
             Event::Trailers { stream } => self.trailers_came(core, services, stream, text)?,
             Event::TrailersMalformed { stream } => {
@@ -97,7 +96,6 @@ impl Http2 {
             }
             Event::Reset { stream, code: _ } => {
                 services.counters.http2.resets_received.add(1);
-                self.idle_check(stream)?;
                 self.guard.reset(now)?;
                 self.peer_reset(core, services, stream);
             }
@@ -123,6 +121,8 @@ impl Http2 {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.priority = Some(priority);
                     self.outward.renew(stream);
+                } else if stream > self.decoder.highest_stream() {
+                    self.early_priority = Some((stream, priority));
                 }
             }
             Event::StreamError { stream, code } => {
@@ -176,6 +176,7 @@ impl Http2 {
         id: u32,
         end_stream: bool,
         why: Refused,
+        text: &[u8],
     ) -> Result<(), ConnectionError> {
         if !self.takes_stream(core, services, id)? {
             return Ok(());
@@ -185,7 +186,7 @@ impl Http2 {
             Refused::Answer(error) => {
                 services.counters.requests.add(1);
                 let answer = Answer::Server(ServerAnswer::Rejected(error));
-                self.answer_refused(core, services, id, end_stream, answer);
+                self.answer_refused(core, services, id, end_stream, text, answer);
             }
             Refused::Malformed(_) | Refused::TooMuch => {
                 self.replies += 1;
@@ -239,7 +240,6 @@ impl Http2 {
             self.outward.blocked = None;
             return self.outward.window.grow(increment).map_err(|_| window_overflow());
         }
-        self.idle_check(id)?;
         let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_over) else {
             // It has ended meanwhile.
             return Ok(());
@@ -250,15 +250,6 @@ impl Http2 {
         }
         stream.blocked = None;
         self.outward.note(stream);
-        Ok(())
-    }
-
-    /// A frame must not name a stream that has not begun (RFC 9113 §5.1).
-    pub(crate) fn idle_check(&self, id: u32) -> Result<(), ConnectionError> {
-        if id > self.decoder.highest_stream() {
-            let why = "a frame names a stream that has not begun (RFC 9113 section 5.1)";
-            return Err(ConnectionError { code: ErrorCode::PROTOCOL_ERROR, why });
-        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use reactor_proto::h2::abuse::Guard;
-use reactor_proto::h2::{Decoder, ErrorCode, Setting, Window, frame};
+use reactor_proto::h2::{Decoder, ErrorCode, Priority, Setting, Window, frame};
 
 use crate::conn::core::{Core, HIGH_WATER};
 use crate::event_loop::clock::Millis;
@@ -54,10 +54,14 @@ pub(crate) struct Http2 {
     /// Streams whose bodies are still to come.
     pub(crate) receiving: u32,
     recent: [u32; RECENT],
+    /// The priority of a stream that has not begun.
+    pub(crate) early_priority: Option<(u32, Priority)>,
     /// Since when a head has been coming in.
     pub(crate) head_since: Option<Millis>,
     /// When streams are looked at next.
     pub(crate) look_at: Option<Millis>,
+    /// Bytes behind the end of the connection.
+    pub(crate) discarded: usize,
     /// Why the connection will be closed, if that is known before.
     pub(crate) reason: Option<CloseReason>,
 }
@@ -94,8 +98,10 @@ impl Http2 {
             begun: Vec::new(),
             receiving: 0,
             recent: [0; RECENT],
+            early_priority: None,
             head_since: None,
             look_at: None,
+            discarded: 0,
             reason: None,
         }
     }

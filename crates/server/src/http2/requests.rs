@@ -1,6 +1,6 @@
 //! Requests, and which handler each goes to.
 
-use reactor_proto::h2::{Priority, Window, frame};
+use reactor_proto::h2::{Priority, Window};
 use reactor_proto::{Framing, Method, RequestError};
 
 use crate::conn::core::Core;
@@ -30,9 +30,17 @@ impl Http2 {
         services.counters.requests.add(1);
         services.counters.http2.requests.add(1);
         core.timer.progress = true;
-        let mut stream = self.new_stream(core, services, id, &Seen::Head(&services.head, text));
+        let mut stream = self.new_stream(services, id);
+        if let Some(observer) = &mut services.observer {
+            let seen = Seen::Head(&services.head, text);
+            let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
+            stream.record = observer.begin_apart((core.id.generation, id), peer, start, &seen);
+        }
         stream.terms.head_only = services.head.method() == Method::Head;
         stream.priority = services.head.get(text, "priority").map(Priority::parse);
+        if let Some((_, priority)) = self.early_priority.take_if(|(early, _)| *early == id) {
+            stream.priority = Some(priority);
+        }
         let framing = services.head.framing();
         if let Framing::Length(length) = framing {
             stream.left = Some(length);
@@ -95,20 +103,20 @@ impl Http2 {
         services: &mut Services,
         id: u32,
         end_stream: bool,
+        text: &[u8],
         answer: Answer,
     ) {
-        let mut stream = self.new_stream(core, services, id, &Seen::Input(b""));
+        let mut stream = self.new_stream(services, id);
+        if let Some(observer) = &mut services.observer {
+            let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
+            let seen = Seen::Input(text);
+            stream.record = observer.begin_apart((core.id.generation, id), peer, start, &seen);
+        }
         stream.receiving = after_answer(end_stream);
         self.answer_at_once(core, services, stream, answer);
     }
 
-    fn new_stream(
-        &mut self,
-        core: &Core,
-        services: &mut Services,
-        id: u32,
-        seen: &Seen<'_>,
-    ) -> Box<Stream> {
+    fn new_stream(&self, services: &mut Services, id: u32) -> Box<Stream> {
         let now = services.clock.millis();
         let mut stream = services.http2.take();
         stream.id = id;
@@ -116,12 +124,6 @@ impl Http2 {
         stream.since = now;
         stream.send_window = Window::new(self.outward.initial_window);
         stream.receive_window = Window::new(Window::DEFAULT);
-        if let Some(observer) = &mut services.observer {
-            let start = services.clock.now();
-            let number = (core.id.generation, id);
-            stream.record =
-                observer.begin_apart(number, (core.peer, core.tls.as_deref()), start, seen);
-        }
         stream
     }
 
@@ -180,7 +182,7 @@ impl Http2 {
         if services.enter_handlers() {
             stream.is_away = true;
             stream.lane = AtLane::Given;
-            services.hand_over(core.id.slot, &mut stream.link, task);
+            services.hand_over(&mut stream.link, task);
             return;
         }
         stream.lane = AtLane::No;

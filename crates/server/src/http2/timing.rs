@@ -88,12 +88,22 @@ impl Http2 {
     }
 
     /// The client has been idle for long, or the server stops: says so before the connection ends.
-    pub(crate) fn say_farewell(&mut self, core: &mut Core, services: &mut Services) {
+    pub(crate) fn say_farewell(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        reason: CloseReason,
+    ) -> bool {
+        if self.stage >= Stage::Closing {
+            return false;
+        }
+        self.reason = Some(reason);
         if self.stage == Stage::Preface {
             core.out.lend(&mut services.buffers);
             frame::settings(core.out.buf(), &[]);
         }
         self.last_call(core, services);
+        true
     }
 }
 

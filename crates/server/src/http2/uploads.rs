@@ -32,7 +32,6 @@ impl Http2 {
         ends: bool,
     ) -> Result<(), ConnectionError> {
         let now = services.clock.millis();
-        self.idle_check(id)?;
         self.guard.data(data.len(), ends, now)?;
         self.guard.useful(data.len());
         if !self.receive_window.try_take(flow as usize) {
@@ -166,7 +165,7 @@ impl Http2 {
     }
 
     /// Gives the lane what was collected for it. What still comes goes on to it as it comes.
-    fn tell_rest(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+    pub(crate) fn tell_rest(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         if !matches!(self.streams.get(id).map(|stream| &stream.receiving), Some(Receiving::Rest(_)))
         {
             return;
@@ -238,7 +237,7 @@ impl Http2 {
         stream.lane = crate::exchange::entry::AtLane::Given;
         stream.is_away = true;
         stream.since = services.clock.millis();
-        services.hand_over(core.id.slot, &mut stream.link, task);
+        services.hand_over(&mut stream.link, task);
         if !first.is_empty() {
             services.memory.streamed += first.len();
             stream.untaken += first.len();

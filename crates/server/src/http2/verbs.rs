@@ -16,6 +16,9 @@ use crate::http2::machine::{Http2, Stage};
 use crate::http2::outward::{LOW_WATER, write_fields};
 use crate::http2::stream::Receiving;
 
+/// Bytes behind the end of the connection that the loop reads, to find out whether the client leaves.
+const MOST_DISCARDED: usize = 256 * 1024;
+
 impl Http2 {
     /// The peer has sent its last byte. What it has not sent whole cannot be answered.
     pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
@@ -33,7 +36,10 @@ impl Http2 {
     }
 
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
-        self.stage == Stage::Over || !self.is_full(core)
+        match self.stage {
+            Stage::Over => self.discarded < MOST_DISCARDED,
+            _ => !self.is_full(core),
+        }
     }
 
     /// Whether nothing but output is under way.
@@ -285,7 +291,7 @@ impl Http2 {
     ) {
         for id in self.streams.ids() {
             let Some(stream) = self.streams.get_mut(id) else { continue };
-            if usize::from(stream.link.place) != index {
+            if usize::from(stream.link.place) != index || stream.is_over {
                 continue;
             }
             match stream.lane {
@@ -330,10 +336,25 @@ impl Http2 {
     }
 
     /// A program wants an exchange to end now.
-    pub(crate) fn cut(&mut self, core: &mut Core, services: &mut Services, id: u32) {
+    pub(crate) fn cut(&mut self, core: &mut Core, services: &mut Services, id: u32) -> bool {
         if self.streams.get(id).is_some_and(|stream| !stream.is_over) {
             self.reset(core, services, id, ErrorCode::CANCEL);
         }
+        id != u32::MAX
+    }
+
+    pub(crate) fn receiving(&self, _: &Core) -> Option<u32> {
+        // Each stream has its own time.
+        None
+    }
+
+    pub(crate) fn discarded(&mut self, bytes: usize) {
+        self.discarded += bytes;
+    }
+
+    pub(crate) fn must_reset(&self, _: bool) -> bool {
+        // An answer without its last frame is not taken for the whole.
+        false
     }
 
     /// The server stops: the client is told.

@@ -405,7 +405,7 @@ impl Lines {
         services.mark_dirty(core);
     }
 
-    pub(crate) fn pulled(&mut self, _: &mut Services, _stream: u32, _bytes: usize) {}
+    pub(crate) fn pulled(&mut self, _: &mut Core, _: &mut Services, _stream: u32, _bytes: usize) {}
 
     pub(crate) fn collect(&mut self, _stream: u32, _memory: Option<Box<dyn LentMemory>>) {}
 

@@ -98,7 +98,7 @@ impl World {
             io_thread: 0,
             io_threads: 1,
             http1: true,
-            http2: true,
+            http2: false,
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,

@@ -42,7 +42,7 @@ impl WebSocket {
             LaneReply::Pause(_, pauses) => self.pause(services, pauses),
             LaneReply::Answered(_) => self.answered(core, services),
             LaneReply::HandOver(_) => self.hand_over(core, services),
-            LaneReply::Pull(id, bytes) => self.pulled(services, id.stream, bytes),
+            LaneReply::Pull(id, bytes) => self.pulled(core, services, id.stream, bytes),
             LaneReply::End(_) => self.close(core, services, Some(code::NORMAL), ""),
             // It belongs to exchanges of HTTP, and its own end is a cut.
             LaneReply::Response(Exchange(task))

@@ -23,7 +23,7 @@ use crate::dispatch::topics::Publication;
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::event_loop::services::Services;
 use crate::exchange::deadlines::Due;
-use crate::exchange::id::{ConnId, ExchangeId};
+use crate::exchange::id::ExchangeId;
 use crate::observe::close_reason::CloseReason;
 use crate::websocket::sending::Published;
 
@@ -270,7 +270,7 @@ impl<T: Transport> Reactor<T> {
     pub(crate) fn lane_reply(&mut self, reply: LaneReply) {
         let id = reply.id();
         if let LaneReply::Cut(_) | LaneReply::Finish(_) = reply {
-            self.end_connection(id.conn, matches!(reply, LaneReply::Cut(_)));
+            self.end_connection(id, matches!(reply, LaneReply::Cut(_)));
             return;
         }
         if let LaneReply::Spare(_, memory) = reply {
@@ -309,7 +309,7 @@ impl<T: Transport> Reactor<T> {
         let stream = id.stream;
         if let Some(socket) = protocol.web_socket() {
             if let LaneReply::Abort(_) = reply {
-                self.end_connection(id.conn, true);
+                self.end_connection(id, true);
                 return;
             }
             socket.reply(core, services, reply);
@@ -335,18 +335,18 @@ impl<T: Transport> Reactor<T> {
             }
             LaneReply::Chunk(_, data) => protocol.chunk(core, services, stream, data),
             LaneReply::End(_) => protocol.end(core, services, stream),
-            LaneReply::Trailers(_, trailers) => protocol.trailers(core, services, stream, trailers),
+            LaneReply::Trailers(_, trailers) => protocol.trailers(stream, trailers),
             LaneReply::Inform(_, status, fields) => {
                 protocol.inform(core, services, stream, status, &fields);
             }
             LaneReply::Abort(_) => protocol.break_off(core, services, stream),
             LaneReply::Pull(_, bytes) => {
                 core.pause = false;
-                protocol.pulled(services, stream, bytes);
+                protocol.pulled(core, services, stream, bytes);
             }
             LaneReply::Collect(_, memory) => {
                 core.pause = false;
-                protocol.collect(stream, memory);
+                protocol.collect(core, services, stream, memory);
             }
             LaneReply::Subscribe(_, topic) => {
                 services.sockets.topics.leave(&topic, services.settings.io_thread);
@@ -403,7 +403,8 @@ impl<T: Transport> Reactor<T> {
         }
         services.sockets.put_back(&publication.topic, subscribers);
         for id in cut_off {
-            self.end_connection(id, true);
+            let io_thread = self.services.settings.io_thread;
+            self.end_connection(ExchangeId::new(io_thread, id, u32::MAX), true);
         }
     }
 
@@ -485,8 +486,13 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A lane wants a connection to end: now, or after what is under way.
-    fn end_connection(&mut self, id: ConnId, now: bool) {
+    fn end_connection(&mut self, exchange: ExchangeId, now: bool) {
+        let id = exchange.conn;
         let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id) else { return };
+        if now && protocol.cut(core, &mut self.services, exchange.stream) {
+            self.services.mark_dirty(core);
+            return;
+        }
         if now {
             // Earlier answers are sent, as far as the socket takes them.
             if self.flush(id.slot).is_some() {

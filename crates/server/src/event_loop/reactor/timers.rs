@@ -284,7 +284,13 @@ impl<T: Transport> Reactor<T> {
             && conn.core.timer.since == since
             && matches!(conn.core.timer.phase, Phase::Fresh | Phase::Idle)
         {
-            self.close(slot, reason);
+            let Self { conns, services, .. } = self;
+            let Conn { core, protocol, .. } = &mut conns[slot as usize];
+            if protocol.say_farewell(core, services, reason) {
+                self.work(slot);
+            } else {
+                self.close(slot, reason);
+            }
         }
     }
 

@@ -14,9 +14,13 @@ impl Services {
     }
 
     /// Whether the client may speak HTTP/2. Where it has chosen another protocol by ALPN, it may not.
-    #[allow(dead_code, reason = "for the protocol that it begins")]
     pub(crate) fn takes_http2(&self, core: &Core) -> bool {
         self.settings.http2 && agreed(core).is_none_or(|name| name == H2)
+    }
+
+    /// Whether the client has chosen HTTP/2 by ALPN.
+    pub(crate) fn agreed_on_http2(&self, core: &Core) -> bool {
+        self.settings.http2 && agreed(core) == Some(H2)
     }
 
     fn redirects(&self, core: &Core) -> bool {
