@@ -272,7 +272,6 @@ impl<T: Transport> Reactor<T> {
         if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn) {
             let answer = Answer::Server(ServerAnswer::Overloaded(Limit::Queue));
             protocol.answer(core, services, id.stream, answer);
-            protocol.returned(core, services, id.stream);
             services.mark_dirty(core);
         }
     }

@@ -8,7 +8,7 @@ use crate::conn::core::{Core, HIGH_WATER};
 use crate::conn::pieces::Content;
 use crate::dispatch::lane::event::LaneEvent;
 use crate::event_loop::services::Services;
-use crate::exchange::answer::{Answer, ServerAnswer};
+use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::body::{Body, Part, StreamBody, StreamState, length_of};
 use crate::exchange::entry::AtLane;
 use crate::exchange::inline::Inline;
@@ -39,7 +39,11 @@ impl Http2 {
         id: u32,
         answer: Answer,
     ) {
-        let is_task = matches!(answer, Answer::Task(_));
+        // A task comes back also where no worker has taken it.
+        let is_task = matches!(
+            answer,
+            Answer::Task(_) | Answer::Server(ServerAnswer::Overloaded(Limit::Queue))
+        );
         let Some(stream) = self.streams.get_mut(id) else { return services.recycle_answer(answer) };
         if is_task {
             stream.is_away = false;
