@@ -12,7 +12,7 @@ export interface Versions {
 export const HTTP_1: Versions = { http1: true, http2: false };
 
 /** Whether clients may choose HTTP/2 by ALPN. */
-const HTTP2_IS_SERVED = false;
+const HTTP2_IS_SERVED = true;
 
 /** The names for ALPN, the best first. */
 export function alpnOf({ http1, http2 }: Versions): string[] {
