@@ -232,7 +232,13 @@ impl Pipe {
         services.mark_dirty(core);
     }
 
-    pub(crate) fn pulled(&mut self, _: &mut Core, services: &mut Services, stream: u32, bytes: usize) {
+    pub(crate) fn pulled(
+        &mut self,
+        _: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        bytes: usize,
+    ) {
         if stream == self.stream {
             let bytes = bytes.min(self.untaken);
             self.untaken -= bytes;

@@ -290,11 +290,7 @@ impl Protocol {
 
     /// The trailers of a streaming response, whose end follows.
     #[inline(never)]
-    pub(crate) fn trailers(
-        &mut self,
-        stream: u32,
-        trailers: FieldList,
-    ) {
+    pub(crate) fn trailers(&mut self, stream: u32, trailers: FieldList) {
         match self {
             Self::Http1(http1) => http1.trailers(stream, trailers),
             Self::Http2(http2) => http2.trailers(stream, trailers),

@@ -22,11 +22,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(idle: Duration) -> Self {
-        Self {
-            persists: end_of_head(idle),
-            line: Vec::new(),
-            input_left: false,
-        }
+        Self { persists: end_of_head(idle), line: Vec::new(), input_left: false }
     }
 
     /// Another idle timeout is announced from now on.

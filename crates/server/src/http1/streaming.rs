@@ -216,7 +216,13 @@ impl Http1 {
     }
 
     /// The handler has taken this many bytes of a request's body.
-    pub(crate) fn pulled(&mut self, _: &mut Core, services: &mut Services, stream: u32, bytes: usize) {
+    pub(crate) fn pulled(
+        &mut self,
+        _: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        bytes: usize,
+    ) {
         if let (Some(place), Some(ring)) = (self.place(stream), &mut self.ring) {
             services.memory.taken(ring.take(place, bytes));
         }

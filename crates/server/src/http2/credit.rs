@@ -79,13 +79,7 @@ impl Http2 {
     }
 
     /// The lane takes what comes, so more may be under way.
-    pub(crate) fn widen(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        id: u32,
-        credit: u32,
-    ) {
+    pub(crate) fn widen(&mut self, core: &mut Core, services: &mut Services, id: u32, credit: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let mut credit = credit;
         if !stream.is_wide && stream.receiving.streams() && !services.memory.is_short() {

@@ -163,7 +163,8 @@ impl Http2 {
         }
         self.replies += 1;
         self.note_reset(id);
-        Outward::reset(core, services, id, ErrorCode::REFUSED_STREAM);
+        core.out.lend(&mut services.buffers);
+        frame::rst_stream(core.out.buf(), id, ErrorCode::REFUSED_STREAM);
         Ok(false)
     }
 

@@ -202,7 +202,6 @@ impl Http2 {
         core.out.lend(&mut services.buffers);
         let last = self.decoder.highest_stream();
         frame::goaway(core.out.buf(), last, ErrorCode::NO_ERROR, b"");
-        services.counters.http2.goaways.add(1);
     }
 }
 

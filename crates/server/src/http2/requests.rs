@@ -34,7 +34,8 @@ impl Http2 {
         if let Some(observer) = &mut services.observer {
             let seen = Seen::Head(&services.head, text);
             let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
-            stream.record = observer.begin_apart((core.id.generation, id), peer, start, &seen);
+            stream.record =
+                observer.begin_apart(core.id.slot, (core.id.generation, id), peer, start, &seen);
         }
         stream.terms.head_only = services.head.method() == Method::Head;
         stream.priority = services.head.get(text, "priority").map(Priority::parse);
@@ -110,7 +111,8 @@ impl Http2 {
         if let Some(observer) = &mut services.observer {
             let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
             let seen = Seen::Input(text);
-            stream.record = observer.begin_apart((core.id.generation, id), peer, start, &seen);
+            stream.record =
+                observer.begin_apart(core.id.slot, (core.id.generation, id), peer, start, &seen);
         }
         stream.receiving = after_answer(end_stream);
         self.answer_at_once(core, services, stream, answer);

@@ -143,13 +143,7 @@ impl Http2 {
     }
 
     /// False if the data go past the declared length, or no such response streams.
-    fn append(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        id: u32,
-        data: Vec<u8>,
-    ) -> bool {
+    fn append(&mut self, core: &mut Core, services: &mut Services, id: u32, data: Vec<u8>) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return true };
         let Some(outgoing) = &mut stream.outgoing else { return false };
         if outgoing.is_ended {

@@ -64,22 +64,6 @@ pub(crate) struct TlsCounters {
     pub(crate) on_loops: Counter,
 }
 
-/// What one I/O loop counts of HTTP/2.
-#[derive(Default)]
-pub(crate) struct Http2Counters {
-    /// Connections.
-    pub(crate) opened: Counter,
-    pub(crate) closed: Counter,
-    pub(crate) streams_opened: Counter,
-    pub(crate) streams_closed: Counter,
-    pub(crate) requests: Counter,
-    pub(crate) resets_received: Counter,
-    pub(crate) resets_sent: Counter,
-    /// Streams beyond `limits.streams`.
-    pub(crate) refused: Counter,
-    pub(crate) goaways: Counter,
-}
-
 /// What one I/O loop counts of WebSockets.
 #[derive(Default)]
 pub(crate) struct SocketCounters {

@@ -193,12 +193,6 @@ impl Observer {
         &mut self.conns[index]
     }
 
-    pub(crate) fn begin_apart(&mut self, _: (u32, u32), _: (Option<SocketAddr>, Option<&TlsInfo>), _: Instant, _: &Seen<'_>) -> u32 { u32::MAX }
-    pub(crate) fn answer_apart(&mut self, _: u32, _: u16) {}
-    pub(crate) fn body_apart(&mut self, _: u32, _: usize) {}
-    pub(crate) fn written_apart(&mut self, _: u32, _: u32, _: usize) {}
-    pub(crate) fn abort_apart(&mut self, _: u32, _: Outcome) {}
-
     /// The answer to `request` begins. `unsent` bytes are before its body.
     pub(crate) fn answer(&mut self, slot: u32, request: u32, status: u16, unsent: usize) {
         let Some((record, sent)) = self.unanswered(slot, request) else { return };

@@ -421,7 +421,13 @@ impl WebSocket {
         services.mark_dirty(core);
     }
 
-    pub(crate) fn pulled(&mut self, _: &mut Core, services: &mut Services, stream: u32, bytes: usize) {
+    pub(crate) fn pulled(
+        &mut self,
+        _: &mut Core,
+        services: &mut Services,
+        stream: u32,
+        bytes: usize,
+    ) {
         if stream == self.stream {
             self.untaken = self.untaken.saturating_sub(bytes);
             self.recount(services);
