@@ -14,6 +14,8 @@ pub struct Request {
     pub meaning: String,
     /// The body's bytes.
     pub body: Vec<u8>,
+    /// The lines of its trailers.
+    pub trailers: Vec<u8>,
     /// Whether the body has ended.
     pub complete: bool,
 }
@@ -58,6 +60,13 @@ pub fn decode<'b>(segments: impl IntoIterator<Item = &'b [u8]>, limits: &Limits)
                     request.body.extend_from_slice(&pending[start..end]);
                     assert!(request.body.len() as u64 <= limits.body);
                 }
+                Event::Trailers { start, end } => {
+                    assert!(start < end && end == used);
+                    let request = story.requests.last_mut().expect("a head before trailers");
+                    assert!(!request.complete);
+                    request.trailers.extend_from_slice(&pending[start..end]);
+                    assert!(request.trailers.len() <= limits.trailers);
+                }
                 Event::End => {
                     let request = story.requests.last_mut().expect("a head before the end");
                     assert!(!std::mem::replace(&mut request.complete, true));
@@ -90,6 +99,7 @@ fn request(used: &[u8], head: &Head, limits: &Limits) -> Request {
         head: bytes.to_vec(),
         meaning: format!("{head:?}"),
         body: Vec::new(),
+        trailers: Vec::new(),
         complete: head.framing() == Framing::None,
     }
 }

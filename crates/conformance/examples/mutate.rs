@@ -182,7 +182,7 @@ impl Plan {
                         continue;
                     }
                 }
-                Event::Data { .. } => continue,
+                Event::Data { .. } | Event::Trailers { .. } => continue,
                 Event::End => {}
             }
             if let Some((is_head, is_last)) = open.take() {

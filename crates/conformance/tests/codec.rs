@@ -209,6 +209,10 @@ fn decode(bytes: &[u8], segments: Segments, limits: &Limits) -> Outcome {
                     let open = outcome.open.as_mut().expect("data without a head");
                     open.body.extend_from_slice(&input[start..end]);
                 }
+                Event::Trailers { start, end } => {
+                    assert!(start < end && end <= used, "trailers {start}..{end} of {used} used");
+                    assert!(outcome.open.is_some(), "trailers without a head");
+                }
                 Event::End => {
                     outcome.complete.push(outcome.open.take().expect("an end without a head"));
                 }

@@ -83,6 +83,7 @@ fn decode(
         match event {
             Event::Head if head.framing() == Framing::None => break,
             Event::Data { start, end } => body += end - start,
+            Event::Trailers { .. } => {}
             Event::End => break,
             Event::Head => {}
             Event::Incomplete => return None,

@@ -1,7 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1) as a state machine over bytes.
 //!
-//! The machine consumes each byte as soon as it has judged it. So a chunk line or a trailer
-//! section needs no buffer, however slowly it arrives.
+//! The machine consumes each byte as soon as it has judged it. So a chunk line needs no buffer,
+//! however slowly it arrives. Whoever wants the trailers keeps them.
 
 use crate::semantics::{Limits, RequestError, class};
 
@@ -65,6 +65,9 @@ pub(crate) enum Step {
     Incomplete,
     /// `input[start..end]` is data; everything up to `end` is consumed.
     Data { start: usize, end: usize },
+    /// `input[start..end]` are bytes of the trailer section's lines; everything up to `end` is
+    /// consumed.
+    Trailers { start: usize, end: usize },
     /// The trailer section is over.
     End,
 }
@@ -108,6 +111,12 @@ impl Chunked {
                 let end = i + usize::try_from(ready).unwrap_or_default();
                 return Ok((end, Step::Data { start: i, end }));
             }
+            if self.in_trailers() {
+                let end = self.trailers(input, i, limits)?;
+                if end > i {
+                    return Ok((end, Step::Trailers { start: i, end }));
+                }
+            }
             self.at = self.step(byte, limits)?;
             i += 1;
             if self.at == At::Done {
@@ -115,6 +124,39 @@ impl Chunked {
             }
         }
         Ok((i, Step::Incomplete))
+    }
+
+    fn in_trailers(&self) -> bool {
+        matches!(self.at, At::Trailer | At::TrailerName | At::TrailerValue | At::TrailerLf)
+    }
+
+    /// Consumes lines of the trailer section, up to the blank line that ends it or the end of
+    /// `input`. Returns where they end.
+    #[cold]
+    fn trailers(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        limits: &Limits,
+    ) -> Result<usize, RequestError> {
+        let mut i = start;
+        while let Some(&byte) = input.get(i) {
+            if self.at == At::Trailer && byte == b'\r' {
+                break;
+            }
+            let before = *self;
+            match self.step(byte, limits) {
+                Ok(at) => self.at = at,
+                // What came before the fault counts, however the bytes are split.
+                Err(_) if i > start => {
+                    *self = before;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            i += 1;
+        }
+        Ok(i)
     }
 
     fn step(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
@@ -227,7 +269,8 @@ impl Chunked {
     }
 
     /// The trailer section: field lines, checked as strictly as a head's, then a blank line.
-    /// They are dropped, so no trailer can pass for a header field (RFC 9110 §6.5.1).
+    /// They never become part of the head, so no trailer can pass for a header field
+    /// (RFC 9110 §6.5.1).
     fn trailer(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
         self.trailers = self.trailers.saturating_add(1);
         if self.trailers as usize > limits.trailers {

@@ -157,7 +157,9 @@ impl Decoder {
                 let (used, step) = chunked.decode(rest, &LIMITS).map_err(ResponseError::Chunked)?;
                 let used = start + used;
                 match step {
-                    ChunkedStep::Incomplete => Ok(Step { used, body: used..used, end: None }),
+                    ChunkedStep::Incomplete | ChunkedStep::Trailers { .. } => {
+                        Ok(Step { used, body: used..used, end: None })
+                    }
                     ChunkedStep::Data { start: from, end } => {
                         Ok(Step { used, body: start + from..start + end, end: None })
                     }

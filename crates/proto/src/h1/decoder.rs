@@ -22,6 +22,15 @@ pub enum Event {
         /// Offset just past the last.
         end: usize,
     },
+    /// Bytes `input[start..end]` of the trailer section, at least one. Together they are whole
+    /// lines, as they came: name, colon, value and line end. No line is a field of the head, however
+    /// it is called (RFC 9110 §6.5.1).
+    Trailers {
+        /// Offset of the first byte.
+        start: usize,
+        /// Offset just past the last.
+        end: usize,
+    },
     /// The body is complete.
     End,
 }
@@ -80,6 +89,9 @@ impl Decoder {
             Phase::Chunked(chunked) => match chunked.decode(input, limits) {
                 Ok((used, Step::Incomplete)) => Ok((used, Event::Incomplete)),
                 Ok((used, Step::Data { start, end })) => Ok((used, Event::Data { start, end })),
+                Ok((used, Step::Trailers { start, end })) => {
+                    Ok((used, Event::Trailers { start, end }))
+                }
                 Ok((used, Step::End)) => {
                     self.phase = Phase::default();
                     Ok((used, Event::End))

@@ -30,6 +30,14 @@ pub(crate) enum Incoming {
     Stream,
     /// The lane wants the rest in one piece: what has come of it.
     Rest(Box<Rest>),
+    /// The lane has all of the body, and the trailers are coming in.
+    Trailers(Box<Section>),
+}
+
+/// The trailers behind a body that a lane has.
+pub(crate) struct Section {
+    /// The lines that have come, or a part of one.
+    pub(crate) lines: Vec<u8>,
 }
 
 impl Reading {
@@ -87,7 +95,7 @@ impl Reading {
                 Rest::Own(bytes) => Some(Room::Own(bytes)),
                 Rest::Lent(loan) => Some(Room::Lent(loan)),
             },
-            Incoming::Discard(_) | Incoming::Stream => None,
+            Incoming::Discard(_) | Incoming::Stream | Incoming::Trailers(_) => None,
         }
     }
 
@@ -139,7 +147,13 @@ impl Reading {
 
     /// Whether a lane has the request, and gets its body as it comes or the rest in one piece.
     pub(crate) fn streams(&self) -> bool {
-        matches!(self, Self::Body { incoming: Incoming::Stream | Incoming::Rest(_), .. })
+        matches!(
+            self,
+            Self::Body {
+                incoming: Incoming::Stream | Incoming::Rest(_) | Incoming::Trailers(_),
+                ..
+            }
+        )
     }
 
     /// The task whose body is collected.
@@ -147,6 +161,20 @@ impl Reading {
         match self {
             Self::Body { incoming: Incoming::Task(task), .. } => Some(task),
             _ => None,
+        }
+    }
+
+    /// More of the trailer section has come. The body is complete, and what was collected for a lane
+    /// has gone to it.
+    pub(crate) fn add_trailers(&mut self, bytes: &[u8]) {
+        let Self::Body { incoming, .. } = self else { return };
+        match incoming {
+            Incoming::Task(task) => task.request.trailers.extend_from_slice(bytes),
+            Incoming::Trailers(section) => section.lines.extend_from_slice(bytes),
+            Incoming::Stream | Incoming::Rest(_) => {
+                *incoming = Incoming::Trailers(Box::new(Section { lines: bytes.to_vec() }));
+            }
+            Incoming::Discard(_) => {}
         }
     }
 

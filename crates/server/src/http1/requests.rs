@@ -62,6 +62,9 @@ impl Http1 {
                         Event::Data { start, end } => {
                             self.body(core, services, &rest[start..end]);
                         }
+                        Event::Trailers { start, end } => {
+                            self.trailer_lines(core, services, &rest[start..end]);
+                        }
                         Event::End => {
                             services.http1.input_left = used < input.len();
                             self.body_end(core, services);
@@ -192,6 +195,15 @@ impl Http1 {
         self.fail(core, services, answer, CloseReason::Rejected, &[]);
     }
 
+    /// More of the trailer section has come.
+    #[cold]
+    #[inline(never)]
+    fn trailer_lines(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) {
+        self.reading.goes_on();
+        self.tell_rest(core, services);
+        self.reading.add_trailers(bytes);
+    }
+
     /// Tells the lane of the next bytes of the body.
     pub(crate) fn tell_body(&mut self, core: &mut Core, services: &mut Services, data: &[u8]) {
         self.hold_upload(services, data.len());
@@ -220,12 +232,16 @@ impl Http1 {
                 }
                 self.queue(core, services, task);
             }
-            Incoming::Stream | Incoming::Rest(_) => {
+            Incoming::Stream | Incoming::Rest(_) | Incoming::Trailers(_) => {
                 // The answer may have begun by now, and may have decided that itself.
                 if close || self.writing.stream().is_some_and(|stream| stream.close) {
                     self.stop_reading(services);
                 }
                 let id = services.id(core, stream);
+                if let Incoming::Trailers(section) = incoming {
+                    let lines = section.lines.into_boxed_slice();
+                    services.lanes.tell(&mut core.lane, LaneEvent::Trailers(id, lines));
+                }
                 services.lanes.tell(&mut core.lane, LaneEvent::BodyEnd(id));
             }
             Incoming::Discard(answer) => {
@@ -271,6 +287,7 @@ impl Http1 {
         }
         let Some(mut task) = self.reading.stream() else { return };
         let first = std::mem::take(&mut task.request.body);
+        let trailers = std::mem::take(&mut task.request.trailers);
         services.memory.collected -= first.len();
         task.body_streams = true;
         let id = task.id;
@@ -281,6 +298,9 @@ impl Http1 {
         core.pause = true;
         if !first.is_empty() {
             services.lanes.tell(&mut core.lane, LaneEvent::Body(id, first));
+        }
+        if !trailers.is_empty() {
+            self.reading.add_trailers(&trailers);
         }
     }
 

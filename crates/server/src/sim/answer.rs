@@ -21,7 +21,7 @@ fn decoded(coding: Coding, bytes: &[u8]) -> (Vec<u8>, bool) {
     (body, end)
 }
 
-/// One response, `100 Continue` included.
+/// One response, informational ones included.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -35,6 +35,8 @@ pub(super) struct Answer {
     /// As it was before it was compressed.
     pub(super) body: Vec<u8>,
     pub(super) coding: Option<Coding>,
+    /// The lines of its trailers.
+    pub(super) trailers: String,
     varies: bool,
 }
 
@@ -82,6 +84,9 @@ impl Answer {
             answer.field(line)?;
         }
         let start = head_len + 4;
+        if answer.status == 103 {
+            return Ok(Parsed::Whole(answer, start));
+        }
         if answer.status == 100 {
             return if head.contains("\r\n") {
                 Err(format!("fields in a 100: {head:?}"))
@@ -195,6 +200,9 @@ impl Answer {
             let size = size.and_then(|digits| usize::from_str_radix(digits, 16).ok());
             let size = size.ok_or_else(|| format!("no chunk size: {line:?}"))?;
             let data = at + digits + 2;
+            if size == 0 {
+                return self.read_trailers(input, data);
+            }
             let Some(chunk) = input.get(data..data + size + 2) else {
                 let there = &input[data..input.len().min(data + size)];
                 self.body.extend_from_slice(there);
@@ -205,9 +213,20 @@ impl Answer {
             }
             self.body.extend_from_slice(&chunk[..size]);
             at = data + size + 2;
-            if size == 0 {
-                return Ok(Some(at));
-            }
         }
+    }
+
+    /// The lines behind the last chunk, up to the blank one.
+    fn read_trailers(&mut self, input: &[u8], start: usize) -> Result<Option<usize>, String> {
+        let rest = &input[start..];
+        if rest.starts_with(b"\r\n") {
+            return Ok(Some(start + 2));
+        }
+        let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else {
+            let is_long = rest.len() > 100 || rest.len() > 1 && rest[0] == b'\r';
+            return if is_long { Err("endless trailers".into()) } else { Ok(None) };
+        };
+        self.trailers = String::from_utf8_lossy(&rest[..end + 2]).into_owned();
+        Ok(Some(start + end + 4))
     }
 }

@@ -85,7 +85,10 @@ impl Reactor<SimTransport> {
             .filter_map(|http1| http1.incoming())
             .filter_map(|incoming| match incoming {
                 Incoming::Task(task) => Some(&**task),
-                Incoming::Discard(..) | Incoming::Stream | Incoming::Rest(_) => None,
+                Incoming::Discard(..)
+                | Incoming::Stream
+                | Incoming::Rest(_)
+                | Incoming::Trailers(_) => None,
             })
             .chain(kept.filter_map(|(_, answer)| match answer {
                 Answer::Task(task) => Some(&**task),

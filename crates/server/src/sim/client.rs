@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::answer::{Answer, End, Parsed};
-use super::request::Expected;
+use super::request::{Expected, trailer};
 use super::said::{Form, Said, Verdict};
 use super::tally::LaneTally;
 use super::wire::Wire;
@@ -62,6 +62,8 @@ pub(super) struct Facts {
     /// There may be no room for a body.
     pub(super) tight: bool,
     pub(super) fates: HashMap<u32, Fate>,
+    /// How many informational answers lanes' threads have given, and clients have got.
+    pub(super) informed: HashMap<u32, usize>,
     /// What lanes' threads have said.
     pub(super) said: HashMap<u32, Said>,
     /// How long a lane may take.
@@ -93,6 +95,7 @@ impl Facts {
             aborted,
             closes: false,
             early: true,
+            trailers: false,
         };
         self.said.insert(id, said);
     }
@@ -129,6 +132,8 @@ pub(super) struct Client {
     pub(super) buried: bool,
     /// How many requests have had their `100 Continue`, and when the last did.
     continued: usize,
+    /// How many informational answers came to which request.
+    informed: (usize, usize),
     continued_at: u64,
     parsed: usize,
     /// How much of the output has been looked at, and whether more was to come.
@@ -159,6 +164,7 @@ impl Client {
             close_said: None,
             buried: false,
             continued: 0,
+            informed: (0, 0),
             continued_at: 0,
             parsed: 0,
             seen: (0, End::Open),
@@ -256,6 +262,11 @@ impl Client {
         if task.request.head_bytes != wire.input[request.start..request.head_end] {
             return Err(format!("request {id} has another head"));
         }
+        let has_trailers = request.trailers && !task.body_streams;
+        let trailers = if has_trailers { trailer(id) } else { String::new() };
+        if task.request.trailers != trailers.as_bytes() {
+            return Err(format!("request {id} has other trailers"));
+        }
         Ok(())
     }
 
@@ -302,7 +313,7 @@ impl Client {
             let id = self.requests[self.answered].id;
             facts
                 .trace(format_args!("  {} to request {id}, close {}", answer.status, answer.close));
-            if answer.status != 100 {
+            if answer.status >= 200 {
                 self.answered += 1;
                 self.answered_at = facts.now;
                 self.ended = answer.close;

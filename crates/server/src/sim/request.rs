@@ -23,6 +23,12 @@ pub(super) struct Expected {
     /// Bytes of its body, chunks joined.
     pub(super) body: usize,
     pub(super) chunked: bool,
+    /// Behind it come trailers; see [`trailer`].
+    pub(super) trailers: bool,
+    /// Its client takes trailers,
+    pub(super) takes_trailers: bool,
+    /// and informational answers.
+    pub(super) takes_interim: bool,
     pub(super) head_only: bool,
     /// It asks for `100 Continue`.
     pub(super) expects: bool,
@@ -44,6 +50,9 @@ impl Expected {
             kind,
             body: 0,
             chunked: false,
+            trailers: false,
+            takes_trailers: false,
+            takes_interim: true,
             head_only: false,
             expects: false,
             close,
@@ -111,6 +120,11 @@ pub(super) fn pattern(id: u32, n: usize) -> &'static [u8] {
     });
     let from = pattern_start(id);
     &noise[from..from + n]
+}
+
+/// The line of the trailers behind a request's body, and behind that of its answer.
+pub(super) fn trailer(id: u32) -> String {
+    format!("X-Trailer: t{id}\r\n")
 }
 
 /// Where an id's pattern begins.
@@ -272,6 +286,10 @@ impl Mix {
             let accept = ["gzip", "br", "zstd", "gzip, br;q=0.5"][id as usize % 4];
             line(format!("Accept-Encoding: {accept}"));
         }
+        let takes_trailers = rng.percent(30);
+        if takes_trailers {
+            line("TE: trailers".to_owned());
+        }
         if expects {
             line("Expect: 100-continue".to_owned());
         }
@@ -282,8 +300,9 @@ impl Mix {
         }
         line(String::new());
         let head_end = input.len();
+        let mut trailers = false;
         if chunked {
-            write_chunks(rng, input, pattern(id, body));
+            trailers = write_chunks(rng, input, id, body);
         } else {
             input.extend_from_slice(pattern(id, body));
         }
@@ -298,6 +317,9 @@ impl Mix {
             kind,
             body,
             chunked,
+            trailers,
+            takes_trailers: takes_trailers && !http10,
+            takes_interim: !http10,
             head_only: method == "HEAD",
             expects,
             close: !keep_alive || expects && !(kind.is_worker() || kind.is_lane()),
@@ -342,7 +364,9 @@ impl Mix {
     }
 }
 
-fn write_chunks(rng: &mut Rng, input: &mut Vec<u8>, mut body: &[u8]) {
+/// Returns whether trailers are behind the chunks.
+fn write_chunks(rng: &mut Rng, input: &mut Vec<u8>, id: u32, body: usize) -> bool {
+    let mut body = pattern(id, body);
     while !body.is_empty() {
         let (chunk, rest) = body.split_at(1 + rng.size(body.len() - 1));
         body = rest;
@@ -351,8 +375,10 @@ fn write_chunks(rng: &mut Rng, input: &mut Vec<u8>, mut body: &[u8]) {
         input.extend_from_slice(chunk);
         input.extend_from_slice(b"\r\n");
     }
-    let trailer = if rng.percent(20) { "X-Trailer: t\r\n" } else { "" };
-    input.extend_from_slice(format!("0\r\n{trailer}\r\n").as_bytes());
+    let has_trailers = rng.percent(20);
+    let lines = if has_trailers { trailer(id) } else { String::new() };
+    input.extend_from_slice(format!("0\r\n{lines}\r\n").as_bytes());
+    has_trailers
 }
 
 /// A request to a lane whose body breaks its framing or the limit, after which

@@ -39,6 +39,8 @@ pub(super) struct Said {
     pub(super) closes: bool,
     /// It began before its request had come whole.
     pub(super) early: bool,
+    /// Trailers have come before its end.
+    pub(super) trailers: bool,
 }
 
 impl Said {
@@ -70,6 +72,9 @@ pub(super) struct Habits {
     pub(super) fails: u32,
     /// Asks for the rest of the body in one piece.
     pub(super) collects: u32,
+    /// Gives trailers behind answers in chunks, and informational answers before any.
+    pub(super) trails: u32,
+    pub(super) informs: u32,
 }
 
 impl Habits {
@@ -82,6 +87,8 @@ impl Habits {
             closes: *rng.pick(&[0, 0, 5, 20]),
             fails: *rng.pick(&[0, 0, 10]),
             collects: *rng.pick(&[0, 50, 90]),
+            trails: 40,
+            informs: *rng.pick(&[0, 0, 30]),
         }
     }
 }

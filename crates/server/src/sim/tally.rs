@@ -60,6 +60,10 @@ pub(super) struct LaneTally {
     pub(super) lent: u64,
     /// Times that memory was filled which a thread had lent.
     pub(super) loans: u64,
+    /// Requests with trailers, answers with some, and informational answers.
+    pub(super) trailers: u64,
+    pub(super) trailed: u64,
+    pub(super) informed: u64,
     pub(super) acknowledged: u64,
     pub(super) late: u64,
     pub(super) early: u64,
@@ -84,7 +88,7 @@ pub(super) struct LaneTally {
 }
 
 impl LaneTally {
-    fn all(&mut self) -> [&mut u64; 27] {
+    fn all(&mut self) -> [&mut u64; 30] {
         [
             &mut self.given,
             &mut self.left,
@@ -96,6 +100,9 @@ impl LaneTally {
             &mut self.broken_rests,
             &mut self.lent,
             &mut self.loans,
+            &mut self.trailers,
+            &mut self.trailed,
+            &mut self.informed,
             &mut self.acknowledged,
             &mut self.late,
             &mut self.early,

@@ -131,6 +131,7 @@ impl World {
             forced: false,
             tight: plan.is_tight(),
             fates: HashMap::new(),
+            informed: HashMap::new(),
             said: HashMap::new(),
             request_timeout: plan.lanes.request_timeout,
             limited: plan.lanes.in_flight.is_some(),

@@ -21,6 +21,7 @@ struct Story {
 struct Request {
     head: Vec<u8>,
     body: Vec<u8>,
+    trailers: Vec<u8>,
     complete: bool,
 }
 
@@ -45,6 +46,7 @@ fn run<'a>(segments: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Sto
                         Event::Head => story.requests.push(Request {
                             head: pending[used - head.len()..used].to_vec(),
                             body: Vec::new(),
+                            trailers: Vec::new(),
                             complete: head.framing() == Framing::None,
                         }),
                         Event::Data { start, end } => {
@@ -52,6 +54,13 @@ fn run<'a>(segments: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Sto
                             let request = story.requests.last_mut().expect("a head before data");
                             assert!(!request.complete);
                             request.body.extend_from_slice(&pending[start..end]);
+                        }
+                        Event::Trailers { start, end } => {
+                            assert!(start < end && end == used);
+                            let request =
+                                story.requests.last_mut().expect("a head before trailers");
+                            assert!(!request.complete);
+                            request.trailers.extend_from_slice(&pending[start..end]);
                         }
                         Event::End => {
                             let request = story.requests.last_mut().expect("a head before the end");

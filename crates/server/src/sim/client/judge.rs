@@ -41,6 +41,13 @@ impl Client {
             self.continued_at = facts.now;
             return Ok(());
         }
+        if answer.status == 103 {
+            let given = facts.informed.get(&request.id).copied().unwrap_or_default();
+            let before = if self.informed.0 == index { self.informed.1 } else { 0 };
+            self.informed = (index, before + 1);
+            let right = answer.id == Some(request.id) && request.takes_interim && before < given;
+            return if right { Ok(()) } else { Err("a 103 that nobody gave".into()) };
+        }
         self.judge_date(answer, &request, facts)?;
         let closing = self.judge_content(answer, &request, facts)?;
         let right = match closing {

@@ -6,9 +6,10 @@ use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::exchange::Exchange;
 use crate::dispatch::lane::replies::LaneReplies;
 use crate::exchange::body::WINDOW;
+use crate::exchange::fields::FieldList;
 use crate::exchange::id::ExchangeId;
 use crate::sim::lending::Lending;
-use crate::sim::request::{Expected, Kind, pattern};
+use crate::sim::request::{Expected, Kind, pattern, trailer};
 use crate::sim::rng::Rng;
 use crate::sim::said::{Form, Habits, Said, Verdict};
 use reactor_proto::{Framing, Version};
@@ -48,6 +49,7 @@ pub(super) struct Open {
     expected: Expected,
     body: usize,
     body_ended: bool,
+    trailed: bool,
     pub(super) half_closed: bool,
     unpulled: usize,
     /// It may yet ask for the rest of the body in one piece.
@@ -60,6 +62,10 @@ pub(super) struct Open {
     // The answer.
     answer: Said,
     abort: Option<(usize, Abort)>,
+    /// It has trailers.
+    trails: bool,
+    /// So many informational answers come before it.
+    informs: usize,
     /// Says no body to HEAD, where it streams.
     bodiless: bool,
     unacknowledged: usize,
@@ -103,6 +109,7 @@ impl Open {
             expected: request.clone(),
             body: if task.body_streams() { 0 } else { request.body },
             body_ended: !task.body_streams(),
+            trailed: !task.body_streams() && request.trailers,
             half_closed: false,
             unpulled: 0,
             may_collect: task.body_streams() && rng.percent(habits.collects),
@@ -119,6 +126,13 @@ impl Open {
                 aborted: false,
                 closes: rng.percent(habits.closes),
                 early: rng.percent(habits.early),
+                trailers: false,
+            },
+            trails: form == Form::Chunked && habits.trails > 0 && rng.percent(habits.trails),
+            informs: if habits.informs > 0 && rng.percent(habits.informs) {
+                1 + rng.below(3)
+            } else {
+                0
             },
             abort,
             bodiless: request.head_only && rng.percent(50),
@@ -175,9 +189,21 @@ impl Open {
                     return fail("its body comes without credit");
                 }
             }
+            LaneEvent::Trailers(_, lines) => {
+                let right = self.body == self.expected.body && *lines == *trailer(id).as_bytes();
+                if self.body_ended || self.trailed || !self.expected.trailers || !right {
+                    return fail("other trailers");
+                }
+                self.trailed = true;
+                book.facts.lanes.trailers += 1;
+            }
             LaneEvent::BodyEnd(_) => {
                 let spoilt = matches!(self.expected.kind, Kind::Spoilt(_));
-                if self.body_ended || spoilt || self.body != self.expected.body {
+                if self.body_ended
+                    || spoilt
+                    || self.body != self.expected.body
+                    || self.trailed != self.expected.trailers
+                {
                     return fail("its body ends where it does not");
                 }
                 self.body_ended = true;
@@ -222,6 +248,15 @@ impl Open {
             replies.push(LaneReply::Pull(self.exchange, n));
             return Step::Some;
         }
+        if self.informs > 0 && self.task.is_some() && (eager || rng.percent(50)) {
+            self.informs -= 1;
+            let mut fields = FieldList::default();
+            fields.field("X-Id", self.id.to_string()).expect("a good field");
+            replies.push(LaneReply::Inform(self.exchange, 103, fields));
+            *book.facts.informed.entry(self.id).or_default() += 1;
+            book.facts.lanes.informed += 1;
+            return Step::Some;
+        }
         if self.silent || !self.body_ended && !self.answer.early {
             return Step::Nothing;
         }
@@ -257,6 +292,9 @@ impl Open {
             Form::Whole => answer.ended = true,
             Form::Declared => response.stream(Some(answer.bytes as u64)),
             Form::Chunked | Form::UntilClose => response.stream(None),
+        }
+        if self.trails {
+            response.trailers_follow();
         }
         match answer.verdict {
             Verdict::Answered | Verdict::Dropped => {}
@@ -301,6 +339,13 @@ impl Open {
         }
         if left == 0 || self.bodiless {
             said.ended = true;
+            if self.trails {
+                said.trailers = true;
+                book.facts.lanes.trailed += 1;
+                let mut trailers = FieldList::default();
+                trailers.trailer("X-Trailer", format!("t{}", self.id)).expect("a good field");
+                replies.push(LaneReply::Trailers(self.exchange, trailers));
+            }
             replies.push(LaneReply::End(self.exchange));
             return Step::Ended;
         }

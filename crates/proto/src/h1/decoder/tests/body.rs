@@ -119,6 +119,11 @@ fn trailers() {
         "01234",
     );
     accepted(with("X:\r\nY: \u{e9}\t z \r\n"), "01234");
+    // They come as they were sent, and are no fields of the head.
+    let lines = "X-a: 1\r\nhost:b \r\n";
+    let told = story(with(lines));
+    assert_eq!(told.requests[0].trailers, lines.as_bytes());
+    assert!(told.requests[0].complete && story(with("")).requests[0].trailers.is_empty());
     for bad in [
         "X\r\n",
         ": y\r\n",

@@ -3,7 +3,7 @@
 use super::Closing;
 use crate::sim::answer::{Answer, End, Parsed};
 use crate::sim::client::{Client, Facts};
-use crate::sim::request::{Expected, Kind, pattern};
+use crate::sim::request::{Expected, Kind, pattern, trailer};
 use crate::sim::said::{Form, Said, Verdict};
 
 impl Client {
@@ -82,6 +82,10 @@ impl Client {
         }
         if answer.body != pattern(request.id, said.bytes) {
             return Err(format!("{} other body bytes", answer.body.len()));
+        }
+        let has_trailers = said.trailers && request.takes_trailers;
+        if answer.trailers != if has_trailers { trailer(request.id) } else { String::new() } {
+            return Err(format!("other trailers: {:?}", answer.trailers));
         }
         Ok(closing(request, Some(said)))
     }
