@@ -34,7 +34,14 @@ export type {
 export type { CompressOptions, ContentCoding } from './types/compress.js';
 export type { FileInit, ReactorFile } from './types/file.js';
 export type { FileRoute, FolderRoute, HeaderFields, ServedFiles } from './types/files.js';
-export type { Handler, HandlerInfo, HttpProtocol, Params, ServerRequest } from './types/handler.js';
+export type {
+  Handler,
+  HandlerInfo,
+  HttpProtocol,
+  Params,
+  RequestPriority,
+  ServerRequest,
+} from './types/handler.js';
 export type { ListenEntry, ListenOptions } from './types/listen.js';
 export type {
   AccessLogOptions,
@@ -80,6 +87,7 @@ export type {
   TlsTicketKeys,
 } from './types/tls.js';
 export type { TlsInfo } from './types/tls-info.js';
+export type { Trailers } from './types/trailers.js';
 export type {
   AllowedOrigins,
   PerMessageDeflateOptions,

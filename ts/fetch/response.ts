@@ -1,4 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util';
+import type { Trailers } from '../types/trailers.js';
 import {
   type Body,
   type Content,
@@ -12,12 +13,14 @@ import { noteIfFetched } from './fetched.js';
 import { GenuineResponse, isInstance, standIn } from './genuine.js';
 import { copyWithGuard, fieldsToSend, makeImmutable, ReactorHeaders } from './headers.js';
 import { JSON_TEXT, TEXT } from './implied-type.js';
+import { givenTrailers } from './trailers.js';
 
 /** The init of a response. */
 export interface ResponseInit {
   status?: number | undefined;
   statusText?: string | undefined;
   headers?: ConstructorParameters<typeof ReactorHeaders>[0];
+  trailers?: Trailers | null | undefined;
 }
 
 /** The body argument of a response. */
@@ -48,7 +51,17 @@ let takeContent: (response: ReactorResponse) => Content;
  */
 let storedText: (response: ReactorResponse) => string | undefined;
 
-export { impliedType, isReactorResponse, responseFields, storedText, takeContent };
+/** The trailers, as they were given; `null` if there are none. */
+let responseTrailers: (response: ReactorResponse) => Trailers | null;
+
+export {
+  impliedType,
+  isReactorResponse,
+  responseFields,
+  responseTrailers,
+  storedText,
+  takeContent,
+};
 
 /** The methods that {@link addBodyMethods} gives the class. */
 export interface ReactorResponse extends BodyMethods {}
@@ -68,6 +81,7 @@ export class ReactorResponse {
   #implied = 0;
   #statusText = '';
   #type: 'default' | 'error' = 'default';
+  #trailers: Trailers | null = null;
 
   static {
     isReactorResponse = (value): value is ReactorResponse => #status in value;
@@ -77,6 +91,7 @@ export class ReactorResponse {
       return phrase === '' ? fields : ['', phrase, ...(fields ?? [])];
     };
     impliedType = (response) => response.#implied;
+    responseTrailers = (response) => response.#trailers;
     takeContent = (response) => {
       const body = response.#body;
       if (typeof body === 'string') {
@@ -200,6 +215,7 @@ export class ReactorResponse {
     clone.#statusText = this.#statusText;
     clone.#implied = this.#implied;
     clone.#type = this.#type;
+    clone.#trailers = this.#trailers;
     if (this.#headers !== null) {
       clone.#headers = copyWithGuard(this.#headers);
     }
@@ -219,6 +235,8 @@ export class ReactorResponse {
     }
     // Read in the order of a Web IDL dictionary.
     const { headers, status, statusText } = init;
+    // A response that is made of another has the other's.
+    const trailers = #trailers in init ? init.#trailers : init.trailers;
     if (headers !== undefined) {
       noteIfFetched(init, headers);
       this.#headers = new ReactorHeaders(headers);
@@ -231,6 +249,9 @@ export class ReactorResponse {
     }
     if (statusText !== undefined) {
       this.#statusText = reasonPhrase(statusText);
+    }
+    if (trailers !== undefined && trailers !== null) {
+      this.#trailers = givenTrailers(trailers);
     }
     if (this.#body === null) {
       return;

@@ -6,11 +6,19 @@ import { asDecoded } from '../fetch/fetched.js';
 import { partOf } from '../fetch/file.js';
 import { asParts, isResponse } from '../fetch/foreign.js';
 import type { ReactorRequest } from '../fetch/request.js';
-import { impliedType, isReactorResponse, responseFields, takeContent } from '../fetch/response.js';
+import {
+  impliedType,
+  isReactorResponse,
+  responseFields,
+  responseTrailers,
+  takeContent,
+} from '../fetch/response.js';
 import { Source } from '../fetch/source.js';
 import { type Scope, scopeOf } from '../fetch/streams.js';
+import { leaveTrailers, type Trailers } from '../fetch/trailers.js';
 import type { Exchange } from './exchange.js';
 import { heededFields } from './heeded-fields.js';
+import { OneChunk } from './one-chunk.js';
 import { Outgoing, type Sender } from './outgoing.js';
 import { print } from './print.js';
 import { TEXT } from './record.js';
@@ -149,10 +157,15 @@ export class Answers {
       if (typeof answer === 'object' && answer !== null && isReactorResponse(answer)) {
         const content = takeContent(answer);
         const { status } = answer;
-        this.#send(exchange, status, responseFields(answer, content), content, impliedType(answer));
+        const fields = responseFields(answer, content);
+        const trailers = responseTrailers(answer);
+        if (trailers !== null) {
+          leaveTrailers(trailers);
+        }
+        this.#send(exchange, status, fields, content, impliedType(answer), trailers);
       } else if (answer !== undefined || !this.#answerUpgrade(exchange)) {
         const { status, fields, content } = asParts(answer);
-        this.#send(exchange, status, fields, content, 0);
+        this.#send(exchange, status, fields, content, 0, null);
       }
     } catch (error) {
       this.fail(exchange, error);
@@ -167,7 +180,7 @@ export class Answers {
     const refusal = refusalOf(exchange);
     if (refusal !== undefined) {
       const { status, fields, text } = refusal;
-      this.#send(exchange, status, fields, `${text}\n`, TEXT);
+      this.#send(exchange, status, fields, `${text}\n`, TEXT, null);
     }
     return refusal !== undefined || isUpgraded(exchange);
   }
@@ -178,6 +191,7 @@ export class Answers {
     fields: string[] | null,
     content: Content,
     flags: number,
+    trailers: Trailers | null,
   ): void {
     if (!exchange.isOpen) {
       discard(content, exchange.reason);
@@ -191,7 +205,7 @@ export class Answers {
     }
     if (content instanceof Source || content instanceof ReadableStream || content instanceof Blob) {
       const isBlob = content instanceof Blob;
-      const file = isBlob ? partOf(content) : null;
+      const file = isBlob && trailers === null ? partOf(content) : null;
       if (file !== null) {
         const heeded = heededFields(exchange, file);
         this.#replies.file(exchange.id, status, flags, fields ?? [], file, heeded);
@@ -201,13 +215,21 @@ export class Answers {
       const stream = isBlob ? (content.stream() as ReadableStream<Uint8Array>) : content;
       const length = isBlob ? content.size : -1;
       const sent = asDecoded(fields ?? [], stream);
-      const outgoing = this.#outgoing(exchange, status, sent, stream, length);
+      const outgoing = this.#outgoing(exchange, status, sent, flags, stream, length, trailers);
       this.#sender.keep(exchange);
       this.#sender.start(outgoing);
       const run = scopeIn(stream);
       run(() => void outgoing.run());
       const { onGone } = exchange;
       exchange.onGone = onGone && (() => run(onGone));
+      return;
+    }
+    if (trailers !== null) {
+      const chunk = new OneChunk(content);
+      const outgoing = this.#outgoing(exchange, status, fields ?? [], flags, chunk, -1, trailers);
+      this.#sender.keep(exchange);
+      this.#sender.start(outgoing);
+      void outgoing.run();
       return;
     }
     this.#replies.response(exchange.id, status, flags, fields, content, exchange.isHead);
@@ -219,14 +241,19 @@ export class Answers {
     exchange: Exchange,
     status: number,
     fields: string[],
-    stream: ReadableStream<Uint8Array> | Source,
+    flags: number,
+    source: ReadableStream<Uint8Array> | Source | OneChunk,
     length: number,
+    trailers: Trailers | null,
   ): Outgoing {
     try {
-      return new Outgoing(this.#sender, exchange, status, fields, stream, length);
+      const sender = this.#sender;
+      return new Outgoing(sender, exchange, status, fields, flags, source, length, trailers);
     } catch (error) {
       // The head cannot be sent. The stream is cancelled, so that its producer stops.
-      discard(stream, error);
+      if (!(source instanceof OneChunk)) {
+        discard(source, error);
+      }
       throw error;
     }
   }

@@ -2,7 +2,8 @@ import { AsyncResource } from 'node:async_hooks';
 // From the module, not the global, which a test runner may have replaced.
 import { setImmediate } from 'node:timers';
 import { ReactorError } from '../errors/errors.js';
-import { ReactorInfo, ReactorRequest } from '../fetch/request.js';
+import { ReactorInfo } from '../fetch/info.js';
+import { ReactorRequest } from '../fetch/request.js';
 import type { TlsFacts } from '../fetch/tls-info.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Proxies } from '../proxy/proxies.js';
@@ -26,6 +27,7 @@ import {
   GONE,
   type Lane,
   OPENED,
+  REFUSED,
   REQUEST,
   TIMED_OUT,
   TOO_SMALL,
@@ -473,7 +475,7 @@ export class Bridge implements Context, AnswerSender {
 
   #other(kind: number, at: number): void {
     const events = this.#events;
-    if (kind >= OPENED) {
+    if (kind >= OPENED && kind <= REFUSED) {
       this.#options.onConnection?.(connectionEventAt(kind, at, events, this.#bytes), this);
       return;
     }

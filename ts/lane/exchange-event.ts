@@ -11,6 +11,7 @@ import {
   numberAt,
   REST,
   TIMED_OUT,
+  TRAILERS,
 } from './record.js';
 
 /** Tells an open exchange of the event of this kind whose record begins at this word. */
@@ -43,6 +44,9 @@ export function tellExchange(
       exchange.incoming.pushApart(numberAt(events, at + 2));
     } else if (kind === FILLED) {
       exchange.incoming.filled(numberAt(events, at + 2));
+    } else if (kind === TRAILERS) {
+      const start = events[at + 2] as number;
+      exchange.incoming.trailers = bytes.latin1Slice(start, start + (events[at + 3] as number));
     } else if (kind === BODY_END) {
       exchange.incoming.complete();
     }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { joined, separatorOf } from '../fetch/field-list.js';
 import { GenuineAbortController, GenuineDOMException } from '../fetch/genuine.js';
+import type { ReactorHeaders } from '../fetch/headers.js';
 import { RefusedBodyError } from '../fetch/refusal.js';
 import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
@@ -16,6 +17,7 @@ import {
   BODY_APART,
   BODY_STREAMS,
   HAS_BODY,
+  HAS_TRAILERS,
   HTTP_1_0,
   HTTP_2,
   METHODS,
@@ -24,6 +26,7 @@ import {
   SECURE,
   THREAD_SHIFT,
 } from './record.js';
+import { tooLate, trailersAt, trailersOf } from './trailers.js';
 
 /** The bridge, as its exchanges use it. */
 export interface Context {
@@ -49,6 +52,8 @@ export interface Context {
   readonly webSockets: WebSocketFace | null;
   /** Makes a stop of the server wait for a handler's promise. */
   waitUntil(exchange: Exchange, promise: unknown): void;
+  /** Replies that are sent at once. */
+  readonly replies: { inform(id: number, status: number, fields: readonly string[]): void };
   /** What TLS says of its connection; `null` if it is in clear, or over. */
   tlsOf(exchange: Exchange): TlsFacts | null;
 }
@@ -172,6 +177,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
               heads,
               (flags & BODY_APART) === 0 ? (events[at + 8] as number) : APART,
               events[at + 9] as number,
+              (flags & HAS_TRAILERS) === 0 ? '' : trailersAt(heads, at),
             );
   }
 
@@ -297,6 +303,18 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       }
     }
     return this.#controller.signal;
+  }
+
+  get trailers(): Promise<ReactorHeaders> {
+    return trailersOf(this);
+  }
+
+  inform(status: number, fields: readonly string[]): void {
+    if (this.isOpen && this.onAck === null) {
+      this.context.replies.inform(this.id, status, fields);
+    } else if (this.isOpen || !this.isGone) {
+      throw tooLate();
+    }
   }
 
   get isLive(): boolean {

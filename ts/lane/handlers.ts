@@ -1,4 +1,5 @@
-import type { ReactorInfo, ReactorRequest } from '../fetch/request.js';
+import type { ReactorInfo } from '../fetch/info.js';
+import type { ReactorRequest } from '../fetch/request.js';
 
 /** A handler, as the bridge calls it. */
 export type AnyHandler = (

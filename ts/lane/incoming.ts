@@ -43,16 +43,19 @@ export class WholeIncoming implements Body {
   readonly #heads: Heads;
   readonly #offset: number;
   readonly #length: number;
+  /** The lines of its trailers. */
+  readonly trailers: string;
   /** The body in memory of its own; or, if it is gone, one that rejects. */
   #stored: Body | null = null;
   #isTaken = false;
   #isLost = false;
 
-  constructor(owner: BodyOwner, heads: Heads, offset: number, length: number) {
+  constructor(owner: BodyOwner, heads: Heads, offset: number, length: number, trailers: string) {
     this.#owner = owner;
     this.#heads = heads;
     this.#offset = offset;
     this.#length = length;
+    this.trailers = trailers;
   }
 
   get isUsed(): boolean {
@@ -144,6 +147,10 @@ export class WholeIncoming implements Body {
  * all of the body. If the length is unknown, it collects the rest and sends it as one piece.
  */
 export class StreamedIncoming implements Body {
+  /** The lines of its trailers, once they have come. */
+  trailers = '';
+  /** Called when the last piece has arrived, or the body has broken off. */
+  onSettled: ((error: unknown) => void) | null = null;
   readonly #owner: BodyOwner;
   /** Its declared length; 0 if that is unknown. */
   readonly #length: number;
@@ -235,6 +242,11 @@ export class StreamedIncoming implements Body {
     return this.#isComplete;
   }
 
+  /** Why the body broke off; `null` if it did not. */
+  get error(): unknown {
+    return this.#error;
+  }
+
   /** Whether a reader waits for the next piece or the end. */
   get isAwaited(): boolean {
     return this.#onPiece !== null;
@@ -323,6 +335,7 @@ export class StreamedIncoming implements Body {
   complete(): void {
     this.#isComplete = true;
     this.#onPiece?.();
+    this.onSettled?.(null);
   }
 
   /** The body broke off. */
@@ -330,6 +343,7 @@ export class StreamedIncoming implements Body {
     if (!this.#isComplete && this.#error === null) {
       this.#error = error;
       this.#onPiece?.();
+      this.onSettled?.(error);
     }
   }
 

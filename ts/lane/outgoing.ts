@@ -5,9 +5,11 @@ import { giveBack, memoryOfSize } from '../fetch/copies.js';
 import type { ChunkResult } from '../fetch/reader.js';
 import { Source } from '../fetch/source.js';
 import { memoryOf } from '../fetch/streams.js';
+import { readTrailers, type Trailers } from '../fetch/trailers.js';
 import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
-import { ABORT, type Bytes, CLOSE, END, NO_LENGTH, WINDOW } from './record.js';
+import type { OneChunk } from './one-chunk.js';
+import { ABORT, type Bytes, CLOSE, END, NO_LENGTH, TRAILERS_FOLLOW, WINDOW } from './record.js';
 import type { Replies } from './replies.js';
 import type { Sockets } from './sockets.js';
 import type { Starting } from './starting.js';
@@ -80,6 +82,8 @@ export class Outgoing implements Starting {
   /** The length according to the program or the body; -1 if unknown. */
   readonly #declared: number;
   readonly #reader: ChunkReader;
+  /** Those behind the body; `null` if there are none. */
+  readonly #trailers: Trailers | null;
   /** The bytes of a chunk. Of a {@link Source} more is taken than of a stream. */
   readonly #bytesOf: (chunk: unknown) => Uint8Array;
   /** The bytes before {@link begin}. */
@@ -97,6 +101,7 @@ export class Outgoing implements Starting {
   #onRoom: (() => void) | null = null;
 
   /**
+   * @param flags what its fields leave out
    * @param length of the body; -1 if unknown
    * @throws {ReactorError} for a field that cannot be sent
    * @throws {TypeError} for a stream that already has a reader
@@ -106,8 +111,10 @@ export class Outgoing implements Starting {
     exchange: Exchange,
     status: number,
     fields: readonly string[],
-    source: ReadableStream<Uint8Array> | Source,
+    flags: number,
+    source: ReadableStream<Uint8Array> | Source | OneChunk,
     length: number,
+    trailers: Trailers | null,
   ) {
     const notes = newNotes();
     this.#sender = sender;
@@ -118,7 +125,12 @@ export class Outgoing implements Starting {
       const end = writeFields(bytes, 0, fields, notes);
       this.#fields = bytes.subarray(0, end);
     }
-    this.#flags = (notes.closes ? CLOSE : 0) | (exchange.isHead ? NO_LENGTH : 0);
+    this.#flags =
+      flags |
+      (notes.closes ? CLOSE : 0) |
+      (exchange.isHead ? NO_LENGTH : 0) |
+      (trailers === null ? 0 : TRAILERS_FOLLOW);
+    this.#trailers = trailers;
     this.#declared = length < 0 ? notes.declared : length;
     this.#bytesOf = source instanceof Source ? memoryOf : bytesOf;
     this.#reader = source.getReader();
@@ -168,7 +180,12 @@ export class Outgoing implements Starting {
           await this.#write(rest);
         }
       }
-      this.#end();
+      if (this.#trailers !== null && this.#sent >= this.#declared) {
+        await this.#trail(this.#trailers);
+      }
+      if (!this.#isOver) {
+        this.#end();
+      }
     } catch (error) {
       this.#isSpent ||= isReading;
       if (!this.#isOver) {
@@ -310,6 +327,18 @@ export class Outgoing implements Starting {
         at += length;
         this.#sender.schedule();
       }
+    }
+  }
+
+  /**
+   * Sends the trailers, now that the body has ended. What has come of the response is sent before: if
+   * the trailers fail, it is broken off.
+   */
+  async #trail(trailers: Trailers): Promise<void> {
+    this.begin();
+    const fields = await readTrailers(trailers);
+    if (!this.#isOver) {
+      this.#sender.replies.trailers(this.#exchange.id, fields);
     }
   }
 

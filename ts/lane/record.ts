@@ -49,6 +49,9 @@ export const CLOSED = 17;
 export const INACTIVE = 18;
 export const REFUSED = 19;
 
+/** The trailers of a request, as lines. {@link BODY_END} follows. */
+export const TRAILERS = 20;
+
 /** What a turn returns, in place of the number of events, if not even one fits the arrays. */
 export const TOO_SMALL = 2 ** 32 - 1;
 
@@ -64,6 +67,8 @@ export const PEER_IS_TEXT = 16;
 /** It came over TLS to this server. */
 export const SECURE = 32;
 export const HTTP_2 = 64;
+/** The last two words of the record are the place of its trailers, as lines. */
+export const HAS_TRAILERS = 256;
 /** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
 
@@ -127,6 +132,11 @@ export const TO_THE_END = 2 ** 32 - 1;
 export const CUT = 16;
 export const FINISH = 17;
 
+/** The trailers of a streaming response, before its {@link END}. */
+export const SEND_TRAILERS = 19;
+/** An informational answer. */
+export const INFORM = 20;
+
 /**
  * Flags of a response. `TEXT` and `JSON_TEXT` stand for a content type that its fields leave out.
  */
@@ -135,6 +145,8 @@ export const CLOSE = 2;
 export const DECLARED = 4;
 /** The client is asked to close the connection; the server keeps it. */
 export const ASKS_TO_CLOSE = 256;
+/** Trailers come behind its body. */
+export const TRAILERS_FOLLOW = 512;
 /** The length of GET's body is unknown, so an answer to HEAD does not tell it. */
 export const NO_LENGTH = 16;
 

@@ -11,9 +11,11 @@ import {
   END,
   FILE_RESPONSE,
   HEAD,
+  INFORM,
   type Lane,
   NO_LENGTH,
   RESPONSE,
+  SEND_TRAILERS,
   TO_THE_END,
   WS_CLOSE,
   WS_PUBLISH,
@@ -230,6 +232,27 @@ export class Replies {
     this.words[at + 2] = start;
     this.words[at + 3] = length;
     return length;
+  }
+
+  /** The trailers of a streaming response. Its end follows. */
+  trailers(id: number, fields: readonly string[]): void {
+    this.#makeRoom(sizeOfFields(fields));
+    const start = this.#byteCount;
+    this.#byteCount = writeFields(this.bytes, start, fields, this.#notes);
+    const at = this.#record(SEND_TRAILERS, id, 4);
+    this.words[at + 2] = start;
+    this.words[at + 3] = this.#byteCount - start;
+  }
+
+  /**
+   * An informational answer, sent at once. No reply to the same request waits in the arrays.
+   *
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` for a field that cannot be sent
+   */
+  inform(id: number, status: number, fields: readonly string[]): void {
+    const bytes = Buffer.allocUnsafe(sizeOfFields(fields));
+    const end = writeFields(bytes, 0, fields, this.#notes);
+    this.#lane.send(INFORM, id, status, 0, bytes.subarray(0, end), NO_BYTES, 0, 0);
   }
 
   /** A reply that carries only one number. */

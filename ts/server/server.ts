@@ -7,7 +7,8 @@ import {
 } from '../binding/binding.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
-import { addressOf, requestBehind, upgradeRequest } from '../fetch/request.js';
+import { addressOf, upgradeRequest } from '../fetch/info.js';
+import { requestBehind } from '../fetch/request.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/read-routes.js';
 import type { ResolvedTls } from '../options/tls.js';

@@ -46,6 +46,22 @@ export interface ServerRequest<Path extends string = string> extends Request {
    * does not wait for the body at that moment.
    */
   readonly signal: AbortSignal;
+
+  /**
+   * The trailers: fields behind the body (RFC 9110 §6.5). They are not among {@link headers}. Resolves
+   * when the body has come whole, for most requests to no field at all. So read the body: of a large
+   * one the server takes no more from the client than the handler does. Rejects if the body breaks off,
+   * or is not complete when the answer is. A rejection that nobody handles is no error of the program.
+   */
+  readonly trailers: Promise<Headers>;
+}
+
+/** How a client wants the answers to its requests to be ordered (RFC 9218). */
+export interface RequestPriority {
+  /** From 0, the most urgent, to 7. Without a word of the client it is 3. */
+  readonly urgency: number;
+  /** Whether the client can use a part of the answer. Without a word of the client it is `false`. */
+  readonly incremental: boolean;
 }
 
 /** A version of HTTP, as the access log writes it. */
@@ -75,6 +91,32 @@ export interface HandlerInfo<Path extends string = string> {
    * server. A later 1.x is `'HTTP/1.1'`. `info.tls?.alpnProtocol` is what the client chose over TLS.
    */
   readonly protocol: HttpProtocol;
+
+  /** What the client's `priority` field asks for; malformed, it counts as absent. */
+  readonly priority: RequestPriority;
+
+  /**
+   * Sends 103 Early Hints with a `link` field for each link, so that a browser fetches what the page
+   * needs while the handler makes the page. As {@link sendInformational} in all else.
+   *
+   * @example
+   * info.earlyHints('</style.css>; rel=preload; as=style');
+   * @throws {TypeError} for what is no link
+   */
+  readonly earlyHints: (links: string | readonly string[]) => void;
+
+  /**
+   * Sends an informational answer at once (RFC 9110 §15.2), or in the turn of its request if that is
+   * pipelined behind others. A request may get several. A client of HTTP/1.0 gets none, and one that
+   * does not read what it was sent may miss some.
+   *
+   * @param status 102 to 199
+   * @throws {ReactorError} `ERR_REACTOR_INVALID_RESPONSE` once the handler has given its response
+   */
+  readonly sendInformational: (
+    status: number,
+    headers?: ConstructorParameters<typeof Headers>[0],
+  ) => void;
 
   /**
    * What the client's connection has agreed on, if it has TLS; else `null`. It must be asked for the

@@ -421,7 +421,8 @@ export interface Limits {
   requestLine?: number | undefined;
 
   /**
-   * Bytes of the whole head, request line included, 128 to 1048576; more is a 431.
+   * Bytes of the whole head, request line included, 128 to 1048576; more is a 431. Trailers may have
+   * as many again.
    * @default 16384
    */
   head?: number | undefined;

@@ -373,7 +373,7 @@ impl NativeLimits {
             body: u64::try_from(self.body).unwrap_or(0),
             chunk_extensions: self.chunk_extensions as usize,
             streams: self.streams,
-            ..Limits::default()
+            trailers: self.head as usize,
         }
     }
 }
