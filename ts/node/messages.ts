@@ -6,7 +6,7 @@ import { RecentFields } from '../lane/recent-fields.js';
 import { ASKS_TO_CLOSE, CLOSE } from '../lane/record.js';
 import { warnUnsupported } from './errors.js';
 import { headOf, takeApart } from './head.js';
-import { pseudoFields } from './http2/fields.js';
+import { dropConnectionFields, pseudoFields } from './http2/fields.js';
 import {
   assignSocket,
   emitClose,
@@ -42,6 +42,10 @@ export function makeRequest(
   if (isHttp2) {
     const authority = fields[0] === 'host' ? fields[1] : undefined;
     fields = [...pseudoFields(exchange, authority), ...fields];
+    if (exchange.incoming !== null && !exchange.hasField('content-length')) {
+      // What was written for HTTP/1 looks there for a body.
+      fields.push('transfer-encoding', 'chunked');
+    }
   }
   req.httpVersionMajor = isHttp2 ? 2 : 1;
   req.httpVersionMinor = isHttp10 || isHttp2 ? 0 : 1;
@@ -116,6 +120,9 @@ function decideHead(this: NodeOutgoing, statusLine: string, headers: unknown): v
   try {
     const head = headOf(this, statusLine, headers) ?? takeApart(text, headers);
     const { declared } = head;
+    if (this.req.httpVersionMajor === 2) {
+      dropConnectionFields(head.fields);
+    }
     // `end` sets the length even if the head of the answer to HEAD does not tell it.
     const isKnown = declared < 0 && this.req.method === 'HEAD' && (this._contentLength ?? 0) > 0;
     const flags = this._last ? CLOSE : this.maxRequestsOnConnectionReached ? ASKS_TO_CLOSE : 0;

@@ -13,6 +13,7 @@ const isWorthIt = Number.parseInt(process.versions.node, 10) >= FIRST_RELEASE;
 interface Listener {
   readonly request?: unknown;
   readonly response?: unknown;
+  readonly http2Request?: unknown;
 }
 
 /**
@@ -77,8 +78,12 @@ export function isForHttp1(listener: unknown): boolean {
   }
   let isMadeForIt = madeForHttp1.get(listener);
   if (isMadeForIt === undefined) {
-    const { request, response } = listener as Listener;
-    isMadeForIt = request instanceof IncomingMessage && response instanceof ServerResponse;
+    const { request, response, http2Request } = listener as Listener;
+    // http2-express-bridge has prototypes for both.
+    isMadeForIt =
+      http2Request === undefined &&
+      request instanceof IncomingMessage &&
+      response instanceof ServerResponse;
     madeForHttp1.set(listener, isMadeForIt);
   }
   return isMadeForIt;

@@ -10,7 +10,7 @@ import { TUNABLES } from './tunables.js';
 const NodeSecureServer = https.Server;
 
 /** Options of Node's that the engine has not, and that change what clients get. */
-const ONLY_NODE: readonly string[] = [
+export const ONLY_NODE: readonly string[] = [
   ...['SNICallback', 'ALPNCallback', 'pskCallback', 'pfx', 'secureContext'],
   ...['secureProtocol', 'maxVersion', 'privateKeyIdentifier', 'privateKeyEngine'],
 ];

@@ -1,7 +1,7 @@
 /**
- * Puts this server in the place of `http.createServer`, `http.Server`, `https.createServer` and
- * `https.Server` in a whole program, libraries included, without changing it. `http2` and clients
- * stay Node's own.
+ * Puts this server in the place of `http.createServer`, `http.Server`, `https.createServer`,
+ * `https.Server`, `http2.createServer` and `http2.createSecureServer` in a whole program, libraries
+ * included, without changing it. Clients stay Node's own.
  *
  * A server stays Node's own, with a warning, if it needs something that the engine does not have:
  *
@@ -11,6 +11,8 @@
  * - a worker of `cluster`
  * - with `https`: `SNICallback`, `ALPNCallback`, `pskCallback`, `pfx` and other options that only
  *   OpenSSL has; keys and ciphers that are too weak here; listeners for sessions and OCSP.
+ * - with `http2`: the same options; `origins`, `remoteCustomSettings`, `paddingStrategy` and
+ *   `settings.customSettings`.
  *
  * Without a native binding all servers stay Node's own.
  *
@@ -29,6 +31,7 @@ import { binding } from '../binding/binding.js';
 import { warnUnsupported } from './errors.js';
 import { isReplaced, keepGenuine, NodeServer } from './genuine.js';
 import type { ServerOptions } from './options.js';
+import { installHttp2 } from './register-http2.js';
 import { installHttps } from './register-https.js';
 import { Server } from './server.js';
 import { MOST_HEAD } from './tunables.js';
@@ -60,13 +63,17 @@ function whyNode(
   options: http.ServerOptions,
   events: readonly string[] = [],
 ): string | undefined {
-  const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = options;
   const event = ['connect', 'checkExpectation', ...events].find(
     (name) => server.listenerCount(name) > 0,
   );
   if (event !== undefined) {
     return `has a listener for '${event}'`;
   }
+  return whyNodeByOptions(options);
+}
+
+function whyNodeByOptions(options: http.ServerOptions): string | undefined {
+  const { insecureHTTPParser, requireHostHeader, maxHeaderSize = 0 } = options;
   if (insecureHTTPParser === true || requireHostHeader === false) {
     return 'is to take malformed requests';
   }
@@ -130,6 +137,7 @@ function install(): void {
   Object.defineProperty(create, 'name', { value: 'createServer' });
   Object.assign(http, { Server: Replacement, createServer: create });
   installHttps(whyNode);
+  installHttp2(whyNodeByOptions);
   syncBuiltinESMExports();
 }
 

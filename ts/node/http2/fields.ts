@@ -1,5 +1,6 @@
 import http2 from 'node:http2';
 import type { Exchange } from '../../lane/exchange.js';
+import { RecentFields } from '../../lane/recent-fields.js';
 import { argumentError } from '../errors.js';
 import { http2Error } from './errors.js';
 
@@ -29,6 +30,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What no field may contain (RFC 9110 §5.5). */
 const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/;
 
+const recent = new RecentFields();
+
 /**
  * Names and values of a request in turn, as node:http2 has them. The engine tells the authority as
  * `host`, and pseudo fields in no order; here they come in the order of most clients.
@@ -36,7 +39,7 @@ const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/;
  * A request for another protocol (RFC 8441) looks to the engine like HTTP/1.1's `Upgrade`.
  */
 export function rawFieldsOf(exchange: Exchange): string[] {
-  const fields = exchange.rawFields();
+  const fields = exchange.recentRawFields(recent);
   const authority = fields[0] === 'host' ? (fields[1] as string) : undefined;
   const raw = pseudoFields(exchange, authority);
   let protocol: string | undefined;
@@ -59,6 +62,16 @@ export function pseudoFields(exchange: Exchange, authority: string | undefined):
     ...(authority === undefined ? [] : [':authority', authority]),
     ...[':path', target],
   ];
+}
+
+/** Removes what only HTTP/1 has, and the reason phrase, from names and values in turn. */
+export function dropConnectionFields(fields: string[]): void {
+  for (let i = fields.length - 2; i >= 0; i -= 2) {
+    const name = (fields[i] as string).toLowerCase();
+    if (name === '' || OF_CONNECTIONS.has(name)) {
+      fields.splice(i, 2);
+    }
+  }
 }
 
 /** What the engine adds for a handshake of HTTP/1.1 is not there. */

@@ -158,6 +158,8 @@ function send(
   const end = length < 0 ? {} : { end: offset + length - 1 };
   const file = createReadStream('', { fd, start: offset, ...end, autoClose: isOwned });
   file.on('error', (error) => stream.destroy(error));
-  stream.on('close', () => file.destroy());
+  if (isOwned) {
+    stream.on('close', () => file.destroy());
+  }
   file.pipe(stream);
 }

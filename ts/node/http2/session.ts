@@ -96,7 +96,9 @@ export class ServerHttp2Session extends EventEmitter {
   /** A stream is over. */
   remove(stream: SessionStream): void {
     this.streams.delete(stream);
-    setImmediate(() => this.#endIfClosed());
+    if (this.closed) {
+      setImmediate(() => this.#endIfClosed());
+    }
   }
 
   refresh(): void {

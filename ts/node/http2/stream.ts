@@ -466,7 +466,9 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
     this.#isClosed = true;
     this.#rstCode = code;
     this.#timer.set(0);
-    this.removeAllListeners('timeout');
+    if (this.listenerCount('timeout') > 0) {
+      this.removeAllListeners('timeout');
+    }
     if (!this.writableEnded) {
       if (!this.#isAborted) {
         this.#isAborted = true;
