@@ -101,8 +101,9 @@ impl Decoder {
         let result = if is_first {
             reader.takes_extended_connect(self.takes_extended_connect);
             reader.begin(limits);
-            let decoded =
-                self.hpack.decode(block, &mut |name, value| reader.field(name, value, text, head));
+            let decoded = self.hpack.decode_known(block, &mut |name, value, is_sound| {
+                reader.known_field(name, value, is_sound, text, head)
+            });
             decoded.map(|()| reader.finish(end_stream, text, head))
         } else {
             reader.begin_trailers(limits);

@@ -44,6 +44,8 @@ pub struct HeadReader {
     /// Lines so far. A trailer section counts here, too.
     lines: usize,
     refused: Option<Refused>,
+    /// Where the next line of the head begins in its text, which may be longer.
+    at: usize,
     stage: Stage,
     pseudo: Pseudo,
     said: Said,
@@ -114,22 +116,40 @@ impl HeadReader {
 
     /// Takes the next field of the head. Both `text` and `head` are overwritten from the first
     /// on; they belong to this head until [`finish`](Self::finish).
-    #[inline]
     pub fn field(&mut self, name: &[u8], value: &[u8], text: &mut Vec<u8>, head: &mut Head) {
-        if self.cost == 0 {
-            text.clear();
-        }
+        self.known_field(name, value, false, text, head);
+    }
+
+    /// As [`field`](Self::field). Returns whether the bytes of the name and the value are
+    /// sound. `is_sound` tells that they were found to be.
+    #[inline]
+    pub fn known_field(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        is_sound: bool,
+        text: &mut Vec<u8>,
+        head: &mut Head,
+    ) -> bool {
         if !self.charge(name, value, RequestError::HeadTooLarge) {
-            return;
+            return false;
         }
-        let result = match name.first() {
-            Some(b':') => self.pseudo_field(name, value, text),
-            _ if self.stage == Stage::Lines => self.line(name, value, text, head),
-            _ => self.request_line(text, head).and_then(|()| self.line(name, value, text, head)),
+        let is_pseudo = name.first() == Some(&b':');
+        if !is_sound && let Err(error) = check::field(name, value, is_pseudo) {
+            self.refused = Some(error.into());
+            return false;
+        }
+        let result = match self.stage {
+            _ if is_pseudo => self.pseudo_field(name, value, text),
+            Stage::Lines => self.line(name, value, text, head),
+            Stage::Pseudo => {
+                self.request_line(text, head).and_then(|()| self.line(name, value, text, head))
+            }
         };
         if let Err(refused) = result {
             self.refused = Some(refused);
         }
+        true
     }
 
     /// The head is complete: `text` is its bytes, and `head` what they mean. `end_stream` tells
@@ -149,13 +169,12 @@ impl HeadReader {
     ) -> Result<(), Refused> {
         self.verdict()?;
         if self.stage == Stage::Pseudo {
-            if self.cost == 0 {
-                text.clear();
-            }
             self.request_line(text, head)?;
         }
+        text.truncate(self.at);
         if self.said.crumbled {
             lines::join_crumbs(text, head);
+            self.at = text.len();
             let host = head.fields.iter().find(|field| field.name.of(text) == b"host");
             self.said.host = host.map(|field| field.value);
         }
@@ -169,9 +188,10 @@ impl HeadReader {
         head.upgrade = self.said.extended;
         if self.said.extended {
             for (name, value) in WEBSOCKET_LINES {
-                lines::push(name.as_bytes(), value.as_bytes(), text, head);
+                lines::push(name.as_bytes(), value.as_bytes(), &mut self.at, text, head);
             }
         }
+        text.truncate(self.at);
         text.extend_from_slice(b"\r\n");
         head.len = text.len();
         Ok(())
@@ -212,12 +232,12 @@ impl HeadReader {
             b":protocol" if self.takes_extended_connect => &mut self.pseudo.protocol,
             _ => return Err(MessageError::PseudoUnknown.into()),
         };
-        let start = text.len();
+        let start = self.at;
         if place.replace(Span::new(start, start + value.len())).is_some() {
             return Err(MessageError::PseudoRepeated.into());
         }
-        check::value(value)?;
-        text.extend_from_slice(value);
+        lines::room(text, start, value.len()).copy_from_slice(value);
+        self.at += value.len();
         Ok(())
     }
 
@@ -276,33 +296,37 @@ impl HeadReader {
         text: &mut Vec<u8>,
         head: &mut Head,
     ) {
-        let raw = text.len();
-        let within = |span: Span| span.start as usize..span.end as usize;
-        if self.said.extended {
-            text.extend_from_slice(b"GET");
-        } else {
-            text.extend_from_within(within(method));
-        }
-        head.method = Method::from_token(&text[raw..]);
-        head.method_token = Span::new(0, text.len() - raw);
-        text.extend_from_slice(b" ");
-        let start = text.len() - raw;
-        text.extend_from_within(within(target));
-        head.target = Span::new(start, start + target.len());
-        text.extend_from_slice(b" HTTP/2.0\r\n");
+        const VERSION: &[u8] = b" HTTP/2.0\r\n";
+        // Behind the raw values at first: then it moves to their place.
+        let raw = self.at;
+        let authority = self.pseudo.authority;
+        let host = authority.map_or(0, |authority| "host: \r\n".len() + authority.len());
+        let len = method.len().max("GET".len()) + " ".len() + target.len() + VERSION.len() + host;
+        let (values, line) = lines::room(text, 0, raw + len).split_at_mut(raw);
+        let mut at = 0;
+        let mut put = |part: &[u8]| {
+            line[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+            Span::new(at - part.len(), at)
+        };
+        let token = if self.said.extended { b"GET" } else { method.of(values) };
+        head.method = Method::from_token(token);
+        head.method_token = put(token);
+        put(b" ");
+        head.target = put(target.of(values));
+        put(VERSION);
         head.fields.clear();
-        if let Some(authority) = self.pseudo.authority {
-            let start = text.len() - raw;
-            text.extend_from_slice(b"host: ");
-            text.extend_from_within(within(authority));
-            text.extend_from_slice(b"\r\n");
-            let value = start + "host: ".len();
-            let value = Span::new(value, value + authority.len());
-            head.fields.push(Field { name: Span::new(start, start + "host".len()), value });
+        if let Some(authority) = authority {
+            let name = put(b"host");
+            put(b": ");
+            let value = put(authority.of(values));
+            put(b"\r\n");
+            head.fields.push(Field { name, value });
             self.said.authority = Some(value);
             self.lines = 1;
         }
-        text.drain(..raw);
+        text.copy_within(raw..raw + at, 0);
+        self.at = at;
         head.version = Version::Http2;
         head.keep_alive = true;
     }
@@ -329,8 +353,6 @@ impl HeadReader {
         text: &mut Vec<u8>,
         head: &mut Head,
     ) -> Result<(), Refused> {
-        check::name(name)?;
-        check::value(value)?;
         // The length rules nearly every field out; only then are names compared.
         match name.len() {
             2 | 10 | 16 => check::hop(name, value)?,
@@ -376,7 +398,7 @@ impl HeadReader {
             return Err(RequestError::TooManyFields.into());
         }
         self.lines += 1;
-        lines::push(name, value, text, head);
+        lines::push(name, value, &mut self.at, text, head);
         Ok(())
     }
 
@@ -391,19 +413,23 @@ impl HeadReader {
             }
             Some(at) if at + 1 == count => {
                 if let Some(field) = head.fields.last_mut() {
-                    text.truncate(field.value.end as usize);
-                    if !value.is_empty() && !field.value.is_empty() {
-                        text.extend_from_slice(b"; ");
+                    let between: &[u8] = match value.is_empty() || field.value.is_empty() {
+                        true => b"",
+                        false => b"; ",
+                    };
+                    let mut at = field.value.end as usize;
+                    for part in [between, value, b"\r\n"] {
+                        lines::room(text, at, part.len()).copy_from_slice(part);
+                        at += part.len();
                     }
-                    text.extend_from_slice(value);
-                    field.value.end = Span::new(0, text.len()).end;
-                    text.extend_from_slice(b"\r\n");
+                    field.value.end = Span::new(0, at - "\r\n".len()).end;
+                    self.at = at;
                 }
                 Ok(())
             }
             Some(_) => {
                 self.said.crumbled = true;
-                lines::push(b"cookie", value, text, head);
+                lines::push(b"cookie", value, &mut self.at, text, head);
                 Ok(())
             }
         }

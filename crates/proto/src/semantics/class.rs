@@ -97,13 +97,42 @@ pub(crate) fn token_end(buf: &[u8], mut i: usize) -> usize {
     i
 }
 
-/// Length of the lower-case token that `bytes` begin with.
+/// The words of `bytes`, the last of which may overlap the one before; `None` of the few bytes
+/// that make no word.
 #[inline]
-pub(crate) fn lower_token_end(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| !is_token(byte) || byte.is_ascii_uppercase())
-        .unwrap_or(bytes.len())
+fn all_words(bytes: &[u8], accepts: impl Fn(u64) -> bool) -> Option<bool> {
+    if let Some(last) = bytes.last_chunk() {
+        let (words, _) = bytes.as_chunks();
+        let is_accepted = |word: &[u8; 8]| accepts(u64::from_le_bytes(*word));
+        return Some(words.iter().all(is_accepted) && is_accepted(last));
+    }
+    let (first, last) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+    Some(accepts(u64::from(first) << 32 | u64::from(last)))
+}
+
+/// Whether all `bytes` are allowed in a lower-case token.
+#[inline]
+pub(crate) fn is_lower_token(bytes: &[u8]) -> bool {
+    all_words(bytes, is_letters) == Some(true)
+        || bytes.iter().all(|&byte| is_token(byte) && !byte.is_ascii_uppercase())
+}
+
+/// Whether all bytes of `x` are lower-case letters or hyphens, as in most field names.
+#[inline]
+const fn is_letters(x: u64) -> bool {
+    // Without high bits, no sum carries into the next byte.
+    let from_a = x.wrapping_add(ONES * (0x80 - b'a' as u64));
+    let past_z = x.wrapping_add(ONES * (0x80 - b'z' as u64 - 1));
+    let hyphen = !(x ^ (ONES * b'-' as u64)).wrapping_add(ONES * 0x7f);
+    x & HIGHS == 0 && (from_a & !past_z | hyphen) & HIGHS == HIGHS
+}
+
+/// Whether all `bytes` are allowed in a field value.
+#[inline]
+pub(crate) fn are_value(bytes: &[u8]) -> bool {
+    let is_usual = all_words(bytes, |x| below(x, b' ') | equal(x, 0x7f) == 0);
+    is_usual == Some(true) || value_end(bytes, 0) == bytes.len()
 }
 
 /// Index of the first byte at or after `i` that a target's path may not hold, or the
@@ -179,6 +208,22 @@ mod tests {
         agrees(value_end, is_value);
         agrees(target_end, is_target);
         agrees(token_end, is_token);
+    }
+
+    #[test]
+    fn checks_of_all_bytes_agree_with_the_byte_classes() {
+        let is_lower = |byte: u8| is_token(byte) && !byte.is_ascii_uppercase();
+        for len in 0..20 {
+            assert!(is_lower_token(&vec![b'a'; len]) && are_value(&vec![b'a'; len]));
+            for (at, byte) in (0..len).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                for other in *b"az-" {
+                    let mut bytes = vec![other; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_lower_token(&bytes), is_lower(byte), "{byte:#x} at {at}");
+                    assert_eq!(are_value(&bytes), is_value(byte), "{byte:#x} at {at}");
+                }
+            }
+        }
     }
 
     #[test]

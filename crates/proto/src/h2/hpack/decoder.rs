@@ -34,14 +34,32 @@ impl HpackDecoder {
         block: &[u8],
         sink: &mut impl FnMut(&[u8], &[u8]),
     ) -> Result<(), HpackError> {
+        self.decode_known(block, &mut |name, value, _| {
+            sink(name, value);
+            false
+        })
+    }
+
+    /// As [`decode`](Self::decode), for a sink that checks fields and returns whether one is
+    /// sound. It is told `true` if it has found the same field sound before, in this block or
+    /// an earlier one. Those of the static table are sound.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`decode`](Self::decode).
+    pub fn decode_known(
+        &mut self,
+        block: &[u8],
+        sink: &mut impl FnMut(&[u8], &[u8], bool) -> bool,
+    ) -> Result<(), HpackError> {
         let mut at = 0;
         self.size_updates(block, &mut at)?;
         let mut scratch = Vec::new();
         while let Some(&first) = block.get(at) {
             if first & 0x80 != 0 {
                 let index = integer::decode(block, &mut at, 7)?;
-                let (name, value) = self.entry(index)?;
-                sink(name, value);
+                let (name, value, is_sound) = self.entry(index)?;
+                sink(name, value, is_sound);
             } else {
                 let literal = Literal::read(block, &mut at, &mut scratch)?;
                 let value = literal.value.of(block, &scratch);
@@ -49,9 +67,9 @@ impl HpackDecoder {
                     Ok(text) => text.of(block, &scratch),
                     Err(index) => self.entry(*index)?.0,
                 };
-                sink(name, value);
+                let is_sound = sink(name, value, false);
                 if literal.indexed {
-                    self.insert(&literal, block, &scratch);
+                    self.insert(&literal, block, &scratch, is_sound);
                 }
             }
         }
@@ -59,15 +77,15 @@ impl HpackDecoder {
     }
 
     #[inline]
-    fn entry(&self, index: u32) -> Result<(&[u8], &[u8]), HpackError> {
+    fn entry(&self, index: u32) -> Result<(&[u8], &[u8], bool), HpackError> {
         let entry = match age(index) {
-            None => static_table::get(index as usize),
+            None => static_table::get(index as usize).map(|(name, value)| (name, value, true)),
             Some(age) => self.table.get(age),
         };
         entry.ok_or(HpackError::IndexInvalid)
     }
 
-    fn insert(&mut self, literal: &Literal, block: &[u8], scratch: &[u8]) {
+    fn insert(&mut self, literal: &Literal, block: &[u8], scratch: &[u8], is_sound: bool) {
         let name = match &literal.name {
             Ok(text) => Name::Text(text.of(block, scratch)),
             Err(index) => match (age(*index), static_table::get(*index as usize)) {
@@ -75,7 +93,7 @@ impl HpackDecoder {
                 (None, entry) => Name::Text(entry.unwrap_or_default().0),
             },
         };
-        self.table.insert(name, literal.value.of(block, scratch));
+        self.table.insert(name, literal.value.of(block, scratch), is_sound);
     }
 
     /// Changes of the table's size come before the first field (RFC 7541 §4.2).

@@ -107,7 +107,7 @@ impl HpackEncoder {
             string(out, name);
         }
         string(out, value);
-        self.table.insert(Name::Text(name), value);
+        self.table.insert(Name::Text(name), value, true);
     }
 }
 

@@ -30,6 +30,8 @@ struct Entry {
     start: u16,
     name: u16,
     value: u16,
+    /// Whether its name and value were found to be what fields may have.
+    is_sound: bool,
 }
 
 impl Entry {
@@ -79,11 +81,13 @@ impl Table {
         self.limit
     }
 
-    /// The entry that `age` younger ones precede.
+    /// Name and value of the entry that `age` younger ones precede, and whether it is sound.
     #[inline]
-    pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8])> {
+    pub(super) fn get(&self, age: usize) -> Option<(&[u8], &[u8], bool)> {
         let entry = *self.entries.get(self.entries.len().checked_sub(age + 1)?)?;
-        Some((self.bytes.get(entry.name())?, self.bytes.get(entry.value())?))
+        let both = self.bytes.get(entry.start()..entry.value().end)?;
+        let (name, value) = both.split_at_checked(usize::from(entry.name))?;
+        Some((name, value, entry.is_sound))
     }
 
     /// How many younger entries precede one with this name and value, or else one with this
@@ -118,7 +122,7 @@ impl Table {
 
     /// Adds an entry. One that is larger than the limit empties the table instead (RFC 7541
     /// §4.4).
-    pub(super) fn insert(&mut self, name: Name<'_>, value: &[u8]) {
+    pub(super) fn insert(&mut self, name: Name<'_>, value: &[u8], is_sound: bool) {
         let old = match name {
             Name::Text(_) => None,
             Name::Of(age) => self.entries.len().checked_sub(age + 1).map(|at| self.entries[at]),
@@ -152,7 +156,8 @@ impl Table {
             (_, None) => {}
         }
         self.bytes.extend_from_slice(value);
-        let entry = Entry { start: short(start), name: short(name_len), value: short(value.len()) };
+        let (name, value) = (short(name_len), short(value.len()));
+        let entry = Entry { start: short(start), name, value, is_sound };
         self.entries.push_back(entry);
         self.size += entry.size();
     }

@@ -5,7 +5,7 @@ use crate::semantics::{RequestError, class};
 
 /// Whether the scheme is https. Other schemes than http are refused as in a URL of HTTP/1.
 pub(super) fn is_https(scheme: &[u8]) -> Result<bool, Refused> {
-    if scheme.eq_ignore_ascii_case(b"https") {
+    if scheme == b"https" || scheme.eq_ignore_ascii_case(b"https") {
         return Ok(true);
     }
     if scheme.eq_ignore_ascii_case(b"http") {
@@ -19,9 +19,17 @@ pub(super) fn is_https(scheme: &[u8]) -> Result<bool, Refused> {
     }
 }
 
+/// Checks the bytes of a field. Which pseudo-fields there are is checked elsewhere.
 #[inline]
-pub(super) fn name(name: &[u8]) -> Result<(), MessageError> {
-    if !name.is_empty() && class::lower_token_end(name) == name.len() {
+pub(super) fn field(name: &[u8], value: &[u8], is_pseudo: bool) -> Result<(), MessageError> {
+    if !is_pseudo {
+        self::name(name)?;
+    }
+    self::value(value)
+}
+
+fn name(name: &[u8]) -> Result<(), MessageError> {
+    if !name.is_empty() && class::is_lower_token(name) {
         return Ok(());
     }
     Err(match name.iter().any(u8::is_ascii_uppercase) {
@@ -30,10 +38,9 @@ pub(super) fn name(name: &[u8]) -> Result<(), MessageError> {
     })
 }
 
-#[inline]
-pub(super) fn value(value: &[u8]) -> Result<(), MessageError> {
+fn value(value: &[u8]) -> Result<(), MessageError> {
     let (Some(&first), Some(&last)) = (value.first(), value.last()) else { return Ok(()) };
-    if class::is_ows(first) || class::is_ows(last) || class::value_end(value, 0) != value.len() {
+    if class::is_ows(first) || class::is_ows(last) || !class::are_value(value) {
         return Err(MessageError::ValueInvalid);
     }
     Ok(())

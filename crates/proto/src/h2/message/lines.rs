@@ -2,6 +2,9 @@
 
 use crate::semantics::{Field, Head, Span};
 
+/// Bytes of a text that is begun: most heads have less.
+const LEAST_TEXT: usize = 512;
+
 #[inline]
 pub(super) fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
     text.reserve(name.len() + value.len() + ": \r\n".len());
@@ -11,12 +14,37 @@ pub(super) fn write(name: &[u8], value: &[u8], text: &mut Vec<u8>) {
     text.extend_from_slice(b"\r\n");
 }
 
+/// The `len` bytes of `text` at `at`, which gets longer if need be: what it had before is
+/// overwritten without growing again.
 #[inline]
-pub(super) fn push(name: &[u8], value: &[u8], text: &mut Vec<u8>, head: &mut Head) {
-    let start = text.len();
-    write(name, value, text);
+pub(super) fn room(text: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
+    if text.len() < at + len {
+        grow(text, at + len);
+    }
+    &mut text[at..at + len]
+}
+
+#[cold]
+fn grow(text: &mut Vec<u8>, len: usize) {
+    text.resize(len.max(2 * text.len()).max(LEAST_TEXT), 0);
+}
+
+/// Writes a line of the head at `at`.
+#[inline]
+pub(super) fn push(name: &[u8], value: &[u8], at: &mut usize, text: &mut Vec<u8>, head: &mut Head) {
+    let start = *at;
+    let len = name.len() + value.len() + ": \r\n".len();
+    let line = room(text, start, len);
+    let (written, line) = line.split_at_mut(name.len());
+    written.copy_from_slice(name);
+    let (colon, line) = line.split_at_mut(2);
+    colon.copy_from_slice(b": ");
+    let (written, end) = line.split_at_mut(value.len());
+    written.copy_from_slice(value);
+    end.copy_from_slice(b"\r\n");
+    *at = start + len;
     let name = Span::new(start, start + name.len());
-    let end = text.len() - "\r\n".len();
+    let end = start + len - 2;
     head.fields.push(Field { name, value: Span::new(end - value.len(), end) });
 }
 

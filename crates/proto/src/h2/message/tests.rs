@@ -397,6 +397,43 @@ fn extended_connect_is_a_request_to_upgrade() {
     assert!(!head.upgrade() && !head.extended_connect());
 }
 
+/// A field is checked once; then its entry in the table is known to be sound, or not to be.
+#[test]
+fn what_was_not_sound_is_not_when_it_comes_from_the_table() {
+    use crate::h2::hpack::{HpackDecoder, HpackEncoder, Indexing};
+
+    let (mut encoder, mut decoder) = (HpackEncoder::new(), HpackDecoder::new(4096));
+    let (mut text, mut head) = (Vec::new(), Head::default());
+    let mut exchange = |fields: Fields<'_>| {
+        let mut block = Vec::new();
+        for (name, value) in fields {
+            encoder.field(&mut block, name.as_bytes(), value.as_bytes(), Indexing::Index);
+        }
+        let mut reader = HeadReader::default();
+        reader.begin(&limits());
+        decoder
+            .decode_known(&block, &mut |name, value, is_sound| {
+                reader.known_field(name, value, is_sound, &mut text, &mut head)
+            })
+            .unwrap();
+        (block.len(), reader.finish(true, &mut text, &mut head))
+    };
+    let malformed = Err(Refused::Malformed(MessageError::ValueInvalid));
+    let (sound, bad) = (("x", "a"), ("x", "a\nb"));
+    // The second turn is indices only; a fault before leaves the later fields unchecked.
+    for len in [100, 7] {
+        let (written, result) = exchange(&with(GET, &[bad, sound]));
+        assert!(written <= len && result == malformed);
+    }
+    for _ in 0..2 {
+        assert_eq!(exchange(&with(GET, &[sound])), (5, Ok(())));
+        assert_eq!(exchange(&with(GET, &[bad])), (5, malformed));
+    }
+    let late = [(":path", "/"), sound];
+    let pseudo = Err(Refused::Malformed(MessageError::PseudoRepeated));
+    assert_eq!(exchange(&with(GET, &late)).1, pseudo);
+}
+
 fn trailers(fields: Fields<'_>) -> Result<String, Refused> {
     let (mut reader, mut text) = (HeadReader::default(), b"old".to_vec());
     reader.begin_trailers(&limits());

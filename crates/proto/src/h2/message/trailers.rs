@@ -45,8 +45,7 @@ impl HeadReader {
         if name.first() == Some(&b':') {
             return Err(MessageError::PseudoLate.into());
         }
-        check::name(name)?;
-        check::value(value)?;
+        check::field(name, value, false)?;
         check::hop(name, value)?;
         if self.lines >= self.most.fields {
             return Err(RequestError::TrailersTooLarge.into());

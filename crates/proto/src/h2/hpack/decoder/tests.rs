@@ -17,7 +17,7 @@ fn decoded(decoder: &mut HpackDecoder, block: &[u8]) -> Result<Vec<(String, Stri
 /// The entries of the dynamic table, the youngest first.
 fn entries(decoder: &HpackDecoder) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (0..).map_while(|age| decoder.table.get(age)).map(|(n, v)| (text(n), text(v))).collect()
+    (0..).map_while(|age| decoder.table.get(age)).map(|(n, v, _)| (text(n), text(v))).collect()
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
