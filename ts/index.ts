@@ -6,6 +6,8 @@ export type {
   BenchConnections,
   BenchErrors,
   BenchFirstError,
+  BenchHttp2,
+  BenchHttp2Code,
   BenchLatency,
   BenchOpenLoop,
   BenchOptions,

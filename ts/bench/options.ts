@@ -15,6 +15,7 @@ import { type ResolvedWebSocket, resolveBenchWebSocket } from './websocket.js';
 const MAX_BODY = 64 * 1024 * 1024;
 
 const DEFAULT_DURATION_MS = 10_000;
+const DEFAULT_STREAMS = 10;
 
 /** Every option that is a number or a short text, its default and its range. */
 const RULES = {
@@ -23,6 +24,7 @@ const RULES = {
   duration: optional(duration(1)),
   requests: optional(integer(1, Number.MAX_SAFE_INTEGER)),
   pipeline: integer(1, 1024, 1),
+  streams: optional(integer(1, 10_000)),
   rate: optional(integer(1, 10_000_000)),
   warmup: duration(0, 0),
   timeout: duration(1, 5000),
@@ -43,6 +45,7 @@ type ValueOf<K extends BenchOptionName> = (typeof RULES)[K] extends Rule<infer T
 const NAMES = [
   ...Object.keys(RULES),
   'keepAlive',
+  'http2',
   'headers',
   'body',
   'expectBody',
@@ -81,9 +84,11 @@ export function resolveBench(
   const get = <K extends BenchOptionName>(name: K): ValueOf<K> => {
     return checked<unknown>(RULES[name], label(name), options[name]) as ValueOf<K>;
   };
-  const { keepAlive = true, signal, onProgress } = options as BenchOptions;
-  if (typeof keepAlive !== 'boolean') {
-    throw invalid(label('keepAlive'), 'true or false', keepAlive);
+  const { keepAlive = true, http2 = false, signal, onProgress } = options as BenchOptions;
+  for (const [name, value] of Object.entries({ keepAlive, http2 })) {
+    if (typeof value !== 'boolean') {
+      throw invalid(label(name), 'true or false', value);
+    }
   }
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw invalid(label('signal'), 'an AbortSignal', signal);
@@ -105,6 +110,7 @@ export function resolveBench(
     const why = '1 without keep-alive, where a connection carries one request';
     throw invalid(label('pipeline'), why, pipeline);
   }
+  const streams = streamsOf(http2, keepAlive, get('streams'), options, label);
   const method = get('method');
   const expectBody = bytes(label('expectBody'), options.expectBody);
   if (method === 'HEAD' && expectBody !== undefined && expectBody.length > 0) {
@@ -139,6 +145,7 @@ export function resolveBench(
       connections,
       pipeline,
       keepAlive,
+      ...(streams === null ? {} : { streams }),
       ...(duration === undefined ? {} : { duration }),
       ...(requests === undefined ? {} : { requests }),
       ...(rate === undefined ? {} : { rate }),
@@ -154,6 +161,7 @@ export function resolveBench(
       connections,
       pipeline,
       keepAlive,
+      streams,
       resume: tls?.resume ?? null,
       webSocket: webSocket
         ? {
@@ -174,6 +182,35 @@ export function resolveBench(
   };
 }
 
+/** Streams of a connection of HTTP/2; `null` for HTTP/1.1. */
+function streamsOf(
+  http2: boolean,
+  keepAlive: boolean,
+  given: number | undefined,
+  { pipeline }: Record<string, unknown>,
+  label: (name: string) => string,
+): number | null {
+  const refuse = (problem: string) => {
+    throw new ReactorError('ERR_REACTOR_INVALID_OPTION', problem);
+  };
+  if (!http2) {
+    if (given !== undefined) {
+      refuse(`${label('streams')} needs ${label('http2')}: only HTTP/2 has streams`);
+    }
+    return null;
+  }
+  if (pipeline !== undefined) {
+    refuse(
+      `${label('pipeline')} is for HTTP/1.1: with ${label('http2')} it is ${label('streams')}`,
+    );
+  }
+  if (given !== undefined && given > 1 && !keepAlive) {
+    const why = '1 without keep-alive, where a connection carries one request';
+    throw invalid(label('streams'), why, given);
+  }
+  return given ?? (keepAlive ? DEFAULT_STREAMS : 1);
+}
+
 /** What the URL and the option `webSocket` say of messages. */
 function webSocketOf(
   { protocol, href }: URL,
@@ -192,6 +229,9 @@ function webSocketOf(
   }
   if ((options.method ?? 'GET') !== 'GET') {
     refuse(`${label('method')} must be GET for a WebSocket, got ${inspect(options.method)}`);
+  }
+  if (options.http2 === true) {
+    refuse(`${label('http2')} is for http:// and https:// URLs, this is ${inspect(href)}`);
   }
   if (options.keepAlive === false) {
     refuse(`${label('keepAlive')} must be true for a WebSocket: it is one long connection`);

@@ -18,6 +18,16 @@ export interface BenchOptions {
   /** Use connections for more than one request. @default true */
   keepAlive?: boolean | undefined;
   /**
+   * Speak HTTP/2: over `https://` by ALPN, over `http://` by prior knowledge. A server that does not
+   * is an error at the start. `pipeline` is for HTTP/1.1. @default false
+   */
+  http2?: boolean | undefined;
+  /**
+   * Requests that one connection of HTTP/2 has out at once, 1 to 10000, each on a stream of its own. A
+   * server may allow fewer. @default 10, or 1 without `keepAlive`
+   */
+  streams?: number | undefined;
+  /**
    * An open loop: so many requests a second, 1 to 10000000, spread evenly over time, however
    * the server answers. Latency counts from the time at which a request was due. So the wait for
    * a free connection is part of it (no coordinated omission).
@@ -61,7 +71,7 @@ export interface BenchOptions {
   onProgress?: ((progress: BenchProgress) => void) | undefined;
 }
 
-/** How the client speaks TLS. It offers `http/1.1` only (ALPN). */
+/** How the client speaks TLS. It offers one protocol only (ALPN): `h2` with `http2`, else `http/1.1`. */
 export interface BenchTlsOptions {
   /**
    * Authorities that may have signed the server's certificate, or that certificate itself: PEM text,
@@ -160,6 +170,8 @@ export interface BenchResult {
   connections: BenchConnections;
   /** TLS handshakes; `null` without TLS. */
   tls: BenchTls | null;
+  /** What ended streams and connections of HTTP/2 early; `null` for HTTP/1.1. */
+  http2: BenchHttp2 | null;
   /**
    * From when a request was due to its whole answer. Requests that timed out or
    * never went out count with the time they had waited.
@@ -183,6 +195,8 @@ export interface BenchSettings {
   pipeline: number;
   /** Connections carried more than one request. */
   keepAlive: boolean;
+  /** Streams that one connection had open at most; `null` for HTTP/1.1. */
+  streams: number | null;
   /** Whether TLS sessions were taken up again; `null` without TLS. */
   resume: boolean | null;
   /** What went over WebSockets; `null` for requests. */
@@ -220,8 +234,8 @@ export interface BenchErrors {
   /** The connection broke while the request was being sent. */
   send: number;
   /**
-   * It broke before the whole answer had come, or what came was no HTTP/1 response. A message of a
-   * broadcast that did not come, though a later one did, is one too.
+   * It broke before the whole answer had come, or what came was no HTTP response. So is a stream of
+   * HTTP/2 that the server reset, and a message of a broadcast that did not come, though a later one did.
    */
   receive: number;
   /** No whole answer within the timeout. */
@@ -285,6 +299,25 @@ export interface BenchTls {
   handshake: BenchLatency;
   /** The same in steps of one ratio, without gaps. */
   histogram: LatencyBucket[];
+}
+
+/** What servers of HTTP/2 sent to end streams and connections, over the whole run, warm-up included. */
+export interface BenchHttp2 {
+  /** RST_STREAM frames by error code. The request of each has failed. */
+  resets: BenchHttp2Code[];
+  /**
+   * GOAWAY frames by error code. With `NO_ERROR` the requests that the server will not answer go out
+   * again on another connection; with any other they have failed.
+   */
+  goaways: BenchHttp2Code[];
+}
+
+/** How often an error code came. */
+export interface BenchHttp2Code {
+  /** As RFC 9113 calls it, such as `REFUSED_STREAM`. */
+  code: string;
+  /** Frames that had it. */
+  count: number;
 }
 
 /** A distribution of times in nanoseconds, exact to a thousandth. */

@@ -1,4 +1,4 @@
-import type { BenchLatency, BenchProgress, BenchResult } from '../bench/types.js';
+import type { BenchHttp2Code, BenchLatency, BenchProgress, BenchResult } from '../bench/types.js';
 import { count, size } from './output.js';
 
 /** The length of the longest bar, in characters. */
@@ -37,6 +37,7 @@ export function renderReport(result: BenchResult): string {
     `bytes      ${size(bytes.received)} in, ${size(bytes.sent)} out`,
     ...unasked(result),
     ...handshakes(result),
+    ...endings(result),
     '',
     `latency    ${span(result)}`,
     ...percentiles(latency),
@@ -82,8 +83,12 @@ function shape({ settings }: BenchResult): string {
   if (settings.webSocket !== null) {
     return messages(settings);
   }
+  const http2 = settings.streams === null ? '' : ' of HTTP/2';
   if (!settings.keepAlive) {
-    return ' for one request each';
+    return `${http2} for one request each`;
+  }
+  if (settings.streams !== null) {
+    return `${http2}, ${count(settings.streams, 'stream')} each`;
   }
   return settings.pipeline > 1 ? `, ${settings.pipeline} requests pipelined` : '';
 }
@@ -112,6 +117,18 @@ function handshakes({ tls }: BenchResult): string[] {
     `TLS        ${agreed}`,
     `           ${count(handshakes, 'handshake')}, ${whole(resumed)} resumed (${share(resumed, handshakes)})${handshakes === 0 ? '' : `; ${taken}`}`,
   ];
+}
+
+/** What a server of HTTP/2 sent to end streams and connections, by error code. */
+function endings({ http2 }: BenchResult): string[] {
+  if (http2 === null) {
+    return [];
+  }
+  const row = (title: string, codes: BenchHttp2Code[]) => {
+    const each = codes.map(({ code, count }) => `${code} ${whole(count)}`);
+    return codes.length === 0 ? [] : [`${title} ${each.join(', ')}`];
+  };
+  return [...row('RST_STREAM', http2.resets), ...row('GOAWAY    ', http2.goaways)];
 }
 
 function target({ openLoop, settings }: BenchResult): string {

@@ -64,6 +64,12 @@ const FLAGS: readonly Flag[] = [
     group: LOAD,
   },
   {
+    flags: '--streams <n>',
+    option: 'streams',
+    text: 'the same for --http2: streams of a connection (1 to 10000; default 10)',
+    group: LOAD,
+  },
+  {
     flags: '-R, --rate <n>',
     option: 'rate',
     text: 'requests a second, whatever the server does (1 to 10000000; default: as many as it answers)',
@@ -142,6 +148,10 @@ const INSECURE = new Option(
 );
 const NO_RESUME = new Option('--no-resume', 'a whole handshake for every connection');
 
+const HTTP2 = new Option(
+  '--http2',
+  'HTTP/2: by ALPN over https://, by prior knowledge over http://',
+);
 const NO_KEEP_ALIVE = new Option('--no-keepalive', 'a connection for every request');
 const EXPECT_BODY = new Option('--expect-body <text>', 'the one right body; @FILE as above');
 const MAX_ERRORS = new Option(
@@ -155,6 +165,7 @@ interface BenchFlags {
   header?: string[];
   body?: string;
   keepalive: boolean;
+  http2?: boolean;
   expectBody?: string;
   maxErrors?: string;
   json?: boolean;
@@ -183,6 +194,7 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
   command
     .addOption(HEADER.argParser(collect).helpGroup(REQUEST))
     .addOption(BODY.helpGroup(REQUEST))
+    .addOption(HTTP2.helpGroup(LOAD))
     .addOption(NO_KEEP_ALIVE.helpGroup(LOAD))
     .addOption(EXPECT_BODY.helpGroup(JUDGEMENT))
     .addOption(MAX_ERRORS.helpGroup(JUDGEMENT))
@@ -274,9 +286,16 @@ function readLimit(spelled: string): ErrorLimit {
 
 function readFlags(flags: Record<string, unknown> & BenchFlags): BenchOptions {
   const options: Record<string, unknown> = { keepAlive: flags.keepalive };
+  if (flags.http2 === true) {
+    options.http2 = true;
+  }
   for (const flag of FLAGS) {
     const spelled = flags[new Option(flag.flags).attributeName()];
     if (typeof spelled === 'string') {
+      if (flag.option === 'method' && /^\d+$/.test(spelled)) {
+        // Other clients call streams -m. No method has such a name.
+        throw invalid(labelOf('method'), 'a method such as GET (streams are --streams)', spelled);
+      }
       options[flag.option] = parseBenchOption(flag.option, labelOf(flag.option), spelled);
     }
   }
@@ -369,6 +388,7 @@ const LABELS: ReadonlyMap<string, string> = new Map<string, string>([
   ),
   ['webSocket', '--size, --binary, --compress or --subscribers'],
   ['keepAlive', spelling(NO_KEEP_ALIVE)],
+  ['http2', spelling(HTTP2)],
   ['headers', spelling(HEADER)],
   ['body', spelling(BODY)],
   ['expectBody', spelling(EXPECT_BODY)],

@@ -90,6 +90,10 @@ With a ws:// or wss:// URL the client sends messages, and what it says of reques
 of messages: each has to come back byte for byte, or as --expect-body says. With
 --subscribers the server has to pass each message to so many other connections.
 
+With --http2 each connection has --streams requests out at once. A server may allow fewer.
+A stream that it resets is a receive error, which says the code, as in
+"RST_STREAM REFUSED_STREAM".
+
 Every request is a success or one error: connect, send, receive, timeout, status
 or body.
 
@@ -107,6 +111,7 @@ Examples:
   reactor-rs bench -n 1000 -m POST -b @order.json -H 'Content-Type: application/json' \\
     --expect-status 201 http://localhost:8080/orders
   reactor-rs bench --no-keepalive --no-resume --cacert ca.pem https://localhost:8443/
+  reactor-rs bench --http2 -c 16 --streams 32 http://localhost:8080/
   reactor-rs bench -c 1000 --size 1024 --compress ws://localhost:8080/echo
   reactor-rs bench --subscribers 1000 -R 100 ws://localhost:8080/room
   reactor-rs bench --unix /run/app.sock http://localhost/ --json | jq .latency.p99Ns

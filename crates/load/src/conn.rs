@@ -7,6 +7,7 @@ use reactor_sys::Stream;
 use reactor_tls::client::ClientSession;
 
 use crate::expect::BodyCheck;
+use crate::http2::{Session, Stream as Http2Stream};
 use crate::source::Nanos;
 use crate::websocket::Socket;
 
@@ -17,6 +18,14 @@ pub(crate) struct InFlight {
     pub(crate) from: Nanos,
     /// When it was given to the connection. Its timeout counts from then.
     pub(crate) sent: Nanos,
+    /// Of HTTP/2.
+    pub(crate) stream: Http2Stream,
+}
+
+impl InFlight {
+    pub(crate) fn new(from: Nanos, sent: Nanos) -> Self {
+        Self { from, sent, stream: Http2Stream::default() }
+    }
 }
 
 /// A place for one connection at a time. `generation` tells the connections in it apart.
@@ -24,7 +33,8 @@ pub(crate) struct InFlight {
 pub(crate) struct Conn {
     pub(crate) link: Link,
     pub(crate) generation: u32,
-    /// Requests in the order in which they were sent, which is that of their answers.
+    /// Requests in the order in which they were sent. In HTTP/1.1 that is the order of their
+    /// answers, in HTTP/2 that of their streams.
     pub(crate) in_flight: VecDeque<InFlight>,
     /// Bytes of these requests that the socket has not taken. All requests are equal, so the
     /// number of bytes is enough to know which bytes they are.
@@ -33,6 +43,8 @@ pub(crate) struct Conn {
     pub(crate) body: BodyCheck,
     /// Set once a connection has asked for a WebSocket.
     pub(crate) socket: Option<Box<Socket>>,
+    /// Set once a connection of HTTP/2 is open.
+    pub(crate) http2: Option<Box<Session>>,
     /// Messages of a broadcast that have come, or been passed over.
     pub(crate) delivered: u64,
     /// It is in the list of connections that can take a request.
@@ -82,12 +94,19 @@ impl Conn {
         self.decoder.reset();
         self.body = BodyCheck::default();
         self.socket = None;
+        self.http2 = None;
         self.send_error = None;
     }
 
-    /// The upgrade to a WebSocket has not been answered yet.
+    /// The upgrade to a WebSocket has not been answered yet, or the preface of HTTP/2.
     pub(crate) fn is_upgrading(&self) -> bool {
         self.socket.as_ref().is_some_and(|socket| !socket.is_open)
+            || self.http2.as_ref().is_some_and(|session| !session.is_ready)
+    }
+
+    /// How many of the requests that the plan wants may be under way at once.
+    pub(crate) fn most(&self, wanted: usize) -> usize {
+        self.http2.as_ref().map_or(wanted, |session| session.most(wanted))
     }
 
     /// Names slot and generation in an epoll event.
@@ -131,21 +150,53 @@ impl Batch {
     }
 }
 
-/// The bytes to send next, and whether they are those that go out between two messages.
+/// Where bytes to send come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The requests, or messages.
+    Requests,
+    /// What a WebSocket sends between two messages.
+    Ahead,
+    /// The frames of HTTP/2.
+    Frames,
+}
+
+/// The bytes to send next, and where they come from. A connection's parts are given one by one, as
+/// its socket is lent meanwhile.
 #[inline]
 pub(crate) fn next<'a>(
+    http2: &'a Option<Box<Session>>,
     socket: &'a Option<Box<Socket>>,
     unwritten: usize,
     batch: &'a Batch,
-) -> (&'a [u8], bool) {
+) -> (&'a [u8], From) {
+    if let Some(session) = http2 {
+        return (session.output(), From::Frames);
+    }
     let ahead = socket.as_ref().map_or(&[][..], |socket| &socket.ahead);
     if ahead.is_empty() {
-        return (batch.next(unwritten), false);
+        return (batch.next(unwritten), From::Requests);
     }
     match unwritten % batch.one {
-        0 => (ahead, true),
+        0 => (ahead, From::Ahead),
         // The message that has begun.
-        rest => (&batch.next(unwritten)[..rest], false),
+        rest => (&batch.next(unwritten)[..rest], From::Requests),
+    }
+}
+
+/// So many of these bytes have gone out.
+#[inline]
+pub(crate) fn wrote(
+    http2: &mut Option<Box<Session>>,
+    socket: &mut Option<Box<Socket>>,
+    unwritten: &mut usize,
+    bytes: usize,
+    from: From,
+) {
+    match (from, http2, socket) {
+        (From::Frames, Some(session), _) => session.wrote(bytes),
+        (From::Ahead, _, Some(socket)) => drop(socket.ahead.drain(..bytes)),
+        _ => *unwritten -= bytes,
     }
 }
 

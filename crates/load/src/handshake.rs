@@ -11,6 +11,9 @@ use reactor_tls::client::{BUFFER, Client, ClientError, ClientSession};
 /// How long to wait before the socket is asked again. There is no poller yet.
 const AGAIN: Duration = Duration::from_millis(1);
 
+/// A server of HTTP/1.1 only.
+pub(crate) const NO_H2: &str = "the server does not agree to h2 in the TLS handshake (ALPN)";
+
 /// What a full handshake with the server agrees on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
@@ -24,6 +27,8 @@ pub(crate) struct Agreed {
 pub(crate) enum Failed {
     System(io::Error),
     Tls(ClientError),
+    /// The server does not speak HTTP/2. Why, in words.
+    Http2(String),
 }
 
 impl From<io::Error> for Failed {
@@ -38,34 +43,53 @@ impl From<ClientError> for Failed {
     }
 }
 
-/// Connects, shakes hands and says goodbye.
+/// Waits for what a socket does not have yet, up to a time.
+pub(crate) struct Patience {
+    what: &'static str,
+    timeout: Duration,
+    until: Instant,
+}
+
+impl Patience {
+    /// `what` has not come once `timeout` is over.
+    pub(crate) fn new(what: &'static str, timeout: Duration) -> Self {
+        Self { what, timeout, until: Instant::now() + timeout }
+    }
+
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        if Instant::now() < self.until {
+            thread::sleep(AGAIN);
+            return Ok(());
+        }
+        let why = format!("{} within {:?}", self.what, self.timeout);
+        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+    }
+}
+
+/// A socket that is connected, or will be.
+pub(crate) fn connect(address: &Address, patience: &Patience) -> io::Result<Stream> {
+    loop {
+        match Stream::connect(address) {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => patience.wait()?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Connects, shakes hands and says goodbye. With `http2` the server has to agree to that.
 pub(crate) fn shake_hands(
     address: &Address,
     client: &Client,
+    http2: bool,
     timeout: Duration,
 ) -> Result<Agreed, Failed> {
-    let until = Instant::now() + timeout;
-    let wait = || match Instant::now() < until {
-        true => {
-            thread::sleep(AGAIN);
-            Ok(())
-        }
-        false => {
-            let why = format!("no TLS handshake within {timeout:?}");
-            Err(io::Error::new(io::ErrorKind::TimedOut, why))
-        }
-    };
-    let stream = loop {
-        match Stream::connect(address) {
-            Ok((stream, _)) => break stream,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait()?,
-            Err(error) => return Err(error.into()),
-        }
-    };
+    let patience = Patience::new("no TLS handshake", timeout);
+    let stream = connect(address, &patience)?;
     let mut tls = client.session()?;
     let mut buf = vec![0; BUFFER];
     while tls.is_handshaking() {
-        send(&stream, &mut tls, wait)?;
+        send(&stream, &mut tls, &patience)?;
         match stream.read(&mut buf[HEADROOM + tls.held()..]) {
             Ok(0) => {
                 let why = "the server closed the connection in the TLS handshake";
@@ -78,29 +102,30 @@ pub(crate) fn shake_hands(
                     return Err(error.into());
                 }
             }
-            Err(error) if is_to_come(&error) => wait()?,
+            Err(error) if is_to_come(&error) => patience.wait()?,
             Err(error) => return Err(error.into()),
         }
     }
-    let agreed = tls.facts().map(|facts| Agreed {
+    let facts = tls.facts();
+    let is_http2 = facts.as_ref().is_some_and(|facts| facts.protocol == Some(b"h2"));
+    let agreed = facts.map(|facts| Agreed {
         version: facts.version.to_string(),
         cipher: facts.cipher,
         group: facts.group,
     });
     tls.close();
-    send(&stream, &mut tls, wait)?;
+    send(&stream, &mut tls, &patience)?;
+    if http2 && !is_http2 {
+        return Err(Failed::Http2(NO_H2.to_owned()));
+    }
     agreed.ok_or_else(|| ClientError::Internal("nothing was agreed on".into()).into())
 }
 
-fn send(
-    stream: &Stream,
-    tls: &mut ClientSession,
-    wait: impl Fn() -> io::Result<()>,
-) -> io::Result<()> {
+fn send(stream: &Stream, tls: &mut ClientSession, patience: &Patience) -> io::Result<()> {
     while !tls.output().is_empty() {
         match stream.write(tls.output()) {
             Ok(n) => tls.sent(n),
-            Err(error) if is_to_come(&error) => wait()?,
+            Err(error) if is_to_come(&error) => patience.wait()?,
             Err(error) => return Err(error),
         }
     }
@@ -108,7 +133,7 @@ fn send(
 }
 
 /// The socket is not connected yet, or has nothing now.
-fn is_to_come(error: &io::Error) -> bool {
+pub(crate) fn is_to_come(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, NotConnected, WouldBlock};
     matches!(error.kind(), Interrupted | NotConnected | WouldBlock)
 }

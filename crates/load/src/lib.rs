@@ -27,6 +27,7 @@ mod broadcast;
 mod conn;
 mod expect;
 mod handshake;
+mod http2;
 mod peer;
 mod plan;
 mod report;
@@ -38,11 +39,12 @@ mod times;
 mod websocket;
 mod worker;
 
+pub use http2::Http2;
 pub use peer::{Peer, PeerError};
 pub use plan::{Plan, PlanError};
 pub use report::{
-    Bucket, Bytes, Connections, ErrorCounts, FirstError, Latency, OpenLoop, Progress, Report,
-    StatusCount, StopReason, TlsReport,
+    Bucket, Bytes, CodeCount, Connections, ErrorCounts, FirstError, Http2Report, Latency,
+    OpenLoop, Progress, Report, StatusCount, StopReason, TlsReport,
 };
 pub use request::{Request, RequestError};
 pub use run::{Run, StartError};

@@ -11,7 +11,8 @@ use reactor_sys::{Address, Stream};
 use reactor_tls::Alert;
 use reactor_tls::client::{Client, ClientError};
 
-use crate::handshake::{Agreed, Failed, shake_hands};
+use crate::handshake::{Agreed, Failed, NO_H2, shake_hands};
+use crate::http2::probe;
 
 /// The server under load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,13 @@ pub enum PeerError {
         /// What is wrong.
         source: ClientError,
     },
+    /// The server takes connections, but does not speak HTTP/2.
+    Http2 {
+        /// The address that was tried.
+        address: Address,
+        /// What it does, in words.
+        why: String,
+    },
 }
 
 impl fmt::Display for PeerError {
@@ -73,9 +81,15 @@ impl fmt::Display for PeerError {
                     None => Ok(()),
                 }
             }
+            Self::Http2 { address, why } => {
+                write!(f, "cannot connect to {address} over HTTP/2: {why}")
+            }
         }
     }
 }
+
+/// `no_application_protocol` (RFC 7301).
+const NO_PROTOCOL: Alert = Alert(120);
 
 /// What a user can do. The first name is that of the command line, the second that of programs.
 fn hint(error: &ClientError) -> Option<&'static str> {
@@ -94,6 +108,9 @@ fn hint(error: &ClientError) -> Option<&'static str> {
         ClientError::Alert(Alert::CERTIFICATE_REQUIRED) => {
             "give a certificate with --cert and --key (tls.cert, tls.key)"
         }
+        ClientError::Alert(NO_PROTOCOL) => {
+            "what it speaks may be HTTP/2, which is --http2 (http2: true)"
+        }
         _ => return None,
     })
 }
@@ -102,16 +119,18 @@ impl std::error::Error for PeerError {}
 
 impl Peer {
     /// The first address of the server that takes a connection, and what a TLS handshake agrees
-    /// on there if there is `tls`. All threads use that address. The connection is closed again.
+    /// on there if there is `tls`. With `http2` the server has to speak that. All threads use that address. The connection is closed again.
     pub(crate) fn find(
         &self,
         tls: Option<&Client>,
+        http2: bool,
         timeout: Duration,
     ) -> Result<(Address, Option<Agreed>), PeerError> {
         let mut failed = None;
         for address in self.addresses()? {
             let tried = match (tls, &address) {
-                (Some(client), _) => shake_hands(&address, client, timeout).map(Some),
+                (Some(client), _) => shake_hands(&address, client, http2, timeout).map(Some),
+                (None, _) if http2 => probe(&address, timeout).map(|()| None),
                 (None, Address::Unix(_)) => try_unix(&address, timeout).map(|()| None),
                 (None, Address::Tcp(addr)) => try_tcp(addr, timeout).map(|()| None),
             };
@@ -120,8 +139,12 @@ impl Peer {
                 Err(Failed::System(source)) => {
                     failed = Some(PeerError::Connect { address, source });
                 }
+                Err(Failed::Tls(ClientError::Alert(NO_PROTOCOL))) if http2 => {
+                    return Err(PeerError::Http2 { address, why: NO_H2.to_owned() });
+                }
                 // Other addresses are of the same server.
                 Err(Failed::Tls(source)) => return Err(PeerError::Tls { address, source }),
+                Err(Failed::Http2(why)) => return Err(PeerError::Http2 { address, why }),
             }
         }
         Err(failed.unwrap_or_else(|| self.not_found(io::Error::from(io::ErrorKind::NotFound))))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reactor_tls::client::Client;
 
-use crate::{Peer, Request, WebSocket};
+use crate::{Http2, Peer, Request, WebSocket};
 
 /// The plan of a run: the server, the request, how many of them and for how long.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Plan {
     pub request: Request,
     /// Messages over WebSockets that `request` opens. Default: requests.
     pub websocket: Option<WebSocket>,
+    /// The same request in HTTP/2; `tls` then has to offer `h2`. Default: HTTP/1.1.
+    pub http2: Option<Http2>,
     /// Speaks TLS to the server. Default: no TLS.
     pub tls: Option<Arc<Client>>,
     /// Threads, 1 to 64. Default 1.
@@ -24,7 +26,8 @@ pub struct Plan {
     /// Connections over all threads, at least one a thread, at most 65,535.
     /// Default 64.
     pub connections: usize,
-    /// Requests that one connection may have under way at once, 1 to 1,024. Default 1.
+    /// Requests that one connection of HTTP/1.1 may have under way at once, 1 to 1,024.
+    /// Default 1.
     pub pipeline: usize,
     /// Ends sending after this long, warm-up not counted. Default 10 s.
     pub duration: Option<Duration>,
@@ -49,6 +52,7 @@ const MAX_THREADS: usize = 64;
 /// The ports that one client address has.
 const MAX_CONNECTIONS: usize = 65_535;
 const MAX_PIPELINE: usize = 1024;
+const MAX_STREAMS: usize = 10_000;
 const MAX_RATE: u32 = 10_000_000;
 
 impl Plan {
@@ -59,6 +63,7 @@ impl Plan {
             peer,
             request,
             websocket: None,
+            http2: None,
             tls: None,
             threads: 1,
             connections: 64,
@@ -78,6 +83,7 @@ impl Plan {
             ("threads", self.threads, MAX_THREADS),
             ("connections", self.connections, MAX_CONNECTIONS),
             ("pipeline", self.pipeline, MAX_PIPELINE),
+            ("streams", self.http2.as_ref().map_or(1, |http2| http2.streams), MAX_STREAMS),
             ("rate", self.rate.unwrap_or(1) as usize, MAX_RATE as usize),
         ];
         for (name, value, max) in bounded {
@@ -89,7 +95,7 @@ impl Plan {
             let (threads, connections) = (self.threads, self.connections);
             return Err(PlanError::IdleThreads { threads, connections });
         }
-        if self.pipeline > 1 && !self.request.keeps_alive() {
+        if self.at_once() > 1 && !self.request.keeps_alive() {
             return Err(PlanError::PipelineWithoutKeepAlive);
         }
         if self.is_broadcast() && self.rate.is_none() {
@@ -108,6 +114,11 @@ impl Plan {
             return Err(PlanError::NoTimeout);
         }
         Ok(())
+    }
+
+    /// Requests that one connection may have under way at once.
+    pub(crate) fn at_once(&self) -> usize {
+        self.http2.as_ref().map_or(self.pipeline, |http2| http2.streams)
     }
 
     /// One connection sends, the others receive.
@@ -166,7 +177,8 @@ impl fmt::Display for PlanError {
                  got {threads}"
             ),
             Self::PipelineWithoutKeepAlive => f.write_str(
-                "pipeline must be 1 without keep-alive: a connection then carries one request",
+                "pipeline and streams must be 1 without keep-alive: a connection then carries \
+                 one request",
             ),
             Self::BroadcastWithoutRate => f.write_str("a broadcast needs a rate"),
             Self::NoSubscribers => f.write_str("a broadcast needs a subscriber"),

@@ -1,10 +1,11 @@
 //! The report of a run.
 
 use hdrhistogram::Histogram;
+use reactor_proto::h2::ErrorCode;
 use serde::Serialize;
 
 use crate::handshake::Agreed;
-use crate::tally::{ErrorClass, Handshakes, Tally};
+use crate::tally::{CODES, ErrorClass, Handshakes, Tally};
 use crate::times::Times;
 
 /// The result of a run. Counts leave out warm-up.
@@ -36,6 +37,8 @@ pub struct Report {
     pub connections: Connections,
     /// TLS handshakes. `None` without TLS.
     pub tls: Option<TlsReport>,
+    /// What ended streams and connections of HTTP/2 early. `None` for HTTP/1.1.
+    pub http2: Option<Http2Report>,
     /// Time from when a request was due to its whole answer. Requests that timed
     /// out or never went out count with the time they had waited.
     pub latency: Latency,
@@ -147,6 +150,35 @@ impl TlsReport {
     }
 }
 
+/// What ended streams and connections of HTTP/2 early, over the whole run, warm-up included.
+#[derive(Clone, Debug, Serialize)]
+pub struct Http2Report {
+    /// RST_STREAM frames that came.
+    pub resets: Vec<CodeCount>,
+    /// GOAWAY frames that came.
+    pub goaways: Vec<CodeCount>,
+}
+
+/// How often an error code came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeCount {
+    /// Its name in RFC 9113.
+    pub code: &'static str,
+    /// Frames that had it.
+    pub count: u64,
+}
+
+impl Http2Report {
+    pub(crate) fn new(tally: &Tally) -> Self {
+        let of = |counts: &[u64; CODES]| {
+            let codes = (0..).map(|code| ErrorCode(code).name()).zip(counts);
+            let met = codes.filter(|&(_, &count)| count > 0);
+            met.map(|(code, &count)| CodeCount { code, count }).collect()
+        };
+        Self { resets: of(&tally.resets), goaways: of(&tally.goaways) }
+    }
+}
+
 /// A distribution of times in nanoseconds, exact to a thousandth.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -248,6 +280,7 @@ impl Report {
                 unasked: tally.unasked,
             },
             tls: None,
+            http2: None,
             latency: Latency::of(&tally.latency),
             histogram: buckets(&tally.latency),
             open_loop,

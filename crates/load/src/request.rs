@@ -23,6 +23,8 @@ pub enum RequestError {
     Field(String, FieldError),
     /// The client writes this field itself: Content-Length, Transfer-Encoding.
     Reserved(String),
+    /// HTTP/2 has no such field.
+    Http1(String),
 }
 
 impl fmt::Display for RequestError {
@@ -36,6 +38,7 @@ impl fmt::Display for RequestError {
             }
             Self::Field(name, error) => write!(f, "header '{name}': {error}"),
             Self::Reserved(name) => write!(f, "header '{name}' is written by the client itself"),
+            Self::Http1(name) => write!(f, "header '{name}' is of HTTP/1.1: HTTP/2 has none"),
         }
     }
 }

@@ -13,7 +13,7 @@ use reactor_sys::{Address, Waker, block_signals, raise_open_files_limit};
 use crate::broadcast::Broadcast;
 use crate::conn::Batch;
 use crate::handshake::Agreed;
-use crate::report::{Latency, Progress, Report, StopReason, TlsReport};
+use crate::report::{Http2Report, Latency, Progress, Report, StopReason, TlsReport};
 use crate::tally::Tally;
 use crate::times::Times;
 use crate::worker::{Ended, Worker};
@@ -64,7 +64,7 @@ impl StartError {
         match self {
             Self::Plan(_) => "ERR_REACTOR_INVALID_OPTION",
             Self::Peer(PeerError::NotFound { .. }) => "ERR_REACTOR_HOST_NOT_FOUND",
-            Self::Peer(PeerError::Connect { .. } | PeerError::Tls { .. }) => "ERR_REACTOR_CONNECT",
+            Self::Peer(_) => "ERR_REACTOR_CONNECT",
             Self::System { .. } => "ERR_REACTOR_BENCH",
         }
     }
@@ -80,7 +80,8 @@ impl Run {
         plan.check().map_err(StartError::Plan)?;
         check_open_files(plan.connections)?;
         let (address, agreed) =
-            plan.peer.find(plan.tls.as_deref(), plan.timeout).map_err(StartError::Peer)?;
+            plan.peer.find(plan.tls.as_deref(), plan.http2.is_some(), plan.timeout)
+                .map_err(StartError::Peer)?;
         let threads = plan.threads;
         let shared = Arc::new(Shared::new(plan, address, agreed));
         let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };
@@ -183,7 +184,8 @@ impl Run {
         };
         let tls =
             self.shared.agreed.as_ref().map(|agreed| TlsReport::new(agreed, &tally.handshakes));
-        Some(Ok(Report { tls, ..Report::new(&tally, &times, reason, plan.rate, load) }))
+        let http2 = plan.http2.is_some().then(|| Http2Report::new(&tally));
+        Some(Ok(Report { tls, http2, ..Report::new(&tally, &times, reason, plan.rate, load) }))
     }
 }
 

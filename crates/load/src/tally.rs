@@ -1,6 +1,7 @@
 //! The counters of one thread.
 
 use hdrhistogram::Histogram;
+use reactor_proto::h2::ErrorCode;
 
 use crate::source::Nanos;
 
@@ -11,6 +12,14 @@ const LONGEST: Nanos = 3_600_000_000_000;
 /// Statuses have three digits.
 const STATUSES: usize = 1000;
 
+/// The error codes of HTTP/2, and one place for those that it does not define.
+pub(crate) const CODES: usize = 15;
+
+/// Where frames with this error code are counted.
+pub(crate) fn place_of(code: ErrorCode) -> usize {
+    (code.0 as usize).min(CODES - 1)
+}
+
 /// Why a request did not get a right answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -18,8 +27,8 @@ pub enum ErrorClass {
     Connect,
     /// The connection broke while it was being sent.
     Send,
-    /// The connection broke or ended before the whole answer had come, or the answer was no
-    /// HTTP/1 response.
+    /// The connection broke or ended before the whole answer had come, the server reset the
+    /// stream, or the answer was no HTTP response.
     Receive,
     /// No whole answer within the timeout.
     Timeout,
@@ -82,6 +91,9 @@ pub(crate) struct Tally {
     pub(crate) unasked: u64,
     /// Requests of an open loop that never went out.
     pub(crate) unsent: u64,
+    /// RST_STREAM and GOAWAY frames that came, by [`place_of`] their error code.
+    pub(crate) resets: [u64; CODES],
+    pub(crate) goaways: [u64; CODES],
     pub(crate) latency: Histogram<u64>,
     /// How late requests of an open loop went out.
     pub(crate) delay: Option<Histogram<u64>>,
@@ -110,6 +122,8 @@ impl Tally {
             handshakes: Handshakes { resumed: 0, times: times() },
             unasked: 0,
             unsent: 0,
+            resets: [0; CODES],
+            goaways: [0; CODES],
             latency: times(),
             delay: open_loop.then(times),
         }
@@ -167,8 +181,10 @@ impl Tally {
             (&mut self.unsent, &mut other.unsent),
         ];
         let lists = self.errors.iter_mut().zip(&mut other.errors);
+        let codes = self.resets.iter_mut().chain(&mut self.goaways);
+        let codes = codes.zip(other.resets.iter_mut().chain(&mut other.goaways));
         let statuses = self.statuses.iter_mut().zip(&mut other.statuses);
-        for (sum, part) in pairs.into_iter().chain(lists).chain(statuses) {
+        for (sum, part) in pairs.into_iter().chain(lists).chain(codes).chain(statuses) {
             *sum += std::mem::take(part);
         }
         for (mine, theirs) in self.first.iter_mut().zip(&mut other.first) {

@@ -1,5 +1,6 @@
 //! One client thread: its connections, its epoll instance, its clock.
 
+mod http2;
 mod link;
 mod tls;
 mod websocket;
@@ -337,9 +338,13 @@ impl Worker {
                 Link::Queueing => self.connect(slot),
                 Link::Open(..) if is_late && conn.is_upgrading() => {
                     let limit = self.shared.plan.timeout;
-                    self.connect_failed(slot, &format_args!("no WebSocket within {limit:?}"));
+                    let what = if conn.http2.is_some() { "SETTINGS frame" } else { "WebSocket" };
+                    self.connect_failed(slot, &format_args!("no {what} within {limit:?}"));
                 }
                 Link::Open(..) if is_late => {
+                    if self.gives_up_late(slot) {
+                        continue;
+                    }
                     let limit = self.shared.plan.timeout;
                     let why = format_args!("no whole answer within {limit:?}");
                     self.lost(slot, ErrorClass::Timeout, &why);

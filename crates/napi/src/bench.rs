@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{
 };
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
-use reactor_load::{Kind, Peer, Plan, Request, Run, StartError, WebSocket};
+use reactor_load::{Http2, Kind, Peer, Plan, Request, Run, StartError, WebSocket};
 use reactor_tls::Version;
 use reactor_tls::client::{Client, ClientOptions};
 use reactor_tls::config::Pem;
@@ -45,6 +45,8 @@ pub struct NativeBenchOptions {
     pub connections: u32,
     /// Requests that one connection may have under way.
     pub pipeline: u32,
+    /// HTTP/2 with so many streams at once; absent: HTTP/1.1.
+    pub streams: Option<u32>,
     /// Connections carry more than one request.
     pub keep_alive: bool,
     /// Absent: until `requests` are done.
@@ -102,7 +104,7 @@ pub struct NativeBenchTls {
 }
 
 impl NativeBenchTls {
-    fn into_client(self) -> std::result::Result<Client, Failure> {
+    fn into_client(self, protocol: &[u8]) -> std::result::Result<Client, Failure> {
         let options = ClientOptions {
             insecure: self.insecure,
             authorities: self.ca.into_iter().map(pem).collect(),
@@ -113,7 +115,7 @@ impl NativeBenchTls {
                 _ => Version::Tls13,
             }),
             ciphers: self.ciphers,
-            protocols: vec![b"http/1.1".to_vec()],
+            protocols: vec![protocol.to_vec()],
             resume: self.resume,
         };
         Client::new(&self.server_name, &options)
@@ -143,15 +145,32 @@ impl NativeBenchOptions {
             ),
         }
         .map_err(|error| Failure::new("ERR_REACTOR_INVALID_OPTION", error.to_string()))?;
+        let http2 = match self.streams {
+            Some(streams) => Some(Http2::new(
+                &self.method,
+                &self.target,
+                &self.host,
+                self.tls.is_some(),
+                &fields,
+                &self.body,
+                streams as usize,
+            )),
+            None => None,
+        };
+        let http2 = http2
+            .transpose()
+            .map_err(|error| Failure::new("ERR_REACTOR_INVALID_OPTION", error.to_string()))?;
+        let protocol: &[u8] = if http2.is_some() { b"h2" } else { b"http/1.1" };
         let peer = match self.unix {
             Some(path) => Peer::Unix(PathBuf::from(path)),
             None => Peer::Tcp { host: self.hostname, port: self.port },
         };
-        let tls = self.tls.map(NativeBenchTls::into_client).transpose()?.map(Arc::new);
+        let tls = self.tls.map(|tls| tls.into_client(protocol)).transpose()?.map(Arc::new);
         let ms = |n: u32| Duration::from_millis(n.into());
         Ok(Plan {
             tls,
             websocket,
+            http2,
             threads: self.threads as usize,
             connections: self.connections as usize,
             pipeline: self.pipeline as usize,

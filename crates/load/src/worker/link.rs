@@ -8,6 +8,8 @@ use reactor_sys::Stream;
 
 use super::{READS, Worker};
 use crate::conn::{self, InFlight, Link};
+use crate::expect::BodyCheck;
+use crate::source::Nanos;
 use crate::tally::ErrorClass;
 
 impl Worker {
@@ -15,7 +17,8 @@ impl Worker {
     /// it has room for. Opens the connection first if there is none.
     pub(super) fn assign(&mut self, slot: usize, most: usize) {
         if !self.is_running {
-            return;
+            // What a protocol has to say before the first request goes out all the same.
+            return self.write(slot);
         }
         if self.shared.broadcast.is_some() {
             return self.publish(slot);
@@ -23,7 +26,7 @@ impl Worker {
         let conn = &mut self.conns[slot];
         let room = match conn.link {
             Link::Open(..) if conn.is_upgrading() => 1,
-            Link::Open(..) => self.shared.plan.pipeline,
+            Link::Open(..) => conn.most(self.shared.plan.at_once()),
             // The first request opens the connection; the others follow once it is open.
             Link::Closed | Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) => 1,
             Link::Resting => 0,
@@ -33,7 +36,7 @@ impl Worker {
         while taken < room
             && let Some(from) = self.source.take(self.now)
         {
-            conn.in_flight.push_back(InFlight { from, sent: self.now });
+            conn.in_flight.push_back(InFlight::new(from, self.now));
             taken += 1;
             if self.source.is_counted(from) {
                 self.sent_at = self.now;
@@ -43,8 +46,9 @@ impl Worker {
             }
         }
         self.in_flight += taken;
-        if taken > 0 {
+        if taken > 0 || conn.http2.is_some() {
             match conn.link {
+                Link::Open(..) if conn.http2.is_some() => self.send_streams(slot),
                 Link::Open(..) if conn.is_upgrading() => {}
                 Link::Open(..) => {
                     conn.unwritten += taken * self.shared.batch.one();
@@ -66,7 +70,7 @@ impl Worker {
         let has_room = match conn.link {
             _ if self.shared.broadcast.is_some() => self.can_publish(slot),
             Link::Open(..) if conn.is_upgrading() => false,
-            Link::Open(..) => conn.in_flight.len() < self.shared.plan.pipeline,
+            Link::Open(..) => conn.in_flight.len() < conn.most(self.shared.plan.at_once()),
             Link::Closed => conn.in_flight.is_empty(),
             Link::Queueing | Link::Connecting(_) | Link::Handshaking(..) | Link::Resting => false,
         };
@@ -96,7 +100,8 @@ impl Worker {
         }
     }
 
-    /// The connection is open, and can carry requests or the upgrade to a WebSocket.
+    /// The connection is open, and can carry requests, the upgrade to a WebSocket or the preface of
+    /// HTTP/2.
     pub(super) fn opened(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         conn.link = match std::mem::take(&mut conn.link) {
@@ -106,6 +111,7 @@ impl Worker {
         let shared = std::sync::Arc::clone(&self.shared);
         match &shared.plan.websocket {
             Some(plan) => self.ask(slot, plan),
+            None if shared.plan.http2.is_some() => self.say_preface(slot),
             None => self.upgraded(slot),
         }
     }
@@ -114,7 +120,9 @@ impl Worker {
     pub(super) fn upgraded(&mut self, slot: usize) {
         let conn = &mut self.conns[slot];
         self.tally.opened += 1;
-        conn.unwritten = conn.in_flight.len() * self.shared.batch.one();
+        if conn.http2.is_none() {
+            conn.unwritten = conn.in_flight.len() * self.shared.batch.one();
+        }
         if self.is_running {
             self.write(slot);
             self.assign(slot, usize::MAX);
@@ -134,17 +142,19 @@ impl Worker {
         let conn = &mut self.conns[slot];
         let Link::Open(stream, None) = &conn.link else { return self.write_tls(slot) };
         loop {
-            let (next, is_ahead) = conn::next(&conn.socket, conn.unwritten, &self.shared.batch);
+            if let (Some(session), Some(plan)) = (&mut conn.http2, &self.shared.plan.http2) {
+                session.fill(plan, &mut conn.in_flight);
+            }
+            let (next, from) =
+                conn::next(&conn.http2, &conn.socket, conn.unwritten, &self.shared.batch);
             if next.is_empty() {
                 return;
             }
             let all = next.len();
             match stream.write(next) {
                 Ok(n) => {
-                    match &mut conn.socket {
-                        Some(socket) if is_ahead => drop(socket.ahead.drain(..n)),
-                        _ => conn.unwritten -= n,
-                    }
+                    let (http2, socket) = (&mut conn.http2, &mut conn.socket);
+                    conn::wrote(http2, socket, &mut conn.unwritten, n, from);
                     if self.source.is_counted(self.now) {
                         self.tally.bytes_sent += n as u64;
                     }
@@ -206,6 +216,9 @@ impl Worker {
         if self.shared.plan.websocket.is_some() {
             return self.consume_frames(slot, bytes);
         }
+        if self.shared.plan.http2.is_some() {
+            return self.consume_http2(slot, bytes);
+        }
         let mut rest = &*bytes;
         while !rest.is_empty() {
             let conn = &mut self.conns[slot];
@@ -243,25 +256,9 @@ impl Worker {
         let conn = &mut self.conns[slot];
         let Some(request) = conn.in_flight.pop_front() else { return true };
         self.in_flight -= 1;
-        let right_body =
-            self.shared.plan.expect_body.as_ref().is_none_or(|expected| conn.body.finish(expected));
-        if self.source.is_counted(request.from) {
-            self.settled += u64::from(!self.source.is_exhausted(self.now));
-            self.tally.response(head.status, self.now.saturating_sub(request.from));
-            let right_status = match self.shared.plan.expect_status {
-                Some(status) => head.status == status,
-                None => (200..400).contains(&head.status),
-            };
-            match (right_status, right_body) {
-                (true, true) => self.tally.succeeded += 1,
-                (false, _) => {
-                    self.tally.error(ErrorClass::Status, &format_args!("status {}", head.status));
-                }
-                (true, false) => {
-                    self.tally.error(ErrorClass::Body, &"the body is not the expected one");
-                }
-            }
-        }
+        let mut body = std::mem::take(&mut conn.body);
+        self.judge(request.from, head.status, &mut body);
+        let conn = &mut self.conns[slot];
         if head.keep_alive && self.shared.plan.request.keeps_alive() {
             return true;
         }
@@ -275,10 +272,35 @@ impl Worker {
         false
     }
 
+    /// Counts a whole answer.
+    pub(super) fn judge(&mut self, from: Nanos, status: u16, body: &mut BodyCheck) {
+        let plan = &self.shared.plan;
+        let right_body = plan.expect_body.as_ref().is_none_or(|expected| body.finish(expected));
+        if !self.source.is_counted(from) {
+            return;
+        }
+        self.settled += u64::from(!self.source.is_exhausted(self.now));
+        self.tally.response(status, self.now.saturating_sub(from));
+        let right_status = match plan.expect_status {
+            Some(expected) => status == expected,
+            None => (200..400).contains(&status),
+        };
+        match (right_status, right_body) {
+            (true, true) => self.tally.succeeded += 1,
+            (false, _) => self.tally.error(ErrorClass::Status, &format_args!("status {status}")),
+            (true, false) => {
+                self.tally.error(ErrorClass::Body, &"the body is not the expected one");
+            }
+        }
+    }
+
     /// The peer has closed the connection.
     pub(super) fn ended(&mut self, slot: usize) {
         if self.conns[slot].is_upgrading() {
-            let why = "the server closed the connection instead of answering the upgrade";
+            let why = match self.conns[slot].http2 {
+                Some(_) => "the server closed the connection instead of sending SETTINGS",
+                None => "the server closed the connection instead of answering the upgrade",
+            };
             return self.connect_failed(slot, &why);
         }
         if self.conns[slot].socket.is_some() {
@@ -315,16 +337,23 @@ impl Worker {
 
     /// All requests of the connection that had no answer have failed.
     fn settle(&mut self, slot: usize, class: ErrorClass, why: &dyn Display) {
-        let conn = &mut self.conns[slot];
-        self.in_flight -= conn.in_flight.len();
-        for request in conn.in_flight.drain(..) {
-            if self.source.is_counted(request.from) {
-                self.settled += u64::from(!self.source.is_exhausted(self.now));
-                self.tally.error(class, why);
-                // Without these a server that hangs would look fast.
-                if class == ErrorClass::Timeout {
-                    self.tally.latency.saturating_record(self.now.saturating_sub(request.from));
-                }
+        let mut requests = std::mem::take(&mut self.conns[slot].in_flight);
+        self.in_flight -= requests.len();
+        for request in requests.drain(..) {
+            self.failed(request.from, class, why);
+        }
+        // Its memory is used again.
+        self.conns[slot].in_flight = requests;
+    }
+
+    /// Counts a request that has no whole answer.
+    pub(super) fn failed(&mut self, from: Nanos, class: ErrorClass, why: &dyn Display) {
+        if self.source.is_counted(from) {
+            self.settled += u64::from(!self.source.is_exhausted(self.now));
+            self.tally.error(class, why);
+            // Without these a server that hangs would look fast.
+            if class == ErrorClass::Timeout {
+                self.tally.latency.saturating_record(self.now.saturating_sub(from));
             }
         }
     }

@@ -50,7 +50,11 @@ impl Worker {
         };
         loop {
             while is_open && tls.output().len() < WAITING {
-                let (next, is_ahead) = conn::next(&conn.socket, conn.unwritten, &self.shared.batch);
+                if let (Some(session), Some(plan)) = (&mut conn.http2, &self.shared.plan.http2) {
+                    session.fill(plan, &mut conn.in_flight);
+                }
+                let (next, from) =
+                    conn::next(&conn.http2, &conn.socket, conn.unwritten, &self.shared.batch);
                 let next = &next[..next.len().min(WAITING)];
                 if next.is_empty() {
                     break;
@@ -59,10 +63,8 @@ impl Worker {
                     return self.lost(slot, ErrorClass::Send, &error);
                 }
                 let taken = next.len();
-                match &mut conn.socket {
-                    Some(socket) if is_ahead => drop(socket.ahead.drain(..taken)),
-                    _ => conn.unwritten -= taken,
-                }
+                let (http2, socket) = (&mut conn.http2, &mut conn.socket);
+                conn::wrote(http2, socket, &mut conn.unwritten, taken, from);
             }
             if tls.output().is_empty() {
                 return;
@@ -113,8 +115,7 @@ impl Worker {
                 Read::Blocked => {
                     return match self.conns[slot].send_error.take() {
                         Some(error) => self.tls_failed(slot, ErrorClass::Send, &error),
-                        None if self.is_running => self.assign(slot, usize::MAX),
-                        None => {}
+                        None => self.assign(slot, usize::MAX),
                     };
                 }
                 Read::Failed(error) => {
