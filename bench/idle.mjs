@@ -8,25 +8,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildServe, buildTools } from './lib/build.mjs';
 import { contenders } from './lib/contenders.mjs';
 import { Failure, main } from './lib/failure.mjs';
+import { h2load } from './lib/h2load.mjs';
 import { ask, get } from './lib/http.mjs';
+import { ask as askHttp2 } from './lib/http2.mjs';
 import { bench } from './lib/load.mjs';
 import { environment } from './lib/machine.mjs';
 import { fixed, median, table, whole } from './lib/numbers.mjs';
 import { options, pick } from './lib/options.mjs';
-import { idleClient, idleClientTls, idleClientWebSocket } from './lib/paths.mjs';
+import { idleClient, idleClientHttp2, idleClientTls, idleClientWebSocket } from './lib/paths.mjs';
 import { memory as memoryOf, openFiles } from './lib/proc.mjs';
 import { questions } from './lib/questions.mjs';
 import { disturbance, preamble, save, verdicts } from './lib/report.mjs';
 import { fill, freePort, start } from './lib/server.mjs';
+import { nodes } from './lib/setup.mjs';
 import { certificate } from './lib/tls.mjs';
 import { measure, wrk } from './lib/wrk.mjs';
 
 const usage = `
 usage: bench/idle.mjs [options] [-- COMMAND …]
 
-  --only NAME       contender (default worker-i4w8; see lib/contenders.mjs), or give
-                    a COMMAND of your own, with {port} in it
+  --only A,B        contenders (default worker-i4w8; see lib/contenders.mjs), or give
+                    a COMMAND of your own, with {port} in it; of those after the first the
+                    memory alone
+  --node N          the version of Node of contenders that run on it (default the one that runs this)
   --tls             over TLS
+  --http2           over HTTP/2 without TLS, with h2load beside them
   --websocket       WebSockets instead of HTTP connections, with echoes beside them; the default
                     contender is reactor-rs on this Node
   --connections N   idle connections (default 10000)
@@ -41,8 +47,10 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
 `;
 
 const settings = {
-  only: null,
+  only: [],
+  node: null,
   tls: false,
+  http2: false,
   websocket: false,
   connections: 10_000,
   rounds: 3,
@@ -56,47 +64,50 @@ const settings = {
   assert: false,
 };
 
-const load = { connections: 64 };
+const loads = { usual: { connections: 64 }, http2: { connections: 16, streams: 32 } };
+
+/** Bytes that an idle connection may add. */
+const MOST = { plain: 1024, tls: 5 * 1024, websocket: 700, http2: 1536 };
 
 /** What opens idle connections. */
 const CLIENTS = {
   plain: [idleClient],
   tls: [process.execPath, idleClientTls],
   websocket: [process.execPath, idleClientWebSocket],
+  http2: [process.execPath, idleClientHttp2],
 };
 
 await main(async () => {
   const options_ = options(usage, settings);
-  const { connections, rounds, duration, warmup, tls: isSecure, websocket } = options_;
-  if (isSecure && websocket) throw new Failure('--tls and --websocket exclude each other');
+  const { connections, rounds, duration, warmup, tls: isSecure, websocket, http2 } = options_;
+  const kinds = ['tls', 'websocket', 'http2'].filter((name) => options_[name]);
+  if (kinds.length > 1) throw new Failure(`--${kinds.join(' and --')} exclude each other`);
+  const [kind = 'plain'] = kinds;
   const asks = websocket ? 'websocket' : 'hello';
   const [own] = process.versions.node.split('.');
-  const only = options_.only ?? (websocket ? `reactor-${own}` : 'worker-i4w8');
-  const [[, contender]] = options_.rest.length
+  const versions = options_.node === null ? undefined : nodes([options_.node]);
+  const all = contenders(options_.profile, versions);
+  const only =
+    options_.only.length > 0
+      ? options_.only
+      : [websocket ? `reactor-${options_.node ?? own}` : 'worker-i4w8'];
+  const chosen = options_.rest.length
     ? [['', { command: () => options_.rest }]]
-    : pick('contender', contenders(options_.profile), [only]);
+    : only.flatMap((name) => pick('contender', all, [name]));
   if (!options_['no-build']) {
     buildTools();
-    if (contender.cargo) buildServe(options_.profile);
+    if (chosen.some(([, { cargo }]) => cargo)) buildServe(options_.profile);
   }
   const environs = environment();
+  const [[, contender], ...others] = chosen;
 
-  const port = await freePort(options_.port);
-  const command = [...contender.command(asks), ...(isSecure ? contender.tls(certificate()) : [])];
-  const server = await start(command, port);
   const { path } = questions[asks];
+  const { server, port, command } = await begin(contender, options_.port, asks, { kind, path });
   const scheme = websocket ? 'ws' : 'http';
   const target = { url: `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${path}` };
-  const client = websocket ? bench : wrk;
-  if (websocket) {
-    const { errors } = await bench({ connections: 1 }, target, 0.2);
-    if (errors > 0) throw new Failure('the server does not echo');
-  } else {
-    const [answer] = await ask(port, get(path), 1, { isSecure });
-    if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
-  }
-
-  const where = [port, path, websocket ? 'websocket' : isSecure ? 'tls' : 'plain'];
+  const client = websocket ? bench : http2 ? h2load : wrk;
+  const load = loads[http2 ? 'http2' : 'usual'];
+  const where = [port, path, kind];
   const memory = await measureMemory(server, connections, where);
   const runs = [];
   for (let round = 0; round < rounds; round++) {
@@ -113,11 +124,22 @@ await main(async () => {
     }
   }
   await server.stop();
+  const beside = {};
+  for (const [name, other] of others) {
+    const { server, port } = await begin(other, options_.port, asks, { kind, path });
+    const before = memoryOf(server.pid).rss;
+    const crowd = await hold(connections, [port, path, kind]);
+    await sleep(500);
+    beside[name] = (memoryOf(server.pid).rss - before) / connections;
+    console.error(`bench: ${name}: ${fixed(beside[name], 0)} bytes a connection`);
+    await crowd.release();
+    await server.stop();
+  }
 
   const rate = (idle) => median(runs.filter((run) => run.idle === idle).map((run) => run.rate));
   const ratio = rate(connections) / rate(0);
-  const most = websocket ? 700 : isSecure ? 5 * 1024 : 1024;
-  const program = websocket ? 'reactor-rs bench' : 'wrk';
+  const most = MOST[kind];
+  const program = websocket ? 'reactor-rs bench -c64' : http2 ? 'h2load -c16 -m32' : 'wrk -c64';
   const targets = [
     {
       text: `an idle ${websocket ? 'WebSocket' : 'connection'} adds ≤ ${most} bytes of resident memory`,
@@ -125,16 +147,17 @@ await main(async () => {
       met: memory.perConnection <= most,
     },
     {
-      text: `${program} -c64 beside ${connections} idle connections keeps ≥ 0.9 × its rate`,
+      text: `${program} beside ${connections} idle connections keeps ≥ 0.9 × its rate`,
       value: rounds ? `${ratio.toFixed(3)} ×` : null,
       met: rounds ? ratio >= 0.9 : null,
     },
   ];
   const data = {
     ...environs,
-    settings: { connections, rounds, duration, warmup, tls: isSecure, websocket },
+    settings: { connections, rounds, duration, warmup, tls: isSecure, websocket, http2 },
     command: fill(command, port).join(' '),
     memory,
+    beside,
     ratio: rounds ? ratio : null,
     targets,
     runs,
@@ -144,6 +167,30 @@ await main(async () => {
   if (!options_['no-save']) save(options_.name, data, markdown(data, text));
   return options_.assert && targets.some(({ met }) => met === false) ? 1 : 0;
 });
+
+/** Starts a contender and has it answer once. */
+async function begin(contender, firstPort, asks, { kind, path }) {
+  const port = await freePort(firstPort);
+  const isSecure = kind === 'tls';
+  const env = kind === 'http2' ? { HTTP2: '1' } : {};
+  const command = [...contender.command(asks), ...(isSecure ? contender.tls(certificate()) : [])];
+  const server = await start(command, port, { env });
+  if (kind === 'websocket') {
+    const { errors } = await bench(
+      { connections: 1 },
+      { url: `ws://127.0.0.1:${port}${path}` },
+      0.2,
+    );
+    if (errors > 0) throw new Failure('the server does not echo');
+    return { server, port, command };
+  }
+  const [answer] =
+    kind === 'http2'
+      ? await askHttp2(port, { path }, 1)
+      : await ask(port, get(path), 1, { isSecure });
+  if (answer?.status !== 200) throw new Failure(`the server answers ${JSON.stringify(answer)}`);
+  return { server, port, command };
+}
 
 /** Resident memory of a fresh server before, with and after the idle connections. */
 async function measureMemory(server, connections, where) {
@@ -194,7 +241,7 @@ async function quiet(pid, files) {
   }
 }
 
-function tables({ memory, runs }) {
+function tables({ memory, beside, runs }) {
   const kib = (bytes) => fixed(bytes / 1024, 0);
   const sizes = ['before', 'during', 'after'].map((when) => {
     return [when, kib(memory[when].rss), kib(memory[when].anonymous)];
@@ -204,6 +251,9 @@ function tables({ memory, runs }) {
     fixed(memory.perConnection, 0),
     fixed(memory.anonymousPerConnection, 0),
   ]);
+  for (const [name, bytes] of Object.entries(beside)) {
+    sizes.push([`bytes per connection of ${name}`, fixed(bytes, 0), '–']);
+  }
   const rates = runs.map((run) => [
     `${run.round}, ${run.idle} idle`,
     whole(run.rate),
@@ -218,9 +268,14 @@ function tables({ memory, runs }) {
 }
 
 function markdown(data, text) {
-  const { connections, rounds, duration, warmup, tls, websocket } = data.settings;
-  const kind = websocket ? 'WebSockets' : `keep-alive connections${tls ? ' over TLS' : ''}`;
-  const program = websocket ? 'reactor-rs bench -c 64' : 'wrk -t1 -c64';
+  const { connections, rounds, duration, warmup, tls, websocket, http2 } = data.settings;
+  const how = tls ? ' over TLS' : http2 ? ' of HTTP/2' : '';
+  const kind = websocket ? 'WebSockets' : `keep-alive connections${how}`;
+  const program = websocket
+    ? 'reactor-rs bench -c 64'
+    : http2
+      ? 'h2load -c16 -m32'
+      : 'wrk -t1 -c64';
   return [
     preamble('Idle connections', data),
     `\`${data.command}\`, ${connections} ${kind} that have had one request each.` +

@@ -20,6 +20,8 @@ cat > "$folder/h2o.conf" <<END
 user: $user
 num-threads: 1
 num-name-resolution-threads: 1
+max-connections: 20000
+http2-idle-timeout: 3600
 http1-upgrade-to-http2: $upgrade
 file.index: ["index.txt"]
 file.etag: OFF

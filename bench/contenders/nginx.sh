@@ -21,9 +21,9 @@ cat > "$folder/nginx.conf" <<END
 daemon off;
 master_process off;
 error_log stderr;
-worker_rlimit_nofile 20000;
+worker_rlimit_nofile 30000;
 pid $folder/pid;
-events { worker_connections 10000; multi_accept on; use epoll; }
+events { worker_connections 20000; multi_accept on; use epoll; }
 http {
   access_log off;
   default_type text/plain;

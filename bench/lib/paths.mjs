@@ -9,6 +9,7 @@ export const results = 'bench/results';
 export const control = 'target/bench/control';
 export const idleClient = 'target/bench/idle_client';
 export const idleClientWebSocket = 'bench/tools/idle_websocket.mjs';
+export const idleClientHttp2 = 'bench/tools/idle_http2.mjs';
 export const idleClientTls = 'bench/tools/idle_tls.mjs';
 export const drainClient = 'target/bench/drain_client';
 export const slowReaders = 'target/bench/slow_readers';
