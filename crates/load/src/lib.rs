@@ -43,8 +43,8 @@ pub use http2::Http2;
 pub use peer::{Peer, PeerError};
 pub use plan::{Plan, PlanError};
 pub use report::{
-    Bucket, Bytes, CodeCount, Connections, ErrorCounts, FirstError, Http2Report, Latency,
-    OpenLoop, Progress, Report, StatusCount, StopReason, TlsReport,
+    Bucket, Bytes, CodeCount, Connections, ErrorCounts, FirstError, Http2Report, Latency, OpenLoop,
+    Progress, Report, StatusCount, StopReason, TlsReport,
 };
 pub use request::{Request, RequestError};
 pub use run::{Run, StartError};

@@ -79,9 +79,10 @@ impl Run {
     pub fn start(plan: Plan) -> Result<Self, StartError> {
         plan.check().map_err(StartError::Plan)?;
         check_open_files(plan.connections)?;
-        let (address, agreed) =
-            plan.peer.find(plan.tls.as_deref(), plan.http2.is_some(), plan.timeout)
-                .map_err(StartError::Peer)?;
+        let (address, agreed) = plan
+            .peer
+            .find(plan.tls.as_deref(), plan.http2.is_some(), plan.timeout)
+            .map_err(StartError::Peer)?;
         let threads = plan.threads;
         let shared = Arc::new(Shared::new(plan, address, agreed));
         let mut run = Self { shared, wakers: Vec::new(), threads: Mutex::default() };

@@ -10,9 +10,6 @@ use reactor_proto::h2::hpack::{HpackEncoder, Indexing};
 
 use crate::{Request, RequestError};
 
-/// Longer fields are not worth the place that they take in the server's table.
-const INDEXED: usize = 1024;
-
 /// Fields that HTTP/2 has no use for (RFC 9113 §8.2.2).
 const OF_HTTP1: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
@@ -57,7 +54,7 @@ impl Http2 {
         for &(name, value) in fields {
             let is = |other: &&str| name.eq_ignore_ascii_case(other);
             let is_te = is(&"te") && !value.eq_ignore_ascii_case(b"trailers");
-            if is_te || OF_HTTP1.iter().any(|other| is(other)) {
+            if is_te || OF_HTTP1.iter().any(is) {
                 return Err(RequestError::Http1(name.to_owned()));
             }
             if !is_host(name) {
@@ -75,9 +72,7 @@ impl Http2 {
     fn write(&self, encoder: &mut HpackEncoder, out: &mut Vec<u8>) {
         encoder.begin(out);
         for (name, value) in &self.fields {
-            let is_short = name.len() + value.len() <= INDEXED;
-            let hint = if is_short { Indexing::Index } else { Indexing::Plain };
-            encoder.field(out, name, value, hint);
+            encoder.field(out, name, value, Indexing::Index);
         }
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use reactor_proto::h2::client::Decoder;
 use reactor_proto::h2::hpack::HpackEncoder;
-use reactor_proto::h2::{ConnectionError, ErrorCode, Overflow, Setting, SettingsFrame, Window, frame};
+use reactor_proto::h2::{
+    ConnectionError, ErrorCode, Overflow, Setting, SettingsFrame, Window, frame,
+};
 
 use super::Http2;
 use crate::conn::InFlight;
