@@ -29,6 +29,8 @@ const NO_BYTES = new Uint8Array();
  * the client takes them.
  */
 export class Reply implements Starting {
+  /** Names and values of the trailers in turn, which are sent at the end. */
+  trailers: readonly string[] = [];
   readonly #sender: Sender;
   readonly #exchange: Exchange;
   readonly #writer: Writer;
@@ -191,8 +193,8 @@ export class Reply implements Starting {
     const exchange = this.#exchange;
     const { fields, declared } = this.#head as Head;
     const hasBody = !exchange.isHead && this.#status !== 204 && this.#status !== 304;
-    if (exchange.isHead || (hasBody && declared < 0)) {
-      // The length is unknown, so not even zero may be declared.
+    if (exchange.isHead || (hasBody && (declared < 0 || this.trailers.length > 0))) {
+      // The length is unknown, so not even zero may be declared. And trailers follow a stream.
       this.begin();
       this.end();
       return;
@@ -244,6 +246,9 @@ export class Reply implements Starting {
         return;
       }
       this.#state = 'over';
+      if (this.trailers.length > 0) {
+        replies.trailers(this.#exchange.id, this.trailers);
+      }
       replies.plain(END, this.#exchange.id, 0);
       this.#sender.finish(this.#exchange);
     }

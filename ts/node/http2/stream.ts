@@ -2,7 +2,6 @@ import http2 from 'node:http2';
 import { Duplex } from 'node:stream';
 import type { ClientWatcher, Exchange } from '../../lane/exchange.js';
 import type { Sender } from '../../lane/outgoing.js';
-import { warnUnsupported } from '../errors.js';
 import type { Head } from '../head.js';
 import { Reply, type Writer } from '../reply.js';
 import { rethrow } from '../socket.js';
@@ -211,7 +210,7 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
     this.#sentInfo.push(fields);
     this.refresh();
     if (status > 101) {
-      inform(list);
+      this.#exchange.inform(status, list);
     }
   }
 
@@ -231,7 +230,7 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
     this.#hasTrailers = false;
     this.refresh();
     if (list.length > 0) {
-      trailers(list);
+      this.#reply.trailers = list;
     }
     this.#finish(() => {});
   }
@@ -486,12 +485,4 @@ export class ServerHttp2Stream extends Duplex implements ClientWatcher, Writer {
       process.nextTick(rethrow, error);
     }
   }
-}
-
-function inform(_fields: readonly string[]): void {
-  warnUnsupported('http2:interim', 'reactor-rs/node does not send interim responses');
-}
-
-function trailers(_fields: readonly string[]): void {
-  warnUnsupported('http2:trailers', 'reactor-rs/node does not send trailers');
 }

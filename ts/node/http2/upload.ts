@@ -1,6 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../../lane/exchange.js';
 import { StreamedIncoming } from '../../lane/incoming.js';
+import { rawTrailers } from '../../lane/trailers.js';
+import { fieldsByName } from './fields.js';
+
+/** The flags END_STREAM and END_HEADERS of a frame (RFC 9113 §6.2). */
+const ENDS_WITH_FIELDS = 5;
 
 /** Activity on a stream. */
 interface Stream extends Duplex {
@@ -51,7 +56,7 @@ export class Upload {
     if (bytes.length > 0) {
       stream.push(asBuffer(bytes));
     }
-    stream.push(null);
+    this.#end(incoming.trailers);
   }
 
   #readPiece(incoming: StreamedIncoming): void {
@@ -67,7 +72,20 @@ export class Upload {
       return;
     }
     this.#stream.refresh();
-    this.#stream.push(piece === null ? null : asBuffer(piece));
+    if (piece === null) {
+      this.#end(incoming.trailers);
+    } else {
+      this.#stream.push(asBuffer(piece));
+    }
+  }
+
+  /** @param trailers their lines */
+  #end(trailers: string): void {
+    if (trailers !== '') {
+      const raw = rawTrailers(trailers);
+      this.#stream.emit('trailers', fieldsByName(raw), ENDS_WITH_FIELDS, raw);
+    }
+    this.#stream.push(null);
   }
 
   readonly #onPiece = (): void => {
