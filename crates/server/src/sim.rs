@@ -23,6 +23,7 @@ mod app;
 mod cases;
 mod check;
 mod client;
+mod h2;
 mod handshakes;
 mod lending;
 pub(crate) mod lines;

@@ -87,6 +87,15 @@ impl Decoder {
         Self { frames: Frames::new(Role::Client), hpack: HpackDecoder::new(TABLE) }
     }
 
+    /// What this side's SETTINGS say, before the first byte comes: the size of its table, and of
+    /// the frames that it takes.
+    #[must_use]
+    pub fn with_settings(table: u32, max_frame: u32) -> Self {
+        let mut decoder = Self { hpack: HpackDecoder::new(table as usize), ..Self::new() };
+        decoder.frames.takes_frames(max_frame as usize);
+        decoder
+    }
+
     /// The request of `stream` is sent: from now on the server may use the stream.
     pub fn opened(&mut self, stream: u32) {
         self.frames.opened(stream);

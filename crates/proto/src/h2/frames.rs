@@ -20,6 +20,8 @@ pub(super) enum Role {
 pub(super) struct Frames {
     role: Role,
     phase: Phase,
+    /// The largest payload of a frame that this side takes.
+    max_frame: usize,
     /// The last stream that the client began.
     highest: u32,
     /// The client left out the streams between these two, at last. It must not use them any
@@ -109,7 +111,7 @@ impl Frames {
             Role::Server => Phase::Preface,
             Role::Client => Phase::FirstSettings,
         };
-        Self { role, phase, highest: 0, skipped: (0, 0), block: None }
+        Self { role, phase, max_frame: DEFAULT_MAX, highest: 0, skipped: (0, 0), block: None }
     }
 
     pub(super) fn in_block(&self) -> bool {
@@ -123,6 +125,11 @@ impl Frames {
     /// The client's side has begun `stream`.
     pub(super) fn opened(&mut self, stream: u32) {
         self.highest = self.highest.max(stream);
+    }
+
+    /// SETTINGS_MAX_FRAME_SIZE of this side has changed.
+    pub(super) fn takes_frames(&mut self, max: usize) {
+        self.max_frame = max;
     }
 
     /// Each later call returns `error`.
@@ -190,8 +197,8 @@ impl Frames {
             return Ok((at, INCOMPLETE));
         };
         self.check_order(header)?;
-        if header.len > DEFAULT_MAX {
-            return Err(ConnectionError::frame_size("a frame has more than 16,384 bytes"));
+        if header.len > self.max_frame {
+            return Err(ConnectionError::frame_size("a frame is larger than the settings allow"));
         }
         if header.kind == kind::DATA {
             return self.data(input, at, header);

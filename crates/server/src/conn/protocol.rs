@@ -192,7 +192,7 @@ impl Protocol {
         stream: u32,
     ) -> Option<&'a mut LaneLink> {
         match self {
-            Self::Http2(http2) => http2.link(stream),
+            Self::Http2(http2) => http2.link(core, stream),
             #[cfg(test)]
             Self::Lines(lines) => lines.link(core, stream),
             // The others' connections have one link.

@@ -71,9 +71,10 @@ impl Http2 {
             if tells {
                 let exchange = services.id(core, id);
                 services.lanes.tell(&mut stream.link, LaneEvent::Gone(exchange));
-                services.lanes.gone(&mut stream.link, true);
             }
         }
+        // Its events may still wait for a full lane. They hold nothing back any more.
+        services.lanes.gone(&mut stream.link, stream.is_away);
         stream.lane = AtLane::No;
         let record = std::mem::replace(&mut stream.record, NO_RECORD);
         if record != NO_RECORD
@@ -94,6 +95,8 @@ impl Http2 {
         stream.is_away = false;
         if stream.is_over {
             self.remove(core, services, id);
+            // The connection may be idle now, or have waited for this to end.
+            services.mark_dirty(core);
         }
     }
 

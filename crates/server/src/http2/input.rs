@@ -262,7 +262,7 @@ impl Http2 {
         error: &ConnectionError,
     ) {
         core.out.lend(&mut services.buffers);
-        let last = self.decoder.highest_stream();
+        let last = self.last_stream();
         if self.stage == Stage::Preface {
             // What comes may be no HTTP/2 at all, so this side's preface comes first.
             frame::settings(core.out.buf(), &[]);

@@ -37,6 +37,9 @@ pub(crate) struct Http2 {
     pub(crate) streams: Streams,
     pub(crate) guard: Guard,
     pub(crate) stage: Stage,
+    /// The last stream that the client was told of, which never becomes a later one
+    /// (RFC 9113 §6.8).
+    said_last: u32,
     /// What the client may still send on all streams together.
     pub(crate) receive_window: Window,
     /// What it may send again and has not been told of.
@@ -89,6 +92,7 @@ impl Http2 {
             streams: Streams::default(),
             guard: Guard::new(),
             stage: Stage::Preface,
+            said_last: i32::MAX as u32,
             receive_window: Window::new(CONNECTION_WINDOW),
             owed: 0,
             replies: 0,
@@ -193,6 +197,12 @@ impl Http2 {
         frame::ping(buf, LAST_PING);
     }
 
+    /// The last stream that is taken, for GOAWAY.
+    pub(crate) fn last_stream(&mut self) -> u32 {
+        self.said_last = self.said_last.min(self.decoder.highest_stream());
+        self.said_last
+    }
+
     /// Tells the client which stream is the last. The connection ends with those that are open.
     pub(crate) fn last_call(&mut self, core: &mut Core, services: &mut Services) {
         if self.stage >= Stage::Closing {
@@ -200,7 +210,7 @@ impl Http2 {
         }
         self.stage = Stage::Closing;
         core.out.lend(&mut services.buffers);
-        let last = self.decoder.highest_stream();
+        let last = self.last_stream();
         frame::goaway(core.out.buf(), last, ErrorCode::NO_ERROR, b"");
     }
 }

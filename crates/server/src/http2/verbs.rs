@@ -70,9 +70,12 @@ impl Http2 {
         self.streams.iter().any(|stream| stream.lane != AtLane::No && is_its(&stream.link))
     }
 
-    /// A stream's tie to its lane.
-    pub(crate) fn link(&mut self, id: u32) -> Option<&mut LaneLink> {
-        self.streams.get_mut(id).map(|stream| &mut stream.link)
+    /// A stream's tie to its lane, or the connection's own. None if the stream is over.
+    pub(crate) fn link<'a>(&'a mut self, core: &'a mut Core, id: u32) -> Option<&'a mut LaneLink> {
+        if id == u32::MAX {
+            return Some(&mut core.lane);
+        }
+        self.streams.get_mut(id).filter(|stream| !stream.is_over).map(|stream| &mut stream.link)
     }
 
     pub(crate) fn expects(&self, id: u32) -> bool {

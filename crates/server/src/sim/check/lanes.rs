@@ -55,13 +55,17 @@ impl Conn<SimTransport> {
         if let Protocol::Lines(lines) = &self.protocol {
             links.extend(lines.held_back().map(|(stream, events)| (Some(stream), events)));
         }
+        if let Protocol::Http2(http2) = &self.protocol {
+            let open = http2.streams.iter().filter(|stream| !stream.is_over);
+            links.extend(open.map(|stream| (Some(stream.id), stream.link.held_back)));
+        }
         links
     }
 
     /// The link of an exchange. None if it is over.
     fn link_of(&self, stream: u32) -> Option<Option<u32>> {
         let link = match &self.protocol {
-            Protocol::Lines(_) if stream != u32::MAX => Some(stream),
+            Protocol::Lines(_) | Protocol::Http2(_) if stream != u32::MAX => Some(stream),
             _ => None,
         };
         self.links().contains_key(&link).then_some(link)
