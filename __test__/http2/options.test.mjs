@@ -1,11 +1,22 @@
 // The options `http1`, `http2` and `limits.streams`: what a server then speaks, and to whom it says no.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http2 from 'node:http2';
 import net from 'node:net';
-import test from 'ava';
+import { join } from 'node:path';
+import tls from 'node:tls';
+import plain from 'ava';
 import { serve } from 'reactor-rs';
+import { createServer } from 'reactor-rs/node';
 import { run, serve as serveCommand } from '../support/command.mjs';
+import { temporary } from '../support/folder.mjs';
 import { start } from '../support/server.mjs';
+import { authority, withCertificates } from '../tls/certificates.mjs';
+
+const test = withCertificates(plain);
+const ca = authority();
+const { cert, key } = ca.issue();
 
 const OPTION = 'ERR_REACTOR_INVALID_OPTION';
 const UNKNOWN = 'ERR_REACTOR_UNKNOWN_OPTION';
@@ -13,9 +24,8 @@ const UNKNOWN = 'ERR_REACTOR_UNKNOWN_OPTION';
 /** What begins a connection of HTTP/2, with empty SETTINGS. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
 
-/** Everything that a server sends to these bytes. */
-async function exchange(port, bytes) {
-  const socket = net.connect(port, '127.0.0.1');
+/** Everything that a server sends to these bytes, over a socket of this client's. */
+async function exchange(port, bytes, socket = net.connect(port, '127.0.0.1')) {
   const pieces = [];
   socket.on('data', (piece) => pieces.push(piece));
   socket.write(bytes);
@@ -94,4 +104,155 @@ test('flags and variables say the same', async (t) => {
     t.not(code, 0);
     t.regex(stderr, message);
   }
+});
+
+/** The protocol that a client gets by ALPN from what it offers, or its error's code. */
+async function alpn(port, offered) {
+  const options = { port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost' };
+  const socket = tls.connect({ ...options, ALPNProtocols: offered });
+  try {
+    await once(socket, 'secureConnect');
+    return socket.alpnProtocol;
+  } catch (error) {
+    return error.code;
+  } finally {
+    socket.destroy();
+  }
+}
+
+const NONE = 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
+
+test('clients choose by ALPN from what is on', async (t) => {
+  for (const [options, cases] of [
+    [
+      {},
+      [
+        [['h2', 'http/1.1'], 'h2'],
+        // The server's order counts.
+        [['http/1.1', 'h2'], 'h2'],
+        [['http/1.1'], 'http/1.1'],
+        [['smtp'], NONE],
+        [undefined, false],
+      ],
+    ],
+    [
+      { http2: false },
+      [
+        [['h2', 'http/1.1'], 'http/1.1'],
+        [['h2'], NONE],
+      ],
+    ],
+    [
+      { http1: false },
+      [
+        [['http/1.1', 'h2'], 'h2'],
+        [['http/1.1'], NONE],
+      ],
+    ],
+    [{ own: { ALPNProtocols: ['http/1.1'] } }, [[['h2', 'http/1.1'], 'http/1.1']]],
+    [{ own: { ALPNProtocols: [] } }, [[['h2', 'http/1.1'], false]]],
+    [{ own: { SNICallback: () => ({ cert, key }) } }, [[['h2', 'http/1.1'], 'h2']]],
+  ]) {
+    const { own, ...more } = options;
+    const server = await start(t, { tls: { cert, key, ...own }, fetch, ...more });
+    for (const [offered, expected] of cases) {
+      t.is(await alpn(server.port, offered), expected, `${JSON.stringify(options)} ${offered}`);
+    }
+    server.reload({ tls: { cert, key, ...own } });
+    t.is(await alpn(server.port, cases[0][0]), cases[0][1], 'after a reload');
+    await server.stop();
+  }
+  for (const [options, protocols, message] of [
+    [{ http2: false }, ['h2'], /has "h2": .* speaks "http\/1\.1" only; option "http2" is false$/],
+    [{ http1: false }, ['http/1.1'], /speaks "h2" only; option "http1" is false$/],
+    [{}, ['h2', 'h3'], /has "h3": this server speaks "h2" and "http\/1\.1" only$/],
+  ]) {
+    const secured = { cert, key, ALPNProtocols: protocols };
+    const error = await t.throwsAsync(serve({ port: 0, tls: secured, fetch, ...options }));
+    t.regex(error.message, message);
+  }
+});
+
+test('what ALPN has chosen stays', async (t) => {
+  const server = await start(t, { tls: { cert, key }, fetch });
+  const options = { port: server.port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost' };
+  const connect = (offered) => tls.connect({ ...options, ALPNProtocols: offered });
+  const one = await exchange(server.port, PREFACE, connect(['http/1.1']));
+  t.regex(one, /^HTTP\/1\.1 505 /);
+  const two = await exchange(server.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', connect(['h2']));
+  t.notRegex(two, /HTTP\/1\.1 \d/);
+  // Its last frame is GOAWAY.
+  t.true(two.includes('\x07\0\0\0\0\0'));
+});
+
+/** An answer over HTTP/2, by Node's client. */
+async function get(url, path = '/', options = {}) {
+  const session = http2.connect(url, { ca: ca.cert, ...options });
+  const [settings] = await once(session, 'remoteSettings');
+  const stream = session.request({ ':path': path });
+  const [headers] = await once(stream, 'response');
+  let text = '';
+  for await (const piece of stream.setEncoding('utf8')) {
+    text += piece;
+  }
+  session.close();
+  return { settings, headers, text };
+}
+
+test('over TLS and in clear, as handlers and the access log see it', async (t) => {
+  const file = join(temporary(t), 'access.log');
+  const server = await start(t, {
+    accessLog: { file, format: 'json' },
+    limits: { streams: 7 },
+    tls: { cert, key },
+    listen: [{ port: 0, hostname: '127.0.0.1', tls: true }, '127.0.0.1:0'],
+    port: undefined,
+    hostname: undefined,
+    fetch: (request, { protocol, tls }) =>
+      new Response(`${protocol} ${tls?.alpnProtocol} ${new URL(request.url).pathname}`),
+  });
+  const [secured, clear] = server.urls;
+  const { settings, headers, text } = await get(secured.href, '/over-tls?x');
+  t.is(text, 'HTTP/2.0 h2 /over-tls');
+  t.is(headers[':status'], 200);
+  t.is(settings.maxConcurrentStreams, 7);
+  t.is((await get(clear.href, '/clear')).text, 'HTTP/2.0 undefined /clear');
+  t.is(await (await globalThis.fetch(clear)).text(), 'HTTP/1.1 undefined /');
+  await server.stop();
+  const log = readFileSync(file, 'utf8').trim().split('\n');
+  const lines = log.map((line) => JSON.parse(line));
+  t.deepEqual(
+    lines.map(({ method, target, version, status, outcome }) => [
+      ...[method, target, version, status, outcome],
+    ]),
+    [
+      ['GET', '/over-tls?x', 'HTTP/2.0', 200, 'complete'],
+      ['GET', '/clear', 'HTTP/2.0', 200, 'complete'],
+      ['GET', '/', 'HTTP/1.1', 200, 'complete'],
+    ],
+  );
+});
+
+test('a port that redirects does so whatever is off', async (t) => {
+  const server = await start(t, {
+    http1: false,
+    tls: { cert, key },
+    listen: [
+      { port: 0, hostname: '127.0.0.1', redirectToTls: 444 },
+      { port: 0, hostname: '127.0.0.1', tls: true },
+    ],
+    port: undefined,
+    hostname: undefined,
+    fetch,
+  });
+  const answer = await globalThis.fetch(server.urls[0], { redirect: 'manual' });
+  t.is(answer.status, 308);
+  t.is(answer.headers.get('location'), 'https://127.0.0.1:444/');
+});
+
+test('servers of reactor-rs/node for node:http speak HTTP/1.1', async (t) => {
+  const server = createServer((req, res) => res.end(req.httpVersion)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  t.regex(await exchange(server.address().port, PREFACE), /this port HTTP\/1\.1 only/);
 });

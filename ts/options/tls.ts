@@ -248,9 +248,11 @@ function protocolsOf(option: string, given: unknown, versions: Versions): Uint8A
     .map((name) => Buffer.from(name).toString('latin1'))
     .find((name) => VERSION.test(name) && !spoken.includes(name));
   if (unspoken !== undefined) {
+    const off = { h2: 'http2', 'http/1.1': 'http1' }[unspoken];
+    const why = off === undefined ? '' : `; option "${off}" is false`;
     throw new ReactorError(
       'ERR_REACTOR_INVALID_OPTION',
-      `option "${option}" has "${unspoken}": this server speaks ${listed(spoken)} only`,
+      `option "${option}" has "${unspoken}": this server speaks ${listed(spoken)} only${why}`,
     );
   }
   return names;

@@ -11,17 +11,9 @@ export interface Versions {
 /** What a server speaks whose programs know nothing else. */
 export const HTTP_1: Versions = { http1: true, http2: false };
 
-/** Whether clients may choose HTTP/2 by ALPN. */
-const HTTP2_IS_SERVED = true;
-
 /** The names for ALPN, the best first. */
 export function alpnOf({ http1, http2 }: Versions): string[] {
-  return [...(http2 && HTTP2_IS_SERVED ? ['h2'] : []), ...(http1 ? ['http/1.1'] : [])];
-}
-
-/** The versions in words. */
-export function wordsOf({ http1, http2 }: Versions): string {
-  return [...(http1 ? ['HTTP/1.1'] : []), ...(http2 ? ['HTTP/2'] : [])].join(' and ');
+  return [...(http2 ? ['h2'] : []), ...(http1 ? ['http/1.1'] : [])];
 }
 
 /** @throws {ReactorError} if there is none */

@@ -115,8 +115,8 @@ export interface TlsOptions {
 
   /**
    * Protocols for ALPN, the best first. A client that offers others only is refused. An empty list
-   * turns ALPN off.
-   * @default ['http/1.1']
+   * turns ALPN off. By default those of `http2` and `http1` that are on; what is off is an error here.
+   * @default ['h2', 'http/1.1']
    */
   ALPNProtocols?: readonly (string | Uint8Array)[] | Uint8Array | undefined;
 

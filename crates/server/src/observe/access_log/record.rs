@@ -199,6 +199,10 @@ fn version_of(line: &[u8]) -> Option<Version> {
     match version {
         b"HTTP/1.1" if is_word(method) && is_word(target) => Some(Version::Http11),
         b"HTTP/1.0" if is_word(method) && is_word(target) => Some(Version::Http10),
+        // The preface of HTTP/2 is no request.
+        b"HTTP/2.0" if method != b"PRI" && is_word(method) && is_word(target) => {
+            Some(Version::Http2)
+        }
         _ => None,
     }
 }
