@@ -1,0 +1,124 @@
+// gRPC by examples/grpc, against the clients of grpc-js and of Python's grpcio.
+//
+//   node scripts/trials/http2/grpc.mjs
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { check, finish, HERE, program, run, skip } from './lib.mjs';
+
+const PACKAGES = {
+  '@bufbuild/protobuf': '2.17.0',
+  '@connectrpc/connect': '2.3.0',
+  '@grpc/grpc-js': '1.14.7',
+  '@grpc/proto-loader': '0.8.1',
+};
+const PYTHON = ['grpcio==1.76.0'];
+const ROOT = join(HERE, '..', '..', '..');
+
+const folder = await installed();
+if (folder !== null) {
+  const server = await startExample();
+  await all(process.execPath, [join(folder, 'trial', 'client.mjs'), server.port]);
+  const python = await pythonWithGrpc();
+  if (python !== null) {
+    await all(python, [join(folder, 'trial', 'client.py'), server.port]);
+  }
+  await check('the server ends well', server.stop);
+}
+finish();
+
+/** Runs a client whose lines say what was right, and what was not. */
+async function all(file, args) {
+  const { code, out } = await run(file, args, { seconds: 50 });
+  for (const line of out.split('\n').filter(Boolean)) {
+    const [, name, fault] = /^(.*?)(?:: FAULT (.*))?$/.exec(line);
+    await check(name, () => assert.equal(fault, undefined));
+  }
+  await check(`${args[0].split('/').at(-1)} ends well`, () => assert.equal(code, 0, out));
+}
+
+/** The folder with the clients and a copy of the example; null if npm cannot install them. */
+async function installed() {
+  const list = JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }, null, 2);
+  const key = createHash('sha256').update(list).digest('hex').slice(0, 12);
+  const path = join(tmpdir(), `reactor-grpc-${key}`);
+  if (!existsSync(path)) {
+    const fresh = `${path}-${process.pid}`;
+    mkdirSync(fresh);
+    writeFileSync(join(fresh, 'package.json'), list);
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', fresh];
+    const { code, out } = await run('npm', args, { seconds: 300 });
+    if (code !== 0) {
+      rmSync(fresh, { recursive: true });
+      skip(`npm could not install ${Object.keys(PACKAGES).join(', ')}: ${firstError(out)}`);
+      return null;
+    }
+    renameSync(fresh, path);
+  }
+  const own = join(path, 'node_modules', 'reactor-rs');
+  rmSync(own, { recursive: true, force: true });
+  symlinkSync(ROOT, own);
+  for (const [from, to] of [
+    [join(ROOT, 'examples', 'grpc'), 'example'],
+    [join(HERE, 'grpc'), 'trial'],
+  ]) {
+    rmSync(join(path, to), { recursive: true, force: true });
+    cpSync(from, join(path, to), { recursive: true });
+  }
+  return path;
+}
+
+/** A Python that has grpcio; null if there is none. */
+async function pythonWithGrpc() {
+  const python = program('python3');
+  if (python === null) {
+    return null;
+  }
+  const venv = join(folder, 'python');
+  const own = join(venv, 'bin', 'python');
+  if (!existsSync(own)) {
+    const made = await run(python, ['-m', 'venv', venv], { seconds: 60 });
+    const args = ['-m', 'pip', 'install', '--quiet', ...PYTHON];
+    const got = made.code === 0 ? await run(own, args, { seconds: 200 }) : made;
+    if (got.code !== 0) {
+      rmSync(venv, { recursive: true, force: true });
+      skip(`pip could not install ${PYTHON.join(' ')}: ${got.out.trim().split('\n').at(-1)}`);
+      return null;
+    }
+  }
+  return own;
+}
+
+async function startExample() {
+  const child = spawn(process.execPath, [join(folder, 'example', 'server.mjs')], {
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  process.on('exit', () => child.kill('SIGKILL'));
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+  return {
+    port: String(new URL(value.split(' ').at(-1)).port),
+    async stop() {
+      child.kill('SIGTERM');
+      assert.equal(await ended, 0);
+    },
+  };
+}
+
+function firstError(out) {
+  return /^npm error (.*)$/m.exec(out)?.[1] ?? 'it said nothing';
+}
