@@ -160,13 +160,16 @@ impl HeadReader {
     ///
     /// # Errors
     ///
-    /// The first fault.
+    /// The first fault. The method of `head` is then that of the request, as far as it was told.
     pub fn finish(
         &mut self,
         end_stream: bool,
         text: &mut Vec<u8>,
         head: &mut Head,
     ) -> Result<(), Refused> {
+        if self.refused.is_some() && self.stage == Stage::Pseudo {
+            head.method = self.told_method(text);
+        }
         self.verdict()?;
         if self.stage == Stage::Pseudo {
             self.request_line(text, head)?;
@@ -205,6 +208,12 @@ impl HeadReader {
             self.refused = Some(over.into());
         }
         self.refused.is_none()
+    }
+
+    /// The method before there is a request line.
+    fn told_method(&self, text: &[u8]) -> Method {
+        let within = |span: Span| text.get(span.start as usize..span.end as usize);
+        self.pseudo.method.and_then(within).map_or(Method::Other, Method::from_token)
     }
 
     fn verdict(&self) -> Result<(), Refused> {
@@ -247,6 +256,7 @@ impl HeadReader {
         let Pseudo { method, scheme, path, authority, protocol } = self.pseudo;
         let method = method.ok_or(MessageError::PseudoMissing)?;
         let token = method.of(text);
+        head.method = Method::from_token(token);
         if token.is_empty() || class::token_end(token, 0) != token.len() {
             return Err(MessageError::MethodInvalid.into());
         }

@@ -44,6 +44,20 @@ impl Http2 {
         self.give_up(core, services, id, true);
     }
 
+    /// Resets a stream because of what the client did on it. That counts as a reset of its own:
+    /// both make handlers work for nothing (CVE-2025-8671).
+    pub(crate) fn reset_for_fault(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+        code: ErrorCode,
+    ) -> Result<(), ConnectionError> {
+        self.guard.reset(services.clock.millis())?;
+        self.reset(core, services, id, code);
+        Ok(())
+    }
+
     /// The client has reset a stream.
     pub(crate) fn peer_reset(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         if self.streams.get(id).is_some_and(|stream| !stream.is_over) {
@@ -54,7 +68,6 @@ impl Http2 {
     /// A stream is over. It gives back what it holds, and then its place, once its handler has
     /// returned. With `tells` its lane hears that it is gone.
     fn give_up(&mut self, core: &mut Core, services: &mut Services, id: u32, tells: bool) {
-        self.close_tunnel(services, id);
         let before = self.receive(id, Receiving::Ended);
         if let Some(Receiving::Task(task) | Receiving::Waits(task)) = before {
             services.recycle(task);
@@ -132,24 +145,15 @@ impl Http2 {
         id: u32,
         text: &[u8],
     ) -> Result<(), ConnectionError> {
-        let now = services.clock.millis();
         self.guard.useful(text.len());
-        let Some(stream) = self.streams.get_mut(id) else {
-            if self.was_reset(id) {
-                return self.guard.glitch(now);
-            }
-            let why = "HEADERS came for a stream that has ended (RFC 9113 section 5.1)";
-            return Err(ConnectionError { code: ErrorCode::STREAM_CLOSED, why });
-        };
-        if stream.is_over {
-            return self.guard.glitch(now);
+        match self.fault_of_trailers(core, services, id)? {
+            None => return Ok(()),
+            Some(Some(code)) => return self.reset_for_fault(core, services, id, code),
+            Some(None) => {}
         }
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         match &mut stream.receiving {
-            Receiving::Ended | Receiving::Waits(_) => {
-                self.guard.glitch(now)?;
-                self.reset(core, services, id, ErrorCode::STREAM_CLOSED);
-                return Ok(());
-            }
+            Receiving::Ended | Receiving::Waits(_) => {}
             Receiving::Task(task) => task.request.trailers.extend_from_slice(text),
             Receiving::Pieces | Receiving::Rest(_) => {
                 if !text.is_empty() && stream.left.is_none_or(|left| left == 0) {
@@ -161,14 +165,49 @@ impl Http2 {
                     }
                 }
             }
-            Receiving::Tunnel(_) => {
-                self.reset(core, services, id, ErrorCode::PROTOCOL_ERROR);
-                return Ok(());
-            }
             Receiving::Discard => {}
         }
-        self.body_end(core, services, id);
+        self.body_end(core, services, id)
+    }
+
+    /// A frame has come on a stream that is over. The client hears of it, unless this side has reset
+    /// the stream and that was under way.
+    pub(crate) fn late_frame(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+    ) -> Result<(), ConnectionError> {
+        self.guard.glitch(services.clock.millis())?;
+        if !self.was_reset(id) {
+            self.note_reset(id);
+            self.replies += 1;
+            Outward::reset(core, services, id, ErrorCode::STREAM_CLOSED);
+        }
         Ok(())
+    }
+
+    /// What is wrong with a second field section on a stream, whatever it says (RFC 9113 §5.1). None
+    /// where nothing is to be done.
+    pub(crate) fn fault_of_trailers(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+    ) -> Result<Option<Option<ErrorCode>>, ConnectionError> {
+        let Some(stream) = self.streams.get(id) else {
+            if self.may_have_been_reset(id) {
+                self.guard.glitch(services.clock.millis())?;
+                return Ok(None);
+            }
+            let why = "HEADERS came for a stream that has ended (RFC 9113 section 5.1)";
+            return Err(ConnectionError { code: ErrorCode::STREAM_CLOSED, why });
+        };
+        if stream.is_over {
+            self.late_frame(core, services, id)?;
+            return Ok(None);
+        }
+        Ok(Some((!stream.receiving.is_open()).then_some(ErrorCode::STREAM_CLOSED)))
     }
 
     /// The connection is gone. Tells the lane of each of its requests, and gives back what it held.

@@ -52,8 +52,6 @@ impl Http2 {
                 }
                 Ok((n, event)) => {
                     used += n;
-                    // What was sent is acknowledged by frames that are useless otherwise.
-                    self.guard.useful(std::mem::take(&mut self.outward.sent));
                     let counted = self.guard.received(n);
                     counted.and_then(|()| self.event(core, services, &event, rest, text))
                 }
@@ -88,9 +86,9 @@ impl Http2 {
             }
             Event::Trailers { stream } => self.trailers_came(core, services, stream, text)?,
             Event::TrailersMalformed { stream } => {
-                if self.streams.get(stream).is_some_and(|stream| !stream.is_over) {
-                    self.guard.glitch(now)?;
-                    self.reset(core, services, stream, ErrorCode::PROTOCOL_ERROR);
+                if let Some(code) = self.fault_of_trailers(core, services, stream)? {
+                    let code = code.unwrap_or(ErrorCode::PROTOCOL_ERROR);
+                    self.reset_for_fault(core, services, stream, code)?;
                 }
             }
             Event::Data { stream, start, end, flow, end_stream } => {
@@ -130,7 +128,7 @@ impl Http2 {
             Event::StreamError { stream, code } => {
                 self.guard.glitch(now)?;
                 if self.streams.get(stream).is_some_and(|stream| !stream.is_over) {
-                    self.reset(core, services, stream, code);
+                    self.reset_for_fault(core, services, stream, code)?;
                 } else if !self.was_reset(stream) {
                     self.note_reset(stream);
                     self.replies += 1;
@@ -159,9 +157,12 @@ impl Http2 {
             return Ok(true);
         }
         services.counters.http2.refused.add(1);
-        // A client that does not know the limit yet is not at fault.
+        // A client that does not know the limit yet is hardly at fault.
+        let now = services.clock.millis();
         if self.is_settled {
-            self.guard.reset(services.clock.millis())?;
+            self.guard.reset(now)?;
+        } else {
+            self.guard.glitch(now)?;
         }
         self.replies += 1;
         self.note_reset(id);
@@ -208,9 +209,6 @@ impl Http2 {
         settings: &SettingsFrame,
     ) -> Result<(), ConnectionError> {
         self.guard.glitch(services.clock.millis())?;
-        if let Some(size) = settings.smallest_header_table {
-            self.outward.encoder.set_peer_table(size);
-        }
         if let Some(size) = settings.header_table_size {
             self.outward.encoder.set_peer_table(size);
         }
@@ -251,8 +249,7 @@ impl Http2 {
             return Ok(());
         };
         if stream.send_window.grow(increment).is_err() {
-            self.reset(core, services, id, ErrorCode::FLOW_CONTROL_ERROR);
-            return Ok(());
+            return self.reset_for_fault(core, services, id, ErrorCode::FLOW_CONTROL_ERROR);
         }
         stream.blocked = None;
         self.outward.note(stream);

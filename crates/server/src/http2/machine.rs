@@ -11,7 +11,6 @@ use crate::event_loop::services::Services;
 use crate::http2::outward::Outward;
 use crate::http2::stream::{Receiving, Stream};
 use crate::http2::streams::Streams;
-use crate::http2::tunnel::Tunnel;
 use crate::observe::close_reason::CloseReason;
 
 /// What a client may send on all streams together before it gets credit. In bytes.
@@ -36,9 +35,6 @@ pub(crate) struct Http2 {
     pub(crate) decoder: Decoder,
     pub(crate) outward: Outward,
     pub(crate) streams: Streams,
-    /// Streams that are WebSockets.
-    #[allow(clippy::vec_box, reason = "a WebSocket is large")]
-    pub(crate) tunnels: Vec<Box<Tunnel>>,
     pub(crate) guard: Guard,
     pub(crate) stage: Stage,
     /// The last stream that the client was told of, which never becomes a later one
@@ -61,6 +57,8 @@ pub(crate) struct Http2 {
     /// Streams whose bodies are still to come.
     pub(crate) receiving: u32,
     recent: [u32; RECENT],
+    /// The highest stream that this side has reset.
+    last_reset: u32,
     /// The priority of a stream that has not begun.
     pub(crate) early_priority: Option<(u32, Priority)>,
     /// Since when a head has been coming in.
@@ -90,13 +88,10 @@ pub(crate) enum Stage {
 
 impl Http2 {
     pub(crate) fn new() -> Self {
-        let mut decoder = Decoder::new();
-        decoder.takes_extended_connect(true);
         Self {
-            decoder,
+            decoder: Decoder::new(),
             outward: Outward::new(),
             streams: Streams::default(),
-            tunnels: Vec::new(),
             guard: Guard::new(),
             stage: Stage::Preface,
             said_last: i32::MAX as u32,
@@ -109,6 +104,7 @@ impl Http2 {
             begun: Vec::new(),
             receiving: 0,
             recent: [0; RECENT],
+            last_reset: 0,
             early_priority: None,
             head_since: None,
             look_at: None,
@@ -184,6 +180,12 @@ impl Http2 {
     /// Remembers that this side has reset a stream, of which more may come.
     pub(crate) fn note_reset(&mut self, id: u32) {
         self.recent[id as usize / 2 % RECENT] = id;
+        self.last_reset = self.last_reset.max(id);
+    }
+
+    /// Whether this side may have reset a stream: it has if that was of late.
+    pub(crate) fn may_have_been_reset(&self, id: u32) -> bool {
+        id <= self.last_reset
     }
 
     /// Whether this side has reset a stream of late.

@@ -13,7 +13,5 @@ pub(crate) mod shared;
 mod stream;
 mod streams;
 mod timing;
-mod tunnel;
-mod tunnels;
 mod uploads;
 mod verbs;

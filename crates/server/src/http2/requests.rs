@@ -42,11 +42,13 @@ impl Http2 {
         if let Some((_, priority)) = self.early_priority.take_if(|(early, _)| *early == id) {
             stream.priority = Some(priority);
         }
-        stream.connects = services.head.extended_connect();
         let framing = services.head.framing();
-        if let Framing::Length(length) = framing {
-            stream.left = Some(length);
-        }
+        stream.left = match framing {
+            Framing::Length(length) => Some(length),
+            // A declared length of 0, and DATA may follow all the same.
+            Framing::None if !services.head.extended_connect() => Some(0),
+            Framing::None | Framing::Chunked => None,
+        };
         let found = match framing {
             Framing::Length(length) if length > services.settings.limits.body => {
                 Err(Answer::Server(ServerAnswer::Rejected(RequestError::BodyTooLarge)))
@@ -80,12 +82,6 @@ impl Http2 {
             }
         }
         services.fill_request(&mut task, text);
-        if stream.connects && !end_stream {
-            stream.receiving = Receiving::Tunnel(Vec::new());
-            self.open(services, stream);
-            self.hand_over(core, services, id, task);
-            return;
-        }
         if end_stream {
             self.open(services, stream);
             self.queue(core, services, id, task);
@@ -115,6 +111,7 @@ impl Http2 {
         answer: Answer,
     ) {
         let mut stream = self.new_stream(services, id);
+        stream.terms.head_only = services.head.method() == Method::Head;
         if let Some(observer) = &mut services.observer {
             let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
             let seen = Seen::Input(text);

@@ -10,7 +10,6 @@ use crate::exchange::answer::{Answer, Limit, ServerAnswer};
 use crate::exchange::loan::{LentMemory, Loan};
 use crate::exchange::rest::Rest;
 use crate::http2::machine::Http2;
-use crate::http2::outward::Outward;
 use crate::http2::requests::streams_to_lane;
 use crate::http2::stream::Receiving;
 
@@ -32,10 +31,7 @@ impl Http2 {
         ends: bool,
     ) -> Result<(), ConnectionError> {
         let now = services.clock.millis();
-        // A frame may come in pieces. Its length comes with the first.
-        if flow > 0 || data.is_empty() {
-            self.guard.data(flow as usize, ends, now)?;
-        }
+        self.guard.data(data.len(), ends, now)?;
         self.guard.useful(data.len());
         if !self.receive_window.try_take(flow as usize) {
             let why = "more DATA than the connection's window allows (RFC 9113 section 5.2)";
@@ -43,36 +39,38 @@ impl Http2 {
         }
         // The bound on what is held is each stream's. So no stream keeps back another.
         self.return_connection(core, services, flow);
-        let Some(stream) = self.streams.get_mut(id) else {
-            self.guard.glitch(now)?;
-            if !self.was_reset(id) {
-                self.note_reset(id);
-                self.replies += 1;
-                Outward::reset(core, services, id, ErrorCode::STREAM_CLOSED);
-            }
-            return Ok(());
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_over) else {
+            return self.late_frame(core, services, id);
         };
-        if stream.is_over {
-            return self.guard.glitch(now);
-        }
         if !stream.receiving.is_open() {
-            self.guard.glitch(now)?;
-            self.reset(core, services, id, ErrorCode::STREAM_CLOSED);
-            return Ok(());
+            return self.reset_for_fault(core, services, id, ErrorCode::STREAM_CLOSED);
         }
         if !stream.receive_window.try_take(flow as usize) {
-            self.reset(core, services, id, ErrorCode::FLOW_CONTROL_ERROR);
-            return Ok(());
+            return self.reset_for_fault(core, services, id, ErrorCode::FLOW_CONTROL_ERROR);
         }
         let padding = flow.saturating_sub(u32::try_from(data.len()).unwrap_or(u32::MAX));
         if flow > 0 && padding > 0 {
             self.return_stream(core, services, id, padding);
         }
+        if !data.is_empty() && self.count_down(id, data.len()) {
+            // More than was declared (RFC 9113 §8.1.1).
+            return self.reset_for_fault(core, services, id, ErrorCode::PROTOCOL_ERROR);
+        }
         self.body(core, services, id, data);
         if ends {
-            self.body_end(core, services, id);
+            self.body_end(core, services, id)?;
         }
         Ok(())
+    }
+
+    /// So many bytes of a body have come. Returns whether that is more than was declared.
+    fn count_down(&mut self, id: u32, bytes: usize) -> bool {
+        let Some(left) = self.streams.get_mut(id).and_then(|stream| stream.left.as_mut()) else {
+            return false;
+        };
+        let rest = left.checked_sub(bytes as u64);
+        *left = rest.unwrap_or(0);
+        rest.is_none()
     }
 
     fn body(&mut self, core: &mut Core, services: &mut Services, id: u32, data: &[u8]) {
@@ -82,25 +80,10 @@ impl Http2 {
         let now = services.clock.millis();
         let Some(stream) = self.streams.get_mut(id) else { return };
         core.timer.progress = true;
-        if let Some(left) = &mut stream.left {
-            let Some(rest) = left.checked_sub(data.len() as u64) else {
-                // More than was declared (RFC 9113 §8.1.1).
-                self.reset(core, services, id, ErrorCode::PROTOCOL_ERROR);
-                return;
-            };
-            *left = rest;
-        }
         stream.came += data.len() as u64;
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
         match &mut stream.receiving {
             Receiving::Ended | Receiving::Waits(_) => {}
-            Receiving::Tunnel(early) => {
-                if self.tunnels.iter().any(|tunnel| tunnel.id == id) {
-                    self.tunnel_input(core, services, id, data);
-                } else {
-                    early.extend_from_slice(data);
-                }
-            }
             Receiving::Discard => self.return_stream(core, services, id, bytes),
             _ if stream.came > services.settings.limits.body => {
                 let answer = ServerAnswer::Rejected(RequestError::BodyTooLarge);
@@ -195,15 +178,18 @@ impl Http2 {
     }
 
     /// A body is complete.
-    pub(crate) fn body_end(&mut self, core: &mut Core, services: &mut Services, id: u32) {
-        let Some(stream) = self.streams.get(id).filter(|stream| !stream.is_over) else { return };
+    pub(crate) fn body_end(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+    ) -> Result<(), ConnectionError> {
+        let Some(stream) = self.streams.get(id).filter(|stream| !stream.is_over) else {
+            return Ok(());
+        };
         if stream.left.is_some_and(|left| left > 0) {
             // Less than was declared (RFC 9113 §8.1.1).
-            self.reset(core, services, id, ErrorCode::PROTOCOL_ERROR);
-            return;
-        }
-        if self.is_tunnel(id) {
-            self.tunnel_end(core, services, id);
+            return self.reset_for_fault(core, services, id, ErrorCode::PROTOCOL_ERROR);
         }
         self.tell_rest(core, services, id);
         match self.receive(id, Receiving::Ended) {
@@ -214,11 +200,12 @@ impl Http2 {
                     services.lanes.tell(&mut stream.link, LaneEvent::BodyEnd(exchange));
                 }
             }
-            Some(Receiving::Discard | Receiving::Ended | Receiving::Tunnel(_)) | None => {}
+            Some(Receiving::Discard | Receiving::Ended) | None => {}
             Some(waits @ Receiving::Waits(_)) => {
                 self.receive(id, waits);
             }
         }
+        Ok(())
     }
 
     /// Lets bodies go on to their lanes as they come, if they are large or of unknown length, and

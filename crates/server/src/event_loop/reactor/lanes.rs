@@ -307,12 +307,12 @@ impl<T: Transport> Reactor<T> {
             return;
         };
         let stream = id.stream;
-        if protocol.is_socket(stream) {
+        if let Some(socket) = protocol.web_socket() {
             if let LaneReply::Abort(_) = reply {
                 self.end_connection(id, true);
                 return;
             }
-            protocol.socket_reply(core, services, stream, reply);
+            socket.reply(core, services, reply);
             services.mark_dirty(core);
             return;
         }
@@ -376,7 +376,8 @@ impl<T: Transport> Reactor<T> {
         let place = services.lanes.sides.iter().position(is);
         let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else { return };
         if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn)
-            && protocol.adopt(core, services, id.stream, place)
+            && let Some(socket) = protocol.web_socket()
+            && socket.adopt(core, services, id.stream, place)
         {
             services.mark_dirty(core);
             return;
@@ -391,18 +392,19 @@ impl<T: Transport> Reactor<T> {
         let Self { conns, services, .. } = self;
         let Some(subscribers) = services.sockets.take(&publication.topic) else { return };
         let mut cut_off = Vec::new();
-        for &(id, stream) in &subscribers {
+        for &id in &subscribers {
             let Some(Conn { core, protocol, .. }) = conn_of(conns, id) else { continue };
-            match protocol.published(core, services, stream, publication) {
+            let Some(socket) = protocol.web_socket() else { continue };
+            match socket.published(core, services, publication) {
                 Published::Taken => services.mark_dirty(core),
                 Published::Passed => {}
-                Published::CutOff => cut_off.push((id, stream)),
+                Published::CutOff => cut_off.push(id),
             }
         }
         services.sockets.put_back(&publication.topic, subscribers);
-        for (id, stream) in cut_off {
+        for id in cut_off {
             let io_thread = self.services.settings.io_thread;
-            self.end_connection(ExchangeId::new(io_thread, id, stream), true);
+            self.end_connection(ExchangeId::new(io_thread, id, u32::MAX), true);
         }
     }
 
