@@ -101,7 +101,8 @@ pub(crate) struct Recorded {
 pub(crate) struct Fleet(HashMap<(Kind, Limited), Vec<Recorded>>);
 
 impl Fleet {
-    pub(crate) fn start(cases: &[Case]) -> Self {
+    /// `http2` says whether they speak HTTP/2 too.
+    pub(crate) fn start(cases: &[Case], http2: bool) -> Self {
         let mut servers = HashMap::new();
         let needed: HashSet<(Kind, Limited)> =
             cases.iter().map(|case| (case.app, case.limits.clone())).collect();
@@ -113,7 +114,7 @@ impl Fleet {
             } else {
                 &[AcceptMode::Acceptor]
             };
-            let started = modes.iter().map(|mode| server(kind, &limits, *mode)).collect();
+            let started = modes.iter().map(|mode| server(kind, &limits, *mode, http2)).collect();
             servers.insert((kind, limits), started);
         }
         Self(servers)
@@ -153,7 +154,7 @@ impl Fleet {
     }
 }
 
-fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
+fn server(kind: Kind, limited: &Limited, accept: AcceptMode, http2: bool) -> Recorded {
     let records = Arc::new(Records::default());
     let mut limits = Limits::default();
     for (name, value) in limited {
@@ -179,8 +180,8 @@ fn server(kind: Kind, limited: &Limited, accept: AcceptMode) -> Recorded {
         io_threads: 2,
         worker_threads: 2,
         accept,
-        // Its preface is one of the cases.
-        http2: false,
+        // The preface of HTTP/2 is one of the cases of HTTP/1.
+        http2,
         limits,
         app,
         lanes: player.iter().map(Player::lane).collect(),

@@ -4,9 +4,11 @@
 mod apps;
 mod client;
 mod date;
+mod http2;
 mod judge;
 mod lane;
 mod proof;
+mod translate;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -91,7 +93,7 @@ fn run(kind: &str, cuts: impl Fn(&[u8]) -> Vec<Segments>, tails: &[Tail]) {
         "only {} connections: the corpus is not all there",
         jobs.len()
     );
-    let fleet = Fleet::start(&cases);
+    let fleet = Fleet::start(&cases, false);
     let next = AtomicUsize::new(0);
     let failures: Mutex<HashMap<&str, Vec<String>>> = Mutex::default();
     thread::scope(|scope| {
