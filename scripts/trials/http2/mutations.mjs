@@ -179,6 +179,8 @@ function changed(dice, frames) {
   for (let n = 0; n < times; n++) {
     const at = dice.below(out.length);
     const bytes = Buffer.from(out[at]);
+    // What is no frame stays as it is.
+    if (bytes.length < 9) continue;
     switch (dice.below(14)) {
       case 0:
         out.splice(at, 1);
