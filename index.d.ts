@@ -289,6 +289,8 @@ export interface NativeBenchOptions {
   connections: number
   /** Requests that one connection may have under way. */
   pipeline: number
+  /** HTTP/2 with so many streams at once; absent: HTTP/1.1. */
+  streams?: number
   /** Connections carry more than one request. */
   keepAlive: boolean
   /** Absent: until `requests` are done. */
@@ -507,6 +509,8 @@ export interface NativeOptions {
   http1: boolean
   /** HTTP/2 is spoken. One of both is. */
   http2: boolean
+  /** Clients of HTTP/2 are told that WebSockets may be streams. Absent: they are. */
+  extendedConnect?: boolean
   /** Bounds on one request. */
   limits: NativeLimits
   /** How long the server waits. */

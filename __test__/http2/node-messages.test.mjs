@@ -375,3 +375,19 @@ test('a session of a server that closes ends after its streams', async (t) => {
   );
   t.deepEqual(seen[1], seen[0]);
 });
+
+test('WebSockets as streams are announced where the program wants them', async (t) => {
+  for (const enableConnectProtocol of [false, true]) {
+    const options = { settings: { enableConnectProtocol } };
+    const servers = await both(t, (_req, res) => res.end(), { options });
+    const told = await Promise.all(
+      servers.map(async ({ server }) => {
+        const client = await session(t, server);
+        const answer = await ask(client, { ':path': '/' });
+        return [answer, client.remoteSettings.enableConnectProtocol];
+      }),
+    );
+    t.is(told[1][1], enableConnectProtocol);
+    t.deepEqual(told[1], told[0]);
+  }
+});

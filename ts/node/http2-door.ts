@@ -7,6 +7,8 @@ import type { ExchangeSocket } from './socket.js';
 /** What a server has that speaks HTTP/2. */
 export interface Http2Door {
   readonly versions: Versions;
+  /** Whether clients are told that WebSockets may be streams (RFC 8441). */
+  readonly extendedConnect: boolean;
   /** What takes the requests of a server that begins to listen. */
   begin(server: Server): Http2Taker;
 }

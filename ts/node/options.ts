@@ -4,9 +4,10 @@ import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import { DAY_MS } from '../options/rules.js';
 import { BODY_MEMORY } from '../options/table.js';
 import type { ResolvedTls } from '../options/tls.js';
-import type { Versions } from '../options/versions.js';
+import { HTTP_1 } from '../options/versions.js';
 import type { ServeOptions } from '../types/options.js';
 import { warnUnsupported } from './errors.js';
+import type { Http2Door } from './http2-door.js';
 import type { Where } from './listen.js';
 import { headLimit, type Interests, type Tunables, tuned } from './tunables.js';
 
@@ -146,7 +147,8 @@ interface Circumstances {
   readonly where: Where;
   /** `null` in clear. */
   readonly tls: ResolvedTls | null;
-  readonly versions: Versions;
+  /** `null` if only HTTP/1 is spoken. */
+  readonly http2: Http2Door | null;
 }
 
 /** Warns of a listener for an event that never comes. */
@@ -169,7 +171,7 @@ export function engineOptions(
   given: EngineOptions,
   node: http.ServerOptions,
   now: Tunables,
-  { interests, where, tls, versions }: Circumstances,
+  { interests, where, tls, http2 }: Circumstances,
 ): ResolvedOptions {
   const { unix, unixModeAdds, port, hostname, ipv6Only, backlog, fd } = where;
   const { timeouts = {}, limits = {} } = given;
@@ -191,7 +193,7 @@ export function engineOptions(
       drain: DAY_MS,
       ...timeouts,
     },
-    ...versions,
+    ...(http2?.versions ?? HTTP_1),
     globals: false,
     fetch: () => {
       throw new TypeError('requests go to the server, not to a handler');
@@ -209,6 +211,7 @@ export function engineOptions(
     ...mode,
     ...secured,
   }));
-  const native = { ...resolved.native, ...tuning, listen, streamSmallBodies };
+  const extendedConnect = http2?.extendedConnect ?? false;
+  const native = { ...resolved.native, ...tuning, listen, streamSmallBodies, extendedConnect };
   return { ...resolved, native, tls: [tls] };
 }

@@ -8,7 +8,6 @@ import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedTls } from '../options/tls.js';
-import { HTTP_1 } from '../options/versions.js';
 import { startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
@@ -438,12 +437,11 @@ export class Server extends NodeServer implements SocketServer {
 
   #options(where: Where): ResolvedOptions {
     const tls = this.#secured();
-    const versions = this.#http2?.versions ?? HTTP_1;
     return engineOptions(this.#engine, this.#node, this.#tunables, {
       interests: this.#interests,
       where,
       tls,
-      versions,
+      http2: this.#http2,
     });
   }
 

@@ -44,6 +44,8 @@ pub struct NativeOptions {
     pub http1: bool,
     /// HTTP/2 is spoken. One of both is.
     pub http2: bool,
+    /// Clients of HTTP/2 are told that WebSockets may be streams. Absent: they are.
+    pub extended_connect: Option<bool>,
     /// Bounds on one request.
     pub limits: NativeLimits,
     /// How long the server waits.
@@ -281,6 +283,7 @@ impl NativeOptions {
             request_timeout: self.request_timeout.map(|ms| Duration::from_millis(ms.into())),
             http1: self.http1,
             http2: self.http2,
+            extended_connect: self.extended_connect.unwrap_or(true),
             limits: self.limits.into_limits(),
             timeouts: self.timeouts.into_timeouts(),
             announce: self.announce.map(NativeAnnounce::into_announce).unwrap_or_default(),

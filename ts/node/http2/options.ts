@@ -11,6 +11,8 @@ import type { MessageClasses } from './compat.js';
  *
  * - `settings.maxConcurrentStreams` is `limits.streams`, `settings.maxHeaderListSize` is
  *   `limits.head` (by default 65535), and `maxHeaderListPairs` is `limits.fields`.
+ * - With `settings.enableConnectProtocol` clients are told that WebSockets may be streams. They come to
+ *   'upgrade', where a `WebSocketServer` of `reactor-rs/ws` takes them.
  * - `Http2ServerRequest` and `Http2ServerResponse`, and for HTTP/1.1 `http1Options`,
  *   `Http1IncomingMessage` and `Http1ServerResponse`.
  */
@@ -88,7 +90,7 @@ export function partOptions(given: Http2ServerOptions): Parted {
       enablePush: false,
       maxConcurrentStreams: streams,
       maxHeaderListSize: limits.head ?? head,
-      enableConnectProtocol: true,
+      enableConnectProtocol: settings.enableConnectProtocol === true,
     },
   };
 }

@@ -42,6 +42,7 @@ export class Http2Server extends Server implements SessionServer {
     const parted = partOptions(options);
     super(parted.shared, listener as unknown as RequestListener, undefined, {
       versions: { http1: false, http2: true },
+      extendedConnect: parted.settings.enableConnectProtocol === true,
       begin: (server) => new Sessions(server as Http2Server, true),
     });
     this.localSettings = parted.settings;
@@ -62,6 +63,7 @@ export class Http2SecureServer extends SecureServer implements SessionServer {
     const parted = partOptions(options);
     super(parted.shared as SecureServerOptions, listener as unknown as RequestListener, {
       versions: { http1: options.allowHTTP1 === true, http2: true },
+      extendedConnect: parted.settings.enableConnectProtocol === true,
       begin: (server) => new Sessions(server as Http2SecureServer, options.allowHTTP1 !== true),
     });
     this.localSettings = parted.settings;

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) http1: bool,
     /// Whether connections may speak HTTP/2.
     pub(crate) http2: bool,
+    /// Whether clients are told that WebSockets may be streams of HTTP/2 (RFC 8441).
+    pub(crate) extended_connect: bool,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     /// This loop's share of the memory for request bodies.

@@ -124,7 +124,7 @@ impl Http2 {
             &[
                 (Setting::MAX_CONCURRENT_STREAMS, limits.streams),
                 (Setting::MAX_HEADER_LIST_SIZE, head),
-                (Setting::ENABLE_CONNECT_PROTOCOL, 1),
+                (Setting::ENABLE_CONNECT_PROTOCOL, services.settings.extended_connect.into()),
                 (Setting::NO_RFC7540_PRIORITIES, 1),
             ],
         );

@@ -206,6 +206,7 @@ impl Assembly {
             io_threads,
             http1: config.http1,
             http2: config.http2,
+            extended_connect: config.extended_connect,
             limits: config.limits.clone(),
             timeouts: config.timeouts.clone(),
             body_memory: config.body_memory / io_threads,

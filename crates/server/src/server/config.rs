@@ -50,6 +50,8 @@ pub struct Config {
     pub http1: bool,
     /// Whether HTTP/2 is spoken; the default is yes. One of both must be.
     pub http2: bool,
+    /// Whether clients of HTTP/2 are told that WebSockets may be streams (RFC 8441); the default is yes.
+    pub extended_connect: bool,
     /// Limits on what one request may bring.
     pub limits: Limits,
     /// How long the peer may take.
@@ -95,6 +97,7 @@ impl Default for Config {
             request_timeout: None,
             http1: true,
             http2: true,
+            extended_connect: true,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             secured: Secured::default(),

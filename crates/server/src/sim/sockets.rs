@@ -161,6 +161,7 @@ impl World {
             io_threads: 1,
             http1: true,
             http2: true,
+            extended_connect: true,
             limits: reactor_proto::Limits::default(),
             timeouts: Timeouts::default(),
             body_memory: 1 << 30,

@@ -99,6 +99,7 @@ impl World {
             io_threads: 1,
             http1: true,
             http2: false,
+            extended_connect: true,
             limits,
             timeouts: timeouts.clone(),
             body_memory: plan.body_memory,
