@@ -7,14 +7,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import http2 from 'node:http2';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { authority, noOpenssl } from '../../../__test__/tls/certificates.mjs';
-import { ROOT } from '../../setup.mjs';
 import { patterned, TEXT } from './handler.mjs';
-import { ask, check, ENGINE, finish, HERE, program, run, skip, startServer } from './lib.mjs';
+import { ask, check, ENGINE, finish, HERE, run, skip, startServer } from './lib.mjs';
+import { pythonWithHttp2 } from './python.mjs';
 
 const isOurs = ENGINE === 'reactor-rs';
 const bytes = patterned(10 << 20);
@@ -32,7 +31,7 @@ const server = await startServer({
 await node('node in clear', server.url);
 if (ca !== null) await node('node', server.secureUrl);
 if (ca !== null) await withUndici();
-await python(program('python3'));
+await python(await pythonWithHttp2());
 await check('the server ends well', () => server.stop());
 finish();
 
@@ -221,20 +220,8 @@ async function withUndici() {
   await dispatcher.close();
 }
 
-async function python(path) {
-  if (path === null) return;
-  const folder = join(ROOT, 'build/http2-python');
-  const own = join(folder, 'bin/python3');
-  if (!existsSync(join(folder, 'ready'))) {
-    const made = await run(path, ['-m', 'venv', folder], { seconds: 120 });
-    const wanted = ['-m', 'pip', 'install', '-q', 'httpx[http2]==0.28.1'];
-    const got = made.code === 0 ? await run(own, wanted, { seconds: 180 }) : made;
-    if (got.code !== 0) {
-      skip(`httpx could not be installed: ${got.out.trim().split('\n').at(-1)}`);
-      return;
-    }
-    await run('touch', [join(folder, 'ready')]);
-  }
+async function python(own) {
+  if (own === null) return;
   const secure = ca === null ? ['-', '-'] : [server.secureUrl, ca.certFile];
   const { code, out } = await run(own, [join(HERE, 'client.py'), server.url, ...secure]);
   for (const line of out.trim().split('\n')) {

@@ -11,7 +11,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 /** Those of one row run one after the other, beside those of the other. */
 const SIDE_BY_SIDE = [
   ['httpwg', 'browser'],
-  ['programs', 'clients', 'stop', 'grpc'],
+  ['programs', 'clients', 'hpack', 'stop', 'grpc'],
 ];
 /** They measure memory and latencies, so they have the machine to themselves. */
 const ALONE = ['attacks', 'mutations'];

@@ -16,3 +16,6 @@ pub use decoder::HpackDecoder;
 pub use encoder::{HpackEncoder, literal, status_literal};
 pub use error::HpackError;
 pub use indexing::Indexing;
+
+#[cfg(test)]
+mod vectors;

@@ -117,6 +117,9 @@ impl Table {
     /// Changes the most that the table may hold. Evicts what is over it.
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(Self::MOST);
+        if self.limit == 0 {
+            self.clear();
+        }
         self.evict(self.limit);
     }
 
@@ -134,7 +137,7 @@ impl Table {
         };
         let texts = name_len + value.len();
         if texts + OVERHEAD > self.limit {
-            self.evict(0);
+            self.clear();
             return;
         }
         // The name may be that of an entry that is evicted now. Its text is lost only if the
@@ -162,18 +165,21 @@ impl Table {
         self.size += entry.size();
     }
 
-    /// Drops the oldest entries until their sizes are `most` together. Returns its memory if
-    /// nothing is left and nothing may come.
+    /// Drops the oldest entries until the sizes of the others are `most` together. Their texts
+    /// stay until the vector is full.
     fn evict(&mut self, most: usize) {
         while self.size > most
             && let Some(entry) = self.entries.pop_front()
         {
             self.size -= entry.size();
         }
-        if most == 0 {
-            self.bytes = Vec::new();
-            self.entries = VecDeque::new();
-        }
+    }
+
+    /// Drops all entries and returns their memory.
+    fn clear(&mut self) {
+        self.bytes = Vec::new();
+        self.entries = VecDeque::new();
+        self.size = 0;
     }
 
     /// Makes the vector hold `texts` more bytes: moves the texts in use to its front, and lets

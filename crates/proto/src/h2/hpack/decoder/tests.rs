@@ -87,6 +87,20 @@ fn a_name_may_be_that_of_an_entry_it_evicts() {
     }
 }
 
+/// The new entry may be as large as the table, and leaves no other.
+#[test]
+fn a_name_may_be_that_of_an_entry_when_the_new_one_fills_the_table() {
+    for value in 0..30 {
+        let mut decoder = HpackDecoder::new(64);
+        decoded(&mut decoder, &hex("40 04 6e616d65 00")).unwrap();
+        let block = [&[0x7e, value], &vec![b'v'; value.into()][..]].concat();
+        decoded(&mut decoder, &block).unwrap();
+        let expected = ("name".to_owned(), "v".repeat(value.into()));
+        let fits = value <= 64 - 32 - 4;
+        assert_eq!(entries(&decoder), if fits { vec![expected] } else { vec![] }, "{value}");
+    }
+}
+
 #[test]
 fn memory_is_bounded_and_returned() {
     let mut decoder = HpackDecoder::new(4096);
