@@ -100,7 +100,7 @@ export const SERVER = {
         'http2/stream',
         'websocket/shared',
       ],
-      holds: 'what the HTTP/1 and HTTP/2 connections of a loop share, and its WebSockets',
+      holds: 'what a loop shares of each',
     },
     {
       modules: ['event_loop/services'],
@@ -108,7 +108,7 @@ export const SERVER = {
     },
     {
       modules: ['http1', 'http2', 'pipe', 'websocket'],
-      holds: 'the states of a connection: HTTP/1, HTTP/2, WebSocket, bytes as they are',
+      holds: 'the states of a connection: HTTP/1, HTTP/2, WebSocket, raw bytes',
     },
     { modules: ['conn'], holds: 'a connection and its protocol' },
     {

@@ -226,3 +226,16 @@ impl Http2 {
 
 /// The payload of the ping that follows the announcement of a stop.
 pub(crate) const LAST_PING: [u8; 8] = *b"lastcall";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of these is kept for every open connection that speaks HTTP/2, idle ones too, beside the
+    /// tables of HPACK.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let size = size_of::<Http2>();
+        assert!(size <= 768, "{size} bytes");
+    }
+}
