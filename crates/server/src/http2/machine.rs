@@ -27,8 +27,9 @@ const MOST_PARKED: usize = 32;
 /// Requests wait while so many bytes of answers do. In bytes.
 const MOST_PENDING: usize = 1024 * 1024;
 
-/// Streams of late that this side has reset.
-const RECENT: usize = 16;
+/// Streams whose resets are remembered, counted back from the last one. More than most clients have
+/// open at once: all of them may be reset together, and frames for them still come.
+const RECENT: usize = 256;
 
 /// HTTP/2 on one connection.
 pub(crate) struct Http2 {
@@ -56,8 +57,9 @@ pub(crate) struct Http2 {
     pub(crate) begun: Vec<u32>,
     /// Streams whose bodies are still to come.
     pub(crate) receiving: u32,
-    recent: [u32; RECENT],
-    /// The highest stream that this side has reset.
+    /// Streams that this side has reset. Empty before the first.
+    recent: Box<[u32]>,
+    /// The highest of them.
     last_reset: u32,
     /// The priority of a stream that has not begun.
     pub(crate) early_priority: Option<(u32, Priority)>,
@@ -103,7 +105,7 @@ impl Http2 {
             waiting: VecDeque::new(),
             begun: Vec::new(),
             receiving: 0,
-            recent: [0; RECENT],
+            recent: Box::default(),
             last_reset: 0,
             early_priority: None,
             head_since: None,
@@ -179,6 +181,9 @@ impl Http2 {
 
     /// Remembers that this side has reset a stream, of which more may come.
     pub(crate) fn note_reset(&mut self, id: u32) {
+        if self.recent.is_empty() {
+            self.recent = Box::new([0; RECENT]);
+        }
         self.recent[id as usize / 2 % RECENT] = id;
         self.last_reset = self.last_reset.max(id);
     }
@@ -190,7 +195,7 @@ impl Http2 {
 
     /// Whether this side has reset a stream of late.
     pub(crate) fn was_reset(&self, id: u32) -> bool {
-        self.recent[id as usize / 2 % RECENT] == id
+        self.recent.get(id as usize / 2 % RECENT) == Some(&id)
     }
 
     /// Tells the client that the server stops. A ping follows: its answer shows that the client

@@ -103,7 +103,14 @@ impl Client {
             Event::Reset { stream: id, code } => {
                 tally.resets += 1;
                 let Some(stream) = self.stream(id) else { return };
-                assert!(stream.reset.is_none(), "stream {id} is reset twice");
+                assert!(
+                    stream.reset.is_none(),
+                    "stream {id} is reset twice: {:?} {code:?} {:?} {} {:?}",
+                    stream.reset,
+                    stream.wanted,
+                    stream.sent,
+                    stream.head
+                );
                 let is_right = stream.waits() || code == ErrorCode::NO_ERROR && !stream.is_sent;
                 // The end of the body may have crossed with it.
                 let crossed = code == ErrorCode::NO_ERROR && stream.wanted.body.is_some();
