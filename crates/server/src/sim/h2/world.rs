@@ -357,7 +357,8 @@ impl World {
 
     /// What holds after every turn.
     fn check(&self) {
-        for thread in &self.threads {
+        // A thread that has closed its lane is told nothing more.
+        for thread in self.threads.iter().filter(|thread| !thread.lane.is_closed()) {
             for open in &thread.open {
                 let id = open.id;
                 let is_told = thread.knows_end(id)
