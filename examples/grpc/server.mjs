@@ -28,13 +28,21 @@ const compression = {
   },
 };
 
+/** Fails when the client has cancelled, or its deadline has passed; the signal knows which. */
+async function wait(milliseconds, signal) {
+  try {
+    await sleep(milliseconds, undefined, { signal });
+  } catch {
+    throw signal.reason;
+  }
+}
+
 const router = createConnectRouter({ acceptCompression: [compression], readMaxBytes: 32 << 20 });
 
 router.service(Echo, {
   async say({ text, failWith, delay, data }, context) {
     if (delay > 0) {
-      // Rejects when the client has cancelled, or its deadline has passed.
-      await sleep(delay, undefined, { signal: context.signal });
+      await wait(delay, context.signal);
     }
     if (failWith !== 0) {
       const hint = create(HintSchema, { advice: 'ask for something else' });
@@ -58,7 +66,7 @@ router.service(Echo, {
     for (let value = 1; value <= upto; value++) {
       yield { value };
       if (pause > 0) {
-        await sleep(pause, undefined, { signal });
+        await wait(pause, signal);
       }
     }
   },

@@ -30,13 +30,16 @@ const ROOT = join(HERE, '..', '..', '..');
 
 const folder = await installed();
 if (folder !== null) {
-  const server = await startExample();
-  await all(process.execPath, [join(folder, 'trial', 'client.mjs'), server.port]);
   const python = await pythonWithGrpc();
-  if (python !== null) {
-    await all(python, [join(folder, 'trial', 'client.py'), server.port]);
+  for (const example of ['server', 'direct-server']) {
+    console.log(`# examples/grpc/${example}.mjs`);
+    const server = await startExample(example);
+    await all(process.execPath, [join(folder, 'trial', 'client.mjs'), server.port]);
+    if (python !== null) {
+      await all(python, [join(folder, 'trial', 'client.py'), server.port]);
+    }
+    await check('the server ends well', server.stop);
   }
-  await check('the server ends well', server.stop);
 }
 finish();
 
@@ -102,8 +105,8 @@ async function pythonWithGrpc() {
   return own;
 }
 
-async function startExample() {
-  const child = spawn(process.execPath, [join(folder, 'example', 'server.mjs')], {
+async function startExample(name) {
+  const child = spawn(process.execPath, [join(folder, 'example', `${name}.mjs`)], {
     env: { ...process.env, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
