@@ -4,31 +4,15 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { check, finish, HERE, program, run, skip } from './lib.mjs';
+import { grpcFolder } from './grpc-folder.mjs';
+import { check, finish, program, run, skip } from './lib.mjs';
 
-const PACKAGES = {
-  '@bufbuild/protobuf': '2.17.0',
-  '@connectrpc/connect': '2.3.0',
-  '@grpc/grpc-js': '1.14.7',
-  '@grpc/proto-loader': '0.8.1',
-};
 const PYTHON = ['grpcio==1.76.0'];
-const ROOT = join(HERE, '..', '..', '..');
 
-const folder = await installed();
+const folder = await grpcFolder();
 if (folder !== null) {
   const python = await pythonWithGrpc();
   for (const example of ['server', 'direct-server']) {
@@ -51,37 +35,6 @@ async function all(file, args) {
     await check(name, () => assert.equal(fault, undefined));
   }
   await check(`${args[0].split('/').at(-1)} ends well`, () => assert.equal(code, 0, out));
-}
-
-/** The folder with the clients and a copy of the example; null if npm cannot install them. */
-async function installed() {
-  const list = JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }, null, 2);
-  const key = createHash('sha256').update(list).digest('hex').slice(0, 12);
-  const path = join(tmpdir(), `reactor-grpc-${key}`);
-  if (!existsSync(path)) {
-    const fresh = `${path}-${process.pid}`;
-    mkdirSync(fresh);
-    writeFileSync(join(fresh, 'package.json'), list);
-    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', fresh];
-    const { code, out } = await run('npm', args, { seconds: 300 });
-    if (code !== 0) {
-      rmSync(fresh, { recursive: true });
-      skip(`npm could not install ${Object.keys(PACKAGES).join(', ')}: ${firstError(out)}`);
-      return null;
-    }
-    renameSync(fresh, path);
-  }
-  const own = join(path, 'node_modules', 'reactor-rs');
-  rmSync(own, { recursive: true, force: true });
-  symlinkSync(ROOT, own);
-  for (const [from, to] of [
-    [join(ROOT, 'examples', 'grpc'), 'example'],
-    [join(HERE, 'grpc'), 'trial'],
-  ]) {
-    rmSync(join(path, to), { recursive: true, force: true });
-    cpSync(from, join(path, to), { recursive: true });
-  }
-  return path;
 }
 
 /** A Python that has grpcio; null if there is none. */
@@ -120,8 +73,4 @@ async function startExample(name) {
       assert.equal(await ended, 0);
     },
   };
-}
-
-function firstError(out) {
-  return /^npm error (.*)$/m.exec(out)?.[1] ?? 'it said nothing';
 }
