@@ -75,7 +75,7 @@ const LONG_CHECKS = [
   {
     name: 'simulation',
     // Fresh seeds, so that each run looks where none has looked; it prints them.
-    run: () => command('sh', ['scripts/soak.sh', '10000'], countCargo),
+    run: () => command('sh', ['scripts/soak.sh', '4000'], countCargo),
   },
   {
     name: 'fuzz',
@@ -104,6 +104,10 @@ const LONG_CHECKS = [
   {
     name: 'websocket trials',
     run: () => command(process.execPath, ['scripts/trials/websocket/run.mjs'], countItems),
+  },
+  {
+    name: 'http2 trials',
+    run: () => command(process.execPath, ['scripts/trials/http2/run.mjs'], countItems),
   },
   {
     name: 'watch trials',

@@ -10,10 +10,10 @@ test.serial('damaged requests get the answers that are due, and no more', async 
   t.timeout(SLOW_MS);
   // Others each time; a failure prints the seed of the one that failed.
   const seed = Math.floor(Math.random() * 2 ** 48);
-  const { problems, ...counts } = await mutations({ connections: 50_000, seed });
+  const { problems, ...counts } = await mutations({ connections: 25_000, seed });
   t.log(counts);
   t.deepEqual(problems, []);
-  t.is(counts.connections, 50_000);
+  t.is(counts.connections, 25_000);
 });
 
 for (const mode of Object.keys(SLOW_MODES)) {
@@ -21,7 +21,7 @@ for (const mode of Object.keys(SLOW_MODES)) {
     `1,000 slow clients leave others be: ${mode}`,
     async (t) => {
       t.timeout(SLOW_MS);
-      const { problems, ...counts } = await slow(mode, { connections: 1000, seconds: 10 });
+      const { problems, ...counts } = await slow(mode, { connections: 1000, seconds: 6 });
       t.log(counts);
       t.deepEqual(problems, []);
     },
