@@ -14,6 +14,8 @@
  *   another length than its `content-length` is not sent as if it were complete. A value that HTTP
  *   forbids throws `ERR_INVALID_CHAR`; Node sends it.
  * - No push: `pushAllowed` is false.
+ * - Streams for WebSockets (`settings.enableConnectProtocol`, RFC 8441) come to 'upgrade', where a
+ *   `WebSocketServer` of `reactor-rs/ws` takes them. Without a listener they are answered with 405.
  * - The code of a reset is not passed on: `rstCode` of a stream that the client resets is `CANCEL`.
  * - A response that is finished before its request has arrived ends the stream. A program that still
  *   reads the request gets 'aborted'.
