@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bindingCosts, countProgram, instructions, startCounted } from './callgrind.mjs';
 import { Failure } from './failure.mjs';
+import { Http2Client } from './frames.mjs';
 import { get } from './http.mjs';
 import { median } from './numbers.mjs';
 
@@ -22,9 +23,12 @@ const QUIET_MS = 8;
 const PIECE = 64 * 1024;
 const PIECES = 16;
 
-const [ONE, UP, DOWN] = ['one request', '1 MiB up', '10 chunks down'].map(
-  (n) => `JavaScript: ${n}`,
-);
+const [ONE, UP, DOWN, HTTP2] = [
+  'one request',
+  '1 MiB up',
+  '10 chunks down',
+  'one request over HTTP/2',
+].map((n) => `JavaScript: ${n}`);
 
 /** The codec alone: one request decoded. */
 function codec(item) {
@@ -44,11 +48,11 @@ const NAMES = {
  * Requests at a server without Node. `ask` sends one, or a batch of `requests`, and waits for the
  * answers.
  */
-function native(name, server, ask, requests = 1) {
+function native(name, server, ask, requests = 1, connect = (port) => Client.to(port)) {
   const command = [`target/release/examples/${server}`, ...'-p 0 -i 1 -w 1'.split(' ')];
   const counted = async (batches) => {
     const { port, stop } = await startCounted('server', command);
-    const client = await Client.to(port);
+    const client = await connect(port);
     for (let i = 0; i < batches; i++) await ask(client);
     client.close();
     await stop();
@@ -62,6 +66,16 @@ function native(name, server, ask, requests = 1) {
   };
   return { items: [name], count };
 }
+
+/** As `native`, over HTTP/2. */
+const native2 = (name, path, requests) =>
+  native(
+    name,
+    'serve',
+    (client) => client.ask(requests),
+    requests,
+    (port) => Http2Client.to(port, path),
+  );
 
 const get1 = (path) => (client) => client.ask(get(path), 1);
 const get16 = (path) => (client) => client.ask(get(path).repeat(16), 16);
@@ -94,6 +108,7 @@ async function javascript() {
     BINDING,
   ]);
   const client = await Client.to(port);
+  const http2 = await Http2Client.to(port, '/');
   const one = async (path) => {
     await client.ask(get(path), 1);
     await sleep(QUIET_MS);
@@ -106,6 +121,10 @@ async function javascript() {
       await sleep(QUIET_MS);
     },
     [DOWN]: () => one('/chunks'),
+    [HTTP2]: async () => {
+      await http2.ask();
+      await sleep(QUIET_MS);
+    },
   };
   for (let i = 0; i < 10; i++) {
     for (const item of Object.values(items)) await item();
@@ -118,6 +137,7 @@ async function javascript() {
     }
   }
   client.close();
+  http2.close();
   await stop();
   // The first is the start, the last the end. Between two marks there is one item.
   const costs = bindingCosts('node').filter(({ all }) => all > 0);
@@ -140,13 +160,16 @@ export const GROUPS = {
   chunked: codec('chunked'),
   inline: native('inline: one request', 'serve', get1('/inline')),
   'inline-pipelined': native('inline: one of 16 pipelined', 'serve', get16('/inline'), 16),
+  http2: native2('HTTP/2 inline: one request', '/inline', 1),
+  'http2-streams': native2('HTTP/2 inline: one of 16 streams', '/inline', 16),
+  'http2-worker': native2('HTTP/2 worker: one of 16 streams', '/', 16),
   worker: native('worker: one request', 'serve', get1('/')),
   'worker-pipelined': native('worker: one of 16 pipelined', 'serve', get16('/'), 16),
   lane: native('lane: one request', 'lanes', get1('/')),
   'lane-pipelined': native('lane: one of 16 pipelined', 'lanes', get16('/'), 16),
   // How often its threads meet awake depends on the machine. Medians of the same code have differed
   // by 4 % on one machine, and by 9 % between machines while the least was taken.
-  javascript: { items: [ONE, UP, DOWN], count: javascript, tolerance: 8 },
+  javascript: { items: [ONE, UP, DOWN, HTTP2], count: javascript, tolerance: 8 },
 };
 
 /** One connection that asks and waits for whole answers. */

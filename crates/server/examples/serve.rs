@@ -145,7 +145,7 @@ fn tls(certificates: &[Pem], keys: &[Pem]) -> Result<Arc<Tls>, String> {
         certificates: certificates.to_vec(),
         keys: keys.to_vec(),
         server_order: true,
-        protocols: vec![b"http/1.1".to_vec()],
+        protocols: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         ..config::Entry::default()
     };
     let config = reactor_tls::Config::new(&[entry], Unknown::Default, &resumption, &clock);
