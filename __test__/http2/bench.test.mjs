@@ -170,7 +170,7 @@ test('a server that breaks the rules is an error that says which', async (t) => 
     t.teardown(() => server.close());
     const url = `http://127.0.0.1:${server.address().port}/`;
     const result = await bench(url, { ...HTTP2, connections: 1, streams: 1, requests: 2 });
-    t.deepEqual([result.requests, result.errors.receive], [2, 2]);
+    t.deepEqual([result.requests, result.errors.receive], [2, 2], JSON.stringify(result));
     t.regex(result.firstErrors[0].message, message);
     t.regex(result.firstErrors[0].message, /breaks the rules of HTTP\/2|answer no request/);
   }

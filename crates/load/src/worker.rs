@@ -292,7 +292,13 @@ impl Worker {
                     Ok(None) if event.failed() => {
                         self.connect_failed(slot, &"the connection was closed while it was opened");
                     }
-                    Ok(None) if event.writable() => self.greet(slot),
+                    Ok(None) if event.writable() => {
+                        self.greet(slot);
+                        // A server of HTTP/2 may speak first, and no further event tells of that.
+                        if event.readable() && self.conns[slot].token(slot) == event.token() {
+                            self.read(slot, scratch, event.read_closed());
+                        }
+                    }
                     Ok(None) => {}
                     Ok(Some(error)) | Err(error) => self.connect_failed(slot, &error),
                 },
