@@ -79,11 +79,13 @@ impl Plan {
     }
 
     pub(crate) fn check(&self) -> Result<(), PlanError> {
+        // Without keep-alive a connection carries one request.
+        let streams = if self.request.keeps_alive() { MAX_STREAMS } else { 1 };
         let bounded = [
             ("threads", self.threads, MAX_THREADS),
             ("connections", self.connections, MAX_CONNECTIONS),
             ("pipeline", self.pipeline, MAX_PIPELINE),
-            ("streams", self.http2.as_ref().map_or(1, |http2| http2.streams), MAX_STREAMS),
+            ("streams", self.http2.as_ref().map_or(1, |http2| http2.streams), streams),
             ("rate", self.rate.unwrap_or(1) as usize, MAX_RATE as usize),
         ];
         for (name, value, max) in bounded {
@@ -95,7 +97,7 @@ impl Plan {
             let (threads, connections) = (self.threads, self.connections);
             return Err(PlanError::IdleThreads { threads, connections });
         }
-        if self.at_once() > 1 && !self.request.keeps_alive() {
+        if self.pipeline > 1 && !self.request.keeps_alive() {
             return Err(PlanError::PipelineWithoutKeepAlive);
         }
         if self.is_broadcast() && self.rate.is_none() {
@@ -177,8 +179,7 @@ impl fmt::Display for PlanError {
                  got {threads}"
             ),
             Self::PipelineWithoutKeepAlive => f.write_str(
-                "pipeline and streams must be 1 without keep-alive: a connection then carries \
-                 one request",
+                "pipeline must be 1 without keep-alive: a connection then carries one request",
             ),
             Self::BroadcastWithoutRate => f.write_str("a broadcast needs a rate"),
             Self::NoSubscribers => f.write_str("a broadcast needs a subscriber"),

@@ -78,6 +78,8 @@ fn streams_have_a_range_and_need_keep_alive() {
         refused(10_001, true),
         StartError::Plan(PlanError::Range { name: "streams", value: 10_001, max: 10_000 })
     ));
-    let alone = refused(2, false);
-    assert!(matches!(alone, StartError::Plan(PlanError::PipelineWithoutKeepAlive)));
+    assert!(matches!(
+        refused(2, false),
+        StartError::Plan(PlanError::Range { name: "streams", value: 2, max: 1 })
+    ));
 }
