@@ -79,6 +79,9 @@ impl Http2 {
             }
             // A client is not late with what it may not send.
             let may_send = stream.receive_window.available() > 0 && stream.untaken == 0;
+            // Once it is being answered, it is a conversation, and its handler knows how long a
+            // silence may be.
+            let may_send = may_send && stream.outgoing.is_none();
             let slow = may_send && late(Some(stream.since), timeouts.body, now);
             let long = timeouts.receive.is_some_and(|most| late(Some(stream.opened), most, now));
             if slow || long {
