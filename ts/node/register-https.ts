@@ -50,7 +50,8 @@ class RegisteredSecureServer extends SecureServer {
   }
 
   protected override get mayBecomeNode(): boolean {
-    return !this.#isDecided;
+    // The constructors of its parents ask too.
+    return !(#isDecided in this && this.#isDecided);
   }
 
   override listen(...given: unknown[]): this {
