@@ -375,6 +375,7 @@ export class Raw {
         break;
       case PING:
         if ((flags & ACK) !== 0) this.pings++;
+        else if (this.acks) this.send(frame(PING, ACK, 0, Buffer.from(payload)));
         break;
       case GOAWAY: {
         const code = payload.readUInt32BE(4);

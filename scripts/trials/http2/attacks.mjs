@@ -35,7 +35,6 @@ const server =
         settings: {
           ioThreads: 1,
           timeouts: { head: 2_000, write: 3_000, body: 3_000 },
-          errorLog: false,
         },
       })
     : {

@@ -194,7 +194,9 @@ async function other({ url, secureUrl }) {
 }
 
 /** Without the warning that it does not check certificates. */
-const said = (out) => out.replaceAll(/^\[WARNING\].*\n/gm, '');
+function said(out) {
+  return out.replaceAll(/^\[WARNING\].*\n/gm, '');
+}
 
 async function nghttp(name, url) {
   const { out: version } = await run(nghttpPath, ['--version']);

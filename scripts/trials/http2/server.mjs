@@ -40,6 +40,8 @@ async function ofOurs() {
   const ours = await serve({
     listen,
     fetch: handle,
+    // What is thrown on purpose needs no words.
+    error: () => new Response('failed', { status: 500 }),
     ...(dir === undefined && routes === undefined
       ? {}
       : { routes: { ...routes, ...(dir === undefined ? {} : { '/files/*': { dir } }) } }),
