@@ -27,6 +27,13 @@ const MOST_PARKED: usize = 32;
 /// Requests wait while so many bytes of answers do. In bytes.
 const MOST_PENDING: usize = 1024 * 1024;
 
+/// Answers that may wait for the windows of their own streams without keeping further requests back.
+const MOST_STALLED: usize = 8;
+
+/// For so long after a large answer each handler may be about to make another. One that takes longer
+/// waits for something, and keeps no other request back. In milliseconds.
+pub(crate) const LARGE_ANSWER_TAKES: Millis = 50;
+
 /// Streams whose resets are remembered, counted back from the last one. More than most clients have
 /// open at once: all of them may be reset together, and frames for them still come.
 const RECENT: usize = 256;
@@ -152,14 +159,28 @@ impl Http2 {
 
     /// Whether a further request must wait until answers have been sent.
     pub(crate) fn must_wait(&self, services: &mut Services) -> bool {
-        if self.outward.pending >= MOST_PENDING {
+        if self.outward.pending >= MOST_PENDING && self.has_too_much() {
             return true;
         }
-        let deepest = services.large_answers.deepest(services.clock.millis());
+        let now = services.clock.millis();
+        let deepest = services.large_answers.deepest(now);
         deepest.is_some_and(|most| {
-            let away = self.streams.iter().filter(|stream| stream.is_away && !stream.is_over);
-            away.count() >= most as usize
+            let is_new = |stream: &&Stream| {
+                stream.is_away && !stream.is_over && now < stream.handed + LARGE_ANSWER_TAKES
+            };
+            self.streams.iter().filter(is_new).count() >= most as usize
         })
+    }
+
+    /// Whether the answers that wait keep back further requests. A few that wait for the windows of
+    /// their own streams do not: the client may not want them now.
+    fn has_too_much(&self) -> bool {
+        let (mut stalled, mut held) = (0, 0);
+        for stream in self.streams.iter().filter(|stream| stream.blocked.is_some()) {
+            stalled += 1;
+            held += stream.outgoing.as_ref().map_or(0, |outgoing| outgoing.held);
+        }
+        stalled > MOST_STALLED || self.outward.pending.saturating_sub(held) >= MOST_PENDING
     }
 
     /// Takes in a stream.

@@ -180,6 +180,7 @@ impl Http2 {
     ) {
         task.queued_at = services.clock.now();
         let Some(stream) = self.streams.get_mut(id) else { return services.recycle(task) };
+        stream.handed = services.clock.millis();
         if task.handler.is_some() {
             stream.is_away = true;
             services.tasks.new.push(task);

@@ -53,6 +53,8 @@ pub(crate) struct Stream {
     pub(crate) opened: Millis,
     /// Until when the body has come at the least rate.
     pub(crate) since: Millis,
+    /// When its handler got it.
+    pub(crate) handed: Millis,
     /// Its record in the observer.
     pub(crate) record: u32,
 }
@@ -109,6 +111,7 @@ impl Default for Stream {
             blocked: None,
             opened: 0,
             since: 0,
+            handed: 0,
             record: NO_RECORD,
         }
     }

@@ -10,7 +10,7 @@ use crate::event_loop::clock::Millis;
 use crate::event_loop::services::Services;
 use crate::event_loop::tuning::Timeouts;
 use crate::exchange::answer::ServerAnswer;
-use crate::http2::machine::{Http2, Stage};
+use crate::http2::machine::{Http2, LARGE_ANSWER_TAKES, Stage};
 use crate::observe::close_reason::CloseReason;
 
 /// How often in one timeout the streams are looked at.
@@ -40,7 +40,11 @@ impl Http2 {
     /// Notes whether streams must be looked at, and when.
     pub(crate) fn set_look(&mut self, services: &Services) {
         let waits = self.head_since.is_some() || self.receiving > 0 || self.outward.pending > 0;
-        if !waits {
+        if !self.waiting.is_empty() {
+            // Time alone may let them go on.
+            let soon = services.clock.millis() + LARGE_ANSWER_TAKES;
+            self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+        } else if !waits {
             self.look_at = None;
         } else if self.look_at.is_none() {
             self.look_at = Some(services.clock.millis() + pause(&services.settings.timeouts));
@@ -57,6 +61,7 @@ impl Http2 {
         let now = services.clock.millis();
         let timeouts = services.settings.timeouts.clone();
         self.look_at = Some(now + pause(&timeouts));
+        self.go_on_waiting(core, services);
         if late(self.head_since, timeouts.head, now) {
             let why = "a head did not come whole in time";
             let error = ConnectionError { code: ErrorCode::ENHANCE_YOUR_CALM, why };

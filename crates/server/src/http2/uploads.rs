@@ -237,6 +237,7 @@ impl Http2 {
         stream.lane = crate::exchange::entry::AtLane::Given;
         stream.is_away = true;
         stream.since = services.clock.millis();
+        stream.handed = stream.since;
         services.hand_over(&mut stream.link, task);
         if !first.is_empty() {
             services.memory.streamed += first.len();
