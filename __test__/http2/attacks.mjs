@@ -118,7 +118,7 @@ const owed = (name, make) => ({
   },
 });
 
-/** @type {{ row: string, name: string, most?: number, isLong?: boolean, run: Function }[]} */
+/** @type {{ row: string, name: string, most?: number, isLong?: boolean, blocks?: boolean, run: Function }[]} */
 export const ATTACKS = [
   {
     row: 'rapid reset',
@@ -135,6 +135,7 @@ export const ATTACKS = [
     row: 'rapid reset',
     name: 'streams that were reset hold their places until their JavaScript thread has heard of it',
     isLong: true,
+    blocks: true,
     async run({ open }) {
       const raw = await open();
       const other = await open();
@@ -426,7 +427,10 @@ export const ATTACKS = [
         }),
       );
       for (const each of new Set(ended)) assert.match(String(each), /CANCEL|^$/);
-      for (const raw of wires) if (raw.ended === null) await serves(raw, 301);
+      for (const raw of wires.filter(({ ended }) => ended === null)) {
+        await raw.send(settings([[SETTING.initialWindowSize, 65_535]]));
+        await serves(raw, 301);
+      }
       return [...new Set(ended)].join();
     },
     isLong: true,
