@@ -12,16 +12,15 @@
  * - CONNECT: it is answered with 501, and `OPTIONS *` with 204, without a handler. A listener for
  *   'connect' gets a warning.
  * - `cluster` sharing one port.
- * - Trailers: those of a request are checked and dropped, those of a response (`addTrailers`) not
- *   sent, with a warning.
- * - Interim responses: `writeProcessing` and `writeEarlyHints` send nothing, with a warning. The
- *   engine itself sends `100 Continue`, at once, even if 'checkContinue' has a listener;
- *   `writeContinue` does nothing. An `Expect` of another kind is answered with 417 and there is no
+ * - `writeContinue` does nothing: the engine itself sends `100 Continue`, at once, even if
+ *   'checkContinue' has a listener. An `Expect` of another kind is answered with 417 and there is no
  *   'checkExpectation'.
  * - 'clientError': the engine answers malformed and late requests itself.
  *
  * Different:
  *
+ * - Trailers (`addTrailers`) go over HTTP/1.1 only to a client that has sent `TE: trailers`. Interim
+ *   responses (`writeEarlyHints`, `writeProcessing`) go to no client of HTTP/1.0.
  * - The socket of 'upgrade' is a Duplex with the members of a `net.Socket` that programs use, so
  *   `ws` and Socket.IO work unchanged. The third argument of the event is always empty: what follows
  *   the request comes from the socket. A request that has a body, asks to close, or comes behind

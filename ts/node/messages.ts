@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Exchange } from '../lane/exchange.js';
 import { RecentFields } from '../lane/recent-fields.js';
 import { ASKS_TO_CLOSE, CLOSE } from '../lane/record.js';
-import { warnUnsupported } from './errors.js';
+import { rawTrailers } from '../lane/trailers.js';
 import { headOf, takeApart } from './head.js';
 import { dropConnectionFields, pseudoFields } from './http2/fields.js';
 import {
@@ -149,10 +149,11 @@ function finalStatus(status: number): number {
 }
 
 function finishBody(this: NodeOutgoing): void {
+  const socket = this.socket as unknown as ExchangeSocket;
   if (this._trailer !== '') {
-    warnUnsupported('trailers', 'reactor-rs/node does not send trailers (addTrailers)');
+    socket.setTrailers(rawTrailers(this._trailer));
   }
-  (this.socket as unknown as ExchangeSocket).finishReply();
+  socket.finishReply();
   finish.call(this);
 }
 

@@ -3,7 +3,7 @@ import { concat } from '../fetch/body.js';
 import type { Exchange } from '../lane/exchange.js';
 import { newNotes, sizeOfFields, writeFields } from '../lane/fields.js';
 import type { Sender } from '../lane/outgoing.js';
-import { ABORT, END, NO_LENGTH, WINDOW } from '../lane/record.js';
+import { ABORT, END, NO_LENGTH, TRAILERS_FOLLOW, WINDOW } from '../lane/record.js';
 import type { Starting } from '../lane/starting.js';
 import type { Head } from './head.js';
 
@@ -93,6 +93,11 @@ export class Reply implements Starting {
     }
   }
 
+  /** Whether the head tells the length of the body. */
+  get hasLength(): boolean {
+    return this.#head !== null && this.#head.declared >= 0;
+  }
+
   /** Whether there is no head yet. Then a write is not part of the response. */
   get isEmpty(): boolean {
     return this.#state === 'empty';
@@ -168,7 +173,10 @@ export class Reply implements Starting {
     const exchange = this.#exchange;
     // The engine drops the request after its answer, so an unread body is copied.
     exchange.keepBody();
-    this.#sender.replies.head(exchange.id, this.#status, this.#flags, encoded, NO_BYTES, declared);
+    // Whether there will be trailers, only its end tells.
+    const mayTrail = declared < 0 && !exchange.isHead;
+    const flags = mayTrail ? this.#flags | TRAILERS_FOLLOW : this.#flags;
+    this.#sender.replies.head(exchange.id, this.#status, flags, encoded, NO_BYTES, declared);
     this.#pump();
   }
 

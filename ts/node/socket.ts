@@ -6,13 +6,14 @@ import type { ClientWatcher, Exchange } from '../lane/exchange.js';
 import { StreamedIncoming } from '../lane/incoming.js';
 import type { Sender } from '../lane/outgoing.js';
 import { FINISH } from '../lane/record.js';
-import { connectionReset, warnUnsupported } from './errors.js';
+import { connectionReset } from './errors.js';
 import type { Head } from './head.js';
 import { emitClose, type NodeIncoming, type NodeOutgoing, needDrain } from './internals.js';
 import type { OpenSockets, Placed } from './open-sockets.js';
 import { Reply, type Writer, type Written } from './reply.js';
 import { SocketFace } from './socket-face.js';
 import { checkTime } from './time.js';
+import { addTrailers, inform } from './trailers.js';
 
 /** The server, as its sockets use it. */
 export interface SocketServer extends EventEmitter {
@@ -146,6 +147,16 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
     this.#reply.taken(bytes);
   }
 
+  /**
+   * Names and values of trailers in turn. As in Node, a response whose length its head tells has
+   * none.
+   */
+  setTrailers(trailers: readonly string[]): void {
+    if (!this.#reply.hasLength) {
+      this.#reply.trailers = trailers;
+    }
+  }
+
   /** The body of the response has been written. */
   finishReply(): void {
     this.#reply.end();
@@ -159,12 +170,8 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
     const encoding = typeof encodingOrCallback === 'function' ? null : encodingOrCallback;
     const written = typeof encodingOrCallback === 'function' ? encodingOrCallback : callback;
     if (!this.isBusy || this.#reply.isEmpty) {
-      // An interim response. The engine itself sends 100, and no other.
-      if (!String(data).startsWith('HTTP/1.1 100 ')) {
-        warnUnsupported(
-          'interim',
-          'reactor-rs/node does not send interim responses (writeProcessing, writeEarlyHints)',
-        );
+      if (this.isBusy) {
+        inform(this.#exchange, String(data));
       }
       if (typeof written === 'function') {
         process.nextTick(written);
@@ -346,6 +353,7 @@ export class ExchangeSocket extends SocketFace implements Placed, ClientWatcher,
   #readToEnd(req: NodeIncoming): void {
     this.#isReadToEnd = true;
     req.complete = true;
+    addTrailers(req, this.#exchange);
     req.push(null);
     if (this.#isLeaving) {
       this.#hangUpLater();
