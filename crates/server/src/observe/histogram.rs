@@ -111,19 +111,23 @@ pub(crate) struct Distribution {
 impl Distribution {
     pub(crate) fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
         let mut total = Self { counts: vec![0; BUCKETS], count: 0, sum: 0, max: 0 };
-        for part in parts {
-            for (count, counter) in total.counts.iter_mut().zip(&part.counts) {
-                *count += counter.get();
-            }
-            total.sum = total.sum.wrapping_add(part.sum.get());
-            total.max = total.max.max(part.max.get());
-        }
-        // Summed from the buckets, so that the numbers agree although threads count meanwhile.
-        total.count = total.counts.iter().sum();
+        parts.for_each(|part| total.add(part));
         total
     }
 
+    #[inline(never)]
+    fn add(&mut self, part: &Histogram) {
+        for (count, counter) in self.counts.iter_mut().zip(&part.counts) {
+            *count += counter.get();
+        }
+        self.sum = self.sum.wrapping_add(part.sum.get());
+        self.max = self.max.max(part.max.get());
+        // Summed from the buckets, so that the numbers agree although threads count meanwhile.
+        self.count = self.counts.iter().sum();
+    }
+
     /// The value that this share of all values does not exceed, to a twentieth.
+    #[inline(never)]
     pub(crate) fn quantile(&self, share: f64) -> u64 {
         #[allow(
             clippy::cast_possible_truncation,

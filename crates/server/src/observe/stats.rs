@@ -9,9 +9,7 @@ use serde::Serialize;
 use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
-use crate::observe::counters::{
-    Counters, Http2Counters, LoopCounters, SocketCounters, TlsCounters,
-};
+use crate::observe::counters::{Counters, LoopCounters};
 use crate::observe::histogram::{Distribution, Histogram};
 
 /// A server's statistics at one moment, all counted since its start.
@@ -331,6 +329,13 @@ impl LatencyStats {
 }
 
 impl Counters {
+    /// The sum of a counter over all loops. A function, because statistics are made seldom: as a part
+    /// of what calls it, it would be there as many times as there are counters.
+    #[inline(never)]
+    fn sum(&self, counter: &dyn Fn(&LoopCounters) -> &Counter) -> u64 {
+        self.loops.iter().map(|counters| counter(counters).get()).sum()
+    }
+
     pub(crate) fn snapshot(
         &self,
         queue_depth: usize,
@@ -348,15 +353,12 @@ impl Counters {
                 busy_ms: c.busy.get() / 1_000_000,
             })
             .collect();
-        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
-        let closed = |reason: CloseReason| {
-            self.loops.iter().map(|c| c.closed[reason as usize].get()).sum::<u64>()
-        };
-        let class = |index: usize| self.loops.iter().map(|c| c.responses[index].get()).sum();
+        let closed = |reason: CloseReason| self.sum(&|c| &c.closed[reason as usize]);
+        let class = |index: usize| self.sum(&|c| &c.responses[index]);
         Stats {
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             connections: ConnectionStats {
-                accepted: sum(|c| c.accepted.get()),
+                accepted: self.sum(&|c| &c.accepted),
                 open: loops.iter().map(|l| l.connections).sum(),
                 refused: self.accept.refused.load(Ordering::Relaxed),
                 accept_pauses: self.accept.pauses.load(Ordering::Relaxed),
@@ -376,7 +378,7 @@ impl Counters {
             web_sockets: self.web_sockets(),
             http2: self.http2(),
             requests: RequestStats {
-                total: sum(|c| c.requests.get()),
+                total: self.sum(&|c| &c.requests),
                 informational: class(0),
                 success: class(1),
                 redirect: class(2),
@@ -385,14 +387,14 @@ impl Counters {
                 latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
             },
             bytes: ByteStats {
-                received: sum(|c| c.bytes_in.get()),
-                sent: sum(|c| c.bytes_out.get()),
+                received: self.sum(&|c| &c.bytes_in),
+                sent: self.sum(&|c| &c.bytes_out),
             },
             tasks: TaskStats {
-                queued: sum(|c| c.queued.get()),
+                queued: self.sum(&|c| &c.queued),
                 done: workers.iter().map(|w| w.tasks).sum(),
-                rejected: sum(|c| c.rejected.get()),
-                dropped: sum(|c| c.dropped.get()),
+                rejected: self.sum(&|c| &c.rejected),
+                dropped: self.sum(&|c| &c.dropped),
                 panics: workers.iter().map(|w| w.panics).sum(),
                 queue_depth: queue_depth as u64,
                 queue_peak: self.loops.iter().map(|c| c.queue_peak.get()).max().unwrap_or(0),
@@ -409,67 +411,58 @@ impl Counters {
     }
 
     fn web_sockets(&self) -> WebSocketStats {
-        let sum = |field: fn(&SocketCounters) -> u64| {
-            self.loops.iter().map(|c| field(&c.sockets)).sum::<u64>()
-        };
         // Closed ones first; see `loop_snapshot`.
-        let closed = sum(|c| c.closed.get());
-        let opened = sum(|c| c.opened.get());
+        let closed = self.sum(&|c| &c.sockets.closed);
+        let opened = self.sum(&|c| &c.sockets.opened);
         WebSocketStats {
             opened,
             open: opened.saturating_sub(closed),
-            received: sum(|c| c.messages_in.get()),
-            sent: sum(|c| c.messages_out.get()),
-            dropped: sum(|c| c.dropped.get()),
+            received: self.sum(&|c| &c.sockets.messages_in),
+            sent: self.sum(&|c| &c.sockets.messages_out),
+            dropped: self.sum(&|c| &c.sockets.dropped),
         }
     }
 
     fn http2(&self) -> Http2Stats {
-        let sum = |field: fn(&Http2Counters) -> &Counter| {
-            self.loops.iter().map(|c| field(&c.http2).get()).sum::<u64>()
-        };
         // Closed ones first; see `loop_snapshot`.
-        let closed = sum(|c| &c.closed);
-        let opened = sum(|c| &c.opened);
-        let streams_closed = sum(|c| &c.streams_closed);
-        let streams_opened = sum(|c| &c.streams_opened);
+        let closed = self.sum(&|c| &c.http2.closed);
+        let opened = self.sum(&|c| &c.http2.opened);
+        let streams_closed = self.sum(&|c| &c.http2.streams_closed);
+        let streams_opened = self.sum(&|c| &c.http2.streams_opened);
         Http2Stats {
             connections: opened.saturating_sub(closed),
             streams: streams_opened.saturating_sub(streams_closed),
-            requests: sum(|c| &c.requests),
-            resets_received: sum(|c| &c.resets_received),
-            resets_sent: sum(|c| &c.resets_sent),
-            refused: sum(|c| &c.refused),
-            goaways: sum(|c| &c.goaways),
+            requests: self.sum(&|c| &c.http2.requests),
+            resets_received: self.sum(&|c| &c.http2.resets_received),
+            resets_sent: self.sum(&|c| &c.http2.resets_sent),
+            refused: self.sum(&|c| &c.http2.refused),
+            goaways: self.sum(&|c| &c.http2.goaways),
         }
     }
 
     fn tls(&self) -> TlsStats {
-        let sum =
-            |field: &dyn Fn(&TlsCounters) -> u64| self.loops.iter().map(|c| field(&c.tls)).sum();
         let kinds = Error::KINDS.iter().enumerate();
-        let failed = kinds.map(|(index, kind)| (*kind, sum(&|c| c.failed[index].get())));
+        let failed = kinds.map(|(index, kind)| (*kind, self.sum(&|c| &c.tls.failed[index])));
         TlsStats {
-            full: sum(&|c| c.full.get()),
-            resumed: sum(&|c| c.resumed.get()),
+            full: self.sum(&|c| &c.tls.full),
+            resumed: self.sum(&|c| &c.tls.resumed),
             failed: failed.filter(|(_, count)| *count > 0).collect(),
-            timed_out: sum(&|c| c.timed_out.get()),
-            shed: sum(&|c| c.shed.get()),
-            on_loops: sum(&|c| c.on_loops.get()),
+            timed_out: self.sum(&|c| &c.tls.timed_out),
+            shed: self.sum(&|c| &c.tls.shed),
+            on_loops: self.sum(&|c| &c.tls.on_loops),
             ..TlsStats::default()
         }
     }
 
     fn handlers(&self) -> HandlerStats {
-        let sum = |field: fn(&LoopCounters) -> u64| self.loops.iter().map(|c| field(c)).sum();
         // Ended requests first; see `loop_snapshot`.
-        let left: u64 = sum(|c| c.handlers_left.get());
-        let given: u64 = sum(|c| c.handlers_given.get());
+        let left: u64 = self.sum(&|c| &c.handlers_left);
+        let given: u64 = self.sum(&|c| &c.handlers_given);
         HandlerStats {
             given,
             in_flight: given.saturating_sub(left),
-            rejected: sum(|c| c.handlers_rejected.get()),
-            timed_out: sum(|c| c.handlers_timed_out.get()),
+            rejected: self.sum(&|c| &c.handlers_rejected),
+            timed_out: self.sum(&|c| &c.handlers_timed_out),
         }
     }
 }

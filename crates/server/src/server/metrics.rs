@@ -373,7 +373,10 @@ fn process(page: &mut Page) {
 /// A page that is being written. Names and label values are fixed, and need no escaping.
 struct Page(String);
 
+/// Pages are made seldom. So its methods are functions, and not parts of the many places that call
+/// them.
 impl Page {
+    #[inline(never)]
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -387,11 +390,13 @@ impl Page {
         self.family(name, "counter", help);
     }
 
+    #[inline(never)]
     fn only_gauge(&mut self, name: &str, help: &str, value: u64) {
         self.gauge(name, help);
         self.plain(name, value);
     }
 
+    #[inline(never)]
     fn only_counter(&mut self, name: &str, help: &str, value: u64) {
         self.counter(name, help);
         self.plain(name, value);
@@ -402,6 +407,11 @@ impl Page {
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.line(name, labels, &value);
+    }
+
+    #[inline(never)]
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
         self.0.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
             let open = if index == 0 { '{' } else { ',' };
@@ -422,6 +432,7 @@ impl Page {
     }
 
     /// One distribution of a histogram's family.
+    #[inline(never)]
     fn buckets(&mut self, name: &str, labels: &[(&str, &str)], distribution: &Distribution) {
         let bucket = format!("{name}_bucket");
         let with = |bound| [labels, &[("le", bound)]].concat();
