@@ -65,6 +65,7 @@ const _: () = {
     is_send::<Session>();
 };
 
+// Where it is `inline`, it is compiled with its caller, for speed; this crate is for size.
 impl Session {
     /// For a connection that was just accepted.
     pub fn new(config: Arc<Config>) -> Self {
@@ -118,6 +119,7 @@ impl Session {
     ///
     /// Why the connection is over. [`output`](Self::output) has the alert for the client. Each
     /// later call returns the error again.
+    #[inline]
     pub fn read(&mut self, buf: &mut [u8], filled: usize) -> Result<Read, Error> {
         match self.advance(&mut buf[..HEADROOM + filled]) {
             Ok(plain) => Ok(Read { plain, ended: self.ended }),
@@ -125,6 +127,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn advance(&mut self, input: &mut [u8]) -> Result<usize, Error> {
         if self.holds_on() {
             return self.collect(&input[HEADROOM..]).map(|()| 0);
@@ -418,6 +421,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`write`](Self::write).
+    #[inline]
     pub fn write_vectored(
         &mut self,
         plain: &[IoSlice<'_>],
