@@ -1,3 +1,4 @@
+import type { ResponseClass } from '../types/trailers.js';
 import { noteFetched } from './fetched.js';
 import { GenuineHeaders, GenuineRequest, GenuineResponse, genuineFetch } from './genuine.js';
 import { isReactorHeaders, isReceived, ReactorHeaders } from './headers.js';
@@ -6,7 +7,7 @@ import { genuineInit, genuineRequest, ReactorRequest, requestBehind } from './re
 import { ReactorResponse } from './response.js';
 
 /** The standard's `Response`, made fast. {@link serve} replaces the global one by it. */
-export const Response = ReactorResponse as unknown as typeof globalThis.Response;
+export const Response = ReactorResponse as unknown as ResponseClass;
 export type Response = globalThis.Response;
 
 /** The standard's `Headers`, made fast. */

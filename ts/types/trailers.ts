@@ -11,7 +11,17 @@ type Fields = NonNullable<ConstructorParameters<typeof Headers>[0]>;
  */
 export type Trailers = Fields | Promise<Fields> | (() => Fields | Promise<Fields>);
 
+/** The global `Response` as reactor-rs exports it: its init takes trailers. */
+export type ResponseClass = typeof globalThis.Response &
+  (new (
+    body?: ConstructorParameters<typeof globalThis.Response>[0],
+    init?: NonNullable<ConstructorParameters<typeof globalThis.Response>[1]> & {
+      trailers?: Trailers | undefined;
+    },
+  ) => globalThis.Response);
+
 declare global {
+  // That of `lib.dom.d.ts`. Node's own types have another, which cannot be added to.
   interface ResponseInit {
     /**
      * Fields behind the body, an extension of reactor-rs. Fields that frame, route or authenticate
