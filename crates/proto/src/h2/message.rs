@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod lines;
+mod told;
 mod trailers;
 
 pub use error::{MessageError, Refused};
@@ -161,15 +162,26 @@ impl HeadReader {
     /// # Errors
     ///
     /// The first fault. The method of `head` is then that of the request, as far as it was told.
+    /// `text` is the lines so far, or nothing if the request has no method or target.
     pub fn finish(
         &mut self,
         end_stream: bool,
         text: &mut Vec<u8>,
         head: &mut Head,
     ) -> Result<(), Refused> {
-        if self.refused.is_some() && self.stage == Stage::Pseudo {
-            head.method = self.told_method(text);
+        let result = self.complete(end_stream, text, head);
+        if result.is_err() {
+            self.leave_told(text, head);
         }
+        result
+    }
+
+    fn complete(
+        &mut self,
+        end_stream: bool,
+        text: &mut Vec<u8>,
+        head: &mut Head,
+    ) -> Result<(), Refused> {
         self.verdict()?;
         if self.stage == Stage::Pseudo {
             self.request_line(text, head)?;
@@ -210,12 +222,6 @@ impl HeadReader {
         self.refused.is_none()
     }
 
-    /// The method before there is a request line.
-    fn told_method(&self, text: &[u8]) -> Method {
-        let within = |span: Span| text.get(span.start as usize..span.end as usize);
-        self.pseudo.method.and_then(within).map_or(Method::Other, Method::from_token)
-    }
-
     fn verdict(&self) -> Result<(), Refused> {
         match self.refused {
             Some(_) if self.cost > self.most.bytes.saturating_mul(EXCESS) => Err(Refused::TooMuch),
@@ -242,9 +248,10 @@ impl HeadReader {
             _ => return Err(MessageError::PseudoUnknown.into()),
         };
         let start = self.at;
-        if place.replace(Span::new(start, start + value.len())).is_some() {
+        if place.is_some() {
             return Err(MessageError::PseudoRepeated.into());
         }
+        *place = Some(Span::new(start, start + value.len()));
         lines::room(text, start, value.len()).copy_from_slice(value);
         self.at += value.len();
         Ok(())
@@ -252,11 +259,9 @@ impl HeadReader {
 
     /// Writes the request line and the line of `:authority` in place of the raw values.
     fn request_line(&mut self, text: &mut Vec<u8>, head: &mut Head) -> Result<(), Refused> {
-        self.stage = Stage::Lines;
         let Pseudo { method, scheme, path, authority, protocol } = self.pseudo;
         let method = method.ok_or(MessageError::PseudoMissing)?;
         let token = method.of(text);
-        head.method = Method::from_token(token);
         if token.is_empty() || class::token_end(token, 0) != token.len() {
             return Err(MessageError::MethodInvalid.into());
         }
@@ -337,6 +342,7 @@ impl HeadReader {
         }
         text.copy_within(raw..raw + at, 0);
         self.at = at;
+        self.stage = Stage::Lines;
         head.version = Version::Http2;
         head.keep_alive = true;
     }

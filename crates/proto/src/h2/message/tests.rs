@@ -434,6 +434,39 @@ fn what_was_not_sound_is_not_when_it_comes_from_the_table() {
     assert_eq!(exchange(&with(GET, &late)).1, pseudo);
 }
 
+/// A log shows the line of a refused request, and never that of another.
+#[test]
+fn what_is_left_of_a_refused_head() {
+    let (mut reader, mut head) = (HeadReader::default(), Head::default());
+    head.method = Method::Head;
+    let mut left = |fields: Fields<'_>, limits: &Limits| {
+        let mut text = b"HEAD /secret HTTP/2.0\r\nhost: other.example\r\n\r\n".repeat(20);
+        reader.begin(limits);
+        for (name, value) in fields {
+            reader.field(name.as_bytes(), value.as_bytes(), &mut text, &mut head);
+        }
+        assert!(reader.finish(false, &mut text, &mut head).is_err());
+        (String::from_utf8(text).unwrap(), head.method())
+    };
+    let short = Limits { request_line: 5, ..limits() };
+    let line = "GET /p?q HTTP/2.0\r\nhost: a.example\r\n";
+    assert_eq!(left(&[], &short), (String::new(), Method::Other));
+    assert_eq!(left(&GET[..2], &short), (String::new(), Method::Get));
+    assert_eq!(left(GET, &short), (line.to_owned(), Method::Get));
+    assert_eq!(left(&with(GET, &[("x", "y")]), &short), (line.to_owned(), Method::Get));
+    let lines = format!("{line}x: y\r\n");
+    assert_eq!(left(&with(GET, &[("x", "y"), ("X", "z")]), &limits()), (lines, Method::Get));
+    let twice = with(GET, &[(":path", "/another/path/that/is/longer")]);
+    assert_eq!(left(&twice, &limits()), (line.to_owned(), Method::Get));
+    let tiny = Limits { head: 130, ..limits() };
+    assert_eq!(left(GET, &tiny).0, "");
+    let spaced = [(":method", "POST"), (":scheme", "http"), (":path", "/a b")];
+    assert_eq!(left(&spaced, &limits()).1, Method::Post);
+    assert_eq!(left(&spaced, &short), (String::new(), Method::Post));
+    let (text, _) = left(&with(GET, &[("expect", "x")]), &limits());
+    assert_eq!(text, format!("{line}expect: x\r\n"));
+}
+
 fn trailers(fields: Fields<'_>) -> Result<String, Refused> {
     let (mut reader, mut text) = (HeadReader::default(), b"old".to_vec());
     reader.begin_trailers(&limits());
