@@ -13,6 +13,8 @@ use crate::exchange::body::{Body, Part, StreamBody, StreamState, length_of};
 use crate::exchange::entry::AtLane;
 use crate::exchange::inline::Inline;
 use crate::exchange::response::Response;
+use crate::exchange::socket::Opening;
+use crate::exchange::switch::NextProtocol;
 use crate::exchange::task::{Outcome, Task};
 use crate::http2::content::Outgoing;
 use crate::http2::machine::Http2;
@@ -20,7 +22,7 @@ use crate::http2::outward::{Outward, write_fields};
 use crate::http2::stream::{NO_RECORD, Stream};
 
 /// Where an answer is after its head has been written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Written {
     /// It is complete.
     Whole,
@@ -28,6 +30,8 @@ enum Written {
     Partly,
     /// There is none: the stream must be reset.
     Nothing,
+    /// The stream is a WebSocket from now on.
+    Switched(Box<Opening>),
 }
 
 impl Http2 {
@@ -62,6 +66,7 @@ impl Http2 {
             Written::Whole => self.complete(core, services, id),
             Written::Partly => self.outward.note(stream),
             Written::Nothing => self.reset(core, services, id, ErrorCode::INTERNAL_ERROR),
+            Written::Switched(opening) => self.open_tunnel(core, services, id, *opening),
         }
     }
 
@@ -75,7 +80,7 @@ impl Http2 {
     ) {
         let id = stream.id;
         let written = self.outward.answer(core, services, &mut stream, answer);
-        if written == Written::Whole && !stream.receiving.is_open() {
+        if matches!(written, Written::Whole) && !stream.receiving.is_open() {
             self.written(core, services, &stream);
             services.http2.put(stream);
             return;
@@ -84,7 +89,7 @@ impl Http2 {
         self.open(services, stream);
         match written {
             Written::Whole => self.complete(core, services, id),
-            Written::Partly => {}
+            Written::Partly | Written::Switched(_) => {}
             Written::Nothing => self.reset(core, services, id, ErrorCode::INTERNAL_ERROR),
         }
     }
@@ -108,7 +113,13 @@ impl Http2 {
                 debug_assert!(false, "an answer that can go on has a stream");
                 return;
             };
-            match self.outward.step(core, services, stream) {
+            let is_tunnel = stream.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_tunnel);
+            let step = match is_tunnel {
+                true => self.tunnel_step(core, services, id),
+                false => self.outward.step(core, services, stream),
+            };
+            let Some(stream) = self.streams.get_mut(id) else { continue };
+            match step {
                 Step::Written => {
                     if stream.streams() {
                         self.outward.touched.push(id);
@@ -119,7 +130,12 @@ impl Http2 {
                     self.outward.forget(stream);
                     self.complete(core, services, id);
                 }
-                Step::Waits => self.outward.forget(stream),
+                Step::Waits => {
+                    self.outward.forget(stream);
+                    if is_tunnel {
+                        self.tend(core, services, id);
+                    }
+                }
                 Step::Blocked => {
                     self.outward.forget(stream);
                     stream.blocked.get_or_insert(services.clock.millis());
@@ -158,6 +174,11 @@ impl Outward {
     ) -> Written {
         core.timer.progress = true;
         core.out.lend(&mut services.buffers);
+        let answer = match answer {
+            // To CONNECT, success means that the stream is a WebSocket (RFC 8441 section 5).
+            answer if stream.connects => self.not_connected(services, stream, answer),
+            answer => answer,
+        };
         match answer {
             Answer::Inline(inline) => self.inline(core, services, stream, &inline),
             Answer::Server(answer) => self.server_answer(core, services, stream, &answer),
@@ -254,7 +275,7 @@ impl Outward {
         task: Box<Task>,
     ) -> Written {
         if task.response.next_protocol().is_some() {
-            return self.no_switch(core, services, stream, task);
+            return self.switch(core, services, stream, task);
         }
         let bytes = task.response.held();
         services.large_answers.note(bytes, services.clock.millis());
@@ -369,9 +390,39 @@ impl Outward {
         if is_broken { Written::Nothing } else { Written::Partly }
     }
 
-    /// A handler wants to go on with another protocol, which this stream cannot do.
-    #[cold]
-    fn no_switch(
+    /// An answer that is not to say that a stream is a WebSocket.
+    #[inline(never)]
+    fn not_connected(
+        &self,
+        services: &mut Services,
+        stream: &mut Stream,
+        answer: Answer,
+    ) -> Answer {
+        let says_success = match &answer {
+            Answer::Inline(inline) => inline.status < 300,
+            Answer::Task(task) => {
+                task.outcome == Outcome::Answered
+                    && task.response.next_protocol().is_none()
+                    && task.response.status_code() < 300
+            }
+            Answer::Server(_) | Answer::Cut => false,
+        };
+        if !says_success {
+            return answer;
+        }
+        if let Answer::Task(task) = answer {
+            if task.streams() {
+                stream.lane = AtLane::No;
+                services.lanes.tell(&mut stream.link, LaneEvent::Gone(task.id));
+            }
+            services.recycle(task);
+        }
+        Answer::Server(ServerAnswer::NotImplemented)
+    }
+
+    /// A handler goes on with another protocol. Only a WebSocket can do so on a stream.
+    #[inline(never)]
+    fn switch(
         &mut self,
         core: &mut Core,
         services: &mut Services,
@@ -379,12 +430,34 @@ impl Outward {
         mut task: Box<Task>,
     ) -> Written {
         let next = task.response.take_next_protocol();
-        if next.is_some_and(|next| next.is_of_lane()) {
+        if let Some(NextProtocol::WebSocket(opening)) = next {
+            if stream.connects && stream.receiving.is_open() {
+                let date = services.clock.date_line();
+                self.headers(core, stream.id, false, |encoder, buf| {
+                    encoder.status(buf, 200);
+                    for (name, value) in task.response.fields().iter() {
+                        if !is_of_upgrade(name) {
+                            encoder.field(buf, name, value, HpackEncoder::auto(name));
+                        }
+                    }
+                    write_date(buf, date);
+                });
+                note_status(services, stream, 200);
+                services.recycle(task);
+                return Written::Switched(opening);
+            }
+            services.lanes.tell(&mut stream.link, LaneEvent::Gone(task.id));
+        } else if next.is_some_and(|next| next.is_of_lane()) {
             services.lanes.tell(&mut stream.link, LaneEvent::Gone(task.id));
         }
         services.recycle(task);
         self.server_answer(core, services, stream, &ServerAnswer::HandlerFailed)
     }
+}
+
+/// Fields of a handshake that HTTP/2 does without (RFC 8441 §5).
+fn is_of_upgrade(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"upgrade") || name.eq_ignore_ascii_case(b"sec-websocket-accept")
 }
 
 /// Counts an answer, and tells the observer of it.

@@ -68,6 +68,7 @@ impl Http2 {
     /// A stream is over. It gives back what it holds, and then its place, once its handler has
     /// returned. With `tells` its lane hears that it is gone.
     fn give_up(&mut self, core: &mut Core, services: &mut Services, id: u32, tells: bool) {
+        self.close_tunnel(services, id);
         let before = self.receive(id, Receiving::Ended);
         if let Some(Receiving::Task(task) | Receiving::Waits(task)) = before {
             services.recycle(task);
@@ -164,6 +165,10 @@ impl Http2 {
                         services.lanes.tell(&mut stream.link, event);
                     }
                 }
+            }
+            Receiving::Tunnel(_) => {
+                self.reset(core, services, id, ErrorCode::PROTOCOL_ERROR);
+                return Ok(());
             }
             Receiving::Discard => {}
         }

@@ -17,6 +17,8 @@ pub(crate) struct Outgoing {
     pub(crate) held: usize,
     /// A lane brings more, and counts as a handler until it has ended.
     pub(crate) streams: bool,
+    /// It is the output of a WebSocket, which is elsewhere.
+    pub(crate) is_tunnel: bool,
     /// Nothing more comes. The stream ends behind what waits.
     pub(crate) is_ended: bool,
     /// What is missing of the declared length.
@@ -86,7 +88,7 @@ impl Outgoing {
 
     /// Whether something can be written now, as far as this answer knows.
     pub(crate) fn has_news(&self) -> bool {
-        !self.is_read_elsewhere && (self.is_ended || !self.queue.is_empty())
+        self.is_tunnel || !self.is_read_elsewhere && (self.is_ended || !self.queue.is_empty())
     }
 }
 

@@ -52,6 +52,8 @@ impl Http2 {
                 }
                 Ok((n, event)) => {
                     used += n;
+                    // What was sent is acknowledged by frames that are useless otherwise.
+                    self.guard.useful(std::mem::take(&mut self.outward.sent));
                     let counted = self.guard.received(n);
                     counted.and_then(|()| self.event(core, services, &event, rest, text))
                 }
@@ -209,6 +211,9 @@ impl Http2 {
         settings: &SettingsFrame,
     ) -> Result<(), ConnectionError> {
         self.guard.glitch(services.clock.millis())?;
+        if let Some(size) = settings.smallest_header_table {
+            self.outward.encoder.set_peer_table(size);
+        }
         if let Some(size) = settings.header_table_size {
             self.outward.encoder.set_peer_table(size);
         }

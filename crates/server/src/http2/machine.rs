@@ -11,6 +11,7 @@ use crate::event_loop::services::Services;
 use crate::http2::outward::Outward;
 use crate::http2::stream::{Receiving, Stream};
 use crate::http2::streams::Streams;
+use crate::http2::tunnel::Tunnel;
 use crate::observe::close_reason::CloseReason;
 
 /// What a client may send on all streams together before it gets credit. In bytes.
@@ -43,6 +44,9 @@ pub(crate) struct Http2 {
     pub(crate) decoder: Decoder,
     pub(crate) outward: Outward,
     pub(crate) streams: Streams,
+    /// Streams that are WebSockets.
+    #[allow(clippy::vec_box, reason = "a WebSocket is large")]
+    pub(crate) tunnels: Vec<Box<Tunnel>>,
     pub(crate) guard: Guard,
     pub(crate) stage: Stage,
     /// The last stream that the client was told of, which never becomes a later one
@@ -97,10 +101,13 @@ pub(crate) enum Stage {
 
 impl Http2 {
     pub(crate) fn new() -> Self {
+        let mut decoder = Decoder::new();
+        decoder.takes_extended_connect(true);
         Self {
-            decoder: Decoder::new(),
+            decoder,
             outward: Outward::new(),
             streams: Streams::default(),
+            tunnels: Vec::new(),
             guard: Guard::new(),
             stage: Stage::Preface,
             said_last: i32::MAX as u32,

@@ -13,5 +13,7 @@ pub(crate) mod shared;
 mod stream;
 mod streams;
 mod timing;
+mod tunnel;
+mod tunnels;
 mod uploads;
 mod verbs;

@@ -44,6 +44,8 @@ pub(crate) struct Outward {
     /// Streams whose lanes may get credit.
     pub(crate) touched: Vec<u32>,
     turn: u32,
+    /// Bytes of bodies that were written since somebody last asked.
+    pub(crate) sent: usize,
 }
 
 /// An answer that can go on. The smallest is served first.
@@ -86,6 +88,7 @@ impl Outward {
             blocked: None,
             touched: Vec::new(),
             turn: 1,
+            sent: 0,
         }
     }
 
@@ -95,6 +98,11 @@ impl Outward {
         bytes <= self.max_frame
             && bytes <= stream.send_window.available()
             && bytes <= self.window.available()
+    }
+
+    /// Bytes that a frame of this stream may have, whatever the connection's window is.
+    pub(crate) fn room(&self, stream: &Stream) -> usize {
+        self.max_frame.min(stream.send_window.available())
     }
 
     /// Writes a frame of HEADERS whose block `write` appends.
@@ -137,7 +145,8 @@ impl Outward {
     }
 
     #[inline]
-    fn count(&mut self, services: &mut Services, stream: &mut Stream, bytes: usize) {
+    pub(crate) fn count(&mut self, services: &mut Services, stream: &mut Stream, bytes: usize) {
+        self.sent += bytes;
         self.window.take(bytes);
         stream.send_window.take(bytes);
         if stream.record != NO_RECORD

@@ -42,6 +42,7 @@ impl Http2 {
         if let Some((_, priority)) = self.early_priority.take_if(|(early, _)| *early == id) {
             stream.priority = Some(priority);
         }
+        stream.connects = services.head.extended_connect();
         let framing = services.head.framing();
         stream.left = match framing {
             Framing::Length(length) => Some(length),
@@ -82,6 +83,12 @@ impl Http2 {
             }
         }
         services.fill_request(&mut task, text);
+        if stream.connects && !end_stream {
+            stream.receiving = Receiving::Tunnel(Vec::new());
+            self.open(services, stream);
+            self.hand_over(core, services, id, task);
+            return;
+        }
         if end_stream {
             self.open(services, stream);
             self.queue(core, services, id, task);

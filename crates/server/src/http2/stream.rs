@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     /// It has been reset, or is answered, and only holds its place: its handler has not returned.
     pub(crate) is_over: bool,
     pub(crate) receiving: Receiving,
+    /// It asks for a WebSocket (RFC 8441).
+    pub(crate) connects: bool,
     /// What is missing of the declared length of the request's body.
     pub(crate) left: Option<u64>,
     /// Bytes of the request's body so far.
@@ -71,6 +73,8 @@ pub(crate) enum Receiving {
     Rest(Box<Rest>),
     /// It has been answered already: what still comes is dropped.
     Discard,
+    /// It is to become a WebSocket, or is one. These bytes came before the answer.
+    Tunnel(Vec<u8>),
     /// The request is whole and waits: the answers before it are too large.
     Waits(Box<Task>),
 }
@@ -97,6 +101,7 @@ impl Default for Stream {
             is_away: false,
             is_over: false,
             receiving: Receiving::Ended,
+            connects: false,
             left: None,
             came: 0,
             receive_window: Window::new(0),

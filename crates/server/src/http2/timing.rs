@@ -40,14 +40,21 @@ impl Http2 {
     /// Notes whether streams must be looked at, and when.
     pub(crate) fn set_look(&mut self, services: &Services) {
         let waits = self.head_since.is_some() || self.receiving > 0 || self.outward.pending > 0;
+        if !self.tunnels.is_empty() {
+            let now = services.clock.millis();
+            let look = now + pause(&services.settings.timeouts);
+            self.look_at = Some(self.tunnel_deadline(now).map_or(look, |at| at.min(look)));
+        }
         if !self.waiting.is_empty() {
             // Time alone may let them go on.
             let soon = services.clock.millis() + LARGE_ANSWER_TAKES;
             self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
-        } else if !waits {
-            self.look_at = None;
-        } else if self.look_at.is_none() {
-            self.look_at = Some(services.clock.millis() + pause(&services.settings.timeouts));
+        } else if self.tunnels.is_empty() {
+            if !waits {
+                self.look_at = None;
+            } else if self.look_at.is_none() {
+                self.look_at = Some(services.clock.millis() + pause(&services.settings.timeouts));
+            }
         }
     }
 
@@ -69,17 +76,19 @@ impl Http2 {
             self.reason = Some(CloseReason::RequestTimeout);
             return;
         }
+        self.time_out_tunnels(core, services);
         let all_blocked = late(self.outward.blocked, timeouts.write, now);
         for id in self.streams.ids() {
             let Some(stream) = self.streams.get(id).filter(|stream| !stream.is_over) else {
                 continue;
             };
-            let waits_for_window = stream.outgoing.as_ref().is_some_and(|it| it.held > 0);
+            let waits_for_window =
+                stream.outgoing.as_ref().is_some_and(|it| it.held > 0 || it.is_tunnel);
             if late(stream.blocked, timeouts.write, now) || all_blocked && waits_for_window {
                 self.reset(core, services, id, ErrorCode::CANCEL);
                 continue;
             }
-            if !stream.receiving.is_open() {
+            if !stream.receiving.is_open() || stream.connects {
                 continue;
             }
             // A client is not late with what it may not send.

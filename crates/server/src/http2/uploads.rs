@@ -31,7 +31,10 @@ impl Http2 {
         ends: bool,
     ) -> Result<(), ConnectionError> {
         let now = services.clock.millis();
-        self.guard.data(data.len(), ends, now)?;
+        // A frame may come in pieces. Its length comes with the first.
+        if flow > 0 || data.is_empty() {
+            self.guard.data(flow as usize, ends, now)?;
+        }
         self.guard.useful(data.len());
         if !self.receive_window.try_take(flow as usize) {
             let why = "more DATA than the connection's window allows (RFC 9113 section 5.2)";
@@ -84,6 +87,13 @@ impl Http2 {
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
         match &mut stream.receiving {
             Receiving::Ended | Receiving::Waits(_) => {}
+            Receiving::Tunnel(early) => {
+                if self.tunnels.iter().any(|tunnel| tunnel.id == id) {
+                    self.tunnel_input(core, services, id, data);
+                } else {
+                    early.extend_from_slice(data);
+                }
+            }
             Receiving::Discard => self.return_stream(core, services, id, bytes),
             _ if stream.came > services.settings.limits.body => {
                 let answer = ServerAnswer::Rejected(RequestError::BodyTooLarge);
@@ -191,6 +201,9 @@ impl Http2 {
             // Less than was declared (RFC 9113 §8.1.1).
             return self.reset_for_fault(core, services, id, ErrorCode::PROTOCOL_ERROR);
         }
+        if self.is_tunnel(id) {
+            self.tunnel_end(core, services, id);
+        }
         self.tell_rest(core, services, id);
         match self.receive(id, Receiving::Ended) {
             Some(Receiving::Task(task)) => self.queue(core, services, id, task),
@@ -200,7 +213,7 @@ impl Http2 {
                     services.lanes.tell(&mut stream.link, LaneEvent::BodyEnd(exchange));
                 }
             }
-            Some(Receiving::Discard | Receiving::Ended) | None => {}
+            Some(Receiving::Discard | Receiving::Ended | Receiving::Tunnel(_)) | None => {}
             Some(waits @ Receiving::Waits(_)) => {
                 self.receive(id, waits);
             }

@@ -24,7 +24,9 @@ impl Http2 {
     pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
         self.tell_left(core, services);
         for id in self.streams.ids() {
-            if self.streams.get(id).is_some_and(|stream| stream.receiving.is_open()) {
+            if self.is_tunnel(id) {
+                self.tunnel_end(core, services, id);
+            } else if self.streams.get(id).is_some_and(|stream| stream.receiving.is_open()) {
                 self.reset(core, services, id, ErrorCode::CANCEL);
             }
         }
@@ -57,17 +59,20 @@ impl Http2 {
 
     pub(crate) fn is_at_lane(&self) -> bool {
         self.streams.iter().any(|stream| stream.lane.has_it())
+            || self.tunnels.iter().any(|tunnel| tunnel.socket.is_at_lane())
     }
 
     /// Whether a lane has some of the connection's exchanges, or will be given one.
     pub(crate) fn has_lane(&self) -> bool {
         self.streams.iter().any(|stream| stream.lane != AtLane::No)
+            || self.tunnels.iter().any(|tunnel| tunnel.socket.has_lane())
     }
 
     /// Whether the lane in this place has, or will be given, some of them.
     pub(crate) fn uses_lane(&self, index: usize) -> bool {
         let is_its = |link: &LaneLink| usize::from(link.place) == index;
         self.streams.iter().any(|stream| stream.lane != AtLane::No && is_its(&stream.link))
+            || self.tunnels.iter().any(|it| it.socket.has_lane() && is_its(&it.core.lane))
     }
 
     /// A stream's tie to its lane, or the connection's own. None if the stream is over.
@@ -75,11 +80,17 @@ impl Http2 {
         if id == u32::MAX {
             return Some(&mut core.lane);
         }
+        if !self.tunnels.is_empty()
+            && let Some(at) = self.tunnels.iter().position(|tunnel| tunnel.id == id)
+        {
+            return Some(&mut self.tunnels[at].core.lane);
+        }
         self.streams.get_mut(id).filter(|stream| !stream.is_over).map(|stream| &mut stream.link)
     }
 
     pub(crate) fn expects(&self, id: u32) -> bool {
         self.streams.get(id).is_some_and(|stream| stream.lane.has_it() && !stream.is_over)
+            || self.tunnels.iter().any(|it| it.id == id && it.socket.expects(id))
     }
 
     /// How the connection is to end once its output is sent. None if it goes on.
@@ -286,6 +297,7 @@ impl Http2 {
         index: usize,
         was_retired: bool,
     ) {
+        self.tunnels_lost_lane(core, services, index);
         for id in self.streams.ids() {
             let Some(stream) = self.streams.get_mut(id) else { continue };
             if usize::from(stream.link.place) != index || stream.is_over {
@@ -360,6 +372,7 @@ impl Http2 {
             return false;
         }
         self.announce_end(core, services);
+        self.drain_tunnels(core, services);
         true
     }
 

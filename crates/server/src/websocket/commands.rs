@@ -74,7 +74,8 @@ impl WebSocket {
     }
 
     pub(crate) fn subscribe(&mut self, core: &Core, services: &mut Services, topic: Arc<Topic>) {
-        if self.state == State::Done || !services.sockets.subscribe(&topic, core.id) {
+        if self.state == State::Done || !services.sockets.subscribe(&topic, (core.id, self.stream))
+        {
             services.sockets.topics.leave(&topic, services.settings.io_thread);
             return;
         }
@@ -85,7 +86,7 @@ impl WebSocket {
         let place = self.topics.iter().position(|topic| topic.name() == name);
         if let Some(place) = place {
             let topic = self.topics.swap_remove(place);
-            services.sockets.leave(core.id, &topic, services.settings.io_thread);
+            services.sockets.leave((core.id, self.stream), &topic, services.settings.io_thread);
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::exchange::id::ConnId;
 pub(crate) struct Shared {
     /// The topics of the server.
     pub(crate) topics: Arc<Topics>,
-    /// The sockets of this loop by topic.
-    subscribers: HashMap<Box<[u8]>, HashSet<ConnId>>,
+    /// The sockets of this loop by topic: their connections, and their exchanges there.
+    subscribers: HashMap<Box<[u8]>, HashSet<(ConnId, u32)>>,
     /// For messages that are each compressed by themselves.
     inflater: Option<Inflater>,
     /// By level.
@@ -48,7 +48,7 @@ impl Shared {
         (&mut self.deflaters[place].1, &mut self.deflated)
     }
 
-    pub(crate) fn subscribe(&mut self, topic: &Topic, conn: ConnId) -> bool {
+    pub(crate) fn subscribe(&mut self, topic: &Topic, conn: (ConnId, u32)) -> bool {
         if let Some(conns) = self.subscribers.get_mut(topic.name()) {
             return conns.insert(conn);
         }
@@ -57,7 +57,7 @@ impl Shared {
     }
 
     /// The socket leaves the topic.
-    pub(crate) fn leave(&mut self, conn: ConnId, topic: &Topic, io_thread: usize) {
+    pub(crate) fn leave(&mut self, conn: (ConnId, u32), topic: &Topic, io_thread: usize) {
         if let Some(conns) = self.subscribers.get_mut(topic.name()) {
             conns.remove(&conn);
             if conns.is_empty() {
@@ -68,11 +68,11 @@ impl Shared {
     }
 
     /// The sockets that have subscribed, taken out; see [`put_back`](Self::put_back).
-    pub(crate) fn take(&mut self, topic: &Topic) -> Option<HashSet<ConnId>> {
+    pub(crate) fn take(&mut self, topic: &Topic) -> Option<HashSet<(ConnId, u32)>> {
         self.subscribers.get_mut(topic.name()).map(std::mem::take)
     }
 
-    pub(crate) fn put_back(&mut self, topic: &Topic, conns: HashSet<ConnId>) {
+    pub(crate) fn put_back(&mut self, topic: &Topic, conns: HashSet<(ConnId, u32)>) {
         if let Some(place) = self.subscribers.get_mut(topic.name()) {
             *place = conns;
         }

@@ -474,7 +474,7 @@ impl WebSocket {
         self.untaken = 0;
         self.recount(services);
         for topic in std::mem::take(&mut self.topics) {
-            services.sockets.leave(core.id, &topic, services.settings.io_thread);
+            services.sockets.leave((core.id, self.stream), &topic, services.settings.io_thread);
         }
         if had && let Some(end) = self.end.take() {
             let id = self.id(core, services);

@@ -307,12 +307,12 @@ impl<T: Transport> Reactor<T> {
             return;
         };
         let stream = id.stream;
-        if let Some(socket) = protocol.web_socket() {
+        if protocol.is_socket(stream) {
             if let LaneReply::Abort(_) = reply {
                 self.end_connection(id, true);
                 return;
             }
-            socket.reply(core, services, reply);
+            protocol.socket_reply(core, services, stream, reply);
             services.mark_dirty(core);
             return;
         }
@@ -376,8 +376,7 @@ impl<T: Transport> Reactor<T> {
         let place = services.lanes.sides.iter().position(is);
         let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else { return };
         if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn)
-            && let Some(socket) = protocol.web_socket()
-            && socket.adopt(core, services, id.stream, place)
+            && protocol.adopt(core, services, id.stream, place)
         {
             services.mark_dirty(core);
             return;
@@ -392,19 +391,18 @@ impl<T: Transport> Reactor<T> {
         let Self { conns, services, .. } = self;
         let Some(subscribers) = services.sockets.take(&publication.topic) else { return };
         let mut cut_off = Vec::new();
-        for &id in &subscribers {
+        for &(id, stream) in &subscribers {
             let Some(Conn { core, protocol, .. }) = conn_of(conns, id) else { continue };
-            let Some(socket) = protocol.web_socket() else { continue };
-            match socket.published(core, services, publication) {
+            match protocol.published(core, services, stream, publication) {
                 Published::Taken => services.mark_dirty(core),
                 Published::Passed => {}
-                Published::CutOff => cut_off.push(id),
+                Published::CutOff => cut_off.push((id, stream)),
             }
         }
         services.sockets.put_back(&publication.topic, subscribers);
-        for id in cut_off {
+        for (id, stream) in cut_off {
             let io_thread = self.services.settings.io_thread;
-            self.end_connection(ExchangeId::new(io_thread, id, u32::MAX), true);
+            self.end_connection(ExchangeId::new(io_thread, id, stream), true);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{GENERATION_AT, NONE, Observer, Record, Seen};
 use crate::exchange::tls_info::TlsInfo;
-use crate::observe::access_log::Outcome;
+use crate::observe::access_log::{Outcome, SocketMessages};
 
 /// The bits of a key that are the record's place. Above them is the observer's generation.
 const PLACE: u32 = (1 << GENERATION_AT) - 1;
@@ -69,6 +69,13 @@ impl Observer {
         record.body = end.saturating_sub(record.body);
         if unsent == 0 {
             self.sent(slot, 0);
+        }
+    }
+
+    /// The request was a WebSocket until now.
+    pub(crate) fn socket_closes_apart(&mut self, key: u32, messages: SocketMessages) {
+        if let Some(record) = self.apart(key) {
+            record.messages = Some(messages);
         }
     }
 
