@@ -24,6 +24,12 @@ export function h2loadArgs(
   ];
 }
 
+/** How much longer a run may take. h2load at times does not notice that its time is over. */
+const PATIENCE_MS = 10_000;
+
+/** A run that did not end. It can be tried again. */
+export class Stalled extends Failure {}
+
 /**
  * Runs h2load and returns its figures in the shape of those of `wrk`. It prints no percentiles. What is
  * still under way at the end is not counted.
@@ -31,8 +37,11 @@ export function h2loadArgs(
 export async function h2load(load, target, seconds) {
   let output;
   try {
-    output = (await exec('h2load', h2loadArgs(load, target, seconds))).stdout;
+    const timeout = Math.round(seconds * 1000) + PATIENCE_MS;
+    const args = h2loadArgs(load, target, seconds);
+    output = (await exec('h2load', args, { timeout, killSignal: 'SIGKILL' })).stdout;
   } catch (error) {
+    if (error.killed) throw new Stalled('h2load did not end when its time was over');
     throw new Failure(`h2load failed: ${error.stderr || error.message}`);
   }
   return figuresOf(output, new URL(target.url).protocol === 'https:');

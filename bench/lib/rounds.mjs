@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { answers } from './contenders.mjs';
 import { measureEvents } from './events.mjs';
 import { Failure } from './failure.mjs';
-import { h2load } from './h2load.mjs';
+import { h2load, Stalled } from './h2load.mjs';
 import { kindOf } from './kinds.mjs';
 import { bench } from './load.mjs';
 import { fixed, spreads, whole } from './numbers.mjs';
@@ -90,6 +90,8 @@ function bare(name, contender, question) {
   return { name, run, command, stop: async () => {} };
 }
 
+const TRIES = 3;
+
 /** How a client warms a server up, or null, and how it is timed. */
 const CLIENTS = {
   wrk: { warm: wrk, timed: measure },
@@ -109,14 +111,15 @@ export async function runRounds(name, scenario, servers, settings) {
   const duration = Number((settings.duration * longer).toFixed(2));
   if (warmup > 0 && warm !== null) {
     for (const server of servers.filter(({ run }) => run === undefined)) {
-      await attempt(server, () => warm(load, server.target, warmup));
+      await attempt(server, () => patiently(() => warm(load, server.target, warmup)));
     }
   }
   const runs = Object.fromEntries(servers.map((server) => [server.name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const server of turned(servers, round)) {
       const { pid, target, run } = server;
-      const once = () => (run ? run(duration) : timed(pid, load, target, duration));
+      const once = () =>
+        run ? run(duration) : patiently(() => timed(pid, load, target, duration));
       const result = await attempt(server, once);
       if (result === null) continue;
       runs[server.name].push(result);
@@ -128,6 +131,18 @@ export async function runRounds(name, scenario, servers, settings) {
     }
   }
   return summaries(servers, (server) => summarise(server, runs[server.name]));
+}
+
+/** What a client gives that is started again where it did not end; its figures are of one run. */
+async function patiently(run) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof Stalled) || tries === TRIES) throw error;
+      console.error(`bench: ${error.message}; once more`);
+    }
+  }
 }
 
 /** What `run` gives; null once it has failed, after which the server takes no part. */
