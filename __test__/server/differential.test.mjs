@@ -238,6 +238,8 @@ test.before(async () => {
   node = createServer({ maxHeaderSize: 16 * KIB }, nodeHandler);
   await new Promise((resolve) => node.listen(0, '127.0.0.1', resolve));
   ours = await serve(ourHandler, {
+    // As node:http, of which this is a comparison.
+    http2: false,
     port: 0,
     hostname: '127.0.0.1',
     ioThreads: 1,
