@@ -8,7 +8,6 @@
 //! HTTP/1 writes answers in the order of the requests, which this relies on. What is in [`apart`]
 //! is for protocols that do not.
 
-#[cfg_attr(not(test), allow(dead_code, reason = "HTTP/2 will use it"))]
 mod apart;
 
 use std::net::SocketAddr;
@@ -62,7 +61,6 @@ pub(crate) struct Observer {
     spare: Vec<Vec<u8>>,
     /// The upper bits of its keys, from [`GENERATION_AT`] on. They tell these from those of an earlier
     /// observer, because observers may come and go within a request.
-    #[cfg_attr(not(test), allow(dead_code, reason = "HTTP/2 will use it"))]
     generation: u32,
 }
 
