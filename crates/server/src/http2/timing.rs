@@ -42,19 +42,17 @@ impl Http2 {
         let waits = self.head_since.is_some() || self.receiving > 0 || self.outward.pending > 0;
         if !self.tunnels.is_empty() {
             let now = services.clock.millis();
-            let look = now + pause(&services.settings.timeouts);
+            let look = self.look_at.unwrap_or(now + pause(&services.settings.timeouts));
             self.look_at = Some(self.tunnel_deadline(now).map_or(look, |at| at.min(look)));
+        } else if !waits {
+            self.look_at = None;
+        } else if self.look_at.is_none() {
+            self.look_at = Some(services.clock.millis() + pause(&services.settings.timeouts));
         }
         if !self.waiting.is_empty() {
             // Time alone may let them go on.
             let soon = services.clock.millis() + LARGE_ANSWER_TAKES;
             self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
-        } else if self.tunnels.is_empty() {
-            if !waits {
-                self.look_at = None;
-            } else if self.look_at.is_none() {
-                self.look_at = Some(services.clock.millis() + pause(&services.settings.timeouts));
-            }
         }
     }
 
