@@ -51,7 +51,9 @@ const { times: alone } = await bird.heard();
 const usual = percentile(alone, 0.99);
 console.log(`# the client alone: p99 ${usual.toFixed(1)} ms of ${alone.length}`);
 /** A machine that is busy with other things delays a client without any attack. */
-const most = Math.max(MOST_MS, 3 * usual);
+const most = MOST_MS;
+const isQuiet = usual < MOST_MS / 4;
+if (!isQuiet) console.log('# this machine is busy: times are told and not judged');
 
 /** All times beside attacks. */
 const all = [];
@@ -98,7 +100,10 @@ for (const { row, name, most: bytes = MOST_BYTES, blocks = false, run } of ATTAC
     assert.deepEqual(faults, [], 'the client beside it is served');
     assert(peak - before <= bytes, `${mib(peak - before)} more than before`);
     // Few of them say nothing.
-    assert(p99 < most || times.length < 100 || blocks, `the client beside it waited: ${told}`);
+    assert(
+      p99 < most || times.length < 100 || blocks || !isQuiet,
+      `the client beside it waited: ${told}`,
+    );
     return told;
   });
 }
@@ -106,7 +111,7 @@ for (const { row, name, most: bytes = MOST_BYTES, blocks = false, run } of ATTAC
 await bird.close();
 await check(`the client beside all of them: p99 below ${most.toFixed(0)} ms`, () => {
   const p99 = percentile(all, 0.99);
-  if (isOurs) assert(p99 < most, `${p99} ms`);
+  if (isOurs && isQuiet) assert(p99 < most, `${p99} ms`);
   return `p50 ${percentile(all, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms of ${all.length}`;
 });
 if (isOurs) {

@@ -1,5 +1,5 @@
 // A client that must be served well whatever else happens: `node canary.mjs PORT`. It asks every few
-// milliseconds, and for each line of its input it says in JSON how that went since the last.
+// milliseconds for what needs no JavaScript, and for each line of its input it says in JSON how that went since the last.
 
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -19,7 +19,7 @@ const singing = (async () => {
   while (!isOver) {
     const begun = performance.now();
     try {
-      const { status, body } = await ask(session, { ':path': '/hello' });
+      const { status, body } = await ask(session, { ':path': '/inline' });
       if (status !== 200 || String(body) !== 'hello') faults.push(`${status} ${body}`);
     } catch ({ message }) {
       faults.push(message);

@@ -62,6 +62,7 @@ export async function handle(request, info) {
       await request.arrayBuffer().catch(() => {});
       return new Response('hello');
     case '/hello':
+    case '/inline':
       return new Response('hello');
     case '/echo':
       return new Response(request.body, { headers: { 'x-was': request.method } });

@@ -1,7 +1,7 @@
 // Conversations that were right, changed at random: the server lives, serves a client beside them, sends
 // nothing that it must not send, and keeps nothing of them.
 //
-//   node scripts/trials/http2/mutations.mjs [--seconds 8] [--seed N] [--count N] [--engine node]
+//   node scripts/trials/http2/mutations.mjs [--seconds 5] [--seed N] [--count N] [--engine node]
 //     [--port N] [--verbose]
 //
 // The seed of a conversation that went wrong is told; `--seed N --count 1` repeats it.
@@ -39,7 +39,7 @@ import { canary, check, finish, mib, startServer } from './lib.mjs';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '8' },
+    seconds: { type: 'string', default: '5' },
     seed: { type: 'string' },
     count: { type: 'string', default: '1000000000' },
     engine: { type: 'string' },

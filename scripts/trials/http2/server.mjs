@@ -42,9 +42,12 @@ async function ofOurs() {
     fetch: handle,
     // What is thrown on purpose needs no words.
     error: () => new Response('failed', { status: 500 }),
-    ...(dir === undefined && routes === undefined
-      ? {}
-      : { routes: { ...routes, ...(dir === undefined ? {} : { '/files/*': { dir } }) } }),
+    routes: {
+      // Answered without JavaScript.
+      '/inline': new Response('hello'),
+      ...routes,
+      ...(dir === undefined ? {} : { '/files/*': { dir } }),
+    },
     ...rest,
   });
   return {
