@@ -4,6 +4,9 @@ use super::frame::{DEFAULT_MAX, HEADER, PREFACE, flag, kind};
 use super::{ConnectionError, ErrorCode, Event, Priority, SettingsFrame};
 use crate::semantics::Limits;
 
+/// A field block may have so many times its limit, as compressed, before the connection ends.
+const EXCESS: usize = 4;
+
 /// CONTINUATION frames that one field block may have (CVE-2024-27316).
 const MOST_CONTINUATIONS: u8 = 8;
 
@@ -448,7 +451,9 @@ const PADDING_TOO_LONG: ConnectionError =
 
 impl OpenBlock {
     fn add(&mut self, fragment: &[u8], limits: &Limits) -> Result<(), ConnectionError> {
+        // One that is over the limit is decoded too, so that its request can be answered with 431.
         let most = if self.start.is_first { limits.head } else { limits.trailers };
+        let most = most.saturating_mul(EXCESS);
         if fragment.len() > most.saturating_sub(self.bytes.len()) {
             return Err(ConnectionError::calm("a field block is too large"));
         }

@@ -31,8 +31,11 @@ impl Http2 {
         ends: bool,
     ) -> Result<(), ConnectionError> {
         let now = services.clock.millis();
-        // A frame may come in pieces. Its length comes with the first.
-        if flow > 0 || data.is_empty() {
+        // A frame may come in pieces. Its length comes with the first, which is empty only if the frame
+        // has nothing but padding.
+        if data.is_empty() {
+            self.guard.data(0, ends, now)?;
+        } else if flow > 0 {
             self.guard.data(flow as usize, ends, now)?;
         }
         self.guard.useful(data.len());
