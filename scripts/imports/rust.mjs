@@ -98,6 +98,7 @@ export const SERVER = {
         'http2/content',
         'http2/shared',
         'http2/stream',
+        'http2/streams',
         'websocket/shared',
       ],
       holds: 'what a loop shares of each',

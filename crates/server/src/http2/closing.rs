@@ -123,6 +123,7 @@ impl Http2 {
         if self.streams.is_empty() {
             // The connection is idle from now on.
             core.timer.progress = true;
+            services.http2.return_list(&mut self.streams);
             self.outward.shrink();
             self.begun = Vec::new();
         }

@@ -194,6 +194,7 @@ impl Http2 {
     pub(crate) fn open(&mut self, services: &mut Services, stream: Box<Stream>) {
         self.receiving += u32::from(stream.receiving.is_open());
         services.counters.http2.streams_opened.add(1);
+        services.http2.lend_list(&mut self.streams);
         self.streams.push(stream);
     }
 

@@ -1,9 +1,13 @@
 //! What the HTTP/2 connections of one loop share.
 
 use crate::http2::stream::Stream;
+use crate::http2::streams::Streams;
 
-/// Streams kept for further requests.
+/// Streams, and lists of them, that are kept for further requests.
 const KEEP: usize = 1024;
+
+/// Places of a list that is kept.
+const MOST_PLACES: usize = 128;
 
 /// Scratch of a loop's HTTP/2 connections.
 #[derive(Default)]
@@ -12,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) text: Vec<u8>,
     #[allow(clippy::vec_box, reason = "connections hold the boxes")]
     free: Vec<Box<Stream>>,
+    /// Lists of connections that have no stream.
+    lists: Vec<Streams>,
 }
 
 impl Shared {
@@ -25,6 +31,23 @@ impl Shared {
         if self.free.len() < KEEP {
             *stream = Stream::default();
             self.free.push(stream);
+        }
+    }
+
+    /// Gives a connection that has no stream a list for some.
+    pub(crate) fn lend_list(&mut self, to: &mut Streams) {
+        if to.capacity() == 0
+            && let Some(list) = self.lists.pop()
+        {
+            *to = list;
+        }
+    }
+
+    /// The list of a connection that has no stream any more, which keeps none meanwhile.
+    pub(crate) fn return_list(&mut self, from: &mut Streams) {
+        let list = std::mem::take(from);
+        if list.capacity() <= MOST_PLACES && self.lists.len() < KEEP {
+            self.lists.push(list);
         }
     }
 }

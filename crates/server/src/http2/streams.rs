@@ -2,9 +2,6 @@
 
 use crate::http2::stream::Stream;
 
-/// Places that an empty list keeps.
-const KEEP: usize = 8;
-
 /// Streams in the order in which they began. Their numbers grow, so that they are found by bisection.
 #[derive(Default)]
 pub(crate) struct Streams {
@@ -52,12 +49,12 @@ impl Streams {
     pub(crate) fn remove(&mut self, id: u32) -> Option<Box<Stream>> {
         let at = self.find(id)?;
         self.ids.remove(at);
-        let stream = self.list.remove(at);
-        if self.ids.is_empty() {
-            self.ids.shrink_to(KEEP);
-            self.list.shrink_to(KEEP);
-        }
-        Some(stream)
+        Some(self.list.remove(at))
+    }
+
+    /// Bytes that it has for its lists.
+    pub(crate) fn capacity(&self) -> usize {
+        self.ids.capacity()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Stream> {

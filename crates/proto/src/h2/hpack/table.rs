@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) const OVERHEAD: usize = 32;
 
 /// The least bytes to allocate for texts.
-const LEAST_BYTES: usize = 256;
+const LEAST_BYTES: usize = 64;
 
 /// First in, first out, bounded by the sizes of its entries. Without entries it has no memory.
 ///
