@@ -101,7 +101,7 @@ export const SERVER = {
         'http2/streams',
         'websocket/shared',
       ],
-      holds: 'what a loop shares of each',
+      holds: 'what a loop shares',
     },
     {
       modules: ['event_loop/services'],
