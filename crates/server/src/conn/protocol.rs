@@ -3,16 +3,15 @@
 //! The loop and its timers see only these methods. None of them looks a connection up: each gets
 //! the connection's [`Core`] and the loop's [`Services`] side by side.
 
+mod sockets;
+
 use std::io;
-use std::sync::Arc;
 
 use reactor_proto::{Opening, opening};
 
 use crate::conn::core::{Core, Ending, Used};
 use crate::conn::timer::Phase;
-use crate::dispatch::lane::event::LaneReply;
 use crate::dispatch::lane::side::LaneLink;
-use crate::dispatch::topics::Publication;
 use crate::event_loop::clock::Millis;
 use crate::event_loop::services::Services;
 use crate::exchange::answer::{Answer, ServerAnswer, WrongProtocol};
@@ -24,7 +23,6 @@ use crate::http1::machine::Http1;
 use crate::http2::machine::Http2;
 use crate::observe::close_reason::CloseReason;
 use crate::pipe::Pipe;
-use crate::websocket::sending::Published;
 use crate::websocket::socket::WebSocket;
 
 /// The state machine of a connection. Its methods are all that the loop knows of a
@@ -486,69 +484,6 @@ impl Protocol {
         match self {
             Self::WebSocket(socket) => socket.deadline(core, now),
             Self::Http2(http2) => http2.deadline(),
-            _ => None,
-        }
-    }
-
-    /// Whether this exchange is a WebSocket.
-    #[inline]
-    pub(crate) fn is_socket(&self, stream: u32) -> bool {
-        match self {
-            Self::WebSocket(_) => true,
-            Self::Http2(http2) => http2.is_tunnel(stream),
-            _ => false,
-        }
-    }
-
-    /// A lane's reply for a WebSocket.
-    pub(crate) fn socket_reply(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        stream: u32,
-        reply: LaneReply,
-    ) {
-        match self {
-            Self::WebSocket(socket) => socket.reply(core, services, reply),
-            Self::Http2(http2) => http2.socket_reply(core, services, stream, reply),
-            _ => {}
-        }
-    }
-
-    /// A message is published to a WebSocket that has subscribed.
-    pub(crate) fn published(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        stream: u32,
-        publication: &Arc<Publication>,
-    ) -> Published {
-        match self {
-            Self::WebSocket(socket) => socket.published(core, services, publication),
-            Self::Http2(http2) => http2.published(core, services, stream, publication),
-            _ => Published::Passed,
-        }
-    }
-
-    /// The lane in this place takes a WebSocket that another has handed over. False if there is none.
-    pub(crate) fn adopt(
-        &mut self,
-        core: &mut Core,
-        services: &mut Services,
-        stream: u32,
-        place: u8,
-    ) -> bool {
-        match self {
-            Self::WebSocket(socket) => socket.adopt(core, services, stream, place),
-            Self::Http2(http2) => http2.adopt(core, services, stream, place),
-            _ => false,
-        }
-    }
-
-    /// The WebSocket that the connection is.
-    pub(crate) fn web_socket(&mut self) -> Option<&mut WebSocket> {
-        match self {
-            Self::WebSocket(socket) => Some(socket),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ mod handshakes;
 mod input;
 pub(crate) mod lanes;
 mod output;
+mod sockets;
 pub(crate) mod steps;
 pub(crate) mod timers;
 

@@ -5,6 +5,7 @@ mod answers;
 mod closing;
 mod content;
 mod credit;
+mod fields;
 mod input;
 pub(crate) mod machine;
 mod outward;

@@ -9,23 +9,19 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use reactor_proto::ws::code;
-
 use crate::conn::connection::Conn;
 use crate::conn::link::Transport;
 use crate::conn::pieces::Content;
 use crate::dispatch::app::Table;
 use crate::dispatch::lane::channel::Lane;
-use crate::dispatch::lane::event::{LaneEvent, LaneKey, LaneReply, SocketEnd};
+use crate::dispatch::lane::event::{LaneEvent, LaneReply};
 use crate::dispatch::lane::exchange::Exchange;
-use crate::dispatch::lane::side::{LaneLink, LaneSide};
-use crate::dispatch::topics::Publication;
+use crate::dispatch::lane::side::LaneSide;
 use crate::event_loop::reactor::{Reactor, conn_of};
 use crate::event_loop::services::Services;
 use crate::exchange::deadlines::Due;
 use crate::exchange::id::ExchangeId;
 use crate::observe::close_reason::CloseReason;
-use crate::websocket::sending::Published;
 
 /// After this many links with requests for a full lane have gone, what waits for the lane
 /// is swept.
@@ -369,43 +365,6 @@ impl<T: Transport> Reactor<T> {
         self.switch(id.conn.slot);
     }
 
-    /// A lane takes a WebSocket that another has handed over.
-    fn adopt(&mut self, id: ExchangeId, key: LaneKey) {
-        let Self { conns, services, .. } = self;
-        let is = |side: &LaneSide| side.lane.as_ref().is_some_and(|lane| lane.key() == key);
-        let place = services.lanes.sides.iter().position(is);
-        let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else { return };
-        if let Some(Conn { core, protocol, .. }) = conn_of(conns, id.conn)
-            && protocol.adopt(core, services, id.stream, place)
-        {
-            services.mark_dirty(core);
-            return;
-        }
-        let end = SocketEnd { code: code::ABNORMAL, reason: String::new(), is_clean: false };
-        let mut link = LaneLink { place, ..LaneLink::default() };
-        services.lanes.tell(&mut link, LaneEvent::SocketClosed(id, Box::new(end)));
-    }
-
-    /// Gives a published message to the loop's subscribers.
-    fn publish(&mut self, publication: &Arc<Publication>) {
-        let Self { conns, services, .. } = self;
-        let Some(subscribers) = services.sockets.take(&publication.topic) else { return };
-        let mut cut_off = Vec::new();
-        for &(id, stream) in &subscribers {
-            let Some(Conn { core, protocol, .. }) = conn_of(conns, id) else { continue };
-            match protocol.published(core, services, stream, publication) {
-                Published::Taken => services.mark_dirty(core),
-                Published::Passed => {}
-                Published::CutOff => cut_off.push((id, stream)),
-            }
-        }
-        services.sockets.put_back(&publication.topic, subscribers);
-        for (id, stream) in cut_off {
-            let io_thread = self.services.settings.io_thread;
-            self.end_connection(ExchangeId::new(io_thread, id, stream), true);
-        }
-    }
-
     /// A lane's whole response comes from the thread that drives the loop, which lends the body.
     /// The body is sent from where it lies, as far as the socket takes it. `keep` makes a copy of
     /// it for the rest.
@@ -484,7 +443,7 @@ impl<T: Transport> Reactor<T> {
     }
 
     /// A lane wants a connection to end: now, or after what is under way.
-    fn end_connection(&mut self, exchange: ExchangeId, now: bool) {
+    pub(super) fn end_connection(&mut self, exchange: ExchangeId, now: bool) {
         let id = exchange.conn;
         let Some(Conn { core, protocol, .. }) = conn_of(&mut self.conns, id) else { return };
         if now && protocol.cut(core, &mut self.services, exchange.stream) {
