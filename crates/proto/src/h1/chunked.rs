@@ -100,6 +100,12 @@ impl Chunked {
         limits: &Limits,
     ) -> Result<(usize, Step), RequestError> {
         let mut i = 0;
+        if self.in_trailers() {
+            let end = self.trailers(input, 0, limits)?;
+            if end > 0 {
+                return Ok((end, Step::Trailers { start: 0, end }));
+            }
+        }
         while let Some(&byte) = input.get(i) {
             if self.at == At::Data {
                 let ready = u64::try_from(input.len() - i).unwrap_or(u64::MAX).min(self.left);
@@ -111,16 +117,17 @@ impl Chunked {
                 let end = i + usize::try_from(ready).unwrap_or_default();
                 return Ok((end, Step::Data { start: i, end }));
             }
-            if self.in_trailers() {
-                let end = self.trailers(input, i, limits)?;
-                if end > i {
-                    return Ok((end, Step::Trailers { start: i, end }));
-                }
-            }
             self.at = self.step(byte, limits)?;
             i += 1;
             if self.at == At::Done {
                 return Ok((i, Step::End));
+            }
+            if self.at == At::Trailer {
+                // The line of the last chunk was that.
+                let end = self.trailers(input, i, limits)?;
+                if end > i {
+                    return Ok((end, Step::Trailers { start: i, end }));
+                }
             }
         }
         Ok((i, Step::Incomplete))
@@ -145,7 +152,7 @@ impl Chunked {
                 break;
             }
             let before = *self;
-            match self.step(byte, limits) {
+            match self.trailer(byte, limits) {
                 Ok(at) => self.at = at,
                 // What came before the fault counts, however the bytes are split.
                 Err(_) if i > start => {
@@ -159,6 +166,8 @@ impl Chunked {
         Ok(i)
     }
 
+    // One caller, for each byte: it must be part of that.
+    #[inline(always)]
     fn step(&mut self, byte: u8, limits: &Limits) -> Result<At, RequestError> {
         match self.at {
             At::Size => self.size(byte, limits),

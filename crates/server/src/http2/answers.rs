@@ -36,6 +36,7 @@ enum Written {
 
 impl Http2 {
     /// Takes the answer to a request, or the beginning of one that streams.
+    #[inline(never)]
     pub(crate) fn answer(
         &mut self,
         core: &mut Core,

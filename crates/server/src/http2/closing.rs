@@ -217,6 +217,7 @@ impl Http2 {
     }
 
     /// The connection is gone. Tells the lane of each of its requests, and gives back what it held.
+    #[inline(never)]
     pub(crate) fn closed(&mut self, core: &mut Core, services: &mut Services) {
         self.stage = Stage::Over;
         self.abandon_all(core, services);

@@ -11,6 +11,7 @@ use crate::observe::close_reason::CloseReason;
 
 impl Http2 {
     /// Takes input.
+    #[inline(never)]
     pub(crate) fn input(&mut self, core: &mut Core, services: &mut Services, bytes: &[u8]) -> Used {
         let mut text = std::mem::take(&mut services.http2.text);
         let used = self.read_frames(core, services, bytes, &mut text);

@@ -21,6 +21,7 @@ const SHORTEST_LOOK: Millis = 20;
 
 impl Http2 {
     /// What the connection waits for when there is no output.
+    #[inline(never)]
     pub(crate) fn phase(&self, core: &Core) -> Phase {
         if self.stage == Stage::Over {
             return Phase::Write;
@@ -62,6 +63,7 @@ impl Http2 {
     }
 
     /// A look at what takes too long; in [`Phase::Open`] only.
+    #[inline(never)]
     pub(crate) fn timed_out(&mut self, core: &mut Core, services: &mut Services) {
         let now = services.clock.millis();
         let timeouts = services.settings.timeouts.clone();
@@ -103,6 +105,7 @@ impl Http2 {
     }
 
     /// The client has been idle for long, or the server stops: says so before the connection ends.
+    #[inline(never)]
     pub(crate) fn say_farewell(
         &mut self,
         core: &mut Core,

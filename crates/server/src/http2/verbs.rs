@@ -21,6 +21,7 @@ const MOST_DISCARDED: usize = 256 * 1024;
 
 impl Http2 {
     /// The peer has sent its last byte. What it has not sent whole cannot be answered.
+    #[inline(never)]
     pub(crate) fn end_of_input(&mut self, core: &mut Core, services: &mut Services) {
         self.tell_left(core, services);
         for id in self.streams.ids() {
@@ -37,6 +38,7 @@ impl Http2 {
         self.stage == Stage::Over
     }
 
+    #[inline(never)]
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
         match self.stage {
             Stage::Over => self.discarded < MOST_DISCARDED,
@@ -45,6 +47,7 @@ impl Http2 {
     }
 
     /// Whether nothing but output is under way.
+    #[inline(never)]
     pub(crate) fn is_quiet(&self, core: &Core) -> bool {
         self.streams.is_empty() && core.input.is_empty() && !self.decoder.in_block()
     }
@@ -53,22 +56,26 @@ impl Http2 {
         self.receiving > 0
     }
 
+    #[inline(never)]
     pub(crate) fn streams(&self) -> bool {
         self.streams.iter().any(|stream| stream.streams())
     }
 
+    #[inline(never)]
     pub(crate) fn is_at_lane(&self) -> bool {
         self.streams.iter().any(|stream| stream.lane.has_it())
             || self.tunnels.iter().any(|tunnel| tunnel.socket.is_at_lane())
     }
 
     /// Whether a lane has some of the connection's exchanges, or will be given one.
+    #[inline(never)]
     pub(crate) fn has_lane(&self) -> bool {
         self.streams.iter().any(|stream| stream.lane != AtLane::No)
             || self.tunnels.iter().any(|tunnel| tunnel.socket.has_lane())
     }
 
     /// Whether the lane in this place has, or will be given, some of them.
+    #[inline(never)]
     pub(crate) fn uses_lane(&self, index: usize) -> bool {
         let is_its = |link: &LaneLink| usize::from(link.place) == index;
         self.streams.iter().any(|stream| stream.lane != AtLane::No && is_its(&stream.link))
@@ -76,6 +83,7 @@ impl Http2 {
     }
 
     /// A stream's tie to its lane, or the connection's own. None if the stream is over.
+    #[inline(never)]
     pub(crate) fn link<'a>(&'a mut self, core: &'a mut Core, id: u32) -> Option<&'a mut LaneLink> {
         if id == u32::MAX {
             return Some(&mut core.lane);
@@ -88,12 +96,14 @@ impl Http2 {
         self.streams.get_mut(id).filter(|stream| !stream.is_over).map(|stream| &mut stream.link)
     }
 
+    #[inline(never)]
     pub(crate) fn expects(&self, id: u32) -> bool {
         self.streams.get(id).is_some_and(|stream| stream.lane.has_it() && !stream.is_over)
             || self.tunnels.iter().any(|it| it.id == id && it.socket.expects(id))
     }
 
     /// How the connection is to end once its output is sent. None if it goes on.
+    #[inline(never)]
     pub(crate) fn ending(&self) -> Option<Ending> {
         let is_over = match self.stage {
             Stage::Over => true,
@@ -104,6 +114,7 @@ impl Http2 {
     }
 
     /// The lane's response has come: all of it, or the beginning of one that streams.
+    #[inline(never)]
     pub(crate) fn respond(
         &mut self,
         core: &mut Core,
@@ -144,6 +155,7 @@ impl Http2 {
     }
 
     /// The next bytes of a streaming response have come.
+    #[inline(never)]
     pub(crate) fn chunk(
         &mut self,
         core: &mut Core,
@@ -193,6 +205,7 @@ impl Http2 {
     }
 
     /// A streaming response is complete.
+    #[inline(never)]
     pub(crate) fn end(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         self.leave_lane(services, id);
         let Some(stream) = self.streams.get_mut(id) else { return };
@@ -217,6 +230,7 @@ impl Http2 {
     }
 
     /// The fields of a streaming response's trailer section, directly before its end.
+    #[inline(never)]
     pub(crate) fn trailers(&mut self, id: u32, fields: FieldList) {
         if let Some(stream) = self.streams.get_mut(id)
             && let Some(outgoing) = &mut stream.outgoing
@@ -226,6 +240,7 @@ impl Http2 {
     }
 
     /// An informational answer, before the final one (RFC 9110 §15.2).
+    #[inline(never)]
     pub(crate) fn inform(
         &mut self,
         core: &mut Core,
@@ -247,6 +262,7 @@ impl Http2 {
     }
 
     /// The exchange gets no answer, or cannot be completed.
+    #[inline(never)]
     pub(crate) fn break_off(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         if let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_over) {
             // The lane knows.
@@ -256,6 +272,7 @@ impl Http2 {
     }
 
     /// A handler took too long: the server answers in its place.
+    #[inline(never)]
     pub(crate) fn answer_late(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         services.counters.handlers_timed_out.add(1);
         self.answer_for_lane(core, services, id, ServerAnswer::HandlerTimeout);
@@ -280,6 +297,7 @@ impl Http2 {
     }
 
     /// The lane does not take an exchange that was meant for it. Its task is gone.
+    #[inline(never)]
     pub(crate) fn refuse(&mut self, core: &mut Core, services: &mut Services, id: u32) {
         services.end_deadline(core.id.slot, id);
         if let Some(stream) = self.streams.get_mut(id) {
@@ -290,6 +308,7 @@ impl Http2 {
     }
 
     /// The lane in this place is gone, and answers nothing of what it had.
+    #[inline(never)]
     pub(crate) fn lane_died(
         &mut self,
         core: &mut Core,
@@ -329,6 +348,7 @@ impl Http2 {
 
     /// The client has sent its last byte. Tells the lanes, for each exchange that they were not told
     /// of.
+    #[inline(never)]
     pub(crate) fn tell_left(&mut self, core: &mut Core, services: &mut Services) {
         for stream in self.streams.iter_mut() {
             if stream.lane == AtLane::Given {
@@ -340,11 +360,13 @@ impl Http2 {
     }
 
     /// A program wants the connection to end after what is under way.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, core: &mut Core, services: &mut Services) {
         self.last_call(core, services);
     }
 
     /// A program wants an exchange to end now.
+    #[inline(never)]
     pub(crate) fn cut(&mut self, core: &mut Core, services: &mut Services, id: u32) -> bool {
         if self.streams.get(id).is_some_and(|stream| !stream.is_over) {
             self.reset(core, services, id, ErrorCode::CANCEL);
@@ -367,6 +389,7 @@ impl Http2 {
     }
 
     /// The server stops: the client is told.
+    #[inline(never)]
     pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {
         if self.stage == Stage::Preface {
             return false;
@@ -377,6 +400,7 @@ impl Http2 {
     }
 
     /// Output has been sent: bodies go on, and streams get credit for more.
+    #[inline(never)]
     pub(crate) fn acknowledge(&mut self, core: &mut Core, services: &mut Services) {
         if core.out.is_empty() {
             self.replies = 0;
@@ -402,6 +426,7 @@ impl Http2 {
     }
 
     /// A worker has read the next bytes of a file for a stream.
+    #[inline(never)]
     pub(crate) fn file_was_read(
         &mut self,
         core: &mut Core,

@@ -30,6 +30,9 @@ impl<T: Transport> Reactor<T> {
 
     /// What streams have asked for joins what connections have.
     fn note_cold_reads(&mut self) {
+        if self.services.cold_reads.is_empty() {
+            return;
+        }
         let reads = self.services.cold_reads.drain(..);
         self.steps.reads.extend(reads.map(|(id, part)| (id.conn, Some(id.stream), part)));
     }
