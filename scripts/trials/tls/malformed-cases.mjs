@@ -201,7 +201,10 @@ add(
 );
 for (const length of [1, 5, 100, 5_000, 16_384, 100_000]) {
   const name = `${length} random bytes`;
-  add(name, [randomBytes(length), 'end'], [UNEXPECTED, DECODE, OVERFLOW, VERSION, CLOSED]);
+  const bytes = randomBytes(length);
+  // What may begin a request of HTTP is answered in HTTP.
+  bytes[0] |= 0x80;
+  add(name, [bytes, 'end'], [UNEXPECTED, DECODE, OVERFLOW, VERSION, CLOSED]);
   add(`${length} zeros`, [Buffer.alloc(length), 'end'], [UNEXPECTED, DECODE, CLOSED]);
   add(`${length} times 0xff`, [Buffer.alloc(length, 0xff), 'end'], [UNEXPECTED, DECODE, CLOSED]);
   add(
