@@ -75,7 +75,7 @@ const LONG_CHECKS = [
   {
     name: 'simulation',
     // Fresh seeds, so that each run looks where none has looked; it prints them.
-    run: () => command('sh', ['scripts/soak.sh', '4000'], countCargo),
+    run: () => command('sh', ['scripts/soak.sh', '3000'], countCargo),
   },
   {
     name: 'fuzz',
