@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { authority, noOpenssl } from '../../../__test__/tls/certificates.mjs';
 import { openChromium } from '../chromium.mjs';
 import { ASSETS } from './handler.mjs';
@@ -80,6 +81,8 @@ async function trials() {
       const hints = [];
       browser.on('Network.responseReceivedEarlyHints', ({ headers }) => hints.push(headers));
       await load('/hinted?ms=300');
+      // The browser may tell of them after it has told of the page.
+      for (let tries = 0; hints.length === 0 && tries < 100; tries += 1) await setTimeout(50);
       browser.off('Network.responseReceivedEarlyHints');
       assert.equal(hints.length, 1);
       const before = await evaluate(
