@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { authority, noOpenssl } from '../../../__test__/tls/certificates.mjs';
 import { openChromium } from '../chromium.mjs';
 import { ASSETS } from './handler.mjs';
@@ -82,7 +82,7 @@ async function trials() {
       browser.on('Network.responseReceivedEarlyHints', ({ headers }) => hints.push(headers));
       await load('/hinted?ms=300');
       // The browser may tell of them after it has told of the page.
-      for (let tries = 0; hints.length === 0 && tries < 100; tries += 1) await setTimeout(50);
+      for (let tries = 0; hints.length === 0 && tries < 100; tries += 1) await delay(50);
       browser.off('Network.responseReceivedEarlyHints');
       assert.equal(hints.length, 1);
       const before = await evaluate(
