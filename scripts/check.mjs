@@ -122,6 +122,10 @@ const LONG_CHECKS = [
     run: () => command(process.execPath, ['scripts/trials/files/run.mjs'], countItems),
   },
   {
+    name: 'ops trials',
+    run: () => command(process.execPath, ['scripts/trials/ops/run.mjs'], countItems),
+  },
+  {
     name: 'prebuilt',
     run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
   },
