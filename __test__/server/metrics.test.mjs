@@ -150,6 +150,7 @@ test('only host names of its own are answered, so that no page can make one its 
     });
   const doors = [
     [{ host: '127.0.0.1', port }, '/metrics'],
+    [{ host: '127.0.0.1', port }, '/snapshot'],
     [{ socketPath: join(folder, 'control.sock') }, '/'],
   ];
   for (const [where, path] of doors) {

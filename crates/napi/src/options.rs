@@ -60,6 +60,8 @@ pub struct NativeOptions {
     pub access_log: Option<NativeAccessLog>,
     /// Absent: metrics are not served.
     pub metrics: Option<NativeListen>,
+    /// A page in HTML for `/` of the metrics listener. Absent: there is none.
+    pub dashboard: Option<Uint8Array>,
     /// Path of the control socket. Absent: there is none.
     pub control: Option<String>,
     /// Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
@@ -292,6 +294,7 @@ impl NativeOptions {
             lanes,
             access_log: self.access_log.map(NativeAccessLog::into_access_log),
             metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
+            dashboard: self.dashboard.map(|page| page.to_vec().into()),
             control: self.control.map(PathBuf::from),
             secured: secured(&self.secured),
             compress: self.compress.map(|compress| Arc::new(compress.into_compress())),

@@ -128,8 +128,10 @@ impl Assembly {
             thread_prefix: config.thread_prefix,
             log,
             start_id,
-            watch: config.control.is_some().then(|| Arc::new(Watch::new())),
+            watch: (config.control.is_some() || config.metrics.is_some())
+                .then(|| Arc::new(Watch::new())),
             metrics_address: OnceLock::new(),
+            dashboard: config.dashboard.clone(),
             inboxes: Mutex::new(inboxes.clone()),
             ownerships: Mutex::default(),
             acceptor: Mutex::new(acceptor.clone()),

@@ -72,8 +72,11 @@ pub struct Config {
     pub lanes: Vec<Arc<Lane>>,
     /// One line for each request; none by default.
     pub access_log: Option<AccessLog>,
-    /// Where metrics are served, under `/metrics`; the default is nowhere.
+    /// Where metrics are served, under `/metrics`; the default is nowhere. `/snapshot` is what the
+    /// control socket serves.
     pub metrics: Option<Listen>,
+    /// A page in HTML that shows the snapshot to people; `/` of the metrics listener, if there is one.
+    pub dashboard: Option<Arc<[u8]>>,
     /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
     /// it serves a snapshot of everything that is counted, as one line of JSON.
     pub control: Option<PathBuf>,
@@ -108,6 +111,7 @@ impl Default for Config {
             lanes: Vec::new(),
             access_log: None,
             metrics: None,
+            dashboard: None,
             control: None,
             thread_prefix: "rx",
         }

@@ -9,7 +9,6 @@ use crate::observe::counters::Counters;
 use crate::observe::histogram::Distribution;
 use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::ProcessUsage;
-use crate::observe::watch::Watch;
 use crate::server::thread_times::thread_times;
 
 /// One line of JSON.
@@ -60,15 +59,13 @@ struct Process {
     threads: u64,
 }
 
-/// Takes a snapshot. Latencies are counted for a while from now on.
+/// Takes a snapshot.
 pub(crate) fn snapshot(
     address: String,
     stats: &Stats,
     counters: &Counters,
     lanes: &Lanes,
-    watch: &Watch,
 ) -> Vec<u8> {
-    watch.look();
     let latency = Distribution::of(counters.loops.iter().map(|counters| &counters.latency));
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let threads = thread_times(counters, lanes).into_iter().map(|(name, usage)| ThreadTime {

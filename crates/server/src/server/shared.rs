@@ -40,9 +40,11 @@ pub(super) struct Shared {
     pub(super) log: Option<OpenLog>,
     /// Tells this server's request ids from those of others.
     pub(super) start_id: u64,
-    /// Whether somebody watches through the control socket, if there is one.
+    /// Whether somebody watches through the control socket or the metrics listener, if there is one.
     pub(super) watch: Option<Arc<Watch>>,
     pub(super) metrics_address: OnceLock<Address>,
+    /// The page that shows snapshots to people, in HTML.
+    pub(super) dashboard: Option<Arc<[u8]>>,
     /// The inboxes of the loops. They hold descriptors, as `ownerships` and `acceptor` do. A
     /// program may keep a server that it has stopped, so a stop empties all three.
     pub(super) inboxes: Mutex<Vec<Arc<Inbox>>>,

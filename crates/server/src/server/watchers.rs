@@ -22,47 +22,133 @@ pub(super) fn stats(shared: &Arc<Shared>) -> Arc<dyn Handler> {
     Arc::new(StatsHandler(Arc::downgrade(shared)))
 }
 
-/// Serves `/metrics`.
+/// Serves metrics, and what else people and probes want to know of the server.
 pub(super) fn serve_metrics(shared: &Arc<Shared>, listen: &Listen) -> Result<Server, StartError> {
     let name = match listen {
         Listen::Tcp { host, .. } => Some(host.as_str()),
         Listen::Unix(_) | Listen::Inherited(_) => None,
     };
-    let handler = MetricsHandler(Arc::downgrade(shared), OwnHosts::new(name));
-    serve(listen.clone(), None, "/metrics", handler).map_err(StartError::of_option("metrics"))
+    let mut site = Site::new(shared, name);
+    site.page("/metrics", metrics);
+    site.page("/snapshot", snapshot);
+    if shared.dashboard.is_some() {
+        site.page("/", dashboard);
+    }
+    site.serve(listen.clone(), None).map_err(StartError::of_option("metrics"))
 }
 
 /// Serves the control socket.
 pub(super) fn serve_control(shared: &Arc<Shared>, path: &Path) -> Result<Server, StartError> {
-    let handler = ControlHandler(Arc::downgrade(shared), OwnHosts::new(None));
+    let mut site = Site::new(shared, None);
+    site.page("/", snapshot);
     let mode = Some(SocketMode::Exactly(0o600));
-    serve(Listen::Unix(path.to_owned()), mode, "/", handler)
-        .map_err(StartError::of_option("control"))
+    site.serve(Listen::Unix(path.to_owned()), mode).map_err(StartError::of_option("control"))
 }
 
-/// A small server with threads of its own: it answers however busy the other server's threads
-/// are.
-fn serve(
-    listen: Listen,
-    socket_mode: Option<SocketMode>,
-    path: &str,
-    handler: impl Handler,
-) -> Result<Server, StartError> {
-    let mut app = App::new();
-    let added = app.route(Some("GET"), path, Target::worker(handler));
-    debug_assert!(added.is_ok());
-    Server::start(Config {
-        listen: vec![Endpoint { socket_mode, ..listen.into() }],
-        io_threads: 1,
-        worker_threads: 1,
-        accept: AcceptMode::PerLoop,
-        queue: 64,
-        max_connections: Some(64),
-        body_memory: 0,
-        thread_prefix: "rxw",
-        app,
-        ..Config::default()
-    })
+/// What answers a page. The fields are the server's, the request's are of no interest.
+type Answer = fn(&Shared, &mut Response);
+
+/// The pages of a small server. It has threads of its own, and answers however busy the other
+/// server's threads are.
+struct Site {
+    shared: Weak<Shared>,
+    hosts: Arc<OwnHosts>,
+    app: App,
+}
+
+impl Site {
+    /// `name` is the host name that its listener was given, if any.
+    fn new(shared: &Arc<Shared>, name: Option<&str>) -> Self {
+        let hosts = Arc::new(OwnHosts::new(name));
+        Self { shared: Arc::downgrade(shared), hosts, app: App::new() }
+    }
+
+    /// Adds a page. It answers to the host names of this machine only.
+    fn page(&mut self, path: &str, answer: Answer) {
+        let (shared, hosts) = (self.shared.clone(), Arc::clone(&self.hosts));
+        let page = Page { shared, hosts, answer };
+        let added = self.app.route(Some("GET"), path, Target::worker(page));
+        debug_assert!(added.is_ok());
+    }
+
+    fn serve(self, listen: Listen, socket_mode: Option<SocketMode>) -> Result<Server, StartError> {
+        Server::start(Config {
+            listen: vec![Endpoint { socket_mode, ..listen.into() }],
+            io_threads: 1,
+            worker_threads: 1,
+            accept: AcceptMode::PerLoop,
+            queue: 64,
+            max_connections: Some(64),
+            body_memory: 0,
+            thread_prefix: "rxw",
+            app: self.app,
+            ..Config::default()
+        })
+    }
+}
+
+/// A page of a small server.
+struct Page {
+    shared: Weak<Shared>,
+    hosts: Arc<OwnHosts>,
+    answer: Answer,
+}
+
+impl Handler for Page {
+    fn handle(&self, request: &Request, response: &mut Response) {
+        if !self.hosts.admits(request, response) {
+            return;
+        }
+        let Some(shared) = self.shared.upgrade() else {
+            // The server has stopped.
+            let _ = response.status(503);
+            return;
+        };
+        // Cannot fail: it is valid. What answers puts its type beside it.
+        let _ = response.field("Cache-Control", "no-store");
+        (self.answer)(&shared, response);
+    }
+}
+
+/// Answers `/metrics`.
+fn metrics(shared: &Shared, response: &mut Response) {
+    // Cannot fail: both are valid.
+    let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
+    let page = metrics::render(&shared.stats(), &shared.counters, &shared.lanes());
+    response.body_vec(page.into_bytes());
+}
+
+/// Answers with everything that is counted, as one line of JSON.
+fn snapshot(shared: &Shared, response: &mut Response) {
+    if let Some(watch) = &shared.watch {
+        watch.look();
+    }
+    // Cannot fail: both are valid.
+    let _ = response.field("Content-Type", "application/json");
+    let address = shared.addresses[0].to_string();
+    let (stats, lanes) = (shared.stats(), shared.lanes());
+    response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes));
+}
+
+/// Answers with the page that shows [`snapshot`] to people. It may run what it brings along and
+/// ask its own listener, and nothing else.
+fn dashboard(shared: &Shared, response: &mut Response) {
+    let Some(page) = &shared.dashboard else { return };
+    // Cannot fail: all are valid.
+    for (name, value) in [
+        ("Content-Type", "text/html; charset=utf-8"),
+        (
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+             img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'",
+        ),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+    ] {
+        let _ = response.field(name, value);
+    }
+    response.body_shared(Arc::clone(page));
 }
 
 /// Answers routes to the statistics.
@@ -75,48 +161,5 @@ impl Handler for StatsHandler {
         let _ = response.field("Content-Type", "application/json");
         let _ = response.field("Cache-Control", "no-store");
         response.body_vec(json.unwrap_or_else(|| b"{}".to_vec()));
-    }
-}
-
-/// Answers `/metrics`.
-struct MetricsHandler(Weak<Shared>, OwnHosts);
-
-impl Handler for MetricsHandler {
-    fn handle(&self, request: &Request, response: &mut Response) {
-        if !self.1.admits(request, response) {
-            return;
-        }
-        let Some(shared) = self.0.upgrade() else {
-            // The server has stopped.
-            let _ = response.status(503);
-            return;
-        };
-        // Cannot fail: both are valid.
-        let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
-        let page = metrics::render(&shared.stats(), &shared.counters, &shared.lanes());
-        response.body_vec(page.into_bytes());
-    }
-}
-
-/// Answers on the control socket.
-struct ControlHandler(Weak<Shared>, OwnHosts);
-
-impl Handler for ControlHandler {
-    fn handle(&self, request: &Request, response: &mut Response) {
-        if !self.1.admits(request, response) {
-            return;
-        }
-        let shared = self.0.upgrade();
-        let Some((shared, watch)) = shared.as_ref().and_then(|s| Some((s, s.watch.as_ref()?)))
-        else {
-            // The server has stopped.
-            let _ = response.status(503);
-            return;
-        };
-        // Cannot fail: both are valid.
-        let _ = response.field("Content-Type", "application/json");
-        let address = shared.addresses[0].to_string();
-        let (stats, lanes) = (shared.stats(), shared.lanes());
-        response.body_vec(control::snapshot(address, &stats, &shared.counters, &lanes, watch));
     }
 }
