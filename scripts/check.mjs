@@ -5,7 +5,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { skipReason } from './programs.mjs';
 import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
 
@@ -33,7 +33,7 @@ const TESTS = ['test', '--workspace', '--no-fail-fast'];
 /** A step that counts as no check while it works. @type {Tally} */
 const NOTHING = { passed: 0, failed: 0, isSkipped: true };
 
-/** @type {{ name: string, run: () => Promise<Tally> | Tally }[]} */
+/** @type {{ name: string, run: (output?: Output) => Promise<Tally> | Tally }[]} */
 const SHORT_CHECKS = [
   {
     name: 'cargo fmt',
@@ -69,67 +69,52 @@ const SHORT_CHECKS = [
   { name: 'ava, one at a time', run: () => ava([TIMED, '--concurrency', '1']) },
 ];
 
-/** @type {typeof SHORT_CHECKS} */
-const LONG_CHECKS = [
-  { name: 'loom', run: () => command('sh', ['scripts/loom.sh'], countCargo) },
+/**
+ * Those that need one core and measure no time: two of them run beside each other. Counts of
+ * instructions are the same on a busy machine.
+ * @type {typeof SHORT_CHECKS}
+ */
+const ONE_CORE = [
+  { name: 'loom', run: (io) => command('sh', ['scripts/loom.sh'], countCargo, {}, io) },
   {
     name: 'simulation',
     // Fresh seeds, so that each run looks where none has looked; it prints them.
-    run: () => command('sh', ['scripts/soak.sh', '3000'], countCargo),
+    run: (io) => command('sh', ['scripts/soak.sh', '3000'], countCargo, {}, io),
   },
   {
     name: 'fuzz',
     // libFuzzer is C++.
-    run: () => withProgram('c++', process.env.CXX, () => command('sh', ['fuzz/run.sh', '4'])),
-  },
-  {
-    name: 'bench tools',
-    run: () =>
-      withProgram('gcc', process.env.CC, () =>
-        command(process.execPath, ['--test', '--test-reporter=tap', 'bench/test'], countNode),
+    run: (io) =>
+      withProgram('c++', process.env.CXX, () =>
+        command('sh', ['fuzz/run.sh', '4'], undefined, {}, io),
       ),
   },
   {
     name: 'instructions',
-    run: () =>
-      withProgram('valgrind', undefined, () =>
-        command(process.execPath, ['bench/instructions.mjs'], countItems),
+    run: (io) =>
+      withProgram('valgrind', undefined, () => node(['bench/instructions.mjs'], countItems, io)),
+  },
+];
+
+/** Those that run beside them. @type {typeof SHORT_CHECKS} */
+const BESIDE = [
+  { name: 'prebuilt', run: (io) => node(['scripts/release/check.mjs'], countTap, io) },
+  { name: 'install', run: (io) => node(['scripts/install/test.mjs'], countTap, io) },
+  {
+    name: 'bench tools',
+    run: (io) =>
+      withProgram('gcc', process.env.CC, () =>
+        node(['--test', '--test-reporter=tap', 'bench/test'], countNode, io),
       ),
   },
+  ...['watch/run', 'compress/chromium', 'files/run'].map(trials),
+];
+
+/** @type {(typeof SHORT_CHECKS[number] | (typeof SHORT_CHECKS)[])[]} */
+const LONG_CHECKS = [
+  [ONE_CORE, BESIDE],
   { name: 'ava', run: () => ava([LONG, '--concurrency', '1']) },
-  {
-    name: 'tls trials',
-    run: () => command(process.execPath, ['scripts/trials/tls/run.mjs'], countItems),
-  },
-  {
-    name: 'websocket trials',
-    run: () => command(process.execPath, ['scripts/trials/websocket/run.mjs'], countItems),
-  },
-  {
-    name: 'http2 trials',
-    run: () => command(process.execPath, ['scripts/trials/http2/run.mjs'], countItems),
-  },
-  {
-    name: 'watch trials',
-    run: () => command(process.execPath, ['scripts/trials/watch/run.mjs'], countItems),
-  },
-  {
-    name: 'compress trials',
-    run: () => command(process.execPath, ['scripts/trials/compress/chromium.mjs'], countItems),
-  },
-  {
-    name: 'files trials',
-    run: () => command(process.execPath, ['scripts/trials/files/run.mjs'], countItems),
-  },
-  {
-    name: 'ops trials',
-    run: () => command(process.execPath, ['scripts/trials/ops/run.mjs'], countItems),
-  },
-  {
-    name: 'prebuilt',
-    run: () => command(process.execPath, ['scripts/release/check.mjs'], countTap),
-  },
-  { name: 'install', run: () => command(process.execPath, ['scripts/install/test.mjs'], countTap) },
+  ...['tls/run', 'websocket/run', 'http2/run', 'ops/run'].map(trials),
 ];
 
 const CHECKS = [
@@ -139,24 +124,64 @@ const CHECKS = [
 
 const total = { passed: 0, failed: 0 };
 const times = [];
-for (const { name, run } of CHECKS) {
-  process.stdout.write(`\n== ${name}\n`);
-  const from = performance.now();
-  const { passed, failed } = await run();
-  times.push(`${name} ${((performance.now() - from) / 1000).toFixed(0)} s`);
-  total.passed += passed;
-  total.failed += failed;
-  if (failed > 0) {
-    process.stdout.write(`== ${name}: ${failed} FAILED\n`);
+for (const check of CHECKS) {
+  if (Array.isArray(check)) {
+    const [first, second] = check;
+    await together(
+      (io) => all(first, io),
+      (io) => all(second, io),
+    );
+  } else if ((await all([check])).failed > 0 && check.name === 'set-up') {
     // Everything after it would fail for the same reason.
-    if (name === 'set-up') {
-      break;
-    }
+    break;
   }
 }
 process.stdout.write(`\n== times: ${times.join(', ')}\n`);
 process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
+
+/**
+ * Runs checks one after the other, and counts them.
+ * @param {typeof SHORT_CHECKS} checks
+ * @param {Output} [output]
+ * @returns {Promise<Tally>}
+ */
+async function all(checks, output = (text) => process.stdout.write(text)) {
+  const tally = { passed: 0, failed: 0 };
+  for (const { name, run } of checks) {
+    output(`\n== ${name}\n`);
+    const from = performance.now();
+    const { passed, failed } = await run(output);
+    times.push(`${name} ${((performance.now() - from) / 1000).toFixed(0)} s`);
+    tally.passed += passed;
+    tally.failed += failed;
+    if (failed > 0) {
+      output(`== ${name}: ${failed} FAILED\n`);
+    }
+  }
+  total.passed += tally.passed;
+  total.failed += tally.failed;
+  return tally;
+}
+
+/**
+ * Trials with real programs.
+ * @param {string} path the script's
+ * @returns {typeof SHORT_CHECKS[number]}
+ */
+function trials(path) {
+  const name = `${dirname(path)} trials`;
+  return { name, run: (io) => node([`scripts/trials/${path}.mjs`], countItems, io) };
+}
+
+/**
+ * @param {string[]} args
+ * @param {(output: string) => Tally} count
+ * @param {Output} [output]
+ */
+function node(args, count, output) {
+  return command(process.execPath, args, count, {}, output);
+}
 
 /**
  * A check that needs a program which a checkout can do without.
