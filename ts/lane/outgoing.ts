@@ -58,6 +58,12 @@ const FIRST_HELD = 512;
 /** From this many bytes on they are held in memory of {@link MOST_HELD} bytes that is kept. */
 const MUCH_HELD = 4 * 1024;
 
+/**
+ * A connection may have a hundred streams whose client takes nothing. So a stream of HTTP/2 may be no
+ * more than this ahead, in bytes, before the client has taken some of it.
+ */
+const FIRST_WINDOW = 64 * 1024;
+
 const NO_BYTES: Uint8Array = new Uint8Array();
 
 /** What a response is read from: a stream's reader, or that of a {@link Source}. */
@@ -94,6 +100,8 @@ export class Outgoing implements Starting {
   #sent = 0;
   /** Bytes sent that the client has not taken yet. */
   #underWay = 0;
+  /** The most that may be under way. */
+  #window = WINDOW;
   #hasBegun = false;
   #isOver = false;
   /** The reader has come to its end, or failed. */
@@ -134,6 +142,9 @@ export class Outgoing implements Starting {
     this.#declared = length < 0 ? notes.declared : length;
     this.#bytesOf = source instanceof Source ? memoryOf : bytesOf;
     this.#reader = source.getReader();
+    if (exchange.isHttp2) {
+      this.#window = FIRST_WINDOW;
+    }
   }
 
   get isHeld(): boolean {
@@ -157,6 +168,7 @@ export class Outgoing implements Starting {
     }
     exchange.onAck = (bytes) => {
       this.#underWay = Math.max(0, this.#underWay - bytes);
+      this.#window = WINDOW;
       this.#onRoom?.();
     };
     exchange.onGone = () => this.#stop(exchange.reason);
@@ -275,7 +287,7 @@ export class Outgoing implements Starting {
 
   /** Whether so many bytes can be sent at once. */
   #fits(length: number): boolean {
-    const most = Math.min(MOST_AT_ONCE, WINDOW - this.#underWay);
+    const most = Math.min(MOST_AT_ONCE, this.#window - this.#underWay);
     return length <= most && this.#sender.replies.hasRoom(length);
   }
 
@@ -312,7 +324,7 @@ export class Outgoing implements Starting {
     const { replies } = this.#sender;
     let at = 0;
     while (at < data.length && !this.#isOver) {
-      const length = Math.min(data.length - at, MOST_AT_ONCE, WINDOW - this.#underWay);
+      const length = Math.min(data.length - at, MOST_AT_ONCE, this.#window - this.#underWay);
       if (length <= 0) {
         await new Promise<void>((resolve) => {
           this.#onRoom = resolve;
