@@ -50,6 +50,7 @@ const SHORT_CHECKS = [
       ]),
   },
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
+  { name: 'tsc dashboard', run: () => command(bin('tsc'), ['-p', 'dashboard']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
   { name: 'imports', run: () => command(process.execPath, ['scripts/imports.mjs']) },
   { name: 'index.d.ts', run: () => once(checkTypes) },

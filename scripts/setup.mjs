@@ -95,6 +95,8 @@ function buildTypeScript(force) {
     'index.d.ts',
     'tsconfig.json',
     'tsconfig.cjs.json',
+    'dashboard',
+    'scripts/dashboard.mjs',
     'scripts/setup.mjs',
   ]);
   if (!force && stamp.isCurrent()) {
@@ -106,6 +108,7 @@ function buildTypeScript(force) {
   run('building the TypeScript', bin('tsc'), ['-p', '.']);
   run('building the TypeScript as CommonJS', bin('tsc'), ['-p', 'tsconfig.cjs.json']);
   makeCommonJs();
+  run('building the dashboard', process.execPath, ['scripts/dashboard.mjs']);
   stamp.write();
 }
 

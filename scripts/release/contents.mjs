@@ -18,6 +18,7 @@ const ROOT_FILES = [
   NOTICES,
   'dist-cjs/native.d.ts',
   'dist-cjs/package.json',
+  'dist/dashboard.html',
   'index.d.ts',
   'package.json',
 ];

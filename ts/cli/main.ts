@@ -122,6 +122,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
     .option('-n, --interval <seconds>', 'time between samples (0.1 to 3600)', '1')
     .option('--json', 'print one line of JSON for each sample')
     .option('--once', 'print one sample and exit')
+    .option('--web [[host:]port]', 'show it in a browser (default 9180, to this machine only)')
     .addHelpText('after', MONITOR_EXAMPLES.trimEnd())
     .action(async (server: string | undefined, flags: MonitorFlags) => {
       done(await monitorCommand(server, flags));

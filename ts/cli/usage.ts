@@ -68,6 +68,9 @@ s sorts the threads. Busy is the share of the time that a thread ran or was read
 run.
 Latencies are counted while a monitor runs.
 
+--web serves one page that shows the same to a browser, with the last ten minutes.
+It goes on after a restart of the server. With --json it prints where it listens.
+
 Control sockets are in $REACTOR_RUNTIME_DIR, $XDG_RUNTIME_DIR/reactor-rs or
 /tmp/reactor-rs-UID, the first of them that is there and that no other user
 can write to.
@@ -77,6 +80,7 @@ Examples:
   reactor-rs monitor 8080                the one on that port
   reactor-rs monitor --once              one sample as text
   reactor-rs monitor --json | jq .requests.total
+  reactor-rs monitor --web               a dashboard on http://127.0.0.1:9180/
 `;
 
 /** The text after the options of `reactor-rs bench --help`. */

@@ -25,6 +25,7 @@ import type {
 } from '../types/websocket.js';
 import { Certificates, type NamesByTls, namesOf } from './certificates.js';
 import { newControlPath, warnOfControl } from './control.js';
+import { dashboardPage } from './dashboard.js';
 import { askInProcess } from './in-process.js';
 import { serverUrl } from './server-url.js';
 
@@ -83,7 +84,12 @@ export async function startNative(
       : { ...endpoint, tls: { ...endpoint.tls, names: asked.id } };
   });
   try {
-    const native = { ...options.native, listen };
+    const dashboard = options.native.metrics === undefined ? undefined : await dashboardPage();
+    const native = {
+      ...options.native,
+      listen,
+      ...(dashboard === undefined ? {} : { dashboard }),
+    };
     return { ...(await startControlled(native, options.control, lanes, bound)), names };
   } catch (error) {
     for (const each of names.values()) {

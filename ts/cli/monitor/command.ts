@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { controlPaths, lookedIn } from '../../server/control.js';
-import { fail, hasColours, printable } from '../output.js';
+import { fail, hasColours } from '../output.js';
 import { AnswerError } from './reader.js';
+import { reasonOf } from './reason.js';
 import { compare, type Sample } from './sample.js';
 import { type Snapshot, Source } from './snapshot.js';
 import { Terminal } from './terminal.js';
@@ -15,6 +16,8 @@ export interface MonitorFlags {
   once?: boolean;
   /** Seconds between two samples. */
   interval: string;
+  /** Shows a page to browsers; with where it listens, or `true`. */
+  web?: string | true;
 }
 
 const FAILED = 1;
@@ -28,6 +31,9 @@ export async function monitorCommand(
   which: string | undefined,
   flags: MonitorFlags,
 ): Promise<number> {
+  if (flags.web !== undefined) {
+    return web(which, flags);
+  }
   const seconds = Number(flags.interval);
   if (!/^\d{1,4}(\.\d{1,3})?$/.test(flags.interval) || seconds < 0.1 || seconds > 3600) {
     return fail(USAGE_ERROR, `--interval must be from 0.1 to 3600, got "${flags.interval}"`);
@@ -54,6 +60,17 @@ export async function monitorCommand(
   } finally {
     source.close();
   }
+}
+
+async function web(which: string | undefined, flags: MonitorFlags): Promise<number> {
+  const { web: where, once, interval, json = false } = flags;
+  if (where === undefined || once || interval !== '1') {
+    return fail(USAGE_ERROR, `--web and ${once ? '--once' : '--interval'} do not go together`);
+  }
+  if (which !== undefined && !which.includes('/') && !/^\d{1,10}$/.test(which)) {
+    return fail(FAILED, `"${which}" is no process id, port or path of a control socket`);
+  }
+  return (await import('./web.js')).webCommand(which, { web: where, json });
 }
 
 interface Found {
@@ -100,19 +117,6 @@ async function look(path: string): Promise<Found | Error> {
     source.close();
     return error instanceof Error ? error : new Error(String(error));
   }
-}
-
-/** Why a control socket did not answer. */
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const known = {
-    ENOENT: 'there is no such file',
-    ECONNREFUSED: 'no process listens on it',
-    EACCES: 'permission denied',
-    ENOTSOCK: 'it is no socket',
-  };
-  // Messages of the HTTP parser may quote bytes of the answer.
-  return known[code as keyof typeof known] ?? printable(message);
 }
 
 function isMeant({ snapshot: { pid, address } }: Found, number: number): boolean {

@@ -104,7 +104,12 @@ export class Source {
   }
 
   /** Rejects if the server is gone, or if it is no control socket. */
-  snapshot(): Promise<Snapshot> {
+  async snapshot(): Promise<Snapshot> {
+    return snapshotOf(await this.text());
+  }
+
+  /** The answer as it came, unchecked. Rejects if the server is gone. */
+  text(): Promise<string> {
     return new Promise((resolve, reject) => {
       const options = { socketPath: this.path, path: '/', agent: this.#agent };
       const req = request(options, (res) => {
@@ -120,13 +125,10 @@ export class Source {
         });
         res.on('error', reject);
         res.on('end', () => {
-          try {
-            if (res.statusCode !== 200) {
-              throw new AnswerError(`it answered ${res.statusCode}`);
-            }
-            resolve(snapshotOf(Buffer.concat(chunks).toString()));
-          } catch (error) {
-            reject(error);
+          if (res.statusCode === 200) {
+            resolve(Buffer.concat(chunks).toString());
+          } else {
+            reject(new AnswerError(`it answered ${res.statusCode}`));
           }
         });
         // An answer that is broken off, by either side, has no 'end'.

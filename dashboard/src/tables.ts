@@ -1,0 +1,292 @@
+import { bytes, exact, joined, short, time } from './format.js';
+import { element, write } from './panel.js';
+import type { Route, Runtime, Snapshot } from './snapshot.js';
+import { type Cell, Table } from './table.js';
+
+/** A panel with a table. */
+function panel(title: string, unit: string, ...children: HTMLElement[]): HTMLElement {
+  const heading = element('h2', '', title, element('small', '', unit));
+  return element('section', 'panel', element('header', '', heading), ...children);
+}
+
+/** The lanes: handlers of JavaScript threads, and how late those are. */
+export class Lanes {
+  readonly #table = new Table([
+    { label: 'lane', isText: true },
+    { label: 'state', isText: true },
+    { label: 'in flight', title: 'Requests given to it and not yet answered' },
+    { label: 'queued', title: 'Those of them that it has not taken yet' },
+    { label: 'wait p99', title: 'From the hand-over of a request to its turn, since the start' },
+    { label: 'lag p99', title: 'How late the thread is after its wake, since the start' },
+    { label: 'lag max' },
+  ]);
+  readonly root = this.#table.root;
+
+  show({ stats }: Snapshot): void {
+    this.#table.show(
+      stats.lanes.slice(0, 256).map((lane) => {
+        const state = element('span', `state ${/^[a-z]+$/.test(lane.state) ? lane.state : ''}`);
+        state.textContent = lane.state;
+        return [
+          `${lane.lane}`,
+          [
+            `${lane.thread ?? lane.lane}`,
+            state,
+            exact(lane.inFlight),
+            exact(lane.queued),
+            joined(time(lane.queueWait.p99Ns)),
+            joined(time(lane.eventLoopLag.p99Ns)),
+            joined(time(lane.eventLoopLag.maxNs)),
+          ],
+        ];
+      }),
+    );
+  }
+}
+
+/** Routes, the slowest first. */
+export class Routes {
+  readonly #table = new Table([
+    { label: 'method', isText: true },
+    { label: 'route', isText: true },
+    { label: 'requests/s' },
+    { label: 'requests', title: 'Since the start' },
+    { label: 'errors', title: '5xx, since the start' },
+    { label: 'p50' },
+    { label: 'p90' },
+    { label: 'p99' },
+    { label: 'max' },
+  ]);
+  readonly root = panel('Routes', 'by their 99th percentile, since the start', this.#table.root);
+  #before = new Map<string, number>();
+  #at = 0;
+  #pid = 0;
+
+  constructor() {
+    this.root.hidden = true;
+  }
+
+  show({ routes, atMs, pid }: Snapshot): void {
+    this.root.hidden = routes === undefined || routes.length === 0;
+    const seconds = pid === this.#pid ? (atMs - this.#at) / 1000 : 0;
+    const key = ({ method, route }: Route) => `${method} ${route}`;
+    const slow = ({ latency }: Route) => latency?.p99Ns ?? 0;
+    const all = [...(routes ?? [])].slice(0, 512);
+    const shown = all.sort((a, b) => slow(b) - slow(a) || b.requests - a.requests).slice(0, 64);
+    this.#table.show(
+      shown.map((route): [string, Cell[]] => {
+        const was = this.#before.get(key(route));
+        const rate = was === undefined || seconds <= 0 ? Number.NaN : (route.requests - was) / seconds;
+        const of = (ns: number | undefined) => joined(time(ns ?? Number.NaN));
+        const { latency } = route;
+        return [
+          key(route),
+          [
+            route.method,
+            route.route,
+            short(rate),
+            exact(route.requests),
+            exact(route.errors),
+            of(latency?.p50Ns),
+            of(latency?.p90Ns),
+            of(latency?.p99Ns),
+            of(latency?.maxNs),
+          ],
+        ];
+      }),
+    );
+    this.#before = new Map(all.map((route) => [key(route), route.requests]));
+    this.#at = atMs;
+    this.#pid = pid;
+  }
+}
+
+/** What Node says of its threads. */
+export class Runtimes {
+  readonly #table = new Table([
+    { label: 'thread', isText: true },
+    { label: 'heap used' },
+    { label: 'heap total' },
+    { label: 'external' },
+    { label: 'collections' },
+    { label: 'in them' },
+    { label: 'loop p50', title: 'Delay of the event loop' },
+    { label: 'loop p99', title: 'Delay of the event loop' },
+    { label: 'loop max', title: 'Delay of the event loop' },
+  ]);
+  readonly root = panel('Node', 'heap, garbage collection, event loop', this.#table.root);
+
+  constructor() {
+    this.root.hidden = true;
+  }
+
+  show({ node }: Snapshot): void {
+    this.root.hidden = node === undefined || node.length === 0;
+    const size = (n: number | undefined) => joined(bytes(n ?? Number.NaN));
+    const ms = (n: number | undefined) => joined(time((n ?? Number.NaN) * 1e6));
+    this.#table.show(
+      (node ?? []).slice(0, 256).map((one: Runtime, index): [string, Cell[]] => [
+        `${index}`,
+        [
+          `${one.thread ?? index}`,
+          size(one.heapUsed),
+          size(one.heapTotal),
+          size(one.external),
+          exact(one.gc?.count ?? 0),
+          ms(one.gc?.ms),
+          ms(one.eventLoop?.p50),
+          ms(one.eventLoop?.p99),
+          ms(one.eventLoop?.max),
+        ],
+      ]),
+    );
+  }
+}
+
+/** Groups of totals: names of the statistics, as `stats()` has them. */
+const GROUPS: readonly (readonly [title: string, rows: readonly (readonly [string, string])[]])[] = [
+  [
+    'Requests',
+    [
+      ['heads read', 'requests.total'],
+      ['1xx', 'requests.informational'],
+      ['2xx', 'requests.success'],
+      ['3xx', 'requests.redirect'],
+      ['4xx', 'requests.clientError'],
+      ['5xx', 'requests.serverError'],
+      ['bytes in', 'bytes.received'],
+      ['bytes out', 'bytes.sent'],
+    ],
+  ],
+  [
+    'Connections',
+    [
+      ['open now', 'connections.open'],
+      ['accepted', 'connections.accepted'],
+      ['turned away', 'connections.refused'],
+      ['accept pauses', 'connections.acceptPauses'],
+    ],
+  ],
+  [
+    'Closed because',
+    [
+      ['the peer closed', 'connections.closed.peer'],
+      ['it was asked for', 'connections.closed.served'],
+      ['idle', 'connections.closed.idle'],
+      ['malformed request', 'connections.closed.rejected'],
+      ['request too slow', 'connections.closed.requestTimeout'],
+      ['reader too slow', 'connections.closed.writeTimeout'],
+      ['the peer broke off', 'connections.closed.aborted'],
+      ['TLS failed', 'connections.closed.handshake'],
+      ['the server stops', 'connections.closed.stopped'],
+    ],
+  ],
+  [
+    'Handlers and workers',
+    [
+      ['given to handlers', 'handlers.given'],
+      ['at handlers now', 'handlers.inFlight'],
+      ['handlers full, 503', 'handlers.rejected'],
+      ['timed out, 503', 'handlers.timedOut'],
+      ['tasks done', 'tasks.done'],
+      ['tasks waiting', 'tasks.queueDepth'],
+      ['tasks refused, 503', 'tasks.rejected'],
+      ['tasks failed, 500', 'tasks.panics'],
+    ],
+  ],
+  [
+    'HTTP/2',
+    [
+      ['connections now', 'http2.connections'],
+      ['streams now', 'http2.streams'],
+      ['requests', 'http2.requests'],
+      ['reset by clients', 'http2.resetsReceived'],
+      ['reset by us', 'http2.resetsSent'],
+      ['streams refused', 'http2.refused'],
+      ['connections ended', 'http2.goaways'],
+    ],
+  ],
+  [
+    'WebSockets',
+    [
+      ['open now', 'webSockets.open'],
+      ['opened', 'webSockets.opened'],
+      ['messages in', 'webSockets.received'],
+      ['messages out', 'webSockets.sent'],
+      ['dropped', 'webSockets.dropped'],
+    ],
+  ],
+  [
+    'TLS',
+    [
+      ['new sessions', 'tls.full'],
+      ['resumed', 'tls.resumed'],
+      ['timed out', 'tls.timedOut'],
+      ['shed', 'tls.shed'],
+      ['certificates read', 'tls.reloads'],
+      ['and found wrong', 'tls.reloadFailures'],
+    ],
+  ],
+  [
+    'Access log',
+    [
+      ['lines written', 'accessLog.written'],
+      ['lines lost', 'accessLog.lost'],
+      ['failed writes', 'accessLog.errors'],
+    ],
+  ],
+];
+
+/** All counters, in full digits. */
+export class Totals {
+  readonly root: HTMLElement;
+  readonly #values: [path: string, value: HTMLElement][] = [];
+  readonly #groups: HTMLElement[] = [];
+  readonly #certificates = element('div', 'certificates');
+
+  constructor() {
+    const groups = GROUPS.map(([title, rows]) => {
+      const list = element('dl');
+      for (const [label, path] of rows) {
+        const value = element('dd');
+        value.dataset['of'] = path;
+        list.append(element('div', '', element('dt', '', label), value));
+        this.#values.push([path, value]);
+      }
+      const group = element('div', 'group', element('h3', '', title), list);
+      if (title === 'TLS') {
+        group.append(this.#certificates);
+      }
+      this.#groups.push(group);
+      return group;
+    });
+    this.root = panel('Counters', 'since the start', element('div', 'groups', ...groups));
+  }
+
+  show({ stats }: Snapshot): void {
+    for (const [path, value] of this.#values) {
+      let found: unknown = stats;
+      for (const name of path.split('.')) {
+        found = (found as Record<string, unknown> | null | undefined)?.[name];
+      }
+      write(value, typeof found === 'number' ? exact(found) : '–');
+      value.classList.toggle('none', found === 0 || typeof found !== 'number');
+    }
+    // None of it is left out where it may come yet, or the page would jump.
+    for (const [index, [title]] of GROUPS.entries()) {
+      const isOff = title === 'Access log' && stats.accessLog === null;
+      (this.#groups[index] as HTMLElement).classList.toggle('off', isOff);
+    }
+    const { certificates } = stats.tls;
+    write(
+      this.#certificates,
+      certificates
+        .slice(0, 16)
+        .map(({ subject, expires }) => {
+          const days = Math.floor((expires * 1000 - Date.now()) / 86_400_000);
+          return `${subject}: ${days < 0 ? 'expired' : `for ${exact(days)} days`}`;
+        })
+        .join('\n'),
+    );
+  }
+}
