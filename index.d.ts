@@ -525,6 +525,8 @@ export interface NativeOptions {
   accessLog?: NativeAccessLog
   /** Absent: metrics are not served. */
   metrics?: NativeListen
+  /** A page in HTML for `/` of the metrics listener. Absent: there is none. */
+  dashboard?: Uint8Array
   /** Path of the control socket. Absent: there is none. */
   control?: string
   /**

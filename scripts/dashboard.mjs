@@ -38,11 +38,13 @@ const policy = [
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
-const parts = { policy, script, style };
-const page = readFileSync(at('dashboard/index.html'), 'utf8').replace(
-  /\{\{(\w+)\}\}/g,
-  (_, name) => parts[name],
-);
+const page = readFileSync(at('dashboard/index.html'), 'utf8')
+  .replaceAll(/\s+/g, ' ')
+  .replaceAll(/(?<=>) (?=<)| (?=\/?>)/g, '')
+  // Functions, since `$` has a meaning in a text.
+  .replace('POLICY', () => policy)
+  .replace('<style></style>', () => `<style>${style}</style>`)
+  .replace('<script></script>', () => `<script>${script}</script>`);
 if (Buffer.byteLength(page) > MOST) {
   throw new Error(`the dashboard has ${Buffer.byteLength(page)} bytes, more than ${MOST}`);
 }

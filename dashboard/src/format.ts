@@ -54,7 +54,10 @@ export function time(ns: number): Figure {
   }
   const [value, unit]: [number, string] =
     ns < 999_500 ? [ns / 1e3, 'µs'] : ns < 999_500_000 ? [ns / 1e6, 'ms'] : [ns / 1e9, 's'];
-  return [value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : whole.format(value), unit];
+  return [
+    value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : whole.format(value),
+    unit,
+  ];
 }
 
 /** A share of one. */
@@ -68,6 +71,11 @@ export function percent(share: number): Figure {
 
 export function joined([text, unit]: Figure): string {
   return unit === '' ? text : unit === '/s' ? `${text}${unit}` : `${text} ${unit}`;
+}
+
+/** A round number for an axis, without what is always the same. */
+export function roundLabel([text, unit]: Figure): string {
+  return joined([text.replace(/\.0+$/, ''), unit === '/s' ? '' : unit]);
 }
 
 /** How long something lasts, such as 2 h 5 min. */

@@ -16,7 +16,7 @@ export interface HeaderEvents {
   onPause(isPaused: boolean): void;
 }
 
-const WINDOWS: readonly (readonly [label: string, seconds: number])[] = [
+export const WINDOWS: readonly (readonly [label: string, seconds: number])[] = [
   ['1 min', 60],
   ['3 min', 180],
   ['10 min', 600],

@@ -1,7 +1,7 @@
-import { joined, short, time } from './format.js';
+import { joined, roundLabel, short, time } from './format.js';
 import { PER_DECADE, ROWS, rowBegin } from './history.js';
-import { FONT, drawEvents, drawTimes, drawLevel, type Frame, slotAt, xOf } from './plot.js';
 import { type Entry, Panel } from './panel.js';
+import { drawEvents, drawLevel, drawTimes, FONT, type Frame, slotAt, xOf } from './plot.js';
 import { colour, type Rgb, ramp } from './theme.js';
 import type { View } from './view.js';
 
@@ -59,10 +59,10 @@ export class HeatMap extends Panel {
     drawTimes(c, frame, view);
     const y = (row: number) =>
       frame.top + frame.height * (1 - (row - this.#low) / (this.#high - this.#low));
-    this.#paint(c, frame, counts, columns, first, group);
     for (let row = this.#low; row <= this.#high; row += PER_DECADE) {
-      drawLevel(c, frame, y(row), joined(time(rowBegin(row))).replace(/\.0+(?= )/, ''));
+      drawLevel(c, frame, y(row), roundLabel(time(rowBegin(row))));
     }
+    this.#paint(c, frame, counts, columns, first, group);
     for (const { name, colour: of } of QUANTILES) {
       this.#quantile(c, frame, name, colour(of));
     }
@@ -225,4 +225,3 @@ export class HeatMap extends Panel {
     c.fillText(text, x + 7, y + 11.5);
   }
 }
-

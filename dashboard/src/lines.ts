@@ -1,4 +1,4 @@
-import { type Figure, joined } from './format.js';
+import { type Figure, joined, roundLabel } from './format.js';
 import { Panel } from './panel.js';
 import { drawEvents, drawLevel, drawTimes, type Frame, Scale, xOf } from './plot.js';
 import { colour } from './theme.js';
@@ -72,7 +72,7 @@ export class Lines extends Panel {
     const y = (value: number) => frame.top + frame.height * (1 - value / top);
     drawTimes(c, frame, view);
     for (const level of this.#scale.levels()) {
-      drawLevel(c, frame, y(level), joined(format(level)).replace('/s', ''));
+      drawLevel(c, frame, y(level), roundLabel(format(level)));
     }
     c.save();
     c.beginPath();

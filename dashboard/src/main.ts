@@ -1,5 +1,5 @@
 import { bytes, rate, short } from './format.js';
-import { type Condition, Header } from './header.js';
+import { type Condition, Header, WINDOWS } from './header.js';
 import { HeatMap } from './heatmap.js';
 import { History } from './history.js';
 import { Lines } from './lines.js';
@@ -15,8 +15,16 @@ import type { View } from './view.js';
 /** Values of this age are old: two polls have failed. */
 const STALE_MS = 2600;
 
+/** The length of the time axis, in seconds, is remembered. */
+const LENGTH = 'reactor-rs seconds';
+
 const history = new History();
-const view: View = { history, now: Math.floor(Date.now() / 1000), seconds: 180, cursor: null };
+const view: View = {
+  history,
+  now: Math.floor(Date.now() / 1000),
+  seconds: remembered(),
+  cursor: null,
+};
 let snapshot: Snapshot | null = null;
 let answeredAt = 0;
 let why = '';
@@ -34,6 +42,11 @@ const header = new Header(view.seconds, {
   onSeconds(seconds) {
     view.seconds = seconds;
     view.cursor = null;
+    try {
+      localStorage.setItem(LENGTH, `${seconds}`);
+    } catch {
+      // The reader does not let pages store anything.
+    }
     drawSoon();
   },
   onPause(paused) {
@@ -83,7 +96,7 @@ const connections = new Lines(
     others: [
       { name: 'accepted', label: 'accepted/s' },
       { name: 'closed', label: 'closed/s' },
-      { name: 'refused', label: 'turned away/s' },
+      { name: 'refused', label: 'refused/s' },
     ],
     format: (n) => [short(n), ''],
     least: 4,
@@ -142,6 +155,15 @@ const main = element(
   totals.root,
 );
 document.body.append(header.root, main);
+
+function remembered(): number {
+  try {
+    const seconds = Number(localStorage.getItem(LENGTH));
+    return WINDOWS.some(([, each]) => each === seconds) ? seconds : 180;
+  } catch {
+    return 180;
+  }
+}
 
 let isDue = false;
 

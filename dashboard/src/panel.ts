@@ -1,6 +1,6 @@
-import { colour } from './theme.js';
 import { clock } from './format.js';
 import { type Frame, frameOf, prepare, slotAt } from './plot.js';
+import { colour } from './theme.js';
 import { shownSlot, type View } from './view.js';
 
 /** An element with a class and children. */

@@ -63,7 +63,12 @@ export function drawTimes(c: CanvasRenderingContext2D, frame: Frame, view: View)
 }
 
 /** One line across the chart, with its label at the left. */
-export function drawLevel(c: CanvasRenderingContext2D, frame: Frame, y: number, text: string): void {
+export function drawLevel(
+  c: CanvasRenderingContext2D,
+  frame: Frame,
+  y: number,
+  text: string,
+): void {
   const at = Math.round(y) + 0.5;
   c.strokeStyle = colour('--grid');
   line(c, frame.left, at, frame.left + frame.width, at);
@@ -170,8 +175,9 @@ export class Scale {
 
   /** From 0 to the top, round numbers all. */
   levels(): number[] {
-    const { digit } = this.#parts(this.top * 1.0001);
-    const count = Math.floor(digit) === 2 || Math.floor(digit) === 4 ? 4 : 5;
+    const { digit } = parts(this.top * 1.0001);
+    const isFour = this.#isBinary || Math.floor(digit) === 2 || Math.floor(digit) === 4;
+    const count = isFour ? 4 : 5;
     return Array.from({ length: count + 1 }, (_, index) => (this.top * index) / count);
   }
 
@@ -179,15 +185,17 @@ export class Scale {
     if (value <= 0) {
       return this.#least;
     }
-    const { base, digit } = this.#parts(value);
-    return base * ([1, 2, 4, 5, 10].find((step) => step >= digit) ?? 10);
+    if (this.#isBinary) {
+      const power = 2 ** Math.ceil(Math.log2(value));
+      return power * 0.75 >= value ? power * 0.75 : power;
+    }
+    const { decade, digit } = parts(value);
+    return decade * ([1, 2, 4, 5, 10].find((step) => step >= digit) ?? 10);
   }
+}
 
-  /** A number from 1 to 10, and what it is multiplied by. */
-  #parts(value: number): { base: number; digit: number } {
-    const power = this.#isBinary ? Math.floor(Math.log(Math.max(value, 1)) / Math.log(1024)) : 0;
-    const rest = value / 1024 ** power;
-    const decade = 10 ** Math.floor(Math.log10(rest));
-    return { base: 1024 ** power * decade, digit: rest / decade };
-  }
+/** A number from 1 to 10, and what it is multiplied by. */
+function parts(value: number): { decade: number; digit: number } {
+  const decade = 10 ** Math.floor(Math.log10(value));
+  return { decade, digit: value / decade };
 }

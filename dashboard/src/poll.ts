@@ -43,7 +43,9 @@ export class Poll {
       }
       const now = Date.now();
       const next = Math.floor(now / 1000) * 1000 + 500;
-      await new Promise((resolve) => setTimeout(resolve, next > now + 250 ? next - now : next + 1000 - now));
+      await new Promise((resolve) =>
+        setTimeout(resolve, next > now + 250 ? next - now : next + 1000 - now),
+      );
     }
   }
 }

@@ -76,7 +76,8 @@ export class Routes {
     this.#table.show(
       shown.map((route): [string, Cell[]] => {
         const was = this.#before.get(key(route));
-        const rate = was === undefined || seconds <= 0 ? Number.NaN : (route.requests - was) / seconds;
+        const rate =
+          was === undefined || seconds <= 0 ? Number.NaN : (route.requests - was) / seconds;
         const of = (ns: number | undefined) => joined(time(ns ?? Number.NaN));
         const { latency } = route;
         return [
@@ -125,117 +126,120 @@ export class Runtimes {
     const size = (n: number | undefined) => joined(bytes(n ?? Number.NaN));
     const ms = (n: number | undefined) => joined(time((n ?? Number.NaN) * 1e6));
     this.#table.show(
-      (node ?? []).slice(0, 256).map((one: Runtime, index): [string, Cell[]] => [
-        `${index}`,
-        [
-          `${one.thread ?? index}`,
-          size(one.heapUsed),
-          size(one.heapTotal),
-          size(one.external),
-          exact(one.gc?.count ?? 0),
-          ms(one.gc?.ms),
-          ms(one.eventLoop?.p50),
-          ms(one.eventLoop?.p99),
-          ms(one.eventLoop?.max),
-        ],
-      ]),
+      (node ?? [])
+        .slice(0, 256)
+        .map((one: Runtime, index): [string, Cell[]] => [
+          `${index}`,
+          [
+            `${one.thread ?? index}`,
+            size(one.heapUsed),
+            size(one.heapTotal),
+            size(one.external),
+            exact(one.gc?.count ?? 0),
+            ms(one.gc?.ms),
+            ms(one.eventLoop?.p50),
+            ms(one.eventLoop?.p99),
+            ms(one.eventLoop?.max),
+          ],
+        ]),
     );
   }
 }
 
 /** Groups of totals: names of the statistics, as `stats()` has them. */
-const GROUPS: readonly (readonly [title: string, rows: readonly (readonly [string, string])[]])[] = [
+const GROUPS: readonly (readonly [title: string, rows: readonly (readonly [string, string])[]])[] =
   [
-    'Requests',
     [
-      ['heads read', 'requests.total'],
-      ['1xx', 'requests.informational'],
-      ['2xx', 'requests.success'],
-      ['3xx', 'requests.redirect'],
-      ['4xx', 'requests.clientError'],
-      ['5xx', 'requests.serverError'],
-      ['bytes in', 'bytes.received'],
-      ['bytes out', 'bytes.sent'],
+      'Requests',
+      [
+        ['heads read', 'requests.total'],
+        ['1xx', 'requests.informational'],
+        ['2xx', 'requests.success'],
+        ['3xx', 'requests.redirect'],
+        ['4xx', 'requests.clientError'],
+        ['5xx', 'requests.serverError'],
+        ['bytes in', 'bytes.received'],
+        ['bytes out', 'bytes.sent'],
+      ],
     ],
-  ],
-  [
-    'Connections',
     [
-      ['open now', 'connections.open'],
-      ['accepted', 'connections.accepted'],
-      ['turned away', 'connections.refused'],
-      ['accept pauses', 'connections.acceptPauses'],
+      'Connections',
+      [
+        ['open now', 'connections.open'],
+        ['accepted', 'connections.accepted'],
+        ['turned away', 'connections.refused'],
+        ['accept pauses', 'connections.acceptPauses'],
+      ],
     ],
-  ],
-  [
-    'Closed because',
     [
-      ['the peer closed', 'connections.closed.peer'],
-      ['it was asked for', 'connections.closed.served'],
-      ['idle', 'connections.closed.idle'],
-      ['malformed request', 'connections.closed.rejected'],
-      ['request too slow', 'connections.closed.requestTimeout'],
-      ['reader too slow', 'connections.closed.writeTimeout'],
-      ['the peer broke off', 'connections.closed.aborted'],
-      ['TLS failed', 'connections.closed.handshake'],
-      ['the server stops', 'connections.closed.stopped'],
+      'Closed because',
+      [
+        ['the peer closed', 'connections.closed.peer'],
+        ['it was asked for', 'connections.closed.served'],
+        ['idle', 'connections.closed.idle'],
+        ['malformed request', 'connections.closed.rejected'],
+        ['request too slow', 'connections.closed.requestTimeout'],
+        ['reader too slow', 'connections.closed.writeTimeout'],
+        ['the peer broke off', 'connections.closed.aborted'],
+        ['TLS failed', 'connections.closed.handshake'],
+        ['the server stops', 'connections.closed.stopped'],
+      ],
     ],
-  ],
-  [
-    'Handlers and workers',
     [
-      ['given to handlers', 'handlers.given'],
-      ['at handlers now', 'handlers.inFlight'],
-      ['handlers full, 503', 'handlers.rejected'],
-      ['timed out, 503', 'handlers.timedOut'],
-      ['tasks done', 'tasks.done'],
-      ['tasks waiting', 'tasks.queueDepth'],
-      ['tasks refused, 503', 'tasks.rejected'],
-      ['tasks failed, 500', 'tasks.panics'],
+      'Handlers and workers',
+      [
+        ['given to handlers', 'handlers.given'],
+        ['at handlers now', 'handlers.inFlight'],
+        ['handlers full, 503', 'handlers.rejected'],
+        ['timed out, 503', 'handlers.timedOut'],
+        ['tasks done', 'tasks.done'],
+        ['tasks waiting', 'tasks.queueDepth'],
+        ['tasks refused, 503', 'tasks.rejected'],
+        ['tasks failed, 500', 'tasks.panics'],
+      ],
     ],
-  ],
-  [
-    'HTTP/2',
     [
-      ['connections now', 'http2.connections'],
-      ['streams now', 'http2.streams'],
-      ['requests', 'http2.requests'],
-      ['reset by clients', 'http2.resetsReceived'],
-      ['reset by us', 'http2.resetsSent'],
-      ['streams refused', 'http2.refused'],
-      ['connections ended', 'http2.goaways'],
+      'HTTP/2',
+      [
+        ['connections now', 'http2.connections'],
+        ['streams now', 'http2.streams'],
+        ['requests', 'http2.requests'],
+        ['reset by clients', 'http2.resetsReceived'],
+        ['reset by us', 'http2.resetsSent'],
+        ['streams refused', 'http2.refused'],
+        ['connections ended', 'http2.goaways'],
+      ],
     ],
-  ],
-  [
-    'WebSockets',
     [
-      ['open now', 'webSockets.open'],
-      ['opened', 'webSockets.opened'],
-      ['messages in', 'webSockets.received'],
-      ['messages out', 'webSockets.sent'],
-      ['dropped', 'webSockets.dropped'],
+      'WebSockets',
+      [
+        ['open now', 'webSockets.open'],
+        ['opened', 'webSockets.opened'],
+        ['messages in', 'webSockets.received'],
+        ['messages out', 'webSockets.sent'],
+        ['dropped', 'webSockets.dropped'],
+      ],
     ],
-  ],
-  [
-    'TLS',
     [
-      ['new sessions', 'tls.full'],
-      ['resumed', 'tls.resumed'],
-      ['timed out', 'tls.timedOut'],
-      ['shed', 'tls.shed'],
-      ['certificates read', 'tls.reloads'],
-      ['and found wrong', 'tls.reloadFailures'],
+      'TLS',
+      [
+        ['new sessions', 'tls.full'],
+        ['resumed', 'tls.resumed'],
+        ['timed out', 'tls.timedOut'],
+        ['shed', 'tls.shed'],
+        ['certificates read', 'tls.reloads'],
+        ['and found wrong', 'tls.reloadFailures'],
+      ],
     ],
-  ],
-  [
-    'Access log',
     [
-      ['lines written', 'accessLog.written'],
-      ['lines lost', 'accessLog.lost'],
-      ['failed writes', 'accessLog.errors'],
+      'Access log',
+      [
+        ['lines written', 'accessLog.written'],
+        ['lines lost', 'accessLog.lost'],
+        ['failed writes', 'accessLog.errors'],
+      ],
     ],
-  ],
-];
+  ];
 
 /** All counters, in full digits. */
 export class Totals {
@@ -249,7 +253,7 @@ export class Totals {
       const list = element('dl');
       for (const [label, path] of rows) {
         const value = element('dd');
-        value.dataset['of'] = path;
+        value.dataset.of = path;
         list.append(element('div', '', element('dt', '', label), value));
         this.#values.push([path, value]);
       }

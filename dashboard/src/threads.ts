@@ -120,7 +120,10 @@ export class Threads {
 }
 
 /** What the statistics have of an I/O thread. */
-function ioOf(name: string, { stats }: Snapshot): { requests: number; connections: number } | undefined {
+function ioOf(
+  name: string,
+  { stats }: Snapshot,
+): { requests: number; connections: number } | undefined {
   const index = /^rx-io-(\d+)$/.exec(name)?.[1];
   return index === undefined ? undefined : stats.ioThreads[Number(index)];
 }

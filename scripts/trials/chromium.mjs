@@ -30,15 +30,17 @@ export function openChromium(path, args = []) {
   const [, , , to, from] = child.stdio;
   const waiting = new Map();
   const listeners = new Map();
+  const sessions = new Map();
   let count = 0;
   let text = '';
   from.setEncoding('utf8').on('data', (piece) => {
     const parts = (text + piece).split('\0');
     text = parts.pop();
     for (const part of parts) {
-      const { id, result, error, method, params } = JSON.parse(part);
+      const { id, result, error, method, params, sessionId } = JSON.parse(part);
       if (id === undefined) {
         listeners.get(method)?.(params);
+        sessions.get(sessionId)?.(method, params);
       } else {
         const { resolve, reject } = waiting.get(id);
         waiting.delete(id);
@@ -53,6 +55,8 @@ export function openChromium(path, args = []) {
       return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
     },
     on: (method, listener) => listeners.set(method, listener),
+    /** All events of one page. */
+    onSession: (sessionId, listener) => sessions.set(sessionId, listener),
     off: (method) => listeners.delete(method),
     next: (method) => new Promise((resolve) => listeners.set(method, resolve)),
     async close() {

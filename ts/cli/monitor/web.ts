@@ -1,5 +1,5 @@
-import { hostname as machine } from 'node:os';
 import { isIP } from 'node:net';
+import { hostname as machine } from 'node:os';
 import { ReactorError } from '../../errors/errors.js';
 import { parseListener } from '../../options/listener.js';
 import { serve } from '../../serve.js';
@@ -52,11 +52,11 @@ export async function webCommand(which: string | undefined, flags: WebFlags): Pr
     process.stdout.write(`${JSON.stringify({ event: 'listening', url: server.url })}\n`);
   } else {
     say(
-      `${paint('bold', 'reactor-rs monitor')} on ${paint('cyan', server.url)} ${paint('dim', '(Ctrl+C ends it)')}`,
+      `${paint('bold', 'reactor-rs monitor')} on ${paint('cyan', server.url.href)} ${paint('dim', '(Ctrl+C ends it)')}`,
     );
   }
   if (isOpen) {
-    say(paint('red', 'whoever reaches this address sees these servers: it asks for no password'));
+    say(paint('red', 'every client that reaches this address can watch your servers: there is no password'));
   }
   await stopped;
   servers.close();
