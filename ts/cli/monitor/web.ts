@@ -56,7 +56,12 @@ export async function webCommand(which: string | undefined, flags: WebFlags): Pr
     );
   }
   if (isOpen) {
-    say(paint('red', 'every client that reaches this address can watch your servers: there is no password'));
+    say(
+      paint(
+        'red',
+        'every client that reaches this address can watch your servers: there is no password',
+      ),
+    );
   }
   await stopped;
   servers.close();
