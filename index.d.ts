@@ -197,11 +197,26 @@ export declare class NativeServer {
   /** Closes every connection, also those with requests under way. The server goes on. */
   closeAllConnections(): void
   /**
-   * Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck, the second
-   * signal by force. The process then ends without JavaScript. For a process that runs
-   * only this server and already listens for both. `drain` is in milliseconds.
+   * Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck: after `delay`, or
+   * at a second signal, and by force at one more. The process then ends without JavaScript. For
+   * a process that runs only this server and already listens for both. In milliseconds.
    */
-  guardSignals(drain: number): void
+  guardSignals(drain: number, delay: number): void
+  /** Whether new clients are wanted, as health checks tell. */
+  isReady(): boolean
+  /** Says whether the program is ready for clients. Health checks tell of it. */
+  setReady(ready: boolean): void
+  /**
+   * Says that the server stops soon: health checks tell of it, answers close their connections.
+   * All else goes on until `stop`.
+   */
+  lameDuck(): void
+  /**
+   * Feeds the service manager at this socket from a thread of its own, while the I/O threads are
+   * well. The manager expects it every `period` milliseconds at least. With `handlers` it is not
+   * fed either while a handler has held up its thread for so many milliseconds.
+   */
+  feedWatchdog(socket: string, period: number, handlers?: number | undefined | null): void
   /**
    * Stops the server: drains it, or with `force` cuts every connection. The promise
    * resolves when it is fully stopped. May be called again, to force.
@@ -436,6 +451,21 @@ export interface NativeFiles {
   compress: boolean
 }
 
+/** Health checks that the engine answers. */
+export interface NativeHealth {
+  /** The path that tells whether the server wants clients. Absent: none does. */
+  ready?: string
+  /** The path that tells whether it is alive. Absent: none does. */
+  live?: string
+  /**
+   * A handler that has held up its thread for so many milliseconds counts as dead. Absent: none
+   * does.
+   */
+  handlers?: number
+  /** The server is not ready before `setReady`. */
+  waits: boolean
+}
+
 /** Bounds on one request. */
 export interface NativeLimits {
   /** Request line, without its line end. */
@@ -536,6 +566,8 @@ export interface NativeOptions {
   secured: Array<string>
   /** How answers are compressed. Absent: they are not. */
   compress?: NativeCompress
+  /** Health checks that the engine answers. Absent: none, but beside the metrics. */
+  health?: NativeHealth
 }
 
 /** A text in PEM. */
@@ -707,6 +739,12 @@ export interface NativeTuning {
    */
   maxConnections?: number
 }
+
+/**
+ * Sends lines such as `READY=1` to the service manager at this socket: a path, or `@` and an
+ * abstract name. It never waits. Throws if the message cannot be sent.
+ */
+export declare function notifyManager(socket: string, state: string): void
 
 /**
  * Makes a private key, and a certificate for these host names and IP addresses that it signs

@@ -44,6 +44,7 @@ export type {
   RequestPriority,
   ServerRequest,
 } from './types/handler.js';
+export type { HealthOptions } from './types/health.js';
 export type { ListenEntry, ListenOptions } from './types/listen.js';
 export type {
   AccessLogOptions,

@@ -21,6 +21,7 @@ export type {
   NativeField,
   NativeFileFields,
   NativeFiles,
+  NativeHealth,
   NativeLane,
   NativeListen,
   NativeNames,

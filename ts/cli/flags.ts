@@ -231,6 +231,13 @@ export const FLAGS: readonly Flag[] = [
     group: TIMEOUTS,
   },
   {
+    flags: '--shutdown-delay <time>',
+    env: 'REACTOR_SHUTDOWN_DELAY',
+    option: 'shutdownDelay',
+    text: 'from a signal to the stop, so that balancers can take it out; 5s is possible',
+    group: TIMEOUTS,
+  },
+  {
     flags: '--trust-proxy <who>',
     env: 'REACTOR_TRUST_PROXY',
     option: 'trustProxy',
@@ -263,6 +270,13 @@ export const FLAGS: readonly Flag[] = [
     env: 'REACTOR_METRICS',
     option: 'metrics',
     text: 'serve /metrics for Prometheus, by default to this machine; a path is a unix socket',
+    group: WATCHING,
+  },
+  {
+    flags: '--health',
+    env: 'REACTOR_HEALTH',
+    option: 'health',
+    text: 'answer /readyz and /livez, unless the module does; the metrics have both',
     group: WATCHING,
   },
   {

@@ -10,6 +10,7 @@ import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
 import { developmentCertificate } from './self-signed.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
+import { handlersFlag } from './systemd.js';
 import { isSelfSigned } from './tls-flags.js';
 import { MAIN_EXAMPLES, MONITOR_EXAMPLES, SERVE_EXAMPLES } from './usage.js';
 import { addWatchFlags, checkWatch, type WatchFlags } from './watch-flags.js';
@@ -67,6 +68,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
   serve
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
+    .addOption(handlersFlag())
     .action(async (argument: string | undefined, given: Record<string, unknown>) => {
       const { folder, module, flags } = targetOf(argument, given);
       // Mistakes are reported first, because loading the module may have effects.

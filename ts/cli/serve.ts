@@ -8,8 +8,9 @@ import type { RunningServer } from '../server/server.js';
 import { SAME_SIGNAL_MS } from '../server/shutdown.js';
 import { serveModule } from '../threads/threads.js';
 import type { ThreadCount } from '../types/options.js';
-import type { Server } from '../types/server.js';
+import type { Server, StopOptions } from '../types/server.js';
 import { count, paint, say, size, span } from './output.js';
+import * as systemd from './systemd.js';
 
 /** The flags about the output of `serve`. */
 export interface ServeFlags {
@@ -19,6 +20,8 @@ export interface ServeFlags {
   json?: boolean;
   /** The file of the certificate that the command has made itself. */
   selfSigned?: string | undefined;
+  /** Milliseconds after which a stuck handler counts as dead for systemd. */
+  watchdogHandlers?: number | undefined;
   /** The argument is a folder. */
   servesFolder?: boolean;
 }
@@ -54,14 +57,14 @@ export async function serveModuleCommand(
  */
 export async function untilSignal(
   server: Server,
-  { native, tls, signal }: ResolvedOptions,
+  { native, tls, signal, shutdownDelay }: ResolvedOptions,
   jsThreads: number | undefined,
   flags: ServeFlags,
 ): Promise<number> {
   const { ioThreads, workerThreads, accessLog } = native;
-  const stopped = untilStopped(server, signal, flags);
+  const stopped = untilStopped(server, signal, shutdownDelay, flags);
   // Installed after Node's handlers, which it calls.
-  (server as RunningServer).guardSignals(native.timeouts.drain);
+  (server as RunningServer).guardSignals(native.timeouts.drain, shutdownDelay);
   const forget: (() => void)[] = [];
   if (accessLog?.file !== undefined) {
     forget.push(reopenOnSignal(server));
@@ -75,6 +78,7 @@ export async function untilSignal(
   // The workers run the built-in application, and read files that are not in memory.
   const hasWorkers = native.routes === undefined || folder !== undefined;
   announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, folder, flags);
+  forget.push(systemd.serves(server as RunningServer, flags.watchdogHandlers));
   const forcedBy = await stopped;
   // With --watch another server may follow.
   for (const each of forget) {
@@ -155,12 +159,14 @@ function reopenOnSignal(server: Server): () => void {
 /** SIGHUP reads the certificates anew. */
 function reloadOnSignal(server: Server): () => void {
   return listen('SIGHUP', () => {
+    systemd.reloading();
     try {
       server.reload({ tls: true });
       say('reactor-rs: the certificates were read anew');
     } catch (error) {
       say(`reactor-rs: ${(error as Error).message}; the old certificates stay in use`);
     }
+    systemd.ready();
   });
 }
 
@@ -170,20 +176,28 @@ function listen(signal: NodeJS.Signals, listener: () => void): () => void {
 }
 
 /**
- * Drains on the first signal, and cuts off on the second, which it returns. The module's own
- * AbortSignal stops the server too.
+ * Drains on the first signal, and cuts off on the second, which it returns. With a delay the first
+ * only says so, and one more signal drains at once. The module's own AbortSignal stops the server too.
  */
 async function untilStopped(
   server: Server,
   aborts: AbortSignal | undefined,
+  delay: number,
   flags: ServeFlags,
 ): Promise<'SIGINT' | 'SIGTERM' | undefined> {
   return new Promise((resolve, reject) => {
-    let firstAt: number | undefined;
+    let lastAt: number | undefined;
+    let drainsAt = 0;
     let forcedBy: 'SIGINT' | 'SIGTERM' | undefined;
 
-    const stop = (force: boolean) => {
-      server.stop({ force }).then(soon, reject);
+    const tell = (text: string) => {
+      if (!flags.quiet) {
+        say(paint('dim', text));
+      }
+    };
+    const stop = (options: StopOptions) => {
+      systemd.stopping();
+      server.stop(options).then(soon, reject);
     };
     // The engine also gets a second signal, and may have stopped before the signal arrives here. It
     // then arrives in the next turn of the event loop.
@@ -195,18 +209,25 @@ async function untilStopped(
     };
     const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
       const now = performance.now();
-      if (firstAt === undefined) {
-        firstAt = now;
-        if (!flags.quiet) {
-          say(paint('dim', `${signal}: finishing requests under way; once more to cut them off`));
-        }
-        stop(false);
-      } else if (forcedBy === undefined && now - firstAt > SAME_SIGNAL_MS) {
+      if (lastAt !== undefined && now - lastAt <= SAME_SIGNAL_MS) {
+        return;
+      }
+      const isFirst = lastAt === undefined;
+      lastAt = now;
+      if (isFirst && delay > 0) {
+        drainsAt = now + delay;
+        tell(`${signal}: not ready any more, and ending in ${span(delay)}; once more to end now`);
+        stop({ delay });
+      } else if (isFirst || now < drainsAt) {
+        drainsAt = 0;
+        tell(`${signal}: finishing requests under way; once more to cut them off`);
+        stop({});
+      } else if (forcedBy === undefined) {
         forcedBy = signal;
-        stop(true);
+        stop({ force: true });
       }
     };
-    aborts?.addEventListener('abort', () => stop(false), { once: true });
+    aborts?.addEventListener('abort', () => stop({}), { once: true });
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });

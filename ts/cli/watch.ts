@@ -35,7 +35,8 @@ export async function watchCommand(watched: Watched, flags: ServeFlags): Promise
     let started = await session.start();
     for (;;) {
       const { server, resolved, jsThreads } = started;
-      const options = { ...resolved, signal: session.signal };
+      // No balancer waits for the server of a developer.
+      const options = { ...resolved, signal: session.signal, shutdownDelay: 0 };
       const cutOff = () => setTimeout(() => void server.stop({ force: true }), STOP_MS).unref();
       process.once('SIGINT', cutOff);
       const stopped = untilSignal(server, options, jsThreads, flags);

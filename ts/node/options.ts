@@ -24,6 +24,8 @@ export type EngineOptions = Pick<
   | 'compress'
   | 'limits'
   | 'timeouts'
+  | 'health'
+  | 'shutdownDelay'
 >;
 
 /**
@@ -41,6 +43,9 @@ export type EngineOptions = Pick<
  *   effect. The engine's timers are exact, its windows are its own, and TCP_NODELAY is always set.
  * - `insecureHTTPParser: true`, `requireHostHeader: false` and `keepAlive: true` give a warning,
  *   because the engine does not do what they ask.
+ *
+ * `shutdownDelay` counts for `close`, and is 0 unless it is given: Node's port is free at once. So long
+ * the server still accepts and answers, though `listening` is `false`.
  *
  * Wrong values give the same errors as in Node, and unknown names are ignored as in Node.
  */
@@ -61,6 +66,8 @@ const ENGINE_NAMES = [
   'compress',
   'limits',
   'timeouts',
+  'health',
+  'shutdownDelay',
 ] as const satisfies readonly (keyof EngineOptions)[];
 
 /** Names of Node's options, which are no misspelled options of the engine. */

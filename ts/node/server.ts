@@ -381,7 +381,7 @@ export class Server extends NodeServer implements SocketServer {
   }
 
   async #stop(round: Round, force: boolean): Promise<void> {
-    await round.running?.server.stop({ force });
+    await round.running?.server.stop({ force, delay: this.#engine.shutdownDelay ?? 0 });
     this.#leaving.delete(round);
     round.running = null;
     round.disconnect();

@@ -14,6 +14,7 @@ import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.
 import { nativeCompress, spellOutCompress } from './compress.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
+import { nativeHealth } from './health.js';
 import { OF_ONE, resolveListen } from './listen.js';
 import { parseListener } from './listener.js';
 import { readRoutes } from './read-routes.js';
@@ -59,6 +60,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly control: boolean | string;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
   readonly gracefulShutdown: ResolvedShutdown | undefined;
+  /** Milliseconds from a signal to the drain. */
+  readonly shutdownDelay: number;
   readonly websocket: ResolvedWebSocket | undefined;
   readonly pubsub: PubSub | undefined;
 }
@@ -67,6 +70,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
 export interface ResolvedShutdown {
   /** Milliseconds that requests under way may take; by default `timeouts.drain`. */
   readonly timeout: number;
+  /** Milliseconds from the signal to the drain; see `shutdownDelay`. */
+  readonly delay: number;
 }
 
 /**
@@ -101,6 +106,7 @@ export function resolveOptions(
     effort: get('compress.effort'),
   });
   const metrics = get('metrics');
+  const health = nativeHealth(get('health'));
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
   const requestTimeout = get('requestTimeout');
@@ -110,7 +116,8 @@ export function resolveOptions(
       ? resolveHandlers(options, false, FETCH + 1)
       : { ...elsewhere, entries: [], fetch: undefined };
   const { routes } = handlers;
-  const shutdown = shutdownOf(options.gracefulShutdown, get('timeouts.drain'));
+  const shutdownDelay = get('shutdownDelay');
+  const shutdown = shutdownOf(options.gracefulShutdown, get('timeouts.drain'), shutdownDelay);
   const proxies = Proxies.from(get('trustProxy'));
   const streams = routes?.some(({ handler }) => handler !== undefined) ?? false;
   const native = {
@@ -146,6 +153,7 @@ export function resolveOptions(
     ...(routes === undefined ? {} : { routes }),
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(compress === undefined ? {} : { compress }),
+    ...(health === undefined ? {} : { health }),
     ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
     secured: [...(proxies?.peers ?? [])],
   };
@@ -169,6 +177,7 @@ export function resolveOptions(
     control: get('control'),
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
+    shutdownDelay,
     websocket: resolveWebSocket(options.websocket),
     pubsub: resolvePubSub(options.pubsub),
   };
@@ -193,12 +202,12 @@ function drainOf(
   return isGiven ? drain : (shutdown?.timeout ?? drain);
 }
 
-function shutdownOf(given: unknown, drain: number): ResolvedShutdown | undefined {
+function shutdownOf(given: unknown, drain: number, delay: number): ResolvedShutdown | undefined {
   if (given === undefined || given === false) {
     return undefined;
   }
   if (given === true) {
-    return { timeout: drain };
+    return { timeout: drain, delay };
   }
   const options = asObject('option "gracefulShutdown"', given, 'true, false or an object');
   refuseUnknown(options, ['gracefulTimeout', 'forceTimeout'], 'gracefulShutdown.');
@@ -216,7 +225,8 @@ function shutdownOf(given: unknown, drain: number): ResolvedShutdown | undefined
   }
   // `forceTimeout` has no effect: what is cut off is cut off at once.
   const { gracefulTimeout } = options as { gracefulTimeout?: number };
-  return { timeout: gracefulTimeout === undefined ? drain : Math.ceil(gracefulTimeout * 1000) };
+  const timeout = gracefulTimeout === undefined ? drain : Math.ceil(gracefulTimeout * 1000);
+  return { timeout, delay };
 }
 
 /**
@@ -308,15 +318,19 @@ function accessLogOf(
 }
 
 /** Checks the argument of `server.stop`. */
-export function resolveStop(given: StopOptions | boolean): { force: boolean } {
+export function resolveStop(given: StopOptions | boolean): { force: boolean; delay: number } {
   // Bun's and srvx's `stop(closeActiveConnections)`.
-  const options = typeof given === 'boolean' ? { force: given } : asObject('options', given);
-  refuseUnknown(options, ['force'], '');
-  const force = options.force ?? false;
+  const options: StopOptions =
+    typeof given === 'boolean' ? { force: given } : asObject('options', given);
+  refuseUnknown(options as Record<string, unknown>, ['force', 'delay'], '');
+  const { force = false, delay = 0 } = options;
   if (typeof force !== 'boolean') {
     throw invalid('option "force"', 'true or false', force);
   }
-  return { force };
+  if (!RULES.shutdownDelay.accepts(delay)) {
+    throw invalid('option "delay"', `from 0 to ${DAY_MS} milliseconds`, delay);
+  }
+  return { force, delay: force ? 0 : delay };
 }
 
 /**

@@ -2,6 +2,7 @@ import { cores } from '../binding/cores.js';
 import type { ThreadCount } from '../types/options.js';
 import { asObject, checked, parsed, refuseUnknown } from './check.js';
 import { codings, mediaTypes } from './compress.js';
+import { health, shutdownDelay } from './health.js';
 import {
   boolean,
   control,
@@ -45,6 +46,7 @@ export const RULES = {
   bodyMemory: optional(integer(0, 2 ** 40)),
   maxInFlight: optional(integer(1, 1_000_000)),
   requestTimeout: integer(0, DAY_MS, 0),
+  shutdownDelay: shutdownDelay(),
   jsThreads: optional(threads(1, 64, (cores) => cores)),
   trustProxy: trustProxy(),
   http1: boolean(true),
@@ -70,6 +72,7 @@ export const RULES = {
   'compress.effort': oneOf(['fast', 'dense'], 'fast'),
   metrics: optional(listener()),
   control: control(),
+  health: health(),
 };
 
 /** Completes "must be …" for options that are not only an object. */

@@ -9,6 +9,7 @@ import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
 import { addressOf, upgradeRequest } from '../fetch/info.js';
 import { requestBehind } from '../fetch/request.js';
+import { invalid } from '../options/check.js';
 import { type ResolvedOptions, resolveStop } from '../options/options.js';
 import { readRoutes } from '../options/read-routes.js';
 import type { ResolvedTls } from '../options/tls.js';
@@ -163,6 +164,9 @@ export class RunningServer implements Server {
   readonly #relay: Relay | null;
   /** The stop that is under way, or finished. */
   #stopping: Promise<void> | null = null;
+  /** Between the word that the server is about to stop, and the stop. */
+  #delay: Promise<void> | null = null;
+  #endDelay = () => {};
   /** Ends the wait for promises of `waitUntil`. */
   #hurry = () => {};
   readonly #hurried: Promise<void>;
@@ -243,8 +247,24 @@ export class RunningServer implements Server {
       : { address, family: familyOf(address), port };
   }
 
-  async ready(): Promise<this> {
-    return this;
+  get isReady(): boolean {
+    return this.#native.isReady();
+  }
+
+  set isReady(isReady: boolean) {
+    if (typeof isReady !== 'boolean') {
+      throw invalid('"isReady" of a server', 'true or false', isReady);
+    }
+    this.#native.setReady(isReady);
+  }
+
+  /** A method of srvx's, and a flag for those who look for one. */
+  get ready(): () => Promise<this> {
+    return async () => this;
+  }
+
+  set ready(isReady: boolean) {
+    this.isReady = isReady;
   }
 
   stats(): Stats {
@@ -346,10 +366,15 @@ export class RunningServer implements Server {
   }
 
   async stop(options: StopOptions | boolean = {}): Promise<void> {
-    const { force } = resolveStop(options);
+    const { force, delay } = resolveStop(options);
+    if (delay > 0 && this.#state === 'running') {
+      this.#native.lameDuck();
+      await this.#delayed(delay);
+    }
     if (this.#state === 'stopped') {
       return;
     }
+    this.#endDelay();
     this.#state = 'stopping';
     this.#certificates.stop();
     this.#runtime.stopping(force);
@@ -360,6 +385,16 @@ export class RunningServer implements Server {
     this.#stopping ??= this.#whenStopped(stopped);
     this.#finish(this.#stopping);
     await Promise.all([stopped, this.#stopping]);
+  }
+
+  /** Waits so long, or until another stop ends the delay. */
+  async #delayed(ms: number): Promise<void> {
+    this.#delay ??= new Promise((resolve) => {
+      this.#endDelay = resolve;
+    });
+    const timer = setTimeout(this.#endDelay, ms);
+    await this.#delay;
+    clearTimeout(timer);
   }
 
   /**
@@ -383,8 +418,13 @@ export class RunningServer implements Server {
    * Lets signals stop the engine even while JavaScript is stuck. Only for a process that does
    * nothing else.
    */
-  guardSignals(drainMs: number): void {
-    this.#native.guardSignals(drainMs);
+  guardSignals(drainMs: number, delayMs: number): void {
+    this.#native.guardSignals(drainMs, delayMs);
+  }
+
+  /** Feeds a service manager's watchdog from a native thread; see the binding. */
+  feedWatchdog(socket: string, periodMs: number, handlersMs: number | undefined): void {
+    this.#native.feedWatchdog(socket, periodMs, handlersMs);
   }
 
   /** Waits for promises of `waitUntil`, at most this many milliseconds. */

@@ -12,23 +12,25 @@ const SIGNALS: readonly Signal[] = ['SIGINT', 'SIGTERM'];
  */
 export const SAME_SIGNAL_MS = 250;
 
-/** The servers that a signal stops, with the time in milliseconds that each gives its requests. */
-const servers = new Map<Server, number>();
+/** The servers that a signal stops, and how. */
+const servers = new Map<Server, ResolvedShutdown>();
 let firstAt: number | undefined;
+/** When the last server begins its drain. */
+let delayedUntil = 0;
 let forcedBy: Signal | undefined;
 
 /**
- * Stops the server on SIGINT or SIGTERM. Requests under way may finish; a second signal cuts them
- * off. Then the process ends with 0, or with 128 plus the signal's number after a second signal. A
+ * Stops the server on SIGINT or SIGTERM, after its delay; a second signal ends the delay. Requests
+ * under way may finish; a further signal cuts them off. Then the process ends with 0, or with 128 plus the signal's number after a second signal. A
  * program that listens for the signal itself must end the process.
  */
-export function stopOnSignals(server: Server, { timeout }: ResolvedShutdown): void {
+export function stopOnSignals(server: Server, shutdown: ResolvedShutdown): void {
   if (servers.size === 0) {
     for (const signal of SIGNALS) {
       process.on(signal, onSignal);
     }
   }
-  servers.set(server, timeout);
+  servers.set(server, shutdown);
   // The reason of the stop does not matter.
   server.finished.then(
     () => forget(server),
@@ -49,9 +51,18 @@ function onSignal(signal: Signal): void {
   const now = performance.now();
   if (firstAt === undefined) {
     firstAt = now;
+    delayedUntil = now + Math.max(...[...servers.values()].map(({ delay }) => delay));
     // The process ends when the last server has stopped. No timer here may delay that.
     void stopAll(signal);
-  } else if (forcedBy === undefined && now - firstAt > SAME_SIGNAL_MS) {
+  } else if (now - firstAt <= SAME_SIGNAL_MS) {
+    return;
+  } else if (now < delayedUntil) {
+    delayedUntil = 0;
+    firstAt = now;
+    for (const [server, shutdown] of servers) {
+      void stopWithin(server, { ...shutdown, delay: 0 });
+    }
+  } else if (forcedBy === undefined) {
     forcedBy = signal;
     for (const server of servers.keys()) {
       void server.stop({ force: true });
@@ -60,7 +71,7 @@ function onSignal(signal: Signal): void {
 }
 
 async function stopAll(signal: Signal): Promise<void> {
-  await Promise.allSettled([...servers].map(([server, timeout]) => stopWithin(server, timeout)));
+  await Promise.allSettled([...servers].map(([server, shutdown]) => stopWithin(server, shutdown)));
   const isOurs = process.listenerCount(signal) === 1;
   for (const each of SIGNALS) {
     process.off(each, onSignal);
@@ -71,10 +82,10 @@ async function stopAll(signal: Signal): Promise<void> {
   }
 }
 
-async function stopWithin(server: Server, timeout: number): Promise<void> {
-  const timer = setTimeout(() => void server.stop({ force: true }), timeout);
+async function stopWithin(server: Server, { timeout, delay }: ResolvedShutdown): Promise<void> {
+  const timer = setTimeout(() => void server.stop({ force: true }), delay + timeout);
   try {
-    await server.stop();
+    await server.stop({ delay });
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,7 @@
 import type { ListenAddress } from './addresses.js';
 import type { CompressOptions } from './compress.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
+import type { HealthOptions } from './health.js';
 import type { ListenEntry } from './listen.js';
 import type { PubSub } from './pubsub.js';
 import type { Routes } from './routes.js';
@@ -125,6 +126,23 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
     | boolean
     | { gracefulTimeout?: number | undefined; forceTimeout?: number | undefined }
     | undefined;
+
+  /**
+   * Milliseconds from a signal to the stop, 0 to 86400000. It counts for `gracefulShutdown` and for
+   * `reactor-rs serve`. Meanwhile the server accepts and answers, but says that it is about to stop:
+   * `/readyz` answers 503, and answers end their connections. So load balancers have time to take it
+   * out. A second signal ends the delay. In a Kubernetes pod the default is 5000.
+   * @default 0
+   */
+  shutdownDelay?: number | undefined;
+
+  /**
+   * Answers health checks in the engine, also while JavaScript is stuck: `GET /readyz` and `GET
+   * /livez`. Routes of the program with the same paths win. The listener of `metrics` has both in any
+   * case.
+   * @default false
+   */
+  health?: boolean | HealthOptions | undefined;
 
   /**
    * Path of a unix socket to listen on, in place of `port` and `hostname`. A socket file that a

@@ -59,8 +59,19 @@ export interface Server {
    */
   address(): AddressInfo | string | null;
 
-  /** Returns the server, which listens already; for programs that wait for srvx's. */
-  ready(): Promise<this>;
+  /**
+   * Whether the server wants new clients, as health checks at `/readyz` tell load balancers. It is
+   * `false` once the server is about to stop. A program sets it to `false` while it cannot serve,
+   * such as without its database, and to `true` again. Clients that come all the same are served.
+   */
+  isReady: boolean;
+
+  /**
+   * Returns the server, which listens already; for programs that wait for srvx's. Setting it to
+   * `true` or `false` is the same as setting {@link isReady}.
+   */
+  get ready(): () => Promise<this>;
+  set ready(value: boolean);
 
   /** The current counters. They remain after the server has stopped. */
   stats(): Stats;
@@ -164,6 +175,14 @@ export interface StopOptions {
    * @default false
    */
   force?: boolean | undefined;
+
+  /**
+   * Milliseconds, 0 to 86400000, in which the server only says that it is about to stop. It goes on
+   * accepting, but `/readyz` answers 503, and answers end their connections. A further call of `stop`
+   * ends the delay.
+   * @default 0
+   */
+  delay?: number | undefined;
 }
 
 /** The options of {@link Server.reload}. */

@@ -4,6 +4,10 @@ import type { PubSubStats } from './pubsub.js';
 export interface Stats {
   /** Milliseconds since the start. */
   uptimeMs: number;
+  /** Whether it wants new clients, as `/readyz` tells. */
+  ready: boolean;
+  /** Whether it stops, or has said that it is about to. */
+  stopping: boolean;
   connections: ConnectionStats;
   /** TLS handshakes and certificates. */
   tls: TlsStats;

@@ -13,3 +13,4 @@ mod registry;
 mod running;
 pub mod server;
 pub mod tls;
+pub mod watchdog;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
-    AcceptMode, AccessLog, Announce, App, Compress, Config, Effort, Endpoint, Inline, Lane, Limits,
-    Listen, LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode, Target, Timeouts,
-    Tuning,
+    AcceptMode, AccessLog, Announce, App, Compress, Config, Effort, Endpoint, HealthChecks, Inline,
+    Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode,
+    Target, Timeouts, Tuning,
 };
 
 use crate::files::NativeFiles;
@@ -69,6 +69,30 @@ pub struct NativeOptions {
     pub secured: Vec<String>,
     /// How answers are compressed. Absent: they are not.
     pub compress: Option<NativeCompress>,
+    /// Health checks that the engine answers. Absent: none, but beside the metrics.
+    pub health: Option<NativeHealth>,
+}
+
+/// Health checks that the engine answers.
+#[napi(object)]
+pub struct NativeHealth {
+    /// The path that tells whether the server wants clients. Absent: none does.
+    pub ready: Option<String>,
+    /// The path that tells whether it is alive. Absent: none does.
+    pub live: Option<String>,
+    /// A handler that has held up its thread for so many milliseconds counts as dead. Absent: none
+    /// does.
+    pub handlers: Option<u32>,
+    /// The server is not ready before `setReady`.
+    pub waits: bool,
+}
+
+impl NativeHealth {
+    fn into_checks(self) -> HealthChecks {
+        let Self { ready, live, handlers, waits } = self;
+        let handlers = handlers.map(|ms| Duration::from_millis(ms.into()));
+        HealthChecks { ready, live, handlers, waits }
+    }
 }
 
 /// How answers are compressed.
@@ -298,6 +322,7 @@ impl NativeOptions {
             control: self.control.map(PathBuf::from),
             secured: secured(&self.secured),
             compress: self.compress.map(|compress| Arc::new(compress.into_compress())),
+            health: self.health.map(NativeHealth::into_checks).unwrap_or_default(),
             ..Config::default()
         })
     }

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{AsyncTask, Object, retain_current_module_for_unload_
 use napi::{Env, Error, JsError, JsValue, Result, Status, Task};
 use napi_derive::napi;
 use reactor_server::{Address, Bound, Config, Ownership, Server, StartError, Stop, Tls};
-use reactor_sys::Listener;
+use reactor_sys::{Listener, Notify};
 
 use crate::guard;
 use crate::lane::sockets::publishing;
@@ -17,6 +17,7 @@ use crate::options::{self, NativeOptions, NativeRoute, NativeTuning};
 use crate::registry;
 use crate::running::{self, Running};
 use crate::tls::{self, NativeTls};
+use crate::watchdog::Watchdog;
 
 /// An error on its way to JavaScript: a stable code and one clear line.
 pub struct Failure {
@@ -399,12 +400,45 @@ impl NativeServer {
         self.server.close_all_connections();
     }
 
-    /// Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck, the second
-    /// signal by force. The process then ends without JavaScript. For a process that runs
-    /// only this server and already listens for both. `drain` is in milliseconds.
+    /// Makes SIGINT and SIGTERM stop the server also while JavaScript is stuck: after `delay`, or
+    /// at a second signal, and by force at one more. The process then ends without JavaScript. For
+    /// a process that runs only this server and already listens for both. In milliseconds.
     #[napi]
-    pub fn guard_signals(&self, drain: u32) -> Result<()> {
-        guard::guard(Arc::clone(&self.server), Duration::from_millis(drain.into()))
+    pub fn guard_signals(&self, drain: u32, delay: u32) -> Result<()> {
+        let [drain, delay] = [drain, delay].map(|ms| Duration::from_millis(ms.into()));
+        guard::guard(Arc::clone(&self.server), drain, delay)
+            .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+    }
+
+    /// Whether new clients are wanted, as health checks tell.
+    #[napi]
+    pub fn is_ready(&self) -> bool {
+        self.server.is_ready()
+    }
+
+    /// Says whether the program is ready for clients. Health checks tell of it.
+    #[napi]
+    pub fn set_ready(&self, ready: bool) {
+        self.server.set_ready(ready);
+    }
+
+    /// Says that the server stops soon: health checks tell of it, answers close their connections.
+    /// All else goes on until `stop`.
+    #[napi]
+    pub fn lame_duck(&self) {
+        self.server.lame_duck();
+    }
+
+    /// Feeds the service manager at this socket from a thread of its own, while the I/O threads are
+    /// well. The manager expects it every `period` milliseconds at least. With `handlers` it is not
+    /// fed either while a handler has held up its thread for so many milliseconds.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value, reason = "what JavaScript gives is owned")]
+    pub fn feed_watchdog(&self, socket: String, period: u32, handlers: Option<u32>) -> Result<()> {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        Notify::to(&socket)
+            .map(|notify| Watchdog { notify, period: ms(period), handlers: handlers.map(ms) })
+            .and_then(|watchdog| watchdog.start(&self.server))
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 

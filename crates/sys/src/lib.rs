@@ -7,6 +7,7 @@ mod beneath;
 pub mod codec;
 mod file;
 mod listener;
+mod notify;
 mod poller;
 mod process;
 mod signals;
@@ -22,6 +23,7 @@ pub use file::{
     read_cached, send_file,
 };
 pub use listener::{BindError, Listener, SocketMode};
+pub use notify::Notify;
 pub use poller::{Event, Events, Poller};
 pub use process::{
     Links, cpu_time_of, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,

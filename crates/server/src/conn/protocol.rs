@@ -447,6 +447,15 @@ impl Protocol {
         }
     }
 
+    /// The server stops soon, and goes on meanwhile. Other protocols than HTTP/2 have nothing to say
+    /// before their next answer. Returns whether the connection has something to do for it now.
+    pub(crate) fn lame_duck(&mut self, core: &mut Core, services: &mut Services) -> bool {
+        match self {
+            Self::Http2(http2) => http2.lame_duck(core, services),
+            _ => false,
+        }
+    }
+
     /// The server stops: what is open is finished and nothing new begun, as far as the protocol can
     /// tell its peer so. Returns whether the connection has something to do for it now.
     pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {

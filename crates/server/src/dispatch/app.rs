@@ -12,6 +12,7 @@ use crate::dispatch::files::site::{LoopSite, Site};
 use crate::exchange::compression::options::Compress;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::inline::{Inline, InlineSet};
+use crate::observe::health::{HealthChecks, Question};
 
 /// Where a route leads.
 #[derive(Clone)]
@@ -132,6 +133,25 @@ impl App {
         }
         routes
     }
+
+    /// The same with health checks, unless the application answers under their paths itself.
+    pub(crate) fn compile_with(
+        &self,
+        stats: &Arc<dyn Handler>,
+        compress: Option<&Compress>,
+        checks: &HealthChecks,
+    ) -> Table {
+        let mut routes = self.compile(stats, compress);
+        for (path, question) in [(&checks.ready, Question::Ready), (&checks.live, Question::Live)] {
+            if let Some(path) = path
+                && !self.routes.iter().any(|(_, pattern, _)| pattern == path)
+            {
+                // It fails where both have the same path: then the first is there.
+                let _ = routes.insert(Some("GET"), path, Compiled::Health(question));
+            }
+        }
+        routes
+    }
 }
 
 pub(crate) type Table = Routes<Compiled>;
@@ -142,6 +162,8 @@ pub(crate) enum Compiled {
     Inline(Arc<Inline>, Arc<InlineSet>),
     Worker(Arc<HandlerCell>),
     Files(Arc<FilesTarget>),
+    /// A health check, which the loop answers itself.
+    Health(Question),
     Lane {
         route: u32,
         /// What it answers is not compressed.

@@ -47,6 +47,8 @@ pub(crate) enum Control {
     CloseIdle,
     /// Close every connection, and go on.
     CloseAll,
+    /// The server stops soon.
+    LameDuck,
     /// Finish the requests in flight. Then end, once [`NoMore`](Self::NoMore) has come.
     Drain,
     /// The acceptor has handed over its last connection.

@@ -378,9 +378,21 @@ impl<T: Transport> Reactor<T> {
         }
     }
 
+    /// The server stops soon: clients make their next connections elsewhere. All others go on.
+    pub(crate) fn lame_duck(&mut self) {
+        self.services.ending = true;
+        for slot in self.slots() {
+            let Conn { core, protocol, .. } = &mut self.conns[slot as usize];
+            if protocol.lame_duck(core, &mut self.services) {
+                self.services.mark_dirty(core);
+            }
+        }
+    }
+
     /// The server stops: answers what is in flight, then closes. `timers` says how idle connections
     /// end.
     pub(crate) fn drain(&mut self) {
+        self.services.ending = true;
         self.services.draining = true;
         for slot in self.slots() {
             let Conn { core, protocol, .. } = &mut self.conns[slot as usize];

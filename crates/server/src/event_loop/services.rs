@@ -40,6 +40,7 @@ use crate::exchange::task::Tasks;
 use crate::http1::shared::Shared;
 use crate::http2::shared::Shared as Http2Shared;
 use crate::observe::counters::LoopCounters;
+use crate::observe::health::Health;
 use crate::observe::observer::Observer;
 use crate::websocket::shared::Shared as Sockets;
 
@@ -76,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) topics: Arc<Topics>,
     /// How answers are compressed, if they are.
     pub(crate) compress: Option<Arc<Compress>>,
+    /// What health checks are told.
+    pub(crate) health: Arc<Health>,
 }
 
 /// How many bytes a connection may send before others have their turn. While a turn has sent
@@ -164,6 +167,10 @@ pub(crate) struct Services {
     pub(crate) compressor: Option<Compressor>,
     /// Slots of connections to look at before this turn ends.
     pub(crate) dirty: Vec<u32>,
+    /// The server stops soon, or stops: answers say that the connection ends, where its client can
+    /// make another.
+    pub(crate) ending: bool,
+    /// The server stops.
     pub(crate) draining: bool,
 }
 
@@ -203,6 +210,7 @@ impl Services {
             sockets,
             compressor,
             dirty: Vec::new(),
+            ending: false,
             draining: false,
         }
     }

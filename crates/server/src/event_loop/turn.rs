@@ -221,6 +221,7 @@ impl EventLoop {
                 Control::Refused(peer) => self.reactor.refused_connection(peer),
                 Control::CloseIdle => self.reactor.close_idle(),
                 Control::CloseAll => self.reactor.close_all(),
+                Control::LameDuck => self.reactor.lame_duck(),
                 Control::Drain => self.drain(),
                 Control::NoMore => self.has_all = true,
             }
@@ -228,7 +229,8 @@ impl EventLoop {
     }
 
     fn table_of(&self, app: &App) -> Table {
-        app.compile(&self.stats, self.reactor.services.settings.compress.as_deref())
+        let settings = &self.reactor.services.settings;
+        app.compile_with(&self.stats, settings.compress.as_deref(), &settings.health.checks)
     }
 
     /// Takes the replies of workers and lanes, and writes the answers.

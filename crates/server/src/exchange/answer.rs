@@ -86,6 +86,8 @@ pub(crate) enum Limit {
     InFlight,
     /// No JavaScript thread is there to take it.
     NoThread,
+    /// The server wants no new clients now.
+    NotReady,
 }
 
 /// The protocol that a client spoke and that this listener does not.
@@ -158,6 +160,7 @@ impl Limit {
             Self::BodyMemory => &"the memory for request bodies is in use",
             Self::InFlight => &"as many requests are at handlers as may be",
             Self::NoThread => &"no JavaScript thread is there to answer",
+            Self::NotReady => &"the server wants no new clients now",
         }
     }
 }

@@ -166,7 +166,7 @@ impl Http1 {
                 return;
             }
         }
-        let stops = services.draining || self.finishing;
+        let stops = services.ending || self.finishing;
         let last = stops
             && next.is_none()
             && place.is_only
@@ -182,7 +182,7 @@ impl Http1 {
             }
             if last && !(place.close || is_cut) {
                 self.linger = true;
-                let stopped = services.draining;
+                let stopped = services.ending;
                 self.reason =
                     Some(if stopped { CloseReason::Stopped } else { CloseReason::Served });
             }

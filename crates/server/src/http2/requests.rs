@@ -30,6 +30,11 @@ impl Http2 {
         services.counters.requests.add(1);
         services.counters.http2.requests.add(1);
         core.timer.progress = true;
+        if services.ending {
+            // Only now, on a connection that came after the end was announced to the others: many
+            // clients would not send a first request after GOAWAY.
+            self.announce_end(core, services);
+        }
         let mut stream = self.new_stream(services, id);
         if let Some(observer) = &mut services.observer {
             let seen = Seen::Head(&services.head, text);

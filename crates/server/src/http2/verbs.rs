@@ -388,6 +388,15 @@ impl Http2 {
         false
     }
 
+    /// The server stops soon: the client is told to make its next connection elsewhere.
+    pub(crate) fn lame_duck(&mut self, core: &mut Core, services: &mut Services) -> bool {
+        if self.stage == Stage::Preface {
+            return false;
+        }
+        self.announce_end(core, services);
+        true
+    }
+
     /// The server stops: the client is told.
     #[inline(never)]
     pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {

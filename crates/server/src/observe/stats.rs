@@ -18,6 +18,10 @@ use crate::observe::histogram::{Distribution, Histogram};
 pub struct Stats {
     /// Milliseconds since the start.
     pub uptime_ms: u64,
+    /// Whether it wants new clients, as `/readyz` says.
+    pub ready: bool,
+    /// Whether it stops, or has said that it is about to.
+    pub stopping: bool,
     /// Connections.
     pub connections: ConnectionStats,
     /// TLS handshakes.
@@ -357,6 +361,8 @@ impl Counters {
         let class = |index: usize| self.sum(&|c| &c.responses[index]);
         Stats {
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ready: true,
+            stopping: false,
             connections: ConnectionStats {
                 accepted: self.sum(&|c| &c.accepted),
                 open: loops.iter().map(|l| l.connections).sum(),

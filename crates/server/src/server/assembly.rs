@@ -24,6 +24,7 @@ use crate::exchange::handler::Handler;
 use crate::exchange::in_flight::{InFlight, Places};
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
+use crate::observe::health::Health;
 use crate::observe::observer::Observer;
 use crate::observe::watch::Watch;
 use crate::server::config::{AcceptMode, Config};
@@ -118,11 +119,14 @@ impl Assembly {
         let start_id = next_start_id();
         let log = config.access_log.as_ref();
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
+        let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
+        let health = Arc::new(Health::new(config.health.clone(), counters.loops.clone()));
         let shared = Arc::new(Shared {
             addresses,
             tls: config.listen.iter().map(|endpoint| endpoint.tls.clone()).collect(),
             open_limit: Arc::clone(&accept_limits.open),
-            counters: Arc::new(Counters::new(io_threads, config.worker_threads)),
+            counters,
+            health,
             pool: Arc::new(Pool::new(config.queue)),
             queue: config.queue,
             thread_prefix: config.thread_prefix,
@@ -142,6 +146,10 @@ impl Assembly {
             finish: Condvar::new(),
             watchers: Mutex::default(),
         });
+        let weak = Arc::downgrade(&shared);
+        shared.health.nudge_with(Box::new(move || {
+            weak.upgrade().map(|shared| shared.nudge()).unwrap_or_default()
+        }));
         let weak = Arc::downgrade(&shared);
         shared.pool.set_starter(move || {
             if let Some(shared) = weak.upgrade() {
@@ -221,10 +229,11 @@ impl Assembly {
             entrances: Arc::clone(&self.entrances),
             topics: Arc::clone(self.inboxes[index].replies().topics()),
             compress: config.compress.clone(),
+            health: Arc::clone(&shared.health),
         };
         let mut reactor = Reactor::new(
             settings,
-            config.app.compile(stats, config.compress.as_deref()),
+            config.app.compile_with(stats, config.compress.as_deref(), &config.health),
             Arc::clone(&counters.loops[index]),
             Clock::new(),
         );

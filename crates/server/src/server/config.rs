@@ -15,6 +15,7 @@ use crate::dispatch::secured::Secured;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::compression::options::Compress;
 use crate::observe::access_log::AccessLog;
+use crate::observe::health::HealthChecks;
 
 /// Everything that [`Server::start`](crate::Server::start) wants to know.
 #[derive(Clone, Debug)]
@@ -80,6 +81,9 @@ pub struct Config {
     /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
     /// it serves a snapshot of everything that is counted, as one line of JSON.
     pub control: Option<PathBuf>,
+    /// The paths of health checks that loops answer themselves; by default there are none. Those of
+    /// the metrics are always there.
+    pub health: HealthChecks,
     /// What the names of the threads begin with, at most 5 characters. The default is `rx`, for
     /// `rx-io-0` and so on.
     pub thread_prefix: &'static str,
@@ -113,6 +117,7 @@ impl Default for Config {
             metrics: None,
             dashboard: None,
             control: None,
+            health: HealthChecks::default(),
             thread_prefix: "rx",
         }
     }

@@ -45,6 +45,8 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     page.sample("reactor_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.gauge("reactor_uptime_seconds", "Time since the server started.");
     page.plain("reactor_uptime_seconds", Seconds(counters.started.elapsed()));
+    page.only_gauge("reactor_ready", "1 while new clients are wanted.", stats.ready.into());
+    page.only_gauge("reactor_stopping", "1 once it is about to stop.", stats.stopping.into());
     connections(&mut page, stats);
     tls(&mut page, stats);
     web_sockets(&mut page, stats);

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::Builder;
+use std::time::Instant;
 
 use reactor_sys::{Address, Stream, block_signals};
 
@@ -15,6 +16,8 @@ use crate::dispatch::topics::Publishing;
 use crate::event_loop::inbox::{Accepted, Control, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::tuning::Tuning;
+use crate::observe::health::Standstill;
+use crate::observe::pulse::Pulse;
 use crate::observe::stats::Stats;
 use crate::server::error::StartError;
 use crate::server::shared::{Shared, lock};
@@ -163,6 +166,30 @@ impl Server {
             [ownership] => Some(Arc::clone(ownership)),
             _ => None,
         }
+    }
+
+    /// Whether it wants new clients, as health checks tell.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.health.is_ready()
+    }
+
+    /// Whether the program is ready for clients, as it says itself. Health checks tell of it.
+    pub fn set_ready(&self, ready: bool) {
+        self.shared.health.set_ready(ready);
+    }
+
+    /// Says that the server stops soon. Health checks tell of it, answers of HTTP/1 close their
+    /// connections, and clients of HTTP/2 get GOAWAY. All else goes on, new connections too, until
+    /// [`stop`](Self::stop).
+    pub fn lame_duck(&self) {
+        self.shared.lame_duck();
+    }
+
+    /// How long parts of the server have stood still, as far as `pulse` has seen. It sees more with
+    /// each look. Looks should be 5 s apart at most.
+    pub fn look(&self, pulse: &mut Pulse) -> Standstill {
+        self.shared.health.look(pulse, Instant::now())
     }
 
     /// Begins to stop, and returns at once. A second call with [`Stop::Force`] ends a drain.

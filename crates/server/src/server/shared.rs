@@ -18,6 +18,7 @@ use crate::event_loop::inbox::{Control, Inbox, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::observe::access_log::OpenLog;
 use crate::observe::counters::Counters;
+use crate::observe::health::Health;
 use crate::observe::stats::{CertificateStats, Stats, TlsStats};
 use crate::observe::watch::Watch;
 use crate::server::error::StartError;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) tls: Vec<Option<Arc<Tls>>>,
     pub(super) open_limit: Arc<OpenLimit>,
     pub(super) counters: Arc<Counters>,
+    pub(super) health: Arc<Health>,
     pub(super) pool: Arc<Pool>,
     /// Capacity of the workers' queue.
     pub(super) queue: usize,
@@ -87,6 +89,8 @@ impl Shared {
     pub(super) fn stats(&self) -> Stats {
         let log = self.log.as_ref().map(OpenLog::stats);
         let mut stats = self.counters.snapshot(self.pool.len(), self.queue, log);
+        stats.ready = self.health.is_ready();
+        stats.stopping = self.health.is_ending();
         self.tls_stats(&mut stats.tls);
         stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
         stats
@@ -118,8 +122,27 @@ impl Shared {
         lanes.filter_map(|(index, lane)| Some((index, Arc::clone(lane.as_ref()?)))).collect()
     }
 
+    /// Makes each loop have a turn. Returns how long a lane's thread has been held up.
+    pub(super) fn nudge(&self) -> Duration {
+        for inbox in lock(&self.inboxes).iter() {
+            inbox.notify();
+        }
+        let now = Instant::now();
+        let lanes = lock(&self.lanes);
+        lanes.iter().flatten().map(|lane| lane.held_up(now)).max().unwrap_or_default()
+    }
+
+    /// Says that the server stops soon. No-op if it has been said, or the server stops.
+    pub(super) fn lame_duck(&self) {
+        if !self.health.is_ending() {
+            self.health.end();
+            self.tell_loops(|| Control::LameDuck);
+        }
+    }
+
     /// Begins a drain.
     pub(super) fn drain(&self) {
+        self.health.drain();
         let acceptor = lock(&self.acceptor);
         // The loops first: the acceptor may have many connections to hand over.
         self.tell_loops(|| Control::Drain);
@@ -130,6 +153,7 @@ impl Shared {
 
     /// Ends the acceptor and the loops at once.
     pub(super) fn force(&self) {
+        self.health.drain();
         if let Some(acceptor) = &*lock(&self.acceptor) {
             acceptor.force();
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use reactor_sys::SocketMode;
 
@@ -9,6 +10,7 @@ use crate::dispatch::app::{App, Target};
 use crate::exchange::handler::Handler;
 use crate::exchange::request::Request;
 use crate::exchange::response::Response;
+use crate::observe::health::Question;
 use crate::server::config::{AcceptMode, Config, Endpoint, Listen};
 use crate::server::control;
 use crate::server::error::StartError;
@@ -31,6 +33,8 @@ pub(super) fn serve_metrics(shared: &Arc<Shared>, listen: &Listen) -> Result<Ser
     let mut site = Site::new(shared, name);
     site.page("/metrics", metrics);
     site.page("/snapshot", snapshot);
+    site.page("/readyz", |shared, response| health(shared, response, Question::Ready));
+    site.page("/livez", |shared, response| health(shared, response, Question::Live));
     if shared.dashboard.is_some() {
         site.page("/", dashboard);
     }
@@ -116,6 +120,16 @@ fn metrics(shared: &Shared, response: &mut Response) {
     let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
     let page = metrics::render(&shared.stats(), &shared.counters, &shared.lanes());
     response.body_vec(page.into_bytes());
+}
+
+/// Answers a health check, where no client of the server is in its way.
+fn health(shared: &Shared, response: &mut Response, question: Question) {
+    let (is_well, words) = shared.health.answer(question, Instant::now());
+    // Cannot fail: all of it is valid.
+    let _ = response.status(if is_well { 200 } else { 503 });
+    response.text();
+    let _ = response.field("Cache-Control", "no-store");
+    response.body(words);
 }
 
 /// Answers with everything that is counted, as one line of JSON.

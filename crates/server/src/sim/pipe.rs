@@ -101,6 +101,7 @@ impl World {
             entrances: Arc::new([]),
             topics: Topics::new(1),
             compress: None,
+            health: Arc::default(),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();

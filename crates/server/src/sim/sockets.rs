@@ -174,6 +174,7 @@ impl World {
             entrances: Arc::new([]),
             topics: Arc::clone(&topics),
             compress: None,
+            health: Arc::default(),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();

@@ -116,6 +116,7 @@ impl World {
                 .then(|| Compress { threshold: 100, ..Compress::default() })
                 // Those that the clients can read.
                 .map(|compress| Arc::new(compress.with_codings(["br", "gzip"]))),
+            health: Arc::default(),
         };
         let counters: Arc<CachePadded<LoopCounters>> = Arc::default();
         let mut clock = Clock::new();

@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
@@ -147,6 +147,14 @@ impl Lane {
     /// thread new requests as soon as the others have as many.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
         !self.wake_flag.is_asleep() && self.lag.is_stuck(now)
+    }
+
+    /// How long its thread has been held up; zero for one that rests, or has ended.
+    pub(crate) fn held_up(&self, now: Instant) -> Duration {
+        if self.wake_flag.is_asleep() || self.is_closed() {
+            return Duration::ZERO;
+        }
+        self.lag.without_turn(now)
     }
 
     /// Appends all events that wait to `into`, for the lane's thread. The requests among them count

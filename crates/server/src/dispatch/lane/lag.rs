@@ -64,9 +64,14 @@ impl LagMonitor {
 
     /// Whether the thread has had no turn for long, though it is awake.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {
+        self.without_turn(now) > STUCK_AFTER
+    }
+
+    /// How long ago the thread last had a turn, or was woken for one.
+    pub(crate) fn without_turn(&self, now: Instant) -> Duration {
         let turned = self.turned_at.load(Ordering::Relaxed);
         let since = turned.max(self.woken_at.load(Ordering::Relaxed));
-        Duration::from_nanos(self.nanos(now).saturating_sub(since)) > STUCK_AFTER
+        Duration::from_nanos(self.nanos(now).saturating_sub(since))
     }
 
     fn nanos(&self, at: Instant) -> u64 {

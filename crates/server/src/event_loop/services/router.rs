@@ -15,6 +15,7 @@ use crate::exchange::compression::decision::codings_of;
 use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
 use crate::exchange::terms::Terms;
+use crate::observe::health::Question;
 
 /// Where certificate authorities look for the answer to a challenge (RFC 8555 §8.3).
 const ACME: &[u8] = b"/.well-known/acme-challenge/";
@@ -99,6 +100,14 @@ impl Services {
                 let files = Arc::clone(files);
                 return self.find_file(core, head, &files);
             }
+            Found::Target(Compiled::Health(question)) => {
+                let question = *question;
+                return Err(self.health(core, head, question));
+            }
+            // HAProxy asks this by default, and takes a server with this answer out.
+            _ if method == Method::Options && path == b"/" && !self.settings.health.is_ready() => {
+                ServerAnswer::Overloaded(Limit::NotReady)
+            }
             _ if method == Method::Other => ServerAnswer::NotImplemented,
             // RFC 9110 §9.3.7: what the path allows, if no handler wants to say it.
             Found::MethodNotAllowed(allow) if method == Method::Options => {
@@ -112,6 +121,20 @@ impl Services {
             Found::NotFound => ServerAnswer::NotFound,
         };
         Err(Answer::Server(answer))
+    }
+
+    /// Answers a health check.
+    #[cold]
+    fn health(&mut self, core: &Core, head: &[u8], question: Question) -> Answer {
+        let (is_well, words) = self.settings.health.answer(question, self.clock.now());
+        let mut task = self.new_task(core, 0, Terms::default());
+        task.plain = true;
+        task.response.set_status(if is_well { 200 } else { 503 });
+        task.response.text();
+        task.response.field_line("Cache-Control", b"no-store");
+        task.response.body(words);
+        self.fill_request(&mut task, head);
+        Answer::Task(task)
     }
 
     /// Answers with a file, or has a worker do that.
@@ -160,6 +183,9 @@ impl Services {
     #[cold]
     fn options_for_files(&mut self, core: &Core, head: &[u8], files: &FilesTarget) -> Answer {
         let Some(cors) = files.site.cors() else {
+            if self.head.path_bytes(head) == b"/" && !self.settings.health.is_ready() {
+                return Answer::Server(ServerAnswer::Overloaded(Limit::NotReady));
+            }
             return Answer::Server(ServerAnswer::Options(Some(FILE_METHODS.into())));
         };
         let mut task = self.new_task(core, 0, Terms::default());

@@ -154,6 +154,7 @@ impl World {
             entrances: Arc::new([]),
             topics: Topics::new(1),
             compress: None,
+            health: Arc::default(),
         };
         let stats: Arc<dyn Handler> = Arc::new(|_: &Request, _: &mut Response| {});
         let mut clock = Clock::new();
@@ -238,7 +239,12 @@ impl World {
             }
             if self.rng.below(1_000) < self.drains {
                 self.facts.drained = true;
-                self.reactor.drain();
+                // It may say so first.
+                if self.rng.percent(50) {
+                    self.reactor.lame_duck();
+                } else {
+                    self.reactor.drain();
+                }
             }
             match self.rng.below(5) {
                 0 | 1 => self.deliver(false, tally),

@@ -1,0 +1,80 @@
+import type { NativeHealth } from '../binding/binding.js';
+import type { HealthOptions } from '../types/health.js';
+import { asObject, invalid, refuseUnknown } from './check.js';
+import { DAY_MS, integer, type Rule } from './rules.js';
+
+/** The time in which a cluster takes a pod out of its load balancers. */
+const CLUSTER_DELAY_MS = 5000;
+
+const NAMES = ['ready', 'live', 'handlers', 'isReady'];
+
+/** How long a server goes on after a signal, in milliseconds. On a command line `5s` is possible. */
+export function shutdownDelay(): Rule<number> {
+  const units: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return {
+    ...integer(0, DAY_MS),
+    allowed: `from 0 to ${DAY_MS} milliseconds (on the command line 500ms, 5s, 2m)`,
+    fallback: () => (process.env.KUBERNETES_SERVICE_HOST ? CLUSTER_DELAY_MS : 0),
+    fromText: (spelled) => {
+      const [, number, unit = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
+      return number === undefined ? spelled : Math.round(Number(number) * (units[unit] ?? 1));
+    },
+  };
+}
+
+/** Whether and where the engine answers health checks; {@link nativeHealth} looks into it. */
+export function health(): Rule<boolean | HealthOptions> {
+  return {
+    fallback: () => false,
+    allowed: 'true, false or an object',
+    accepts: (value): value is boolean | HealthOptions =>
+      typeof value === 'boolean' ||
+      (typeof value === 'object' && value !== null && !Array.isArray(value)),
+    fromText: (spelled) =>
+      ({ true: true, 1: true, false: false, 0: false })[spelled as 'true'] ?? spelled,
+  };
+}
+
+/** What the engine is told. `undefined` if it answers none. */
+export function nativeHealth(given: boolean | HealthOptions): NativeHealth | undefined {
+  if (given === false) {
+    return undefined;
+  }
+  const options = given === true ? {} : asObject('option "health"', given);
+  refuseUnknown(options, NAMES, 'health.');
+  const ready = pathAt(options, 'ready', '/readyz');
+  const live = pathAt(options, 'live', '/livez');
+  if (ready !== undefined && ready === live) {
+    throw invalid('option "health.live"', 'another path than "health.ready"', live);
+  }
+  const { handlers, isReady = true } = options as HealthOptions;
+  const seconds = integer(1, DAY_MS / 1000);
+  if (handlers !== undefined && !seconds.accepts(handlers)) {
+    throw invalid('option "health.handlers"', `${seconds.allowed}, in seconds`, handlers);
+  }
+  if (typeof isReady !== 'boolean') {
+    throw invalid('option "health.isReady"', 'true or false', isReady);
+  }
+  return {
+    ...(ready === undefined ? {} : { ready }),
+    ...(live === undefined ? {} : { live }),
+    ...(handlers === undefined ? {} : { handlers: handlers * 1000 }),
+    waits: !isReady,
+  };
+}
+
+function pathAt(
+  options: Record<string, unknown>,
+  name: 'ready' | 'live',
+  fallback: string,
+): string | undefined {
+  const path = options[name] ?? fallback;
+  if (path === false) {
+    return undefined;
+  }
+  // The engine finds it by the normal form of a request's path, and it is no pattern.
+  if (typeof path !== 'string' || !/^(\/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])+$/.test(path)) {
+    throw invalid(`option "health.${name}"`, 'a path such as "/readyz", or false', path);
+  }
+  return path;
+}
