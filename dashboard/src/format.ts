@@ -66,6 +66,9 @@ export function percent(share: number): Figure {
     return ['–', ''];
   }
   const hundred = share * 100;
+  if (hundred > 0 && hundred < 0.05) {
+    return ['<0.1', '%'];
+  }
   return [hundred > 0 && hundred < 9.95 ? hundred.toFixed(1) : whole.format(hundred), '%'];
 }
 
@@ -75,7 +78,7 @@ export function joined([text, unit]: Figure): string {
 
 /** A round number for an axis, without what is always the same. */
 export function roundLabel([text, unit]: Figure): string {
-  return joined([text.replace(/\.0+$/, ''), unit === '/s' ? '' : unit]);
+  return joined([text.replace(/\.0+(?=[kM]?$)/, ''), unit === '/s' ? '' : unit]);
 }
 
 /** How long something lasts, such as 2 h 5 min. */

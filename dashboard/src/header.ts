@@ -131,7 +131,7 @@ function stateOf(condition: Condition, snapshot: Snapshot | null): [name: string
   if (condition.is !== 'live' || snapshot === null) {
     return [condition.is, condition.is === 'missing' ? 'no server' : 'connecting'];
   }
-  const { state, ready } = snapshot;
+  const { state, ready } = snapshot.stats;
   const said = state !== undefined && /^[a-z -]{1,20}$/.test(state) ? state : undefined;
   const name = said ?? (ready === false ? 'unready' : ready === true ? 'ready' : 'live');
   return [name, WORDS[name] ?? name];

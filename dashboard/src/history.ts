@@ -25,7 +25,8 @@ export interface Mark {
  * moment. A slot is a second since 1970.
  */
 export class History {
-  /** The last second with a value. */
+  /** The first and the last second with a value. */
+  first = 0;
   last = 0;
   marks: Mark[] = [];
   readonly #series = new Map<string, Float32Array>();
@@ -61,6 +62,7 @@ export class History {
     this.#slots.fill(0);
     this.#series.clear();
     this.marks = [];
+    this.first = 0;
     this.last = 0;
     this.#before = null;
   }
@@ -94,6 +96,7 @@ export class History {
     for (let each = from; each <= slot; each++) {
       this.#write(each, values, heat, slot - from + 1, isMore);
     }
+    this.first ||= from;
     this.last = slot;
   }
 
@@ -163,9 +166,12 @@ function valuesOf(before: Snapshot, after: Snapshot, seconds: number): Map<strin
     rate('cpu', after.process.cpuMs / 1000, before.process.cpuMs / 1000);
     values.set('resident', after.process.resident);
   }
-  const heap = after.node?.reduce((all, one) => all + (one.heapUsed ?? 0), 0);
-  if (heap !== undefined && after.node?.length !== 0) {
-    values.set('heap', heap);
+  const { node = [] } = stats;
+  if (node.length > 0) {
+    values.set(
+      'heap',
+      node.reduce((all, one) => all + (one.heapUsed ?? 0), 0),
+    );
   }
   const earlier = new Map(before.threads.map((thread) => [thread.name, thread]));
   for (const { name, runningNs, waitingNs } of after.threads.slice(0, MOST_SERIES / 2)) {

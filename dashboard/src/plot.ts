@@ -81,10 +81,20 @@ export function drawLevel(
 
 /** Restarts, seconds without an answer, and the second that the reader points at. */
 export function drawEvents(c: CanvasRenderingContext2D, frame: Frame, view: View): void {
-  const { history, now, cursor } = view;
-  if (history.last > 0 && history.last < now - 1) {
-    const from = Math.max(xOf(history.last + 1, frame, view), frame.left);
-    hatch(c, from, frame.top, frame.left + frame.width - from, frame.height);
+  const { history, now, seconds, cursor } = view;
+  // Before the first value the page was not open.
+  const begin = history.first === 0 ? now : Math.max(history.first, now + 1 - seconds);
+  for (let from = begin; from <= now; from++) {
+    let to = from;
+    while (to <= now && !history.has(to)) {
+      to++;
+    }
+    // The present second has no value yet.
+    if (to > from && !(from === now && history.last === now - 1)) {
+      const x = xOf(from, frame, view);
+      hatch(c, x, frame.top, xOf(to, frame, view) - x, frame.height);
+    }
+    from = to;
   }
   for (const { slot, text } of history.marks) {
     const x = Math.round(xOf(slot, frame, view)) + 0.5;

@@ -56,5 +56,5 @@ function reasonOf(error: unknown): string {
     return `no answer within ${PATIENCE_MS / 1000} s`;
   }
   // The browsers' words for a refused connection say less.
-  return name === 'TypeError' ? 'it cannot be reached' : message;
+  return name === 'TypeError' ? 'the listener of this page cannot be reached' : message;
 }

@@ -10,11 +10,7 @@ export interface Snapshot {
   readonly latency: readonly (readonly [number | null, number])[];
   readonly threads: readonly Thread[];
   readonly process: Process | null;
-  readonly state?: string;
-  readonly ready?: boolean;
   readonly generation?: number;
-  readonly routes?: readonly Route[];
-  readonly node?: readonly Runtime[];
 }
 
 export interface Thread {
@@ -35,8 +31,10 @@ export interface Route {
   readonly method: string;
   readonly route: string;
   readonly requests: number;
-  readonly errors: number;
-  readonly latency?: Times;
+  readonly clientError: number;
+  readonly serverError: number;
+  readonly latency: Times;
+  readonly latencySumNs: number;
 }
 
 /** What Node says of one JavaScript thread. */
@@ -74,6 +72,10 @@ interface Certificate {
 
 export interface Stats {
   readonly uptimeMs: number;
+  readonly ready?: boolean;
+  readonly state?: string;
+  readonly routes?: readonly Route[];
+  readonly node?: readonly Runtime[];
   readonly connections: {
     readonly open: number;
     readonly accepted: number;

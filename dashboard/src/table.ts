@@ -6,6 +6,8 @@ export interface Column {
   /** Says more of it. */
   readonly title?: string;
   readonly isText?: boolean;
+  /** Rows can be sorted by it. */
+  readonly sorts?: boolean;
 }
 
 export type Cell = string | HTMLElement;
@@ -17,14 +19,30 @@ export class Table {
   readonly #body = element('tbody');
   readonly #rows = new Map<string, HTMLTableRowElement>();
 
-  constructor(columns: readonly Column[]) {
+  /** @param onSort hears by which column the reader wants to sort */
+  constructor(columns: readonly Column[], sorted = -1, onSort?: (column: number) => void) {
     this.#columns = columns;
-    const heads = columns.map(({ label, title = '', isText }) => {
-      const head = element('th', isText ? 'text' : '', label);
+    const heads = columns.map(({ label, title = '', isText, sorts }, at) => {
+      const head = element('th', isText ? 'text' : '', sorts ? '' : label);
       head.scope = 'col';
       head.title = title;
+      if (sorts) {
+        const button = element('button', 'sort', label);
+        button.type = 'button';
+        button.addEventListener('click', () => {
+          mark(at);
+          onSort?.(at);
+        });
+        head.append(button);
+      }
       return head;
     });
+    const mark = (column: number) => {
+      for (const [at, head] of heads.entries()) {
+        head.ariaSort = at === column ? 'descending' : null;
+      }
+    };
+    mark(sorted);
     const table = element('table', '', element('thead', '', element('tr', '', ...heads)));
     table.append(this.#body);
     this.root.append(table);

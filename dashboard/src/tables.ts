@@ -1,10 +1,10 @@
-import { bytes, exact, joined, short, time } from './format.js';
+import { bytes, exact, joined, time } from './format.js';
 import { element, write } from './panel.js';
-import type { Route, Runtime, Snapshot } from './snapshot.js';
+import type { Runtime, Snapshot } from './snapshot.js';
 import { type Cell, Table } from './table.js';
 
-/** A panel with a table. */
-function panel(title: string, unit: string, ...children: HTMLElement[]): HTMLElement {
+/** A panel without a chart. */
+export function panel(title: string, unit: string, ...children: HTMLElement[]): HTMLElement {
   const heading = element('h2', '', title, element('small', '', unit));
   return element('section', 'panel', element('header', '', heading), ...children);
 }
@@ -44,64 +44,6 @@ export class Lanes {
   }
 }
 
-/** Routes, the slowest first. */
-export class Routes {
-  readonly #table = new Table([
-    { label: 'method', isText: true },
-    { label: 'route', isText: true },
-    { label: 'requests/s' },
-    { label: 'requests', title: 'Since the start' },
-    { label: 'errors', title: '5xx, since the start' },
-    { label: 'p50' },
-    { label: 'p90' },
-    { label: 'p99' },
-    { label: 'max' },
-  ]);
-  readonly root = panel('Routes', 'by their 99th percentile, since the start', this.#table.root);
-  #before = new Map<string, number>();
-  #at = 0;
-  #pid = 0;
-
-  constructor() {
-    this.root.hidden = true;
-  }
-
-  show({ routes, atMs, pid }: Snapshot): void {
-    this.root.hidden = routes === undefined || routes.length === 0;
-    const seconds = pid === this.#pid ? (atMs - this.#at) / 1000 : 0;
-    const key = ({ method, route }: Route) => `${method} ${route}`;
-    const slow = ({ latency }: Route) => latency?.p99Ns ?? 0;
-    const all = [...(routes ?? [])].slice(0, 512);
-    const shown = all.sort((a, b) => slow(b) - slow(a) || b.requests - a.requests).slice(0, 64);
-    this.#table.show(
-      shown.map((route): [string, Cell[]] => {
-        const was = this.#before.get(key(route));
-        const rate =
-          was === undefined || seconds <= 0 ? Number.NaN : (route.requests - was) / seconds;
-        const of = (ns: number | undefined) => joined(time(ns ?? Number.NaN));
-        const { latency } = route;
-        return [
-          key(route),
-          [
-            route.method,
-            route.route,
-            short(rate),
-            exact(route.requests),
-            exact(route.errors),
-            of(latency?.p50Ns),
-            of(latency?.p90Ns),
-            of(latency?.p99Ns),
-            of(latency?.maxNs),
-          ],
-        ];
-      }),
-    );
-    this.#before = new Map(all.map((route) => [key(route), route.requests]));
-    this.#at = atMs;
-    this.#pid = pid;
-  }
-}
-
 /** What Node says of its threads. */
 export class Runtimes {
   readonly #table = new Table([
@@ -121,8 +63,8 @@ export class Runtimes {
     this.root.hidden = true;
   }
 
-  show({ node }: Snapshot): void {
-    this.root.hidden = node === undefined || node.length === 0;
+  show({ stats: { node = [] } }: Snapshot): void {
+    this.root.hidden = node.length === 0;
     const size = (n: number | undefined) => joined(bytes(n ?? Number.NaN));
     const ms = (n: number | undefined) => joined(time((n ?? Number.NaN) * 1e6));
     this.#table.show(

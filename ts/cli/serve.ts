@@ -126,7 +126,10 @@ function announce(
       warnOf(folder);
     }
     if (metricsUrl !== undefined) {
-      say(`metrics on ${paint('cyan', metricsUrl)}`);
+      // Browsers open no unix socket.
+      const page = metricsUrl.endsWith('/metrics') ? metricsUrl.slice(0, -'metrics'.length) : '';
+      const dashboard = page === '' ? '' : `, dashboard on ${paint('cyan', page)}`;
+      say(`metrics on ${paint('cyan', metricsUrl)}${dashboard}`);
     }
   }
 }

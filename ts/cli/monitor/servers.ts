@@ -111,15 +111,22 @@ export class Servers {
       : `no server of yours has the process id, the port or the control socket ${this.#which}`;
   }
 
-  /** Finds servers that have come, and forgets those that have gone. One search at a time. */
-  #look(): Promise<void> {
+  /**
+   * Finds servers that have come, and forgets those that have gone; one search at a time. It is
+   * waited for only where no server is known: one that hangs must not keep back the others.
+   */
+  async #look(): Promise<void> {
     if (performance.now() - this.#searchedAt < SEARCH_MS) {
-      return Promise.resolve();
+      return;
     }
     this.#search ??= this.#find().finally(() => {
       this.#search = null;
     });
-    return this.#search;
+    if (this.#known.size === 0) {
+      await this.#search;
+    } else {
+      this.#search.catch(() => {});
+    }
   }
 
   async #find(): Promise<void> {
