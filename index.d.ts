@@ -192,6 +192,13 @@ export declare class NativeServer {
    * descriptor.
    */
   connect(): number
+  /**
+   * Serves a connection that another process has accepted for this one, at the endpoint with this
+   * number. The descriptor stays open. False if the connection is not served.
+   */
+  handOver(fd: number, endpoint: number): boolean
+  /** The sockets that the server listens on, for a successor to inherit. None once it stops. */
+  descriptors(): Array<NativeDescriptor>
   /** Closes connections that wait for their next request. */
   closeIdleConnections(): void
   /** Closes every connection, also those with requests under way. The server goes on. */
@@ -222,6 +229,11 @@ export declare class NativeServer {
    * resolves when it is fully stopped. May be called again, to force.
    */
   stop(force: boolean): Promise<void>
+  /**
+   * As `stop(false)`, for a server whose sockets a successor has inherited. It accepts no more,
+   * and leaves those who wait, and the files of unix sockets, to the successor.
+   */
+  retire(): Promise<void>
 }
 
 /**
@@ -376,6 +388,14 @@ export interface NativeCompress {
   dense: boolean
 }
 
+/** A socket that a server listens on. */
+export interface NativeDescriptor {
+  /** The number of its endpoint; -1 for metrics. */
+  endpoint: number
+  /** The descriptor. It is the server's, which closes it when it stops. */
+  fd: number
+}
+
 /** A place to listen at, and how connections are served there. */
 export interface NativeEndpoint {
   /** Path of a unix socket. Wins over `hostname` and `port`. */
@@ -395,6 +415,20 @@ export interface NativeEndpoint {
    * and `port`.
    */
   fd?: number
+  /**
+   * Another process listens at the address of `unix` or `hostname` and `port`. `handOver` gets
+   * the connections that are for this server.
+   */
+  elsewhere?: boolean
+  /** Other processes of this user may listen on the port too, if they say so (SO_REUSEPORT). */
+  reusePort?: boolean
+  /**
+   * Descriptors of sockets that are bound there already. They are used in place of binding,
+   * unless they have another port or path. They stay open; the server has copies.
+   */
+  inherited?: Array<number>
+  /** The file of an inherited unix socket is this server's: it removes it when it stops. */
+  adopt?: boolean
   /** How connections are secured. Absent: they are in clear. */
   tls?: NativeTls
   /** Requests are sent to a URL over TLS. Absent: they are served. */
@@ -557,6 +591,8 @@ export interface NativeOptions {
   metrics?: NativeListen
   /** A page in HTML for `/` of the metrics listener. Absent: there is none. */
   dashboard?: Uint8Array
+  /** As `inherited` of an endpoint, for metrics. */
+  metricsInherited?: Array<number>
   /** Path of the control socket. Absent: there is none. */
   control?: string
   /**

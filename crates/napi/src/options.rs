@@ -1,5 +1,6 @@
 //! The options of `start`, and their translation into the engine's configuration.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +8,9 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
-    AcceptMode, AccessLog, Announce, App, Compress, Config, Effort, Endpoint, HealthChecks, Inline,
-    Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, Redirect, Secured, SocketMode,
-    Target, Timeouts, Tuning,
+    AcceptMode, AccessLog, Address, Announce, App, Compress, Config, Effort, Endpoint,
+    HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, Redirect,
+    Secured, SocketMode, Target, Timeouts, Tuning,
 };
 
 use crate::files::NativeFiles;
@@ -62,6 +63,8 @@ pub struct NativeOptions {
     pub metrics: Option<NativeListen>,
     /// A page in HTML for `/` of the metrics listener. Absent: there is none.
     pub dashboard: Option<Uint8Array>,
+    /// As `inherited` of an endpoint, for metrics.
+    pub metrics_inherited: Option<Vec<i32>>,
     /// Path of the control socket. Absent: there is none.
     pub control: Option<String>,
     /// Peers that may ask for https URLs: `*` for all peers, `unix` for unix sockets, and
@@ -142,6 +145,16 @@ pub struct NativeEndpoint {
     /// Descriptor of a socket that the process has inherited. Wins over `unix`, `hostname`
     /// and `port`.
     pub fd: Option<i32>,
+    /// Another process listens at the address of `unix` or `hostname` and `port`. `handOver` gets
+    /// the connections that are for this server.
+    pub elsewhere: Option<bool>,
+    /// Other processes of this user may listen on the port too, if they say so (SO_REUSEPORT).
+    pub reuse_port: Option<bool>,
+    /// Descriptors of sockets that are bound there already. They are used in place of binding,
+    /// unless they have another port or path. They stay open; the server has copies.
+    pub inherited: Option<Vec<i32>>,
+    /// The file of an inherited unix socket is this server's: it removes it when it stops.
+    pub adopt: Option<bool>,
     /// How connections are secured. Absent: they are in clear.
     pub tls: Option<NativeTls>,
     /// Requests are sent to a URL over TLS. Absent: they are served.
@@ -317,7 +330,11 @@ impl NativeOptions {
             app: app(self.routes)?,
             lanes,
             access_log: self.access_log.map(NativeAccessLog::into_access_log),
-            metrics: self.metrics.map(|m| listen_at(m.unix, m.hostname, m.port)),
+            metrics: self.metrics.map(|m| Endpoint {
+                inherited: self.metrics_inherited.unwrap_or_default(),
+                adopt: true,
+                ..listen_at(m.unix, m.hostname, m.port).into()
+            }),
             dashboard: self.dashboard.map(|page| page.to_vec().into()),
             control: self.control.map(PathBuf::from),
             secured: secured(&self.secured),
@@ -334,6 +351,16 @@ impl NativeEndpoint {
             Some(fd) => Listen::Inherited(fd),
             None => listen_at(self.unix, self.hostname, self.port),
         };
+        let listen = match (listen, self.elsewhere) {
+            (Listen::Unix(path), Some(true)) => Listen::Elsewhere(Address::Unix(path)),
+            (Listen::Tcp { host, port }, Some(true)) => {
+                let ip = host.parse().map_err(|_| {
+                    Failure::new("ERR_REACTOR_START", format!("'{host}' is no IP address"))
+                })?;
+                Listen::Elsewhere(Address::Tcp(SocketAddr::new(ip, port)))
+            }
+            (listen, _) => listen,
+        };
         let redirect = self.redirect.map(|to| match to.port {
             HTTPS => Redirect { port: None },
             port => Redirect { port: Some(port) },
@@ -344,6 +371,9 @@ impl NativeEndpoint {
                 (None, adds) => adds.map(SocketMode::AtLeast),
             },
             ipv6_only: self.ipv6_only.unwrap_or(false),
+            reuse_port: self.reuse_port.unwrap_or(false),
+            inherited: self.inherited.unwrap_or_default(),
+            adopt: self.adopt.unwrap_or(false),
             tls: self.tls.map(NativeTls::into_tls).transpose()?,
             redirect,
             ..listen.into()

@@ -219,6 +219,15 @@ fn find_redirects(config: &mut Config, addresses: &[Address]) {
     }
 }
 
+/// A socket that a server listens on.
+#[napi(object)]
+pub struct NativeDescriptor {
+    /// The number of its endpoint; -1 for metrics.
+    pub endpoint: i32,
+    /// The descriptor. It is the server's, which closes it when it stops.
+    pub fd: i32,
+}
+
 /// A running server.
 #[napi]
 pub struct NativeServer {
@@ -388,6 +397,24 @@ impl NativeServer {
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
+    /// Serves a connection that another process has accepted for this one, at the endpoint with this
+    /// number. The descriptor stays open. False if the connection is not served.
+    #[napi]
+    pub fn hand_over(&self, fd: i32, endpoint: u32) -> bool {
+        // The client of a connection that cannot be taken has left.
+        self.server.hand_over(fd, endpoint as usize).unwrap_or(false)
+    }
+
+    /// The sockets that the server listens on, for a successor to inherit. None once it stops.
+    #[napi]
+    pub fn descriptors(&self) -> Vec<NativeDescriptor> {
+        let number = |endpoint| i32::try_from(endpoint).unwrap_or(i32::MAX);
+        let found = self.server.descriptors().into_iter();
+        found
+            .map(|(endpoint, fd)| NativeDescriptor { endpoint: endpoint.map_or(-1, number), fd })
+            .collect()
+    }
+
     /// Closes connections that wait for their next request.
     #[napi]
     pub fn close_idle_connections(&self) {
@@ -446,6 +473,17 @@ impl NativeServer {
     /// resolves when it is fully stopped. May be called again, to force.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn stop<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
+        self.stop_by(env, if force { Stop::Force } else { Stop::Drain })
+    }
+
+    /// As `stop(false)`, for a server whose sockets a successor has inherited. It accepts no more,
+    /// and leaves those who wait, and the files of unix sockets, to the successor.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn retire<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.stop_by(env, Stop::Retire)
+    }
+
+    fn stop_by<'env>(&self, env: &'env Env, how: Stop) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred::<(), _>()?;
         let id = self.id;
         // The outer closure runs on an engine thread, the inner one on the JavaScript thread.
@@ -455,7 +493,7 @@ impl NativeServer {
                 Ok(())
             });
         }));
-        self.server.stop(if force { Stop::Force } else { Stop::Drain });
+        self.server.stop(how);
         Ok(promise)
     }
 }

@@ -12,20 +12,21 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr,
-    getsockname, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, getpeername,
+    getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
 
 pub use unix::SocketMode;
 
 use crate::Stream;
 use crate::address::{Address, socket_addr};
-use tcp::limit_unsent;
+pub(crate) use tcp::limit_unsent;
 
 /// Why a listening socket could not be made.
 #[derive(Debug)]
@@ -73,15 +74,27 @@ pub struct Listener {
     address: Address,
     /// Device and inode of the unix socket's file, so that `unlink` removes no other.
     file: Option<(u64, u64)>,
+    /// The file belongs to another process from now on.
+    left: AtomicBool,
 }
 
 impl Listener {
+    fn new(fd: OwnedFd, address: Address, file: Option<(u64, u64)>) -> Self {
+        Self { fd, address, file, left: AtomicBool::new(false) }
+    }
+
     /// Listens on a copy of a descriptor of this process, such as one that a supervisor left
     /// open. The socket must be bound; it need not listen yet. The descriptor stays open.
     ///
+    /// With `adopt`, the file of a unix socket is this listener's from now on: [`unlink`] removes
+    /// it. Otherwise it stays its maker's.
+    ///
+    /// [`unlink`]: Self::unlink
+    ///
     /// # Errors
-    /// [`BindError::Inherited`], with EBADF or ENOTSOCK above all.
-    pub fn inherited(fd: i32, backlog: u32) -> Result<Self, BindError> {
+    /// [`BindError::Inherited`], with EBADF or ENOTSOCK above all. ESOCKTNOSUPPORT says that it is
+    /// no stream socket, EISCONN that it is connected, EAFNOSUPPORT that it is neither TCP nor unix.
+    pub fn inherited(fd: i32, backlog: u32, adopt: bool) -> Result<Self, BindError> {
         let failed = |errno: Errno| BindError::Inherited { fd, source: errno.into() };
         // SAFETY: fcntl does not touch memory; a number that is no descriptor is EBADF.
         let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
@@ -89,22 +102,32 @@ impl Listener {
         // SAFETY: fcntl returned a new descriptor that nobody else owns.
         let copy = unsafe { OwnedFd::from_raw_fd(copy) };
         let bound: SockaddrStorage = getsockname(copy.as_raw_fd()).map_err(failed)?;
+        if getsockopt(&copy, sockopt::SockType).map_err(failed)? != SockType::Stream {
+            return Err(failed(Errno::ESOCKTNOSUPPORT));
+        }
+        if getpeername::<SockaddrStorage>(copy.as_raw_fd()).is_ok() {
+            return Err(failed(Errno::EISCONN));
+        }
+        let mut file = None;
         let address = if let Some(addr) = socket_addr(&bound) {
             // Connections inherit both, as from our own listeners.
             setsockopt(&copy, sockopt::TcpNoDelay, &true).map_err(failed)?;
             limit_unsent(&copy);
             Address::Tcp(addr)
         } else {
-            let unix = bound.as_unix_addr();
-            let path = unix.and_then(UnixAddr::path).map(Path::to_owned);
-            let name = unix.and_then(UnixAddr::as_abstract);
+            let unix = bound.as_unix_addr().ok_or_else(|| failed(Errno::EAFNOSUPPORT))?;
+            let path = unix.path().map(Path::to_owned);
+            if let Some(path) = path.as_ref().filter(|_| adopt) {
+                file = file_at(path);
+            }
+            let name = unix.as_abstract();
             let name = name.map(|name| OsStr::from_bytes(&[b"\0", name].concat()).into());
             Address::Unix(path.or(name).unwrap_or_default())
         };
         let flags = OFlag::from_bits_truncate(fcntl(&copy, FcntlArg::F_GETFL).map_err(failed)?);
         fcntl(&copy, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map_err(failed)?;
         listen(&copy, backlog_of(backlog)).map_err(failed)?;
-        Ok(Self { fd: copy, address, file: None })
+        Ok(Self::new(copy, address, file))
     }
 
     /// Where it listens.
@@ -142,19 +165,18 @@ impl Listener {
         Ok((stream, peer))
     }
 
-    /// A second handle on the same socket, for another thread.
-    ///
-    /// # Errors
-    /// EMFILE.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { fd: self.fd.try_clone()?, address: self.address.clone(), file: self.file })
+    /// Leaves the unix socket's file to another process, which has a descriptor of the same
+    /// socket: [`unlink`](Self::unlink) is a no-op from now on.
+    pub fn leave_file(&self) {
+        self.left.store(true, Ordering::Release);
     }
 
     /// Removes the unix socket's file if this listener made it; no-op for TCP. Call it
     /// before the listener is closed: afterwards another file may get the same inode.
     pub fn unlink(&self) {
         if let (Address::Unix(path), Some(ours)) = (&self.address, self.file)
-            && fs::symlink_metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == ours)
+            && !self.left.load(Ordering::Acquire)
+            && file_at(path) == Some(ours)
         {
             let _ = fs::remove_file(path);
         }
@@ -165,6 +187,11 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Device and inode of the file.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 fn stream_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {

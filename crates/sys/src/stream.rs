@@ -1,17 +1,20 @@
 //! A connected, non-blocking stream socket.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getsockopt,
-    recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
+    AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getpeername,
+    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
 use crate::Address;
-use crate::address::unix_addr;
+use crate::address::{socket_addr, unix_addr};
+use crate::listener::limit_unsent;
 
 /// A connected TCP or unix stream socket in non-blocking mode. Dropping it
 /// closes it.
@@ -64,6 +67,29 @@ impl Stream {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let (fd, other) = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
         Ok((Self { fd }, other))
+    }
+
+    /// A connection that somebody else has accepted for this process: a copy of a descriptor of it,
+    /// and the peer's address. The peer's address is none on a unix socket. The descriptor stays
+    /// open.
+    ///
+    /// # Errors
+    /// EBADF, ENOTSOCK, EMFILE, and ENOTCONN where the peer has left.
+    pub fn accepted(fd: i32) -> io::Result<(Self, Option<SocketAddr>)> {
+        // SAFETY: fcntl does not touch memory; a number that is no descriptor is EBADF.
+        let copy = Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })?;
+        // SAFETY: fcntl returned a new descriptor that nobody else owns.
+        let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+        let peer: SockaddrStorage = getpeername(copy.as_raw_fd())?;
+        let peer =
+            socket_addr(&peer).map(|addr| SocketAddr::new(addr.ip().to_canonical(), addr.port()));
+        if peer.is_some() {
+            setsockopt(&copy, sockopt::TcpNoDelay, &true)?;
+            limit_unsent(&copy);
+        }
+        let flags = OFlag::from_bits_truncate(fcntl(&copy, FcntlArg::F_GETFL)?);
+        fcntl(&copy, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        Ok((Self { fd: copy }, peer))
     }
 
     /// Why connecting failed, if it has (socket(7), SO_ERROR). Asking clears it.

@@ -19,6 +19,10 @@ use crate::observe::counters::Counters;
 /// Connections accepted in a row, before the thread does its other work.
 const BATCH: usize = 256;
 
+/// The same where other threads have the socket too. The one that is first would otherwise take all
+/// of a burst.
+const SHARED_BATCH: usize = 4;
+
 /// After so many failures in a row, of whatever kind, the listener pauses.
 const MOST_FAILURES: usize = 64;
 
@@ -64,7 +68,19 @@ impl Accepting {
             if self.listeners[index].is_paused() {
                 continue;
             }
-            if let Err(error) = self.accept_at(index, &mut room, &mut open, &|| false, take) {
+            let taken = if self.listeners[index].exclusive {
+                let mut share = room.min(SHARED_BATCH);
+                let before = share;
+                let taken = self.accept_at(index, &mut share, &mut open, &|| false, take);
+                room -= before - share;
+                taken.and_then(|()| match before - share {
+                    0 => Ok(()),
+                    _ => self.listeners[index].take_turns(poller),
+                })
+            } else {
+                self.accept_at(index, &mut room, &mut open, &|| false, take)
+            };
+            if let Err(error) = taken {
                 self.pause(index, &error, poller);
             }
         }
@@ -74,22 +90,29 @@ impl Accepting {
     ///
     /// Clients that the kernel accepted before the stop are served. At most a backlog of them
     /// waited; new ones may come without end. `is_forced` cuts it short.
+    ///
+    /// With `leaves` a successor has the same sockets, and serves those who wait.
     pub(crate) fn finish(
         &mut self,
         poller: &Poller,
+        leaves: bool,
         mut open: usize,
         is_forced: &dyn Fn() -> bool,
         take: &mut dyn FnMut(Accepted),
     ) {
         self.unlink();
         for index in 0..self.listeners.len() {
+            // Closing does not end the watch of a socket that others have open too (epoll(7),
+            // question 6). Removing fails, harmlessly, if it is paused.
+            let _ = poller.remove(&self.listeners[index].socket);
+            // The kernel may have woken this thread, and no other, for those who wait here.
+            if leaves && !self.listeners[index].exclusive {
+                continue;
+            }
             // The kernel queues one more than the backlog says (listen(2), tcp(7)).
             let mut room = self.backlog.saturating_add(1);
             // After an error there is no second try: the listener is closed anyway.
             let _ = self.accept_at(index, &mut room, &mut open, is_forced, take);
-            // Closing does not end the watch of a unix socket that other loops have open too
-            // (epoll(7), question 6). Removing fails, harmlessly, if it is paused.
-            let _ = poller.remove(&self.listeners[index].socket);
         }
         self.listeners.clear();
     }
@@ -202,7 +225,12 @@ mod tests {
         else {
             unreachable!("it is TCP")
         };
-        let door = |socket| Door { socket, endpoint: 0, secured: false, exclusive: false };
+        let door = |socket| Door {
+            socket: Arc::new(socket),
+            endpoint: 0,
+            secured: false,
+            exclusive: false,
+        };
         let doors = listeners.into_iter().map(door).collect();
         let open = Arc::new(OpenLimit::new(usize::MAX, false));
         let limits = AcceptLimits { open, backlog, refused: 1 };
@@ -211,7 +239,7 @@ mod tests {
         let poller = Poller::new().expect("an epoll instance");
         let came = std::cell::Cell::new(0);
         let mut clients = vec![std::net::TcpStream::connect(address).expect("it listens")];
-        accepting.finish(&poller, 0, &|| is_forced(came.get()), &mut |_| {
+        accepting.finish(&poller, false, 0, &|| is_forced(came.get()), &mut |_| {
             came.set(came.get() + 1);
             assert!(came.get() < 10_000, "without end");
             clients.push(std::net::TcpStream::connect(address).expect("it listens"));

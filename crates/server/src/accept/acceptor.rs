@@ -23,7 +23,8 @@ pub(crate) struct AcceptorSignal {
 
 const RUN: u8 = 0;
 const DRAIN: u8 = 1;
-const FORCE: u8 = 2;
+const RETIRE: u8 = 2;
+const FORCE: u8 = 3;
 
 impl AcceptorSignal {
     pub(crate) fn new() -> io::Result<Self> {
@@ -34,6 +35,12 @@ impl AcceptorSignal {
     /// and ends.
     pub(crate) fn drain(&self) {
         self.command.fetch_max(DRAIN, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// As [`drain`](Self::drain), but those who wait are left to a successor.
+    pub(crate) fn retire(&self) {
+        self.command.fetch_max(RETIRE, Ordering::Release);
         self.waker.wake();
     }
 
@@ -80,8 +87,8 @@ impl Acceptor {
             if command == FORCE {
                 return;
             }
-            if command == DRAIN {
-                self.hand_out(&mut handed, true);
+            if command == DRAIN || command == RETIRE {
+                self.hand_out(&mut handed, Some(command));
                 for inbox in &self.inboxes {
                     inbox.push_control(Control::NoMore);
                     inbox.notify();
@@ -90,12 +97,13 @@ impl Acceptor {
             }
             self.accepting.tick(&self.poller, Instant::now());
             if !events.is_empty() {
-                self.hand_out(&mut handed, false);
+                self.hand_out(&mut handed, None);
             }
         }
     }
 
-    fn hand_out(&mut self, handed: &mut [u64], finish: bool) {
+    /// Hands out those who wait. With a command, they are the last ones.
+    fn hand_out(&mut self, handed: &mut [u64], command: Option<u8>) {
         let mut open: Vec<u64> = handed
             .iter()
             .zip(&self.counters.loops)
@@ -111,9 +119,9 @@ impl Acceptor {
             touched |= 1 << fewest;
             inboxes[fewest].push_control(Control::Accepted(accepted));
         };
-        if finish {
-            let signal = &self.signal;
-            self.accepting.finish(&self.poller, total, &|| signal.is_forced(), &mut take);
+        if let Some(command) = command {
+            let (signal, leaves) = (&self.signal, command == RETIRE);
+            self.accepting.finish(&self.poller, leaves, total, &|| signal.is_forced(), &mut take);
         } else {
             self.accepting.accept(&self.poller, total, &mut take);
         }

@@ -46,7 +46,7 @@ impl OpenLimit {
     }
 
     /// Whether one more connection may be opened beside `open` others.
-    pub(super) fn admits(&self, open: usize) -> bool {
+    pub(crate) fn admits(&self, open: usize) -> bool {
         open < self.most.load(Ordering::Relaxed)
     }
 

@@ -1,6 +1,7 @@
 //! One listener, and its pauses after errors.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reactor_sys::{Listener, Poller};
@@ -12,25 +13,25 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// A socket through which connections come in.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) socket: Listener,
+    pub(crate) socket: Arc<Listener>,
     /// The number of its endpoint in the configuration.
     pub(crate) endpoint: usize,
     /// Its clients speak TLS.
     pub(crate) secured: bool,
-    /// Other loops have the same socket, and only one is woken for a client.
+    /// Other loops have the same socket, and only one is woken for a client (EPOLLEXCLUSIVE).
     pub(crate) exclusive: bool,
 }
 
 /// A listener that is watched, or pauses.
 pub(super) struct WatchedListener {
-    pub(super) socket: Listener,
+    pub(super) socket: Arc<Listener>,
     /// The number of its endpoint.
     pub(super) endpoint: usize,
     /// Its clients speak TLS.
     pub(super) secured: bool,
     token: u64,
     /// Several loops watch the socket, and only one of them is woken for a client.
-    exclusive: bool,
+    pub(super) exclusive: bool,
     /// `Some` during a pause.
     paused_until: Option<Instant>,
     /// How long the next pause is.
@@ -45,6 +46,13 @@ impl WatchedListener {
 
     pub(super) fn watch(&self, poller: &Poller) -> io::Result<()> {
         poller.add_listener(&self.socket, self.token, self.exclusive)
+    }
+
+    /// Lets the other threads that watch the socket be first for the next clients. The kernel wakes
+    /// those that sleep in the order in which they began to watch.
+    pub(super) fn take_turns(&self, poller: &Poller) -> io::Result<()> {
+        poller.remove(&self.socket)?;
+        self.watch(poller)
     }
 
     pub(super) fn is_paused(&self) -> bool {

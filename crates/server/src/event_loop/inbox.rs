@@ -51,6 +51,8 @@ pub(crate) enum Control {
     LameDuck,
     /// Finish the requests in flight. Then end, once [`NoMore`](Self::NoMore) has come.
     Drain,
+    /// As [`Drain`](Self::Drain), but those who wait are left to a successor.
+    Retire,
     /// The acceptor has handed over its last connection.
     NoMore,
 }

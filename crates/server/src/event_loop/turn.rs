@@ -222,7 +222,8 @@ impl EventLoop {
                 Control::CloseIdle => self.reactor.close_idle(),
                 Control::CloseAll => self.reactor.close_all(),
                 Control::LameDuck => self.reactor.lame_duck(),
-                Control::Drain => self.drain(),
+                Control::Drain => self.drain(false),
+                Control::Retire => self.drain(true),
                 Control::NoMore => self.has_all = true,
             }
         }
@@ -458,7 +459,7 @@ impl EventLoop {
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, leaves: bool) {
         if self.drain_until.is_some() {
             return;
         }
@@ -467,7 +468,7 @@ impl EventLoop {
             let mut accepted = Vec::new();
             let inbox = &self.inbox;
             let mut take = |one| accepted.push(one);
-            accepting.finish(&self.poller, open, &|| inbox.is_forced(), &mut take);
+            accepting.finish(&self.poller, leaves, open, &|| inbox.is_forced(), &mut take);
             accepted.into_iter().for_each(|one| self.insert(one));
             self.has_all = true;
         }

@@ -2,11 +2,11 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Events, Listener, Poller, raise_open_files_limit};
+use reactor_sys::{Events, Poller, raise_open_files_limit};
 
 use crate::accept::accepting::{Accepting, Door};
 use crate::accept::acceptor::{Acceptor, AcceptorSignal};
@@ -29,8 +29,8 @@ use crate::observe::observer::Observer;
 use crate::observe::watch::Watch;
 use crate::server::config::{AcceptMode, Config};
 use crate::server::error::StartError;
-use crate::server::listeners::{Bound, doors, doors_of_loop};
-use crate::server::running::Server;
+use crate::server::listeners::{Bound, doors, sockets_of};
+use crate::server::running::{Inheritable, Server};
 use crate::server::shared::{Shared, lock, spawn};
 use crate::server::watchers;
 
@@ -84,7 +84,8 @@ impl Server {
 /// The parts of a server that has no thread yet.
 struct Assembly {
     config: Config,
-    listeners: Vec<Vec<Listener>>,
+    /// Of each thread that accepts, until it takes them.
+    doors: Vec<Vec<Door>>,
     entrances: Arc<[Entrance]>,
     accept_limits: AcceptLimits,
     inboxes: Vec<Arc<Inbox>>,
@@ -121,14 +122,17 @@ impl Assembly {
         let log = log.map(|log| OpenLog::start(log, io_threads, start_id)).transpose()?;
         let counters = Arc::new(Counters::new(io_threads, config.worker_threads));
         let health = Arc::new(Health::new(config.health.clone(), counters.loops.clone()));
+        let doors = doors(&config, &listeners);
         let shared = Arc::new(Shared {
             addresses,
+            sockets: Mutex::new(sockets_of(&doors)),
             tls: config.listen.iter().map(|endpoint| endpoint.tls.clone()).collect(),
             open_limit: Arc::clone(&accept_limits.open),
             counters,
             health,
             pool: Arc::new(Pool::new(config.queue)),
             queue: config.queue,
+            handed: AtomicUsize::new(0),
             thread_prefix: config.thread_prefix,
             log,
             start_id,
@@ -160,7 +164,7 @@ impl Assembly {
         let stats = watchers::stats(&shared);
         Ok(Self {
             config,
-            listeners,
+            doors,
             entrances,
             accept_limits,
             inboxes,
@@ -171,16 +175,18 @@ impl Assembly {
         })
     }
 
-    fn start(self) -> Result<Server, StartError> {
+    fn start(mut self) -> Result<Server, StartError> {
+        let mut doors = std::mem::take(&mut self.doors).into_iter();
         // Most of what can fail comes before the first thread.
         self.start_watchers()?;
         let loops = (0..self.config.io_threads)
-            .map(|index| self.event_loop(index))
+            .map(|index| {
+                let own = self.acceptor.is_none().then(|| doors.next()).flatten();
+                self.event_loop(index, own)
+            })
             .collect::<Result<Vec<_>, _>>()?;
-        let acceptor = self.acceptor()?;
+        let acceptor = self.acceptor(doors.next().unwrap_or_default())?;
         self.start_threads(loops, acceptor)
-        // Our `listeners` are closed here. The threads have copies of their own, and a socket
-        // listens until its last copy is closed.
     }
 
     fn start_watchers(&self) -> Result<(), StartError> {
@@ -188,7 +194,7 @@ impl Assembly {
         if let Some(listen) = &self.config.metrics {
             let metrics = watchers::serve_metrics(shared, listen)?;
             let _ = shared.metrics_address.set(metrics.address().clone());
-            lock(&shared.watchers).push(Box::new(metrics));
+            lock(&shared.watchers).push(Box::new(Inheritable(metrics)));
         }
         if let Some(path) = &self.config.control {
             let control = watchers::serve_control(shared, path)?;
@@ -201,16 +207,11 @@ impl Assembly {
         Accepting::new(doors, Arc::clone(&self.shared.counters), &self.accept_limits)
     }
 
-    fn event_loop(&self, index: usize) -> Result<EventLoop, StartError> {
+    /// `doors` are the loop's own, where each loop has some.
+    fn event_loop(&self, index: usize, doors: Option<Vec<Door>>) -> Result<EventLoop, StartError> {
         let Self { config, shared, stats, .. } = self;
         let counters = &shared.counters;
         let io_threads = config.io_threads;
-        let accepting = match config.accept {
-            AcceptMode::Acceptor => None,
-            AcceptMode::PerLoop => {
-                Some(self.accepting(doors_of_loop(index, config, &self.listeners)?))
-            }
-        };
         let settings = Settings {
             io_thread: index,
             io_threads,
@@ -252,7 +253,7 @@ impl Assembly {
             reactor,
             counters: Arc::clone(counters),
             stats: Arc::clone(stats),
-            accepting,
+            accepting: doors.map(|doors| self.accepting(doors)),
             max_tasks: max_tasks(config),
             home: index * config.worker_threads / io_threads,
             drain_timeout: config.timeouts.drain,
@@ -271,9 +272,8 @@ impl Assembly {
         Ok(event_loop)
     }
 
-    fn acceptor(&self) -> Result<Option<Acceptor>, StartError> {
+    fn acceptor(&self, doors: Vec<Door>) -> Result<Option<Acceptor>, StartError> {
         let Some(signal) = &self.acceptor else { return Ok(None) };
-        let doors = doors(&self.config, &self.listeners)?;
         let acceptor = Acceptor {
             poller: Poller::new().map_err(StartError::system("an epoll instance"))?,
             signal: Arc::clone(signal),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reactor_proto::Limits;
-use reactor_sys::SocketMode;
+use reactor_sys::{Address, SocketMode};
 
 use crate::conn::entrance::{Redirect, Tls};
 use crate::dispatch::app::App;
@@ -75,7 +75,7 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// Where metrics are served, under `/metrics`; the default is nowhere. `/snapshot` is what the
     /// control socket serves.
-    pub metrics: Option<Listen>,
+    pub metrics: Option<Endpoint>,
     /// A page in HTML that shows the snapshot to people; `/` of the metrics listener, if there is one.
     pub dashboard: Option<Arc<[u8]>>,
     /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
@@ -164,6 +164,19 @@ pub struct Endpoint {
     pub socket_mode: Option<SocketMode>,
     /// Whether `::` is every IPv6 address and no IPv4 one; by default it is both.
     pub ipv6_only: bool,
+    /// Whether other processes of this user may listen on the same port beside this one, if they
+    /// say so too (socket(7), SO_REUSEPORT). The kernel spreads connections over them.
+    pub reuse_port: bool,
+    /// Descriptors of sockets that are bound to this place already, such as those of a predecessor.
+    /// They are used in place of binding, unless they are bound to another port or path than
+    /// `listen` says. The server listens on copies, and leaves the descriptors open.
+    ///
+    /// In [`AcceptMode::PerLoop`] they are dealt out to the loops. If there are fewer sockets than
+    /// loops, the others bind more where the sockets have SO_REUSEPORT, and share them otherwise.
+    pub inherited: Vec<i32>,
+    /// Whether the file of an inherited unix socket is this server's from now on, so that its end
+    /// removes it. By default the file stays its maker's.
+    pub adopt: bool,
     /// Connections are secured with this; by default they are in clear.
     pub tls: Option<Arc<Tls>>,
     /// Requests are sent to a URL over TLS; by default they are served.
@@ -172,7 +185,16 @@ pub struct Endpoint {
 
 impl From<Listen> for Endpoint {
     fn from(listen: Listen) -> Self {
-        Self { listen, socket_mode: None, ipv6_only: false, tls: None, redirect: None }
+        Self {
+            listen,
+            socket_mode: None,
+            ipv6_only: false,
+            reuse_port: false,
+            inherited: Vec::new(),
+            adopt: false,
+            tls: None,
+            redirect: None,
+        }
     }
 }
 
@@ -191,6 +213,9 @@ pub enum Listen {
     /// A socket that this process has inherited, by its descriptor. The server listens on a copy,
     /// and leaves the descriptor open.
     Inherited(i32),
+    /// Nowhere: another process listens at this address, and
+    /// [`Server::hand_over`](crate::Server::hand_over) gets the connections that are for this one.
+    Elsewhere(Address),
 }
 
 /// Who accepts connections.

@@ -73,6 +73,9 @@ impl StartError {
 /// Error numbers that `std` has no name for. They are the same on every platform that we build for.
 const EBADF: i32 = 9;
 const ENOTSOCK: i32 = 88;
+const ESOCKTNOSUPPORT: i32 = 94;
+const EAFNOSUPPORT: i32 = 97;
+const EISCONN: i32 = 106;
 
 fn bind_code(source: &io::Error, otherwise: &'static str) -> &'static str {
     match source.kind() {
@@ -115,6 +118,11 @@ impl fmt::Display for StartError {
                 match source.raw_os_error() {
                     Some(EBADF) => f.write_str("this process has no such descriptor open"),
                     Some(ENOTSOCK) => f.write_str("it is no socket"),
+                    Some(ESOCKTNOSUPPORT) => f.write_str("it is no stream socket"),
+                    Some(EAFNOSUPPORT) => f.write_str("it is no socket of TCP, and no unix socket"),
+                    Some(EISCONN) => {
+                        f.write_str("it is a connection; a socket that listens is needed")
+                    }
                     _ => source.fmt(f),
                 }
             }

@@ -1,6 +1,7 @@
 //! The sockets that a server listens on.
 
 use std::io;
+use std::sync::Arc;
 
 use reactor_sys::{Address, Listener};
 
@@ -12,7 +13,7 @@ use crate::server::error::StartError;
 #[derive(Debug)]
 pub struct Bound {
     /// The sockets of each endpoint: one, or several where a name has several addresses.
-    pub(super) listeners: Vec<Vec<Listener>>,
+    pub(super) listeners: Vec<Vec<Arc<Listener>>>,
     /// The first address of each endpoint.
     pub(super) addresses: Vec<Address>,
 }
@@ -24,16 +25,21 @@ impl Bound {
         let mut bound = Self { listeners: Vec::new(), addresses: Vec::new() };
         for endpoint in &config.listen {
             let listeners = bind(endpoint, config.backlog, per_loop && config.io_threads > 1);
-            let address =
-                |listeners: &Vec<Listener>| listeners.first().map(|l| l.address().clone());
-            match listeners.map(|listeners| (address(&listeners), listeners)) {
-                Ok((Some(address), listeners)) => {
+            let found = listeners.and_then(|listeners| {
+                let address = match (&endpoint.listen, listeners.first()) {
+                    (Listen::Elsewhere(address), _) => address.clone(),
+                    (_, Some(first)) => first.address().clone(),
+                    (_, None) => {
+                        let none = io::ErrorKind::NotFound.into();
+                        return Err(StartError::system("a listener")(none));
+                    }
+                };
+                Ok((address, listeners))
+            });
+            match found {
+                Ok((address, listeners)) => {
                     bound.addresses.push(address);
                     bound.listeners.push(listeners);
-                }
-                Ok((None, _)) => {
-                    bound.close();
-                    return Err(StartError::system("a listener")(io::ErrorKind::NotFound.into()));
                 }
                 Err(error) => {
                     bound.close();
@@ -64,70 +70,111 @@ impl Bound {
     }
 }
 
-fn bind(endpoint: &Endpoint, backlog: u32, reuse_port: bool) -> Result<Vec<Listener>, StartError> {
+fn bind(
+    endpoint: &Endpoint,
+    backlog: u32,
+    per_loop: bool,
+) -> Result<Vec<Arc<Listener>>, StartError> {
+    let inherited = endpoint.inherited.iter();
+    let inherited: Vec<_> = inherited
+        .map(|fd| Listener::inherited(*fd, backlog, endpoint.adopt))
+        .collect::<Result<_, _>>()?;
+    let listeners = if inherited.iter().any(|it| is_meant(&endpoint.listen, it.address())) {
+        inherited
+    } else {
+        bind_anew(endpoint, backlog, per_loop)?
+    };
+    Ok(listeners.into_iter().map(Arc::new).collect())
+}
+
+/// Whether a socket that is bound to `address` is what the configuration asks for. A name may have
+/// other addresses by now, so that hosts are not compared.
+fn is_meant(listen: &Listen, address: &Address) -> bool {
+    match (listen, address) {
+        (Listen::Tcp { port, .. }, Address::Tcp(bound)) => *port == 0 || *port == bound.port(),
+        (Listen::Unix(path), Address::Unix(bound)) => path == bound,
+        (Listen::Inherited(_), _) => true,
+        _ => false,
+    }
+}
+
+fn bind_anew(
+    endpoint: &Endpoint,
+    backlog: u32,
+    per_loop: bool,
+) -> Result<Vec<Listener>, StartError> {
     let ipv6_only = endpoint.ipv6_only;
     Ok(match &endpoint.listen {
         Listen::Tcp { host, port } => {
-            if reuse_port {
+            let mut port = *port;
+            if per_loop && !endpoint.reuse_port {
                 // With SO_REUSEPORT a second server of the same user could share the port of a
                 // running one. Binding without it first keeps that an error.
-                let probe = Listener::tcp(host, *port, backlog, false, ipv6_only)?;
-                let port = match probe.first().map(Listener::address) {
-                    Some(Address::Tcp(addr)) => addr.port(),
-                    _ => *port,
-                };
-                drop(probe);
-                return Ok(Listener::tcp(host, port, backlog, true, ipv6_only)?);
+                let probe = Listener::tcp(host, port, backlog, false, ipv6_only)?;
+                if let Some(Address::Tcp(addr)) = probe.first().map(Listener::address) {
+                    port = addr.port();
+                }
             }
-            Listener::tcp(host, *port, backlog, false, ipv6_only)?
+            Listener::tcp(host, port, backlog, per_loop || endpoint.reuse_port, ipv6_only)?
         }
         Listen::Unix(path) => Listener::unix(path, backlog, endpoint.socket_mode)?,
-        Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog)?],
+        Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog, endpoint.adopt)?],
+        Listen::Elsewhere(_) => Vec::new(),
     })
 }
 
-/// The doors of one loop, where each loop has its own. The first loop takes the sockets that are
-/// bound. Each further loop binds the same ports again; other sockets are shared instead, since
-/// a path can be bound only once.
-pub(super) fn doors_of_loop(
-    index: usize,
-    config: &Config,
-    bound: &[Vec<Listener>],
-) -> Result<Vec<Door>, StartError> {
-    let mut doors = Vec::new();
+/// The doors of each thread that accepts: of each loop, or of the acceptor alone. Every socket is
+/// some thread's.
+pub(super) fn doors(config: &Config, bound: &[Vec<Arc<Listener>>]) -> Vec<Vec<Door>> {
+    let threads = match config.accept {
+        AcceptMode::Acceptor => 1,
+        AcceptMode::PerLoop => config.io_threads,
+    };
+    let mut doors: Vec<Vec<Door>> = (0..threads).map(|_| Vec::new()).collect();
     for (number, (endpoint, bound)) in config.listen.iter().zip(bound).enumerate() {
-        let sockets = match (&endpoint.listen, bound.first().map(Listener::address)) {
-            (Listen::Tcp { host, .. }, Some(Address::Tcp(addr))) if index > 0 => {
-                Listener::tcp(host, addr.port(), config.backlog, true, endpoint.ipv6_only)?
+        for mut sockets in by_address(bound) {
+            while sockets.len() < threads
+                && sockets[0].shares_port()
+                // If the port cannot be bound again, for lack of a capability, it is shared.
+                && let Ok(another) = sockets[0].another(config.backlog)
+            {
+                sockets.push(Arc::new(another));
             }
-            _ => clones(bound)?,
-        };
-        let is_shared = !matches!(endpoint.listen, Listen::Tcp { .. });
-        let exclusive = is_shared && config.io_threads > 1;
-        doors.extend(sockets.into_iter().map(|socket| door(endpoint, number, socket, exclusive)));
+            let exclusive = sockets.len() < threads;
+            for turn in 0..threads.max(sockets.len()) {
+                doors[turn % threads].push(Door {
+                    socket: Arc::clone(&sockets[turn % sockets.len()]),
+                    endpoint: number,
+                    secured: endpoint.tls.is_some(),
+                    exclusive,
+                });
+            }
+        }
     }
-    Ok(doors)
+    doors
 }
 
-/// The doors of the acceptor.
-pub(super) fn doors(config: &Config, bound: &[Vec<Listener>]) -> Result<Vec<Door>, StartError> {
-    let mut doors = Vec::new();
-    for (number, (endpoint, bound)) in config.listen.iter().zip(bound).enumerate() {
-        let sockets = clones(bound)?;
-        doors.extend(sockets.into_iter().map(|socket| door(endpoint, number, socket, false)));
+/// The sockets of each address. There is more than one where a predecessor had several loops.
+fn by_address(bound: &[Arc<Listener>]) -> Vec<Vec<Arc<Listener>>> {
+    let mut groups: Vec<Vec<Arc<Listener>>> = Vec::new();
+    for socket in bound {
+        let socket = Arc::clone(socket);
+        match groups.iter_mut().find(|group| group[0].address() == socket.address()) {
+            Some(group) if matches!(socket.address(), Address::Tcp(_)) => group.push(socket),
+            // An abstract name is two sockets, which seem to have one address.
+            _ => groups.push(vec![socket]),
+        }
     }
-    Ok(doors)
+    groups
 }
 
-fn door(endpoint: &Endpoint, number: usize, socket: Listener, exclusive: bool) -> Door {
-    Door { socket, endpoint: number, secured: endpoint.tls.is_some(), exclusive }
-}
-
-/// Further descriptors of the same sockets.
-fn clones(listeners: &[Listener]) -> Result<Vec<Listener>, StartError> {
-    listeners
-        .iter()
-        .map(Listener::try_clone)
-        .collect::<Result<_, _>>()
-        .map_err(StartError::system("a descriptor"))
+/// Each socket of these doors once, with the number of its endpoint.
+pub(super) fn sockets_of(doors: &[Vec<Door>]) -> Vec<(usize, Arc<Listener>)> {
+    let mut sockets: Vec<(usize, Arc<Listener>)> = Vec::new();
+    for door in doors.iter().flatten() {
+        if !sockets.iter().any(|(_, socket)| Arc::ptr_eq(socket, &door.socket)) {
+            sockets.push((door.endpoint, Arc::clone(&door.socket)));
+        }
+    }
+    sockets
 }

@@ -1,7 +1,7 @@
 //! The handle of a running server.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::Builder;
@@ -20,7 +20,7 @@ use crate::observe::health::Standstill;
 use crate::observe::pulse::Pulse;
 use crate::observe::stats::Stats;
 use crate::server::error::StartError;
-use crate::server::shared::{Shared, lock};
+use crate::server::shared::{Shared, Watcher, lock};
 
 /// A running server. Dropping it stops it by force and waits.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub struct Server {
 pub enum Stop {
     /// Accept no more connections, and finish the requests in flight within the drain timeout.
     Drain,
+    /// As [`Drain`](Self::Drain), for a server whose sockets a successor has inherited. It accepts no
+    /// more, and leaves those who wait in the queues, and the files of unix sockets, to the
+    /// successor. Its metrics end at once.
+    Retire,
     /// Close every connection at once.
     Force,
 }
@@ -54,6 +58,23 @@ impl Server {
     #[must_use]
     pub fn metrics_address(&self) -> Option<&Address> {
         self.shared.metrics_address.get()
+    }
+
+    /// The sockets that the server listens on, those of single loops too, for a successor to inherit:
+    /// the number of the endpoint, `None` for metrics, and the descriptor. None once it stops.
+    ///
+    /// The server owns the descriptors. A stop closes them.
+    #[must_use]
+    pub fn descriptors(&self) -> Vec<(Option<usize>, i32)> {
+        let sockets = lock(&self.shared.sockets);
+        if sockets.is_empty() {
+            return Vec::new();
+        }
+        let own = sockets.iter();
+        let own = own.map(|(endpoint, socket)| (Some(*endpoint), socket.as_fd().as_raw_fd()));
+        let watchers = lock(&self.shared.watchers);
+        let others = watchers.iter().flat_map(|watcher| watcher.descriptors());
+        own.chain(others.map(|fd| (None, fd))).collect()
     }
 
     /// Opens the access log's file anew, after it was renamed or removed. Records of the last
@@ -98,6 +119,31 @@ impl Server {
             inbox.notify();
         }
         Ok(other)
+    }
+
+    /// Serves a connection that another process has accepted for this one, at the endpoint with this
+    /// number. The loops get such connections in turn. The descriptor stays open; the server has a
+    /// copy. False if the server stops, or has all the connections it can: the connection is not
+    /// served.
+    ///
+    /// # Errors
+    /// EBADF, ENOTSOCK or EMFILE, and ENOTCONN where the client has left.
+    pub fn hand_over(&self, fd: i32, endpoint: usize) -> io::Result<bool> {
+        let shared = &self.shared;
+        if shared.stopping.load(Ordering::Acquire) || endpoint >= shared.addresses.len() {
+            return Ok(false);
+        }
+        if !shared.open_limit.admits(shared.counters.open()) {
+            shared.counters.accept.refused.fetch_add(1, Ordering::Relaxed);
+            return Ok(false);
+        }
+        let (stream, peer) = Stream::accepted(fd)?;
+        let inboxes = lock(&shared.inboxes);
+        let turn = shared.handed.fetch_add(1, Ordering::Relaxed) % inboxes.len().max(1);
+        let Some(inbox) = inboxes.get(turn) else { return Ok(false) };
+        inbox.push_control(Control::Accepted(Accepted { stream, peer, endpoint: Some(endpoint) }));
+        inbox.notify();
+        Ok(true)
     }
 
     /// Closes connections that wait for their next request.
@@ -196,6 +242,7 @@ impl Server {
     pub fn stop(&self, how: Stop) {
         match how {
             Stop::Drain => self.shared.drain(),
+            Stop::Retire => self.shared.retire(),
             Stop::Force => self.shared.force(),
         }
         if !self.shared.stopping.swap(true, Ordering::AcqRel) {
@@ -231,6 +278,28 @@ impl Server {
             finished.callbacks.push(callback);
         }
     }
+}
+
+/// The server of metrics. A successor goes on with its sockets.
+pub(super) struct Inheritable(pub(super) Server);
+
+impl Watcher for Inheritable {
+    fn descriptors(&self) -> Vec<i32> {
+        self.0.descriptors().into_iter().map(|(_, fd)| fd).collect()
+    }
+
+    fn retire(&self) {
+        self.0.stop(Stop::Retire);
+    }
+}
+
+/// The server of the control socket. Its path names this process.
+impl Watcher for Server {
+    fn descriptors(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
+    fn retire(&self) {}
 }
 
 impl Drop for Server {

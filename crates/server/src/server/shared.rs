@@ -1,12 +1,12 @@
 //! What the threads of a server, its handle and its handlers share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use reactor_sys::{Address, block_signals};
+use reactor_sys::{Address, Listener, block_signals};
 
 use crate::accept::acceptor::AcceptorSignal;
 use crate::accept::limits::OpenLimit;
@@ -32,12 +32,17 @@ pub(super) struct Shared {
     pub(super) addresses: Vec<Address>,
     /// What each endpoint is secured with, if it is.
     pub(super) tls: Vec<Option<Arc<Tls>>>,
+    /// The sockets that the threads accept from, with the number of their endpoint. Empty once a
+    /// stop begins.
+    pub(super) sockets: Mutex<Vec<(usize, Arc<Listener>)>>,
     pub(super) open_limit: Arc<OpenLimit>,
     pub(super) counters: Arc<Counters>,
     pub(super) health: Arc<Health>,
     pub(super) pool: Arc<Pool>,
     /// Capacity of the workers' queue.
     pub(super) queue: usize,
+    /// How many connections have been handed over.
+    pub(super) handed: AtomicUsize,
     pub(super) thread_prefix: &'static str,
     pub(super) log: Option<OpenLog>,
     /// Tells this server's request ids from those of others.
@@ -60,7 +65,16 @@ pub(super) struct Shared {
     pub(super) finish: Condvar,
     /// The small servers of metrics and of the control socket; dropping one stops it. They
     /// stop last, so that the stop itself can be watched.
-    pub(super) watchers: Mutex<Vec<Box<dyn Send>>>,
+    pub(super) watchers: Mutex<Vec<Box<dyn Watcher>>>,
+}
+
+/// A small server beside this one.
+pub(super) trait Watcher: Send {
+    /// The descriptors that a successor listens on too; none if it listens elsewhere.
+    fn descriptors(&self) -> Vec<i32>;
+
+    /// Leaves its sockets to a successor, and ends.
+    fn retire(&self);
 }
 
 #[derive(Default)]
@@ -143,6 +157,7 @@ impl Shared {
     /// Begins a drain.
     pub(super) fn drain(&self) {
         self.health.drain();
+        lock(&self.sockets).clear();
         let acceptor = lock(&self.acceptor);
         // The loops first: the acceptor may have many connections to hand over.
         self.tell_loops(|| Control::Drain);
@@ -151,9 +166,26 @@ impl Shared {
         }
     }
 
+    /// Begins a drain. The sockets are a successor's from now on.
+    pub(super) fn retire(&self) {
+        self.health.drain();
+        for (_, socket) in lock(&self.sockets).drain(..) {
+            socket.leave_file();
+        }
+        for watcher in lock(&self.watchers).iter() {
+            watcher.retire();
+        }
+        let acceptor = lock(&self.acceptor);
+        self.tell_loops(|| Control::Retire);
+        if let Some(acceptor) = &*acceptor {
+            acceptor.retire();
+        }
+    }
+
     /// Ends the acceptor and the loops at once.
     pub(super) fn force(&self) {
         self.health.drain();
+        lock(&self.sockets).clear();
         if let Some(acceptor) = &*lock(&self.acceptor) {
             acceptor.force();
         }

@@ -25,10 +25,13 @@ pub(super) fn stats(shared: &Arc<Shared>) -> Arc<dyn Handler> {
 }
 
 /// Serves metrics, and what else people and probes want to know of the server.
-pub(super) fn serve_metrics(shared: &Arc<Shared>, listen: &Listen) -> Result<Server, StartError> {
-    let name = match listen {
+pub(super) fn serve_metrics(
+    shared: &Arc<Shared>,
+    endpoint: &Endpoint,
+) -> Result<Server, StartError> {
+    let name = match &endpoint.listen {
         Listen::Tcp { host, .. } => Some(host.as_str()),
-        Listen::Unix(_) | Listen::Inherited(_) => None,
+        _ => None,
     };
     let mut site = Site::new(shared, name);
     site.page("/metrics", metrics);
@@ -38,7 +41,7 @@ pub(super) fn serve_metrics(shared: &Arc<Shared>, listen: &Listen) -> Result<Ser
     if shared.dashboard.is_some() {
         site.page("/", dashboard);
     }
-    site.serve(listen.clone(), None).map_err(StartError::of_option("metrics"))
+    site.serve(endpoint.clone()).map_err(StartError::of_option("metrics"))
 }
 
 /// Serves the control socket.
@@ -46,7 +49,8 @@ pub(super) fn serve_control(shared: &Arc<Shared>, path: &Path) -> Result<Server,
     let mut site = Site::new(shared, None);
     site.page("/", snapshot);
     let mode = Some(SocketMode::Exactly(0o600));
-    site.serve(Listen::Unix(path.to_owned()), mode).map_err(StartError::of_option("control"))
+    let endpoint = Endpoint { socket_mode: mode, ..Listen::Unix(path.to_owned()).into() };
+    site.serve(endpoint).map_err(StartError::of_option("control"))
 }
 
 /// What answers a page. The fields are the server's, the request's are of no interest.
@@ -75,9 +79,9 @@ impl Site {
         debug_assert!(added.is_ok());
     }
 
-    fn serve(self, listen: Listen, socket_mode: Option<SocketMode>) -> Result<Server, StartError> {
+    fn serve(self, endpoint: Endpoint) -> Result<Server, StartError> {
         Server::start(Config {
-            listen: vec![Endpoint { socket_mode, ..listen.into() }],
+            listen: vec![endpoint],
             io_threads: 1,
             worker_threads: 1,
             accept: AcceptMode::PerLoop,

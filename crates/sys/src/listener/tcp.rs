@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, SockaddrStorage, bind, getsockname, listen, setsockopt, sockopt,
+    AddressFamily, SockaddrStorage, bind, getsockname, getsockopt, listen, setsockopt, sockopt,
 };
 
 use super::{BindError, Listener, backlog_of, stream_socket};
@@ -59,6 +59,30 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Whether further sockets may listen at the same address (socket(7), SO_REUSEPORT).
+    #[must_use]
+    pub fn shares_port(&self) -> bool {
+        matches!(self.address, Address::Tcp(_))
+            && getsockopt(&self.fd, sockopt::ReusePort).unwrap_or(false)
+    }
+
+    /// A further socket at the address of this one, which [shares its port](Self::shares_port). It
+    /// has a queue of its own.
+    ///
+    /// # Errors
+    /// [`BindError::Tcp`]; a unix socket is EINVAL.
+    pub fn another(&self, backlog: u32) -> Result<Self, BindError> {
+        let Address::Tcp(addr) = self.address else {
+            let source = io::ErrorKind::InvalidInput.into();
+            return Err(BindError::Inherited { fd: self.fd.as_raw_fd(), source });
+        };
+        let ipv6_only = addr.is_ipv6() && getsockopt(&self.fd, sockopt::Ipv6V6Only).unwrap_or(true);
+        bind_tcp(addr, backlog, true, ipv6_only)
+            .map_err(|errno| BindError::Tcp { addr, source: errno.into() })
+    }
+}
+
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
     // URLs write an IPv6 address as `[::1]`.
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -83,7 +107,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
 /// Without it a send buffer may grow to some MiB. A few thousand slow readers would then
 /// fill the system's memory for TCP. The kernel drops segments of every connection from
 /// then on, and each of them is sent again after 0.2 s at the earliest.
-pub(super) fn limit_unsent(fd: &OwnedFd) {
+pub(crate) fn limit_unsent(fd: &OwnedFd) {
     // SAFETY: the kernel reads an integer of the length that it is told.
     let _ = unsafe {
         libc::setsockopt(
@@ -119,5 +143,5 @@ fn bind_tcp(
     listen(&fd, backlog_of(backlog))?;
     let bound: SockaddrStorage = getsockname(fd.as_raw_fd())?;
     let address = Address::Tcp(socket_addr(&bound).unwrap_or(addr));
-    Ok(Listener { fd, address, file: None })
+    Ok(Listener::new(fd, address, None))
 }

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 
-use nix::sys::socket::bind;
+use nix::sys::socket::{UnixAddr, bind};
 
 use super::*;
 use crate::address::ABSTRACT_BYTES;

@@ -1,9 +1,7 @@
 //! Listening on unix sockets, with a file or with an abstract name.
 
-use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -11,7 +9,7 @@ use nix::sys::socket::{AddressFamily, UnixAddr, bind, listen};
 use nix::sys::stat::{Mode, fchmod};
 
 use super::socket_file::{lock_folder, remove_stale, set_mode};
-use super::{BindError, Listener, backlog_of, stream_socket};
+use super::{BindError, Listener, backlog_of, file_at, stream_socket};
 use crate::address::{ABSTRACT_BYTES, Address, abstract_name, unix_addr};
 
 /// Permissions of a unix socket's file.
@@ -58,7 +56,7 @@ impl Listener {
             let fd = stream_socket(AddressFamily::Unix)?;
             bind(fd.as_raw_fd(), &UnixAddr::new_abstract(name)?)?;
             listen(&fd, backlog_of(backlog))?;
-            Ok(Self { fd, address: Address::Unix(path.to_owned()), file: None })
+            Ok(Self::new(fd, Address::Unix(path.to_owned()), None))
         };
         names.into_iter().map(|name| listen_at(name).map_err(failed)).collect()
     }
@@ -80,8 +78,8 @@ impl Listener {
             }
             other => other.map_err(failed)?,
         }
-        let file = fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino()));
-        let listener = Self { fd, address: Address::Unix(path.to_owned()), file };
+        let file = file_at(path);
+        let listener = Self::new(fd, Address::Unix(path.to_owned()), file);
         let ready = mode
             .map_or(Ok(()), |mode| set_mode(path, mode, file))
             .and_then(|()| listen(&listener.fd, backlog_of(backlog)));
