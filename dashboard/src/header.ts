@@ -22,8 +22,6 @@ export const WINDOWS: readonly (readonly [label: string, seconds: number])[] = [
   ['10 min', 600],
 ];
 
-const WORDS: Readonly<Record<string, string>> = { unready: 'not ready' };
-
 /** Which server it is, how it is, and what of it is shown. */
 export class Header {
   readonly root = element('header', 'top');
@@ -61,6 +59,7 @@ export class Header {
     pause.addEventListener('click', () => {
       const isPaused = pause.getAttribute('aria-pressed') !== 'true';
       pause.setAttribute('aria-pressed', `${isPaused}`);
+      write(pause, isPaused ? 'Go on' : 'Pause');
       events.onPause(isPaused);
     });
     this.#select.hidden = true;
@@ -131,10 +130,9 @@ function stateOf(condition: Condition, snapshot: Snapshot | null): [name: string
   if (condition.is !== 'live' || snapshot === null) {
     return [condition.is, condition.is === 'missing' ? 'no server' : 'connecting'];
   }
-  const { state, ready } = snapshot.stats;
-  const said = state !== undefined && /^[a-z -]{1,20}$/.test(state) ? state : undefined;
-  const name = said ?? (ready === false ? 'unready' : ready === true ? 'ready' : 'live');
-  return [name, WORDS[name] ?? name];
+  const { ready, stopping = false } = snapshot.stats;
+  const name = stopping ? 'stopping' : ready === undefined ? 'live' : ready ? 'ready' : 'unready';
+  return [name, name === 'unready' ? 'not ready' : name];
 }
 
 /** What an operator should look at, the most pressing first. */

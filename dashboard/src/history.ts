@@ -30,7 +30,7 @@ export class History {
   last = 0;
   marks: Mark[] = [];
   readonly #series = new Map<string, Float32Array>();
-  readonly #slots = new Float64Array(SLOTS);
+  readonly #slots = new Float64Array(SLOTS).fill(-1);
   readonly #heat = new Float32Array(SLOTS * ROWS);
   #before: Snapshot | null = null;
   #at = 0;
@@ -59,7 +59,7 @@ export class History {
 
   /** Forgets all: another server is shown. */
   clear(): void {
-    this.#slots.fill(0);
+    this.#slots.fill(-1);
     this.#series.clear();
     this.marks = [];
     this.first = 0;

@@ -16,14 +16,18 @@ import type { View } from './view.js';
 /** Values of this age are old: two polls have failed. */
 const STALE_MS = 2600;
 
-/** The length of the time axis, in seconds, is remembered. */
+/** The time axis has so many seconds at first, and grows to what the reader has chosen. */
+const SHORTEST = 60;
+
+/** Under this name the choice is remembered. */
 const LENGTH = 'reactor-rs seconds';
 
 const history = new History();
+let chosen = remembered();
 const view: View = {
   history,
   now: Math.floor(Date.now() / 1000),
-  seconds: remembered(),
+  seconds: SHORTEST,
   cursor: null,
 };
 let snapshot: Snapshot | null = null;
@@ -32,7 +36,7 @@ let why = '';
 let isPaused = false;
 let selected: Choice | null = null;
 
-const header = new Header(view.seconds, {
+const header = new Header(chosen, {
   onServer(choice) {
     history.clear();
     snapshot = null;
@@ -41,7 +45,8 @@ const header = new Header(view.seconds, {
     poll.start();
   },
   onSeconds(seconds) {
-    view.seconds = seconds;
+    chosen = seconds;
+    view.seconds = lengthOfAxis();
     view.cursor = null;
     try {
       localStorage.setItem(LENGTH, `${seconds}`);
@@ -157,6 +162,11 @@ const main = element(
 );
 document.body.append(header.root, main);
 
+function lengthOfAxis(): number {
+  const { first } = history;
+  return Math.min(chosen, Math.max(SHORTEST, first === 0 ? 0 : view.now - first + 1));
+}
+
 function remembered(): number {
   try {
     const seconds = Number(localStorage.getItem(LENGTH));
@@ -210,6 +220,7 @@ function tick(): void {
       view.cursor += now - view.now;
     }
     view.now = now;
+    view.seconds = lengthOfAxis();
   }
   drawSoon();
 }

@@ -73,7 +73,7 @@ interface Certificate {
 export interface Stats {
   readonly uptimeMs: number;
   readonly ready?: boolean;
-  readonly state?: string;
+  readonly stopping?: boolean;
   readonly routes?: readonly Route[];
   readonly node?: readonly Runtime[];
   readonly connections: {

@@ -128,7 +128,7 @@ function ioOf(
   return index === undefined ? undefined : stats.ioThreads[Number(index)];
 }
 
-const KINDS = [/^main$/, /^rx-js/, /^rx-io/, /^rx-accept/, /^rx-worker/];
+const KINDS = [/^main$/, /^js-/, /^rx-io/, /^rx-accept/, /^rx-worker/];
 
 function byKind(a: Thread, b: Thread): number {
   const kind = ({ name }: Thread) => {

@@ -12,6 +12,7 @@ export interface View {
 }
 
 /** The second that the legends tell of; the latest with values where the reader points at none. */
-export function shownSlot({ cursor, history }: View): number {
-  return cursor ?? history.last;
+export function shownSlot({ cursor, history, now }: View): number {
+  // The axis stands still while the page is paused.
+  return cursor ?? Math.min(history.last, now);
 }
