@@ -153,11 +153,9 @@ test('mistakes of monitor --web', async (t) => {
   t.teardown(() => taken.stop({ force: true }));
   const cases = [
     [['--web', 'x'], 2, /--web must be a port from 0 to 65535, .* got "x"/],
-    [['--web', '65536'], 2, /got "65536"/],
     [['--web', '/run/web.sock'], 2, /got "\/run\/web.sock"/],
     [['--web', '0', '--once'], 2, /--web and --once do not go together/],
     [['-n', '2', '--web'], 2, /--web and --interval do not go together/],
-    [['x', '--web', '0'], 1, /"x" is no process id, port or path of a control socket/],
     [['--web', `${taken.port}`], 1, new RegExp(`in use.*--web ${taken.port + 1} takes another`)],
   ];
   await Promise.all(

@@ -25,7 +25,7 @@ interface Known {
 }
 
 /** The folders are searched for new servers so often. */
-const SEARCH_MS = 2000;
+const SEARCH_MS = 1000;
 
 /** More servers of one user are not shown. */
 const MOST = 256;
