@@ -12,7 +12,7 @@ import { checkBinary } from './gates.mjs';
 import { NEUTRAL } from './paths.mjs';
 import { plan } from './tap.mjs';
 import { binaryOf, targetNamed } from './targets.mjs';
-import { gcc } from './toolchain.mjs';
+import { gcc, lld } from './toolchain.mjs';
 
 /** A folder for each target in it: their compilers, linkers and flags differ. */
 const TARGET_DIR = join(ROOT, 'target/prebuilt');
@@ -37,7 +37,11 @@ export function build(target) {
   const targetDir = join(TARGET_DIR, target.name);
   const { status, error } = spawnSync('cargo', [...args, '--target-dir', targetDir], {
     cwd: ROOT,
-    env: { ...process.env, ...env, CARGO_ENCODED_RUSTFLAGS: [...PATHS, ...flags].join('\x1f') },
+    env: {
+      ...process.env,
+      ...env,
+      CARGO_ENCODED_RUSTFLAGS: [...PATHS, ...linkedBy(lld()), ...flags].join('\x1f'),
+    },
     stdio: ['ignore', process.stderr, process.stderr],
   });
   if (status !== 0) {
@@ -46,8 +50,13 @@ export function build(target) {
   copyFileSync(join(targetDir, target.triple, 'release/libreactor_rs.so'), binary);
 }
 
+/** @param {string} folder where the program is that GCC links with */
+function linkedBy(folder) {
+  return [`-Clink-arg=-B${folder}`, '-Clink-arg=-Wl,--icf=all'];
+}
+
 /**
- * What cargo needs beside its usual surroundings. The linker is always GCC with
+ * What cargo needs beside its usual surroundings. What links is always GCC with
  * glibc 2.17; for musl its own libc goes before that one.
  */
 function toolchainOf(target) {
