@@ -396,11 +396,11 @@ for (const file of ['Dockerfile', 'Dockerfile.alpine']) {
     await runs(t, { args: [...command.args, '-p', '0'] }, folder, (arg) => arg);
     // Its check, against a server on the port that it names.
     const [, check] = /CMD (\["node", "-e".*\])$/m.exec(text);
-    const server = await start({ port: 0, hostname: '127.0.0.1', routes: { '/healthz': 'ok' } });
+    const server = await start({ port: 0, hostname: '127.0.0.1', metrics: '127.0.0.1:0' });
     t.teardown(() => server.stop());
     const [, ...args] = JSON.parse(check);
-    const at = (port) => args.map((arg) => arg.replace(':8080', `:${port}`));
-    await t.notThrowsAsync(exec(process.execPath, at(server.port)));
+    const at = (port) => args.map((arg) => arg.replace(':9100', `:${port}`));
+    await t.notThrowsAsync(exec(process.execPath, at(new URL(server.metricsUrl).port)));
     await t.throwsAsync(exec(process.execPath, at(await freePort())), {
       message: /Command failed/,
     });
@@ -424,16 +424,17 @@ test('kubernetes: the manifests are valid, and their probes are answered', async
     t.like(labels, selector);
   }
   const { containers, terminationGracePeriodSeconds } = deployment.spec.template.spec;
-  const [{ ports, readinessProbe, livenessProbe, lifecycle, env }] = containers;
+  const [{ ports, readinessProbe, livenessProbe, env }] = containers;
   t.true(ports.some(({ name }) => name === service.spec.ports[0].targetPort));
-  // The drain of the command's default, and what comes before it.
-  const sleep = Number(lifecycle.preStop.exec.command[1]);
-  t.true(terminationGracePeriodSeconds > sleep + 10);
-  const server = await serve(t, [join(EXAMPLES, 'app.mjs'), '-H', '127.0.0.1', '-p', '0'], {
+  // The delay and the drain of the command's defaults there.
+  t.true(terminationGracePeriodSeconds > 5 + 10);
+  const address = ['-H', '127.0.0.1', '-p', '0', '--metrics', '127.0.0.1:0'];
+  const server = await serve(t, [join(EXAMPLES, 'app.mjs'), ...address], {
     env: Object.fromEntries(env.map(({ name, value }) => [name, value])),
   });
   for (const { httpGet } of [readinessProbe, livenessProbe]) {
-    t.is((await fetch(new URL(httpGet.path, server.url))).status, 200, httpGet.path);
+    t.is(httpGet.port, 'metrics');
+    t.is((await fetch(new URL(httpGet.path, server.metricsUrl))).status, 200, httpGet.path);
   }
 });
 

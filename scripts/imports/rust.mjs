@@ -35,11 +35,10 @@ export const SERVER = {
         'observe/health',
         'observe/histogram',
         'observe/notice',
-        'observe/pulse',
         'observe/usage',
         'observe/watch',
       ],
-      holds: 'counters, close reasons',
+      holds: 'counts, health',
     },
     {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],

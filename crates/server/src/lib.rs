@@ -60,8 +60,8 @@ pub use exchange::tls_info::TlsInfo;
 pub use exchange::upgrade::NoUpgrade;
 pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
 pub use observe::close_reason::CloseReason;
+pub use observe::health::pulse::Pulse;
 pub use observe::health::{HealthChecks, Standstill};
-pub use observe::pulse::Pulse;
 pub use observe::stats::{
     CertificateStats, HandlerStats, Http2Stats, LaneSnapshot, LaneState, LatencyStats,
     LoopSnapshot, Stats, TlsStats, WebSocketStats, WorkerSnapshot,

@@ -1,5 +1,7 @@
 //! Whether a server wants clients, and whether it is alive, as health checks ask.
 
+pub(crate) mod pulse;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use crate::observe::counters::LoopCounters;
-use crate::observe::pulse::Pulse;
+use crate::observe::health::pulse::Pulse;
 
 /// How long a loop may have no turn until the server counts as stuck. No call on a loop blocks, so
 /// this is far more than a busy machine takes.

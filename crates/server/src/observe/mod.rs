@@ -8,7 +8,6 @@ pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod notice;
 pub(crate) mod observer;
-pub(crate) mod pulse;
 pub(crate) mod stats;
 pub(crate) mod usage;
 pub(crate) mod watch;

@@ -17,7 +17,7 @@ use crate::event_loop::inbox::{Accepted, Control, reply_boxes};
 use crate::event_loop::ownership::Ownership;
 use crate::event_loop::tuning::Tuning;
 use crate::observe::health::Standstill;
-use crate::observe::pulse::Pulse;
+use crate::observe::health::pulse::Pulse;
 use crate::observe::stats::Stats;
 use crate::server::error::StartError;
 use crate::server::shared::{Shared, Watcher, lock};
