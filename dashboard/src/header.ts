@@ -109,13 +109,9 @@ export class Header {
     write(this.#state, text);
     this.#state.title = 'why' in condition ? condition.why : '';
     if (snapshot !== null) {
-      const { address, pid, version, stats, generation } = snapshot;
+      const { address, pid, version, stats } = snapshot;
       write(this.#address, address);
-      const parts = [`pid ${pid}`, `version ${version}`, `up ${span(stats.uptimeMs)}`];
-      write(
-        this.#about,
-        [...parts, ...(generation === undefined ? [] : [`generation ${generation}`])].join(' · '),
-      );
+      write(this.#about, `pid ${pid} · version ${version} · up ${span(stats.uptimeMs)}`);
     }
     const notes = notesOf(condition, snapshot);
     this.notes.classList.toggle('quiet', notes.length === 0);

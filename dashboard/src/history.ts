@@ -69,6 +69,10 @@ export class History {
 
   /** Takes in a snapshot that came at this time. */
   add(after: Snapshot, at: number): void {
+    if (at < (this.last - 5) * 1000) {
+      // Somebody has set the clock back.
+      this.clear();
+    }
     const before = this.#before;
     const since = this.#at;
     const isBroken = this.#isBroken;
@@ -80,7 +84,9 @@ export class History {
       return;
     }
     if (before.pid !== after.pid || after.atMs < before.atMs) {
-      this.marks = [...this.marks.slice(-9), { slot, text: `restart · pid ${after.pid}` }];
+      // A successor that took the sockets over has left no question without an answer.
+      const what = isBroken || before.pid === after.pid ? 'restart' : 'successor';
+      this.marks = [...this.marks.slice(-9), { slot, text: `${what} · pid ${after.pid}` }];
       return;
     }
     const seconds = (after.atMs - before.atMs) / 1000;

@@ -10,7 +10,6 @@ export interface Snapshot {
   readonly latency: readonly (readonly [number | null, number])[];
   readonly threads: readonly Thread[];
   readonly process: Process | null;
-  readonly generation?: number;
 }
 
 export interface Thread {

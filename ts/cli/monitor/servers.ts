@@ -19,6 +19,13 @@ export interface About {
   readonly error?: string;
 }
 
+/** A snapshot, with more than the monitor in the terminal reads. */
+interface Asked {
+  readonly address?: string;
+  readonly version?: string;
+  readonly stats?: { readonly stopping?: unknown };
+}
+
 interface Known {
   readonly source: Source;
   readonly choice: Choice;
@@ -49,26 +56,34 @@ export class Servers {
   async ask(id: string | null, address: string | null): Promise<object> {
     await this.#look();
     let found = this.#pick(id, address);
-    let json: object | null = null;
-    let error: string | undefined;
-    if (found !== undefined) {
+    let json: Asked | null = null;
+    let error = this.#missing(address);
+    // The second time for the server that has taken the place of the first.
+    for (let tries = 0; tries < 2 && found !== undefined && json === null; tries++) {
+      const { choice, source } = found;
       try {
-        json = await snapshotAt(found.source);
+        json = await snapshotAt(source);
+        const younger = json.stats?.stopping === true ? this.#youngest(choice.address) : undefined;
+        if (younger !== undefined && younger !== found) {
+          found = younger;
+          json = null;
+        }
       } catch (thrown) {
-        const { pid, address: at } = found.choice;
-        error = `the server with pid ${pid} on ${at} has ended (${reasonOf(thrown)})`;
-        found.source.close();
-        this.#known.delete(found.choice.id);
-        this.#searchedAt = Number.NEGATIVE_INFINITY;
-        found = undefined;
+        error = `the server with pid ${choice.pid} on ${choice.address} has ended (${reasonOf(thrown)})`;
+        source.close();
+        this.#known.delete(choice.id);
+        await this.#search;
+        await this.#searchOnce();
+        found = this.#youngest(choice.address);
       }
-    } else {
-      error = this.#missing(address);
+    }
+    if (json === null) {
+      found = undefined;
     }
     const monitor: About = {
       servers: [...this.#known.values()].map(({ choice }) => choice),
       server: found?.choice.id ?? null,
-      ...(error === undefined ? {} : { error }),
+      ...(json === null ? { error } : {}),
     };
     return { ...json, monitor };
   }
@@ -87,12 +102,13 @@ export class Servers {
       return exact;
     }
     if (address !== null) {
-      // The highest process id is the youngest as a rule.
-      const same = all.filter(({ choice }) => choice.address === address);
-      return same.sort((a, b) => b.choice.pid - a.choice.pid)[0];
+      return this.#youngest(address);
     }
-    const named = all.filter(({ choice }) => this.#isNamed(choice));
-    return named.sort((a, b) => b.choice.pid - a.choice.pid)[0];
+    return youngest(all.filter(({ choice }) => this.#isNamed(choice)));
+  }
+
+  #youngest(address: string): Known | undefined {
+    return youngest([...this.#known.values()].filter(({ choice }) => choice.address === address));
   }
 
   #isNamed({ id, pid, address }: Choice): boolean {
@@ -119,14 +135,21 @@ export class Servers {
     if (performance.now() - this.#searchedAt < SEARCH_MS) {
       return;
     }
-    this.#search ??= this.#find().finally(() => {
-      this.#search = null;
-    });
+    const search = this.#searchOnce();
     if (this.#known.size === 0) {
-      await this.#search;
-    } else {
-      this.#search.catch(() => {});
+      await search;
     }
+  }
+
+  #searchOnce(): Promise<void> {
+    this.#search ??= this.#find()
+      // A folder that cannot be read is searched again a second later.
+      .catch(() => {})
+      .finally(() => {
+        this.#search = null;
+        this.#searchedAt = performance.now();
+      });
+    return this.#search;
   }
 
   async #find(): Promise<void> {
@@ -152,14 +175,18 @@ export class Servers {
         }
       }),
     );
-    this.#searchedAt = performance.now();
   }
 }
 
+/** The highest process id is the youngest as a rule. */
+function youngest(servers: Known[]): Known | undefined {
+  return servers.sort((a, b) => b.choice.pid - a.choice.pid)[0];
+}
+
 /** The snapshot as it came, once it is known to be one. */
-async function snapshotAt(source: Source): Promise<object> {
+async function snapshotAt(source: Source): Promise<Asked> {
   const text = await source.text();
   const checked: Snapshot = snapshotOf(text);
   // Text of this is shown; the page puts it into the document as text.
-  return { ...(JSON.parse(text) as object), address: checked.address, version: checked.version };
+  return { ...(JSON.parse(text) as Asked), address: checked.address, version: checked.version };
 }
