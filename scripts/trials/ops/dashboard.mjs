@@ -251,8 +251,9 @@ async function open(browser, name, url) {
   page.becomes = async (expression, fits) => {
     const deadline = Date.now() + DEADLINE;
     for (;;) {
-      const value = await page.evaluate(expression);
-      if (fits(value)) {
+      // The document may not be there yet.
+      const value = await page.evaluate(expression).catch(() => undefined);
+      if (value !== undefined && fits(value)) {
         return;
       }
       assert.ok(Date.now() < deadline, `${expression} is ${JSON.stringify(value)}`);
