@@ -267,6 +267,8 @@ export interface NativeAccessLog {
   file?: string
   /** `common`, `combined` or `json`. */
   format: string
+  /** Lines of `json` tell the trace. Absent: they do not. */
+  trace?: NativeTrace
 }
 
 /** Where a server listens: `hostname` and `port`, or `unix`. */
@@ -759,6 +761,14 @@ export interface NativeTlsInfo {
   peer: Array<Uint8Array>
   /** Why these cannot be trusted. */
   peerFault?: string
+}
+
+/** How the ids of traces are made. */
+export interface NativeTrace {
+  /** 32 random bytes. */
+  key: Uint8Array
+  /** How many of 2^32 traces that begin here are sampled. */
+  below: number
 }
 
 /** The settings that can be changed while a server runs. */

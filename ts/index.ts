@@ -90,6 +90,7 @@ export type {
   TlsTicketKeys,
 } from './types/tls.js';
 export type { TlsInfo } from './types/tls-info.js';
+export type { Trace } from './types/trace.js';
 export type { Trailers } from './types/trailers.js';
 export type {
   AllowedOrigins,

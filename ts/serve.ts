@@ -166,6 +166,8 @@ export async function startEngine(
     find: (route) => handlers.find(route),
     onError: options.error,
     proxies: options.proxies,
+    traceIds: options.traceIds,
+    serverTiming: options.serverTiming,
     ...hooks,
   });
   const webSockets = new WebSockets(bridge, options.websocket);

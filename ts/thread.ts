@@ -4,6 +4,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { binding, useBinding } from './binding/binding.js';
 import { ReactorError } from './errors/errors.js';
+import { TraceIds } from './fetch/trace-ids.js';
 import { Bridge } from './lane/bridge.js';
 import { type HandlerEntry, Handlers } from './lane/handlers.js';
 import { readOptions } from './options/options.js';
@@ -102,6 +103,8 @@ function onMessage(message: ToThread): void {
     find: development === undefined ? (route) => handlers.find(route) : findWrapped,
     onError: error,
     proxies: Proxies.from(message.trustProxy),
+    traceIds: message.trace && new TraceIds(message.trace.key, message.trace.sampled),
+    serverTiming: message.serverTiming,
   });
   sockets = new WebSockets(bridge, websocket);
   bridge.webSockets = sockets;

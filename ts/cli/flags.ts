@@ -280,6 +280,20 @@ export const FLAGS: readonly Flag[] = [
     group: WATCHING,
   },
   {
+    flags: '--trace [share]',
+    env: 'REACTOR_TRACE',
+    option: 'trace',
+    text: 'the trace of each request in a JSON log; of those that begin here this share is sampled',
+    group: WATCHING,
+  },
+  {
+    flags: '--server-timing',
+    env: 'REACTOR_SERVER_TIMING',
+    option: 'serverTiming',
+    text: 'answers tell how long their handler took',
+    group: WATCHING,
+  },
+  {
     flags: '--control <path>',
     env: 'REACTOR_CONTROL',
     option: 'control',

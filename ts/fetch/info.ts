@@ -14,6 +14,7 @@ import {
   sourceOf,
   waitUntilOf,
 } from './request.js';
+import type { RequestTrace } from './trace.js';
 import type { WebSocketFace } from './web-sockets.js';
 
 /**
@@ -36,6 +37,10 @@ export class ReactorInfo {
 
   get requestId(): string {
     return sourceOf(this.#request).requestId;
+  }
+
+  get trace(): RequestTrace {
+    return sourceOf(this.#request).trace;
   }
 
   get protocol(): HttpProtocol {

@@ -9,6 +9,7 @@ import { GenuineAbortSignal, GenuineRequest, standIn } from './genuine.js';
 import { fromSource, ReactorHeaders } from './headers.js';
 import { endToEnd } from './hop-by-hop.js';
 import { setOwn } from './own-property.js';
+import type { RequestTrace } from './trace.js';
 import type { WebSocketFace } from './web-sockets.js';
 
 const SELF = Symbol('request');
@@ -25,6 +26,8 @@ export interface RequestSource extends FieldSource {
   readonly remotePort: number | undefined;
   /** The id by which the access log names the request. */
   readonly requestId: string;
+  /** Its place in its trace. */
+  readonly trace: RequestTrace;
   /** The version of HTTP that the client speaks. */
   readonly protocol: HttpProtocol;
   /** What TLS says of its connection; `null` in clear. */

@@ -110,8 +110,12 @@ export class Answers {
       return;
     }
     const isExpected = exchange.isGone && isAbort(error, exchange);
+    if (!isExpected) {
+      exchange.observed?.failed(error);
+    }
     const onError = this.#onError;
     if (isExpected || exchange.hasFailed || onError === undefined) {
+      exchange.observed?.answered(500);
       this.#replies.response(
         exchange.id,
         500,
@@ -162,9 +166,11 @@ export class Answers {
         if (trailers !== null) {
           leaveTrailers(trailers);
         }
+        exchange.observed?.answered(status, answer);
         this.#send(exchange, status, fields, content, impliedType(answer), trailers);
       } else if (answer !== undefined || !this.#answerUpgrade(exchange)) {
         const { status, fields, content } = asParts(answer);
+        exchange.observed?.answered(status, answer);
         this.#send(exchange, status, fields, content, 0, null);
       }
     } catch (error) {
@@ -180,6 +186,7 @@ export class Answers {
     const refusal = refusalOf(exchange);
     if (refusal !== undefined) {
       const { status, fields, text } = refusal;
+      exchange.observed?.answered(status);
       this.#send(exchange, status, fields, `${text}\n`, TEXT, null);
     }
     return refusal !== undefined || isUpgraded(exchange);
@@ -188,7 +195,7 @@ export class Answers {
   #send(
     exchange: Exchange,
     status: number,
-    fields: string[] | null,
+    given: string[] | null,
     content: Content,
     flags: number,
     trailers: Trailers | null,
@@ -197,6 +204,7 @@ export class Answers {
       discard(content, exchange.reason);
       return;
     }
+    const fields = exchange.handledAt === 0 ? given : withTiming(given, exchange.handledAt);
     if (status === 0) {
       throw new ReactorError(
         'ERR_REACTOR_INVALID_RESPONSE',
@@ -257,6 +265,12 @@ export class Answers {
       throw error;
     }
   }
+}
+
+/** Adds how long the handler took, in milliseconds (Server Timing). */
+function withTiming(fields: readonly string[] | null, since: number): string[] {
+  const took = (performance.now() - since).toFixed(3);
+  return [...(fields ?? []), 'server-timing', `handler;dur=${took}`];
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { TraceIds } from '../fetch/trace-ids.js';
 import type { Proxies } from '../proxy/proxies.js';
 import type { ErrorHandler } from './answers.js';
 import type { ConnectionEvent } from './connection-event.js';
@@ -13,6 +14,10 @@ export interface BridgeOptions {
   readonly onError?: ErrorHandler | undefined;
   /** The trusted proxies, which may tell a request's origin; `null` for none. */
   readonly proxies?: Proxies | null;
+  /** Makes the ids of requests and traces; without it they are of this bridge alone. */
+  readonly traceIds?: TraceIds | null | undefined;
+  /** Whether answers tell how long their handlers took. */
+  readonly serverTiming?: boolean | undefined;
   /**
    * Takes every request in place of the handlers. It answers through the bridge, as its
    * {@link Sender}, and must not throw.

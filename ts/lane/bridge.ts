@@ -5,6 +5,7 @@ import { ReactorError } from '../errors/errors.js';
 import { ReactorInfo } from '../fetch/info.js';
 import { ReactorRequest } from '../fetch/request.js';
 import type { TlsFacts } from '../fetch/tls-info.js';
+import { TraceIds } from '../fetch/trace-ids.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Proxies } from '../proxy/proxies.js';
 import { type AnswerSender, Answers } from './answers.js';
@@ -14,7 +15,7 @@ import type { BridgeOptions } from './bridge-options.js';
 import { connectionEventAt } from './connection-event.js';
 import { type Context, Exchange } from './exchange.js';
 import { tellExchange } from './exchange-event.js';
-import type { HandlerEntry } from './handlers.js';
+import type { AnyHandler, HandlerEntry } from './handlers.js';
 import { Heads } from './heads.js';
 import { StreamedIncoming } from './incoming.js';
 import { LastPeer } from './last-peer.js';
@@ -37,6 +38,7 @@ import {
   WS_MESSAGE,
 } from './record.js';
 import { Replies } from './replies.js';
+import { isObserved, ObservedRequest } from './request-channel.js';
 import { Sockets } from './sockets.js';
 import { type Starting, StartingResponses } from './starting.js';
 
@@ -82,6 +84,7 @@ export class Bridge implements Context, AnswerSender {
   readonly replies: Replies;
   readonly sockets: Sockets;
   readonly takesAnyBody: boolean;
+  readonly traceIds: TraceIds;
   readonly #lane: Lane;
   readonly #takeTurn: Turn;
   readonly #options: BridgeOptions;
@@ -139,6 +142,7 @@ export class Bridge implements Context, AnswerSender {
     this.#takeTurn = lane.turner();
     this.#options = options;
     this.proxies = options.proxies ?? null;
+    this.traceIds = options.traceIds ?? new TraceIds();
     this.replies = new Replies(lane, (id) => {
       // The engine drops the body of a request with its answer, before this batch is over.
       for (const exchange of this.#bodies) {
@@ -459,10 +463,33 @@ export class Bridge implements Context, AnswerSender {
   }
 
   /** Runs in the request's own async context, which all that the handler starts inherits. */
-  #handle(exchange: Exchange, request: ReactorRequest, { handle }: HandlerEntry): void {
+  #handle(exchange: Exchange, request: ReactorRequest, { handle, route }: HandlerEntry): void {
+    const info = new ReactorInfo(request);
+    if (this.#options.serverTiming) {
+      exchange.handledAt = performance.now();
+    }
+    if (isObserved()) {
+      this.#observe(exchange, request, info, handle, route);
+    } else {
+      this.#call(exchange, request, info, handle);
+    }
+  }
+
+  /** A method of its own: where there is a closure, every call of the method costs memory. */
+  #observe(
+    exchange: Exchange,
+    request: ReactorRequest,
+    info: ReactorInfo,
+    handle: AnyHandler,
+    route: string | undefined,
+  ): void {
+    exchange.observed = new ObservedRequest(request, info, route);
+    exchange.observed.run(() => this.#call(exchange, request, info, handle));
+  }
+
+  #call(exchange: Exchange, request: ReactorRequest, info: ReactorInfo, handle: AnyHandler): void {
     let answer: unknown;
     try {
-      const info = new ReactorInfo(request);
       // `info` is passed twice: Workers and Hono expect their execution context as the third
       // argument.
       answer = handle(request, info, info);

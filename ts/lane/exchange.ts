@@ -6,6 +6,8 @@ import { RefusedBodyError } from '../fetch/refusal.js';
 import type { ReactorRequest, RequestSource } from '../fetch/request.js';
 import type { Scope } from '../fetch/streams.js';
 import { ReactorTlsInfo, type TlsFacts } from '../fetch/tls-info.js';
+import { RequestTrace } from '../fetch/trace.js';
+import type { TraceIds } from '../fetch/trace-ids.js';
 import { urlOf } from '../fetch/url.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
@@ -26,6 +28,7 @@ import {
   SECURE,
   THREAD_SHIFT,
 } from './record.js';
+import type { ObservedRequest } from './request-channel.js';
 import { tooLate, trailersAt, trailersOf } from './trailers.js';
 
 /** The bridge, as its exchanges use it. */
@@ -34,6 +37,8 @@ export interface Context {
   readonly host: string;
   /** The prefix of the server's request ids. */
   readonly startId: string;
+  /** Makes the ids of requests and traces. */
+  readonly traceIds: TraceIds;
   /** The trusted proxies, which may tell a request's origin; `null` for none. */
   readonly proxies: Proxies | null;
   /** Whether GET and HEAD may have bodies. HTTP allows it, the standard's `Request` does not. */
@@ -74,6 +79,7 @@ const LAST_BODILESS = METHODS.indexOf('HEAD');
 
 /** Not a member: few programs ask, and each exchange has all members. */
 const TLS = new WeakMap<Exchange, ReactorTlsInfo | null>();
+const TRACES = new WeakMap<Exchange, RequestTrace>();
 
 /**
  * One request and its answer. `Request` and its companions are empty shells; they read everything
@@ -99,6 +105,10 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   hasFailed = false;
   /** The request object that the handler got. */
   request: ReactorRequest | null = null;
+  /** Tells the subscribers of the request's channel; `null` without any. */
+  observed: ObservedRequest | null = null;
+  /** When the handler was called, if answers tell how long it took. */
+  handledAt = 0;
   /** The request's body; `null` where there is none. */
   incoming: WholeIncoming | StreamedIncoming | null;
   /** Bytes of the body that have been read and not yet reported to the engine. */
@@ -283,6 +293,17 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return `${this.context.startId}-${parts.map((part) => part.toString(16)).join('-')}`;
   }
 
+  /** Its place in its trace. */
+  get trace(): RequestTrace {
+    let trace = TRACES.get(this);
+    if (trace === undefined) {
+      const ids = this.context.traceIds.of([this.#ioThread, this.#connection, this.#sequence]);
+      trace = new RequestTrace((name) => this.field(name), ids);
+      TRACES.set(this, trace);
+    }
+    return trace;
+  }
+
   /** The values of the route's parameters as sent, in the order of the pattern. */
   get params(): string[] {
     const values: string[] = [];
@@ -437,6 +458,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
       this.incoming.fail(this.signal.reason);
     }
     this.onGone?.();
+    this.observed?.over();
   }
 
   /**
@@ -458,6 +480,8 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     }
     this.watcher?.leaves(this);
     this.onGone?.();
+    this.observed?.answered(status);
+    this.observed?.over();
   }
 
   /** The client has taken bytes of the response. */
@@ -474,6 +498,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   /** The engine has answered with 503, because the handler took too long. */
   timeOut(): void {
     this.isOpen = false;
+    this.observed?.answered(503);
     this.#controller ??= new GenuineAbortController();
     this.#abort(
       new GenuineDOMException(
@@ -490,6 +515,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     if (this.incoming instanceof StreamedIncoming) {
       this.incoming.fail(answered());
     }
+    this.observed?.over();
   }
 
   /** Listeners of the signal run in the request's async context, not the lane's. */

@@ -12,6 +12,8 @@ export type AnyHandler = (
 export interface HandlerEntry {
   readonly handle: AnyHandler;
   readonly paramNames: readonly string[];
+  /** The pattern of its route; `undefined` for the `fetch` handler. */
+  readonly route?: string | undefined;
 }
 
 /** The number of the `fetch` handler, which answers if no route does. */

@@ -379,6 +379,7 @@ export class Outgoing implements Starting {
       this.#sender.fail(this.#exchange, error);
       return;
     }
+    this.#exchange.observed?.failed(error);
     this.#sender.replies.plain(ABORT, this.#exchange.id, 0);
     this.#sender.finish(this.#exchange);
     this.#sender.schedule();

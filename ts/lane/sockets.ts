@@ -120,6 +120,7 @@ export class Sockets {
     if (refusal === null) {
       this.#ends[exchange.id] = end;
       UPGRADED.add(exchange);
+      exchange.observed?.answered(101);
       this.#bridge.finish(exchange);
     }
     return refusal;

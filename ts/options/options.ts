@@ -1,4 +1,5 @@
 import type { NativeAccessLog, NativeListen, NativeOptions } from '../binding/binding.js';
+import { TraceIds } from '../fetch/trace-ids.js';
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
 import { Proxies } from '../proxy/proxies.js';
@@ -56,6 +57,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
    */
   readonly drives: boolean;
   readonly proxies: Proxies | null;
+  readonly traceIds: TraceIds;
+  readonly serverTiming: boolean;
   readonly signal: AbortSignal | undefined;
   readonly control: boolean | string;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
@@ -96,7 +99,10 @@ export function resolveOptions(
 
   const versions = checkVersions({ http1: get('http1'), http2: get('http2') });
   const listen = resolveListen(options, versions);
-  const accessLog = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
+  const trace = get('trace');
+  const traceIds = new TraceIds(undefined, typeof trace === 'number' ? trace : 1);
+  const log = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
+  const accessLog = log && trace !== false ? { ...log, trace: traceIds.native } : log;
   const compress = nativeCompress(options.compress !== undefined, {
     threshold: get('compress.threshold'),
     codings: get('compress.codings'),
@@ -173,6 +179,8 @@ export function resolveOptions(
     globals,
     drives,
     proxies,
+    traceIds,
+    serverTiming: get('serverTiming'),
     signal,
     control: get('control'),
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),

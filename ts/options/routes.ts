@@ -132,7 +132,7 @@ function resolveRoute(
   const label = `route "${written}"`;
   const forHandler = (handle: unknown) => {
     refuseNodeHandler(label, handle);
-    const entry = { handle: handle as AnyHandler, paramNames: paramsIn(pattern) };
+    const entry = { handle: handle as AnyHandler, paramNames: paramsIn(pattern), route: written };
     return handlerRoute(pattern, add(entry));
   };
   if (typeof route === 'function') {

@@ -134,6 +134,22 @@ export function control(): Rule<boolean | string> {
   };
 }
 
+/** `true` samples every trace that begins here, a number that share of them. */
+export function trace(): Rule<boolean | number> {
+  return {
+    fallback: () => false,
+    allowed: 'true, false or a share from 0 to 1',
+    accepts: (value): value is boolean | number =>
+      typeof value === 'boolean' || (typeof value === 'number' && value >= 0 && value <= 1),
+    fromText: (spelled) =>
+      spelled === 'true' ? true : spelled === 'false' ? false : toShare(spelled),
+  };
+}
+
+function toShare(spelled: string): unknown {
+  return /^(?:\d+\.?\d*|\.\d+)$/.test(spelled) ? Number(spelled) : spelled;
+}
+
 export function listener(): Rule<number | string> {
   return {
     fallback: () => 0,

@@ -15,6 +15,7 @@ import {
   type Rule,
   text,
   threads,
+  trace,
   trustProxy,
   unixMode,
   unixSocket,
@@ -71,6 +72,8 @@ export const RULES = {
   'compress.padding': integer(0, 256, 0),
   'compress.effort': oneOf(['fast', 'dense'], 'fast'),
   metrics: optional(listener()),
+  trace: trace(),
+  serverTiming: boolean(false),
   control: control(),
   health: health(),
 };

@@ -90,6 +90,9 @@ export interface Attach {
   /** The prefix of the server's request ids. */
   readonly startId: string;
   readonly trustProxy: TrustProxy;
+  /** For the ids of traces, which all threads and the access log make from the same key. */
+  readonly trace: { readonly key: Uint8Array<ArrayBuffer>; readonly sampled: number } | null;
+  readonly serverTiming: boolean;
   /** The most bytes of messages on their way to a broker; `null` without one. */
   readonly uplink: number | null;
   /** Only for `--watch`. */

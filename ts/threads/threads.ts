@@ -90,6 +90,8 @@ class Threads implements Runtime, DevelopmentControls {
     host: undefined,
     startId: '',
     trustProxy: false,
+    trace: null,
+    serverTiming: false,
     uplink: null,
   };
   #relay: Relay | null = null;
@@ -129,11 +131,14 @@ class Threads implements Runtime, DevelopmentControls {
     this.#drainMs = resolved.native.timeouts.drain;
     const trustProxy: TrustProxy = options.trustProxy ?? false;
     const { development } = this.#options;
+    const { traceIds, serverTiming } = resolved;
     this.#attach = {
       type: 'attach',
       host: hostOf(native),
       startId: native.startId(),
       trustProxy,
+      trace: { key: traceIds.key, sampled: traceIds.sampled },
+      serverTiming,
       uplink: relay?.limit ?? null,
     };
     const { tls } = resolved;

@@ -1,5 +1,6 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
 import type { TlsInfo } from './tls-info.js';
+import type { Trace } from './trace.js';
 import type {
   PublishOptions,
   ServerWebSocket,
@@ -85,6 +86,15 @@ export interface HandlerInfo<Path extends string = string> {
    * can be matched with it. It is unique, even over several servers.
    */
   readonly requestId: string;
+
+  /**
+   * The request's place in its trace (W3C Trace Context). It is worked out when the handler looks at it,
+   * and is there whatever {@link ServeOptions.trace} says.
+   *
+   * @example
+   * const { stock } = await info.trace.fetch('http://inventory/items').then((r) => r.json());
+   */
+  readonly trace: Trace;
 
   /**
    * The version of HTTP that the client speaks; behind a proxy the one that the proxy speaks to this

@@ -365,6 +365,22 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   metrics?: number | string | undefined;
 
   /**
+   * Puts the trace of each request into the access log, if its format is `'json'`: `trace_id`, `span_id`,
+   * `parent_id` and `trace_flags`. A request without a `traceparent` of its client begins a trace. Of
+   * these `true` samples all, and a number from 0 to 1 that share. {@link HandlerInfo.trace} has the same
+   * ids, without this option too.
+   * @default false
+   */
+  trace?: boolean | number | undefined;
+
+  /**
+   * Answers of handlers have a `server-timing` field, which browsers show: the milliseconds from the call of
+   * the handler to its response. Their client learns it too.
+   * @default false
+   */
+  serverTiming?: boolean | undefined;
+
+  /**
    * Opens a control socket, through which `reactor-rs monitor` watches the server. It is at this
    * path, or with `true` in this user's runtime folder. That is `$REACTOR_RUNTIME_DIR`,
    * `$XDG_RUNTIME_DIR/reactor-rs`, or else `/tmp/reactor-rs-` and the user's number. The folder is

@@ -77,8 +77,7 @@ class InThread implements ThreadDevelopment {
     if (known !== undefined) {
       return known;
     }
-    const { handle, paramNames } = entry;
-    const wrapped = { handle: this.#handler(handle), paramNames };
+    const wrapped = { ...entry, handle: this.#handler(entry.handle) };
     this.#wrapped.set(entry, wrapped);
     return wrapped;
   }

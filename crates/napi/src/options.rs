@@ -10,7 +10,7 @@ use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Address, Announce, App, Compress, Config, Effort, Endpoint,
     HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, Redirect,
-    Secured, SocketMode, Target, Timeouts, Tuning,
+    Secured, SocketMode, Target, Timeouts, TraceKey, Tuning,
 };
 
 use crate::files::NativeFiles;
@@ -175,6 +175,17 @@ pub struct NativeAccessLog {
     pub file: Option<String>,
     /// `common`, `combined` or `json`.
     pub format: String,
+    /// Lines of `json` tell the trace. Absent: they do not.
+    pub trace: Option<NativeTrace>,
+}
+
+/// How the ids of traces are made.
+#[napi(object)]
+pub struct NativeTrace {
+    /// 32 random bytes.
+    pub key: Uint8Array,
+    /// How many of 2^32 traces that begin here are sampled.
+    pub below: i64,
 }
 
 /// Where a further listener of the server listens.
@@ -421,7 +432,10 @@ impl NativeAccessLog {
             "json" => LogFormat::Json,
             _ => LogFormat::Combined,
         };
-        AccessLog { target, format }
+        let trace = self.trace.map(|NativeTrace { key, below }| {
+            TraceKey::new(&key, u64::try_from(below).unwrap_or_default())
+        });
+        AccessLog { target, format, trace }
     }
 }
 

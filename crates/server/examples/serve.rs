@@ -101,7 +101,8 @@ fn config() -> Result<Config, String> {
             "--max-connections" => config.max_connections = Some(number(&arg, &value)?),
             "--access-log" => {
                 let target = LogTarget::File(value.into());
-                config.access_log = Some(AccessLog { target, format: LogFormat::default() });
+                config.access_log =
+                    Some(AccessLog { target, format: LogFormat::default(), trace: None });
             }
             "--drain" => {
                 config.timeouts.drain = Duration::from_millis(number(&arg, &value)?);

@@ -58,7 +58,9 @@ pub use exchange::response::Response;
 pub use exchange::socket::{Compression, SocketSettings, WhenFull};
 pub use exchange::tls_info::TlsInfo;
 pub use exchange::upgrade::NoUpgrade;
-pub use observe::access_log::{AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId};
+pub use observe::access_log::{
+    AccessLog, AccessLogStats, LogFormat, LogTarget, RequestId, TraceKey,
+};
 pub use observe::close_reason::CloseReason;
 pub use observe::health::pulse::Pulse;
 pub use observe::health::{HealthChecks, Standstill};

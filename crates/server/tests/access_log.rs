@@ -40,7 +40,10 @@ impl Drop for TempPath {
 
 fn logging(app: App, path: &Path) -> Config {
     let target = LogTarget::File(path.to_owned());
-    Config { access_log: Some(AccessLog { target, format: LogFormat::Json }), ..config(app) }
+    Config {
+        access_log: Some(AccessLog { target, format: LogFormat::Json, trace: None }),
+        ..config(app)
+    }
 }
 
 /// Stops the server, so that the log is complete, and reads its log.

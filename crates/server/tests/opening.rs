@@ -36,7 +36,7 @@ impl Logged {
         let mut config = config(builtin());
         config.io_threads = 1;
         config.http2 = false;
-        config.access_log = Some(AccessLog { target, format });
+        config.access_log = Some(AccessLog { target, format, trace: None });
         change(&mut config);
         Self { server: start(config), path }
     }

@@ -153,7 +153,7 @@ impl Observer {
         let mut lengths = match (&self.log, seen) {
             (None, _) => Lengths::default(),
             (Some(log), Seen::Head(head, bytes)) => {
-                Lengths::of_head(head, bytes, log.with_forwarded, &mut text)
+                Lengths::of_head(head, bytes, (log.with_forwarded, log.with_trace), &mut text)
             }
             (Some(_), Seen::Input(input)) => Lengths::of_input(input, &mut text),
             (Some(_), &Seen::Foreign(protocol, input)) => {

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use reactor_proto::{Opening, Version, response::date};
 
 use super::record::{Entry, RequestId, SocketMessages};
+use super::trace::TraceKey;
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(crate) struct Formatter {
     format: LogFormat,
     /// Tells this server's request ids from those of others.
     start: u64,
+    trace: Option<TraceKey>,
     /// The second that `clf` and `iso` are of.
     second: Option<u64>,
     /// `22/Nov/2026:23:59:44 +0000`
@@ -50,12 +52,13 @@ struct Parts<'a> {
     referer: Option<&'a [u8]>,
     agent: Option<&'a [u8]>,
     forwarded: Option<&'a [u8]>,
+    trace: Option<&'a [u8]>,
     server_name: Option<&'a [u8]>,
 }
 
 impl Formatter {
-    pub(crate) fn new(format: LogFormat, start: u64) -> Self {
-        Self { format, start, second: None, clf: [b' '; 26], iso: [b' '; 19] }
+    pub(crate) fn new(format: LogFormat, start: u64, trace: Option<TraceKey>) -> Self {
+        Self { format, start, trace, second: None, clf: [b' '; 26], iso: [b' '; 19] }
     }
 
     /// Adds the line of one record, whose text is `text`.
@@ -78,6 +81,7 @@ impl Formatter {
             referer: entry.text.referer.map(&mut part),
             agent: entry.text.agent.map(&mut part),
             forwarded: entry.text.forwarded.map(&mut part),
+            trace: entry.text.trace.map(&mut part),
             server_name: entry.text.server_name.map(&mut part),
         };
         match self.format {
@@ -175,6 +179,13 @@ impl Formatter {
         string("user_agent", parts.agent, out);
         string("forwarded_for", parts.forwarded, out);
         string("outcome", Some(entry.outcome.name().as_bytes()), out);
+        if let Some(key) = &self.trace {
+            let trace = key.trace(entry.id, parts.trace);
+            string("trace_id", Some(trace.trace_id()), out);
+            string("span_id", Some(trace.span_id()), out);
+            string("parent_id", trace.caller.as_ref().map(|caller| caller.parent), out);
+            string("trace_flags", Some(&trace.flags()), out);
+        }
         if let Some(tls) = entry.tls {
             let _ = write!(
                 out,

@@ -10,6 +10,7 @@ mod path;
 mod queue;
 mod record;
 mod target;
+mod trace;
 mod writer;
 mod writer_waker;
 
@@ -20,4 +21,5 @@ pub use self::record::RequestId;
 pub(crate) use self::record::{Entry, Lengths, LoggedTls, Outcome, SocketMessages};
 pub(crate) use self::target::LogError;
 pub use self::target::{AccessLog, LogTarget};
+pub use self::trace::TraceKey;
 pub use self::writer::AccessLogStats;

@@ -22,7 +22,7 @@ impl OpenLog {
     /// Opens the log and starts its writer. `start` goes into the request ids.
     pub(crate) fn start(log: &AccessLog, io_threads: usize, start: u64) -> Result<Self, LogError> {
         let file = log.target.open()?;
-        let shared = Arc::new(WriterShared::new(io_threads, log.format));
+        let shared = Arc::new(WriterShared::new(io_threads, log));
         let writer = Writer::new(Arc::clone(&shared), file, log, start);
         let thread = std::thread::Builder::new()
             .name("rx-log".to_owned())

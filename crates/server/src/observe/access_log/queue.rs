@@ -82,6 +82,8 @@ pub(crate) struct LogSender {
     batch: Box<Batch>,
     /// The writer wants to know what proxies say of the client.
     pub(crate) with_forwarded: bool,
+    /// And of which trace a request is part.
+    pub(crate) with_trace: bool,
 }
 
 impl LogSender {
@@ -89,8 +91,9 @@ impl LogSender {
         writer: Arc<WriterWaker>,
         queue: Arc<LogQueue>,
         with_forwarded: bool,
+        with_trace: bool,
     ) -> Self {
-        Self { writer, queue, batch: Box::new(Batch::new()), with_forwarded }
+        Self { writer, queue, batch: Box::new(Batch::new()), with_forwarded, with_trace }
     }
 
     /// Adds a record with its text. It goes to the writer by

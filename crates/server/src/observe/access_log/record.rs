@@ -97,6 +97,8 @@ pub(crate) struct Lengths {
     pub(crate) agent: Option<u16>,
     /// Of all fields of this name; kept for the format that has it.
     pub(crate) forwarded: Option<u16>,
+    /// Of all fields `traceparent`; kept if lines tell the traces.
+    pub(crate) trace: Option<u16>,
     /// Of the name that a client over TLS wants; kept for the format that has it.
     pub(crate) server_name: Option<u16>,
     /// `None` if the line is no request line.
@@ -113,6 +115,7 @@ impl Lengths {
             + usize::from(self.referer.unwrap_or(0))
             + usize::from(self.agent.unwrap_or(0))
             + usize::from(self.forwarded.unwrap_or(0))
+            + usize::from(self.trace.unwrap_or(0))
             + usize::from(self.server_name.unwrap_or(0))
     }
 
@@ -125,7 +128,7 @@ impl Lengths {
     pub(crate) fn of_head(
         head: &Head,
         bytes: &[u8],
-        with_forwarded: bool,
+        (with_forwarded, with_trace): (bool, bool),
         into: &mut Vec<u8>,
     ) -> Self {
         // The version follows the target: a space and eight characters.
@@ -141,6 +144,9 @@ impl Lengths {
         }
         if with_forwarded {
             lengths.forwarded = lengths.keep_all(head, bytes, b"x-forwarded-for", into);
+        }
+        if with_trace {
+            lengths.trace = lengths.keep_all(head, bytes, b"traceparent", into);
         }
         lengths
     }

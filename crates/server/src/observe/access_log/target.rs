@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::LogFormat;
 use super::path;
+use super::trace::TraceKey;
 
 /// Where the access log goes, and what a line looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct AccessLog {
     pub target: LogTarget,
     /// What a line looks like; the default is [`LogFormat::Combined`].
     pub format: LogFormat,
+    /// Makes the ids of traces, for [`LogFormat::Json`]. Without it lines have none.
+    pub trace: Option<TraceKey>,
 }
 
 /// Where the access log goes.

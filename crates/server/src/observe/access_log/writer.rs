@@ -41,6 +41,7 @@ pub struct AccessLogStats {
 pub(crate) struct WriterShared {
     queues: Vec<Arc<LogQueue>>,
     format: LogFormat,
+    with_trace: bool,
     waker: Arc<WriterWaker>,
     stopping: AtomicBool,
     /// The file to write to from now on.
@@ -57,9 +58,10 @@ struct WriterCounters {
 }
 
 impl WriterShared {
-    pub(super) fn new(io_threads: usize, format: LogFormat) -> Self {
+    pub(super) fn new(io_threads: usize, log: &AccessLog) -> Self {
         Self {
-            format,
+            format: log.format,
+            with_trace: log.trace.is_some() && log.format == LogFormat::Json,
             queues: (0..io_threads).map(|_| Arc::new(LogQueue::new())).collect(),
             waker: Arc::new(WriterWaker::new()),
             stopping: AtomicBool::new(false),
@@ -74,7 +76,7 @@ impl WriterShared {
 
     pub(super) fn sender(&self, io_thread: usize) -> LogSender {
         let queue = Arc::clone(&self.queues[io_thread]);
-        LogSender::new(Arc::clone(&self.waker), queue, self.format.has_forwarded())
+        LogSender::new(Arc::clone(&self.waker), queue, self.format.has_forwarded(), self.with_trace)
     }
 
     pub(super) fn replace(&self, file: File) {
@@ -124,7 +126,7 @@ impl Writer {
             shared,
             file,
             target: log.target.clone(),
-            formatter: Formatter::new(log.format, start),
+            formatter: Formatter::new(log.format, start, log.trace),
             buf: Vec::with_capacity(BUFFER + 8 * 1024),
             records: 0,
             told: 0,

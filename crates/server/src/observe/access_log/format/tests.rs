@@ -37,6 +37,7 @@ fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
         version: Some(Version::Http11),
         foreign: None,
         truncated: false,
+        trace: None,
         server_name: None,
     };
     (lengths, [&[line][..], &fields.map(Option::unwrap_or_default)].concat().concat())
@@ -44,7 +45,7 @@ fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
 
 fn line(format: LogFormat, entry: &Entry, text: &[u8]) -> String {
     let mut out = Vec::new();
-    Formatter::new(format, 0xbeef).record(entry, text, time(), &mut out);
+    Formatter::new(format, 0xbeef, None).record(entry, text, time(), &mut out);
     String::from_utf8(out).expect("ASCII")
 }
 
@@ -122,10 +123,10 @@ fn a_client_cannot_write_lines_of_its_own() {
 #[test]
 fn a_line_says_how_many_records_were_lost() {
     let mut out = Vec::new();
-    Formatter::new(LogFormat::Common, 0).lost(7, time(), &mut out);
+    Formatter::new(LogFormat::Common, 0, None).lost(7, time(), &mut out);
     assert_eq!(out, b"# [22/Nov/2026:23:59:44 +0000] 7 records lost\n");
     out.clear();
-    Formatter::new(LogFormat::Json, 0).lost(7, time(), &mut out);
+    Formatter::new(LogFormat::Json, 0, None).lost(7, time(), &mut out);
     assert_eq!(
         out,
         b"{\"time\":\"2026-11-22T23:59:44.000123Z\",\"event\":\"lost\",\"records\":7}\n"
@@ -134,7 +135,7 @@ fn a_line_says_how_many_records_were_lost() {
 
 #[test]
 fn every_month_has_its_number() {
-    let mut formatter = Formatter::new(LogFormat::Json, 0);
+    let mut formatter = Formatter::new(LogFormat::Json, 0, None);
     for month in 0..12 {
         let time = UNIX_EPOCH + Duration::from_hours(24 * (15 + 30 * month));
         formatter.set_time(time);
@@ -191,7 +192,7 @@ fn a_json_line_tells_of_messages() {
     let messages = Some(SocketMessages { received: 3, sent: 40 });
     let entry = Entry { status: 101, messages, ..entry(lengths) };
     let mut out = Vec::new();
-    Formatter::new(LogFormat::Json, 0).record(&entry, &text, UNIX_EPOCH, &mut out);
+    Formatter::new(LogFormat::Json, 0, None).record(&entry, &text, UNIX_EPOCH, &mut out);
     let value: Value = serde_json::from_slice(&out).expect("it is JSON");
     assert_eq!((&value["status"], &value["messages"]["sent"]), (&101.into(), &40.into()));
     assert_eq!(value["messages"]["received"], 3);
@@ -208,7 +209,7 @@ fn a_json_line_tells_of_tls() {
     };
     let entry = Entry { tls: Some(tls), ..entry(lengths) };
     let mut out = Vec::new();
-    Formatter::new(LogFormat::Json, 0).record(&entry, &text, UNIX_EPOCH, &mut out);
+    Formatter::new(LogFormat::Json, 0, None).record(&entry, &text, UNIX_EPOCH, &mut out);
     let line = String::from_utf8(out).unwrap();
     let expected = r#","tls":{"version":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256","resumed":true,"server_name":"a.test"}}"#;
     assert!(line.trim_end().ends_with(expected), "{line}");
