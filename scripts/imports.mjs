@@ -99,7 +99,17 @@ export const TYPESCRIPT = {
     // Where programs, threads and Node's `--import` come in.
     index: ['bench', 'binding', 'errors', 'fetch', 'serve', 'types'],
     register: ['fetch'],
-    thread: ['binding', 'errors', 'lane', 'options', 'proxy', 'pubsub', 'threads', 'websocket'],
+    thread: [
+      'binding',
+      'errors',
+      'fetch',
+      'lane',
+      'options',
+      'proxy',
+      'pubsub',
+      'threads',
+      'websocket',
+    ],
   },
   read: importsOfTypeScript,
   rows: [
