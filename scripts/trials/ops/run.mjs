@@ -13,6 +13,7 @@ const SIDE_BY_SIDE = [
   ['smuggling'],
   ['lame-duck', 'systemd'],
   ['dashboard'],
+  ['tracing'],
   //
 ];
 /** They measure time or memory, so they have the machine to themselves. */
