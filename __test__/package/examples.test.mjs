@@ -301,7 +301,10 @@ testWith('nginx', test)('behind nginx: events come one by one', async (t) => {
 });
 
 testWith('haproxy', test)('behind HAProxy: the client, the URL, a program that ends', async (t) => {
-  const [first, second] = await Promise.all([behind(t, 'app.mjs'), behind(t, 'app.mjs')]);
+  const [first, second] = await Promise.all([
+    behind(t, 'app.mjs', '--health'),
+    behind(t, 'app.mjs', '--health'),
+  ]);
   const folder = temporary(t);
   const port = await freePort();
   const file = join(folder, 'haproxy.cfg');

@@ -26,7 +26,7 @@ export function startLoad(
     const seconds = ((performance.now() - begun) / 1000).toFixed(2);
     load.faults.push(`${seconds} s, ${what}: ${error?.code ?? ''} ${error?.message ?? error}`);
   };
-  const begun = performance.now();
+  let begun = performance.now();
   const agents = [];
   const many = (count, one) => Array.from({ length: count }, (_, i) => one(i));
   const loops = [
@@ -157,6 +157,15 @@ export function startLoad(
   }
 
   return Object.assign(load, {
+    /** Counts anew. */
+    begin() {
+      begun = performance.now();
+      load.faults = [];
+      for (const counts of [load.counts, load.again]) {
+        for (const kind in counts) counts[kind] = 0;
+      }
+    },
+
     /** Ends all, and waits for what is under way. */
     async stop() {
       load.stopped = true;
