@@ -193,8 +193,7 @@ export async function startEngine(
   }
   // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
-  const drainMs = options.native.timeouts.drain;
-  const server = new RunningServer(native, control, runtime, drainMs, options.tls, names, relay);
+  const server = new RunningServer(native, control, runtime, options, names, relay);
   return { server, native, bridge };
 }
 

@@ -94,6 +94,29 @@ test('the program says whether it is ready', async (t) => {
   });
 });
 
+test('the program is asked whether it is ready', async (t) => {
+  let answer;
+  const check = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  const server = await start(t, { health: { check }, routes: {} });
+  t.false(server.isReady, 'not before the first answer');
+  answer(undefined);
+  await until(() => server.isReady, 'the answer');
+  server.isReady = false;
+  t.is(await status(t, server, '/readyz'), 503, 'the flag counts too');
+  const failing = await start(t, {
+    health: {
+      check: () => {
+        throw new Error('away');
+      },
+    },
+    routes: {},
+  });
+  t.is(await status(t, failing, '/readyz'), 503);
+});
+
 test('the metrics have both checks, whatever the options are', async (t) => {
   const server = await start(t, { metrics: '127.0.0.1:0', routes: {} });
   const at = (path) => new URL(path, server.metricsUrl);
@@ -218,6 +241,17 @@ test('a signal begins the delay of the command, one more the drain', async (t) =
   t.deepEqual(await server.closed, { code: 0, signal: null });
 });
 
+test('in a pod of Kubernetes the delay is five seconds', async (t) => {
+  const args = LOCAL.filter((flag) => flag !== '-q');
+  const server = await serve(t, args, { env: { KUBERNETES_SERVICE_HOST: '10.0.0.1' } });
+  server.kill('SIGTERM');
+  await until(() => server.stderr().includes('\n'), 'the word');
+  t.regex(
+    server.stderr(),
+    /SIGTERM: not ready any more, and ending in 5\.0 s; once more to end now/,
+  );
+});
+
 test('the delay ends by itself where JavaScript is stuck too', async (t) => {
   const file = join(folder, 'guard.mjs');
   writeFileSync(
@@ -291,6 +325,7 @@ test('wrong options are named', async (t) => {
       { health: { handlers: 0 } },
       /"health.handlers" must be an integer from 1 to 86400, in seconds/,
     ],
+    [{ health: { check: true } }, /option "health.check" must be a function, got true/],
     [{ health: { isReady: 1 } }, /"health.isReady" must be true or false, got 1/],
     [
       { shutdownDelay: -1 },

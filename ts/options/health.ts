@@ -6,7 +6,7 @@ import { DAY_MS, integer, type Rule } from './rules.js';
 /** The time in which a cluster takes a pod out of its load balancers. */
 const CLUSTER_DELAY_MS = 5000;
 
-const NAMES = ['ready', 'live', 'handlers', 'isReady'];
+const NAMES = ['ready', 'live', 'handlers', 'isReady', 'check'];
 
 /** How long a server goes on after a signal, in milliseconds. On a command line `5s` is possible. */
 export function shutdownDelay(): Rule<number> {
@@ -47,10 +47,13 @@ export function nativeHealth(given: boolean | HealthOptions): NativeHealth | und
   if (ready !== undefined && ready === live) {
     throw invalid('option "health.live"', 'another path than "health.ready"', live);
   }
-  const { handlers, isReady = true } = options as HealthOptions;
+  const { handlers, isReady = true, check } = options as HealthOptions;
   const seconds = integer(1, DAY_MS / 1000);
   if (handlers !== undefined && !seconds.accepts(handlers)) {
     throw invalid('option "health.handlers"', `${seconds.allowed}, in seconds`, handlers);
+  }
+  if (check !== undefined && typeof check !== 'function') {
+    throw invalid('option "health.check"', 'a function', check);
   }
   if (typeof isReady !== 'boolean') {
     throw invalid('option "health.isReady"', 'true or false', isReady);
@@ -59,8 +62,20 @@ export function nativeHealth(given: boolean | HealthOptions): NativeHealth | und
     ...(ready === undefined ? {} : { ready }),
     ...(live === undefined ? {} : { live }),
     ...(handlers === undefined ? {} : { handlers: handlers * 1000 }),
-    waits: !isReady,
+    waits: !isReady || check !== undefined,
   };
+}
+
+/** A program's own word on its readiness, at the start and later. */
+export function ownReadiness(given: boolean | HealthOptions): ResolvedReadiness {
+  const { isReady = true, check } = typeof given === 'boolean' ? {} : given;
+  return { isReady, check };
+}
+
+/** What {@link ownReadiness} has found. */
+export interface ResolvedReadiness {
+  readonly isReady: boolean;
+  readonly check: (() => unknown) | undefined;
 }
 
 function pathAt(

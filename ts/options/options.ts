@@ -15,7 +15,7 @@ import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.
 import { nativeCompress, spellOutCompress } from './compress.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
-import { nativeHealth } from './health.js';
+import { nativeHealth, ownReadiness, type ResolvedReadiness } from './health.js';
 import { OF_ONE, resolveListen } from './listen.js';
 import { parseListener } from './listener.js';
 import { readRoutes } from './read-routes.js';
@@ -63,6 +63,7 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly control: boolean | string;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
   readonly gracefulShutdown: ResolvedShutdown | undefined;
+  readonly readiness: ResolvedReadiness;
   /** Milliseconds from a signal to the drain. */
   readonly shutdownDelay: number;
   readonly websocket: ResolvedWebSocket | undefined;
@@ -186,6 +187,7 @@ export function resolveOptions(
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
     shutdownDelay,
+    readiness: ownReadiness(get('health')),
     websocket: resolveWebSocket(options.websocket),
     pubsub: resolvePubSub(options.pubsub),
   };

@@ -28,6 +28,7 @@ import { Certificates, type NamesByTls, namesOf } from './certificates.js';
 import { newControlPath, warnOfControl } from './control.js';
 import { dashboardPage } from './dashboard.js';
 import { askInProcess } from './in-process.js';
+import { Readiness } from './readiness.js';
 import { serverUrl } from './server-url.js';
 
 /** A lane in the engine's statistics, identified by its place. */
@@ -160,6 +161,7 @@ export class RunningServer implements Server {
   readonly #urls: readonly string[];
   readonly #drainMs: number;
   readonly #certificates: Certificates;
+  readonly #readiness: Readiness;
   /** The topics at a broker. */
   readonly #relay: Relay | null;
   /** The stop that is under way, or finished. */
@@ -179,8 +181,7 @@ export class RunningServer implements Server {
     native: NativeServer,
     control: string | undefined,
     runtime: Runtime,
-    drainMs: number,
-    tls: ResolvedOptions['tls'],
+    { native: { timeouts }, tls, readiness }: ResolvedOptions,
     names: NamesByTls,
     relay: Relay | null,
   ) {
@@ -194,7 +195,10 @@ export class RunningServer implements Server {
     this.controlPath = control;
     this.#urls = native.addresses().map((each, index) => urlOf(each, tls[index] != null));
     this.#url = this.#urls[0] as string;
-    this.#drainMs = drainMs;
+    this.#drainMs = timeouts.drain;
+    this.#readiness = new Readiness(readiness.isReady, readiness.check, (isReady) =>
+      native.setReady(isReady),
+    );
     this.#certificates = new Certificates(native, tls, names);
     this.#hurried = new Promise((resolve) => {
       this.#hurry = resolve;
@@ -255,7 +259,7 @@ export class RunningServer implements Server {
     if (typeof isReady !== 'boolean') {
       throw invalid('"isReady" of a server', 'true or false', isReady);
     }
-    this.#native.setReady(isReady);
+    this.#readiness.set(isReady);
   }
 
   /** A method of srvx's, and a flag for those who look for one. */
@@ -377,6 +381,7 @@ export class RunningServer implements Server {
     this.#endDelay();
     this.#state = 'stopping';
     this.#certificates.stop();
+    this.#readiness.close();
     this.#runtime.stopping(force);
     const stopped = this.#native.stop(force);
     if (force) {

@@ -141,8 +141,7 @@ class Threads implements Runtime, DevelopmentControls {
       serverTiming,
       uplink: relay?.limit ?? null,
     };
-    const { tls } = resolved;
-    const server = new RunningServer(native, control, this, this.#drainMs, tls, names, relay);
+    const server = new RunningServer(native, control, this, resolved, names, relay);
     const first = development && { development: development.state };
     this.#current.attach({ ...this.#attach, ...first }, relay);
     return { server, resolved, jsThreads };

@@ -26,4 +26,14 @@ export interface HealthOptions {
    * @default true
    */
   isReady?: boolean | undefined;
+
+  /**
+   * Asked every 5 s whether the program is ready, such as whether its database answers. It is not
+   * where this returns `false`, throws, or takes longer than 5 s. The server is not ready before the
+   * first answer. A module with {@link ServeOptions.jsThreads} cannot export it; give it to `serve`.
+   *
+   * @example
+   * await serve({ fetch, health: { check: () => database.query('SELECT 1') } });
+   */
+  check?: (() => unknown) | undefined;
 }

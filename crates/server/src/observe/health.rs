@@ -29,6 +29,13 @@ pub struct HealthChecks {
     pub waits: bool,
 }
 
+impl HealthChecks {
+    /// Whether one of them has this path.
+    pub(crate) fn has(&self, path: &[u8]) -> bool {
+        [&self.ready, &self.live].into_iter().flatten().any(|check| check.as_bytes() == path)
+    }
+}
+
 /// What a health check asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {

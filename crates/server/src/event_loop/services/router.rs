@@ -67,6 +67,7 @@ impl Services {
             && let Some(entrance) = self.settings.entrances.get(usize::from(endpoint))
             && let Some(redirect) = entrance.redirect
             && !path.starts_with(ACME)
+            && !self.settings.health.checks.has(path)
         {
             let target = self.head.target().of(head);
             let host = self.head.host().map(|host| host.of(head));
