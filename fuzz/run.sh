@@ -19,7 +19,7 @@ case $seconds in
     '' | *[!0-9]*) echo "usage: fuzz/run.sh [seconds-per-target] [target...]" >&2; exit 2 ;;
 esac
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- codec chunked routes responses opening tls ws wishes hpack h2
+[ $# -gt 0 ] || set -- codec chunked routes responses opening proxy tls ws wishes hpack h2
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 flags="--cfg fuzzing -Cpasses=sancov-module \

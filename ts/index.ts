@@ -45,7 +45,7 @@ export type {
   ServerRequest,
 } from './types/handler.js';
 export type { HealthOptions } from './types/health.js';
-export type { ListenEntry, ListenOptions } from './types/listen.js';
+export type { ListenEntry, ListenOptions, ProxyProtocol } from './types/listen.js';
 export type {
   AccessLogOptions,
   Limits,
@@ -62,6 +62,7 @@ export type {
   PubSubOptions,
   PubSubStats,
 } from './types/pubsub.js';
+export type { ProxyAddress, ProxyInfo, ProxyTlsInfo } from './types/proxy.js';
 export type { MethodRoutes, Route, Routes, StaticAnswer, StaticResponse } from './types/routes.js';
 export type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from './types/server.js';
 export type {
@@ -75,6 +76,7 @@ export type {
   IoThreadStats,
   LaneStats,
   LatencyStats,
+  ProxyProtocolStats,
   RequestStats,
   Stats,
   TaskStats,

@@ -5,7 +5,7 @@ import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { asObject, checked, invalid, parsed, refuseUnknown } from '../options/check.js';
 import { isBytes } from '../options/route-check.js';
-import { DAY_MS, integer, optional, type Rule, text, unixSocket } from '../options/rules.js';
+import { DAY_MS, integer, oneOf, optional, type Rule, text, unixSocket } from '../options/rules.js';
 import { isFieldValue } from '../options/static-answer.js';
 import { resolveBenchTls } from './tls.js';
 import type { BenchOptions, BenchSettings } from './types.js';
@@ -35,6 +35,7 @@ const RULES = {
   ),
   expectStatus: optional(integer(100, 999)),
   unix: optional(unixSocket()),
+  proxyProtocol: optional(oneOf(['v1', 'v2'], 'v2')),
 };
 
 /** The name of an option that has a flag. */
@@ -120,6 +121,7 @@ export function resolveBench(
   const duration = get('duration') ?? (requests === undefined ? DEFAULT_DURATION_MS : undefined);
   const rate = get('rate');
   const unix = get('unix');
+  const proxyProtocol = get('proxyProtocol');
   const expectStatus = get('expectStatus');
   const warmup = get('warmup');
   const timeout = get('timeout');
@@ -134,6 +136,7 @@ export function resolveBench(
     url: target.href,
     native: {
       ...(unix === undefined ? {} : { unix }),
+      ...(proxyProtocol === undefined ? {} : { proxyProtocol: proxyProtocol === 'v1' ? 1 : 2 }),
       hostname: target.hostname,
       port: Number(target.port || (isSecure ? 443 : 80)),
       host: target.host,

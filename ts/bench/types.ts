@@ -57,6 +57,11 @@ export interface BenchOptions {
    * URL still gives Host and target.
    */
   unix?: string | undefined;
+  /**
+   * Each connection begins with a header of the PROXY protocol in this version, as if it came through
+   * a balancer. Its addresses are those of the connection. @default none
+   */
+  proxyProtocol?: 'v1' | 'v2' | undefined;
   /** How the client speaks TLS; for `https://` and `wss://` URLs. @default as Node's clients */
   tls?: BenchTlsOptions | undefined;
   /**

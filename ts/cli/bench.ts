@@ -24,6 +24,8 @@ interface Flag {
   readonly option: BenchOptionName;
   readonly text: string;
   readonly group: string;
+  /** The value of the flag without one. */
+  readonly preset?: string;
 }
 
 const LOAD = 'Load:';
@@ -92,6 +94,13 @@ const FLAGS: readonly Flag[] = [
     option: 'unix',
     text: 'connect to this socket, @name to an abstract one; the URL gives Host and path',
     group: REQUEST,
+  },
+  {
+    flags: '--proxy-protocol [version]',
+    option: 'proxyProtocol',
+    text: 'begin each connection with a header of the PROXY protocol, v1 or v2 (default v2)',
+    group: REQUEST,
+    preset: 'v2',
   },
   {
     flags: '-m, --method <name>',
@@ -181,8 +190,8 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
     .argument('<url>', 'host:port, or an http://, https://, ws:// or wss:// URL')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', BENCH_EXAMPLES.trimEnd());
-  for (const { flags, text, group } of FLAGS) {
-    command.addOption(new Option(flags, text).helpGroup(group));
+  for (const { flags, text, group, preset } of FLAGS) {
+    command.addOption(new Option(flags, text).preset(preset).helpGroup(group));
   }
   for (const { flags, text } of TLS_FLAGS) {
     command.addOption(new Option(flags, text).helpGroup(TLS));

@@ -245,6 +245,13 @@ export const FLAGS: readonly Flag[] = [
     group: PROXIES,
   },
   {
+    flags: '--proxy-protocol <how>',
+    env: 'REACTOR_PROXY_PROTOCOL',
+    option: 'proxyProtocol',
+    text: 'connections begin with a header of the PROXY protocol, from --trust-proxy',
+    group: PROXIES,
+  },
+  {
     flags: '--compress',
     env: 'REACTOR_COMPRESS',
     option: 'compress.codings',

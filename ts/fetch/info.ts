@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util';
 import type { DenoAddress, NodeAddress, PeerAddress } from '../types/addresses.js';
 import type { HttpProtocol, RequestPriority } from '../types/handler.js';
+import type { ProxyInfo } from '../types/proxy.js';
 import type { TlsInfo } from '../types/tls-info.js';
 import type { UpgradeOptions, WebSocketStream } from '../types/websocket.js';
 import { familyOf } from './address.js';
@@ -63,6 +64,10 @@ export class ReactorInfo {
 
   get tls(): TlsInfo | null {
     return sourceOf(this.#request).tls;
+  }
+
+  get proxy(): ProxyInfo | null {
+    return sourceOf(this.#request).proxy;
   }
 
   /** The address in Deno's form. */

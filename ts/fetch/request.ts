@@ -1,6 +1,7 @@
 import { unescape as unescapePercent } from 'node:querystring';
 import { type InspectOptions, inspect, types } from 'node:util';
 import type { HttpProtocol } from '../types/handler.js';
+import type { ProxyInfo } from '../types/proxy.js';
 import type { TlsInfo } from '../types/tls-info.js';
 import type { Body } from './body.js';
 import { addBodyMethods, type BodyMethods } from './body-methods.js';
@@ -32,6 +33,8 @@ export interface RequestSource extends FieldSource {
   readonly protocol: HttpProtocol;
   /** What TLS says of its connection; `null` in clear. */
   readonly tls: TlsInfo | null;
+  /** What a balancer has said of its connection; `null` if none has. */
+  readonly proxy: ProxyInfo | null;
   readonly signal: AbortSignal;
   /** The fields behind the body. Rejects if the body breaks off. */
   readonly trailers: Promise<ReactorHeaders>;

@@ -7,6 +7,7 @@ import { ReactorRequest } from '../fetch/request.js';
 import type { TlsFacts } from '../fetch/tls-info.js';
 import { TraceIds } from '../fetch/trace-ids.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
+import type { ProxyFacts } from '../proxy/header.js';
 import type { Proxies } from '../proxy/proxies.js';
 import { type AnswerSender, Answers } from './answers.js';
 import { Background } from './background.js';
@@ -242,6 +243,10 @@ export class Bridge implements Context, AnswerSender {
 
   tlsOf(exchange: Exchange): TlsFacts | null {
     return this.#lane.tlsOf(exchange.id);
+  }
+
+  proxiedOf(exchange: Exchange): ProxyFacts | null {
+    return this.#lane.proxiedOf(exchange.id);
   }
 
   lend(exchange: Exchange, length: number): Uint8Array<ArrayBuffer> | null {

@@ -10,7 +10,9 @@ import { RequestTrace } from '../fetch/trace.js';
 import type { TraceIds } from '../fetch/trace-ids.js';
 import { urlOf } from '../fetch/url.js';
 import type { WebSocketFace } from '../fetch/web-sockets.js';
+import { type ProxyFacts, proxyInfoOf } from '../proxy/header.js';
 import type { Origin, Proxies } from '../proxy/proxies.js';
+import type { ProxyInfo } from '../types/proxy.js';
 import { fieldsOfHead, isNamed } from './head-fields.js';
 import type { Heads } from './heads.js';
 import { APART, answered, type BodyOwner, StreamedIncoming, WholeIncoming } from './incoming.js';
@@ -24,6 +26,7 @@ import {
   HTTP_2,
   METHODS,
   numberAt,
+  PROXIED,
   REQUEST_WORDS,
   SECURE,
   THREAD_SHIFT,
@@ -61,6 +64,8 @@ export interface Context {
   readonly replies: { inform(id: number, status: number, fields: readonly string[]): void };
   /** What TLS says of its connection; `null` if it is in clear, or over. */
   tlsOf(exchange: Exchange): TlsFacts | null;
+  /** What a balancer has said of its connection; `null` if none has, or it is over. */
+  proxiedOf(exchange: Exchange): ProxyFacts | null;
 }
 
 /**
@@ -80,6 +85,7 @@ const LAST_BODILESS = METHODS.indexOf('HEAD');
 /** Not a member: few programs ask, and each exchange has all members. */
 const TLS = new WeakMap<Exchange, ReactorTlsInfo | null>();
 const TRACES = new WeakMap<Exchange, RequestTrace>();
+const PROXY = new WeakMap<Exchange, ProxyInfo | null>();
 
 /**
  * One request and its answer. `Request` and its companions are empty shells; they read everything
@@ -121,7 +127,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   watcher: ClientWatcher | null = null;
   /** The version of HTTP that the client speaks. */
   readonly protocol: RequestSource['protocol'];
-  /** That of its connection. */
+  /** Whether the client speaks TLS, to this server or to a balancer that says so. */
   readonly scheme: 'http' | 'https';
 
   readonly #heads: Heads;
@@ -135,8 +141,9 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
   readonly #hostLength: number;
   readonly #peer: number | string;
   readonly #port: number;
-  /** The I/O thread, the connection on that thread, and the request on that connection. */
-  readonly #ioThread: number;
+  /** Those of the record: the I/O thread is among them. */
+  readonly #flags: number;
+  /** The connection on that thread, and the request on that connection. */
   readonly #connection: number;
   readonly #slot: number;
   readonly #sequence: number;
@@ -169,7 +176,7 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     this.#sequence = events[at + 18] as number;
     this.#slot = events[at + 19] as number;
     const flags = events[at + 10] as number;
-    this.#ioThread = flags >>> THREAD_SHIFT;
+    this.#flags = flags;
     this.protocol =
       (flags & (HTTP_1_0 | HTTP_2)) === 0
         ? 'HTTP/1.1'
@@ -237,6 +244,15 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return TLS.get(this) ?? null;
   }
 
+  /** What a balancer has said of its connection. It must be asked for while the exchange is open. */
+  get proxy(): ProxyInfo | null {
+    if (this.isOpen && !PROXY.has(this)) {
+      const facts = this.context.proxiedOf(this);
+      PROXY.set(this, facts && proxyInfoOf(facts));
+    }
+    return PROXY.get(this) ?? null;
+  }
+
   /** The client's address; `undefined` on a unix socket. */
   get remoteAddress(): string | undefined {
     const origin = this.#forwarded();
@@ -260,8 +276,17 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     return `${peer >>> 24}.${(peer >> 16) & 255}.${(peer >> 8) & 255}.${peer & 255}`;
   }
 
+  /** Whether a balancer has named the peer. */
+  get #isProxied(): boolean {
+    return (this.#flags & PROXIED) !== 0;
+  }
+
   get #peerPort(): number | undefined {
     return this.#port === 0 ? undefined : this.#port;
+  }
+
+  get #ioThread(): number {
+    return this.#flags >>> THREAD_SHIFT;
   }
 
   /** Identifies the connection within the server. */
@@ -531,7 +556,13 @@ export class Exchange extends AsyncResource implements RequestSource, BodyOwner 
     if (proxies === null) {
       return null;
     }
-    this.#origin ??= proxies.originOf(this, this.#peerAddress, this.#peerPort, this.scheme);
+    this.#origin ??= proxies.originOf(
+      this,
+      this.#peerAddress,
+      this.#peerPort,
+      this.scheme,
+      this.#isProxied ? 1 : 0,
+    );
     return this.#origin;
   }
 

@@ -1,5 +1,6 @@
 import { JSON_TEXT, TEXT } from '../fetch/implied-type.js';
 import type { TlsFacts } from '../fetch/tls-info.js';
+import type { ProxyFacts } from '../proxy/header.js';
 
 /**
  * A lane is the channel that carries events to one handler thread and replies back. These are the
@@ -64,11 +65,13 @@ export const BODY_STREAMS = 2;
 export const HAS_BODY = 4;
 export const BODY_APART = 8;
 export const PEER_IS_TEXT = 16;
-/** It came over TLS to this server. */
+/** Its client speaks TLS, to this server or to the balancer in front. */
 export const SECURE = 32;
 export const HTTP_2 = 64;
 /** The last two words of the record are the place of its trailers, as lines. */
 export const HAS_TRAILERS = 256;
+/** The peer is the one that a balancer has named (PROXY protocol). */
+export const PROXIED = 512;
 /** From this bit on the flags hold the number of the I/O thread. */
 export const THREAD_SHIFT = 16;
 
@@ -270,6 +273,8 @@ export interface Lane {
   lend(id: number, into: Uint8Array): void;
   /** What TLS says of an exchange's connection; `null` if it is in clear, or over. */
   tlsOf(id: number): TlsFacts | null;
+  /** What a balancer has said of an exchange's connection; `null` if none has, or it is over. */
+  proxiedOf(id: number): ProxyFacts | null;
   /** Makes settings known; returns the number by which {@link upgrade} names them. */
   webSocketSettings(options: WebSocketSettings): number;
   /**

@@ -22,6 +22,8 @@ export type EngineOptions = Pick<
   | 'maxConnections'
   | 'bodyMemory'
   | 'compress'
+  | 'proxyProtocol'
+  | 'trustProxy'
   | 'limits'
   | 'timeouts'
   | 'health'
@@ -47,6 +49,9 @@ export type EngineOptions = Pick<
  * `shutdownDelay` counts for `close`, and is 0 unless it is given: Node's port is free at once. So long
  * the server still accepts and answers, though `listening` is `false`.
  *
+ * `trustProxy` says here only from whom the headers of `proxyProtocol` are taken. Fields such as
+ * `X-Forwarded-For` are the framework's, as on node:http.
+ *
  * Wrong values give the same errors as in Node, and unknown names are ignored as in Node.
  */
 export interface ServerOptions<
@@ -64,6 +69,8 @@ const ENGINE_NAMES = [
   'maxConnections',
   'bodyMemory',
   'compress',
+  'proxyProtocol',
+  'trustProxy',
   'limits',
   'timeouts',
   'health',

@@ -1,5 +1,6 @@
 import type { NativeEndpoint } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
+import type { Proxies } from '../proxy/proxies.js';
 import { asObject, checked, invalid, refuseUnknown } from './check.js';
 import { parseListener } from './listener.js';
 import type { Rule } from './rules.js';
@@ -20,7 +21,7 @@ export const OF_ONE = ['port', 'hostname', 'unix', 'unixMode', 'ipv6Only'] as co
 /** The most listeners of a server. */
 const MOST = 16;
 
-const NAMES = [...OF_ONE, 'host', 'tls', 'redirectToTls'];
+const NAMES = [...OF_ONE, 'host', 'tls', 'redirectToTls', 'proxyProtocol'];
 
 const ENTRY =
   'a port, text such as "0.0.0.0:80", "https://:443" or "unix:/run/app.sock", or an object with "port" or "unix"';
@@ -29,13 +30,14 @@ const ENTRY =
 export function resolveListen(
   options: Readonly<Record<string, unknown>>,
   versions: Versions,
+  proxies: Proxies | null,
 ): ResolvedListen {
   const { listen, tls } = options;
   const secured = tls === undefined || tls === false ? null : resolveTls('tls', tls, versions);
   if (listen === undefined) {
     const port = portOfEnvironment(options);
     const own = secured === null ? {} : { tls: true };
-    const only = endpointOf('', { ...options, ...own, port }, { secured, versions });
+    const only = endpointOf('', { ...options, ...own, port }, { secured, versions, proxies });
     return { endpoints: [only.endpoint], tls: [only.tls] };
   }
   for (const name of OF_ONE) {
@@ -49,7 +51,9 @@ export function resolveListen(
   }
   const all = given.map((entry, index) => {
     const name = Array.isArray(listen) ? `listen[${index}]` : 'listen';
-    return { name, ...endpointOf(`${name}.`, entryOf(name, entry), { secured, versions }) };
+    const { proxyProtocol = options.proxyProtocol, ...own } = entryOf(name, entry);
+    const shared = { secured, versions, proxies };
+    return { name, ...endpointOf(`${name}.`, { ...own, proxyProtocol }, shared) };
   });
   if (secured !== null && !all.some((each) => each.tls === secured)) {
     throw refused(
@@ -129,6 +133,7 @@ interface Shared {
   /** How those with `tls: true` are secured; `null` if nothing is given for them. */
   readonly secured: ResolvedTls | null;
   readonly versions: Versions;
+  readonly proxies: Proxies | null;
 }
 
 /** @param prefix of the names of its options, for errors */
@@ -170,10 +175,29 @@ function endpointOf(
       hostname: get('hostname'),
       port: Number(get('port')),
       ...(tls === null ? {} : { tls: tls.native }),
+      ...proxyProtocolOf(prefix, options.proxyProtocol, shared),
     },
     tls,
     redirect: redirect as boolean | number,
   };
+}
+
+/** Headers of the PROXY protocol are taken from trusted peers only, so there must be some. */
+function proxyProtocolOf(
+  prefix: string,
+  given: unknown,
+  { proxies }: Shared,
+): Pick<NativeEndpoint, 'proxyProtocol'> {
+  const rule = checked(RULES.proxyProtocol, `option "${prefix}proxyProtocol"`, given);
+  if (rule === false) {
+    return {};
+  }
+  if (proxies === null) {
+    throw refused(
+      `option "${prefix}proxyProtocol" needs "trustProxy": the addresses of the balancers whose headers count, such as "10.0.0.0/8", "private" or "unix"`,
+    );
+  }
+  return { proxyProtocol: { required: rule === 'required', trusted: [...proxies.peers] } };
 }
 
 function tlsOf(name: string, given: unknown, { secured, versions }: Shared): ResolvedTls | null {

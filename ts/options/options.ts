@@ -1,4 +1,9 @@
-import type { NativeAccessLog, NativeListen, NativeOptions } from '../binding/binding.js';
+import type {
+  NativeAccessLog,
+  NativeEndpoint,
+  NativeListen,
+  NativeOptions,
+} from '../binding/binding.js';
 import { TraceIds } from '../fetch/trace-ids.js';
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
@@ -99,7 +104,8 @@ export function resolveOptions(
   const get = <K extends OptionName>(name: K) => values.get(name) as ValueOf<K>;
 
   const versions = checkVersions({ http1: get('http1'), http2: get('http2') });
-  const listen = resolveListen(options, versions);
+  const proxies = Proxies.from(get('trustProxy'));
+  const listen = resolveListen(options, versions, proxies);
   const trace = get('trace');
   const traceIds = new TraceIds(undefined, typeof trace === 'number' ? trace : 1);
   const log = accessLogOf(options, get('accessLog.file'), get('accessLog.format'));
@@ -125,7 +131,6 @@ export function resolveOptions(
   const { routes } = handlers;
   const shutdownDelay = get('shutdownDelay');
   const shutdown = shutdownOf(options.gracefulShutdown, get('timeouts.drain'), shutdownDelay);
-  const proxies = Proxies.from(get('trustProxy'));
   const streams = routes?.some(({ handler }) => handler !== undefined) ?? false;
   const native = {
     listen: listen.endpoints,
@@ -162,7 +167,7 @@ export function resolveOptions(
     ...(compress === undefined ? {} : { compress }),
     ...(health === undefined ? {} : { health }),
     ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
-    secured: [...(proxies?.peers ?? [])],
+    secured: securedPeers(proxies, listen.endpoints),
   };
   const { globals = true } = options;
   if (typeof globals !== 'boolean') {
@@ -191,6 +196,18 @@ export function resolveOptions(
     websocket: resolveWebSocket(options.websocket),
     pubsub: resolvePubSub(options.pubsub),
   };
+}
+
+/**
+ * The peers that may ask for https URLs. If one proxy is trusted, whatever its address, and it says
+ * by the PROXY protocol who the peer is, then that peer is a client.
+ */
+function securedPeers(
+  proxies: Proxies | null,
+  endpoints: readonly NativeEndpoint[],
+): string[] {
+  const isTold = endpoints.some(({ proxyProtocol }) => proxyProtocol !== undefined);
+  return proxies === null || (isTold && proxies.isOne) ? [] : [...proxies.peers];
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Proxies, TRUST_PROXY } from '../proxy/proxies.js';
+import type { ProxyProtocol } from '../types/listen.js';
 import type { ThreadCount, TrustProxy } from '../types/options.js';
 import { parseListener } from './listener.js';
 
@@ -121,6 +122,16 @@ export function trustProxy(): Rule<TrustProxy> {
     },
     fromText: (spelled) =>
       /^(true|false)$/.test(spelled) ? spelled === 'true' : toInteger(spelled),
+  };
+}
+
+export function proxyProtocol(): Rule<ProxyProtocol> {
+  return {
+    fallback: () => false,
+    allowed: '"required", "optional" or false',
+    accepts: (value): value is ProxyProtocol =>
+      value === 'required' || value === 'optional' || value === false,
+    fromText: (spelled) => (spelled === 'false' ? false : spelled),
   };
 }
 

@@ -25,6 +25,8 @@ export const TRUST_PROXY = `true, false, a number of proxies from 0 to ${MOST_HO
 export class Proxies {
   /** The trusted peers in the engine's form: `*` for all, `unix`, and ranges as `address/bits`. */
   readonly peers: readonly string[];
+  /** One proxy is trusted, whatever its address. */
+  readonly isOne: boolean;
   readonly #trusts: (address: string | undefined, hop: number) => boolean;
   #lastPeer: string | undefined = undefined;
   #isLastTrusted: boolean;
@@ -32,8 +34,10 @@ export class Proxies {
   private constructor(
     peers: readonly string[],
     trusts: (address: string | undefined, hop: number) => boolean,
+    isOne = false,
   ) {
     this.peers = peers;
+    this.isOne = isOne;
     this.#trusts = trusts;
     this.#isLastTrusted = trusts(undefined, 0);
   }
@@ -53,7 +57,11 @@ export class Proxies {
       // The peer on a unix socket counts as the first proxy, though it has no address.
       return value === 0
         ? null
-        : new Proxies(['*'], (address, hop) => hop < value && (hop === 0 || address !== undefined));
+        : new Proxies(
+            ['*'],
+            (address, hop) => hop < value && (hop === 0 || address !== undefined),
+            value === 1,
+          );
     }
     const given = typeof value === 'string' ? value.split(',') : value;
     if (!Array.isArray(given)) {
@@ -65,14 +73,16 @@ export class Proxies {
   /**
    * @param address of the direct peer; `undefined` on a unix socket
    * @param own scheme of the connection, which counts if no proxy tells another
+   * @param before how many proxies have told the peer: 1 if the PROXY protocol has
    */
   originOf(
     fields: FieldSource,
     address: string | undefined,
     port: number | undefined,
     own: Origin['scheme'],
+    before = 0,
   ): Origin {
-    if (!this.#trustsPeer(address)) {
+    if (before === 0 ? !this.#trustsPeer(address) : !this.#trusts(address, before)) {
       return { address, port, scheme: own, host: null };
     }
     const forwarded = forwardedOf(fields);
@@ -86,7 +96,7 @@ export class Proxies {
         break;
       }
       client = { address: node.address, port: node.port };
-      if (!this.#trusts(node.address, index + 1)) {
+      if (!this.#trusts(node.address, index + before + 1)) {
         break;
       }
     }

@@ -1,4 +1,5 @@
 import type { DenoAddress, NodeAddress, PeerAddress } from './addresses.js';
+import type { ProxyInfo } from './proxy.js';
 import type { TlsInfo } from './tls-info.js';
 import type { Trace } from './trace.js';
 import type {
@@ -133,6 +134,13 @@ export interface HandlerInfo<Path extends string = string> {
    * first time before the answer is complete. Behind a proxy it is the proxy's connection.
    */
   readonly tls: TlsInfo | null;
+
+  /**
+   * What a balancer has said of the connection, by {@link ServeOptions.proxyProtocol}; `null` if
+   * none has, or if it has opened the connection for itself (`LOCAL`). It must be asked for the
+   * first time before the answer is complete.
+   */
+  readonly proxy: ProxyInfo | null;
 
   /** The parameters of the route, as {@link ServerRequest.params}. */
   readonly params: Params<Path>;

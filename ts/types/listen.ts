@@ -43,7 +43,16 @@ export interface ListenOptions {
    * @default false
    */
   redirectToTls?: boolean | number | undefined;
+
+  /**
+   * As {@link ServeOptions.proxyProtocol}; `false` for a listener that is not behind the balancer.
+   * @default that of `ServeOptions.proxyProtocol`
+   */
+  proxyProtocol?: ProxyProtocol | undefined;
 }
+
+/** The values of {@link ListenOptions.proxyProtocol}. */
+export type ProxyProtocol = 'required' | 'optional' | false;
 
 /**
  * A place to listen at: options; a port; or text such as `'80'`, `'0.0.0.0:80'`, `'[::1]:80'`,

@@ -2,7 +2,7 @@ import type { ListenAddress } from './addresses.js';
 import type { CompressOptions } from './compress.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { HealthOptions } from './health.js';
-import type { ListenEntry } from './listen.js';
+import type { ListenEntry, ProxyProtocol } from './listen.js';
 import type { PubSub } from './pubsub.js';
 import type { Routes } from './routes.js';
 import type { TlsOptions } from './tls.js';
@@ -315,6 +315,23 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
    * @default false
    */
   trustProxy?: TrustProxy | undefined;
+
+  /**
+   * Connections begin with a header of the PROXY protocol, version 1 or 2. In it a balancer such as
+   * HAProxy, nginx or AWS's NLB says where the client's connection came from. It counts for
+   * `info.remoteAddress`, `server.requestIP`, the access log and `request.url`, and `info.proxy`
+   * tells all of it.
+   *
+   * Headers are taken only from the peers that {@link trustProxy} names, which must be given.
+   *
+   * - `'required'`: a connection without a header is closed, and so is one of another peer
+   * - `'optional'`: a connection may begin without one; another peer's header is a bad request
+   *
+   * It counts for every listener that does not say otherwise. A header must come within
+   * `timeouts.head`.
+   * @default false
+   */
+  proxyProtocol?: ProxyProtocol | undefined;
 
   /**
    * Stops the server when it aborts, as {@link Server.stop} does without `force`. If it has aborted

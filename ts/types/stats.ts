@@ -11,6 +11,8 @@ export interface Stats {
   connections: ConnectionStats;
   /** TLS handshakes and certificates. */
   tls: TlsStats;
+  /** The PROXY protocol. */
+  proxyProtocol: ProxyProtocolStats;
   /** WebSockets. */
   webSockets: WebSocketStats;
   /** HTTP/2. */
@@ -78,6 +80,8 @@ export interface ClosedStats {
   stopped: number;
   /** The TLS handshake failed, or took too long. */
   handshake: number;
+  /** The PROXY protocol: see {@link ProxyProtocolStats.failed}. */
+  proxy: number;
 }
 
 /** WebSockets. */
@@ -135,6 +139,21 @@ export interface TlsStats {
   reloadFailures: number;
   /** The certificates that new handshakes get. */
   certificates: CertificateStats[];
+}
+
+/** The PROXY protocol, by {@link ServeOptions.proxyProtocol}. */
+export interface ProxyProtocolStats {
+  /** Headers of version 1. */
+  v1: number;
+  /** Headers of version 2. */
+  v2: number;
+  /** Those of them that a balancer sent for itself, as in a health check. */
+  local: number;
+  /**
+   * Connections that were closed, by reason: `untrusted`, `missing`, `malformed` or `timeout`.
+   * Reasons that have not happened are left out.
+   */
+  failed: Record<string, number>;
 }
 
 /** A certificate of a listener. */

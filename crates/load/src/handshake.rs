@@ -4,6 +4,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reactor_proto::proxy_protocol;
 use reactor_sys::{Address, Stream};
 use reactor_tls::HEADROOM;
 use reactor_tls::client::{BUFFER, Client, ClientError, ClientSession};
@@ -66,13 +67,56 @@ impl Patience {
     }
 }
 
-/// A socket that is connected, or will be.
-pub(crate) fn connect(address: &Address, patience: &Patience) -> io::Result<Stream> {
+/// A socket that is connected, or will be. With a `version` it has begun with a header of the PROXY
+/// protocol.
+pub(crate) fn connect(
+    address: &Address,
+    version: Option<u8>,
+    patience: &Patience,
+) -> io::Result<Stream> {
     loop {
         match Stream::connect(address) {
-            Ok((stream, _)) => return Ok(stream),
+            Ok((stream, _)) => {
+                introduce_soon(&stream, address, version, patience)?;
+                return Ok(stream);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => patience.wait()?,
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Begins a connection with a header of the PROXY protocol, in which this end is the client's. No
+/// fresh socket is too full for it.
+pub(crate) fn introduce(
+    stream: &Stream,
+    address: &Address,
+    version: Option<u8>,
+) -> io::Result<()> {
+    let Some(version) = version else { return Ok(()) };
+    let to = match address {
+        Address::Tcp(to) => Some(*to),
+        Address::Unix(_) => None,
+    };
+    let mut header = Vec::new();
+    proxy_protocol::write(version, stream.local_address().zip(to), &mut header);
+    match stream.write(&header)? {
+        n if n == header.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
+/// The same, once it is connected.
+fn introduce_soon(
+    stream: &Stream,
+    address: &Address,
+    version: Option<u8>,
+    patience: &Patience,
+) -> io::Result<()> {
+    loop {
+        match introduce(stream, address, version) {
+            Err(error) if is_to_come(&error) => patience.wait()?,
+            result => return result,
         }
     }
 }
@@ -82,10 +126,11 @@ pub(crate) fn shake_hands(
     address: &Address,
     client: &Client,
     http2: bool,
+    version: Option<u8>,
     timeout: Duration,
 ) -> Result<Agreed, Failed> {
     let patience = Patience::new("no TLS handshake", timeout);
-    let stream = connect(address, &patience)?;
+    let stream = connect(address, version, &patience)?;
     let mut tls = client.session()?;
     let mut buf = vec![0; BUFFER];
     while tls.is_handshaking() {

@@ -124,13 +124,16 @@ impl Peer {
         &self,
         tls: Option<&Client>,
         http2: bool,
+        proxy: Option<u8>,
         timeout: Duration,
     ) -> Result<(Address, Option<Agreed>), PeerError> {
         let mut failed = None;
         for address in self.addresses()? {
             let tried = match (tls, &address) {
-                (Some(client), _) => shake_hands(&address, client, http2, timeout).map(Some),
-                (None, _) if http2 => probe(&address, timeout).map(|()| None),
+                (Some(client), _) => {
+                    shake_hands(&address, client, http2, proxy, timeout).map(Some)
+                }
+                (None, _) if http2 => probe(&address, proxy, timeout).map(|()| None),
                 (None, Address::Unix(_)) => try_unix(&address, timeout).map(|()| None),
                 (None, Address::Tcp(addr)) => try_tcp(addr, timeout).map(|()| None),
             };

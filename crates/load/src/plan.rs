@@ -21,6 +21,8 @@ pub struct Plan {
     pub http2: Option<Http2>,
     /// Speaks TLS to the server. Default: no TLS.
     pub tls: Option<Arc<Client>>,
+    /// Each connection begins with a header of the PROXY protocol, in version 1 or 2. Default: none.
+    pub proxy_protocol: Option<u8>,
     /// Threads, 1 to 64. Default 1.
     pub threads: usize,
     /// Connections over all threads, at least one a thread, at most 65,535.
@@ -65,6 +67,7 @@ impl Plan {
             websocket: None,
             http2: None,
             tls: None,
+            proxy_protocol: None,
             threads: 1,
             connections: 64,
             pipeline: 1,

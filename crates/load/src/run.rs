@@ -81,7 +81,7 @@ impl Run {
         check_open_files(plan.connections)?;
         let (address, agreed) = plan
             .peer
-            .find(plan.tls.as_deref(), plan.http2.is_some(), plan.timeout)
+            .find(plan.tls.as_deref(), plan.http2.is_some(), plan.proxy_protocol, plan.timeout)
             .map_err(StartError::Peer)?;
         let threads = plan.threads;
         let shared = Arc::new(Shared::new(plan, address, agreed));

@@ -65,6 +65,8 @@ pub struct NativeBenchOptions {
     pub expect_body: Option<Uint8Array>,
     /// Absent: without TLS.
     pub tls: Option<NativeBenchTls>,
+    /// Each connection begins with a header of the PROXY protocol: 1 or 2, its version.
+    pub proxy_protocol: Option<u8>,
     /// Absent: requests.
     pub web_socket: Option<NativeBenchWebSocket>,
 }
@@ -169,6 +171,7 @@ impl NativeBenchOptions {
         let ms = |n: u32| Duration::from_millis(n.into());
         Ok(Plan {
             tls,
+            proxy_protocol: self.proxy_protocol,
             websocket,
             http2,
             threads: self.threads as usize,

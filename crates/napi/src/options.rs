@@ -9,11 +9,13 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Address, Announce, App, Compress, Config, Effort, Endpoint,
-    HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, Redirect,
+    HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, ProxyProtocol,
+    Redirect,
     Secured, SocketMode, Target, Timeouts, TraceKey, Tuning,
 };
 
 use crate::files::NativeFiles;
+use crate::proxied::NativeProxyProtocol;
 use crate::server::Failure;
 use crate::tls::NativeTls;
 
@@ -159,6 +161,8 @@ pub struct NativeEndpoint {
     pub tls: Option<NativeTls>,
     /// Requests are sent to a URL over TLS. Absent: they are served.
     pub redirect: Option<NativeRedirect>,
+    /// Connections begin with a header of the PROXY protocol. Absent: they do not.
+    pub proxy_protocol: Option<NativeProxyProtocol>,
 }
 
 /// Where requests in clear are sent to.
@@ -387,6 +391,10 @@ impl NativeEndpoint {
             adopt: self.adopt.unwrap_or(false),
             tls: self.tls.map(NativeTls::into_tls).transpose()?,
             redirect,
+            proxy_protocol: self.proxy_protocol.map(|given| ProxyProtocol {
+                required: given.required,
+                trusted: secured(&given.trusted),
+            }),
             ..listen.into()
         })
     }
@@ -402,7 +410,7 @@ fn listen_at(unix: Option<String>, host: String, port: u16) -> Listen {
     }
 }
 
-/// The peers that may ask for https URLs. TypeScript has checked the ranges; a malformed
+/// Trusted peers. TypeScript has checked the ranges; a malformed
 /// one is left out, so that no peer is trusted by mistake.
 fn secured(peers: &[String]) -> Secured {
     if peers.is_empty() {

@@ -2,7 +2,8 @@
 //!
 //! [`semantics`] is what HTTP means whatever its version. [`h1`] is how HTTP/1 puts it on
 //! the wire, [`h2`] how HTTP/2 does. They use `semantics`, never the other way around. [`opening()`] tells from a
-//! connection's first bytes which protocol it speaks. [`ws`] is WebSocket, after its handshake
+//! connection's first bytes which protocol it speaks; [`proxy_protocol`] is what a balancer says before
+//! these. [`ws`] is WebSocket, after its handshake
 //! over HTTP.
 //!
 //! Sans-IO: nothing here names a socket, a thread or a clock. The caller owns every buffer. [`Decoder`] turns received bytes into [`Event`]s and fills a
@@ -36,6 +37,7 @@
 pub mod h1;
 pub mod h2;
 mod opening;
+pub mod proxy_protocol;
 pub mod semantics;
 pub mod ws;
 

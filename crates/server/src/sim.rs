@@ -20,6 +20,7 @@
 
 mod answer;
 mod app;
+mod balancers;
 mod cases;
 mod check;
 mod client;

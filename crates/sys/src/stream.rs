@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getpeername,
-    getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
+    getsockname, getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
 use crate::Address;
@@ -92,6 +92,13 @@ impl Stream {
         Ok((Self { fd: copy }, peer))
     }
 
+    /// Its own TCP address, once it is connected; none for a unix socket.
+    #[must_use]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        let own: SockaddrStorage = getsockname(self.fd.as_raw_fd()).ok()?;
+        socket_addr(&own)
+    }
+
     /// Why connecting failed, if it has (socket(7), SO_ERROR). Asking clears it.
     ///
     /// # Errors
@@ -107,6 +114,14 @@ impl Stream {
     /// `WouldBlock` when nothing is there yet; those of recv(2).
     pub fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         Ok(recv(self.fd.as_raw_fd(), buf, MsgFlags::empty())?)
+    }
+
+    /// Reads what is there, and leaves it there to be read again.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(self.fd.as_raw_fd(), buf, MsgFlags::MSG_PEEK)?)
     }
 
     /// Reads up to `most` bytes behind those that are in `buf`, and what is there after them to

@@ -11,9 +11,13 @@ use crate::handshake::{Failed, Patience, connect, is_to_come};
 
 /// Connects, sends the preface and reads the beginning of the answer, which has to be a SETTINGS frame
 /// (RFC 9113 §3.4).
-pub(crate) fn probe(address: &Address, timeout: Duration) -> Result<(), Failed> {
+pub(crate) fn probe(
+    address: &Address,
+    version: Option<u8>,
+    timeout: Duration,
+) -> Result<(), Failed> {
     let patience = Patience::new("no SETTINGS frame of HTTP/2", timeout);
-    let stream = connect(address, &patience)?;
+    let stream = connect(address, version, &patience)?;
     let mut session = Session::new();
     let (mut answer, mut buf) = (Vec::new(), [0; 512]);
     loop {

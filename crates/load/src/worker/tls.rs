@@ -7,6 +7,7 @@ use reactor_tls::client::ClientError;
 
 use super::{READS, Worker};
 use crate::conn::{self, Link};
+use crate::handshake::introduce;
 use crate::tally::ErrorClass;
 
 /// The most ciphertext that waits for the socket before more is made.
@@ -26,6 +27,13 @@ enum Read {
 impl Worker {
     /// The socket is connected. Begins the handshake.
     pub(super) fn greet(&mut self, slot: usize) {
+        let plan = &self.shared.plan;
+        if plan.proxy_protocol.is_some()
+            && let Link::Connecting(stream) = &self.conns[slot].link
+            && let Err(error) = introduce(stream, &self.shared.address, plan.proxy_protocol)
+        {
+            return self.connect_failed(slot, &error);
+        }
         let Some(client) = &self.shared.plan.tls else { return self.opened(slot) };
         let began = self.clock();
         let conn = &mut self.conns[slot];

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use reactor_server::{Exchange, ExchangeId, LentMemory, TlsInfo};
+use reactor_server::{Exchange, ExchangeId, Facts, LentMemory};
 use slab::Slab;
 
 use super::lent::Lent;
@@ -35,8 +35,8 @@ struct Open {
     exchange: ExchangeId,
     /// None once a streaming response has begun.
     task: Option<Exchange>,
-    /// What TLS says of its connection.
-    tls: Option<Arc<TlsInfo>>,
+    /// What is known of its connection.
+    facts: Option<Arc<Facts>>,
     /// Large pieces of its request's body, until JavaScript takes them.
     pieces: VecDeque<Vec<u8>>,
     /// Memory that JavaScript has lent for its request's body.
@@ -76,13 +76,13 @@ impl Exchanges {
     }
 
     pub(super) fn insert(&mut self, task: Exchange) -> u32 {
-        self.add(task.id(), task.request().tls().cloned(), Some(task), None)
+        self.add(task.id(), task.request().facts().cloned(), Some(task), None)
     }
 
     fn add(
         &mut self,
         exchange: ExchangeId,
-        tls: Option<Arc<TlsInfo>>,
+        facts: Option<Arc<Facts>>,
         task: Option<Exchange>,
         socket: Option<Socket>,
     ) -> u32 {
@@ -94,7 +94,7 @@ impl Exchanges {
         }
         let (pieces, lent) = (VecDeque::new(), None);
         let (is_over, newer) = (false, None);
-        let open = Open { exchange, task, tls, pieces, lent, socket, is_over, older, newer };
+        let open = Open { exchange, task, facts, pieces, lent, socket, is_over, older, newer };
         self.slab.insert(open);
         id
     }
@@ -122,9 +122,9 @@ impl Exchanges {
         self.slab.get(id as usize).filter(|open| !open.is_over).map(|open| open.exchange)
     }
 
-    /// What TLS says of the exchange's connection.
-    pub(super) fn tls(&self, id: u32) -> Option<&TlsInfo> {
-        self.slab.get(id as usize).filter(|open| !open.is_over)?.tls.as_deref()
+    /// What is known of the exchange's connection.
+    pub(super) fn facts(&self, id: u32) -> Option<&Facts> {
+        self.slab.get(id as usize).filter(|open| !open.is_over)?.facts.as_deref()
     }
 
     /// The task, for a response that will stream; the exchange stays.

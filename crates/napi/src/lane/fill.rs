@@ -12,7 +12,7 @@ use super::exchanges::Exchanges;
 use super::words::{
     ACK, BODY, BODY_APART, BODY_END, BODY_STREAMS, CLOSED, FILLED, GONE, HALF_CLOSED, HAS_BODY,
     HAS_TRAILERS, HTTP_1_0, HTTP_2, INACTIVE, MESSAGE, MESSAGE_AMONG_HEADS, MESSAGE_APART,
-    MESSAGE_TEXT, NOBODY, OPENED, PEER_IS_TEXT, PING, PONG, REFUSED, REQUEST, REQUEST_WORDS, REST,
+    MESSAGE_TEXT, NOBODY, OPENED, PEER_IS_TEXT, PING, PONG, PROXIED, REFUSED, REQUEST, REQUEST_WORDS, REST,
     SECURE, SOCKET_CLOSED, THREAD_SHIFT, TIMED_OUT, TRAILERS, UNSENDABLE, UNSENT,
 };
 
@@ -285,8 +285,9 @@ impl<'a> Fill<'a> {
         let Some(peer) = peer else { return (0, 0, false) };
         let port = u32::from(peer.port());
         match peer.ip() {
-            IpAddr::V4(ip) => (u32::from(ip), port, false),
-            IpAddr::V6(ip) => {
+            // Without a port it would look like none. Only a balancer knows such a client.
+            IpAddr::V4(ip) if port != 0 => (u32::from(ip), port, false),
+            ip => {
                 let text = ip.to_string();
                 let at = self.put(text.as_bytes());
                 (at, port | length(text.len()) << 16, true)
@@ -331,7 +332,10 @@ impl<'a> Fill<'a> {
         flag(request.version() == Version::Http2, HTTP_2);
         flag(task.body_streams(), BODY_STREAMS);
         flag(is_apart, BODY_APART);
-        flag(request.is_secure(), SECURE);
+        if let Some(facts) = request.facts() {
+            flag(facts.is_secure(), SECURE);
+            flag(facts.proxied.as_ref().is_some_and(|proxied| proxied.replaces), PROXIED);
+        }
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
         let (address, port, is_text) = self.peer(request.peer());
         flags |= if is_text { PEER_IS_TEXT } else { 0 };

@@ -41,6 +41,7 @@ use self::watch::Watch;
 use self::words::TOO_SMALL;
 use crate::registry;
 use crate::server::NativeServer;
+use crate::proxied::NativeProxied;
 use crate::tls::NativeTlsInfo;
 
 /// Requests that may wait for a JavaScript thread. Past that, I/O loops stop reading the
@@ -358,7 +359,13 @@ impl NativeLane {
     /// What TLS says of a request's connection. None if it is in clear, or the exchange is over.
     #[napi]
     pub fn tls_of(&self, id: u32) -> Option<NativeTlsInfo> {
-        self.exchanges.tls(id).map(NativeTlsInfo::from)
+        self.exchanges.facts(id)?.tls.as_ref().map(NativeTlsInfo::from)
+    }
+
+    /// What a balancer has said of a request's connection. None if none has, or the exchange is over.
+    #[napi]
+    pub fn proxied_of(&self, id: u32) -> Option<NativeProxied> {
+        self.exchanges.facts(id)?.proxied.as_ref().map(NativeProxied::from)
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

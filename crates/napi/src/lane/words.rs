@@ -86,11 +86,13 @@ pub(super) const HAS_BODY: u32 = 4;
 /// The body is not among the bytes; `[8]` means nothing. JavaScript takes it by `takeBody`.
 pub(super) const BODY_APART: u32 = 8;
 pub(super) const PEER_IS_TEXT: u32 = 16;
-/// It came over TLS to this server.
+/// Its client speaks TLS, to this server or to the balancer in front.
 pub(super) const SECURE: u32 = 32;
 pub(super) const HTTP_2: u32 = 64;
 /// The record has two more words at its end: offset and length of the lines of its trailers.
 pub(super) const HAS_TRAILERS: u32 = 256;
+/// The peer is the one that a balancer has named (PROXY protocol).
+pub(super) const PROXIED: u32 = 512;
 pub(super) const THREAD_SHIFT: u32 = 16;
 
 /// A whole response: `[2]` status, `[3]` flags, `[4]` and `[5]` offset and length of the

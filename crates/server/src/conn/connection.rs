@@ -56,7 +56,10 @@ impl<T: crate::conn::link::Transport> Conn<T> {
             return Phase::Linger;
         }
         if self.link.handshake_timeout().is_some() {
-            return Phase::Handshake;
+            return match self.protocol {
+                Protocol::Greeting { .. } => Phase::Greeting,
+                _ => Phase::Handshake,
+            };
         }
         if self.has_output() {
             // The disk, and not the peer, may be what it waits for.

@@ -8,8 +8,10 @@ use crate::conn::out::Out;
 use crate::conn::timer::{Phase, Timer};
 use crate::dispatch::lane::side::LaneLink;
 use crate::event_loop::clock::Millis;
+use crate::exchange::facts::Facts;
 use crate::exchange::id::ConnId;
 use crate::exchange::tls_info::TlsInfo;
+use crate::observe::observer::Origin;
 
 /// The loop does not read from a connection that holds more than this in answers. They wait for
 /// their turn, or for the peer to take them. In bytes.
@@ -22,8 +24,8 @@ const PAUSE: Millis = 1000;
 pub(crate) struct Core {
     pub(crate) id: ConnId,
     pub(crate) peer: Option<SocketAddr>,
-    /// What its TLS session has agreed on, once the handshake is done.
-    pub(crate) tls: Option<Arc<TlsInfo>>,
+    /// What is known of it besides its bytes, if anything is.
+    pub(crate) facts: Option<Arc<Facts>>,
     /// The number of the endpoint that it came through, if it came through one.
     pub(crate) endpoint: Option<u8>,
     pub(crate) out: Out,
@@ -89,7 +91,7 @@ impl Core {
         Self {
             id,
             peer,
-            tls: None,
+            facts: None,
             endpoint: None,
             out: Out::default(),
             input: Vec::new(),
@@ -102,6 +104,26 @@ impl Core {
             sent_since_read: 0,
             listed: Listed::default(),
         }
+    }
+
+    /// What the log keeps of where it came from.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        (self.peer, self.facts.as_deref())
+    }
+
+    /// What its TLS session has agreed on, once the handshake is done.
+    pub(crate) fn tls(&self) -> Option<&TlsInfo> {
+        self.facts.as_ref()?.tls.as_ref()
+    }
+
+    /// Adds to what is known of it.
+    pub(crate) fn know(&mut self, learn: impl FnOnce(&mut Facts)) {
+        learn(Arc::make_mut(self.facts.get_or_insert_default()));
+    }
+
+    /// Whether the client speaks TLS, to this server or to the balancer in front.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| facts.is_secure())
     }
 
     /// Whether what was just read comes after a pause.

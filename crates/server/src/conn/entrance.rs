@@ -8,6 +8,7 @@ use std::time::Duration;
 use reactor_tls::{Config, Session};
 
 use crate::dispatch::name_question::NameQuestion;
+use crate::dispatch::secured::Secured;
 use crate::exchange::answer::ServerAnswer;
 
 /// What one listener's connections begin with.
@@ -15,6 +16,17 @@ use crate::exchange::answer::ServerAnswer;
 pub(crate) struct Entrance {
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) redirect: Option<Redirect>,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// Connections of a listener begin with a header of the PROXY protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// A connection without a header is closed, and so is one of a peer that is not trusted. If not,
+    /// a connection may begin without one, and the header of an untrusted peer is a bad request.
+    pub required: bool,
+    /// The balancers whose word counts.
+    pub trusted: Secured,
 }
 
 /// TLS on a listener. Its configuration may be replaced while the server runs.

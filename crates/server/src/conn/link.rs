@@ -108,6 +108,16 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// Looks at what the socket itself has.
+    pub(crate) fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.socket_mut().peek(buf)
+    }
+
+    /// Reads from the socket itself, before the link has begun.
+    pub(crate) fn read_socket(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.socket_mut().read(buf)
+    }
+
     /// Reads what is used.
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Got> {

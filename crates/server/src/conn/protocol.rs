@@ -28,6 +28,10 @@ use crate::websocket::socket::WebSocket;
 /// The state machine of a connection. Its methods are all that the loop knows of a
 /// protocol. `stream` numbers the exchanges of a connection.
 pub(crate) enum Protocol {
+    /// Nothing yet: the header of the PROXY protocol comes first, or may come.
+    Greeting {
+        required: bool,
+    },
     /// Nothing yet: its first bytes tell.
     Sniff,
     Http1(Http1),
@@ -51,7 +55,7 @@ macro_rules! call {
                 Protocol::Http2($protocol) => $call,
                 Protocol::Pipe($protocol) => $call,
                 Protocol::WebSocket($protocol) => $call,
-                Protocol::Sniff | Protocol::Http1(_) => $nothing,
+                Protocol::Greeting { .. } | Protocol::Sniff | Protocol::Http1(_) => $nothing,
                 #[cfg(test)]
                 Protocol::Lines($protocol) => $call,
             }
@@ -137,7 +141,7 @@ impl Protocol {
     #[inline]
     pub(crate) fn discards(&self) -> bool {
         match self {
-            Self::Sniff => false,
+            Self::Greeting { .. } | Self::Sniff => false,
             Self::Http1(http1) => http1.reading.is_done(),
             Self::Pipe(pipe) => pipe.discards(),
             Self::WebSocket(socket) => socket.discards(),
@@ -156,14 +160,28 @@ impl Protocol {
     // Each read asks twice. Left to itself, the compiler makes a call of it.
     #[inline(always)]
     pub(crate) fn wants_input(&self, core: &Core) -> bool {
-        call!(self, true, p => p.wants_input(core))
+        call!(self, !self.is_greeting(), p => p.wants_input(core))
     }
 
     /// What the connection waits for when there is no output.
     #[inline]
     pub(crate) fn phase(&self, core: &Core) -> Phase {
-        let nothing = if has_begun(core) { Phase::Head } else { Phase::Fresh };
-        call!(self, nothing, p => p.phase(core))
+        call!(self, self.opening_phase(core), p => p.phase(core))
+    }
+
+    /// What it waits for before its first bytes have told the protocol.
+    fn opening_phase(&self, core: &Core) -> Phase {
+        match has_begun(core) {
+            _ if self.is_greeting() => Phase::Greeting,
+            true => Phase::Head,
+            false => Phase::Fresh,
+        }
+    }
+
+    /// Whether the header of the PROXY protocol is awaited.
+    #[inline]
+    pub(crate) fn is_greeting(&self) -> bool {
+        matches!(self, Self::Greeting { .. })
     }
 
     /// Whether nothing but output is under way.
@@ -173,7 +191,7 @@ impl Protocol {
 
     /// The exchange whose request is coming in.
     pub(crate) fn receiving(&self, core: &Core) -> Option<u32> {
-        call!(self, Some(0), p => p.receiving(core))
+        call!(self, (!self.is_greeting()).then_some(0), p => p.receiving(core))
     }
 
     /// Whether the body of a request is coming in.
@@ -202,7 +220,7 @@ impl Protocol {
             #[cfg(test)]
             Self::Lines(lines) => lines.link(core, stream),
             // The others' connections have one link.
-            Self::Sniff | Self::Http1(_) | Self::Pipe(_) | Self::WebSocket(_) => {
+            _ => {
                 Some(&mut core.lane)
             }
         }
@@ -231,7 +249,7 @@ impl Protocol {
     /// Whether an answer to this exchange is written as soon as it comes.
     pub(crate) fn is_in_turn(&self, stream: u32) -> bool {
         match self {
-            Self::Sniff => false,
+            Self::Greeting { .. } | Self::Sniff => false,
             Self::Http1(http1) => http1.is_in_turn(stream),
             Self::Pipe(_) | Self::WebSocket(_) | Self::Http2(_) => false,
             #[cfg(test)]
@@ -248,7 +266,7 @@ impl Protocol {
     /// Why the connection ends, if the protocol knows.
     pub(crate) fn reason(&self) -> Option<CloseReason> {
         match self {
-            Self::Sniff | Self::Pipe(_) => None,
+            Self::Greeting { .. } | Self::Sniff | Self::Pipe(_) => None,
             Self::WebSocket(socket) => socket.reason(),
             Self::Http2(http2) => http2.reason,
             Self::Http1(http1) => http1.reason,
@@ -303,7 +321,7 @@ impl Protocol {
             #[cfg(test)]
             Self::Lines(_) => {}
             // Their bytes have no such end.
-            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
+            Self::Greeting { .. } | Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
         }
     }
 
@@ -322,7 +340,7 @@ impl Protocol {
             Self::Http2(http2) => http2.inform(core, services, stream, status, fields),
             #[cfg(test)]
             Self::Lines(_) => {}
-            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
+            Self::Greeting { .. } | Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
         }
     }
 
@@ -366,7 +384,7 @@ impl Protocol {
             #[cfg(test)]
             Self::Lines(lines) => lines.collect(stream, memory),
             // Its bytes have no end that could be waited for.
-            Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
+            Self::Greeting { .. } | Self::Sniff | Self::Pipe(_) | Self::WebSocket(_) => {}
         }
     }
 
@@ -403,7 +421,7 @@ impl Protocol {
         was_retired: bool,
     ) {
         match self {
-            Self::Sniff => {}
+            Self::Greeting { .. } | Self::Sniff => {}
             Self::Http1(http1) => http1.lane_died(core, services, was_retired),
             Self::Pipe(pipe) => pipe.lane_died(core, services),
             Self::WebSocket(socket) => socket.lane_died(core, services),
@@ -424,7 +442,7 @@ impl Protocol {
             Self::Http2(http2) => http2.returned(core, services, stream),
             #[cfg(test)]
             Self::Lines(lines) => lines.returned(core, services, stream),
-            Self::Sniff | Self::Http1(_) | Self::Pipe(_) | Self::WebSocket(_) => {}
+            _ => {}
         }
     }
 
@@ -437,6 +455,8 @@ impl Protocol {
     /// A program wants the connection to end after what is under way.
     pub(crate) fn finish(&mut self, core: &mut Core, services: &mut Services) {
         match self {
+            // No lane knows of it yet.
+            Self::Greeting { .. } => {}
             Self::Sniff => self.http1().finish(services),
             Self::Http1(http1) => http1.finish(services),
             Self::Pipe(pipe) => pipe.finish(services),

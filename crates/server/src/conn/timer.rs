@@ -5,6 +5,8 @@ use crate::event_loop::clock::Millis;
 /// What a connection is waiting for; each has one timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// For the header of the PROXY protocol.
+    Greeting,
     /// For the end of the TLS handshake.
     Handshake,
     /// For the first byte.

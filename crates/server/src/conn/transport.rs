@@ -9,6 +9,8 @@ use reactor_sys::Stream as Socket;
 /// A socket, or what stands for one in the simulation.
 pub(crate) trait Transport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    /// Reads what stays to be read.
+    fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     /// Reads up to `most` bytes behind those that are in `buf`, which has memory for them, and what
     /// is there after them to `more`.
     fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
@@ -58,6 +60,9 @@ pub(crate) trait Transport {
 impl Transport for Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         Socket::read(self, buf)
+    }
+    fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Socket::peek(self, buf)
     }
     fn read_to(&mut self, buf: &mut Vec<u8>, most: usize, more: &mut [u8]) -> io::Result<usize> {
         Socket::read_to(self, buf, most, more)

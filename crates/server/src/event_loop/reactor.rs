@@ -4,6 +4,7 @@
 //! time come in by method calls. Tasks go out through [`Reactor::take_tasks`]. `event_loop::turn`
 //! drives it with one socket a connection, and the simulation in `sim` with scripted ones.
 
+mod greeting;
 mod handshakes;
 mod input;
 pub(crate) mod lanes;
@@ -151,6 +152,11 @@ impl<T: Transport> Reactor<T> {
         endpoint: Option<usize>,
     ) -> u64 {
         let entrance = endpoint.and_then(|number| self.services.settings.entrances.get(number));
+        let protocol = match entrance.and_then(|entrance| entrance.proxy_protocol.as_ref()) {
+            Some(rule) if rule.trusted.has(peer) => Protocol::Greeting { required: rule.required },
+            Some(rule) if rule.required => return self.refuse_untrusted(io),
+            _ => Protocol::Sniff,
+        };
         let link = match entrance.and_then(|entrance| entrance.tls.as_ref()) {
             Some(tls) => {
                 let timeout = tls.handshake_timeout();
@@ -159,7 +165,7 @@ impl<T: Transport> Reactor<T> {
             }
             None => Link::Plain(io),
         };
-        let token = self.insert_with(link, Protocol::Sniff, peer);
+        let token = self.insert_with(link, protocol, peer);
         if let Some(endpoint) = endpoint {
             self.comes_through(token, endpoint);
         }
@@ -188,12 +194,22 @@ impl<T: Transport> Reactor<T> {
         let core = Core::new(id, peer, services.clock.millis());
         let conn = entry.insert(Conn { link, core, protocol });
         services.counters.accepted.add(1);
-        if services.settings.announce.connections {
-            let connection = services.id(&conn.core, u32::MAX);
-            services.lanes.opened(&mut conn.core.lane, connection, peer);
+        // Not before it is known where it comes from.
+        if !conn.protocol.is_greeting() {
+            self.announce_opened(id.slot);
         }
         self.rearm(id.slot);
         id.token()
+    }
+
+    /// Tells a lane of a connection, if lanes are told of them.
+    fn announce_opened(&mut self, slot: u32) {
+        let services = &mut self.services;
+        if services.settings.announce.connections {
+            let core = &mut self.conns[slot as usize].core;
+            let connection = services.id(core, u32::MAX);
+            services.lanes.opened(&mut core.lane, connection, core.peer);
+        }
     }
 
     /// The socket behind `token`, if the connection is still there.
@@ -420,24 +436,27 @@ impl<T: Transport> Reactor<T> {
         (conn.core.id == id).then_some(id.slot)
     }
 
-    /// Goes on with another protocol, if an answer has switched to one.
+    /// Goes on with another protocol, if an answer has switched to one, or the connection's greeting
+    /// has come. False if the connection is gone.
     #[inline]
-    fn switch(&mut self, slot: u32) {
+    fn switch(&mut self, slot: u32) -> bool {
         let conn = &mut self.conns[slot as usize];
         if let Some(next) = conn.protocol.take_next_protocol() {
             conn.switch(next, &self.services);
             if self.services.draining {
                 conn.protocol.drain(&mut conn.core, &mut self.services);
             }
+        } else if conn.protocol.is_greeting() {
+            return self.greet(slot);
         }
+        true
     }
 
     /// Reads, answers and sends as far as the connection allows now. Then closes it, or notes what
     /// it waits for.
     fn work(&mut self, slot: u32) {
         for round in 1.. {
-            self.switch(slot);
-            if !self.read(slot) {
+            if !self.switch(slot) || !self.read(slot) {
                 return;
             }
             let Some(flushed) = self.flush(slot) else { return };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use reactor_proto::{Head, Span, Version};
 use reactor_route::Params;
 
+use crate::exchange::facts::Facts;
 use crate::exchange::reuse::reset;
 use crate::exchange::tls_info::TlsInfo;
 
@@ -21,7 +22,7 @@ pub struct Request {
     /// The lines of its trailers, each with its line end.
     pub(crate) trailers: Vec<u8>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) tls: Option<Arc<TlsInfo>>,
+    pub(crate) facts: Option<Arc<Facts>>,
 }
 
 impl Request {
@@ -130,13 +131,19 @@ impl Request {
     /// Whether it came over TLS to this server.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.tls.is_some()
+        self.tls().is_some()
+    }
+
+    /// What is known of its connection, if anything is.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Arc<Facts>> {
+        self.facts.as_ref()
     }
 
     /// What its connection's TLS session has agreed on. None if it came in clear.
     #[must_use]
-    pub fn tls(&self) -> Option<&Arc<TlsInfo>> {
-        self.tls.as_ref()
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.facts.as_ref()?.tls.as_ref()
     }
 
     fn slice(&self, span: Span) -> &[u8] {
@@ -148,6 +155,6 @@ impl Request {
         reset(&mut self.body);
         reset(&mut self.trailers);
         self.peer = None;
-        self.tls = None;
+        self.facts = None;
     }
 }

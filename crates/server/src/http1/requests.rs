@@ -92,7 +92,7 @@ impl Http1 {
             observer.begin(
                 id.slot,
                 (id.generation, stream),
-                (core.peer, core.tls.as_deref()),
+                core.origin(),
                 start,
                 &seen,
             );
@@ -331,7 +331,7 @@ impl Http1 {
                 ServerAnswer::WrongProtocol(which) => Seen::Foreign(which.opening(), input),
                 _ => Seen::Input(input),
             };
-            observer.begin(id.slot, number, (core.peer, core.tls.as_deref()), start, &seen);
+            observer.begin(id.slot, number, core.origin(), start, &seen);
         }
         let terms = Terms { head_only, close: true, asks_to_close: false };
         let entry = Entry { terms, ..Entry::default() };

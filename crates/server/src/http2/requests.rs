@@ -38,7 +38,7 @@ impl Http2 {
         let mut stream = self.new_stream(services, id);
         if let Some(observer) = &mut services.observer {
             let seen = Seen::Head(&services.head, text);
-            let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
+            let (peer, start) = (core.origin(), services.clock.now());
             stream.record =
                 observer.begin_apart(core.id.slot, (core.id.generation, id), peer, start, &seen);
         }
@@ -125,7 +125,7 @@ impl Http2 {
         let mut stream = self.new_stream(services, id);
         stream.terms.head_only = services.head.method() == Method::Head;
         if let Some(observer) = &mut services.observer {
-            let (peer, start) = ((core.peer, core.tls.as_deref()), services.clock.now());
+            let (peer, start) = (core.origin(), services.clock.now());
             let seen = Seen::Input(text);
             stream.record =
                 observer.begin_apart(core.id.slot, (core.id.generation, id), peer, start, &seen);

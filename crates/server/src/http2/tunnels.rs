@@ -50,7 +50,7 @@ impl Http2 {
         let before = self.receive(id, Receiving::Tunnel(Vec::new()));
         let Some(stream) = self.streams.get_mut(id) else { return };
         let mut own = Core::new(core.id, core.peer, services.clock.millis());
-        own.tls.clone_from(&core.tls);
+        own.facts.clone_from(&core.facts);
         own.endpoint = core.endpoint;
         own.lane = std::mem::take(&mut stream.link);
         stream.lane = crate::exchange::entry::AtLane::No;

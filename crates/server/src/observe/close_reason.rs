@@ -22,8 +22,10 @@ pub enum CloseReason {
     Stopped,
     /// The TLS handshake failed, or took too long.
     Handshake,
+    /// The PROXY protocol: the peer may not use it, or its header was missing, malformed or late.
+    Proxy,
 }
 
 impl CloseReason {
-    pub(crate) const COUNT: usize = 9;
+    pub(crate) const COUNT: usize = 10;
 }

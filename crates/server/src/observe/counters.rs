@@ -39,6 +39,7 @@ pub(crate) struct LoopCounters {
     pub(crate) sleeps: Counter,
     pub(crate) worker_wakes: Counter,
     pub(crate) tls: TlsCounters,
+    pub(crate) proxy: ProxyCounters,
     pub(crate) sockets: SocketCounters,
     pub(crate) http2: Http2Counters,
     /// From head to last byte, of requests that were observed.
@@ -62,6 +63,35 @@ pub(crate) struct TlsCounters {
     pub(crate) shed: Counter,
     /// Steps that the loop took itself.
     pub(crate) on_loops: Counter,
+}
+
+/// What one I/O loop counts of the PROXY protocol.
+#[derive(Default)]
+pub(crate) struct ProxyCounters {
+    /// Headers that came, by their version.
+    pub(crate) versions: [Counter; 2],
+    /// Those of them that a balancer sent for itself, as in a health check.
+    pub(crate) local: Counter,
+    /// Connections that ended for want of one, by [`ProxyFault`].
+    pub(crate) failed: [Counter; ProxyFault::NAMES.len()],
+}
+
+/// Why the PROXY protocol ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyFault {
+    /// The peer is no trusted balancer.
+    Untrusted,
+    /// The connection began with something else.
+    Missing,
+    /// The header was not exactly right, or not whole.
+    Malformed,
+    /// It did not come in time.
+    Timeout,
+}
+
+impl ProxyFault {
+    /// How statistics call them, in their order.
+    pub(crate) const NAMES: [&str; 4] = ["untrusted", "missing", "malformed", "timeout"];
 }
 
 /// What one I/O loop counts of WebSockets.

@@ -19,7 +19,7 @@ use crossbeam_utils::CachePadded;
 use reactor_proto::{Head, Opening};
 use slab::Slab;
 
-use crate::exchange::tls_info::TlsInfo;
+use crate::exchange::facts::Facts;
 use crate::observe::access_log::{
     Entry, Lengths, LogSender, LoggedTls, Outcome, RequestId, SocketMessages,
 };
@@ -38,6 +38,9 @@ const KEEP_TEXTS: usize = 1024;
 
 /// Where the generation of its observer begins in a key.
 const GENERATION_AT: u32 = 24;
+
+/// Where a request comes from: its client, and what is known of its connection.
+pub(crate) type Origin<'a> = (Option<SocketAddr>, Option<&'a Facts>);
 
 /// What is known of a request when it begins.
 pub(crate) enum Seen<'a> {
@@ -124,7 +127,7 @@ impl Observer {
         &mut self,
         slot: u32,
         (connection, request): (u32, u32),
-        origin: (Option<SocketAddr>, Option<&TlsInfo>),
+        origin: Origin<'_>,
         start: Instant,
         seen: &Seen<'_>,
     ) {
@@ -145,7 +148,7 @@ impl Observer {
     fn record(
         &mut self,
         (connection, request): (u32, u32),
-        (peer, tls): (Option<SocketAddr>, Option<&TlsInfo>),
+        (peer, facts): Origin<'_>,
         start: Instant,
         seen: &Seen<'_>,
     ) -> u32 {
@@ -161,17 +164,17 @@ impl Observer {
             }
         };
         let id = RequestId { io_thread: self.io_thread, connection, request };
-        if let (Some(log), Some(name)) = (&self.log, tls.and_then(|tls| tls.server_name.as_deref()))
+        if let (Some(log), Some(facts)) = (&self.log, facts)
             && log.with_forwarded
         {
-            lengths.add_server_name(name, &mut text);
+            lengths.add_facts(facts, &mut text);
         }
         let record = Record {
             next: NONE,
             apart: None,
             id,
             peer,
-            tls: tls.map(LoggedTls::from),
+            tls: facts.and_then(|facts| facts.tls.as_ref()).map(LoggedTls::from),
             start,
             status: 0,
             body: 0,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
-use crate::observe::counters::{Counters, LoopCounters};
+use crate::observe::counters::{Counters, LoopCounters, ProxyFault};
 use crate::observe::histogram::{Distribution, Histogram};
 
 /// A server's statistics at one moment, all counted since its start.
@@ -26,6 +26,8 @@ pub struct Stats {
     pub connections: ConnectionStats,
     /// TLS handshakes.
     pub tls: TlsStats,
+    /// The PROXY protocol.
+    pub proxy_protocol: ProxyStats,
     /// WebSockets.
     pub web_sockets: WebSocketStats,
     /// HTTP/2.
@@ -87,6 +89,8 @@ pub struct ClosedStats {
     pub stopped: u64,
     /// The TLS handshake failed, or took too long.
     pub handshake: u64,
+    /// The PROXY protocol: see [`ProxyStats::failed`].
+    pub proxy: u64,
 }
 
 /// WebSockets.
@@ -147,6 +151,20 @@ pub struct TlsStats {
     pub reload_failures: u64,
     /// The certificates that new handshakes get.
     pub certificates: Vec<CertificateStats>,
+}
+
+/// The PROXY protocol.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyStats {
+    /// Headers of version 1.
+    pub v1: u64,
+    /// Headers of version 2.
+    pub v2: u64,
+    /// Those of them that a balancer sent for itself, as in a health check.
+    pub local: u64,
+    /// Connections that were closed, by reason; reasons that have not happened are left out.
+    pub failed: BTreeMap<&'static str, u64>,
 }
 
 /// A certificate of a listener.
@@ -378,9 +396,11 @@ impl Counters {
                     aborted: closed(CloseReason::Aborted),
                     stopped: closed(CloseReason::Stopped),
                     handshake: closed(CloseReason::Handshake),
+                    proxy: closed(CloseReason::Proxy),
                 },
             },
             tls: self.tls(),
+            proxy_protocol: self.proxy(),
             web_sockets: self.web_sockets(),
             http2: self.http2(),
             requests: RequestStats {
@@ -457,6 +477,17 @@ impl Counters {
             shed: self.sum(&|c| &c.tls.shed),
             on_loops: self.sum(&|c| &c.tls.on_loops),
             ..TlsStats::default()
+        }
+    }
+
+    fn proxy(&self) -> ProxyStats {
+        let names = ProxyFault::NAMES.iter().enumerate();
+        let failed = names.map(|(index, name)| (*name, self.sum(&|c| &c.proxy.failed[index])));
+        ProxyStats {
+            v1: self.sum(&|c| &c.proxy.versions[0]),
+            v2: self.sum(&|c| &c.proxy.versions[1]),
+            local: self.sum(&|c| &c.proxy.local),
+            failed: failed.filter(|(_, count)| *count > 0).collect(),
         }
     }
 

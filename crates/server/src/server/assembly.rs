@@ -103,7 +103,11 @@ impl Assembly {
         let entrances = config
             .listen
             .iter()
-            .map(|endpoint| Entrance { tls: endpoint.tls.clone(), redirect: endpoint.redirect });
+            .map(|endpoint| Entrance {
+                tls: endpoint.tls.clone(),
+                redirect: endpoint.redirect,
+                proxy_protocol: endpoint.proxy_protocol.clone(),
+            });
         let entrances = entrances.collect();
         let io_threads = config.io_threads;
         let topics = Topics::new(io_threads);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reactor_proto::Limits;
 use reactor_sys::{Address, SocketMode};
 
-use crate::conn::entrance::{Redirect, Tls};
+use crate::conn::entrance::{ProxyProtocol, Redirect, Tls};
 use crate::dispatch::app::App;
 use crate::dispatch::lane::channel::Lane;
 use crate::dispatch::secured::Secured;
@@ -181,6 +181,8 @@ pub struct Endpoint {
     pub tls: Option<Arc<Tls>>,
     /// Requests are sent to a URL over TLS; by default they are served.
     pub redirect: Option<Redirect>,
+    /// Connections begin with a header of the PROXY protocol; by default they do not.
+    pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl From<Listen> for Endpoint {
@@ -194,6 +196,7 @@ impl From<Listen> for Endpoint {
             adopt: false,
             tls: None,
             redirect: None,
+            proxy_protocol: None,
         }
     }
 }

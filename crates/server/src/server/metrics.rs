@@ -49,6 +49,7 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     page.only_gauge("reactor_stopping", "1 once it is about to stop.", stats.stopping.into());
     connections(&mut page, stats);
     tls(&mut page, stats);
+    proxy_protocol(&mut page, stats);
     web_sockets(&mut page, stats);
     http2(&mut page, stats);
     requests(&mut page, stats, counters);
@@ -92,8 +93,23 @@ fn connections(page: &mut Page, stats: &Stats) {
         ("aborted", closed.aborted),
         ("stopped", closed.stopped),
         ("handshake", closed.handshake),
+        ("proxy", closed.proxy),
     ] {
         page.sample(name, &[("reason", reason)], count);
+    }
+}
+
+fn proxy_protocol(page: &mut Page, stats: &Stats) {
+    let proxy = &stats.proxy_protocol;
+    let name = "reactor_proxy_headers_total";
+    page.counter(name, "Headers of the PROXY protocol, by version.");
+    for (version, count) in [("1", proxy.v1), ("2", proxy.v2)] {
+        page.sample(name, &[("version", version)], count);
+    }
+    let name = "reactor_proxy_failed_total";
+    page.counter(name, "Connections closed because of the PROXY protocol, by reason.");
+    for (reason, count) in &proxy.failed {
+        page.sample(name, &[("reason", reason)], *count);
     }
 }
 

@@ -43,7 +43,8 @@ impl Conn<SimTransport> {
     pub(super) fn http1(&self) -> Option<&Http1> {
         match &self.protocol {
             Protocol::Http1(http1) => Some(http1),
-            Protocol::Sniff
+            Protocol::Greeting { .. }
+            | Protocol::Sniff
             | Protocol::Pipe(_)
             | Protocol::WebSocket(_)
             | Protocol::Http2(_)

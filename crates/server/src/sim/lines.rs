@@ -145,7 +145,7 @@ impl Lines {
         let observed = services.observer.as_mut().map(|observer| {
             let (id, start) = (core.id, services.clock.now());
             let seen = Seen::Input(line);
-            observer.begin_apart(id.slot, (id.generation, number), (core.peer, None), start, &seen)
+            observer.begin_apart(id.slot, (id.generation, number), core.origin(), start, &seen)
         });
         if kind == b'i' {
             Self::frame(core, services, number, ':', text);

@@ -353,6 +353,23 @@ impl Transport for SimTransport {
         Ok(n)
     }
 
+    fn peek(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wire = &mut *self.wire.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if wire.rng.percent(wire.faults.interrupted) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let n = (wire.arrived - wire.read).min(buf.len());
+        if n == 0 {
+            return if wire.eof { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        buf[..n].copy_from_slice(&wire.input[wire.read..wire.read + n]);
+        wire.notified = wire.notified.max(wire.read + n);
+        Ok(n)
+    }
+
     fn sends_files(&self) -> bool {
         true
     }
@@ -496,6 +513,7 @@ impl Reasons {
         CloseReason::Aborted,
         CloseReason::Stopped,
         CloseReason::Handshake,
+        CloseReason::Proxy,
     ];
 
     pub(super) fn new(counters: Arc<CachePadded<LoopCounters>>) -> Rc<Self> {

@@ -28,11 +28,11 @@ pub(super) fn note_input<T: Transport>(
 
 /// The handshake may be done.
 fn note_opened<T: Transport>(link: &Link<T>, core: &mut Core, services: &Services) {
-    if core.tls.is_none()
+    if core.tls().is_none()
         && let Some(info) = link.info()
     {
         services.counters.tls.opened(info.resumed);
-        core.tls = Some(info.into());
+        core.know(|facts| facts.tls = Some(info));
     }
 }
 

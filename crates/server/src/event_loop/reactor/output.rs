@@ -96,7 +96,7 @@ impl<T: Transport> Reactor<T> {
         let unsent = conn.has_output() && conn.core.timer.phase != Phase::Linger;
         if conn.protocol.must_reset(unsent) {
             conn.link.reset_on_close();
-        } else {
+        } else if !conn.protocol.is_greeting() {
             conn.link.take_leave();
         }
         conn.protocol.closed(&mut conn.core, services);

@@ -82,9 +82,11 @@ impl<T: Transport> Conn<T> {
         let draining = services.draining;
         Some(match self.core.timer.phase {
             Phase::Busy | Phase::Open => return None,
-            Phase::Handshake | Phase::Fresh | Phase::Idle if draining => DRAIN_GRACE,
+            Phase::Greeting | Phase::Handshake | Phase::Fresh | Phase::Idle if draining => {
+                DRAIN_GRACE
+            }
             Phase::Handshake => return self.link.handshake_timeout(),
-            Phase::Fresh | Phase::Head => timeouts.head,
+            Phase::Greeting | Phase::Fresh | Phase::Head => timeouts.head,
             Phase::Idle if self.protocol.told_timeout() => timeouts.idle + ANNOUNCED_GRACE,
             Phase::Idle => timeouts.idle,
             Phase::Body => timeouts.body,
@@ -133,7 +135,7 @@ impl<T: Transport> Reactor<T> {
         let collected = std::mem::take(&mut timer.collected) as Millis;
         let begins_anew = match phase {
             _ if phase != timer.phase => true,
-            Phase::Linger | Phase::Handshake => false,
+            Phase::Linger | Phase::Handshake | Phase::Greeting => false,
             Phase::Write => sent,
             Phase::Left => sent || progress,
             _ => progress,
@@ -195,6 +197,7 @@ impl<T: Transport> Reactor<T> {
                     self.services.counters.tls.timed_out.add(1);
                     self.close(slot, CloseReason::Handshake);
                 }
+                Phase::Greeting => self.greeting_expired(slot),
                 Phase::Fresh | Phase::Idle => self.close_quiet(slot),
                 Phase::Head | Phase::Body | Phase::Open => self.time_out(slot),
                 Phase::Write => self.look_at_writing(slot),

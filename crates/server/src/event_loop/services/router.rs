@@ -53,11 +53,11 @@ impl Services {
         if method == Method::Options && path == b"*" {
             return Err(Answer::Server(ServerAnswer::Options(None)));
         }
-        if self.head.is_secure() && core.tls.is_none() && !self.settings.secured.has(core.peer) {
+        if self.head.is_secure() && !core.is_secure() && !self.settings.secured.has(core.peer) {
             let error = RequestError::TargetSchemeInsecure;
             return Err(Answer::Server(ServerAnswer::Rejected(error)));
         }
-        if let Some(guard) = core.tls.as_ref().and_then(|tls| tls.guard.as_ref()) {
+        if let Some(guard) = core.tls().and_then(|tls| tls.guard.as_ref()) {
             let host = self.head.host().and_then(|host| std::str::from_utf8(host.of(head)).ok());
             if !guard.admits(host.unwrap_or_default()) {
                 return Err(Answer::Server(ServerAnswer::Misdirected));
@@ -66,6 +66,7 @@ impl Services {
         if let Some(endpoint) = core.endpoint
             && let Some(entrance) = self.settings.entrances.get(usize::from(endpoint))
             && let Some(redirect) = entrance.redirect
+            && !core.is_secure()
             && !path.starts_with(ACME)
             && !self.settings.health.checks.has(path)
         {

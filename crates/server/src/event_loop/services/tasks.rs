@@ -22,7 +22,7 @@ impl Services {
         task.terms = terms;
         task.queued_at = now;
         task.request.peer = core.peer;
-        task.request.tls.clone_from(&core.tls);
+        task.request.facts.clone_from(&core.facts);
         task
     }
 

@@ -32,5 +32,5 @@ impl Services {
 
 /// What the connection's TLS has agreed on by ALPN.
 fn agreed(core: &Core) -> Option<&[u8]> {
-    core.tls.as_ref()?.protocol.as_deref()
+    core.tls()?.protocol.as_deref()
 }

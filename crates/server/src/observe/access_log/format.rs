@@ -54,6 +54,7 @@ struct Parts<'a> {
     forwarded: Option<&'a [u8]>,
     trace: Option<&'a [u8]>,
     server_name: Option<&'a [u8]>,
+    balancer: Option<&'a [u8]>,
 }
 
 impl Formatter {
@@ -83,6 +84,7 @@ impl Formatter {
             forwarded: entry.text.forwarded.map(&mut part),
             trace: entry.text.trace.map(&mut part),
             server_name: entry.text.server_name.map(&mut part),
+            balancer: entry.text.balancer.map(&mut part),
         };
         match self.format {
             LogFormat::Common => self.common(entry, &parts, out),
@@ -194,6 +196,9 @@ impl Formatter {
             );
             string("server_name", parts.server_name, out);
             out.push(b'}');
+        }
+        if let Some(balancer) = parts.balancer {
+            string("proxy", Some(balancer), out);
         }
         if let Some(messages) = entry.messages {
             let SocketMessages { received, sent } = messages;

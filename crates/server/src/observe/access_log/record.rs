@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reactor_proto::{Head, Opening, Version};
 
+use crate::exchange::facts::Facts;
 use crate::exchange::tls_info::TlsInfo;
 
 /// Bytes kept of a request line; the rest is cut off.
@@ -101,6 +102,8 @@ pub(crate) struct Lengths {
     pub(crate) trace: Option<u16>,
     /// Of the name that a client over TLS wants; kept for the format that has it.
     pub(crate) server_name: Option<u16>,
+    /// Of the address of the balancer in front; kept for the format that has it.
+    pub(crate) balancer: Option<u16>,
     /// `None` if the line is no request line.
     pub(crate) version: Option<Version>,
     /// The protocol of the input, if it is another one.
@@ -117,11 +120,19 @@ impl Lengths {
             + usize::from(self.forwarded.unwrap_or(0))
             + usize::from(self.trace.unwrap_or(0))
             + usize::from(self.server_name.unwrap_or(0))
+            + usize::from(self.balancer.unwrap_or(0))
     }
 
-    /// Copies the name that a client over TLS wants. Called last.
-    pub(crate) fn add_server_name(&mut self, name: &str, into: &mut Vec<u8>) {
-        self.server_name = Some(self.keep(name.as_bytes(), MAX_FIELD, into));
+    /// Copies the name that a client over TLS wants, and the address of the balancer in front, which
+    /// has none on a unix socket. Called last.
+    pub(crate) fn add_facts(&mut self, facts: &Facts, into: &mut Vec<u8>) {
+        if let Some(name) = facts.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
+            self.server_name = Some(self.keep(name.as_bytes(), MAX_FIELD, into));
+        }
+        if let Some(proxied) = &facts.proxied {
+            let text = proxied.balancer.map_or("unix".to_owned(), |peer| peer.to_string());
+            self.balancer = Some(self.keep(text.as_bytes(), MAX_FIELD, into));
+        }
     }
 
     /// Copies what the log keeps of a head.

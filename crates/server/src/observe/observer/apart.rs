@@ -3,11 +3,9 @@
 //! The protocol keeps the key of each. A request is outside its connection's order until its answer
 //! is written. From then on it ends, like others, when the kernel has taken the output up to there.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::{GENERATION_AT, NONE, Observer, Record, Seen};
-use crate::exchange::tls_info::TlsInfo;
+use super::{GENERATION_AT, NONE, Observer, Origin, Record, Seen};
 use crate::observe::access_log::{Outcome, SocketMessages};
 
 /// The bits of a key that are the record's place. Above them is the observer's generation.
@@ -19,7 +17,7 @@ impl Observer {
         &mut self,
         slot: u32,
         (connection, request): (u32, u32),
-        origin: (Option<SocketAddr>, Option<&TlsInfo>),
+        origin: Origin<'_>,
         start: Instant,
         seen: &Seen<'_>,
     ) -> u32 {

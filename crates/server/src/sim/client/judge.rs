@@ -362,7 +362,7 @@ impl Client {
             CloseReason::Handshake => {
                 wire.given() == 0 && at - self.opened_at >= millis(facts.timeouts.head)
             }
-            CloseReason::WriteTimeout => false,
+            CloseReason::WriteTimeout | CloseReason::Proxy => false,
         };
         if !right {
             return Err(format!(

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::super::record::{Lengths, LoggedTls, Outcome};
 use super::*;
+use crate::exchange::facts::Facts;
+use crate::exchange::proxied::Proxied;
+use crate::exchange::tls_info::TlsInfo;
 
 /// 2026-11-22T23:59:44.000123Z
 fn time() -> SystemTime {
@@ -39,6 +42,7 @@ fn text(line: &[u8], fields: [Option<&[u8]>; 3]) -> (Lengths, Vec<u8>) {
         truncated: false,
         trace: None,
         server_name: None,
+        balancer: None,
     };
     (lengths, [&[line][..], &fields.map(Option::unwrap_or_default)].concat().concat())
 }
@@ -199,9 +203,38 @@ fn a_json_line_tells_of_messages() {
 }
 
 #[test]
+fn a_json_line_tells_of_the_balancer_in_front() {
+    for (balancer, expected) in
+        [(Some(([10, 0, 0, 5], 4000).into()), "10.0.0.5:4000"), (None, "unix")]
+    {
+        let (mut lengths, mut text) = text(b"GET / HTTP/1.1", [None; 3]);
+        let proxied = Proxied { header: Box::default(), balancer, replaces: true, tls: false };
+        lengths.add_facts(&Facts { tls: None, proxied: Some(proxied) }, &mut text);
+        let mut out = Vec::new();
+        let mut formatter = Formatter::new(LogFormat::Json, 0);
+        formatter.record(&entry(lengths), &text, UNIX_EPOCH, &mut out);
+        let value: Value = serde_json::from_slice(&out).expect("it is JSON");
+        assert_eq!((&value["remote"], &value["port"]), (&"192.0.2.7".into(), &50_000.into()));
+        assert_eq!(value["proxy"], expected);
+    }
+}
+
+#[test]
 fn a_json_line_tells_of_tls() {
     let (mut lengths, mut text) = text(b"GET / HTTP/1.1", [None; 3]);
-    lengths.add_server_name("a.test", &mut text);
+    let info = TlsInfo {
+        version: reactor_tls::Version::Tls13,
+        cipher: "TLS_AES_128_GCM_SHA256",
+        standard_cipher: "TLS_AES_128_GCM_SHA256",
+        group: None,
+        protocol: None,
+        server_name: Some("a.test".into()),
+        resumed: true,
+        peer: Box::default(),
+        peer_fault: None,
+        guard: None,
+    };
+    lengths.add_facts(&Facts { tls: Some(info), proxied: None }, &mut text);
     let tls = LoggedTls {
         version: reactor_tls::Version::Tls13,
         cipher: "TLS_AES_128_GCM_SHA256",
