@@ -108,6 +108,8 @@ export declare class NativeLane {
   lend(id: number, into: Uint8Array): void
   /** What TLS says of a request's connection. None if it is in clear, or the exchange is over. */
   tlsOf(id: number): NativeTlsInfo | null
+  /** What a balancer has said of a request's connection. None if none has, or the exchange is over. */
+  proxiedOf(id: number): NativeProxied | null
   /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of
@@ -338,6 +340,8 @@ export interface NativeBenchOptions {
   expectBody?: Uint8Array
   /** Absent: without TLS. */
   tls?: NativeBenchTls
+  /** Each connection begins with a header of the PROXY protocol: 1 or 2, its version. */
+  proxyProtocol?: number
   /** Absent: requests. */
   webSocket?: NativeBenchWebSocket
 }
@@ -435,6 +439,8 @@ export interface NativeEndpoint {
   tls?: NativeTls
   /** Requests are sent to a URL over TLS. Absent: they are served. */
   redirect?: NativeRedirect
+  /** Connections begin with a header of the PROXY protocol. Absent: they do not. */
+  proxyProtocol?: NativeProxyProtocol
 }
 
 /** One response field. */
@@ -614,6 +620,27 @@ export interface NativePem {
   from: string
   /** What it holds. */
   text: Uint8Array
+}
+
+/** What a balancer has said of a connection. */
+export interface NativeProxied {
+  /** The header as it came; its form was checked. */
+  header: Uint8Array
+  /** The balancer's own address; absent on unix sockets. */
+  address?: string
+  /** The balancer's port. */
+  port?: number
+}
+
+/** The listener's connections begin with a header of the PROXY protocol. */
+export interface NativeProxyProtocol {
+  /** A connection without one is closed. */
+  required: boolean
+  /**
+   * Peers whose word counts: `*` for all peers, `unix` for unix sockets, and ranges as
+   * `address/bits`.
+   */
+  trusted: Array<string>
 }
 
 /** Where requests in clear are sent to. */

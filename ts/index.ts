@@ -55,6 +55,7 @@ export type {
   Timeouts,
   TrustProxy,
 } from './types/options.js';
+export type { ProxyAddress, ProxyInfo, ProxyTlsInfo } from './types/proxy.js';
 export type {
   PubSub,
   PubSubEvents,
@@ -62,7 +63,6 @@ export type {
   PubSubOptions,
   PubSubStats,
 } from './types/pubsub.js';
-export type { ProxyAddress, ProxyInfo, ProxyTlsInfo } from './types/proxy.js';
 export type { MethodRoutes, Route, Routes, StaticAnswer, StaticResponse } from './types/routes.js';
 export type { ReloadModuleOptions, ReloadOptions, Server, StopOptions } from './types/server.js';
 export type {

@@ -144,7 +144,7 @@ test('what is no header, or a wrong one, ends the connection without a word', as
 test('only trusted peers may say where a connection comes from', async (t) => {
   const options = { trustProxy: '192.0.2.0/24' };
   const closed = await balanced(t, options);
-  t.is(await ask(t, closed, line() + GET), '');
+  t.is(await ask(t, closed, line() + GET).catch(({ code }) => code === 'ECONNRESET' && ''), '');
   t.deepEqual(closed.stats().proxyProtocol.failed, { untrusted: 1 });
   const lenient = await balanced(t, { ...options, proxyProtocol: 'optional' });
   t.regex(await ask(t, lenient, line() + GET), /^HTTP\/1\.1 400 .*PROXY/s);
@@ -157,7 +157,7 @@ test('an optional header may be missing', async (t) => {
   t.like(await ask(t, server, GET), { address: '127.0.0.1', proxy: null });
   t.like(await ask(t, server, '\r\n', GET), { address: '127.0.0.1', proxy: null });
   const post = GET.replace('GET', 'P', 1);
-  t.regex(await ask(t, server, post), /^HTTP\/1\.1 (200|501)/);
+  t.like(await ask(t, server, post), { address: '127.0.0.1' });
   t.is(await ask(t, server, `PROXY TCP4 bad\r\n${GET}`), '');
 });
 

@@ -142,7 +142,10 @@ export const PROTO = {
     { modules: ['h1'], holds: 'how HTTP/1 writes it' },
     { modules: ['h2'], holds: 'HTTP/2: frames, field blocks, settings, windows' },
     { modules: ['ws'], holds: 'WebSocket: handshake, frames, UTF-8, compression' },
-    { modules: ['opening'], holds: 'which protocol a connection begins with' },
+    {
+      modules: ['opening', 'proxy_protocol'],
+      holds: 'which protocol a connection begins with; what a balancer says before it',
+    },
   ],
   known: [],
 };

@@ -202,10 +202,7 @@ export function resolveOptions(
  * The peers that may ask for https URLs. If one proxy is trusted, whatever its address, and it says
  * by the PROXY protocol who the peer is, then that peer is a client.
  */
-function securedPeers(
-  proxies: Proxies | null,
-  endpoints: readonly NativeEndpoint[],
-): string[] {
+function securedPeers(proxies: Proxies | null, endpoints: readonly NativeEndpoint[]): string[] {
   const isTold = endpoints.some(({ proxyProtocol }) => proxyProtocol !== undefined);
   return proxies === null || (isTold && proxies.isOne) ? [] : [...proxies.peers];
 }

@@ -1,6 +1,8 @@
 import type { ProxyAddress, ProxyInfo, ProxyTlsInfo } from '../types/proxy.js';
 import { canonical } from './forwarded.js';
 
+export type { ProxyInfo };
+
 /** What the engine tells of a connection that began with a header of the PROXY protocol. */
 export interface ProxyFacts {
   /** The header as it came. The engine has checked its form. */

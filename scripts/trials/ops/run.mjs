@@ -14,6 +14,7 @@ const SIDE_BY_SIDE = [
   ['lame-duck', 'systemd'],
   ['dashboard'],
   ['tracing'],
+  ['proxy'],
   //
 ];
 /** They measure time or memory, so they have the machine to themselves. */

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use super::{Header, Malformed, Origin, Parsed};
+use super::header::{Header, Malformed, Origin, Parsed};
 
 /// The longest line, with its end.
 const LONGEST_LINE: usize = 107;

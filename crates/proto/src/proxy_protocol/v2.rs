@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::crc::crc32c;
-use super::{Header, LONGEST, Malformed, Origin, Parsed};
+use super::header::{Header, LONGEST, Malformed, Origin, Parsed};
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 

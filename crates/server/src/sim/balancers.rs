@@ -163,20 +163,26 @@ fn run(seed: u64) {
     }
     let wire = wire.borrow();
     let (reason, at) = wire.closed.expect("the connection is left open");
+    let story = format!(
+        "{fate:?}, required {required}, {} of {} read, closed for {reason:?} after {at} ms: {}",
+        wire.read,
+        bytes.len(),
+        wire.output.escape_ascii()
+    );
     let failed: u64 = counters.proxy.failed.iter().map(|counter| counter.get()).sum();
     let refused = reason == Some(CloseReason::Proxy);
-    assert_eq!((refused, wire.broken), (failed == 1, failed == 1), "{reason:?}");
+    assert_eq!((refused, wire.broken), (failed == 1, failed == 1), "{story}");
     match fate {
         Fate::Served(named) => {
-            assert!(wire.output.starts_with(b"HTTP/1.1 200 "), "{reason:?}");
+            assert!(wire.output.starts_with(b"HTTP/1.1 200 "), "{story}");
             assert_eq!(peer, if named { CLIENT.parse().ok() } else { balancer });
-            assert!(!refused);
+            assert!(!refused, "{story}");
         }
-        Fate::Refused => assert!(refused && wire.output.is_empty(), "{reason:?}"),
+        Fate::Refused => assert!(refused && wire.output.is_empty(), "{story}"),
         // What follows a part of a header may be a part of a request.
-        Fate::Unfinished if wire.eof && !required => assert!(!refused, "{reason:?}"),
+        Fate::Unfinished if wire.eof && !required => assert!(!refused, "{story}"),
         Fate::Unfinished => {
-            assert!(refused && wire.output.is_empty(), "{reason:?}");
+            assert!(refused && wire.output.is_empty(), "{story}");
             assert!(wire.eof || at >= HEAD_TIMEOUT, "too early: {at} ms");
         }
     }
