@@ -97,7 +97,8 @@ impl<T: Transport> Reactor<T> {
         self.work(slot);
         let Some(conn) = self.conns.get_mut(slot as usize) else { return };
         let Protocol::Greeting { required } = conn.protocol else { return };
-        let is_silent = conn.link.peek(&mut [0]).is_err();
+        let has_nothing = |error: io::Error| error.kind() == ErrorKind::WouldBlock;
+        let is_silent = conn.link.peek(&mut [0]).is_err_and(has_nothing);
         if is_silent && !required {
             self.close(slot, CloseReason::Idle);
         } else {
