@@ -88,11 +88,7 @@ pub(crate) fn connect(
 
 /// Begins a connection with a header of the PROXY protocol, in which this end is the client's. No
 /// fresh socket is too full for it.
-pub(crate) fn introduce(
-    stream: &Stream,
-    address: &Address,
-    version: Option<u8>,
-) -> io::Result<()> {
+pub(crate) fn introduce(stream: &Stream, address: &Address, version: Option<u8>) -> io::Result<()> {
     let Some(version) = version else { return Ok(()) };
     let to = match address {
         Address::Tcp(to) => Some(*to),

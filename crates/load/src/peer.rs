@@ -130,9 +130,7 @@ impl Peer {
         let mut failed = None;
         for address in self.addresses()? {
             let tried = match (tls, &address) {
-                (Some(client), _) => {
-                    shake_hands(&address, client, http2, proxy, timeout).map(Some)
-                }
+                (Some(client), _) => shake_hands(&address, client, http2, proxy, timeout).map(Some),
                 (None, _) if http2 => probe(&address, proxy, timeout).map(|()| None),
                 (None, Address::Unix(_)) => try_unix(&address, timeout).map(|()| None),
                 (None, Address::Tcp(addr)) => try_tcp(addr, timeout).map(|()| None),

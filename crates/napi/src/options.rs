@@ -9,9 +9,8 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use reactor_server::{
     AcceptMode, AccessLog, Address, Announce, App, Compress, Config, Effort, Endpoint,
-    HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections, ProxyProtocol,
-    Redirect,
-    Secured, SocketMode, Target, Timeouts, TraceKey, Tuning,
+    HealthChecks, Inline, Lane, Limits, Listen, LogFormat, LogTarget, MaxConnections,
+    ProxyProtocol, Redirect, Secured, SocketMode, Target, Timeouts, TraceKey, Tuning,
 };
 
 use crate::files::NativeFiles;

@@ -9,7 +9,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getpeername,
-    getsockname, getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
+    getsockname, getsockopt, recv, send, sendmsg, setsockopt, shutdown, socket, socketpair,
+    sockopt,
 };
 
 use crate::Address;

@@ -39,9 +39,9 @@ use self::spin::SpinPolicy;
 use self::turner::Place;
 use self::watch::Watch;
 use self::words::TOO_SMALL;
+use crate::proxied::NativeProxied;
 use crate::registry;
 use crate::server::NativeServer;
-use crate::proxied::NativeProxied;
 use crate::tls::NativeTlsInfo;
 
 /// Requests that may wait for a JavaScript thread. Past that, I/O loops stop reading the

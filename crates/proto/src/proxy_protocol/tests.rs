@@ -233,12 +233,14 @@ fn address() -> impl Strategy<Value = SocketAddr> {
 
 /// Headers, and what is close to one.
 fn near_header() -> impl Strategy<Value = Vec<u8>> {
-    let written = (1u8..=2, proptest::option::of((address(), address()))).prop_map(|(version, to)| {
-        let mut header = Vec::new();
-        write(version, to, &mut header);
-        header
-    });
-    let words = ["PROXY", "TCP4", "TCP6", "UNKNOWN", "1.2.3.4", "::1", "0", "80", "65536", "", "\r"];
+    let written =
+        (1u8..=2, proptest::option::of((address(), address()))).prop_map(|(version, to)| {
+            let mut header = Vec::new();
+            write(version, to, &mut header);
+            header
+        });
+    let words =
+        ["PROXY", "TCP4", "TCP6", "UNKNOWN", "1.2.3.4", "::1", "0", "80", "65536", "", "\r"];
     let line = vec(select(words.to_vec()), 0..8)
         .prop_map(|words| format!("PROXY {}\r\n", words.join(" ")).into_bytes());
     let facts = vec((any::<u8>(), vec(any::<u8>(), 0..9)), 0..4);

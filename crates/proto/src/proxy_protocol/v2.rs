@@ -88,7 +88,8 @@ fn facts(header: &[u8], at: usize) -> Result<bool, Malformed> {
     }
     if let Some((sum, place)) = sum {
         let bytes = header.iter().enumerate();
-        let zeroed = bytes.map(|(at, &byte)| if (place..place + 4).contains(&at) { 0 } else { byte });
+        let zeroed =
+            bytes.map(|(at, &byte)| if (place..place + 4).contains(&at) { 0 } else { byte });
         if crc32c(zeroed).to_be_bytes() != sum {
             return Err(Malformed);
         }

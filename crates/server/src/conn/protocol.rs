@@ -220,9 +220,7 @@ impl Protocol {
             #[cfg(test)]
             Self::Lines(lines) => lines.link(core, stream),
             // The others' connections have one link.
-            _ => {
-                Some(&mut core.lane)
-            }
+            _ => Some(&mut core.lane),
         }
     }
 

@@ -89,13 +89,7 @@ impl Http1 {
         if let Some(observer) = &mut services.observer {
             let (id, start) = (core.id, services.clock.now());
             let seen = Seen::Head(&services.head, head);
-            observer.begin(
-                id.slot,
-                (id.generation, stream),
-                core.origin(),
-                start,
-                &seen,
-            );
+            observer.begin(id.slot, (id.generation, stream), core.origin(), start, &seen);
         }
         let keep_alive = services.head.keep_alive();
         let mut entry = Entry {

@@ -100,14 +100,11 @@ struct Assembly {
 impl Assembly {
     fn new(config: Config, bound: Bound, accept_limits: AcceptLimits) -> Result<Self, StartError> {
         let Bound { listeners, addresses } = bound;
-        let entrances = config
-            .listen
-            .iter()
-            .map(|endpoint| Entrance {
-                tls: endpoint.tls.clone(),
-                redirect: endpoint.redirect,
-                proxy_protocol: endpoint.proxy_protocol.clone(),
-            });
+        let entrances = config.listen.iter().map(|endpoint| Entrance {
+            tls: endpoint.tls.clone(),
+            redirect: endpoint.redirect,
+            proxy_protocol: endpoint.proxy_protocol.clone(),
+        });
         let entrances = entrances.collect();
         let io_threads = config.io_threads;
         let topics = Topics::new(io_threads);

@@ -101,6 +101,7 @@ fn run(seed: u64) {
         stream_small_bodies: false,
         secured: Secured::default(),
         entrances: Arc::new([entrance]),
+        health: Arc::default(),
         topics: Topics::new(1),
         compress: None,
     };

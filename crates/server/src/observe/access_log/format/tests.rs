@@ -211,7 +211,7 @@ fn a_json_line_tells_of_the_balancer_in_front() {
         let proxied = Proxied { header: Box::default(), balancer, replaces: true, tls: false };
         lengths.add_facts(&Facts { tls: None, proxied: Some(proxied) }, &mut text);
         let mut out = Vec::new();
-        let mut formatter = Formatter::new(LogFormat::Json, 0);
+        let mut formatter = Formatter::new(LogFormat::Json, 0, None);
         formatter.record(&entry(lengths), &text, UNIX_EPOCH, &mut out);
         let value: Value = serde_json::from_slice(&out).expect("it is JSON");
         assert_eq!((&value["remote"], &value["port"]), (&"192.0.2.7".into(), &50_000.into()));
