@@ -78,6 +78,7 @@ export type {
   LatencyStats,
   ProxyProtocolStats,
   RequestStats,
+  RouteStats,
   Stats,
   TaskStats,
   TlsStats,

@@ -35,6 +35,7 @@ export const SERVER = {
         'observe/health',
         'observe/histogram',
         'observe/notice',
+        'observe/routes',
         'observe/usage',
         'observe/watch',
       ],

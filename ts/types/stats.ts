@@ -18,6 +18,8 @@ export interface Stats {
   /** HTTP/2. */
   http2: Http2Stats;
   requests: RequestStats;
+  /** Answered requests by route and method, up to 256 rows. */
+  routes: RouteStats[];
   bytes: ByteStats;
   tasks: TaskStats;
   handlers: HandlerStats;
@@ -189,6 +191,34 @@ export interface RequestStats {
    * access log or a metrics listener, and while `reactor-rs monitor` watches.
    */
   latency: LatencyStats;
+}
+
+/** The requests of one route with one method. */
+export interface RouteStats {
+  /** Such as `'GET'`; `'OTHER'` for one that HTTP does not define. */
+  method: string;
+  /**
+   * The pattern as it is written in `routes`, such as `'/users/:id'`. `'fetch'` is what `fetch`
+   * takes, `'built-in'` what the server answers by itself, such as 404, and `'other'` what has no
+   * row of its own.
+   */
+  route: string;
+  /** Answers that have begun. */
+  requests: number;
+  /** 1xx responses: WebSockets that have been opened. */
+  informational: number;
+  /** 2xx responses. */
+  success: number;
+  /** 3xx responses. */
+  redirect: number;
+  /** 4xx responses. */
+  clientError: number;
+  /** 5xx responses. */
+  serverError: number;
+  /** As {@link RequestStats.latency}. Percentiles are exact to a half. */
+  latency: LatencyStats;
+  /** Nanoseconds of all that `latency` has counted. */
+  latencySumNs: number;
 }
 
 /** Bytes on the wire. */

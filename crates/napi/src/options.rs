@@ -475,10 +475,14 @@ impl NativeTimeouts {
     }
 }
 
+/// The number of the handler that takes what no route does; `FETCH` in `ts/lane/handlers.ts`.
+const FETCH: u32 = 0;
+
 /// The application with these routes, or the built-in one if there are none.
 pub(crate) fn app(routes: Option<Vec<NativeRoute>>) -> Result<App, Failure> {
     let Some(routes) = routes else { return Ok(App::builtin()) };
     let mut app = App::new();
+    app.fall_through(FETCH);
     for route in routes {
         if let Some(handler) = route.handler {
             app.route(route.method.as_deref(), &route.pattern, Target::Lane(handler))

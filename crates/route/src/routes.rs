@@ -28,6 +28,18 @@ pub enum Found<'r, T> {
     NotFound,
 }
 
+impl<'r, T> Found<'r, T> {
+    /// The same with another target.
+    #[inline]
+    pub fn map<U>(self, change: impl FnOnce(&'r T) -> &'r U) -> Found<'r, U> {
+        match self {
+            Self::Target(target) => Found::Target(change(target)),
+            Self::MethodNotAllowed(allow) => Found::MethodNotAllowed(allow),
+            Self::NotFound => Found::NotFound,
+        }
+    }
+}
+
 impl<T> Default for Routes<T> {
     fn default() -> Self {
         Self { endpoints: Vec::new(), exact: HashMap::default(), tree: Tree::default() }

@@ -68,7 +68,7 @@ pub use observe::health::pulse::Pulse;
 pub use observe::health::{HealthChecks, Standstill};
 pub use observe::stats::{
     CertificateStats, HandlerStats, Http2Stats, LaneSnapshot, LaneState, LatencyStats,
-    LoopSnapshot, Stats, TlsStats, WebSocketStats, WorkerSnapshot,
+    LoopSnapshot, RouteStats, Stats, TlsStats, WebSocketStats, WorkerSnapshot,
 };
 pub use reactor_compress::Effort;
 pub use reactor_proto::ws::{Frame, Limits as SocketLimits};

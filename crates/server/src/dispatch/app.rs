@@ -13,6 +13,7 @@ use crate::exchange::compression::options::Compress;
 use crate::exchange::handler::{Handler, HandlerCell};
 use crate::exchange::inline::{Inline, InlineSet};
 use crate::observe::health::{HealthChecks, Question};
+use crate::observe::routes::{BUILT_IN, Labels};
 
 /// Where a route leads.
 #[derive(Clone)]
@@ -59,7 +60,12 @@ pub struct App {
     packed: Arc<Packed>,
     /// Lanes' routes whose answers are not compressed.
     plain: HashSet<u32>,
+    /// The lanes' route for what has no other, if there is one.
+    fall_through: Option<u32>,
 }
+
+/// What requests count under whose route takes what no other does.
+const FALL_THROUGH: &str = "fetch";
 
 /// Compressed files that are kept, in bytes.
 const PACKED: usize = 64 * 1024 * 1024;
@@ -67,7 +73,8 @@ const PACKED: usize = 64 * 1024 * 1024;
 impl Default for App {
     fn default() -> Self {
         let packed = Arc::new(Packed::new(PACKED));
-        Self { routes: Vec::new(), check: Routes::new(), packed, plain: HashSet::new() }
+        let (routes, check) = (Vec::new(), Routes::new());
+        Self { routes, check, packed, plain: HashSet::new(), fall_through: None }
     }
 }
 
@@ -100,6 +107,13 @@ impl App {
         self
     }
 
+    /// The lanes' route with this number takes what no other does. Requests to it count under
+    /// `fetch`, and not under the pattern that has led to it.
+    pub fn fall_through(&mut self, route: u32) -> &mut Self {
+        self.fall_through = Some(route);
+        self
+    }
+
     /// Whether some route leads to a worker thread.
     pub(crate) fn has_workers(&self) -> bool {
         let mut targets = self.routes.iter().map(|(_, _, target)| target);
@@ -110,7 +124,15 @@ impl App {
     /// [`Target::Stats`].
     pub(crate) fn compile(&self, stats: &Arc<dyn Handler>, compress: Option<&Compress>) -> Table {
         let mut routes = Routes::new();
+        let mut labels: Vec<Arc<str>> = vec![BUILT_IN.into()];
         for (method, pattern, target) in &self.routes {
+            let label = match target {
+                Target::Lane(route) if self.fall_through == Some(*route) => FALL_THROUGH,
+                _ => pattern,
+            };
+            // One that has no place counts with others that have none.
+            let place = u16::try_from(labels.len()).unwrap_or(u16::MAX);
+            labels.push(label.into());
             let compiled = match target {
                 Target::Inline(inline) => {
                     let set = compress.map(|compress| compress.prepare(inline)).unwrap_or_default();
@@ -128,10 +150,11 @@ impl App {
                 }
                 Target::Stats => Compiled::Worker(HandlerCell::new(stats)),
             };
-            let inserted = routes.insert(method.as_deref(), pattern, compiled);
+            let routed = Routed { compiled, label: place };
+            let inserted = routes.insert(method.as_deref(), pattern, routed);
             debug_assert!(inserted.is_ok(), "route() let a bad route in");
         }
-        routes
+        Table { routes, labels: Labels::new(labels) }
     }
 
     /// The same with health checks, unless the application answers under their paths itself.
@@ -141,20 +164,33 @@ impl App {
         compress: Option<&Compress>,
         checks: &HealthChecks,
     ) -> Table {
-        let mut routes = self.compile(stats, compress);
+        let mut table = self.compile(stats, compress);
         for (path, question) in [(&checks.ready, Question::Ready), (&checks.live, Question::Live)] {
             if let Some(path) = path
                 && !self.routes.iter().any(|(_, pattern, _)| pattern == path)
             {
                 // It fails where both have the same path: then the first is there.
-                let _ = routes.insert(Some("GET"), path, Compiled::Health(question));
+                let compiled = Compiled::Health(question);
+                // They count with what else the server answers by itself.
+                let _ = table.routes.insert(Some("GET"), path, Routed { compiled, label: 0 });
             }
         }
-        routes
+        table
     }
 }
 
-pub(crate) type Table = Routes<Compiled>;
+/// The table of routes that one loop owns.
+pub(crate) struct Table {
+    pub(crate) routes: Routes<Routed>,
+    /// What requests count under.
+    pub(crate) labels: Labels,
+}
+
+/// A target, and the place of its label.
+pub(crate) struct Routed {
+    pub(crate) compiled: Compiled,
+    pub(crate) label: u16,
+}
 
 /// A target as one loop sees it.
 pub(crate) enum Compiled {

@@ -150,6 +150,8 @@ pub(crate) struct Services {
     /// The head that was read last, and the parameters that the table found for it.
     pub(crate) head: Head,
     pub(crate) params: Params,
+    /// The row in which the request of `head` counts.
+    pub(crate) row: u16,
     /// The path of `head` in its normal form, if that is another.
     pub(crate) normal_path: Option<Vec<u8>>,
     /// What the HTTP/1 connections of the loop share.
@@ -202,6 +204,7 @@ impl Services {
             rings: RingPool::default(),
             head: Head::default(),
             params: Params::default(),
+            row: 0,
             normal_path: None,
             http1,
             http2: Http2Shared::default(),

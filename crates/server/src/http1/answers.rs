@@ -29,13 +29,14 @@ struct Place {
     says_keep_alive: bool,
     /// No other request is open.
     is_only: bool,
+    row: u16,
 }
 
 impl Place {
     #[inline]
     fn new(stream: u32, terms: Terms, says_keep_alive: bool, is_only: bool) -> Self {
-        let Terms { head_only, close, asks_to_close } = terms;
-        Self { stream, head_only, close, asks_to_close, says_keep_alive, is_only }
+        let Terms { head_only, close, asks_to_close, row } = terms;
+        Self { stream, head_only, close, asks_to_close, says_keep_alive, is_only, row }
     }
 }
 
@@ -320,9 +321,9 @@ impl Http1 {
             }
             Answer::Cut => return,
         };
-        services.counters.response(status);
+        services.counters.answer(place.row, status);
         if let Some(observer) = &mut services.observer {
-            observer.answer(core.id.slot, place.stream, status, body_at);
+            observer.answer(core.id.slot, place.stream, (place.row, status), body_at);
         }
     }
 

@@ -96,7 +96,7 @@ impl Http1 {
             terms: Terms {
                 head_only: services.head.method() == Method::Head,
                 close: !keep_alive,
-                asks_to_close: false,
+                ..Terms::default()
             },
             // An HTTP/1.0 client asked to keep the connection and needs to be told.
             mark: keep_alive && services.head.version() == Version::Http10,
@@ -105,7 +105,9 @@ impl Http1 {
             ..Entry::default()
         };
         let has_body = services.head.framing() != Framing::None;
-        match services.find_target(core, head, self.has_lane()) {
+        let found = services.find_target(core, head, self.has_lane());
+        entry.terms.row = services.row;
+        match found {
             Ok(destination) => {
                 let mut task = services.new_task(core, stream, entry.terms);
                 match destination {
@@ -327,7 +329,7 @@ impl Http1 {
             };
             observer.begin(id.slot, number, core.origin(), start, &seen);
         }
-        let terms = Terms { head_only, close: true, asks_to_close: false };
+        let terms = Terms { head_only, close: true, ..Terms::default() };
         let entry = Entry { terms, ..Entry::default() };
         self.answer_at_once(core, services, Answer::Server(answer), entry);
     }

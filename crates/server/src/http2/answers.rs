@@ -463,10 +463,10 @@ fn is_of_upgrade(name: &[u8]) -> bool {
 
 /// Counts an answer, and tells the observer of it.
 fn note_status(services: &mut Services, stream: &Stream, status: u16) {
-    services.counters.response(status);
+    services.counters.answer(stream.terms.row, status);
     if stream.record != NO_RECORD
         && let Some(observer) = &mut services.observer
     {
-        observer.answer_apart(stream.record, status);
+        observer.answer_apart(stream.record, (stream.terms.row, status));
     }
 }

@@ -13,6 +13,7 @@ use crate::exchange::task::Task;
 use crate::http2::machine::Http2;
 use crate::http2::stream::{Receiving, Stream};
 use crate::observe::observer::Seen;
+use crate::observe::routes::NO_ROUTE;
 
 /// A body whose declared length is at most this goes to a lane together with its head. In bytes.
 const SMALL_BODY: u64 = 64 * 1024;
@@ -57,10 +58,12 @@ impl Http2 {
         };
         let found = match framing {
             Framing::Length(length) if length > services.settings.limits.body => {
+                services.row = NO_ROUTE;
                 Err(Answer::Server(ServerAnswer::Rejected(RequestError::BodyTooLarge)))
             }
             _ => services.find_target(core, text, false),
         };
+        stream.terms.row = services.row;
         let destination = match found {
             Ok(destination) => destination,
             Err(answer) => {

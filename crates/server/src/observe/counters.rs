@@ -13,6 +13,7 @@ use reactor_sys::{Address, block_signals};
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
 use crate::observe::histogram::Histogram;
+use crate::observe::routes::{RouteCounters, RowNames};
 
 /// What one I/O loop counts.
 #[derive(Default)]
@@ -44,6 +45,7 @@ pub(crate) struct LoopCounters {
     pub(crate) http2: Http2Counters,
     /// From head to last byte, of requests that were observed.
     pub(crate) latency: Histogram,
+    pub(crate) routes: RouteCounters,
     /// The thread's number.
     pub(crate) thread: Counter,
 }
@@ -132,9 +134,17 @@ impl TlsCounters {
 }
 
 impl LoopCounters {
+    /// An interim answer was written.
     pub(crate) fn response(&self, status: u16) {
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class(status)].add(1);
+    }
+
+    /// The answer to a request in this row of [`routes`](Self::routes) begins.
+    #[inline]
+    pub(crate) fn answer(&self, row: u16, status: u16) {
+        let class = class(status);
         self.responses[class].add(1);
+        self.routes.response(row, class);
     }
 
     pub(crate) fn close(&self, reason: CloseReason) {
@@ -149,6 +159,12 @@ impl LoopCounters {
     pub(crate) fn closed_total(&self) -> u64 {
         self.closed.iter().map(Counter::get).sum()
     }
+}
+
+/// The first digit of a status, less one.
+#[inline]
+fn class(status: u16) -> usize {
+    usize::from(status / 100).clamp(1, 5) - 1
 }
 
 /// What one worker counts.
@@ -221,17 +237,25 @@ pub(crate) struct Counters {
     pub(crate) loops: Vec<Arc<CachePadded<LoopCounters>>>,
     pub(crate) workers: Vec<Arc<CachePadded<WorkerCounters>>>,
     pub(crate) accept: AcceptCounters,
+    /// The names of what the loops count in [`LoopCounters::routes`].
+    pub(crate) rows: Arc<RowNames>,
 }
 
 impl Counters {
     pub(crate) fn new(io_threads: usize, worker_threads: usize) -> Self {
+        let rows: Arc<RowNames> = Arc::default();
+        let of_loop = |_| {
+            let routes = RouteCounters::new(&rows);
+            Arc::new(CachePadded::new(LoopCounters { routes, ..LoopCounters::default() }))
+        };
         Self {
             started: Instant::now(),
-            loops: (0..io_threads).map(|_| Arc::default()).collect(),
+            loops: (0..io_threads).map(of_loop).collect(),
             workers: (0..worker_threads)
                 .map(|_| Arc::new(CachePadded::new(WorkerCounters::new())))
                 .collect(),
             accept: AcceptCounters::default(),
+            rows,
         }
     }
 

@@ -31,18 +31,32 @@ const DECADES: [(u64, u64); 10] = [
 /// The last bucket has what is longer than 1,000 s.
 const BUCKETS: usize = FIRST + PER_DECADE * DECADES.len() + 1;
 
+/// How many buckets are one where it need not be exact: 18 remain in a decade.
+const COARSE: usize = 10;
+
 /// Counts durations. One thread writes and any thread reads. Recording is a few plain loads and
 /// stores.
 pub(crate) struct Histogram {
     counts: Box<[Counter]>,
+    is_coarse: bool,
     sum: Counter,
     max: Counter,
 }
 
 impl Histogram {
     pub(crate) fn new() -> Self {
-        let counts = (0..BUCKETS).map(|_| Counter::default()).collect();
-        Self { counts, sum: Counter::default(), max: Counter::default() }
+        Self::with(BUCKETS, false)
+    }
+
+    /// One that takes a tenth of the memory. A value is known to a half at worst. Every decimal bound
+    /// with one digit, or a half after it, still lies between two buckets.
+    pub(crate) fn coarse() -> Self {
+        Self::with(BUCKETS.div_ceil(COARSE), true)
+    }
+
+    fn with(buckets: usize, is_coarse: bool) -> Self {
+        let counts = (0..buckets).map(|_| Counter::default()).collect();
+        Self { counts, is_coarse, sum: Counter::default(), max: Counter::default() }
     }
 
     pub(crate) fn record(&self, duration: Duration) {
@@ -57,7 +71,8 @@ impl Histogram {
     /// The same in nanoseconds.
     #[inline]
     pub(crate) fn record_nanos(&self, nanos: u64, count: u64) {
-        self.counts[bucket(nanos)].add(count);
+        let bucket = bucket(nanos);
+        self.counts[if self.is_coarse { bucket / COARSE } else { bucket }].add(count);
         self.sum.add(nanos.wrapping_mul(count));
         self.max.raise_to(nanos);
     }
@@ -117,8 +132,10 @@ impl Distribution {
 
     #[inline(never)]
     fn add(&mut self, part: &Histogram) {
-        for (count, counter) in self.counts.iter_mut().zip(&part.counts) {
-            *count += counter.get();
+        // What is in a coarse bucket counts in the last of the buckets that it is.
+        let width = if part.is_coarse { COARSE } else { 1 };
+        for (index, counter) in part.counts.iter().enumerate() {
+            self.counts[((index + 1) * width - 1).min(BUCKETS - 1)] += counter.get();
         }
         self.sum = self.sum.wrapping_add(part.sum.get());
         self.max = self.max.max(part.max.get());
@@ -205,6 +222,23 @@ mod tests {
             let counted = of(&[bound - 1, bound, bound + 1]);
             assert_eq!(counted.at_most(bound), 2, "{bound}");
         }
+    }
+
+    #[test]
+    fn a_coarse_one_knows_bounds_exactly_and_values_to_a_half() {
+        let histogram = Histogram::coarse();
+        let bounds = [250_000, 1_000_000, 2_500_000, 10_000_000, 1_000_000_000, 10_000_000_000];
+        for nanos in bounds.iter().flat_map(|bound| [bound - 1, *bound, bound + 1]) {
+            histogram.record(Duration::from_nanos(nanos));
+        }
+        histogram.record(Duration::from_secs(5_000));
+        let counted = Distribution::of([&histogram].into_iter());
+        for (index, bound) in bounds.iter().enumerate() {
+            assert_eq!(counted.at_most(*bound), index as u64 * 3 + 2, "{bound}");
+        }
+        assert_eq!((counted.count, counted.quantile(1.0)), (19, 5_000_000_000_000));
+        assert_eq!(counted.quantile(0.01), 250_000);
+        assert_eq!(of(&[1]).quantile(1.0), 1, "others are as they were");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod notice;
 pub(crate) mod observer;
+pub(crate) mod routes;
 pub(crate) mod stats;
 pub(crate) mod usage;
 pub(crate) mod watch;

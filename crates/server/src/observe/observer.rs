@@ -94,6 +94,8 @@ struct Record {
     start: Instant,
     /// 0 until the answer begins.
     status: u16,
+    /// Where the request counts.
+    row: u16,
     /// Where the answer's body begins.
     body: u64,
     /// Where the answer ends, once it is written.
@@ -177,6 +179,7 @@ impl Observer {
             tls: facts.and_then(|facts| facts.tls.as_ref()).map(LoggedTls::from),
             start,
             status: 0,
+            row: 0,
             body: 0,
             end: None,
             lengths,
@@ -194,10 +197,17 @@ impl Observer {
         &mut self.conns[index]
     }
 
-    /// The answer to `request` begins. `unsent` bytes are before its body.
-    pub(crate) fn answer(&mut self, slot: u32, request: u32, status: u16, unsent: usize) {
+    /// The answer to `request` begins, which counts in this row. `unsent` bytes are before its body.
+    pub(crate) fn answer(
+        &mut self,
+        slot: u32,
+        request: u32,
+        (row, status): (u16, u16),
+        unsent: usize,
+    ) {
         let Some((record, sent)) = self.unanswered(slot, request) else { return };
         record.status = status;
+        record.row = row;
         record.body = sent + unsent as u64;
     }
 
@@ -309,6 +319,7 @@ impl Observer {
         let duration = now.saturating_duration_since(record.start);
         if outcome == Outcome::Complete && record.messages.is_none() {
             self.counters.latency.record(duration);
+            self.counters.routes.latency(record.row, duration);
         }
         if let Some(log) = &mut self.log {
             let entry = Entry {
@@ -347,13 +358,13 @@ mod tests {
         for request in requests.clone() {
             observer.begin(7, (0, request), (None, None), now, &Seen::Input(b""));
         }
-        observer.answer(7, 0, 200, 40);
+        observer.answer(7, 0, (0, 200), 40);
         observer.written(7, 0, 100);
         let mut unsent = 100;
         for request in requests.clone() {
             assert!(observer.unanswered(7, request).is_some(), "it is in turn");
             assert!(observer.unanswered(7, request + 1).is_none(), "it is not in turn");
-            observer.answer(7, request, 200, unsent + 40);
+            observer.answer(7, request, (0, 200), unsent + 40);
             unsent += 100;
             observer.written(7, request, unsent);
         }
@@ -367,7 +378,7 @@ mod tests {
         observer.sent(7, unsent - 200);
         assert!(observer.open(7).is_empty());
         observer.begin(7, (0, REQUESTS + 1), (None, None), now, &Seen::Input(b""));
-        observer.answer(7, REQUESTS + 1, 200, 1);
+        observer.answer(7, REQUESTS + 1, (0, 200), 1);
         observer.written(7, REQUESTS + 1, 1);
         assert_eq!(observer.open(7), [(REQUESTS + 1, true)]);
     }

@@ -1,5 +1,7 @@
 //! Statistics: the counters of a server, summed at one moment.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +13,7 @@ use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
 use crate::observe::counters::{Counters, LoopCounters, ProxyFault};
 use crate::observe::histogram::{Distribution, Histogram};
+pub use crate::observe::stats::routes::RouteStats;
 
 /// A server's statistics at one moment, all counted since its start.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +37,8 @@ pub struct Stats {
     pub http2: Http2Stats,
     /// Requests and responses.
     pub requests: RequestStats,
+    /// Requests by route and method, those that were answered. At most 256.
+    pub routes: Vec<RouteStats>,
     /// Bytes on the wire.
     pub bytes: ByteStats,
     /// Requests that went to worker threads.
@@ -338,7 +343,10 @@ pub struct LatencyStats {
 
 impl LatencyStats {
     pub(crate) fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
-        let sum = Distribution::of(parts);
+        Self::of_distribution(&Distribution::of(parts))
+    }
+
+    pub(crate) fn of_distribution(sum: &Distribution) -> Self {
         Self {
             count: sum.count,
             p50_ns: sum.quantile(0.5),
@@ -412,6 +420,7 @@ impl Counters {
                 server_error: class(4),
                 latency: LatencyStats::of(self.loops.iter().map(|c| &c.latency)),
             },
+            routes: self.route_totals().into_iter().map(RouteStats::from).collect(),
             bytes: ByteStats {
                 received: self.sum(&|c| &c.bytes_in),
                 sent: self.sum(&|c| &c.bytes_out),

@@ -3,8 +3,8 @@
 //! Names and units follow the format's conventions: base units, `_total` for counters. The numbers
 //! of a page come from one look at each thread's counters, while the threads count on.
 
-use std::fmt::{Display, Write as _};
-use std::time::Duration;
+mod page;
+mod routes;
 
 use crate::dispatch::lane::channel::Lanes;
 use crate::dispatch::lane::lag::LagMonitor;
@@ -12,35 +12,15 @@ use crate::observe::counters::Counters;
 use crate::observe::histogram::{Distribution, Histogram};
 use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::{ProcessUsage, ThreadUsage};
+use crate::server::metrics::page::{Page, Seconds, escaped};
 use crate::server::thread_times::thread_times;
 
 /// The format's name in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Bounds of a histogram's buckets: in nanoseconds and, for the label, in seconds.
-const BOUNDS: [(u64, &str); 17] = [
-    (50_000, "0.00005"),
-    (100_000, "0.0001"),
-    (250_000, "0.00025"),
-    (500_000, "0.0005"),
-    (1_000_000, "0.001"),
-    (2_500_000, "0.0025"),
-    (5_000_000, "0.005"),
-    (10_000_000, "0.01"),
-    (25_000_000, "0.025"),
-    (50_000_000, "0.05"),
-    (100_000_000, "0.1"),
-    (250_000_000, "0.25"),
-    (500_000_000, "0.5"),
-    (1_000_000_000, "1"),
-    (2_500_000_000, "2.5"),
-    (5_000_000_000, "5"),
-    (10_000_000_000, "10"),
-];
-
 /// Everything, as one page.
 pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> String {
-    let mut page = Page(String::with_capacity(16 * 1024));
+    let mut page = Page::default();
     page.gauge("reactor_build_info", "Version of the server.");
     page.sample("reactor_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.gauge("reactor_uptime_seconds", "Time since the server started.");
@@ -53,13 +33,14 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     web_sockets(&mut page, stats);
     http2(&mut page, stats);
     requests(&mut page, stats, counters);
+    routes::write(&mut page, counters);
     tasks(&mut page, stats, counters);
     io_threads(&mut page, stats);
     threads(&mut page, counters, lanes);
     lane_metrics(&mut page, stats, lanes);
     access_log(&mut page, stats);
     process(&mut page);
-    page.0
+    page.text
 }
 
 fn connections(page: &mut Page, stats: &Stats) {
@@ -184,11 +165,6 @@ fn tls(page: &mut Page, stats: &Stats) {
         let labels = [("listener", &*listener), ("subject", &*subject), ("serial", &*one.serial)];
         page.sample(name, &labels, one.expires);
     }
-}
-
-/// A label's value, as the format wants it: backslash, quote and line end are escaped.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn requests(page: &mut Page, stats: &Stats, counters: &Counters) {
@@ -388,93 +364,10 @@ fn process(page: &mut Page) {
     );
 }
 
-/// A page that is being written. Names and label values are fixed, and need no escaping.
-struct Page(String);
-
-/// Pages are made seldom. So its methods are functions, and not parts of the many places that call
-/// them.
-impl Page {
-    #[inline(never)]
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str) {
-        self.family(name, "gauge", help);
-    }
-
-    fn counter(&mut self, name: &str, help: &str) {
-        self.family(name, "counter", help);
-    }
-
-    #[inline(never)]
-    fn only_gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.gauge(name, help);
-        self.plain(name, value);
-    }
-
-    #[inline(never)]
-    fn only_counter(&mut self, name: &str, help: &str, value: u64) {
-        self.counter(name, help);
-        self.plain(name, value);
-    }
-
-    fn plain(&mut self, name: &str, value: impl Display) {
-        self.sample(name, &[], value);
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.line(name, labels, &value);
-    }
-
-    #[inline(never)]
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
-        self.0.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let open = if index == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{text}\"");
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{close} {value}");
-    }
-
-    fn histogram<'h>(
-        &mut self,
-        name: &str,
-        help: &str,
-        parts: impl Iterator<Item = &'h Histogram>,
-    ) {
-        self.family(name, "histogram", help);
-        self.buckets(name, &[], &Distribution::of(parts));
-    }
-
-    /// One distribution of a histogram's family.
-    #[inline(never)]
-    fn buckets(&mut self, name: &str, labels: &[(&str, &str)], distribution: &Distribution) {
-        let bucket = format!("{name}_bucket");
-        let with = |bound| [labels, &[("le", bound)]].concat();
-        for (nanos, bound) in BOUNDS {
-            self.sample(&bucket, &with(bound), distribution.at_most(nanos));
-        }
-        self.sample(&bucket, &with("+Inf"), distribution.count);
-        let sum = Seconds(Duration::from_nanos(distribution.sum));
-        self.sample(&format!("{name}_sum"), labels, sum);
-        self.sample(&format!("{name}_count"), labels, distribution.count);
-    }
-}
-
-/// A duration in seconds, exactly.
-struct Seconds(Duration);
-
-impl Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:09}", self.0.as_secs(), self.0.subsec_nanos())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::dispatch::lane::channel::Lane;
     use crate::observe::stats::LaneSnapshot;
@@ -483,7 +376,8 @@ mod tests {
         let counters = Counters::new(2, 1);
         counters.loops[0].latency.record(Duration::from_millis(1));
         counters.loops[1].latency.record(Duration::from_micros(1_001));
-        counters.loops[1].response(204);
+        counters.loops[1].answer(0, 204);
+        counters.loops[1].routes.latency(0, Duration::from_millis(1));
         let stats = counters.snapshot(3, 4096, Some(crate::AccessLogStats::default()));
         let lane = Lane::new(4, || {});
         lane.lag.lag.record(Duration::from_millis(2));
@@ -528,6 +422,14 @@ mod tests {
         assert_eq!(value(&format!("{name}_count")), "2");
         assert_eq!(value(&format!("{name}_sum")), "0.002001000");
         assert_eq!(value("reactor_http_requests_total{code=\"2xx\"}"), "1");
+        let labels = "method=\"OTHER\",route=\"built-in\"";
+        assert_eq!(
+            value(&format!("reactor_http_route_requests_total{{{labels},code=\"2xx\"}}")),
+            "1"
+        );
+        let name = "reactor_http_route_duration_seconds";
+        assert_eq!(value(&format!("{name}_bucket{{{labels},le=\"0.00025\"}}")), "0");
+        assert_eq!(value(&format!("{name}_bucket{{{labels},le=\"0.001\"}}")), "1");
         assert_eq!(value("reactor_task_queue_depth"), "3");
         assert_eq!(value("reactor_lane_requests_in_flight{lane=\"0\"}"), "7");
         let name = "reactor_lane_event_loop_lag_seconds";

@@ -128,7 +128,7 @@ impl Lines {
             observer.abort_apart(key, Broken::Aborted);
             return;
         }
-        observer.answer_apart(key, 200);
+        observer.answer_apart(key, (0, 200));
         observer.body_apart(key, body);
         observer.written_apart(core.id.slot, key, core.out.unsent());
     }
@@ -380,7 +380,7 @@ impl Lines {
         let (number, observed) = (open.number, open.observed);
         Self::frame(core, services, number, '+', data);
         if let (Some(observer), Some(key)) = (&mut services.observer, observed) {
-            observer.answer_apart(key, 200);
+            observer.answer_apart(key, (0, 200));
             observer.body_apart(key, data.len());
         }
     }

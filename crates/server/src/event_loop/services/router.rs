@@ -6,7 +6,7 @@ use reactor_proto::{Method, RequestError, Wishes};
 use reactor_route::{Found, normal_path};
 
 use crate::conn::core::Core;
-use crate::dispatch::app::{Compiled, FilesTarget};
+use crate::dispatch::app::{Compiled, FilesTarget, Routed};
 use crate::dispatch::files::answer::Asked;
 use crate::dispatch::files::site::Wanted;
 use crate::event_loop::services::Services;
@@ -16,6 +16,7 @@ use crate::exchange::handler::HandlerCell;
 use crate::exchange::task::Task;
 use crate::exchange::terms::Terms;
 use crate::observe::health::Question;
+use crate::observe::routes::NO_ROUTE;
 
 /// Where certificate authorities look for the answer to a challenge (RFC 8555 §8.3).
 const ACME: &[u8] = b"/.well-known/acme-challenge/";
@@ -38,12 +39,24 @@ pub(crate) enum Destination {
 impl Services {
     /// Finds the handler for the head in [`head`](Self::head), whose bytes are `head`. If none is
     /// needed, it returns the answer. A connection that `keeps` its lane has other requests there.
+    /// The row where the request counts is in [`row`](Self::row) then.
     pub(crate) fn find_target(
         &mut self,
         core: &Core,
         head: &[u8],
         keeps: bool,
     ) -> Result<Destination, Answer> {
+        self.row = NO_ROUTE;
+        let found = self.find(core, head, keeps);
+        if self.row == NO_ROUTE {
+            let (labels, method) = (&mut self.table.labels, self.head.method());
+            self.row = labels.row(0, method, &self.counters.routes);
+        }
+        found
+    }
+
+    #[inline]
+    fn find(&mut self, core: &Core, head: &[u8], keeps: bool) -> Result<Destination, Answer> {
         let method = self.head.method();
         if method == Method::Connect {
             // This server is no proxy.
@@ -77,7 +90,12 @@ impl Services {
         let token = self.head.method_token().of(head);
         self.normal_path = normal_path(path);
         let path = self.normal_path.as_deref().unwrap_or(path);
-        let answer = match self.table.find(token, path, &mut self.params) {
+        let found = self.table.routes.find(token, path, &mut self.params);
+        if let Found::Target(&Routed { label, .. }) = found {
+            self.row = self.table.labels.row(label, method, &self.counters.routes);
+        }
+        let found = found.map(|routed| &routed.compiled);
+        let answer = match found {
             Found::Target(Compiled::Worker(handler)) => {
                 return Ok(Destination::Worker(handler.clone()));
             }

@@ -33,10 +33,11 @@ impl Observer {
         self.generation | place
     }
 
-    /// The answer begins.
-    pub(crate) fn answer_apart(&mut self, key: u32, status: u16) {
+    /// The answer begins. The request counts in this row.
+    pub(crate) fn answer_apart(&mut self, key: u32, (row, status): (u16, u16)) {
         if let Some(record) = self.apart(key) {
             record.status = status;
+            record.row = row;
         }
     }
 
@@ -160,12 +161,12 @@ mod tests {
         assert_eq!(observer.open_apart(3), [4, 3, 2, 1]);
 
         // The third is whole. The first begins, and the second comes between its pieces.
-        observer.answer_apart(keys[2], 200);
+        observer.answer_apart(keys[2], (0, 200));
         observer.body_apart(keys[2], 10);
         observer.written_apart(3, keys[2], 30);
-        observer.answer_apart(keys[0], 200);
+        observer.answer_apart(keys[0], (0, 200));
         observer.body_apart(keys[0], 5);
-        observer.answer_apart(keys[1], 404);
+        observer.answer_apart(keys[1], (0, 404));
         observer.body_apart(keys[1], 1);
         observer.written_apart(3, keys[1], 60);
         assert_eq!(observer.open_apart(3), [4, 1]);
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!((complete(&observer), observer.open(3)), (3, vec![]));
 
         // Nothing of it is unsent.
-        observer.answer_apart(keys[3], 200);
+        observer.answer_apart(keys[3], (0, 200));
         observer.written_apart(3, keys[3], 0);
         assert_eq!(complete(&observer), 4);
         assert_eq!(observer.open_apart(2), [1], "another connection");
@@ -197,7 +198,7 @@ mod tests {
         observer.written_apart(0, keys[1], 10);
         observer.abort_apart(keys[2], Outcome::Aborted);
         assert_eq!(observer.open_apart(0), [1]);
-        observer.answer_apart(keys[0], 200);
+        observer.answer_apart(keys[0], (0, 200));
         observer.written_apart(0, keys[0], 10);
         observer.abort_apart(keys[0], Outcome::Aborted);
         assert_eq!(observer.open(0), [(1, true)], "it is written, and cannot be broken off");
@@ -229,7 +230,7 @@ mod tests {
         let old = begin(&mut before, 0, 1);
         let mut observer = observer();
         begin(&mut observer, 0, 1);
-        observer.answer_apart(old, 200);
+        observer.answer_apart(old, (0, 200));
         observer.written_apart(0, old, 0);
         observer.abort_apart(old, Outcome::Aborted);
         observer.abort_apart(NONE, Outcome::Aborted);
