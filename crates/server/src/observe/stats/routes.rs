@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::observe::counters::Counters;
 use crate::observe::histogram::Distribution;
 use crate::observe::routes::Row;
-use crate::observe::stats::LatencyStats;
+use crate::observe::stats::latency::LatencyStats;
 
 /// The requests of one route with one method.
 #[derive(Clone, Debug, Serialize)]
