@@ -183,12 +183,12 @@ export class HeatMap extends Panel {
     }
     c.lineJoin = 'round';
     c.strokeStyle = colour('--panel');
-    c.lineWidth = 3.5;
-    c.globalAlpha = 0.6;
+    c.lineWidth = 4.4;
+    c.globalAlpha = 0.85;
     c.stroke(path);
     c.globalAlpha = 1;
     c.strokeStyle = of;
-    c.lineWidth = 1.6;
+    c.lineWidth = 1.8;
     c.stroke(path);
   }
 
