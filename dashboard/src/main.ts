@@ -140,7 +140,7 @@ const memory = new Lines(
   view,
   drawSoon,
 );
-const threads = new Threads(view);
+const threads = new Threads(view, drawSoon);
 const lanes = new Lanes();
 lanesChart.root.append(lanes.root);
 const routes = new Routes();

@@ -18,11 +18,13 @@ export class Threads {
   ]);
   readonly #strips = new Map<string, HTMLCanvasElement>();
   readonly #view: View;
+  readonly #onCursor: () => void;
   #before: Snapshot | null = null;
   #rates = new Map<string, number>();
 
-  constructor(view: View) {
+  constructor(view: View, onCursor: () => void) {
     this.#view = view;
+    this.#onCursor = onCursor;
     this.root = element(
       'section',
       'panel',
@@ -87,6 +89,17 @@ export class Threads {
       canvas = element('canvas', 'strip');
       canvas.setAttribute('role', 'img');
       canvas.setAttribute('aria-label', `How busy ${name} was`);
+      canvas.addEventListener('pointermove', ({ currentTarget, clientX }) => {
+        const { left, width } = (currentTarget as HTMLElement).getBoundingClientRect();
+        const { now, seconds } = this.#view;
+        const second = Math.floor(((clientX - left) / width) * seconds);
+        this.#view.cursor = now + 1 - seconds + Math.min(Math.max(second, 0), seconds - 1);
+        this.#onCursor();
+      });
+      canvas.addEventListener('pointerleave', () => {
+        this.#view.cursor = null;
+        this.#onCursor();
+      });
       this.#strips.set(name, canvas);
     }
     return canvas;
