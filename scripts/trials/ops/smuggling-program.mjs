@@ -9,7 +9,7 @@ import { swap } from './fronts.mjs';
 
 /** Of each front: what gives a request its identity, and tells what became of it. */
 export const SETUP = {
-  haproxy: {
+  haproxy: (speaksHttp2) => ({
     change(text) {
       let changed = swap(text, 'log stdout format', 'log stdout len 16384 format');
       changed = swap(
@@ -24,6 +24,7 @@ export const SETUP = {
     http-request set-header X-Front %[var(txn.front)]
     default_backend`,
       );
+      if (speaksHttp2) changed = swap(changed, / server app1 .*/, '$& proto h2');
       return swap(
         changed,
         'balance leastconn',
@@ -31,8 +32,8 @@ export const SETUP = {
     http-response set-var(txn.seen) res.hdr(x-seen)`,
       );
     },
-  },
-  nginx: {
+  }),
+  nginx: () => ({
     logged: '$request_id $status $upstream_http_x_seen $upstream_addr $request_method $request_uri',
     change: (text) =>
       swap(
@@ -40,8 +41,8 @@ export const SETUP = {
         'proxy_set_header Host',
         'proxy_set_header X-Front $request_id;\n    proxy_set_header Host',
       ),
-  },
-  envoy: {
+  }),
+  envoy: (speaksHttp2) => ({
     change(text) {
       const format =
         '%STREAM_ID% %RESPONSE_CODE% %RESP(X-SEEN)% %UPSTREAM_HOST% %REQ(:METHOD)% %REQ(:PATH)%\\n';
@@ -55,9 +56,12 @@ export const SETUP = {
                         - header: { key: x-front, value: "%STREAM_ID%" }
                           append_action: OVERWRITE_IF_EXISTS_OR_ADD`;
       const all = text.replaceAll('request_headers_to_add:', field);
-      return all.replaceAll('upgrade_configs:', `${log}upgrade_configs:`);
+      const logged = all.replaceAll('upgrade_configs:', `${log}upgrade_configs:`);
+      return speaksHttp2
+        ? swap(logged, 'config: { http_protocol_options', 'config: { http2_protocol_options')
+        : logged;
     },
-  },
+  }),
 };
 
 /** What a front wrote into its log, without the escapes that it writes it with. */
@@ -82,7 +86,9 @@ export function readLog({ name }, text) {
 
 export function isSamePath(uri, path) {
   try {
-    const url = uri.startsWith('/') ? new URL(`http://a${uri}`) : new URL(uri, 'http://a');
+    // The authority of an absolute one may be empty.
+    const target = uri.replace(/^[a-z]+:\/\/[^/?#]*/i, '');
+    const url = target.startsWith('/') ? new URL(`http://a${target}`) : new URL(target, 'http://a');
     // HAProxy cuts long ones off.
     return url.pathname === path || (uri.length > 1000 && path.startsWith(url.pathname));
   } catch {
@@ -93,6 +99,14 @@ export function isSamePath(uri, path) {
 /** This server. */
 export const real = (seen, current, file) =>
   serve({ ...program(seen, current, dirname(file)), accessLog: { file, format: 'json' } });
+
+/** The same where it believes the front, which says over HTTP/2 that its own clients use https. */
+export const trusting = (seen, current, file) =>
+  serve({
+    ...program(seen, current, dirname(file)),
+    trustProxy: 'loopback',
+    accessLog: { file, format: 'json' },
+  });
 
 /** A program that does not look for bodies, so that it takes each for the next request. */
 export async function ignorant(seen, current, file) {
