@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
 import { dropOtherAddress, spellOut } from '../options/options.js';
-import { allowedFor, defaultOf, type OptionName, parseOption } from '../options/table.js';
+import { defaultOf, type OptionName, parseOption, spelledFor } from '../options/table.js';
 import { addTlsFlags, addTlsOptions } from './tls-flags.js';
 
 /** One flag of `serve` that stands for an option of the API. */
@@ -234,7 +234,7 @@ export const FLAGS: readonly Flag[] = [
     flags: '--shutdown-delay <time>',
     env: 'REACTOR_SHUTDOWN_DELAY',
     option: 'shutdownDelay',
-    text: 'from a signal to the stop, so that balancers can take it out; 5s is possible',
+    text: 'from a signal to the stop, so that balancers can take it out',
     group: TIMEOUTS,
   },
   {
@@ -471,8 +471,9 @@ function assign(options: Record<string, unknown>, name: string, value: unknown):
 
 /** The range of an option in short. Names and paths have none. */
 function range(name: OptionName): string {
-  return allowedFor(name)
-    .replace(/^an integer from /, '')
+  return spelledFor(name)
+    .replace(/^(an integer )?from /, '')
+    .replace(' milliseconds', '')
     .replaceAll('"', '')
     .replace(/^(a|the) .*/, '');
 }

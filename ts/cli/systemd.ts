@@ -16,6 +16,8 @@ const STATUS_MS = 5000;
 /** The first failure has been told. */
 let hasFailed = false;
 let lastStatus = '';
+/** Another process speaks for the service. */
+let isRetired = false;
 
 /** `--watchdog-handlers`, as milliseconds. */
 export function handlersFlag(): Option {
@@ -49,14 +51,20 @@ export function stopping(): void {
   notify('STOPPING=1');
 }
 
+/** Another process speaks for the service from now on. */
+export function retired(): void {
+  isRetired = true;
+}
+
 /** Another process is the service's main one from now on. */
 export function mainPid(pid: number): void {
+  retired();
   notify(`MAINPID=${pid}`);
 }
 
 /** One line for `systemctl status`. */
 export function status(text: string): void {
-  if (text !== lastStatus) {
+  if (text !== lastStatus && !isRetired) {
     lastStatus = text;
     notify(`STATUS=${text}`);
   }

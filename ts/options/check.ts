@@ -69,7 +69,7 @@ export function checked<T>(rule: Rule<T>, label: string, value: unknown): T {
 export function parsed<T>(rule: Rule<T>, label: string, spelled: string): T {
   const value = rule.fromText(spelled);
   if (!rule.accepts(value)) {
-    throw invalid(label, rule.allowed, spelled);
+    throw invalid(label, rule.spelled ?? rule.allowed, spelled);
   }
   return value;
 }

@@ -13,7 +13,7 @@ export function shutdownDelay(): Rule<number> {
   const units: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   return {
     ...integer(0, DAY_MS),
-    allowed: `from 0 to ${DAY_MS} milliseconds (on the command line 500ms, 5s, 2m)`,
+    spelled: `from 0 to ${DAY_MS} milliseconds, or such as 500ms, 5s, 2m`,
     fallback: () => (process.env.KUBERNETES_SERVICE_HOST ? CLUSTER_DELAY_MS : 0),
     fromText: (spelled) => {
       const [, number, unit = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
@@ -27,6 +27,7 @@ export function health(): Rule<boolean | HealthOptions> {
   return {
     fallback: () => false,
     allowed: 'true, false or an object',
+    spelled: 'true or false',
     accepts: (value): value is boolean | HealthOptions =>
       typeof value === 'boolean' ||
       (typeof value === 'object' && value !== null && !Array.isArray(value)),

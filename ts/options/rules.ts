@@ -9,6 +9,8 @@ export interface Rule<T> {
   readonly fallback: () => T;
   /** Completes the sentence "must be …". */
   readonly allowed: string;
+  /** The same for a command line or environment variable, where that differs. */
+  readonly spelled?: string;
   readonly accepts: (value: unknown) => value is T;
   /** The value that a command line or environment variable spells; not checked yet. */
   readonly fromText: (text: string) => unknown;

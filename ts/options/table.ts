@@ -133,6 +133,12 @@ export function allowedFor(name: OptionName): string {
   return RULES[name].allowed;
 }
 
+/** What it accepts on the command line. */
+export function spelledFor(name: OptionName): string {
+  const { allowed, spelled = allowed }: Rule<unknown> = RULES[name];
+  return spelled;
+}
+
 export function resolve(name: OptionName, value: unknown): unknown {
   return checked<unknown>(RULES[name], `option "${name}"`, value);
 }
