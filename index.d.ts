@@ -532,6 +532,8 @@ export interface NativeListen {
   hostname: string
   /** TCP port; 0 lets the kernel choose. */
   port: number
+  /** Descriptor of a socket that the process has inherited. Wins over the others. */
+  fd?: number
 }
 
 /** A question: which settings serve a name? */

@@ -54,7 +54,19 @@ export const TYPESCRIPT = {
     hono: ['errors', 'types'],
     // What users give, and what they get.
     options: ['binding', 'errors', 'fetch', 'lane', 'proxy', 'pubsub', 'types', 'websocket'],
-    server: ['binding', 'errors', 'fetch', 'lane', 'options', 'pubsub', 'types', 'websocket'],
+    // Primary processes of node:cluster, and process managers.
+    cluster: ['binding', 'errors'],
+    server: [
+      'binding',
+      'cluster',
+      'errors',
+      'fetch',
+      'lane',
+      'options',
+      'pubsub',
+      'types',
+      'websocket',
+    ],
     threads: [
       'binding',
       'errors',
@@ -80,13 +92,14 @@ export const TYPESCRIPT = {
       'types',
       'websocket',
     ],
-    node: ['binding', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
+    node: ['binding', 'cluster', 'errors', 'fetch', 'lane', 'options', 'serve', 'types'],
     ws: ['binding', 'errors', 'lane', 'node', 'websocket'],
     // Only for `serve --watch`.
     watch: ['errors', 'fetch', 'lane', 'options', 'server', 'threads', 'types'],
     cli: [
       'bench',
       'binding',
+      'cluster',
       'errors',
       'fetch',
       'options',
@@ -140,8 +153,8 @@ export const TYPESCRIPT = {
     { modules: ['hono'], holds: "`reactor-rs/hono`: Hono's WebSocket helper" },
     { modules: ['options'], holds: 'the table of options; rules, routes, names of other servers' },
     {
-      modules: ['server'],
-      holds: 'a running server: start, stop, signals, handlers on the calling thread',
+      modules: ['cluster', 'server'],
+      holds: 'a running server: start, stop, signals, node:cluster, handlers on the calling thread',
     },
     { modules: ['threads'], holds: 'handlers of a module on JavaScript threads' },
     { modules: ['bench'], holds: 'the load client for programs' },

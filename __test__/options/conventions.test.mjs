@@ -209,7 +209,6 @@ test('idleTimeout is in seconds, 0 is a day, and a time that is given wins', asy
 test('names of other servers that are none here say where their meaning lives', async (t) => {
   const cases = [
     [{ development: true }, /"error"/],
-    [{ reusePort: true }, /"jsThreads".*per-loop/],
     [{ ws: {} }, /"websocket"/],
     [{ cert: 'x', key: 'y' }, /belongs into "tls"/],
     [{ middleware: [hello] }, /wrap .*"fetch"/],

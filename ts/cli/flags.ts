@@ -65,6 +65,13 @@ export const FLAGS: readonly Flag[] = [
     group: ADDRESS,
   },
   {
+    flags: '--reuse-port',
+    env: 'REACTOR_REUSE_PORT',
+    option: 'reusePort',
+    text: 'other processes of this user may share the port, with the same flag',
+    group: ADDRESS,
+  },
+  {
     flags: '--no-http2',
     env: 'REACTOR_HTTP2',
     option: 'http2',
@@ -321,7 +328,7 @@ export function addFlags(command: Command): void {
     const option = new Option(flag.flags, `${flag.text} (${notes.filter(Boolean).join('; ')})`);
     command.addOption(option.helpGroup(flag.group));
     // Beside the address, in the order of the help text.
-    if (flag.option === 'ipv6Only') {
+    if (flag.option === 'reusePort') {
       addTlsFlags(command);
     }
   }
@@ -396,6 +403,7 @@ function settleAddress(
   for (const [name, isOther] of [
     ['unixMode', options.unix === undefined],
     ['ipv6Only', options.unix !== undefined],
+    ['reusePort', options.unix !== undefined],
   ] as const) {
     if (isOther && labels.get(name)?.isFlag === false) {
       delete options[name];

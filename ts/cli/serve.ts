@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { NativeFiles } from '../binding/binding.js';
+import { onShutdownMessage, tellReady } from '../cluster/manager.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from '../options/options.js';
 import { serve } from '../serve.js';
 import type { RunningServer } from '../server/server.js';
@@ -79,6 +80,7 @@ export async function untilSignal(
   const hasWorkers = native.routes === undefined || folder !== undefined;
   announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, folder, flags);
   forget.push(systemd.serves(server as RunningServer, flags.watchdogHandlers));
+  tellReady();
   const forcedBy = await stopped;
   // With --watch another server may follow.
   for (const each of forget) {
@@ -206,6 +208,7 @@ async function untilStopped(
     // then arrives in the next turn of the event loop.
     const soon = () => setImmediate(() => setImmediate(finish));
     const finish = () => {
+      forgetMessages();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
       resolve(forcedBy);
@@ -231,6 +234,9 @@ async function untilStopped(
       }
     };
     aborts?.addEventListener('abort', () => stop({}), { once: true });
+    // A worker of node:cluster is stopped by its primary process, too.
+    server.finished.then(soon, reject);
+    const forgetMessages = onShutdownMessage(() => onSignal('SIGTERM'));
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
+import { passedSockets } from '../options/activation.js';
 import { invalid } from '../options/check.js';
-import { asListenOptions, OF_ONE } from '../options/listen.js';
+import { asListenOptions, OF_ONE, PASSED } from '../options/listen.js';
+import { parseOption } from '../options/table.js';
 import { developmentCertificate } from './self-signed.js';
 
 /** A flag of `serve` about listeners or TLS. It may be given several times. */
@@ -26,7 +28,14 @@ export const TLS_FLAGS = [
     flags: '--listen <where>',
     env: 'REACTOR_LISTEN',
     option: 'listen',
-    text: 'in place of a port, several: 80, 0.0.0.0:80, https://:443, unix:/run/app.sock',
+    text: 'in place of a port, several: 80, 0.0.0.0:80, https://:443, unix:/run/app.sock, fd:3',
+    group: LISTENERS,
+  },
+  {
+    flags: '--fd <n>',
+    env: 'REACTOR_FD',
+    option: 'fd',
+    text: 'in place of a port, descriptors of inherited sockets: 3, or 3,4',
     group: LISTENERS,
   },
   {
@@ -131,11 +140,28 @@ export function addTlsOptions(
   labelOf: (option: string) => { label: string; isFlag: boolean } | undefined,
 ): void {
   addTls(options, given, env, isFinal);
-  const listen = sourceOf('listen', given, env);
-  if (listen !== undefined && isListenUsed(options, listen, labelOf)) {
-    options.listen = listen.values.map((value) => (/^\d+$/.test(value) ? Number(value) : value));
-    for (const name of OF_ONE) {
+  const passed = passedSource(env);
+  const [listen, fd] = (['listen', 'fd'] as const).map((name) => {
+    const source = sourceOf(name, given, env);
+    if (passed !== undefined && source?.isFlag) {
+      throw refused(`${source.label} cannot be given together with ${passed.label}`);
+    }
+    return passed === undefined ? source : undefined;
+  });
+  const places = passed ?? listen ?? fd;
+  if (places !== undefined && isListenUsed(options, places, labelOf)) {
+    const texts = (passed ?? listen)?.values ?? [];
+    const all = texts.map((value) => (/^\d+$/.test(value) ? Number(value) : value));
+    const fds = fd === undefined || (listen?.isFlag && !fd.isFlag) ? [] : descriptorsOf(fd);
+    for (const name of [...OF_ONE, 'listen']) {
       delete options[name];
+    }
+    if (all.length === 0 && fds.length === 1) {
+      // With a certificate it has TLS, as a port has.
+      [options.fd] = fds;
+    } else {
+      const entries = [...all, ...fds.map((one) => `fd:${one}`)];
+      options.listen = entries.length === 1 ? entries[0] : entries;
     }
   }
   if (isOn('listen.redirectToTls', given, env)) {
@@ -160,6 +186,19 @@ function isListenUsed(
     }
   }
   return true;
+}
+
+/** Sockets that a service manager has passed count as a flag that names them. */
+function passedSource(env: Env): Source | undefined {
+  return env === process.env && passedSockets().length > 0
+    ? { label: 'LISTEN_FDS', values: [PASSED], isFlag: true }
+    : undefined;
+}
+
+function descriptorsOf({ label, values }: Source): number[] {
+  return values
+    .flatMap((value) => value.split(','))
+    .map((value) => parseOption('fd', label, value) as number);
 }
 
 function addTls(options: Record<string, unknown>, given: Given, env: Env, isFinal: boolean): void {
@@ -229,6 +268,9 @@ function redirected(listen: unknown, label: string): unknown {
   if (listen === undefined) {
     throw refused(`${label} needs --listen: a place without TLS, and one with it`);
   }
+  if (listen === PASSED) {
+    throw refused(`${label} is for places of --listen, not for sockets of a service manager`);
+  }
   return [listen].flat().map((entry) => {
     if (typeof entry === 'string' && /^https:/i.test(entry)) {
       return entry;
@@ -248,10 +290,12 @@ function refuseUnusedTls(options: Record<string, unknown>, given: Given, env: En
   }
   const isUsed = [options.listen]
     .flat()
-    .some((entry) =>
-      typeof entry === 'object'
-        ? Boolean((entry as { tls?: unknown }).tls)
-        : /^https:/i.test(String(entry)),
+    .some(
+      (entry) =>
+        entry === PASSED ||
+        (typeof entry === 'object'
+          ? Boolean((entry as { tls?: unknown }).tls)
+          : /^https:/i.test(String(entry))),
     );
   if (!isUsed) {
     throw refused(

@@ -10,6 +10,10 @@ export interface Where {
   /** Permissions of the socket's file beyond those that the umask leaves. */
   readonly unixModeAdds?: number;
   readonly ipv6Only?: boolean;
+  /** In a worker of node:cluster this process listens, and not the primary. */
+  readonly exclusive?: boolean;
+  /** Other processes may listen on the port too. */
+  readonly reusePort?: boolean;
   /** A descriptor of this process. */
   readonly fd?: number;
   readonly backlog?: number;
@@ -60,6 +64,7 @@ function fromOptions(options: Record<string, unknown>): Where {
   if (fd !== undefined) {
     return withBacklog({ fd, ...asked }, backlog);
   }
+  const exclusive = options.exclusive === true ? { exclusive: true } : {};
   // A port that is present but undefined or null is any port. A port wins over a path.
   const hasPort = port === undefined || port === null ? port === null || 'port' in options : true;
   if (hasPort) {
@@ -77,10 +82,14 @@ function fromOptions(options: Record<string, unknown>): Where {
     }
     const hostname = typeof host === 'string' && host !== '' ? { hostname: host } : {};
     const family = options.ipv6Only === true ? { ipv6Only: true } : {};
-    return withBacklog({ port: number, ...hostname, ...family, ...asked }, backlog);
+    const reusePort = options.reusePort === true ? { reusePort: true } : {};
+    return withBacklog(
+      { port: number, ...hostname, ...family, ...exclusive, ...reusePort, ...asked },
+      backlog,
+    );
   }
   if (typeof path === 'string' && path.trim() !== '') {
-    return withBacklog({ unix: path, ...modeOf(options), ...asked }, backlog);
+    return withBacklog({ unix: path, ...modeOf(options), ...exclusive, ...asked }, backlog);
   }
   throw invalidOptions(options);
 }

@@ -187,12 +187,12 @@ export function engineOptions(
   now: Tunables,
   { interests, where, tls, http2 }: Circumstances,
 ): ResolvedOptions {
-  const { unix, unixModeAdds, port, hostname, ipv6Only, backlog, fd } = where;
+  const { unix, unixModeAdds, port, hostname, ipv6Only, reusePort, backlog, fd, exclusive } = where;
   const { timeouts = {}, limits = {} } = given;
   const head = headLimit(given, node);
   const resolved = resolveOptions({
     ...given,
-    ...(unix === undefined ? { port, hostname, ipv6Only } : { unix }),
+    ...(unix === undefined ? { port, hostname, ipv6Only, reusePort } : { unix }),
     ...(backlog === undefined ? {} : { backlog }),
     bodyMemory: given.bodyMemory ?? BODY_MEMORY,
     limits: {
@@ -227,5 +227,5 @@ export function engineOptions(
   }));
   const extendedConnect = http2?.extendedConnect ?? false;
   const native = { ...resolved.native, ...tuning, listen, streamSmallBodies, extendedConnect };
-  return { ...resolved, native, tls: [tls] };
+  return { ...resolved, native, tls: [tls], exclusive: exclusive === true };
 }

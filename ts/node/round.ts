@@ -1,6 +1,7 @@
 import http from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import type { NativeBound } from '../binding/binding.js';
+import { isClusterWorker } from '../cluster/doors.js';
 import { familyOf } from '../fetch/address.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import { connectionKeyOf, type Exchange } from '../lane/exchange.js';
@@ -35,6 +36,9 @@ export class Round {
   isListening = false;
   /** The program has called `close`. */
   isClosed = false;
+  /** Resolves when the server has emitted 'close'. */
+  readonly over: Promise<void>;
+  end: () => void = () => {};
   readonly #server: http.Server & SocketServer;
   readonly #messages: PreparedMessages;
   readonly #tunables: Tunables;
@@ -53,6 +57,9 @@ export class Round {
     where: Where,
     http2: Http2Taker | null = null,
   ) {
+    this.over = new Promise((resolve) => {
+      this.end = resolve;
+    });
     this.#server = server;
     this.#http2 = http2;
     this.#messages = new PreparedMessages(messages);
@@ -62,9 +69,12 @@ export class Round {
     this.where = where;
   }
 
-  /** A name may take seconds to resolve. */
+  /** A name may take seconds to resolve, and so may a primary process of node:cluster. */
   get canBindAtOnce(): boolean {
-    const { hostname, unix, fd } = this.where;
+    const { hostname, unix, fd, exclusive, reusePort } = this.where;
+    if (isClusterWorker() && fd === undefined && !exclusive && !reusePort) {
+      return false;
+    }
     return unix !== undefined || fd !== undefined || hostname === undefined || isIP(hostname) !== 0;
   }
 

@@ -2,6 +2,7 @@ import type http from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { binding, type NativeBound } from '../binding/binding.js';
+import { doorsOf } from '../cluster/doors.js';
 import { fromNative } from '../errors/errors.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
 import type { Exchange } from '../lane/exchange.js';
@@ -366,6 +367,10 @@ export class Server extends NodeServer implements SocketServer {
       await this.#stop(round, true);
       return;
     }
+    if (round.running !== null) {
+      // As in Node, `worker.disconnect` of node:cluster closes the server.
+      doorsOf(round.running.native)?.watch(() => this.close(), round.over);
+    }
     // The program may have changed properties meanwhile.
     this.#retune();
     if (!this.#isReferenced) {
@@ -385,7 +390,10 @@ export class Server extends NodeServer implements SocketServer {
     this.#leaving.delete(round);
     round.running = null;
     round.disconnect();
-    process.nextTick(() => this.emit('close'));
+    process.nextTick(() => {
+      this.emit('close');
+      round.end();
+    });
   }
 
   /** Lets Node's own server serve the bound address. */

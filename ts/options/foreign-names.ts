@@ -17,11 +17,6 @@ const FOREIGN: Readonly<Record<string, Foreign>> = {
   ...called('unix', ['socket', 'socketPath', 'unixSocket', 'path', 'sock']),
   ...called('port', ['listenPort', 'httpPort']),
   ...called('listen', ['listeners', 'addresses', 'endpoints']),
-  reusePort: {
-    advice:
-      'one process has the port; "jsThreads" runs handlers on several threads, and "accept: \'per-loop\'" gives each I/O thread a listener',
-    harmless: [false],
-  },
   exclusive: { advice: 'the port is always exclusive', harmless: [true] },
   ...called('ipv6Only', ['ipv6', 'v6Only', 'dualStack']),
   ...called('unixMode', ['readableAll', 'writableAll', 'socketMode'], [false]),

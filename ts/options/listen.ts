@@ -1,6 +1,7 @@
 import type { NativeEndpoint } from '../binding/binding.js';
 import { ReactorError } from '../errors/errors.js';
 import type { Proxies } from '../proxy/proxies.js';
+import { isForMetrics, isForTls, passedSockets } from './activation.js';
 import { asObject, checked, invalid, refuseUnknown } from './check.js';
 import { parseListener } from './listener.js';
 import type { Rule } from './rules.js';
@@ -16,7 +17,18 @@ export interface ResolvedListen {
 }
 
 /** The options of `serve` that are about its only listener. */
-export const OF_ONE = ['port', 'hostname', 'unix', 'unixMode', 'ipv6Only'] as const;
+export const OF_ONE = [
+  'port',
+  'hostname',
+  'unix',
+  'unixMode',
+  'ipv6Only',
+  'fd',
+  'reusePort',
+] as const;
+
+/** The value of `listen` for the sockets that a service manager passes. */
+export const PASSED = 'systemd';
 
 /** The most listeners of a server. */
 const MOST = 16;
@@ -24,7 +36,7 @@ const MOST = 16;
 const NAMES = [...OF_ONE, 'host', 'tls', 'redirectToTls', 'proxyProtocol'];
 
 const ENTRY =
-  'a port, text such as "0.0.0.0:80", "https://:443" or "unix:/run/app.sock", or an object with "port" or "unix"';
+  'a port, text such as "0.0.0.0:80", "https://:443", "unix:/run/app.sock" or "fd:3", or an object with "port", "unix" or "fd"; or "systemd" alone';
 
 /** Checks where to listen. `options` are those of `serve`, without aliases. */
 export function resolveListen(
@@ -45,7 +57,8 @@ export function resolveListen(
       throw refused(`option "${name}" cannot be given together with "listen": give it inside`);
     }
   }
-  const given = Array.isArray(listen) ? listen : [listen];
+  const given =
+    listen === PASSED ? passedEntries(secured !== null) : Array.isArray(listen) ? listen : [listen];
   if (given.length === 0 || given.length > MOST) {
     throw invalid('option "listen"', `1 to ${MOST} places to listen at`, listen);
   }
@@ -83,6 +96,25 @@ export function asListenOptions(given: unknown, name = 'listen'): object | null 
   return options;
 }
 
+/** The places of the sockets that a service manager has passed, by their names. */
+function passedEntries(hasTls: boolean): object[] {
+  const sockets = passedSockets().filter((one) => !isForMetrics(one));
+  if (sockets.length === 0) {
+    throw refused(
+      'option "listen" is "systemd", but no service manager has passed a socket to this process: LISTEN_FDS is not set, or LISTEN_PID is another process; start it by a .socket unit',
+    );
+  }
+  const secured = sockets.filter(isForTls);
+  if (secured.length > 0 && !hasTls) {
+    throw refused(
+      `the service manager has passed a socket named "${secured[0]?.name}": give certificate and key as option "tls"`,
+    );
+  }
+  // Where no name tells, certificates are meant for all, as for a port.
+  const isSecured = secured.length === 0 ? () => hasTls : isForTls;
+  return sockets.map((one) => ({ fd: one.fd, tls: isSecured(one) }));
+}
+
 /** The options that an entry of `listen` means. */
 function entryOf(name: string, given: unknown): Record<string, unknown> {
   const options = asListenOptions(given, name);
@@ -109,6 +141,10 @@ function optionsOf(given: unknown): Record<string, unknown> | undefined {
   const [, scheme, rest = ''] = /^(?:(https?):\/\/)?(.*?)\/?$/i.exec(given) ?? [];
   const tls = scheme?.toLowerCase() === 'https' ? { tls: true } : {};
   const place = scheme === undefined ? given : rest;
+  const [, fd] = /^fd:(\d+)$/.exec(place) ?? [];
+  if (fd !== undefined) {
+    return { fd: Number(fd), ...tls };
+  }
   if (/^@./.test(place)) {
     return { unix: `\0${place.slice(1)}`, ...tls };
   }
@@ -154,6 +190,22 @@ function endpointOf(
       }
     }
   }
+  const fd = get<number | undefined>('fd');
+  if (fd !== undefined) {
+    for (const name of ['port', 'hostname', 'ipv6Only', 'unix', 'unixMode', 'reusePort']) {
+      if (options[name] !== undefined && options[name] !== false) {
+        throw refused(
+          `option "${prefix}${name}" cannot be given together with "${prefix}fd": the socket is bound already`,
+        );
+      }
+    }
+  }
+  const reusePort = get<boolean>('reusePort');
+  if (reusePort && unix !== undefined) {
+    throw refused(
+      `option "${prefix}reusePort" cannot be given together with "${prefix}unix": only a port can be shared`,
+    );
+  }
   const mode = modeOf(prefix, get('unixMode'), unix);
   const tls = tlsOf(`${prefix}tls`, options.tls, shared);
   const redirect = options.redirectToTls ?? false;
@@ -172,6 +224,8 @@ function endpointOf(
       ...(unix === undefined ? {} : { unix }),
       ...(mode === undefined ? {} : { unixMode: mode }),
       ...(get('ipv6Only') ? { ipv6Only: true } : {}),
+      ...(fd === undefined ? {} : { fd }),
+      ...(reusePort ? { reusePort } : {}),
       hostname: get('hostname'),
       port: Number(get('port')),
       ...(tls === null ? {} : { tls: tls.native }),
@@ -236,7 +290,8 @@ function isPort(value: unknown): value is number {
 function portOfEnvironment(options: Readonly<Record<string, unknown>>): unknown {
   const { PORT } = process.env;
   // `PORT= command` unsets the variable for one command in a shell.
-  if (options.port !== undefined || options.unix !== undefined || !PORT) {
+  const isElsewhere = options.unix !== undefined || options.fd !== undefined;
+  if (options.port !== undefined || isElsewhere || !PORT) {
     return options.port;
   }
   const port = RULES.port.fromText(PORT);

@@ -14,6 +14,7 @@ import type { ServeOptions } from '../types/options.js';
 import type { PubSub } from '../types/pubsub.js';
 import type { ReloadOptions, StopOptions } from '../types/server.js';
 import type { ResolvedWebSocket } from '../websocket/web-sockets.js';
+import { isForMetrics, passedSockets } from './activation.js';
 import { withoutAliases } from './aliases.js';
 import { refuseMissingFetch } from './application.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from './check.js';
@@ -21,7 +22,7 @@ import { nativeCompress, spellOutCompress } from './compress.js';
 import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
 import { nativeHealth, ownReadiness, type ResolvedReadiness } from './health.js';
-import { OF_ONE, resolveListen } from './listen.js';
+import { OF_ONE, PASSED, resolveListen } from './listen.js';
 import { parseListener } from './listener.js';
 import { readRoutes } from './read-routes.js';
 import { type ResolvedRoutes, resolveRoutes } from './routes.js';
@@ -66,6 +67,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly serverTiming: boolean;
   readonly signal: AbortSignal | undefined;
   readonly control: boolean | string;
+  /** In a worker of node:cluster the primary process has no part in listening. */
+  readonly exclusive?: boolean;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
   readonly gracefulShutdown: ResolvedShutdown | undefined;
   readonly readiness: ResolvedReadiness;
@@ -118,7 +121,7 @@ export function resolveOptions(
     padding: get('compress.padding'),
     effort: get('compress.effort'),
   });
-  const metrics = get('metrics');
+  const metrics = metricsOf(get('metrics'), options.listen);
   const health = nativeHealth(get('health'));
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
@@ -166,7 +169,7 @@ export function resolveOptions(
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(compress === undefined ? {} : { compress }),
     ...(health === undefined ? {} : { health }),
-    ...(metrics === undefined ? {} : { metrics: parseListener(metrics) as NativeListen }),
+    ...(metrics === undefined ? {} : { metrics }),
     secured: securedPeers(proxies, listen.endpoints),
   };
   const { globals = true } = options;
@@ -196,6 +199,13 @@ export function resolveOptions(
     websocket: resolveWebSocket(options.websocket),
     pubsub: resolvePubSub(options.pubsub),
   };
+}
+
+/** Where metrics are served, if they are. A service manager may have passed a socket for them. */
+function metricsOf(metrics: ValueOf<'metrics'>, listen: unknown): NativeListen | undefined {
+  const where = metrics === undefined ? undefined : (parseListener(metrics) as NativeListen);
+  const passed = listen === PASSED ? passedSockets().find(isForMetrics) : undefined;
+  return passed === undefined ? where : { hostname: '', port: 0, ...where, fd: passed.fd };
 }
 
 /**
@@ -316,9 +326,9 @@ export function dropOtherAddress(
   const other = isNamed('listen')
     ? OF_ONE
     : isNamed('unix')
-      ? [...tcp, 'ipv6Only', 'listen']
+      ? [...tcp, 'ipv6Only', 'reusePort', 'fd', 'listen']
       : tcp.some(isNamed)
-        ? ['unix', 'unixMode', 'listen']
+        ? ['unix', 'unixMode', 'fd', 'listen']
         : [];
   for (const name of other) {
     if (!isNamed(name)) {

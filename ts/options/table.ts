@@ -39,6 +39,8 @@ export const RULES = {
   unix: optional(unixSocket()),
   unixMode: optional(unixMode()),
   ipv6Only: boolean(false),
+  fd: optional(integer(0, 1_048_575)),
+  reusePort: boolean(false),
   ioThreads: threads(1, 16, (cores) => Math.floor(cores / 2)),
   workerThreads: threads(1, 32, (cores) => cores),
   accept: oneOf(['auto', 'acceptor', 'per-loop'], 'auto'),

@@ -5,6 +5,7 @@ import {
   type NativeOptions,
   type NativeServer,
 } from '../binding/binding.js';
+import { ClusterDoors, doorsOf, isClusterWorker, tellPrimary } from '../cluster/doors.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
 import { addressOf, upgradeRequest } from '../fetch/info.js';
@@ -85,15 +86,25 @@ export async function startNative(
       ? endpoint
       : { ...endpoint, tls: { ...endpoint.tls, names: asked.id } };
   });
+  let doors: ClusterDoors | null = null;
   try {
     const dashboard = options.native.metrics === undefined ? undefined : await dashboardPage();
-    const native = {
+    let native: NativeOptions = {
       ...options.native,
       listen,
       ...(dashboard === undefined ? {} : { dashboard }),
     };
-    return { ...(await startControlled(native, options.control, lanes, bound)), names };
+    if (isClusterWorker() && bound === undefined && !options.exclusive) {
+      [doors, native] = await ClusterDoors.open(native);
+    }
+    const started = await startControlled(native, options.control, lanes, bound);
+    doors?.start(started.native);
+    if (doors !== null) {
+      tellPrimary(native, started.native);
+    }
+    return { ...started, names };
   } catch (error) {
+    doors?.close();
     for (const each of names.values()) {
       each.close();
     }
@@ -213,6 +224,7 @@ export class RunningServer implements Server {
       this.metricsUrl = metrics.unix === undefined ? `${urlOf(metrics)}metrics` : urlOf(metrics);
     }
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
+    doorsOf(native)?.watch(() => void this.stop(), this.finished);
   }
 
   /** A new one each time, since programs may change it. */
@@ -383,6 +395,7 @@ export class RunningServer implements Server {
     this.#certificates.stop();
     this.#readiness.close();
     this.#runtime.stopping(force);
+    doorsOf(this.#native)?.close();
     const stopped = this.#native.stop(force);
     if (force) {
       this.#hurry();
@@ -424,7 +437,10 @@ export class RunningServer implements Server {
    * nothing else.
    */
   guardSignals(drainMs: number, delayMs: number): void {
-    this.#native.guardSignals(drainMs, delayMs);
+    if (doorsOf(this.#native) === undefined) {
+      this.#native.guardSignals(drainMs, delayMs);
+    }
+    // Else the doors must close first: they are JavaScript's.
   }
 
   /** Feeds a service manager's watchdog from a native thread; see the binding. */

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { onShutdownMessage } from '../cluster/manager.js';
 import type { ResolvedShutdown } from '../options/options.js';
 import type { Server } from '../types/server.js';
 
@@ -18,17 +19,21 @@ let firstAt: number | undefined;
 /** When the last server begins its drain. */
 let delayedUntil = 0;
 let forcedBy: Signal | undefined;
+/** No message of a process manager is listened for any more. */
+let forgetMessages = () => {};
 
 /**
- * Stops the server on SIGINT or SIGTERM, after its delay; a second signal ends the delay. Requests
- * under way may finish; a further signal cuts them off. Then the process ends with 0, or with 128 plus the signal's number after a second signal. A
- * program that listens for the signal itself must end the process.
+ * Stops the server on SIGINT, SIGTERM or a process manager's message, after its delay; a second
+ * signal ends the delay. Requests under way may finish; a further signal cuts them off. Then the
+ * process ends with 0, or with 128 plus the signal's number after a second signal. A program that
+ * listens for the signal itself must end the process.
  */
 export function stopOnSignals(server: Server, shutdown: ResolvedShutdown): void {
   if (servers.size === 0) {
     for (const signal of SIGNALS) {
       process.on(signal, onSignal);
     }
+    forgetMessages = onShutdownMessage(() => onSignal('SIGTERM'));
   }
   servers.set(server, shutdown);
   // The reason of the stop does not matter.
@@ -41,6 +46,7 @@ export function stopOnSignals(server: Server, shutdown: ResolvedShutdown): void 
 function forget(server: Server): void {
   servers.delete(server);
   if (servers.size === 0 && firstAt === undefined) {
+    forgetMessages();
     for (const signal of SIGNALS) {
       process.off(signal, onSignal);
     }

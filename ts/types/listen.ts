@@ -29,6 +29,15 @@ export interface ListenOptions {
    */
   ipv6Only?: boolean | undefined;
 
+  /** Descriptor of a socket that the process has inherited, as {@link ServeOptions.fd}. */
+  fd?: number | undefined;
+
+  /**
+   * As {@link ServeOptions.reusePort}.
+   * @default false
+   */
+  reusePort?: boolean | undefined;
+
   /**
    * How connections are secured. `true` takes {@link ServeOptions.tls}.
    * @default false
@@ -56,6 +65,7 @@ export type ProxyProtocol = 'required' | 'optional' | false;
 
 /**
  * A place to listen at: options; a port; or text such as `'80'`, `'0.0.0.0:80'`, `'[::1]:80'`,
- * `'https://:443'` for TLS with {@link ServeOptions.tls}, or `'unix:/run/app.sock'`.
+ * `'https://:443'` for TLS with {@link ServeOptions.tls}, `'unix:/run/app.sock'`, or `'fd:3'` for an
+ * inherited socket.
  */
 export type ListenEntry = ListenOptions | number | string;

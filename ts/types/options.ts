@@ -62,9 +62,13 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
   host?: string | undefined;
 
   /**
-   * Several places to listen at, or one, in place of `port`, `hostname`, `unix`, `unixMode` and
-   * `ipv6Only`; at most 16. The first is the main one: `server.url` and `server.port` tell it,
-   * `server.urls` tells all.
+   * Several places to listen at, or one, in place of `port`, `hostname`, `unix`, `unixMode`,
+   * `ipv6Only`, `fd` and `reusePort`; at most 16. The first is the main one: `server.url` and
+   * `server.port` tell it, `server.urls` tells all.
+   *
+   * `'systemd'` is all sockets that a service manager passes (`LISTEN_FDS`, sd_listen_fds(3)). Their
+   * names (`FileDescriptorName=`) select: `https` and `tls` have TLS, `metrics` is the listener of
+   * metrics. Where none is named `https` or `tls`, {@link tls} is for all.
    *
    * @example
    * await serve({ tls, listen: [{ port: 80, redirectToTls: true }, { port: 443, tls: true }], fetch });
@@ -165,6 +169,21 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
    * @default false
    */
   ipv6Only?: boolean | undefined;
+
+  /**
+   * Descriptor of a socket that the process has inherited, in place of a port: a stream socket of TCP
+   * or a unix socket, bound, and not connected. The server listens on a copy. The descriptor stays
+   * open, and the file of a unix socket stays.
+   */
+  fd?: number | undefined;
+
+  /**
+   * Whether other processes of the same user may listen on the port too, if they say so as well
+   * (`SO_REUSEPORT`). The kernel spreads connections over them. A process that ends resets those that
+   * wait in its queue, unless `net.ipv4.tcp_migrate_req` is 1.
+   * @default false
+   */
+  reusePort?: boolean | undefined;
 
   /**
    * Whether HTTP/1.0 and HTTP/1.1 are spoken. At least one of `http1` and `http2` is `true`. Without

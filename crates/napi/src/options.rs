@@ -200,6 +200,8 @@ pub struct NativeListen {
     pub hostname: String,
     /// TCP port; 0 lets the kernel choose.
     pub port: u16,
+    /// Descriptor of a socket that the process has inherited. Wins over the others.
+    pub fd: Option<i32>,
 }
 
 /// Bounds on one request.
@@ -347,7 +349,9 @@ impl NativeOptions {
             metrics: self.metrics.map(|m| Endpoint {
                 inherited: self.metrics_inherited.unwrap_or_default(),
                 adopt: true,
-                ..listen_at(m.unix, m.hostname, m.port).into()
+                ..m.fd
+                    .map_or_else(|| listen_at(m.unix, m.hostname, m.port), Listen::Inherited)
+                    .into()
             }),
             dashboard: self.dashboard.map(|page| page.to_vec().into()),
             control: self.control.map(PathBuf::from),

@@ -84,7 +84,8 @@ impl Listener {
     }
 
     /// Listens on a copy of a descriptor of this process, such as one that a supervisor left
-    /// open. The socket must be bound; it need not listen yet. The descriptor stays open.
+    /// open. The socket must be bound; it need not listen yet. The descriptor stays open in this
+    /// process, and is closed in the programs that it starts: they must not keep the port.
     ///
     /// With `adopt`, the file of a unix socket is this listener's from now on: [`unlink`] removes
     /// it. Otherwise it stays its maker's.
@@ -101,6 +102,8 @@ impl Listener {
         let copy: RawFd = Errno::result(copy).map_err(failed)?;
         // SAFETY: fcntl returned a new descriptor that nobody else owns.
         let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+        // SAFETY: as above.
+        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
         let bound: SockaddrStorage = getsockname(copy.as_raw_fd()).map_err(failed)?;
         if getsockopt(&copy, sockopt::SockType).map_err(failed)? != SockType::Stream {
             return Err(failed(Errno::ESOCKTNOSUPPORT));

@@ -175,7 +175,7 @@ pub struct Endpoint {
     /// loops, the others bind more where the sockets have SO_REUSEPORT, and share them otherwise.
     pub inherited: Vec<i32>,
     /// Whether the file of an inherited unix socket is this server's from now on, so that its end
-    /// removes it. By default the file stays its maker's.
+    /// removes it. By default, and with [`Listen::Inherited`], the file stays its maker's.
     pub adopt: bool,
     /// Connections are secured with this; by default they are in clear.
     pub tls: Option<Arc<Tls>>,

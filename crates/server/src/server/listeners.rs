@@ -75,10 +75,11 @@ fn bind(
     backlog: u32,
     per_loop: bool,
 ) -> Result<Vec<Arc<Listener>>, StartError> {
+    // What a supervisor has made stays the supervisor's through all generations.
+    let adopt = endpoint.adopt && !matches!(endpoint.listen, Listen::Inherited(_));
     let inherited = endpoint.inherited.iter();
-    let inherited: Vec<_> = inherited
-        .map(|fd| Listener::inherited(*fd, backlog, endpoint.adopt))
-        .collect::<Result<_, _>>()?;
+    let inherited: Vec<_> =
+        inherited.map(|fd| Listener::inherited(*fd, backlog, adopt)).collect::<Result<_, _>>()?;
     let listeners = if inherited.iter().any(|it| is_meant(&endpoint.listen, it.address())) {
         inherited
     } else {
@@ -118,7 +119,7 @@ fn bind_anew(
             Listener::tcp(host, port, backlog, per_loop || endpoint.reuse_port, ipv6_only)?
         }
         Listen::Unix(path) => Listener::unix(path, backlog, endpoint.socket_mode)?,
-        Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog, endpoint.adopt)?],
+        Listen::Inherited(fd) => vec![Listener::inherited(*fd, backlog, false)?],
         Listen::Elsewhere(_) => Vec::new(),
     })
 }
