@@ -10,7 +10,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Those of one row run one after the other, beside those of the others. */
 const SIDE_BY_SIDE = [
-  ['smuggling', 'balancers'],
+  ['smuggling', 'balancers', 'envoy-proxy'],
   ['lame-duck', 'systemd'],
   ['dashboard'],
   ['tracing'],
