@@ -822,6 +822,12 @@ export interface NativeTuning {
 export declare function notifyManager(socket: string, state: string): void
 
 /**
+ * Takes note of a child that has ended, if it has: for process 1 of a container, whose children are
+ * all processes that have lost their parent. Node takes note of those that it has started.
+ */
+export declare function reap(pid: number): void
+
+/**
  * Makes a private key, and a certificate for these host names and IP addresses that it signs
  * itself. Returns both in PEM. For development.
  */

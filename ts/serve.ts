@@ -11,8 +11,9 @@ import { type ResolvedOptions, readOptions, resolveOptions } from './options/opt
 import { EVERYWHERE } from './options/table.js';
 import { Relay } from './pubsub/relay.js';
 import { Local } from './server/local.js';
-import { hostOf, RunningServer, startNative } from './server/server.js';
+import { hostOf, RunningServer } from './server/server.js';
 import { stopOnSignals } from './server/shutdown.js';
+import { startNative } from './server/start-native.js';
 import { isThreaded } from './threads/options.js';
 import { serveModule } from './threads/threads.js';
 import type { ListenAddress } from './types/addresses.js';

@@ -92,6 +92,10 @@ function onMessage(message: ToThread): void {
     sockets?.adopt(message.socket);
     return;
   }
+  if (message.type === 'leave') {
+    bridge?.leave(message.drainMs);
+    return;
+  }
   if (message.type === 'show') {
     development?.show(message.state);
     return;

@@ -1,4 +1,13 @@
 #!/usr/bin/env node
-import { runProcess } from './process.js';
+import { isSupervisor } from './is-supervisor.js';
+import { given } from './origin.js';
 
-await runProcess(process.argv.slice(2));
+const args = process.argv.slice(2);
+if (given === undefined && isSupervisor(args, process.env, process.pid)) {
+  // It stays small: it loads neither the engine nor the rest of the command.
+  const { supervise } = await import('./supervise.js');
+  process.exit(await supervise());
+} else {
+  const { runProcess } = await import('./process.js');
+  await runProcess(args);
+}

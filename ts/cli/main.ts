@@ -6,6 +6,8 @@ import type { ThreadCount } from '../types/options.js';
 import { addBench } from './bench.js';
 import { addFilesFlags, routesOf, targetOf, withFlagName } from './files-flags.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
+import { addGenerationFlags, readGenerationFlags } from './generation-flags.js';
+import { goOn } from './generations.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
 import { developmentCertificate } from './self-signed.js';
@@ -65,6 +67,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
   addFlags(serve);
   addFilesFlags(serve);
   addWatchFlags(serve);
+  addGenerationFlags(serve);
   serve
     .option('-q, --quiet', 'print no banner and no summary')
     .option('--json', 'print one line of JSON on stdout once it listens')
@@ -80,13 +83,20 @@ function buildProgram(done: (exitCode: number) => void): Command {
         );
       }
       checkWatch(flags, folder ?? module);
+      const successors = readGenerationFlags(flags, process.env);
+      goOn();
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);
       const run = async (): Promise<number> => {
         const selfSigned = isSelfSigned(flags, process.env)
           ? developmentCertificate().certFile
           : undefined;
-        const shown: ServeFlags = { ...flags, selfSigned, servesFolder: folder !== undefined };
+        const shown: ServeFlags = {
+          ...flags,
+          ...successors,
+          selfSigned,
+          servesFolder: folder !== undefined,
+        };
         if (folder !== undefined) {
           const routes = routesOf(folder, flags, process.env);
           return serveCommand({ ...settle({}), routes }, shown);

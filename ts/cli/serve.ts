@@ -10,11 +10,13 @@ import { SAME_SIGNAL_MS } from '../server/shutdown.js';
 import { serveModule } from '../threads/threads.js';
 import type { ThreadCount } from '../types/options.js';
 import type { Server, StopOptions } from '../types/server.js';
+import { type GenerationFlags, Generations } from './generations.js';
 import { count, paint, say, size, span } from './output.js';
+import { reloadOnSignal } from './reload-on-signal.js';
 import * as systemd from './systemd.js';
 
 /** The flags about the output of `serve`. */
-export interface ServeFlags {
+export interface ServeFlags extends GenerationFlags {
   /** Prints no banner and no summary. */
   quiet?: boolean;
   /** Prints one line of JSON on stdout in place of the banner. */
@@ -25,6 +27,8 @@ export interface ServeFlags {
   watchdogHandlers?: number | undefined;
   /** The argument is a folder. */
   servesFolder?: boolean;
+  /** The module whose handlers run on JavaScript threads, which can be loaded anew. */
+  threaded?: string;
 }
 
 /** Serves until a signal comes; resolves to the exit code. */
@@ -49,7 +53,10 @@ export async function serveModuleCommand(
   flags: ServeFlags,
 ): Promise<number> {
   const started = await serveModule({ module, jsThreads }, settle);
-  return untilSignal(started.server, started.resolved, started.jsThreads, flags);
+  return untilSignal(started.server, started.resolved, started.jsThreads, {
+    ...flags,
+    threaded: module,
+  });
 }
 
 /**
@@ -63,25 +70,29 @@ export async function untilSignal(
   flags: ServeFlags,
 ): Promise<number> {
   const { ioThreads, workerThreads, accessLog } = native;
-  const stopped = untilStopped(server, signal, shutdownDelay, flags);
+  const generations = new Generations(server as RunningServer, flags);
+  const stopped = untilStopped(server, signal, shutdownDelay, generations, flags);
   // Installed after Node's handlers, which it calls.
   (server as RunningServer).guardSignals(native.timeouts.drain, shutdownDelay);
   const forget: (() => void)[] = [];
   if (accessLog?.file !== undefined) {
     forget.push(reopenOnSignal(server));
   }
-  if (tls.some((one) => one !== null)) {
-    forget.push(reloadOnSignal(server));
+  const hasTls = tls.some((one) => one !== null);
+  if (hasTls || flags.threaded !== undefined) {
+    forget.push(reloadOnSignal(server, hasTls, flags.threaded));
   }
   // Printed after the signal handlers are installed: the reader may send a signal at once.
   const [route] = native.routes ?? [];
   const folder = flags.servesFolder ? route?.files : undefined;
   // The workers run the built-in application, and read files that are not in memory.
   const hasWorkers = native.routes === undefined || folder !== undefined;
+  await generations.serves();
   announce(server, { ioThreads, workerThreads, jsThreads }, hasWorkers, folder, flags);
   forget.push(systemd.serves(server as RunningServer, flags.watchdogHandlers));
   tellReady();
   const forcedBy = await stopped;
+  await generations.close();
   // With --watch another server may follow.
   for (const each of forget) {
     each();
@@ -147,10 +158,7 @@ function warnOf({ path, spa, listing }: NativeFiles): void {
   }
 }
 
-/**
- * SIGUSR1, which log rotation sends, reopens the access log. Returns a function that ends this, as
- * {@link reloadOnSignal} does.
- */
+/** SIGUSR1, which log rotation sends, reopens the access log. Returns a function that ends this. */
 function reopenOnSignal(server: Server): () => void {
   return listen('SIGUSR1', () => {
     try {
@@ -158,20 +166,6 @@ function reopenOnSignal(server: Server): () => void {
     } catch (error) {
       say(`reactor-rs: ${(error as Error).message}; the old file stays in use`);
     }
-  });
-}
-
-/** SIGHUP reads the certificates anew. */
-function reloadOnSignal(server: Server): () => void {
-  return listen('SIGHUP', () => {
-    systemd.reloading();
-    try {
-      server.reload({ tls: true });
-      say('reactor-rs: the certificates were read anew');
-    } catch (error) {
-      say(`reactor-rs: ${(error as Error).message}; the old certificates stay in use`);
-    }
-    systemd.ready();
   });
 }
 
@@ -188,6 +182,7 @@ async function untilStopped(
   server: Server,
   aborts: AbortSignal | undefined,
   delay: number,
+  generations: Generations,
   flags: ServeFlags,
 ): Promise<'SIGINT' | 'SIGTERM' | undefined> {
   return new Promise((resolve, reject) => {
@@ -201,7 +196,9 @@ async function untilStopped(
       }
     };
     const stop = (options: StopOptions) => {
-      systemd.stopping();
+      if (generations.stop()) {
+        systemd.stopping();
+      }
       server.stop(options).then(soon, reject);
     };
     // The engine also gets a second signal, and may have stopped before the signal arrives here. It
@@ -234,7 +231,7 @@ async function untilStopped(
       }
     };
     aborts?.addEventListener('abort', () => stop({}), { once: true });
-    // A worker of node:cluster is stopped by its primary process, too.
+    // A successor takes its place, the program has stopped it, or the primary of node:cluster has.
     server.finished.then(soon, reject);
     const forgetMessages = onShutdownMessage(() => onSignal('SIGTERM'));
     process.on('SIGINT', onSignal);

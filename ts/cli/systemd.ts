@@ -70,13 +70,6 @@ export function status(text: string): void {
   }
 }
 
-/** The environment of a process that goes on in the place of this one. */
-export function successorEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  // It names the process that must feed the watchdog; without it any process of the service may.
-  const { WATCHDOG_PID: _, ...rest } = env;
-  return rest;
-}
-
 /**
  * Tells systemd that the server serves, from now on how much it does, and that it is alive.
  * @param handlersMs a handler that has kept its thread for so long counts as dead; by default none

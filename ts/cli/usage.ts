@@ -29,7 +29,11 @@ SIGUSR1 opens the file of --access-log anew, after it was renamed. The log leave
 out and counts the lines that it cannot write fast enough.
 
 With TLS, SIGHUP reads the certificates anew. Their files are also watched. One
-that is wrong is not used: the old one stays.
+that is wrong is not used: the old one stays. With --js-threads, SIGHUP also loads
+the module anew.
+
+SIGUSR2 starts the same command again, with all listening sockets. Once that one
+serves, this one finishes its requests and ends: a deploy loses none.
 
 --watch loads the module anew when one of its files changes: those that it imports,
 but for node_modules, and those of --watch-path. No connection is dropped. While the

@@ -16,6 +16,7 @@ import {
 import { Source } from '../fetch/source.js';
 import { type Scope, scopeOf } from '../fetch/streams.js';
 import { leaveTrailers, type Trailers } from '../fetch/trailers.js';
+import { EventStreams } from './event-streams.js';
 import type { Exchange } from './exchange.js';
 import { heededFields } from './heeded-fields.js';
 import { OneChunk } from './one-chunk.js';
@@ -41,6 +42,7 @@ const promiseThen = Promise.prototype.then;
 
 /** Turns what handlers return or throw into replies. */
 export class Answers {
+  readonly events = new EventStreams();
   readonly #sender: AnswerSender;
   readonly #replies: Replies;
   readonly #onError: ErrorHandler | undefined;
@@ -227,7 +229,12 @@ export class Answers {
       this.#sender.keep(exchange);
       this.#sender.start(outgoing);
       const run = scopeIn(stream);
-      run(() => void outgoing.run());
+      if (trailers === null && EventStreams.is(sent)) {
+        this.events.add(outgoing);
+        run(() => void outgoing.run().finally(() => this.events.delete(outgoing)));
+      } else {
+        run(() => void outgoing.run());
+      }
       const { onGone } = exchange;
       exchange.onGone = onGone && (() => run(onGone));
       return;

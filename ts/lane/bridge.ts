@@ -290,6 +290,11 @@ export class Bridge implements Context, AnswerSender {
     this.#background.add(promise, (error) => this.#answers.report(exchange, error));
   }
 
+  /** The server stops, and takes at most this many milliseconds: endless streams are ended. */
+  leave(drainMs: number): void {
+    this.#answers.events.leave(drainMs);
+  }
+
   /** Resolves when no promise of `waitUntil` is pending. */
   settled(): Promise<void> {
     return this.#background.settled();

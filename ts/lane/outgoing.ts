@@ -206,6 +206,17 @@ export class Outgoing implements Starting {
     }
   }
 
+  /** Ends the body as if it were complete, and cancels what it is read from. */
+  leave(): void {
+    if (this.#isOver || this.#declared >= 0) {
+      return;
+    }
+    this.#end();
+    this.#stop(undefined);
+    // The program may have only the request's signal to stop by.
+    this.#exchange.hangUp();
+  }
+
   /** Sends the head and the chunks held back. */
   begin(): void {
     if (!this.isHeld) {

@@ -1,5 +1,14 @@
-import { accessSync, constants, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { binding } from '../binding/binding.js';
 
 /** The longest path of a unix socket (unix(7), sun_path). */
@@ -39,6 +48,32 @@ export async function newControlPath(): Promise<string | undefined> {
     return undefined;
   }
   return path;
+}
+
+/** The inodes of sockets that have taken a predecessor's place. */
+const taken = new Map<string, number>();
+
+/** A path beside that of a predecessor's control socket, which still listens there. */
+export function besideControl(path: string): string {
+  return join(dirname(path), `.${process.pid}`);
+}
+
+/** Puts a control socket in the place of the predecessor's. */
+export function replaceControl(beside: string, path: string): void {
+  renameSync(beside, path);
+  taken.set(path, lstatSync(path).ino);
+}
+
+/** Removes the file of a control socket that was put there, unless another has replaced it since. */
+export function removeControl(path: string): void {
+  try {
+    if (taken.get(path) === lstatSync(path).ino) {
+      unlinkSync(path);
+    }
+  } catch {
+    // It is gone.
+  }
+  taken.delete(path);
 }
 
 /** Warns why a server has no control socket. */

@@ -65,7 +65,11 @@ export class Local implements Runtime {
     }
   }
 
-  stopping(): void {}
+  stopping(force: boolean, drainMs: number): void {
+    if (!force) {
+      this.#bridge?.leave(drainMs);
+    }
+  }
 
   stopped(): void {
     this.#lane.close();

@@ -1,11 +1,6 @@
 import type { AddressInfo } from 'node:net';
-import {
-  binding,
-  type NativeBound,
-  type NativeOptions,
-  type NativeServer,
-} from '../binding/binding.js';
-import { ClusterDoors, doorsOf, isClusterWorker, tellPrimary } from '../cluster/doors.js';
+import type { NativeServer } from '../binding/binding.js';
+import { doorsOf } from '../cluster/doors.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { familyOf } from '../fetch/address.js';
 import { addressOf, upgradeRequest } from '../fetch/info.js';
@@ -25,10 +20,10 @@ import type {
   UpgradeOptions,
   WebSocketMessage,
 } from '../types/websocket.js';
-import { Certificates, type NamesByTls, namesOf } from './certificates.js';
-import { newControlPath, warnOfControl } from './control.js';
-import { dashboardPage } from './dashboard.js';
+import { Certificates, type NamesByTls } from './certificates.js';
+import { removeControl } from './control.js';
 import { askInProcess } from './in-process.js';
+import { forget, othersThan } from './inherited.js';
 import { Readiness } from './readiness.js';
 import { serverUrl } from './server-url.js';
 
@@ -39,8 +34,8 @@ export type LanePlace = Omit<LaneStats, 'thread'> & { readonly lane: number };
 export interface Runtime {
   /** Replaces handlers and routes. If it throws or rejects, the old ones stay. */
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void | Promise<void>;
-  /** The server begins to stop; with `force`, at once. */
-  stopping(force: boolean): void;
+  /** The server begins to stop, in so many milliseconds; with `force`, at once. */
+  stopping(force: boolean, drainMs: number): void;
   /** The server has stopped, and no request is under way. */
   stopped(): void | Promise<void>;
   /** Resolves when no promise of `waitUntil` is pending. */
@@ -57,93 +52,6 @@ export interface Runtime {
   subscribers(topic: string): ServerWebSocket[];
   /** Statistics of the lanes, with their threads. */
   lanes(places: readonly LanePlace[]): LaneStats[];
-}
-
-/** The running engine, and the path of its control socket. */
-interface Started {
-  readonly native: NativeServer;
-  readonly control: string | undefined;
-  /** What is asked for names, by the settings of TLS that ask. */
-  readonly names: NamesByTls;
-}
-
-/** Another server may take a free name first. This is how many names are tried. */
-const MOST_NAMES = 10;
-
-/**
- * Starts the engine with these lanes.
- * @param bound the listening socket, if it is bound already
- */
-export async function startNative(
-  options: ResolvedOptions,
-  lanes: number[],
-  bound?: NativeBound,
-): Promise<Started> {
-  const names = namesOf(options.tls);
-  const listen = options.native.listen.map((endpoint, index) => {
-    const asked = names.get(options.tls[index] ?? null);
-    return endpoint.tls === undefined || asked === undefined
-      ? endpoint
-      : { ...endpoint, tls: { ...endpoint.tls, names: asked.id } };
-  });
-  let doors: ClusterDoors | null = null;
-  try {
-    const dashboard = options.native.metrics === undefined ? undefined : await dashboardPage();
-    let native: NativeOptions = {
-      ...options.native,
-      listen,
-      ...(dashboard === undefined ? {} : { dashboard }),
-    };
-    if (isClusterWorker() && bound === undefined && !options.exclusive) {
-      [doors, native] = await ClusterDoors.open(native);
-    }
-    const started = await startControlled(native, options.control, lanes, bound);
-    doors?.start(started.native);
-    if (doors !== null) {
-      tellPrimary(native, started.native);
-    }
-    return { ...started, names };
-  } catch (error) {
-    doors?.close();
-    for (const each of names.values()) {
-      each.close();
-    }
-    throw error;
-  }
-}
-
-async function startControlled(
-  options: NativeOptions,
-  given: boolean | string,
-  lanes: number[],
-  bound: NativeBound | undefined,
-): Promise<Omit<Started, 'names'>> {
-  const start = async (control: string | undefined): Promise<Omit<Started, 'names'>> => {
-    const native = { ...options, ...(control === undefined ? {} : { control }) };
-    return { native: await (bound ?? binding()).start(native, lanes), control };
-  };
-  if (given !== true) {
-    return start(given || undefined);
-  }
-  // The user did not choose this path. Without it the server starts too.
-  for (let names = 1; ; names++) {
-    const control = await newControlPath().catch(({ message }) => {
-      warnOfControl(message);
-      return undefined;
-    });
-    try {
-      return await start(control);
-    } catch (error) {
-      const { option, code, message } = error as Error & { option?: string; code?: string };
-      if (control === undefined || option !== 'control') {
-        throw error;
-      }
-      if (code !== 'ERR_REACTOR_ADDRESS_IN_USE' || names === MOST_NAMES) {
-        warnOfControl(message);
-        return start(undefined);
-      }
-    }
-  }
 }
 
 /** The host for requests that name none; `undefined` for a unix socket. */
@@ -390,13 +298,29 @@ export class RunningServer implements Server {
     if (this.#state === 'stopped') {
       return;
     }
+    await this.#end(force, () => this.#native.stop(force));
+  }
+
+  /**
+   * As {@link stop}, but another process goes on with the sockets of all servers of this thread.
+   * Clients of WebSockets and server-sent events are asked one after the other to come back.
+   */
+  async retire(): Promise<void> {
+    if (this.#state === 'running') {
+      const others = othersThan(this.#native).map((native) => native.retire());
+      await this.#end(false, () => this.#native.retire());
+      await Promise.all(others);
+    }
+  }
+
+  async #end(force: boolean, begin: () => Promise<void>): Promise<void> {
     this.#endDelay();
     this.#state = 'stopping';
     this.#certificates.stop();
     this.#readiness.close();
-    this.#runtime.stopping(force);
+    this.#runtime.stopping(force, this.#drainMs);
     doorsOf(this.#native)?.close();
-    const stopped = this.#native.stop(force);
+    const stopped = begin();
     if (force) {
       this.#hurry();
     }
@@ -428,6 +352,10 @@ export class RunningServer implements Server {
     await this.#relay?.close();
     this.#certificates.stopped();
     this.#state = 'stopped';
+    forget(this.#native);
+    if (this.controlPath !== undefined) {
+      removeControl(this.controlPath);
+    }
     this.#forgetSignal();
     clearInterval(this.#keepAlive);
   }

@@ -157,6 +157,15 @@ export class Generation {
     }
   }
 
+  /** The server stops within this many milliseconds: endless streams are ended. */
+  leave(drainMs: number): void {
+    for (const { thread, lane } of this.slots) {
+      if (lane !== null) {
+        thread?.leave(drainMs);
+      }
+    }
+  }
+
   #addSlot(place: number): Slot {
     const number = this.slots.length + 1;
     const slot = { number, place, thread: null, lane: null, deaths: 0 };

@@ -160,6 +160,11 @@ export class JsThread {
     this.#send({ type: 'adopt', socket });
   }
 
+  /** The server stops within this many milliseconds. */
+  leave(drainMs: number): void {
+    this.#send({ type: 'leave', drainMs });
+  }
+
   /** Shows this with `--watch`. */
   show(state: DevelopmentState): void {
     this.#send({ type: 'show', state });

@@ -120,10 +120,16 @@ export interface Adopt {
   readonly socket: MovedSocket;
 }
 
+/** The server stops within this many milliseconds. */
+export interface Leave {
+  readonly type: 'leave';
+  readonly drainMs: number;
+}
+
 /** Only for `--watch`. */
 export interface Show {
   readonly type: 'show';
   readonly state: DevelopmentState;
 }
 
-export type ToThread = Attach | End | Settle | HandOver | Adopt | Show | ToUplink;
+export type ToThread = Attach | End | Settle | HandOver | Adopt | Leave | Show | ToUplink;

@@ -4,13 +4,8 @@ import { cores } from '../binding/cores.js';
 import { fromNative, ReactorError } from '../errors/errors.js';
 import { type ResolvedOptions, resolveOptions } from '../options/options.js';
 import { Relay } from '../pubsub/relay.js';
-import {
-  hostOf,
-  type LanePlace,
-  RunningServer,
-  type Runtime,
-  startNative,
-} from '../server/server.js';
+import { hostOf, type LanePlace, RunningServer, type Runtime } from '../server/server.js';
+import { startNative } from '../server/start-native.js';
 import type { ServeOptions, ThreadCount, TrustProxy } from '../types/options.js';
 import type { PubSub } from '../types/pubsub.js';
 import type { ReloadModuleOptions, ReloadOptions } from '../types/server.js';
@@ -168,7 +163,7 @@ class Threads implements Runtime, DevelopmentControls {
     return reloaded;
   }
 
-  stopping(force: boolean): void {
+  stopping(force: boolean, drainMs: number): void {
     this.#isStopping = true;
     this.#next?.kill();
     for (const generation of this.#all()) {
@@ -180,6 +175,7 @@ class Threads implements Runtime, DevelopmentControls {
         generation.kill();
       } else {
         generation.retire();
+        generation.leave(drainMs);
       }
     }
   }

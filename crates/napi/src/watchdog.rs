@@ -24,6 +24,13 @@ pub fn notify_manager(socket: String, state: String) -> Result<()> {
         .map_err(|error| Error::from_reason(error.to_string()))
 }
 
+/// Takes note of a child that has ended, if it has: for process 1 of a container, whose children are
+/// all processes that have lost their parent. Node takes note of those that it has started.
+#[napi]
+pub fn reap(pid: i32) {
+    reactor_sys::reap(pid);
+}
+
 /// How a service manager is fed.
 pub(crate) struct Watchdog {
     pub(crate) notify: Notify,

@@ -470,6 +470,20 @@ fn a_message_that_never_ends_is_given_up() {
 }
 
 #[test]
+fn a_server_with_a_successor_asks_clients_to_come_back_one_after_the_other() {
+    let world = World::new(2, SocketSettings::default());
+    let mut clients: Vec<_> = (0..8).map(|_| world.connect()).collect();
+    for client in &mut clients {
+        client.text("hello");
+        assert_eq!(client.get(), Got::Text("hello".to_owned()));
+    }
+    world.server.stop(Stop::Retire);
+    for client in &mut clients {
+        let Got::Close(Some(1012), _) = client.get() else { panic!("it is not told") };
+    }
+}
+
+#[test]
 fn a_stop_tells_clients() {
     let world = World::new(2, SocketSettings::default());
     let mut client = world.connect();

@@ -26,8 +26,8 @@ pub use listener::{BindError, Listener, SocketMode};
 pub use notify::Notify;
 pub use poller::{Event, Events, Poller};
 pub use process::{
-    Links, cpu_time_of, open_log, raise_open_files_limit, thread_cpu_time, thread_id, user_id,
-    yield_now,
+    Links, cpu_time_of, open_log, raise_open_files_limit, reap, thread_cpu_time, thread_id,
+    user_id, yield_now,
 };
 pub use signals::{Signals, exit_now};
 pub use sigpipe::block_signals;

@@ -24,6 +24,16 @@ pub fn raise_open_files_limit() -> io::Result<u64> {
     Ok(soft)
 }
 
+/// Takes note of a child that has ended (waitpid(2)). No-op for one that goes on, and for what is no
+/// child.
+pub fn reap(pid: i32) {
+    // Others are groups of processes.
+    if pid > 0 {
+        // SAFETY: without a place for the status, waitpid touches no memory.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
 /// Gives other runnable threads of this core their turn (sched_yield(2)).
 pub fn yield_now() {
     std::thread::yield_now();

@@ -15,6 +15,7 @@ const SIDE_BY_SIDE = [
   ['dashboard'],
   ['tracing'],
   ['proxy'],
+  ['generations'],
   //
 ];
 /** They measure time or memory, so they have the machine to themselves. */

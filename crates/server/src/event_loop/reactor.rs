@@ -16,6 +16,7 @@ pub(crate) mod timers;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use slab::Slab;
@@ -31,6 +32,7 @@ use crate::conn::tls_link::TlsLink;
 use crate::dispatch::app::Table;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::scratch::scratch_size;
+use crate::event_loop::services::leaving::Leaving;
 use crate::event_loop::services::{Services, Settings};
 use crate::event_loop::tuning::Tuning;
 use crate::event_loop::wheel::Wheel;
@@ -407,9 +409,13 @@ impl<T: Transport> Reactor<T> {
 
     /// The server stops: answers what is in flight, then closes. `timers` says how idle connections
     /// end.
-    pub(crate) fn drain(&mut self) {
+    ///
+    /// `leaves` is the time for all of it, where a successor goes on with the listeners.
+    pub(crate) fn drain(&mut self, leaves: Option<Duration>) {
         self.services.ending = true;
         self.services.draining = true;
+        self.services.leaving =
+            leaves.map(|drain| Leaving::new(self.services.clock.millis(), drain));
         for slot in self.slots() {
             let Conn { core, protocol, .. } = &mut self.conns[slot as usize];
             if protocol.drain(core, &mut self.services) {

@@ -4,6 +4,7 @@
 mod compression;
 pub(crate) mod compressor;
 mod handlers;
+pub(crate) mod leaving;
 pub(crate) mod router;
 mod tasks;
 mod versions;
@@ -26,6 +27,7 @@ use crate::dispatch::secured::Secured;
 use crate::dispatch::topics::Topics;
 use crate::event_loop::clock::Clock;
 use crate::event_loop::services::compressor::Compressor;
+use crate::event_loop::services::leaving::Leaving;
 use crate::event_loop::tuning::{Announce, Timeouts};
 use crate::exchange::body::FileRange;
 use crate::exchange::body_memory::{BodyMemory, Spares};
@@ -174,6 +176,8 @@ pub(crate) struct Services {
     pub(crate) ending: bool,
     /// The server stops.
     pub(crate) draining: bool,
+    /// Where a successor goes on with the listeners: how this server leaves.
+    pub(crate) leaving: Option<Leaving>,
 }
 
 impl Services {
@@ -215,6 +219,7 @@ impl Services {
             dirty: Vec::new(),
             ending: false,
             draining: false,
+            leaving: None,
         }
     }
 

@@ -473,7 +473,7 @@ impl EventLoop {
             self.has_all = true;
         }
         self.drain_until = Some(self.reactor.services.clock.now() + self.drain_timeout);
-        self.reactor.drain();
+        self.reactor.drain(leaves.then_some(self.drain_timeout));
     }
 
     fn is_drained(&mut self) -> bool {

@@ -405,6 +405,7 @@ impl Http2 {
         }
         self.announce_end(core, services);
         self.drain_tunnels(core, services);
+        self.set_look(services);
         true
     }
 

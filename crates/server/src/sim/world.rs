@@ -401,7 +401,7 @@ impl World {
             self.drain_until = Some(self.now.get() + 10_000);
             // A loop drains within a turn.
             self.read_clock();
-            self.reactor.drain();
+            self.reactor.drain(None);
             self.reactor.expire();
             self.reactor.flush_dirty();
         }

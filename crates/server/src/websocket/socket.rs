@@ -60,6 +60,8 @@ pub(crate) struct WebSocket {
     pub(super) heard: Millis,
     /// When the incomplete message began, or when the close frame was sent.
     pub(super) since: Millis,
+    /// When its client is asked to come back, to the server's successor.
+    leaves_at: Millis,
     /// How it ends, as the lane is told. None: broken off.
     pub(super) end: Option<Box<End>>,
     pub(super) topics: Vec<Arc<Topic>>,
@@ -88,6 +90,9 @@ pub(super) struct End {
     pub(super) is_clean: bool,
     pub(super) why: CloseReason,
 }
+
+/// The reason for a client that may come back at once.
+const COME_BACK: &str = "the server starts again";
 
 /// How long a socket waits for the lane that is to take it.
 const MOST_MOVING: Duration = Duration::from_secs(10);
@@ -127,6 +132,7 @@ impl WebSocket {
             messages: SocketMessages::default(),
             heard: now,
             since: now,
+            leaves_at: Millis::MAX,
             end: None,
             topics: Vec::new(),
             latest: Vec::new(),
@@ -306,11 +312,13 @@ impl WebSocket {
             let pings = self.settings.sends_pings && !self.is_pinged;
             after(self.heard, if pings { idle / 2 } else { idle })
         });
+        let leaves = (self.leaves_at != Millis::MAX).then_some(self.leaves_at);
+        let own = idle.into_iter().chain(leaves).min();
         if self.decoder.is_between_messages() || self.is_full(core) {
-            return idle;
+            return own;
         }
         let message = after(self.since, self.settings.message_timeout);
-        Some(idle.map_or(message, |idle| idle.min(message)))
+        Some(own.map_or(message, |own| own.min(message)))
     }
 
     /// One of its deadlines has come.
@@ -328,6 +336,10 @@ impl WebSocket {
         }
         if self.state == State::Moving {
             return self.leave_lane(core, services);
+        }
+        if now >= self.leaves_at {
+            self.leaves_at = Millis::MAX;
+            return self.close(core, services, Some(code::RESTART), COME_BACK);
         }
         let settings = Arc::clone(&self.settings);
         let late = |since: Millis, span: Duration| {
@@ -444,16 +456,20 @@ impl WebSocket {
     }
 
     fn leave_lane(&mut self, core: &mut Core, services: &mut Services) {
-        let reason = "the server starts again";
-        self.fail(core, services, code::RESTART, reason, CloseReason::Stopped);
+        self.fail(core, services, code::RESTART, COME_BACK, CloseReason::Stopped);
     }
 
     /// The lane hears of the client's end when the connection has closed.
     pub(crate) fn tell_left(&self, _: &mut Core, _: &mut Services) {}
 
-    /// The server stops: the client is told.
+    /// The server stops: the client is told. If a successor goes on, clients are asked one after the
+    /// other to come back, since all at once would be a rush.
     #[inline(never)]
     pub(crate) fn drain(&mut self, core: &mut Core, services: &mut Services) -> bool {
+        if let Some(leaving) = &services.leaving {
+            self.leaves_at = leaving.socket_at(core.id, self.stream);
+            return true;
+        }
         self.close(core, services, Some(code::GOING_AWAY), "the server stops");
         true
     }

@@ -82,7 +82,9 @@ impl<T: Transport> Conn<T> {
         let draining = services.draining;
         Some(match self.core.timer.phase {
             Phase::Busy | Phase::Open => return None,
-            Phase::Greeting | Phase::Handshake | Phase::Fresh | Phase::Idle if draining => {
+            Phase::Greeting | Phase::Handshake | Phase::Fresh | Phase::Idle
+                if draining && services.leaving.is_none() =>
+            {
                 DRAIN_GRACE
             }
             Phase::Handshake => return self.link.handshake_timeout(),
@@ -164,6 +166,13 @@ impl<T: Transport> Reactor<T> {
                 at.min(now.saturating_add(look))
             })
         });
+        if services.draining
+            && let Some(leaving) = &services.leaving
+            && matches!(phase, Phase::Greeting | Phase::Handshake | Phase::Fresh | Phase::Idle)
+        {
+            let limit = leaving.idle_until();
+            at = Some(at.map_or(limit, |at| at.min(limit)));
+        }
         if let Some(limit) = conn.receive_limit(timeouts) {
             at = Some(at.map_or(limit, |at| at.min(limit)));
         }

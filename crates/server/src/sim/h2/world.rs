@@ -243,7 +243,7 @@ impl World {
                 if self.rng.percent(50) {
                     self.reactor.lame_duck();
                 } else {
-                    self.reactor.drain();
+                    self.reactor.drain(None);
                 }
             }
             match self.rng.below(5) {

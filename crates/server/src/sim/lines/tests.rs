@@ -556,7 +556,7 @@ impl World {
                 self.finish_one();
             }
             if self.rng.below(1_000) < self.drains {
-                self.reactor.drain();
+                self.reactor.drain(None);
                 self.clients.iter_mut().for_each(|client| client.is_finished = true);
             }
             match self.rng.below(4) {

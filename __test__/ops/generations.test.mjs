@@ -1,0 +1,164 @@
+// Deploys by SIGUSR2, a supervisor, and SIGHUP, as a user sees them. The trial
+// scripts/trials/ops/generations.mjs does the same under load.
+
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import WebSocket from 'ws';
+import { run, serve, until } from '../support/command.mjs';
+
+const LOCAL = ['-H', '127.0.0.1', '-p', '0', '-i', '1', '--quiet'];
+
+/** A folder with a module whose answers tell its version. */
+function program(t, version, more = '') {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-generations-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'app.mjs');
+  const write = (text, also = '') =>
+    writeFileSync(
+      file,
+      `${also}
+export default {
+  websocket: { message: (socket, message) => void socket.send(message) },
+  routes: {
+    '/events': () => new Response(new ReadableStream({
+      start: (controller) => controller.enqueue('data: 1\\n\\n'),
+    }), { headers: { 'content-type': 'text/event-stream' } }),
+    '/ws': (request, info) => void info.upgrade(request),
+  },
+  fetch: () => new Response(JSON.stringify(['${text}', process.pid, process.env.REACTOR_GENERATION])),
+};\n`,
+    );
+  write(version, more);
+  return { folder, file, write };
+}
+
+/** The processes that have served, as their lines on stdout tell. */
+const told = (server) =>
+  server
+    .stdout()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line));
+
+async function served(t, server, count) {
+  await until(() => told(server).length >= count, `process ${count}: ${server.stderr()}`);
+  const { pid } = told(server)[count - 1];
+  t.teardown(() => signal(pid, 'SIGKILL'));
+  return pid;
+}
+
+function signal(pid, name) {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (error.code !== 'ESRCH') {
+      throw error;
+    }
+  }
+}
+
+const ask = async (url) => (await fetch(url, { headers: { connection: 'close' } })).json();
+
+test('SIGUSR2: a successor takes over what listens, with the code and the folder of that time', async (t) => {
+  const one = program(t, 'one');
+  const two = program(t, 'two');
+  const current = join(one.folder, 'current');
+  symlinkSync(one.folder, current);
+  const unix = join(one.folder, 'control.sock');
+  const args = ['app.mjs', ...LOCAL, '--control', unix, '--drain-timeout', '1200'];
+  const server = await serve(t, args, { cwd: current, env: { PWD: current } });
+  t.deepEqual(await ask(server.url), ['one', server.pid, null]);
+
+  const idle = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => idle.destroy());
+  const kept = () =>
+    new Promise((resolve, reject) => {
+      const request = http.get(server.url, { agent: idle }, (response) => {
+        response.resume().on('end', () => resolve(response.headers.connection));
+      });
+      request.on('error', reject);
+    });
+  await kept();
+  const events = await fetch(new URL('/events', server.url));
+  const socket = new WebSocket(new URL('/ws', server.url).href.replace('http', 'ws'));
+  await new Promise((resolve) => socket.once('open', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+
+  // Its output stays open: it is the successor's too.
+  const ended = once(server.process, 'exit');
+  rmSync(current);
+  symlinkSync(two.folder, current);
+  server.kill('SIGUSR2');
+  const pid = await served(t, server, 2);
+  t.not(pid, server.pid);
+  await until(async () => (await ask(server.url))[0] === 'two', 'the new one');
+  t.is(await kept(), 'close', 'the last answer of the old one on an idle connection');
+  t.is(await closed, 1012);
+  t.is(await events.text(), 'data: 1\n\n', 'they end in order');
+  t.deepEqual(await ended, [0, null]);
+  t.deepEqual(await ask(server.url), ['two', pid, null]);
+  t.true(existsSync(unix), 'the control socket is the new one');
+  signal(pid, 'SIGTERM');
+  await until(() => !existsSync(unix), 'its end');
+});
+
+test('a successor that does not serve is told, and the old one goes on', async (t) => {
+  const { file, write } = program(t, 'one');
+  const server = await serve(t, [file, ...LOCAL]);
+  const hasty = await serve(t, [file, ...LOCAL, '--reload-timeout', '1']);
+  write('two', "throw new Error('no database');");
+  server.kill('SIGUSR2');
+  await until(() => /it ended with 1; this process goes on/.test(server.stderr()), 'the line');
+  hasty.kill('SIGUSR2');
+  const late = 'it was not ready within 0.001 s; this process goes on';
+  await until(() => hasty.stderr().includes(late), 'the other line');
+  t.deepEqual(await ask(server.url), ['one', server.pid, null]);
+  write('two', 'await new Promise(() => setInterval(() => {}, 1000));');
+  server.kill('SIGUSR2');
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null }, 'both end');
+});
+
+test('a supervisor starts another process when that which serves is killed', async (t) => {
+  const { file } = program(t, 'one');
+  const server = await serve(t, [file, ...LOCAL, '--supervise']);
+  const supervisor = server.process.pid;
+  t.not(server.pid, supervisor);
+  signal(server.pid, 'SIGKILL');
+  // Nobody accepts now: the connection waits.
+  const [, next] = await ask(server.url);
+  t.is(next, await served(t, server, 2));
+  t.regex(server.stderr(), /process \d+ ended with 137; another is started/);
+  signal(next, 'SIGUSR2');
+  const third = await served(t, server, 3);
+  t.deepEqual(await ask(server.url), ['one', third, null]);
+  signal(supervisor, 'SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
+});
+
+test('SIGHUP loads the module of JavaScript threads anew', async (t) => {
+  const { file, write } = program(t, 'one');
+  const server = await serve(t, [file, ...LOCAL, '--js-threads', '1']);
+  write('two');
+  server.kill('SIGHUP');
+  await until(() => server.stderr().includes('was loaded anew'), 'the line');
+  t.deepEqual(await ask(server.url), ['two', server.pid, null]);
+  write('three', 'nonsense(');
+  server.kill('SIGHUP');
+  await until(() => server.stderr().includes('the old module stays in use'), 'the other line');
+  t.deepEqual(await ask(server.url), ['two', server.pid, null]);
+});
+
+test('what makes no sense is refused', async (t) => {
+  const { file } = program(t, 'one');
+  const wrong = await run(['serve', file, '--reload-timeout', '5s']);
+  t.is(wrong.code, 2);
+  t.regex(wrong.stderr, /--reload-timeout must be an integer from 1 to 86400000, .*"5s"/);
+  const both = await run(['serve', file, '--watch', '--supervise']);
+  t.is(both.code, 2);
+  t.regex(both.stderr, /--supervise cannot be given together with --watch/);
+});

@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander';
+import { ReactorError } from '../errors/errors.js';
+import type { GenerationFlags } from './generations.js';
+
+/** The longest time for a successor, in milliseconds: a day. */
+const MOST_MS = 86_400_000;
+
+const VARIABLE = 'REACTOR_RELOAD_TIMEOUT';
+
+/** Adds the flags about successors to `serve`. */
+export function addGenerationFlags(serve: Command): void {
+  const add = (option: Option) => serve.addOption(option.helpGroup('Deploys:'));
+  add(
+    new Option(
+      '--reload-timeout <ms>',
+      `for the successor that SIGUSR2 starts, until it serves (1 to ${MOST_MS}; default 60000; ${VARIABLE})`,
+    ),
+  );
+  // The process that reads this is not the supervisor: bin.ts has started it before.
+  add(
+    new Option(
+      '--supervise',
+      'serve in a process of its own, and start another when it crashes; default as process 1 (REACTOR_SUPERVISE=true)',
+    ),
+  );
+  add(
+    new Option(
+      '--no-supervise',
+      'serve in this process, as process 1 too (REACTOR_SUPERVISE=false)',
+    ),
+  );
+}
+
+/**
+ * What the flags and the environment say of successors.
+ * @throws {ReactorError} names the flag or variable, and what it accepts.
+ */
+export function readGenerationFlags(
+  given: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Pick<GenerationFlags, 'reloadTimeout'> {
+  if (given.watch === true && given.supervise === true && process.argv.includes('--supervise')) {
+    throw usage(
+      '--supervise cannot be given together with --watch: one is for production, the other for development',
+    );
+  }
+  const { [VARIABLE]: variable } = env;
+  const { reloadTimeout: flag = variable } = given as { reloadTimeout?: string };
+  if (!flag) {
+    return {};
+  }
+  const ms = /^\d{1,8}$/.test(flag) ? Number(flag) : 0;
+  if (ms < 1 || ms > MOST_MS) {
+    const label = flag === variable ? VARIABLE : '--reload-timeout';
+    throw usage(`${label} must be an integer from 1 to ${MOST_MS}, not "${flag}"`);
+  }
+  return { reloadTimeout: ms };
+}
+
+function usage(message: string): ReactorError {
+  return new ReactorError('ERR_REACTOR_INVALID_OPTION', message);
+}
