@@ -156,8 +156,8 @@ const main = element(
   element('div', 'row two', requests.root, latency.root),
   element('div', 'row three', connections.root, traffic.root, memory.root),
   element('div', 'row two', threads.root, lanesChart.root),
-  runtimes.root,
   routes.root,
+  runtimes.root,
   totals.root,
 );
 document.body.append(header.root, main);
