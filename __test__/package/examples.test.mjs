@@ -359,18 +359,25 @@ test('systemd: the command of the unit serves', async (t) => {
   t.deepEqual(readdirSync(join(folder, 'log/reactor-app')), ['access.log']);
 });
 
-testWith('systemd-analyze', test)('systemd: the unit is valid', async (t) => {
+testWith('systemd-analyze', test)('systemd: the units are valid', async (t) => {
   const folder = temporary(t);
-  const unit = join(folder, 'reactor-app.service');
-  // This machine's Node, and a folder that there is.
-  const text = read('systemd/reactor-app.service')
-    .replace('/usr/bin/node', process.execPath)
-    .replace('WorkingDirectory=/srv/app', `WorkingDirectory=${folder}`);
-  writeFileSync(unit, text);
-  const { stdout, stderr } = await exec('systemd-analyze', ['verify', '--man=no', unit]).catch(
+  // Of a template an instance is looked at.
+  const units = ['reactor-app.service', 'reactor-web.socket', 'reactor-web@.service'].map(
+    (name) => {
+      const unit = join(folder, name.replace('@', '@1'));
+      // This machine's Node, and a folder that there is.
+      const text = read(`systemd/${name}`)
+        .replace('/usr/bin/node', process.execPath)
+        .replace('WorkingDirectory=/srv/app', `WorkingDirectory=${folder}`);
+      writeFileSync(unit, text);
+      writeFileSync(join(folder, name), text);
+      return unit;
+    },
+  );
+  const { stdout, stderr } = await exec('systemd-analyze', ['verify', '--man=no', ...units]).catch(
     (error) => error,
   );
-  const complaints = (stdout + stderr).split('\n').filter((line) => line.includes('reactor-app'));
+  const complaints = (stdout + stderr).split('\n').filter((line) => line.includes('reactor-'));
   t.deepEqual(complaints, []);
 });
 

@@ -13,6 +13,7 @@ const SIDE_BY_SIDE = [
   ['smuggling', 'balancers', 'envoy-proxy'],
   ['lame-duck', 'systemd'],
   ['dashboard'],
+  ['sockets'],
   ['tracing'],
   ['proxy'],
   ['generations'],
