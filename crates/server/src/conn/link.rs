@@ -81,6 +81,11 @@ impl<T: Transport> Link<T> {
         }
     }
 
+    /// Whether a handshake has begun: something of the client's came.
+    pub(crate) fn has_heard(&self) -> bool {
+        matches!(self, Self::Tls(tls) if tls.has_heard())
+    }
+
     /// Whether a handshake has failed.
     pub(crate) fn has_fault(&self) -> bool {
         matches!(self, Self::Tls(tls) if tls.fault().is_some())

@@ -57,6 +57,8 @@ pub(crate) struct TlsLink<T> {
     /// Bytes at the end of the session's output that say goodbye. A client that does not read them
     /// has lost nothing.
     farewell: usize,
+    /// Something has come from the client.
+    has_heard: bool,
     /// The client sends no more: it said so, or its socket has ended.
     ended: bool,
     shut: Shut,
@@ -112,6 +114,7 @@ impl<T: Transport> TlsLink<T> {
             framing: 0,
             last: None,
             farewell: 0,
+            has_heard: false,
             ended: false,
             shut: Shut::No,
         }
@@ -142,6 +145,11 @@ impl<T: Transport> TlsLink<T> {
     pub(crate) fn handshake_timeout(&self) -> Option<Duration> {
         let goes_on = matches!(self.stage, Stage::Handshake | Stage::Due { .. } | Stage::Asked);
         goes_on.then_some(self.handshake_timeout)
+    }
+
+    /// Whether anything has come from the client.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.has_heard
     }
 
     /// Why the handshake failed, if it did.
@@ -324,6 +332,7 @@ impl<T: Transport> TlsLink<T> {
                 // An end without `close_notify` may be an attacker's, but HTTP/1 and HTTP/2 know by
                 // themselves whether a message is whole.
                 self.ended = read == 0;
+                self.has_heard |= read > 0;
                 filled += read;
             }
             let held = session.output().len();

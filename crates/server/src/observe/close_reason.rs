@@ -3,7 +3,7 @@
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The peer closed it, after its last answer.
+    /// The peer closed it, after its last answer or before it has sent anything.
     Peer,
     /// An answer said `Connection: close`, because the client had asked for that.
     Served,

@@ -5,6 +5,7 @@ use std::io;
 use crate::conn::connection::Conn;
 use crate::conn::core::Inflow;
 use crate::conn::link::Transport;
+use crate::conn::protocol::Protocol;
 use crate::conn::timer::Phase;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::reactor::handshakes::note_input;
@@ -117,7 +118,14 @@ impl<T: Transport> Reactor<T> {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(_) if link.has_fault() && !lingers => return self.note_handshake(slot),
                     Err(_) => {
-                        let reason = protocol.reason().unwrap_or(CloseReason::Aborted);
+                        // Many health checks connect, and reset the connection.
+                        let is_check = core.input.is_empty()
+                            && matches!(protocol, Protocol::Sniff)
+                            && !link.has_heard();
+                        let reason = protocol.reason().unwrap_or(match is_check {
+                            true => CloseReason::Peer,
+                            false => CloseReason::Aborted,
+                        });
                         self.close(slot, reason);
                         return false;
                     }
