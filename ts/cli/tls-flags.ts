@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
-import { passedSockets } from '../options/activation.js';
+import { isForMetrics, passedSockets } from '../options/activation.js';
 import { invalid } from '../options/check.js';
 import { asListenOptions, OF_ONE, PASSED } from '../options/listen.js';
 import { parseOption } from '../options/table.js';
@@ -188,9 +188,9 @@ function isListenUsed(
   return true;
 }
 
-/** Sockets that a service manager has passed count as a flag that names them. */
+/** Sockets that a service manager has passed for clients count as a flag that names them. */
 function passedSource(env: Env): Source | undefined {
-  return env === process.env && passedSockets().length > 0
+  return env === process.env && !passedSockets().every(isForMetrics)
     ? { label: 'LISTEN_FDS', values: [PASSED], isFlag: true }
     : undefined;
 }

@@ -98,7 +98,13 @@ export function asListenOptions(given: unknown, name = 'listen'): object | null 
 
 /** The places of the sockets that a service manager has passed, by their names. */
 function passedEntries(hasTls: boolean): object[] {
-  const sockets = passedSockets().filter((one) => !isForMetrics(one));
+  const all = passedSockets();
+  const sockets = all.filter((one) => !isForMetrics(one));
+  if (sockets.length === 0 && all.length > 0) {
+    throw refused(
+      'option "listen" is "systemd", but every socket that the service manager has passed is named "metrics": a .socket unit for clients is missing',
+    );
+  }
   if (sockets.length === 0) {
     throw refused(
       'option "listen" is "systemd", but no service manager has passed a socket to this process: LISTEN_FDS is not set, or LISTEN_PID is another process; start it by a .socket unit',

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::{Client, bounded, config, inline, start, tcp_address, until};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use reactor_server::{AcceptMode, Address, App, Config, Endpoint, Listen, Server, Stop};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -218,7 +219,10 @@ fn what_cannot_listen_is_refused_by_its_cause() {
     let datagram = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let file = fs::File::open("/dev/null").expect("it is there");
     let (pair, _other) = UnixStream::pair().expect("a pair");
+    let unbound = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None);
+    let unbound = unbound.expect("a socket");
     for (fd, cause) in [
+        (unbound.as_raw_fd(), "it is bound to no address"),
         (connected.as_raw_fd(), "it is a connection"),
         (pair.as_raw_fd(), "it is a connection"),
         (datagram.as_raw_fd(), "it is no stream socket"),

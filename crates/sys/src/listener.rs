@@ -94,7 +94,8 @@ impl Listener {
     ///
     /// # Errors
     /// [`BindError::Inherited`], with EBADF or ENOTSOCK above all. ESOCKTNOSUPPORT says that it is
-    /// no stream socket, EISCONN that it is connected, EAFNOSUPPORT that it is neither TCP nor unix.
+    /// no stream socket, EISCONN that it is connected, EAFNOSUPPORT that it is neither TCP nor unix,
+    /// EDESTADDRREQ that it is bound to no address: the kernel would choose one that nobody knows.
     pub fn inherited(fd: i32, backlog: u32, adopt: bool) -> Result<Self, BindError> {
         let failed = |errno: Errno| BindError::Inherited { fd, source: errno.into() };
         // SAFETY: fcntl does not touch memory; a number that is no descriptor is EBADF.
@@ -113,6 +114,9 @@ impl Listener {
         }
         let mut file = None;
         let address = if let Some(addr) = socket_addr(&bound) {
+            if addr.port() == 0 {
+                return Err(failed(Errno::EDESTADDRREQ));
+            }
             // Connections inherit both, as from our own listeners.
             setsockopt(&copy, sockopt::TcpNoDelay, &true).map_err(failed)?;
             limit_unsent(&copy);

@@ -73,6 +73,7 @@ impl StartError {
 /// Error numbers that `std` has no name for. They are the same on every platform that we build for.
 const EBADF: i32 = 9;
 const ENOTSOCK: i32 = 88;
+const EDESTADDRREQ: i32 = 89;
 const ESOCKTNOSUPPORT: i32 = 94;
 const EAFNOSUPPORT: i32 = 97;
 const EISCONN: i32 = 106;
@@ -119,6 +120,7 @@ impl fmt::Display for StartError {
                     Some(EBADF) => f.write_str("this process has no such descriptor open"),
                     Some(ENOTSOCK) => f.write_str("it is no socket"),
                     Some(ESOCKTNOSUPPORT) => f.write_str("it is no stream socket"),
+                    Some(EDESTADDRREQ) => f.write_str("it is bound to no address"),
                     Some(EAFNOSUPPORT) => f.write_str("it is no socket of TCP, and no unix socket"),
                     Some(EISCONN) => {
                         f.write_str("it is a connection; a socket that listens is needed")
