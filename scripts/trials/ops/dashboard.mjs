@@ -152,6 +152,28 @@ async function trials() {
       } while (different.length > 0 && Date.now() < deadline);
       assert.deepEqual(different, []);
     });
+    await check(`${page.name}: at rest the routes are those of stats()`, async () => {
+      const { routes } = await server.stats();
+      const expected = routes.map(({ method, route, requests, clientError, serverError }) =>
+        [method, route, requests, clientError, serverError].join(' '),
+      );
+      // Method, route, rate, requests, 4xx, 5xx.
+      const rows = await page.evaluate(
+        `[...document.querySelectorAll('[aria-sort]')][0].closest('table').innerText`,
+      );
+      const shown = rows
+        .split('\n')
+        .slice(1)
+        .filter((row) => row.includes('\t'));
+      assert.deepEqual(
+        shown
+          .map((row) => row.split('\t').map((cell) => cell.trim().replaceAll(',', '')))
+          .map(([method, route, , ...rest]) => [method, route, ...rest.slice(0, 3)].join(' '))
+          .sort(),
+        expected.sort(),
+      );
+      assert.ok(shown.length >= 4);
+    });
     await check(`${page.name}: no error in the console, no other origin asked`, () => {
       assert.deepEqual(page.errors, []);
       const origins = new Set([...page.asked].map((url) => new URL(url).origin));
