@@ -47,20 +47,31 @@ function command(t, sockets, args, names, env = {}) {
   t.teardown(() => child.kill('SIGKILL'));
   const stderr = text(child.stderr);
   let out = '';
-  const told = new Promise((resolve, reject) => {
-    child.stdout.on('data', (data) => {
-      out += data;
-      const line = out.split('\n').find((each) => each.startsWith('{'));
-      if (line !== undefined) resolve(JSON.parse(line));
+  /** What the processes told when they listened. */
+  const lines = () => out.split('\n').filter((each) => each.endsWith('}'));
+  const toldBy = (count) =>
+    new Promise((resolve, reject) => {
+      const look = () => {
+        const line = lines()[count - 1];
+        if (line !== undefined) resolve(JSON.parse(line));
+      };
+      child.stdout.on('data', look);
+      child.once(
+        'exit',
+        async (code) => count === 1 && reject(new Error(`${code}: ${await stderr}`)),
+      );
+      look();
     });
-    child.once('exit', async (code) => reject(new Error(`${code}: ${await stderr}`)));
+  child.stdout.on('data', (data) => {
+    out += data;
   });
+  const told = toldBy(1);
   told.catch(() => {});
   const stop = () => {
     child.kill('SIGTERM');
     return new Promise((resolve) => child.once('exit', resolve));
   };
-  return { told, stop };
+  return { told, toldBy, stop, child };
 }
 
 const ask = ({ port }, path = '/') =>
@@ -239,5 +250,36 @@ test('variables for another process are left alone', async (t) => {
     LISTEN_FDS: '2',
   });
   t.true((await server.told).port > 0);
+  t.is(await server.stop(), 0);
+});
+
+for (const flags of [['--no-supervise'], ['--supervise']]) {
+  test(`sockets of a service manager go to the next generation, ${flags}`, async (t) => {
+    const sockets = [await listening(t), await listening(t)];
+    const [web, metrics] = sockets;
+    const args = ['serve', ...QUIET, ...flags];
+    const server = command(t, sockets, args, 'web:metrics', { PORT: '1' });
+    let { pid } = await server.told;
+    for (const { server } of sockets) server.close();
+    for (let generation = 2; generation < 4; generation++) {
+      // The process itself, its supervisor, or the successor.
+      process.kill(flags[0] === '--supervise' ? server.child.pid : pid, 'SIGUSR2');
+      const next = await server.toldBy(generation);
+      t.teardown(() => process.kill(next.pid, 'SIGKILL'));
+      t.not(next.pid, pid);
+      t.is(next.port, web.port);
+      t.is(Number(new URL(next.metricsUrl).port), metrics.port);
+      t.is(await ask(web), 'Hello, World!');
+      ({ pid } = next);
+    }
+  });
+}
+
+test('a supervisor passes the descriptors of its flags on', async (t) => {
+  const sockets = [await listening(t)];
+  const server = command(t, sockets, ['serve', ...QUIET, '--supervise', '--fd', '3']);
+  t.is((await server.told).port, sockets[0].port);
+  sockets[0].server.close();
+  t.is(await ask(sockets[0]), 'Hello, World!');
   t.is(await server.stop(), 0);
 });

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { sep } from 'node:path';
+import { passedOn } from '../options/activation.js';
 
 // Read before a module runs, which may change environment, folder and arguments: a successor gets
 // what this process was given.
@@ -38,7 +39,7 @@ export const origin: Origin = read();
 
 /** The environment of a successor. */
 export function environmentWith(next: Given): NodeJS.ProcessEnv {
-  return { ...origin.env, [VARIABLE]: JSON.stringify(next) };
+  return { ...origin.env, ...passedOn(), [VARIABLE]: JSON.stringify(next) };
 }
 
 /** Children of the program must not see the variable. */

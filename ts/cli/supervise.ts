@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs';
+import { isForMetrics, namedDescriptors, passedSockets } from '../options/activation.js';
 import type { Told } from './generations.js';
 import type { GivenListener } from './origin.js';
 import { reapOrphans } from './orphans.js';
@@ -38,13 +40,34 @@ interface Generation {
   servesSince: number | null;
 }
 
+/**
+ * Sockets that this process was started with. The serving process calls them by the descriptors that
+ * they have here.
+ */
+function inheritedSockets(): { key: string; handle: Handle }[] {
+  const named = namedDescriptors(process.argv.slice(2), process.env).filter(isSocket);
+  return [
+    ...passedSockets().map((one) => [isForMetrics(one) ? 'metrics ' : '', one.fd] as const),
+    ...named.map((fd) => ['', fd] as const),
+  ].map(([prefix, fd]) => ({ key: `${prefix}fd ${fd} #0`, handle: { fd, close: () => {} } }));
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    // The serving process tells what is wrong.
+    return false;
+  }
+}
+
 /** Runs the command in a process of its own, again and again; resolves to the exit code. */
 export function supervise(): Promise<number> {
   return new Supervisor().run();
 }
 
 class Supervisor {
-  #sockets: { key: string; handle: Handle }[] = [];
+  #sockets = inheritedSockets();
   #timeout = RELOAD_MS;
   /** The process that serves. */
   #current: Generation | null = null;

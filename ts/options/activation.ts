@@ -70,3 +70,19 @@ export function isForMetrics({ name }: PassedSocket): boolean {
 export function isForTls({ name }: PassedSocket): boolean {
   return name === 'https' || name === 'tls';
 }
+
+/** The descriptors that a command line of `serve` names as its listeners. */
+export function namedDescriptors(args: readonly string[], env: NodeJS.ProcessEnv): number[] {
+  const { REACTOR_FD: fds = '', REACTOR_LISTEN: listen = '' } = env;
+  const flags = args.flatMap((arg, at) => {
+    const value = /^--fd=(.*)$/.exec(arg)?.[1] ?? (args[at - 1] === '--fd' ? arg : '');
+    return [...value.split(','), placeOf(arg.replace(/^--listen=/, ''))];
+  });
+  const all = [...flags, ...fds.split(','), ...listen.split(',').map(placeOf)];
+  return [...new Set(all.filter((one) => /^\d+$/.test(one)).map(Number))];
+}
+
+/** The descriptor in `fd:3` or `https://fd:3`; empty in other text. */
+function placeOf(text: string): string {
+  return /^(?:https?:\/\/)?fd:(\d+)$/.exec(text)?.[1] ?? '';
+}

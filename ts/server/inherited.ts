@@ -76,8 +76,9 @@ export function othersThan(native: NativeServer): NativeServer[] {
 function keysOf({ listen, metrics }: NativeOptions): string[] {
   const seen = new Map<string, number>();
   const keyOf = (one: NativeListen, prefix: string) => {
-    const { unix, hostname, port } = one;
-    const key = `${prefix}${unix === undefined ? `${hostname} ${port}` : unix}`;
+    const { unix, hostname, port, fd } = one;
+    const place = fd === undefined ? (unix ?? `${hostname} ${port}`) : `fd ${fd}`;
+    const key = prefix + place;
     const count = seen.get(key) ?? 0;
     seen.set(key, count + 1);
     return `${key} #${count}`;
