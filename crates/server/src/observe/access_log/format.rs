@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use reactor_proto::{Opening, Version, response::date};
 
+use super::hex;
 use super::record::{Entry, RequestId, SocketMessages};
 use super::trace::TraceKey;
 
@@ -55,6 +56,8 @@ struct Parts<'a> {
     trace: Option<&'a [u8]>,
     server_name: Option<&'a [u8]>,
     balancer: Option<&'a [u8]>,
+    /// Nothing of it must be escaped.
+    are_plain: bool,
 }
 
 impl Formatter {
@@ -85,6 +88,7 @@ impl Formatter {
             trace: entry.text.trace.map(&mut part),
             server_name: entry.text.server_name.map(&mut part),
             balancer: entry.text.balancer.map(&mut part),
+            are_plain: is_plain(text),
         };
         match self.format {
             LogFormat::Common => self.common(entry, &parts, out),
@@ -138,55 +142,65 @@ impl Formatter {
     }
 
     fn json(&self, entry: &Entry, parts: &Parts<'_>, micros: u32, out: &mut Vec<u8>) {
+        let escapes = Escapes { none: parts.are_plain };
+        let string = |name: &[u8], value, out: &mut Vec<u8>| escapes.string(name, value, out);
         self.json_time(micros, out);
         out.extend_from_slice(b",\"id\":\"");
         request_id(self.start, entry.id, out);
-        out.extend_from_slice(b"\",\"remote\":");
         match entry.peer {
             Some(peer) => {
-                out.push(b'"');
+                out.extend_from_slice(b"\",\"remote\":\"");
                 address(peer, out);
                 out.extend_from_slice(b"\",\"port\":");
                 number(u64::from(peer.port()), out);
             }
-            None => out.extend_from_slice(b"null,\"port\":null"),
+            None => out.extend_from_slice(b"\",\"remote\":null,\"port\":null"),
         }
         if let Some(version) = entry.text.version {
             // Two spaces, unless the line is cut off: a target has none.
             let mut words = parts.line.splitn(3, |byte| *byte == b' ');
-            string("method", words.next(), out);
-            string("target", words.next(), out);
-            let version: &[u8] = match version {
-                Version::Http10 => b"HTTP/1.0",
-                Version::Http11 => b"HTTP/1.1",
-                Version::Http2 => b"HTTP/2.0",
-            };
-            string("version", Some(version), out);
+            string(b",\"method\":", words.next(), out);
+            string(b",\"target\":", words.next(), out);
+            out.extend_from_slice(match version {
+                Version::Http10 => b",\"version\":\"HTTP/1.0\",\"status\":",
+                Version::Http11 => b",\"version\":\"HTTP/1.1\",\"status\":",
+                Version::Http2 => b",\"version\":\"HTTP/2.0\",\"status\":",
+            });
         } else {
-            for name in ["method", "target", "version"] {
-                string(name, None, out);
-            }
-            string("input", Some(parts.line), out);
+            out.extend_from_slice(b",\"method\":null,\"target\":null,\"version\":null");
+            string(b",\"input\":", Some(parts.line), out);
             if let Some(name) = entry.text.foreign.and_then(protocol_name) {
-                string("protocol", Some(name.as_bytes()), out);
+                string(b",\"protocol\":", Some(name.as_bytes()), out);
             }
+            out.extend_from_slice(b",\"status\":");
         }
-        out.extend_from_slice(b",\"status\":");
         number(u64::from(entry.status), out);
         out.extend_from_slice(b",\"bytes\":");
         number(entry.bytes, out);
         out.extend_from_slice(b",\"duration_us\":");
         number(u64::try_from(entry.duration.as_micros()).unwrap_or(u64::MAX), out);
-        string("referer", parts.referer, out);
-        string("user_agent", parts.agent, out);
-        string("forwarded_for", parts.forwarded, out);
-        string("outcome", Some(entry.outcome.name().as_bytes()), out);
+        string(b",\"referer\":", parts.referer, out);
+        string(b",\"user_agent\":", parts.agent, out);
+        string(b",\"forwarded_for\":", parts.forwarded, out);
+        out.extend_from_slice(b",\"outcome\":\"");
+        out.extend_from_slice(entry.outcome.name().as_bytes());
+        out.push(b'"');
         if let Some(key) = &self.trace {
             let trace = key.trace(entry.id, parts.trace);
-            string("trace_id", Some(trace.trace_id()), out);
-            string("span_id", Some(trace.span_id()), out);
-            string("parent_id", trace.caller.as_ref().map(|caller| caller.parent), out);
-            string("trace_flags", Some(&trace.flags()), out);
+            out.extend_from_slice(b",\"trace_id\":\"");
+            out.extend_from_slice(trace.trace_id());
+            out.extend_from_slice(b"\",\"span_id\":\"");
+            out.extend_from_slice(trace.span_id());
+            match &trace.caller {
+                Some(caller) => {
+                    out.extend_from_slice(b"\",\"parent_id\":\"");
+                    out.extend_from_slice(caller.parent);
+                    out.extend_from_slice(b"\",\"trace_flags\":\"");
+                }
+                None => out.extend_from_slice(b"\",\"parent_id\":null,\"trace_flags\":\""),
+            }
+            let [high, low] = trace.flags();
+            out.extend_from_slice(&[high, low, b'"']);
         }
         if let Some(tls) = entry.tls {
             let _ = write!(
@@ -194,11 +208,11 @@ impl Formatter {
                 ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\",\"resumed\":{}",
                 tls.version, tls.cipher, tls.resumed
             );
-            string("server_name", parts.server_name, out);
+            string(b",\"server_name\":", parts.server_name, out);
             out.push(b'}');
         }
         if let Some(balancer) = parts.balancer {
-            string("proxy", Some(balancer), out);
+            string(b",\"proxy\":", Some(balancer), out);
         }
         if let Some(messages) = entry.messages {
             let SocketMessages { received, sent } = messages;
@@ -214,8 +228,14 @@ impl Formatter {
     fn json_time(&self, micros: u32, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
         out.extend_from_slice(&self.iso);
-        // Writing to a vector cannot fail.
-        let _ = write!(out, ".{micros:06}Z\"");
+        let mut digits = *b".000000Z\"";
+        let mut rest = micros;
+        for digit in digits[1..7].iter_mut().rev() {
+            // Below ten.
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+        }
+        out.extend_from_slice(&digits);
     }
 
     /// Sets the texts to the second of `time`; returns its microseconds.
@@ -245,8 +265,14 @@ impl Formatter {
 /// Writes a request's id: the server's start, the thread, the connection and the
 /// request, in hexadecimal.
 pub(crate) fn request_id(start: u64, id: RequestId, out: &mut Vec<u8>) {
-    let RequestId { io_thread, connection, request } = id;
-    let _ = write!(out, "{start:016x}-{io_thread:x}-{connection:x}-{request:x}");
+    let [high, low] = [start >> 32, start & 0xffff_ffff];
+    for half in [high, low] {
+        out.extend_from_slice(&hex::digits(u32::try_from(half).unwrap_or_default()));
+    }
+    for number in [id.io_thread, id.connection, id.request] {
+        out.push(b'-');
+        hex::short(number, out);
+    }
 }
 
 /// The name of another protocol, as people know it.
@@ -298,17 +324,28 @@ fn address(peer: SocketAddr, out: &mut Vec<u8>) {
     }
 }
 
-/// A further member of an object.
-fn string(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    match value {
-        Some(value) => {
-            out.extend_from_slice(b"\":\"");
-            escape(value, JSON, out);
-            out.push(b'"');
+/// Whether the text of a record has nothing to escape, which is looked at for all of it at once.
+#[derive(Clone, Copy)]
+struct Escapes {
+    none: bool,
+}
+
+impl Escapes {
+    /// A further member of an object. Its name comes with a comma, quotes and a colon.
+    fn string(self, name: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+        out.extend_from_slice(name);
+        match value {
+            Some(value) => {
+                out.push(b'"');
+                if self.none {
+                    out.extend_from_slice(value);
+                } else {
+                    escape(value, JSON, out);
+                }
+                out.push(b'"');
+            }
+            None => out.extend_from_slice(b"null"),
         }
-        None => out.extend_from_slice(b"\":null"),
     }
 }
 
@@ -323,9 +360,7 @@ const JSON: Prefix = b"\\u00";
 
 fn escape(bytes: &[u8], prefix: Prefix, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    // Nearly always there is nothing to escape. Without an early end in the loop, the compiler
-    // looks at many bytes at once.
-    if !bytes.iter().fold(false, |found, byte| found | must_escape(*byte)) {
+    if is_plain(bytes) {
         out.extend_from_slice(bytes);
         return;
     }
@@ -339,6 +374,12 @@ fn escape(bytes: &[u8], prefix: Prefix, out: &mut Vec<u8>) {
         rest = &rest[at + 1..];
     }
     out.extend_from_slice(rest);
+}
+
+/// Nearly always there is nothing to escape. Without an early end in the loop, the compiler looks at many
+/// bytes at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |found, byte| found | must_escape(*byte))
 }
 
 fn must_escape(byte: u8) -> bool {

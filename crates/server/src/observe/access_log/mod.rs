@@ -5,6 +5,7 @@
 //! there is something to write, so that under load no loop has to wake it.
 
 mod format;
+mod hex;
 mod open_log;
 mod path;
 mod queue;

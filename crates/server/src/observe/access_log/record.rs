@@ -13,6 +13,9 @@ pub(crate) const MAX_LINE: usize = 2048;
 /// Bytes kept of `Referer`, of `User-Agent` and of `X-Forwarded-For`.
 pub(crate) const MAX_FIELD: usize = 1024;
 
+/// The fields that a record keeps, in the order of its text.
+const NAMES: [&[u8]; 4] = [b"referer", b"user-agent", b"x-forwarded-for", b"traceparent"];
+
 /// Names a request among all of one server. Together with
 /// [`Server::start_id`](crate::Server::start_id) it names it among those of all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,19 +150,32 @@ impl Lengths {
         let line = bytes.get(start as usize..end as usize).unwrap_or_default();
         let mut lengths = Self { version: Some(head.version()), ..Self::default() };
         lengths.line = lengths.keep(line, MAX_LINE, into);
-        if let Some(referer) = head.get(bytes, "referer") {
-            lengths.referer = Some(lengths.keep(referer, MAX_FIELD, into));
+        // One look at each field, not one for each name.
+        let mut found = [None; NAMES.len()];
+        let mut repeated = [false; NAMES.len()];
+        for field in head.fields() {
+            let place = match field.name.len() {
+                7 => 0,
+                10 => 1,
+                15 if with_forwarded => 2,
+                11 if with_trace => 3,
+                _ => continue,
+            };
+            if field.name.of(bytes).eq_ignore_ascii_case(NAMES[place]) {
+                repeated[place] = found[place].is_some();
+                found[place] = found[place].or(Some(field.value));
+            }
         }
-        if let Some(agent) = head.get(bytes, "user-agent") {
-            lengths.agent = Some(lengths.keep(agent, MAX_FIELD, into));
-        }
-        if with_forwarded {
-            lengths.forwarded = lengths.keep_all(head, bytes, b"x-forwarded-for", into);
-        }
-        if with_trace {
-            lengths.trace = lengths.keep_all(head, bytes, b"traceparent", into);
-        }
-        lengths
+        let mut one = |place: usize, of_all: bool| {
+            let value = found[place]?;
+            if of_all && repeated[place] {
+                return lengths.keep_all(head, bytes, NAMES[place], into);
+            }
+            Some(lengths.keep(value.of(bytes), MAX_FIELD, into))
+        };
+        let (referer, agent) = (one(0, false), one(1, false));
+        let (forwarded, trace) = (one(2, true), one(3, true));
+        Self { referer, agent, forwarded, trace, ..lengths }
     }
 
     /// Copies the first line of refused input. Often that line is a valid request line, and

@@ -4,6 +4,7 @@
 //! the same ones without telling each other. `ts/fetch/trace-ids.ts` and `trace-context.ts` have the
 //! same rules.
 
+use super::hex;
 use super::record::RequestId;
 
 /// Makes ids.
@@ -44,18 +45,22 @@ impl TraceKey {
         Self { key, below }
     }
 
+    /// What a block is made of.
+    fn state(&self, place: [u32; 4]) -> [u32; 16] {
+        let mut state = [0; 16];
+        state[..4].copy_from_slice(&CONSTANTS);
+        state[4..12].copy_from_slice(&self.key);
+        state[12..].copy_from_slice(&place);
+        state
+    }
+
     /// The trace of a request with this `traceparent`.
     pub(super) fn trace<'a>(&self, id: RequestId, field: Option<&'a [u8]>) -> Trace<'a> {
-        let [a, b, c, d] = CONSTANTS;
-        let [e, f, g, h, i, j, k, l] = self.key;
         let RequestId { io_thread, connection, request } = id;
-        let block =
-            chacha([a, b, c, d, e, f, g, h, i, j, k, l, 0, io_thread, connection, request], 4);
+        let block = chacha(self.state([0, io_thread, connection, request]), 4);
         let mut made = [0; 48];
         for (word, digits) in block.iter().zip(made.chunks_exact_mut(8)) {
-            for (at, digit) in digits.iter_mut().enumerate() {
-                *digit = b"0123456789abcdef"[(word >> (28 - 4 * at) & 15) as usize];
-            }
+            digits.copy_from_slice(&hex::digits(*word));
         }
         Trace { caller: field.and_then(caller), made, sampled: u64::from(block[6]) < self.below }
     }
@@ -101,28 +106,36 @@ fn caller(field: &[u8]) -> Option<Caller<'_>> {
 /// RFC 8439 §2.3.
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
-/// ChaCha's block function (RFC 8439 §2.3).
+/// ChaCha's block function (RFC 8439 §2.3). Places are constants, so that all of it is inlined and the
+/// words are in registers.
 fn chacha(from: [u32; 16], double_rounds: u32) -> [u32; 16] {
-    let mut to = from;
+    let mut words = from;
     for _ in 0..double_rounds {
-        for shift in [0, 1] {
-            for i in 0..4 {
-                let at = |row: usize| 4 * row + (i + shift * row) % 4;
-                quarter(&mut to, [at(0), at(1), at(2), at(3)]);
-            }
-        }
+        quarter(&mut words, 0, 4, 8, 12);
+        quarter(&mut words, 1, 5, 9, 13);
+        quarter(&mut words, 2, 6, 10, 14);
+        quarter(&mut words, 3, 7, 11, 15);
+        quarter(&mut words, 0, 5, 10, 15);
+        quarter(&mut words, 1, 6, 11, 12);
+        quarter(&mut words, 2, 7, 8, 13);
+        quarter(&mut words, 3, 4, 9, 14);
     }
-    for (word, before) in to.iter_mut().zip(from) {
+    for (word, before) in words.iter_mut().zip(from) {
         *word = word.wrapping_add(before);
     }
-    to
+    words
 }
 
-fn quarter(words: &mut [u32; 16], [a, b, c, d]: [usize; 4]) {
-    for (a, b, d, by) in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)] {
-        words[a] = words[a].wrapping_add(words[b]);
-        words[d] = (words[d] ^ words[a]).rotate_left(by);
-    }
+#[inline(always)]
+fn quarter(words: &mut [u32; 16], a: usize, b: usize, c: usize, d: usize) {
+    words[a] = words[a].wrapping_add(words[b]);
+    words[d] = (words[d] ^ words[a]).rotate_left(16);
+    words[c] = words[c].wrapping_add(words[d]);
+    words[b] = (words[b] ^ words[c]).rotate_left(12);
+    words[a] = words[a].wrapping_add(words[b]);
+    words[d] = (words[d] ^ words[a]).rotate_left(8);
+    words[c] = words[c].wrapping_add(words[d]);
+    words[b] = (words[b] ^ words[c]).rotate_left(7);
 }
 
 #[cfg(test)]
@@ -132,13 +145,9 @@ mod tests {
     #[test]
     fn the_block_function_is_that_of_the_standard() {
         let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
-        let TraceKey { key, .. } = TraceKey::new(&key, 0);
-        let mut state = [0; 16];
-        state[..4].copy_from_slice(&CONSTANTS);
-        state[4..12].copy_from_slice(&key);
-        state[12..].copy_from_slice(&[1, 0x0900_0000, 0x4a00_0000, 0]);
         // RFC 8439 §2.3.2.
-        let block = chacha(state, 10);
+        let place = [1, 0x0900_0000, 0x4a00_0000, 0];
+        let block = chacha(TraceKey::new(&key, 0).state(place), 10);
         assert_eq!(block[..4], [0xe4e7_f110, 0x1559_3bd1, 0x1fdd_0f50, 0xc471_20a3]);
         assert_eq!(block[12..], [0xd19c_12b5, 0xb94e_16de, 0xe883_d0cb, 0x4e3c_50a2]);
     }
