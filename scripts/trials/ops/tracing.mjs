@@ -3,35 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { check, finish, run, skip } from '../lib.mjs';
+import { join } from 'node:path';
+import { check, finish, skip } from '../lib.mjs';
+import { installed } from './tracing/installed.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const ROOT = join(HERE, '..', '..', '..');
-const PACKAGES = {
-  '@opentelemetry/api': '1.9.1',
-  '@opentelemetry/context-async-hooks': '2.12.0',
-  '@opentelemetry/instrumentation-http': '0.223.0',
-  '@opentelemetry/instrumentation-undici': '0.33.0',
-  '@opentelemetry/sdk-node': '0.223.0',
-  hono: '4.13.19',
-};
 /** Of OTLP: the kinds of a span, and the status of one that failed. */
 const SERVER = 2;
 const CLIENT = 3;
@@ -42,8 +22,10 @@ const spans = [];
 let onSpans = () => {};
 const children = [];
 
-const folder = await install();
-if (folder !== null) {
+const { folder, why } = await installed();
+if (folder === null) {
+  skip(why);
+} else {
   const logs = mkdtempSync(join(tmpdir(), 'reactor-tracing-'));
   const receiver = await receive();
   try {
@@ -253,36 +235,4 @@ async function start(form, logs, endpoint, env = {}) {
   });
   const lines = () => readFileSync(file, 'utf8').trim().split('\n');
   return { form, url, log: () => lines().map((line) => JSON.parse(line)) };
-}
-
-/** The folder with the packages, the example and this trial's programs; null, with the reason printed. */
-async function install() {
-  const list = JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }, null, 2);
-  const key = createHash('sha256').update(list).digest('hex').slice(0, 12);
-  const path = join(tmpdir(), `reactor-tracing-${key}`);
-  if (!existsSync(path)) {
-    const fresh = `${path}-${process.pid}`;
-    mkdirSync(fresh);
-    writeFileSync(join(fresh, 'package.json'), list);
-    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', fresh];
-    const { code, out } = await run('npm', args, { seconds: 300 });
-    if (code !== 0) {
-      rmSync(fresh, { recursive: true });
-      const why = /^npm error (.*)$/m.exec(out)?.[1] ?? 'it said nothing';
-      skip(`npm could not install OpenTelemetry: ${why}`);
-      return null;
-    }
-    renameSync(fresh, path);
-  }
-  const own = join(path, 'node_modules', 'reactor-rs');
-  rmSync(own, { recursive: true, force: true });
-  symlinkSync(ROOT, own);
-  for (const [from, to] of [
-    [join(ROOT, 'examples', 'opentelemetry'), 'example'],
-    [join(HERE, 'tracing'), 'trial'],
-  ]) {
-    rmSync(join(path, to), { recursive: true, force: true });
-    cpSync(from, join(path, to), { recursive: true });
-  }
-  return path;
 }
