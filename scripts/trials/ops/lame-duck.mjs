@@ -50,6 +50,9 @@ writeFileSync(
   };`,
 );
 
+/** How the pods run their handlers and accept. */
+const FLAGS = { a: [], b: ['--js-threads', '2'], c: ['-i', '2', '--accept', 'per-loop'] };
+
 /** Starts an instance; resolves once it listens. */
 async function instance(name, ...flags) {
   const args = [BIN, 'serve', '--json', APP, '-H', '127.0.0.1', '-p', '0', '--control', 'false'];
@@ -136,7 +139,9 @@ class Session {
 
 async function pods() {
   const balancer = new Balancer();
-  balancer.endpoints = await Promise.all(['a', 'b', 'c'].map((name) => instance(name)));
+  balancer.endpoints = await Promise.all(
+    Object.keys(FLAGS).map((name) => instance(name, ...FLAGS[name])),
+  );
   const failures = [];
   const told = new Map();
   let requests = 0;
@@ -180,7 +185,7 @@ async function pods() {
   const codes = [];
   for (const old of [...balancer.endpoints]) {
     // The new pod is there before the old one ends, as with maxSurge: 1.
-    balancer.endpoints.push(await instance(`${old.name}2`));
+    balancer.endpoints.push(await instance(`${old.name}2`, ...FLAGS[old.name]));
     old.kill('SIGTERM');
     told.set(old.name, true);
     await sleep(LATE_MS * (0.2 + 0.8 * Math.random()));
