@@ -257,6 +257,9 @@ export declare function checkTls(tls: NativeTls): void
 /** The Content-Type of a file with this name, or path: by its extension. Null if it is not known. */
 export declare function contentTypeOf(name: string): string | null
 
+/** Ends the feeding of the service manager by this process. */
+export declare function endWatchdog(): void
+
 /**
  * Whether a server listens on the unix socket at this path, or is about to. The file of
  * a server that no longer runs is removed; a live server's file never is.

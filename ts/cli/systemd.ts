@@ -54,6 +54,8 @@ export function stopping(): void {
 /** Another process speaks for the service from now on. */
 export function retired(): void {
   isRetired = true;
+  // While requests under way keep this one, a successor that is stuck would not be noticed.
+  binding().endWatchdog();
 }
 
 /** Another process is the service's main one from now on. */

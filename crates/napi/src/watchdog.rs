@@ -2,6 +2,7 @@
 //! goes on while JavaScript is blocked.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::Builder;
 use std::time::Duration;
@@ -31,6 +32,15 @@ pub fn reap(pid: i32) {
     reactor_sys::reap(pid);
 }
 
+/// Another process feeds the service manager from now on.
+static RETIRED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the feeding of the service manager by this process.
+#[napi]
+pub fn end_watchdog() {
+    RETIRED.store(true, Ordering::Relaxed);
+}
+
 /// How a service manager is fed.
 pub(crate) struct Watchdog {
     pub(crate) notify: Notify,
@@ -55,7 +65,9 @@ impl Watchdog {
     fn run(&self, server: &Weak<Server>) {
         let pause = (self.period / 4).min(LONGEST_LOOK).max(Duration::from_millis(1));
         let mut pulse = Pulse::default();
-        while let Some(server) = server.upgrade() {
+        while let Some(server) = server.upgrade()
+            && !RETIRED.load(Ordering::Relaxed)
+        {
             let still = server.look(&mut pulse);
             drop(server);
             let is_held_up = self.handlers.is_some_and(|most| still.handlers >= most);
