@@ -170,6 +170,7 @@ export class Generations {
   #retire(): void {
     if (!this.#isRetired && !this.#isStopping) {
       this.#isRetired = true;
+      systemd.retired();
       void this.#server.retire();
     }
   }

@@ -1,7 +1,7 @@
 // What systemd.mjs runs inside its namespace, as a service: it starts, watches and ends the other.
 
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -112,6 +112,15 @@ await check('an engine that is stuck is started anew', async () => {
   return `after ${after.toFixed(1)} s of a period of 2 s`;
 });
 
+async function stop() {
+  await ctl('stop', 'app');
+  const { ActiveState, Result } = await facts();
+  expect(`${ActiveState} ${Result}`, 'inactive success', 'the state');
+}
+
+await check('stop ends it well', stop);
+await ctl('start', 'app');
+
 await check('reload hands over to another process, which is the main one then', async () => {
   const before = await pid();
   if (!/kill -USR2/.test(await ctl('cat', 'app'))) {
@@ -121,12 +130,17 @@ await check('reload hands over to another process, which is the main one then', 
   await until(async () => (await pid()) !== before, 'another main process');
   await until(async () => (await get()) === String(await pid()), 'its answer');
   const { ActiveState, NRestarts } = await facts();
-  expect(`${ActiveState} ${NRestarts}`, 'active 2', 'the state');
+  expect(`${ActiveState} ${NRestarts}`, 'active 0', 'the state');
+  const after = await pid();
+  // Longer than the watchdog's period: the successor feeds it.
+  await sleep(4000);
+  expect(await pid(), after, 'the main process');
+  expect((await facts()).ActiveState, 'active', 'the state later');
 });
 
-await check('stop ends it well', async () => {
-  await ctl('stop', 'app');
-  const { ActiveState, Result } = await facts();
-  expect(`${ActiveState} ${Result}`, 'inactive success', 'the state');
-});
+// With control groups of version 1 systemd in a container waits for its own children only, and kills
+// a main process that another process has started.
+await check('stop ends a successor well', () =>
+  existsSync('/sys/fs/cgroup/systemd') ? 'skipped: it needs control groups of version 2' : stop(),
+);
 writeFileSync(join(out, 'done'), '');
