@@ -151,6 +151,7 @@ export class Generations {
     }
     this.#successor = successor;
     this.#say(`SIGUSR2: process ${successor.pid} loads`);
+    systemd.reloading();
     const why = await successor.ready;
     if (this.#isStopping) {
       return;
@@ -159,10 +160,12 @@ export class Generations {
       this.#say(`process ${successor.pid} serves; this one finishes requests under way`);
       successor.process.unref();
       systemd.mainPid(successor.pid as number);
+      systemd.ready();
       this.#retire();
       return;
     }
     say(refusal(why));
+    systemd.ready();
     await successor.end();
     this.#successor = null;
   }
