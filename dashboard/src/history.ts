@@ -176,7 +176,7 @@ function valuesOf(before: Snapshot, after: Snapshot, seconds: number): Map<strin
   if (node.length > 0) {
     values.set(
       'heap',
-      node.reduce((all, one) => all + (one.heapUsed ?? 0), 0),
+      node.reduce((all, one) => all + one.heapUsed, 0),
     );
   }
   const earlier = new Map(before.threads.map((thread) => [thread.name, thread]));

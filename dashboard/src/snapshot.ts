@@ -36,14 +36,21 @@ export interface Route {
   readonly latencySumNs: number;
 }
 
-/** What Node says of one JavaScript thread. */
+/** What one JavaScript thread has told of itself. Times are in milliseconds. */
 export interface Runtime {
-  readonly thread?: number | string;
-  readonly heapUsed?: number;
-  readonly heapTotal?: number;
-  readonly external?: number;
-  readonly gc?: { readonly count?: number; readonly ms?: number };
-  readonly eventLoop?: { readonly p50?: number; readonly p99?: number; readonly max?: number };
+  readonly thread: string;
+  readonly ageMs: number;
+  readonly heapUsed: number;
+  readonly heapLimit: number;
+  readonly external: number;
+  readonly gc: { readonly count: number; readonly ms: number };
+  readonly eventLoop: {
+    readonly activeMs: number;
+    readonly idleMs: number;
+    readonly lag: number;
+    readonly p99: number;
+    readonly max: number;
+  };
 }
 
 export interface Times {

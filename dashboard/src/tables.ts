@@ -1,4 +1,4 @@
-import { bytes, exact, joined, time } from './format.js';
+import { bytes, exact, joined, percent, span, time } from './format.js';
 import { element, write } from './panel.js';
 import type { Runtime, Snapshot } from './snapshot.js';
 import { type Cell, Table } from './table.js';
@@ -44,20 +44,22 @@ export class Lanes {
   }
 }
 
-/** What Node says of its threads. */
+/** What JavaScript threads tell of themselves. */
 export class Runtimes {
   readonly #table = new Table([
     { label: 'thread', isText: true },
     { label: 'heap used' },
-    { label: 'heap total' },
-    { label: 'external' },
-    { label: 'collections' },
-    { label: 'in them' },
-    { label: 'loop p50', title: 'Delay of the event loop' },
-    { label: 'loop p99', title: 'Delay of the event loop' },
-    { label: 'loop max', title: 'Delay of the event loop' },
+    { label: 'of its limit' },
+    { label: 'external', title: 'Memory outside of the heap that its objects hold' },
+    { label: 'collections', title: 'Garbage collections since the start' },
+    { label: 'in them', title: 'Time in garbage collections since the start' },
+    { label: 'loop active', title: 'Share of time that the event loop was not asleep' },
+    { label: 'timer late', title: 'How late a timer was' },
+    { label: 'wake p99', title: 'From a wake by the engine to the turn of the event loop' },
+    { label: 'wake max' },
+    { label: 'told', title: 'How long ago it told this' },
   ]);
-  readonly root = panel('Node', 'heap, garbage collection, event loop', this.#table.root);
+  readonly root = panel('JavaScript', 'heap, garbage collection, event loop', this.#table.root);
 
   constructor() {
     this.root.hidden = true;
@@ -65,25 +67,28 @@ export class Runtimes {
 
   show({ stats: { node = [] } }: Snapshot): void {
     this.root.hidden = node.length === 0;
-    const size = (n: number | undefined) => joined(bytes(n ?? Number.NaN));
-    const ms = (n: number | undefined) => joined(time((n ?? Number.NaN) * 1e6));
+    const ms = (n: number) => joined(time(n * 1e6));
     this.#table.show(
-      (node ?? [])
-        .slice(0, 256)
-        .map((one: Runtime, index): [string, Cell[]] => [
-          `${index}`,
+      node.slice(0, 256).map((one: Runtime): [string, Cell[]] => {
+        const { heapUsed, heapLimit, external, gc, eventLoop } = one;
+        const { activeMs, idleMs, lag, p99, max } = eventLoop;
+        return [
+          one.thread,
           [
-            `${one.thread ?? index}`,
-            size(one.heapUsed),
-            size(one.heapTotal),
-            size(one.external),
-            exact(one.gc?.count ?? 0),
-            ms(one.gc?.ms),
-            ms(one.eventLoop?.p50),
-            ms(one.eventLoop?.p99),
-            ms(one.eventLoop?.max),
+            one.thread,
+            joined(bytes(heapUsed)),
+            joined(percent(heapUsed / heapLimit)),
+            joined(bytes(external)),
+            exact(gc.count),
+            ms(gc.ms),
+            joined(percent(activeMs / (activeMs + idleMs))),
+            ms(lag),
+            ms(p99),
+            ms(max),
+            `${span(one.ageMs)} ago`,
           ],
-        ]),
+        ];
+      }),
     );
   }
 }
