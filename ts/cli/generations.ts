@@ -46,6 +46,7 @@ export class Generations {
     this.#server = server;
     this.#flags = flags;
     this.#timeout = flags.reloadTimeout ?? RELOAD_MS;
+    process.off('SIGUSR2', tooEarly);
     process.on('SIGUSR2', this.#onSignal);
     if (this.#isSupervised) {
       process.on('message', this.#onMessage);
@@ -197,6 +198,8 @@ export class Generations {
 
 /** Servers of this process go on with the sockets that it was given. */
 export function goOn(): void {
+  // A process that does not listen for it is ended by it.
+  process.on('SIGUSR2', tooEarly);
   if (given !== undefined) {
     inherit(given.listeners);
   }
@@ -238,4 +241,9 @@ function close(fd: number): void {
   } catch {
     // It is closed already.
   }
+}
+
+/** SIGUSR2 comes before this process serves, while its module loads. */
+function tooEarly(): void {
+  say('reactor-rs: SIGUSR2 starts no successor: this process does not serve yet');
 }
