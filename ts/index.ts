@@ -76,6 +76,7 @@ export type {
   IoThreadStats,
   LaneStats,
   LatencyStats,
+  NodeStats,
   ProxyProtocolStats,
   RequestStats,
   RouteStats,

@@ -5,6 +5,7 @@ import { installGlobals } from './fetch/globals.js';
 import { Bridge } from './lane/bridge.js';
 import type { BridgeOptions } from './lane/bridge-options.js';
 import { Handlers } from './lane/handlers.js';
+import { reportNode } from './lane/node-report.js';
 import { type Application, optionsOf } from './options/application.js';
 import { signalAt } from './options/check.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
@@ -174,7 +175,12 @@ export async function startEngine(
   const webSockets = new WebSockets(bridge, options.websocket);
   // Others that take requests have doors of their own.
   bridge.webSockets = hooks.take === undefined ? webSockets : null;
-  const runtime = new Local(handlers, lane, bridge, webSockets, releaseGlobals);
+  let endReport = () => {};
+  const release = () => {
+    releaseGlobals();
+    endReport();
+  };
+  const runtime = new Local(handlers, lane, bridge, webSockets, release);
   let relay: Relay | null = null;
   const { native, control, names } = await startRelay(options.pubsub, Topics.of(bridge))
     .then((started) => {
@@ -194,6 +200,7 @@ export async function startEngine(
   }
   // Requests may have come before the lane was attached; no event announced them.
   bridge.wake();
+  endReport = reportNode(lane);
   const server = new RunningServer(native, control, runtime, options, names, relay);
   return { server, native, bridge };
 }

@@ -7,6 +7,7 @@ import { ReactorError } from './errors/errors.js';
 import { TraceIds } from './fetch/trace-ids.js';
 import { Bridge } from './lane/bridge.js';
 import { type HandlerEntry, Handlers } from './lane/handlers.js';
+import { reportNode } from './lane/node-report.js';
 import { readOptions } from './options/options.js';
 import { Proxies } from './proxy/proxies.js';
 import { ThreadUplink } from './pubsub/thread-uplink.js';
@@ -121,6 +122,7 @@ function onMessage(message: ToThread): void {
   bridge.startId = message.startId;
   lane.attach();
   bridge.wake();
+  reportNode(lane);
 }
 
 async function develop({ entry, version }: DevelopmentData) {

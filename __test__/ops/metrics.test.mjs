@@ -107,3 +107,25 @@ test('there are 256 rows at most', async (t) => {
   t.is(found.length, 255);
   t.is(found.at(-1), 'OTHER other 46');
 });
+
+test('each JavaScript thread tells of its heap, its collections and its event loop', async (t) => {
+  const server = await start(t, { fetch: () => new Response('') });
+  const [node, ...more] = server.stats().node;
+  t.is(more.length, 0);
+  t.is(node.thread, 'main');
+  const { heapUsed, heapTotal, heapLimit, external, gc, eventLoop } = node;
+  t.true(0 < heapUsed && heapUsed <= heapTotal && heapTotal <= heapLimit && external > 0);
+  t.true(gc.count >= 0 && eventLoop.activeMs > 0);
+  const page = await lines(server, 'nodejs_');
+  const samples = new Map(page.map((line) => line.split(/ (?=\S+$)/)));
+  t.is(samples.get('nodejs_heap_size_used_bytes{thread="main"}'), `${heapUsed}`);
+  t.is(samples.get('nodejs_gc_duration_seconds_bucket{thread="main",kind="major",le="+Inf"}'), '0');
+  t.true(
+    Number(samples.get('nodejs_eventloop_time_seconds_total{thread="main",state="active"}')) > 0,
+  );
+});
+
+test('without metrics and a control socket, threads tell nothing', async (t) => {
+  const server = await start(t, { metrics: undefined, fetch: () => new Response('') });
+  t.deepEqual(server.stats().node, []);
+});

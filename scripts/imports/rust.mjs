@@ -63,7 +63,7 @@ export const SERVER = {
       holds: 'link, output',
     },
     {
-      modules: ['observe/access_log', 'observe/observer', 'observe/stats'],
+      modules: ['observe/access_log', 'observe/node', 'observe/observer', 'observe/stats'],
       holds: 'each request from head to last byte; its log; statistics',
     },
     { modules: ['dispatch/files'], holds: 'static files: from a path to open files' },

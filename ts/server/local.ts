@@ -23,7 +23,7 @@ export class Local implements Runtime {
 
   /**
    * @param releaseGlobals puts the global classes back, unless another server still uses the quick
-   * ones
+   * ones, and ends what else this thread does for the server
    */
   constructor(
     handlers: Handlers,

@@ -29,10 +29,48 @@ export interface Stats {
   workerThreads: WorkerThreadStats[];
   /** Each JavaScript thread that runs handlers. */
   lanes: LaneStats[];
+  /**
+   * What each JavaScript thread that runs handlers has told of itself, a few seconds ago. Empty without
+   * a metrics listener and a control socket.
+   */
+  node: NodeStats[];
   /** The access log; `null` if there is none. */
   accessLog: AccessLogStats | null;
   /** The topics at a broker; there only with the option `pubsub`. */
   pubsub?: PubSubStats;
+}
+
+/** A JavaScript thread. Sizes are in bytes. */
+export interface NodeStats {
+  /** As in the metrics: `'main'`, or `'js-'` and a number. */
+  thread: string;
+  /** Milliseconds since it told this. */
+  ageMs: number;
+  /** Its heap: what is in use. */
+  heapUsed: number;
+  /** Its heap: what it has. */
+  heapTotal: number;
+  /** Its heap: what it may have. */
+  heapLimit: number;
+  /** Memory outside of the heap that its objects hold, such as that of buffers. */
+  external: number;
+  /** Its garbage collections, and the milliseconds that they took. */
+  gc: { count: number; ms: number };
+  /** Its event loop, in milliseconds. */
+  eventLoop: {
+    /** Time that it was not asleep. */
+    activeMs: number;
+    /** Time that it was asleep. */
+    idleMs: number;
+    /** How late a timer was. */
+    lag: number;
+    /** From a wake by the engine to the turn that it leads to; the median. */
+    p50: number;
+    /** The 99th percentile. */
+    p99: number;
+    /** The largest. */
+    max: number;
+  };
 }
 
 /** The records of the access log. */

@@ -66,6 +66,7 @@ pub use observe::access_log::{
 pub use observe::close_reason::CloseReason;
 pub use observe::health::pulse::Pulse;
 pub use observe::health::{HealthChecks, Standstill};
+pub use observe::node::{EventLoopStats, GcStats, NodeStats};
 pub use observe::stats::{
     CertificateStats, HandlerStats, Http2Stats, LaneSnapshot, LaneState, LatencyStats,
     LoopSnapshot, RouteStats, Stats, TlsStats, WebSocketStats, WorkerSnapshot,

@@ -157,6 +157,14 @@ impl NativeLane {
         self.replies = self.lane.replies();
     }
 
+    /// Takes what this thread tells of its heap, its garbage collections and its event loop, in the
+    /// order of `ts/lane/node-report.ts`. Returns after how many milliseconds it is to tell it again.
+    /// 0 is never: nobody can ask, or the lane is closed.
+    #[napi]
+    pub fn tell(&self, #[napi(ts_arg_type = "Float64Array")] numbers: &[f64]) -> u32 {
+        self.lane.tell(numbers).map_or(0, |is_watched| if is_watched { 1000 } else { 5000 })
+    }
+
     /// Lets this thread drive the server's I/O loop, where there is only one, while its
     /// handlers are quick. `on_ready` is called as `on_wake` is. If libuv cannot watch the
     /// loop, the loop's own thread goes on driving.

@@ -6,6 +6,7 @@ pub(crate) mod counter;
 pub(crate) mod counters;
 pub(crate) mod health;
 pub(crate) mod histogram;
+pub(crate) mod node;
 pub(crate) mod notice;
 pub(crate) mod observer;
 pub(crate) mod routes;

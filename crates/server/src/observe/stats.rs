@@ -1,6 +1,6 @@
 //! Statistics: the counters of a server, summed at one moment.
 
-mod latency;
+pub(crate) mod latency;
 mod routes;
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use crate::observe::access_log::AccessLogStats;
 use crate::observe::close_reason::CloseReason;
 use crate::observe::counter::Counter;
 use crate::observe::counters::{Counters, LoopCounters, ProxyFault};
+use crate::observe::node::NodeStats;
 pub use crate::observe::stats::latency::LatencyStats;
 pub use crate::observe::stats::routes::RouteStats;
 
@@ -52,6 +53,8 @@ pub struct Stats {
     pub worker_threads: Vec<WorkerSnapshot>,
     /// Each lane; a place without one is left out.
     pub lanes: Vec<LaneSnapshot>,
+    /// What JavaScript threads have told of themselves.
+    pub node: Vec<NodeStats>,
     /// The access log, where there is one.
     pub access_log: Option<AccessLogStats>,
 }
@@ -406,6 +409,7 @@ impl Counters {
             io_threads: loops,
             worker_threads: workers,
             lanes: Vec::new(),
+            node: Vec::new(),
             access_log,
         }
     }

@@ -297,6 +297,7 @@ impl Assembly {
         let server = Server { shared: Arc::clone(shared) };
         for lane in &config.lanes {
             lane.belongs_to(&reply_boxes(&self.inboxes));
+            lane.watched_through(shared.watch.as_ref());
         }
         let has_tls = config.listen.iter().any(|endpoint| endpoint.tls.is_some());
         if config.app.has_workers() || has_tls || config.compress.is_some() {

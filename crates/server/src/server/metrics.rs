@@ -3,6 +3,7 @@
 //! Names and units follow the format's conventions: base units, `_total` for counters. The numbers
 //! of a page come from one look at each thread's counters, while the threads count on.
 
+mod node;
 mod page;
 mod routes;
 
@@ -38,6 +39,7 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     io_threads(&mut page, stats);
     threads(&mut page, counters, lanes);
     lane_metrics(&mut page, stats, lanes);
+    node::write(&mut page, lanes);
     access_log(&mut page, stats);
     process(&mut page);
     page.text

@@ -22,6 +22,7 @@ use crate::observe::health::Health;
 use crate::observe::stats::{CertificateStats, Stats, TlsStats};
 use crate::observe::watch::Watch;
 use crate::server::error::StartError;
+use crate::server::thread_times::thread_of_lane;
 
 /// How long a stop waits for handlers that go on, once all connections are closed. Then it
 /// leaves their threads behind.
@@ -106,7 +107,13 @@ impl Shared {
         stats.ready = self.health.is_ready();
         stats.stopping = self.health.is_ending();
         self.tls_stats(&mut stats.tls);
-        stats.lanes = self.lanes().iter().map(|(index, lane)| lane.snapshot(*index)).collect();
+        let lanes = self.lanes();
+        stats.lanes = lanes.iter().map(|(index, lane)| lane.snapshot(*index)).collect();
+        let told = lanes.iter().zip(&stats.lanes).filter_map(|((index, lane), snapshot)| {
+            let thread = thread_of_lane(*index, lane);
+            Some(lane.node_report()?.stats(thread, &snapshot.event_loop_lag))
+        });
+        stats.node = told.collect();
         stats
     }
 
@@ -247,6 +254,7 @@ impl Shared {
         }
         for lane in lanes.iter().flatten() {
             lane.belongs_to(&reply_boxes(&lock(&self.inboxes)));
+            lane.watched_through(self.watch.as_ref());
         }
         let before = std::mem::replace(&mut *lock(&self.lanes), lanes.to_vec());
         self.tell_loops(control);

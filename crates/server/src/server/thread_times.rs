@@ -1,6 +1,6 @@
 //! The processor time that the threads of a server have used.
 
-use crate::dispatch::lane::channel::Lanes;
+use crate::dispatch::lane::channel::{Lane, Lanes};
 use crate::observe::counters::Counters;
 use crate::observe::usage::ThreadUsage;
 
@@ -15,10 +15,20 @@ pub(crate) fn thread_times(counters: &Counters, lanes: &Lanes) -> Vec<(String, T
     // (gettid(2)).
     let process = u64::from(std::process::id());
     let main = std::iter::once(("main".to_owned(), process));
-    let js = lanes.iter().map(|(n, lane)| (format!("js-{n}"), lane.lag.thread.get()));
+    let js = lanes.iter().map(|(n, lane)| (js_thread(*n), lane.lag.thread.get()));
     own.chain(main)
         .chain(js.filter(|(_, thread)| *thread != process))
         .filter(|(_, thread)| *thread != 0)
         .filter_map(|(name, thread)| Some((name, ThreadUsage::of(thread)?)))
         .collect()
+}
+
+/// The name of a lane's thread.
+pub(crate) fn thread_of_lane(place: usize, lane: &Lane) -> String {
+    let is_main = lane.lag.thread.get() == u64::from(std::process::id());
+    if is_main { "main".to_owned() } else { js_thread(place) }
+}
+
+fn js_thread(place: usize) -> String {
+    format!("js-{place}")
 }

@@ -30,7 +30,9 @@ use crate::dispatch::lane::lag::LagMonitor;
 use crate::dispatch::lane::replies::LaneReplies;
 use crate::dispatch::reply_box::ReplyBox;
 use crate::event_loop::wake_flag::WakeFlag;
+use crate::observe::node::NodeReport;
 use crate::observe::stats::{LaneSnapshot, LaneState, LatencyStats};
+use crate::observe::watch::Watch;
 
 /// One lane. Share it between the thread that serves it and the server.
 pub struct Lane {
@@ -44,7 +46,16 @@ pub struct Lane {
     /// The loops of the lane's server. They have descriptors, so this is emptied when the server
     /// has stopped.
     reply_boxes: Mutex<Option<Vec<Arc<ReplyBox>>>>,
+    /// What its thread has told of itself, and who may want to know it.
+    node: Mutex<Told>,
     pub(crate) lag: CachePadded<LagMonitor>,
+}
+
+/// What a thread tells of itself.
+#[derive(Default)]
+struct Told {
+    report: Option<Box<NodeReport>>,
+    watch: Option<Arc<Watch>>,
 }
 
 /// What loops and the thread write once a batch.
@@ -78,6 +89,7 @@ impl Lane {
             closed: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
             reply_boxes: Mutex::new(None),
+            node: Mutex::default(),
             lag: CachePadded::new(LagMonitor::new()),
         };
         lane.wake_flag.about_to_sleep();
@@ -88,6 +100,31 @@ impl Lane {
     /// fails to start, the lane may go to the next.
     pub(crate) fn belongs_to(&self, reply_boxes: &[Arc<ReplyBox>]) {
         *self.reply_boxes() = Some(reply_boxes.to_vec());
+    }
+
+    /// Sets through what people watch its server.
+    pub(crate) fn watched_through(&self, watch: Option<&Arc<Watch>>) {
+        self.told().watch = watch.cloned();
+    }
+
+    /// Takes what the lane's thread tells of itself; see `observe/node.rs`. Returns whether somebody
+    /// watches, and None if nobody can.
+    pub fn tell(&self, numbers: &[f64]) -> Option<bool> {
+        let mut told = self.told();
+        if self.is_closed() {
+            return None;
+        }
+        let is_on = told.watch.as_ref()?.is_on(Instant::now());
+        told.report = NodeReport::new(numbers).map(Box::new);
+        Some(is_on)
+    }
+
+    pub(crate) fn node_report(&self) -> Option<NodeReport> {
+        self.told().report.as_deref().cloned()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server has stopped: no loop takes replies.
