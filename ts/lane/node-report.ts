@@ -5,7 +5,11 @@ import {
   performance,
 } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import type { NativeLane } from '../binding/binding.js';
+
+/** What takes the numbers, and says after how many milliseconds it wants them again; 0 is never. */
+interface Listener {
+  tell(numbers: Float64Array): number;
+}
 
 /**
  * The numbers that a thread tells of itself. `crates/server/src/observe/node.rs` has the same order:
@@ -34,7 +38,7 @@ const PER_KIND = BOUNDS.length + 2;
  *
  * Returns what ends it.
  */
-export function reportNode(lane: NativeLane): () => void {
+export function reportNode(lane: Listener): () => void {
   const numbers = new Float64Array(COLLECTIONS + KINDS.length * PER_KIND);
   let timer: NodeJS.Timeout | undefined;
   let observer: PerformanceObserver | undefined;
