@@ -14,6 +14,7 @@ const SIDE_BY_SIDE = [
   ['lame-duck', 'systemd'],
   ['dashboard'],
   ['sockets'],
+  ['promtool'],
   ['tracing'],
   ['proxy'],
   ['generations'],
