@@ -449,7 +449,7 @@ test('kubernetes: the manifests are valid, and their probes are answered', async
 });
 
 /** The names of metrics in an expression. */
-const namesIn = (text) => text.match(/\b(?:reactor|process)_[a-z_]+\b/g) ?? [];
+const namesIn = (text) => text.match(/\b(?:reactor|process|nodejs)_[a-z_]+\b/g) ?? [];
 
 test('prometheus: the server has every metric and label of the dashboard and the alerts', async (t) => {
   const folder = temporary(t);

@@ -39,7 +39,7 @@ export const SERVER = {
         'observe/usage',
         'observe/watch',
       ],
-      holds: 'counts, health',
+      holds: 'counters',
     },
     {
       modules: ['event_loop/clock', 'event_loop/token', 'event_loop/wake_flag', 'event_loop/wheel'],

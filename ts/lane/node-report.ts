@@ -33,7 +33,7 @@ const PER_KIND = BOUNDS.length + 2;
 
 /**
  * Tells the engine of this thread's heap, garbage collections and event loop: now, then every 5
- * seconds, and each second while somebody watches. This takes some 10 µs. So the engine can say it
+ * seconds, and each second while a monitor watches. This takes some 10 µs. So the engine can say it
  * while the thread is stuck. It ends where nobody could ask, and when the lane has been closed.
  *
  * Returns what ends it.
