@@ -66,6 +66,7 @@ fn a_successor_serves_those_who_wait_and_none_is_refused() {
         // A connection is kept for its next request, the answer to which is the last there.
         let last = open.get("/");
         assert_eq!((last.text(), last.field("connection")), ("first".to_owned(), Some("close")));
+        drop(open);
         first.wait();
         // Nobody accepts at this moment.
         let mut clients = crowd(address);
