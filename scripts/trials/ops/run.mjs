@@ -10,7 +10,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Those of one row run one after the other, beside those of the others. */
 const SIDE_BY_SIDE = [
-  ['smuggling', 'balancers', 'envoy-proxy'],
+  ['smuggling', 'envoy-proxy'],
   ['lame-duck', 'systemd'],
   ['dashboard'],
   ['sockets'],
@@ -22,6 +22,7 @@ const SIDE_BY_SIDE = [
 ];
 /** They measure time or memory, so they have the machine to themselves. */
 const ALONE = [
+  'balancers',
   //
 ];
 
