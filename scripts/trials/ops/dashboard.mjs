@@ -101,10 +101,10 @@ async function trials() {
   }
 
   const loads = Promise.all([
-    bench(`${server.url}static`, 400, 8),
-    bench(`${server.url}slow`, 100, 8),
-    bench(`${server.url}fail`, 20, 8),
-    bench(`${server.url}missing`, 20, 8),
+    bench(`${server.url}static`, 400, 6),
+    bench(`${server.url}slow`, 100, 6),
+    bench(`${server.url}fail`, 20, 6),
+    bench(`${server.url}missing`, 20, 6),
   ]);
   const underLoad = pages.map((page) =>
     check(
