@@ -302,7 +302,7 @@ test('gracefulShutdown has the delay', async (t) => {
 });
 
 test('a server of reactor-rs/node has checks, and a delay for close', async (t) => {
-  const server = createServer({ health: true, shutdownDelay: 300 }, (_, res) => res.end('node'));
+  const server = createServer({ health: true, shutdownDelay: LONG }, (_, res) => res.end('node'));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const here = { port: server.address().port, hostname: '127.0.0.1' };
   t.is(await status(t, here, '/readyz'), 200);
@@ -310,8 +310,10 @@ test('a server of reactor-rs/node has checks, and a delay for close', async (t) 
   const conn = await open(t, here);
   conn.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   t.regex(await conn.closes(), /^HTTP\/1\.1 200 OK.*connection: close.*node/is);
-  await closed;
   t.false(server.listening);
+  // It ends the delay too.
+  server.closeAllConnections();
+  await closed;
 });
 
 test('wrong options are named', async (t) => {
