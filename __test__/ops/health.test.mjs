@@ -259,7 +259,7 @@ test('the delay ends by itself where JavaScript is stuck too', async (t) => {
     `import { writeSync } from 'node:fs';
     export default { routes: { '/static': 'ok' }, fetch() { writeSync(2, 'stuck'); for (;;); } };`,
   );
-  const delay = ['--shutdown-delay', '1500ms', '--drain-timeout', '100', '--health'];
+  const delay = ['--shutdown-delay', '4s', '--drain-timeout', '100', '--health'];
   const server = await serve(t, [file, ...LOCAL, ...delay]);
   const here = { port: server.port, hostname: '127.0.0.1' };
   connect(server.port, '127.0.0.1')
