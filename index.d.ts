@@ -114,8 +114,11 @@ export declare class NativeLane {
   lend(id: number, into: Uint8Array): void
   /** What TLS says of a request's connection. None if it is in clear, or the exchange is over. */
   tlsOf(id: number): NativeTlsInfo | null
-  /** What a balancer has said of a request's connection. None if none has, or the exchange is over. */
-  proxiedOf(id: number): NativeProxied | null
+  /**
+   * What a balancer has said of a request's connection: the header of the PROXY protocol, and behind
+   * it the balancer's address as text. None if none has, or the exchange is over.
+   */
+  proxiedOf(id: number): Uint8Array | null
   /**
    * Takes no more requests. Requests that wait or have no answer yet get 503. Streaming
    * responses are cut off. From then on the lane holds nothing of the server's or of
@@ -631,16 +634,6 @@ export interface NativePem {
   from: string
   /** What it holds. */
   text: Uint8Array
-}
-
-/** What a balancer has said of a connection. */
-export interface NativeProxied {
-  /** The header as it came; its form was checked. */
-  header: Uint8Array
-  /** The balancer's own address; absent on unix sockets. */
-  address?: string
-  /** The balancer's port. */
-  port?: number
 }
 
 /** The listener's connections begin with a header of the PROXY protocol. */

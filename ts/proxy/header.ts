@@ -1,16 +1,14 @@
 import type { ProxyAddress, ProxyInfo, ProxyTlsInfo } from '../types/proxy.js';
-import { canonical } from './forwarded.js';
+import { canonical, nodeOf } from './forwarded.js';
 
 export type { ProxyInfo };
 
-/** What the engine tells of a connection that began with a header of the PROXY protocol. */
-export interface ProxyFacts {
-  /** The header as it came. The engine has checked its form. */
-  readonly header: Uint8Array;
-  /** The balancer's own address; `undefined` on a unix socket. */
-  readonly address?: string | undefined;
-  readonly port?: number | undefined;
-}
+/**
+ * What the engine tells of a connection that began with a header of the PROXY protocol: the header as
+ * it came, whose form was checked, and behind it the balancer's address as text. On a unix socket
+ * there is none.
+ */
+export type ProxyFacts = Uint8Array;
 
 /** Where the facts of version 2 begin, behind the addresses of each family. */
 const FACTS = [16, 28, 52, 232];
@@ -34,10 +32,13 @@ const CLIENT_SSL = 1;
 const CLIENT_CERT = 2 | 4;
 
 /** What a handler gets of a header. */
-export function proxyInfoOf({ header, address, port }: ProxyFacts): ProxyInfo {
-  const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
-  const balancer = address === undefined ? null : { address, port: port ?? 0 };
-  const isText = bytes[0] === 0x50;
+export function proxyInfoOf(facts: ProxyFacts): ProxyInfo {
+  const all = Buffer.from(facts.buffer, facts.byteOffset, facts.length);
+  const isText = all[0] === 0x50;
+  const end = isText ? all.indexOf('\n') + 1 : 16 + all.readUInt16BE(14);
+  const bytes = all.subarray(0, end);
+  const node = nodeOf(all.toString('latin1', end));
+  const balancer = node && { address: node.address, port: node.port ?? 0 };
   const [source, destination] = isText ? ofText(bytes.toString('latin1')) : ofBytes(bytes);
   const tlvs = isText ? [] : tlvsOf(bytes.subarray(FACTS[family(bytes)]));
   const value = (type: number) => tlvs.find((tlv) => tlv.type === type)?.value;

@@ -189,11 +189,17 @@ export interface ProxyProtocolStats {
   v2: number;
   /** Those of them that a balancer sent for itself, as in a health check. */
   local: number;
-  /**
-   * Connections that were closed, by reason: `untrusted`, `missing`, `malformed` or `timeout`.
-   * Reasons that have not happened are left out.
-   */
-  failed: Record<string, number>;
+  /** Connections that were closed, by reason. */
+  failed: {
+    /** The peer is not named by `trustProxy`. */
+    untrusted: number;
+    /** They began with something else. */
+    missing: number;
+    /** The header was not exactly right, or not whole. */
+    malformed: number;
+    /** It did not come within `timeouts.head`. */
+    timeout: number;
+  };
 }
 
 /** A certificate of a listener. */

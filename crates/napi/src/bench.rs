@@ -66,7 +66,7 @@ pub struct NativeBenchOptions {
     /// Absent: without TLS.
     pub tls: Option<NativeBenchTls>,
     /// Each connection begins with a header of the PROXY protocol: 1 or 2, its version.
-    pub proxy_protocol: Option<u8>,
+    pub proxy_protocol: Option<u32>,
     /// Absent: requests.
     pub web_socket: Option<NativeBenchWebSocket>,
 }
@@ -171,7 +171,7 @@ impl NativeBenchOptions {
         let ms = |n: u32| Duration::from_millis(n.into());
         Ok(Plan {
             tls,
-            proxy_protocol: self.proxy_protocol,
+            proxy_protocol: self.proxy_protocol.map(|version| if version == 1 { 1 } else { 2 }),
             websocket,
             http2,
             threads: self.threads as usize,

@@ -1,4 +1,4 @@
-//! What JavaScript sees of the PROXY protocol. `ts/proxy/header.ts` reads the header.
+//! What JavaScript sees of the PROXY protocol. `ts/proxy/header.ts` reads it.
 
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -14,23 +14,9 @@ pub struct NativeProxyProtocol {
     pub trusted: Vec<String>,
 }
 
-/// What a balancer has said of a connection.
-#[napi(object)]
-pub struct NativeProxied {
-    /// The header as it came; its form was checked.
-    pub header: Uint8Array,
-    /// The balancer's own address; absent on unix sockets.
-    pub address: Option<String>,
-    /// The balancer's port.
-    pub port: Option<u16>,
-}
-
-impl From<&Proxied> for NativeProxied {
-    fn from(proxied: &Proxied) -> Self {
-        Self {
-            header: Uint8Array::new(proxied.header.to_vec()),
-            address: proxied.balancer.map(|balancer| balancer.ip().to_string()),
-            port: proxied.balancer.map(|balancer| balancer.port()),
-        }
-    }
+/// The header as it came, and behind it the balancer's own address as text: nothing on a unix
+/// socket.
+pub(crate) fn told(proxied: &Proxied) -> Uint8Array {
+    let balancer = proxied.balancer.map(|balancer| balancer.to_string()).unwrap_or_default();
+    Uint8Array::new([&proxied.header, balancer.as_bytes()].concat())
 }

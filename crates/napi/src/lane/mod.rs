@@ -39,7 +39,7 @@ use self::spin::SpinPolicy;
 use self::turner::Place;
 use self::watch::Watch;
 use self::words::TOO_SMALL;
-use crate::proxied::NativeProxied;
+use crate::proxied;
 use crate::registry;
 use crate::server::NativeServer;
 use crate::tls::NativeTlsInfo;
@@ -370,10 +370,11 @@ impl NativeLane {
         self.exchanges.facts(id)?.tls.as_ref().map(NativeTlsInfo::from)
     }
 
-    /// What a balancer has said of a request's connection. None if none has, or the exchange is over.
+    /// What a balancer has said of a request's connection: the header of the PROXY protocol, and behind
+    /// it the balancer's address as text. None if none has, or the exchange is over.
     #[napi]
-    pub fn proxied_of(&self, id: u32) -> Option<NativeProxied> {
-        self.exchanges.facts(id)?.proxied.as_ref().map(NativeProxied::from)
+    pub fn proxied_of(&self, id: u32) -> Option<Uint8Array> {
+        self.exchanges.facts(id)?.proxied.as_ref().map(proxied::told)
     }
 
     /// Takes no more requests. Requests that wait or have no answer yet get 503. Streaming

@@ -1,6 +1,5 @@
 //! Version 1: a line of text.
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -52,14 +51,14 @@ fn port(text: &str) -> Option<u16> {
 }
 
 pub(super) fn write(addresses: Option<(SocketAddr, SocketAddr)>, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = match addresses {
-        None => out.write_all(b"PROXY UNKNOWN\r\n"),
+    match addresses {
+        None => out.extend_from_slice(b"PROXY UNKNOWN\r\n"),
         Some((from, to)) => {
             let family = if from.is_ipv4() { 4 } else { 6 };
             let (source, destination) = (from.ip(), to.ip());
             let (from, to) = (from.port(), to.port());
-            write!(out, "PROXY TCP{family} {source} {destination} {from} {to}\r\n")
+            let line = format!("PROXY TCP{family} {source} {destination} {from} {to}\r\n");
+            out.extend_from_slice(line.as_bytes());
         }
-    };
+    }
 }

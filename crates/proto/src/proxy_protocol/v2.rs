@@ -127,23 +127,14 @@ pub(super) fn write(addresses: Option<(SocketAddr, SocketAddr)>, out: &mut Vec<u
     let Some((from, to)) = addresses else {
         return out.extend_from_slice(&[0x20, 0, 0, 0]);
     };
-    match (from.ip(), to.ip()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            out.extend_from_slice(&[0x21, 0x11, 0, 12]);
-            out.extend_from_slice(&from.octets());
-            out.extend_from_slice(&to.octets());
-        }
-        (from, to) => {
-            out.extend_from_slice(&[0x21, 0x21, 0, 36]);
-            for address in [from, to] {
-                let address = match address {
-                    IpAddr::V4(address) => address.to_ipv6_mapped(),
-                    IpAddr::V6(address) => address,
-                };
-                out.extend_from_slice(&address.octets());
-            }
+    let (family, len) = if from.is_ipv4() { (0x11, 4) } else { (0x21, 16) };
+    let mut rest = vec![0x21, family, 0, 2 * len + 4];
+    for address in [from, to] {
+        match address.ip() {
+            IpAddr::V4(ip) => rest.extend(ip.octets()),
+            IpAddr::V6(ip) => rest.extend(ip.octets()),
         }
     }
-    out.extend_from_slice(&from.port().to_be_bytes());
-    out.extend_from_slice(&to.port().to_be_bytes());
+    rest.extend([from, to].iter().flat_map(|address| address.port().to_be_bytes()));
+    out.append(&mut rest);
 }

@@ -116,9 +116,10 @@ impl Core {
         self.facts.as_ref()?.tls.as_ref()
     }
 
-    /// Adds to what is known of it.
-    pub(crate) fn know(&mut self, learn: impl FnOnce(&mut Facts)) {
-        learn(Arc::make_mut(self.facts.get_or_insert_default()));
+    /// Its TLS session has agreed on this. No request shares what was known before.
+    pub(crate) fn know_tls(&mut self, info: TlsInfo) {
+        let before = self.facts.take().and_then(Arc::into_inner).unwrap_or_default();
+        self.facts = Some(Facts { tls: Some(info), ..before }.into());
     }
 
     /// Whether the client speaks TLS, to this server or to the balancer in front.

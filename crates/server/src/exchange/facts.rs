@@ -4,7 +4,7 @@ use crate::exchange::proxied::Proxied;
 use crate::exchange::tls_info::TlsInfo;
 
 /// What is known of a connection besides its bytes. Most connections in clear have none.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Facts {
     /// What its TLS session has agreed on, once the handshake is done.
     pub tls: Option<TlsInfo>,

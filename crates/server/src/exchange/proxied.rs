@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// What a balancer has said of a connection, in a header of the PROXY protocol.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Proxied {
     /// The header as it came; its form was checked.
     pub header: Box<[u8]>,

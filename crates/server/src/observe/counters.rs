@@ -75,7 +75,7 @@ pub(crate) struct ProxyCounters {
     /// Those of them that a balancer sent for itself, as in a health check.
     pub(crate) local: Counter,
     /// Connections that ended for want of one, by [`ProxyFault`].
-    pub(crate) failed: [Counter; ProxyFault::NAMES.len()],
+    pub(crate) failed: [Counter; ProxyFault::COUNT],
 }
 
 /// Why the PROXY protocol ends a connection.
@@ -92,8 +92,7 @@ pub(crate) enum ProxyFault {
 }
 
 impl ProxyFault {
-    /// How statistics call them, in their order.
-    pub(crate) const NAMES: [&str; 4] = ["untrusted", "missing", "malformed", "timeout"];
+    pub(crate) const COUNT: usize = 4;
 }
 
 /// What one I/O loop counts of WebSockets.

@@ -172,8 +172,21 @@ pub struct ProxyStats {
     pub v2: u64,
     /// Those of them that a balancer sent for itself, as in a health check.
     pub local: u64,
-    /// Connections that were closed, by reason; reasons that have not happened are left out.
-    pub failed: BTreeMap<&'static str, u64>,
+    /// Connections that were closed because of it.
+    pub failed: ProxyFailures,
+}
+
+/// Why connections were closed because of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct ProxyFailures {
+    /// The peer is no trusted balancer.
+    pub untrusted: u64,
+    /// They began with something else.
+    pub missing: u64,
+    /// The header was not exactly right, or not whole.
+    pub malformed: u64,
+    /// It did not come in time.
+    pub timeout: u64,
 }
 
 /// A certificate of a listener.
@@ -459,13 +472,17 @@ impl Counters {
     }
 
     fn proxy(&self) -> ProxyStats {
-        let names = ProxyFault::NAMES.iter().enumerate();
-        let failed = names.map(|(index, name)| (*name, self.sum(&|c| &c.proxy.failed[index])));
+        let failed = |fault: ProxyFault| self.sum(&|c| &c.proxy.failed[fault as usize]);
         ProxyStats {
             v1: self.sum(&|c| &c.proxy.versions[0]),
             v2: self.sum(&|c| &c.proxy.versions[1]),
             local: self.sum(&|c| &c.proxy.local),
-            failed: failed.filter(|(_, count)| *count > 0).collect(),
+            failed: ProxyFailures {
+                untrusted: failed(ProxyFault::Untrusted),
+                missing: failed(ProxyFault::Missing),
+                malformed: failed(ProxyFault::Malformed),
+                timeout: failed(ProxyFault::Timeout),
+            },
         }
     }
 

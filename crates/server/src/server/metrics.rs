@@ -91,8 +91,14 @@ fn proxy_protocol(page: &mut Page, stats: &Stats) {
     }
     let name = "reactor_proxy_failed_total";
     page.counter(name, "Connections closed because of the PROXY protocol, by reason.");
-    for (reason, count) in &proxy.failed {
-        page.sample(name, &[("reason", reason)], *count);
+    let failed = &proxy.failed;
+    for (reason, count) in [
+        ("untrusted", failed.untrusted),
+        ("missing", failed.missing),
+        ("malformed", failed.malformed),
+        ("timeout", failed.timeout),
+    ] {
+        page.sample(name, &[("reason", reason)], count);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::conn::link::{Link, Transport};
 use crate::conn::protocol::Protocol;
 use crate::event_loop::reactor::Reactor;
 use crate::event_loop::scratch::READ_SIZE;
+use crate::exchange::facts::Facts;
 use crate::exchange::id::ConnId;
 use crate::exchange::proxied::Proxied;
 use crate::observe::close_reason::CloseReason;
@@ -78,7 +79,7 @@ impl<T: Transport> Reactor<T> {
                     let (replaces, tls) = (source.is_some(), header.tls);
                     let header = bytes.into();
                     let proxied = Proxied { header, balancer, replaces, tls };
-                    core.know(|facts| facts.proxied = Some(proxied));
+                    core.facts = Some(Facts { tls: None, proxied: Some(proxied) }.into());
                 }
             }
         }

@@ -32,7 +32,7 @@ fn note_opened<T: Transport>(link: &Link<T>, core: &mut Core, services: &Service
         && let Some(info) = link.info()
     {
         services.counters.tls.opened(info.resumed);
-        core.know(|facts| facts.tls = Some(info));
+        core.know_tls(info);
     }
 }
 
