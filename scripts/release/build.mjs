@@ -24,6 +24,15 @@ const PATHS = [
 ];
 
 /**
+ * The standard library is built along: for most targets there is no compiled one to be had. It leaves
+ * out what names the functions of a backtrace, 120 KB, since a stripped binary has no names.
+ */
+const STANDARD_LIBRARY = [
+  '-Zbuild-std=std,panic_unwind',
+  '-Zbuild-std-features=panic-unwind,default',
+];
+
+/**
  * Builds a target's binary. Where that fails there is none, nor an older one.
  * @param {import('./targets.mjs').Target} target
  * @throws {import('./toolchain.mjs').Unavailable} where the tools for it are not to be had
@@ -32,8 +41,8 @@ export function build(target) {
   const binary = binaryOf(target);
   // Whoever runs the old one has it mapped: another file takes its place.
   rmSync(binary, { force: true });
-  const { cargo = [], flags = [], env } = toolchainOf(target);
-  const args = ['build', '--release', '--locked', '--target', target.triple, ...cargo];
+  const { flags = [], env } = toolchainOf(target);
+  const args = ['build', '--release', '--locked', '--target', target.triple, ...STANDARD_LIBRARY];
   const targetDir = join(TARGET_DIR, target.name);
   const { status, error } = spawnSync('cargo', [...args, '--target-dir', targetDir], {
     cwd: ROOT,
@@ -60,25 +69,26 @@ function linkedBy(folder) {
  * glibc 2.17; for musl its own libc goes before that one.
  */
 function toolchainOf(target) {
-  const { triple, cpu, libc } = target;
+  const { triple, libc } = target;
   const prefix = `CARGO_TARGET_${triple.toUpperCase().replaceAll('-', '_')}`;
   const gnu = triple.replace('musl', 'gnu');
   const tools = join(gcc(gnu), 'bin', gnu);
-  const env = { [`${prefix}_LINKER`]: `${tools}-gcc`, ...compilerOf(target, tools) };
+  const env = {
+    [`${prefix}_LINKER`]: `${tools}-gcc`,
+    ...compilerOf(target, tools),
+    RUSTC: debianRustc('rust-sources'),
+    RUSTC_BOOTSTRAP: '1',
+  };
   if (libc === 'gnu') {
-    // The standard library of this machine's own target comes with its compiler.
-    const isForeign = cpu !== process.arch;
-    return { env: isForeign ? { ...env, RUSTC: debianRustc('rust-arm64-gnu') } : env };
+    return { env };
   }
   const { shared, empty } = musl(target);
   // In this order, or its libc.a would be linked in: Node brings the libc, and one
   // inside the binding would be a second one.
   const folders = [shared, empty].map((folder) => `-Clink-arg=-L${folder}`);
   return {
-    // There is no compiled standard library to be had: it is built along.
-    cargo: ['-Zbuild-std=std,panic_unwind'],
     flags: ['-Ctarget-feature=-crt-static', '-Clink-self-contained=no', ...folders],
-    env: { ...env, RUSTC: debianRustc('rust-sources'), RUSTC_BOOTSTRAP: '1' },
+    env,
   };
 }
 
