@@ -150,6 +150,16 @@ export declare class NativeNames {
 
 /** A running server. */
 export declare class NativeServer {
+  /**
+   * `on_ask` is called on this thread when the page of metrics wants the program's own. It must
+   * lead to `programSaid`. It keeps neither the process nor the thread alive.
+   */
+  askProgram(onAsk: () => void): void
+  /**
+   * Answers `askProgram`: with whole lines of the page's format, or, if it is not `isUp`, with a
+   * comment that says why not.
+   */
+  programSaid(isUp: boolean, text: string): void
   /** The bound address: the real port where 0 was asked for. */
   address(): NativeAddress
   /** The address of each endpoint, in the order of the options. */
@@ -611,6 +621,8 @@ export interface NativeOptions {
   accessLog?: NativeAccessLog
   /** Absent: metrics are not served. */
   metrics?: NativeListen
+  /** The program has metrics of its own; see `askProgram`. Absent: no. */
+  programMetrics?: boolean
   /** A page in HTML for `/` of the metrics listener. Absent: there is none. */
   dashboard?: Uint8Array
   /** As `inherited` of an endpoint, for metrics. */

@@ -66,7 +66,7 @@ async function makeParts() {
 
 /** What the comments of an interface say about its members, in their order. */
 function membersOf(name) {
-  const files = ['options', 'compress', 'listen', 'tls', 'websocket', 'files'].map(
+  const files = ['options', 'compress', 'listen', 'metrics', 'tls', 'websocket', 'files'].map(
     (file) => `ts/types/${file}.ts`,
   );
   const source = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
@@ -90,6 +90,7 @@ const NESTED = {
   timeouts: 'Timeouts',
   accessLog: 'AccessLogOptions',
   compress: 'CompressOptions',
+  metrics: 'MetricsOptions',
   listen: 'ListenOptions',
   tls: 'TlsOptions',
   websocket: 'WebSocketOptions',
@@ -139,6 +140,9 @@ function readFileOptions(flags) {
 }
 
 function typeInWords(type) {
+  if (type.startsWith('MetricsRegistry')) {
+    return 'a `Registry` of prom-client, or a function';
+  }
   if (type.includes('=>') || type.startsWith('Handler')) {
     return 'a function';
   }
@@ -151,6 +155,7 @@ function typeInWords(type) {
     string: 'text',
     'Routes<Path>': 'path → response, files or handler',
     'string | URL': 'a path or a `file:` URL',
+    'string | number': 'a port or an address',
     'string | AccessLogOptions': 'a path, or an object',
     'boolean | CompressOptions': 'true or false, or an object',
     ThreadLimits: 'as `new Worker` takes it',

@@ -46,6 +46,7 @@ export type {
 } from './types/handler.js';
 export type { HealthOptions } from './types/health.js';
 export type { ListenEntry, ListenOptions, ProxyProtocol } from './types/listen.js';
+export type { MetricsOptions, MetricsRegistry } from './types/metrics.js';
 export type {
   AccessLogOptions,
   Limits,

@@ -220,7 +220,7 @@ test('what names no listener is refused', async (t) => {
     '::1:80',
     'a b:1',
     'unix:',
-    {},
+    [],
   ]) {
     await t.throwsAsync(serveApi({ port: 0, metrics }), {
       code: 'ERR_REACTOR_INVALID_OPTION',

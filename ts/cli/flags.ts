@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
+import { mergedMetrics } from '../options/metrics.js';
 import { dropOtherAddress, spellOut } from '../options/options.js';
 import { defaultOf, type OptionName, parseOption, spelledFor } from '../options/table.js';
 import { addTlsFlags, addTlsOptions } from './tls-flags.js';
@@ -471,7 +472,7 @@ function sourceOf(
 function assign(options: Record<string, unknown>, name: string, value: unknown): void {
   const [outer, inner] = name.split('.') as [string, string?];
   if (inner === undefined) {
-    options[outer] = value;
+    options[outer] = outer === 'metrics' ? mergedMetrics(options[outer], value) : value;
     return;
   }
   options[outer] = { ...(options[outer] as object | undefined), [inner]: value };

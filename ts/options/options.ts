@@ -1,9 +1,4 @@
-import type {
-  NativeAccessLog,
-  NativeEndpoint,
-  NativeListen,
-  NativeOptions,
-} from '../binding/binding.js';
+import type { NativeAccessLog, NativeEndpoint, NativeOptions } from '../binding/binding.js';
 import { TraceIds } from '../fetch/trace-ids.js';
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { type AnyHandler, FETCH } from '../lane/handlers.js';
@@ -23,7 +18,7 @@ import { refuseNodeHandler } from './foreign-applications.js';
 import { isHarmless } from './foreign-names.js';
 import { nativeHealth, ownReadiness, type ResolvedReadiness } from './health.js';
 import { OF_ONE, PASSED, resolveListen } from './listen.js';
-import { parseListener } from './listener.js';
+import { resolveMetrics } from './metrics.js';
 import { readRoutes } from './read-routes.js';
 import { type ResolvedRoutes, resolveRoutes } from './routes.js';
 import { DAY_MS, type Rule } from './rules.js';
@@ -67,6 +62,8 @@ export interface ResolvedOptions extends ResolvedHandlers {
   readonly serverTiming: boolean;
   readonly signal: AbortSignal | undefined;
   readonly control: boolean | string;
+  /** Asks the program for metrics of its own. */
+  readonly registry: (() => unknown) | undefined;
   /** In a worker of node:cluster the primary process has no part in listening. */
   readonly exclusive?: boolean;
   readonly onListen: ((address: ListenAddress) => void) | undefined;
@@ -121,7 +118,8 @@ export function resolveOptions(
     padding: get('compress.padding'),
     effort: get('compress.effort'),
   });
-  const metrics = metricsOf(get('metrics'), options.listen);
+  const passed = options.listen === PASSED ? passedSockets().find(isForMetrics) : undefined;
+  const metrics = resolveMetrics(get('metrics'), passed);
   const health = nativeHealth(get('health'));
   const maxConnections = get('maxConnections');
   const maxInFlight = get('maxInFlight');
@@ -169,7 +167,8 @@ export function resolveOptions(
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(compress === undefined ? {} : { compress }),
     ...(health === undefined ? {} : { health }),
-    ...(metrics === undefined ? {} : { metrics }),
+    ...(metrics.listen === undefined ? {} : { metrics: metrics.listen }),
+    ...(metrics.registry === undefined ? {} : { programMetrics: true }),
     secured: securedPeers(proxies, listen.endpoints),
   };
   const { globals = true } = options;
@@ -192,6 +191,7 @@ export function resolveOptions(
     serverTiming: get('serverTiming'),
     signal,
     control: get('control'),
+    registry: metrics.registry,
     onListen: (functionAt(options, 'onListen') as ResolvedOptions['onListen'])?.bind(options),
     gracefulShutdown: shutdown,
     shutdownDelay,
@@ -199,13 +199,6 @@ export function resolveOptions(
     websocket: resolveWebSocket(options.websocket),
     pubsub: resolvePubSub(options.pubsub),
   };
-}
-
-/** Where metrics are served, if they are. A service manager may have passed a socket for them. */
-function metricsOf(metrics: ValueOf<'metrics'>, listen: unknown): NativeListen | undefined {
-  const where = metrics === undefined ? undefined : (parseListener(metrics) as NativeListen);
-  const passed = listen === PASSED ? passedSockets().find(isForMetrics) : undefined;
-  return passed === undefined ? where : { hostname: '', port: 0, ...where, fd: passed.fd };
 }
 
 /**

@@ -3,12 +3,12 @@ import type { ThreadCount } from '../types/options.js';
 import { asObject, checked, parsed, refuseUnknown } from './check.js';
 import { codings, mediaTypes } from './compress.js';
 import { health, shutdownDelay } from './health.js';
+import { metrics } from './metrics.js';
 import {
   boolean,
   control,
   DAY_MS,
   integer,
-  listener,
   oneOf,
   optional,
   port,
@@ -75,7 +75,7 @@ export const RULES = {
   'compress.private': boolean(false),
   'compress.padding': integer(0, 256, 0),
   'compress.effort': oneOf(['fast', 'dense'], 'fast'),
-  metrics: optional(listener()),
+  metrics: optional(metrics()),
   trace: trace(),
   serverTiming: boolean(false),
   control: control(),

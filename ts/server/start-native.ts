@@ -10,6 +10,7 @@ import { type NamesByTls, namesOf } from './certificates.js';
 import { besideControl, newControlPath, replaceControl, warnOfControl } from './control.js';
 import { dashboardPage } from './dashboard.js';
 import { hasInherited, note, withInherited } from './inherited.js';
+import { tellMetrics } from './program-metrics.js';
 
 /** The running engine, and the path of its control socket. */
 interface Started {
@@ -54,6 +55,9 @@ export async function startNative(
     doors?.start(started.native);
     if (doors !== null) {
       tellPrimary(native, started.native);
+    }
+    if (options.registry !== undefined) {
+      tellMetrics(started.native, options.registry);
     }
     note(started.native, native);
     return { ...started, names };

@@ -4,6 +4,7 @@ import { inspect } from '../errors/inspect.js';
 import type { BridgeOptions } from '../lane/bridge-options.js';
 import { FETCH } from '../lane/handlers.js';
 import { asObject, functionAt, invalid, refuseUnknown, signalAt } from '../options/check.js';
+import { hasRegistry, mergedMetrics } from '../options/metrics.js';
 import {
   dropOtherAddress,
   type ResolvedHandlers,
@@ -174,6 +175,12 @@ export function resolveModule(
       );
     }
   }
+  if (hasRegistry(exported.metrics)) {
+    throw new ReactorError(
+      'ERR_REACTOR_INVALID_OPTION',
+      `option "metrics.registry" cannot be exported by "${name}", which is served by JavaScript threads: each has a registry of its own, and the page asks one; give "serve" one that gathers them`,
+    );
+  }
   const { fetch, error, routes, websocket, ...settings } = exported;
   const all = given === undefined ? exported : { ...exported, routes: merged(routes, given) };
   const handlers = resolveHandlers(all, false, FETCH + 1);
@@ -204,6 +211,10 @@ export function mergeSettings(
   dropOtherAddress(result, (name) => given[name] !== undefined);
   for (const [name, value] of Object.entries(given)) {
     if (value !== undefined) {
+      if (name === 'metrics') {
+        result[name] = mergedMetrics(result[name], value);
+        continue;
+      }
       const isNested = NESTED.includes(name) && typeof result[name] === 'object';
       result[name] = isNested ? { ...(result[name] as object), ...(value as object) } : value;
     }

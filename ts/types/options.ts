@@ -3,6 +3,7 @@ import type { CompressOptions } from './compress.js';
 import type { Handler, Pathless, ServerRequest } from './handler.js';
 import type { HealthOptions } from './health.js';
 import type { ListenEntry, ProxyProtocol } from './listen.js';
+import type { MetricsOptions } from './metrics.js';
 import type { PubSub } from './pubsub.js';
 import type { Routes } from './routes.js';
 import type { TlsOptions } from './tls.js';
@@ -396,9 +397,10 @@ export interface ServeOptions<Path extends string = string, Data = unknown> {
    * Serves metrics in the text format of Prometheus under `/metrics` of a listener of its own. It
    * is a port of this machine's loopback address (0 chooses a free one), `'host:port'`, or the path
    * of a unix socket. A path has a slash, or `'unix:'` before it. `server.metricsUrl` tells where.
-   * By default nowhere.
+   * By default nowhere. The listener also has a dashboard at `/`, its numbers as JSON at `/snapshot`,
+   * and the health checks `/readyz` and `/livez`. An object adds the program's own metrics to the page.
    */
-  metrics?: number | string | undefined;
+  metrics?: number | string | MetricsOptions | undefined;
 
   /**
    * Puts the trace of each request into the access log, if its format is `'json'`: `trace_id`, `span_id`,

@@ -5,9 +5,11 @@ import { inspect } from '../errors/inspect.js';
 import { isResponse } from '../fetch/foreign.js';
 import { Response } from '../fetch/globals.js';
 import type { AnyHandler, HandlerEntry } from '../lane/handlers.js';
+import { hasRegistry } from '../options/metrics.js';
 import { isPlainObject } from '../options/route-check.js';
 import type { DevelopmentEntry, ThreadDevelopment } from '../threads/development.js';
 import type { DevelopmentState } from '../threads/messages.js';
+import type { MetricsOptions } from '../types/metrics.js';
 import { SCRIPT } from './browser.js';
 import { type Failure, failureOf, plainFailure } from './failure.js';
 import { followGraph } from './graph.js';
@@ -52,6 +54,11 @@ class InThread implements ThreadDevelopment {
     const ignored = OF_MAIN_THREAD.filter((name) => options[name] !== undefined);
     for (const name of ignored) {
       delete options[name];
+    }
+    if (hasRegistry(options.metrics)) {
+      const { listen } = options.metrics as MetricsOptions;
+      options.metrics = listen;
+      ignored.push('metrics.registry');
     }
     if (ignored.length > 0) {
       this.#tell({ kind: 'ignored', options: ignored });

@@ -9,6 +9,7 @@ mod guard;
 pub mod lane;
 pub mod names;
 pub mod options;
+pub mod program;
 pub mod proxied;
 mod registry;
 mod running;

@@ -62,6 +62,8 @@ pub struct NativeOptions {
     pub access_log: Option<NativeAccessLog>,
     /// Absent: metrics are not served.
     pub metrics: Option<NativeListen>,
+    /// The program has metrics of its own; see `askProgram`. Absent: no.
+    pub program_metrics: Option<bool>,
     /// A page in HTML for `/` of the metrics listener. Absent: there is none.
     pub dashboard: Option<Uint8Array>,
     /// As `inherited` of an endpoint, for metrics.
@@ -353,6 +355,7 @@ impl NativeOptions {
                     .map_or_else(|| listen_at(m.unix, m.hostname, m.port), Listen::Inherited)
                     .into()
             }),
+            program_metrics: self.program_metrics.unwrap_or(false),
             dashboard: self.dashboard.map(|page| page.to_vec().into()),
             control: self.control.map(PathBuf::from),
             secured: secured(&self.secured),

@@ -231,7 +231,7 @@ pub struct NativeDescriptor {
 /// A running server.
 #[napi]
 pub struct NativeServer {
-    server: Arc<Server>,
+    pub(crate) server: Arc<Server>,
     /// How each endpoint is secured.
     tls: Vec<Option<Arc<Tls>>>,
     id: u32,

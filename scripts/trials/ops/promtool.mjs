@@ -1,5 +1,6 @@
 // What Prometheus's own judge says of the page of a busy server with much of what there is: TLS,
-// HTTP/2, compression, files, an access log, routes with odd names.
+// HTTP/2, compression, files, an access log, routes with odd names; and of a page that a program's
+// own metrics are on, which prom-client has counted.
 //
 //   node scripts/trials/ops/promtool.mjs
 
@@ -9,17 +10,23 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { Agent, request } from 'node:https';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { serve } from '../../../dist/index.js';
 import { ROOT } from '../../setup.mjs';
 import { check, finish, program } from '../lib.mjs';
+import { scratch } from '../websocket/scratch.mjs';
 
 const promtool = program('promtool', 'apt-get install prometheus');
 const openssl = program('openssl', 'apt-get install openssl');
 if (promtool !== null && openssl !== null) {
   await tryIt();
+}
+const folder = promtool === null ? null : await scratch({ 'prom-client': '15.1.3' });
+if (folder !== null) {
+  await tryClient(createRequire(join(folder, 'here.mjs'))('prom-client'));
 }
 finish();
 
@@ -103,6 +110,55 @@ async function tryIt() {
     agent.destroy();
     await server.stop({ force: true });
     rmSync(folder, { recursive: true });
+  }
+}
+
+/** A program that has all of prom-client's own metrics, and some of each kind. */
+async function tryClient(client) {
+  client.collectDefaultMetrics();
+  const labelNames = ['name'];
+  const counter = new client.Counter({ name: 'orders_total', help: 'Orders\n\\', labelNames });
+  const seconds = new client.Histogram({ name: 'order_seconds', help: 'Time.', labelNames });
+  const sizes = new client.Summary({ name: 'order_bytes', help: 'Sizes.', labelNames });
+  const nothing = new client.Gauge({ name: 'order_share', help: 'May be no number.' });
+  for (const name of ['a', '"\\\n', '}, {', '\u2028 é']) {
+    counter.inc({ name });
+    seconds.observe({ name }, 0.1);
+    sizes.observe({ name }, 7);
+  }
+  nothing.set(Number.NaN);
+  const server = await serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    metrics: { listen: 0, registry: client.register },
+    fetch: () => new Response(''),
+  });
+  try {
+    await check("promtool finds nothing wrong with prom-client's metrics on the page", async () => {
+      const page = await (await fetch(server.metricsUrl)).text();
+      assert.match(page, /^reactor_program_metrics_up 1$/m);
+      assert.match(page, /^orders_total\{name="a"\} 1$/m);
+      assert.match(page, /^order_seconds_bucket\{le="0.1",name="a"\} 1$/m);
+      const [, twins] = /because the server has them: (.*)$/m.exec(page) ?? [];
+      assert.match(twins ?? '', /\bprocess_open_fds\b.*\bnodejs_gc_duration_seconds\b/);
+      const input = page;
+      const judged = spawnSync(promtool, ['check', 'metrics'], { input, encoding: 'utf8' });
+      const { status, stdout, stderr } = judged;
+      // What it finds to say of prom-client's own names.
+      const own = stderr.split('\n').filter((line) => !/^(nodejs|process)_|^$/.test(line));
+      assert.deepEqual([status === 1, stdout, own], [false, '', []]);
+      return `left out: ${twins}`;
+    });
+    await check('a page in the format of OpenMetrics is taken too', async () => {
+      client.register.setContentType(client.Registry.OPENMETRICS_CONTENT_TYPE);
+      const page = await (await fetch(server.metricsUrl)).text();
+      assert.match(page, /^reactor_program_metrics_up 1$/m);
+      assert.doesNotMatch(page, /# EOF/);
+      const judged = spawnSync(promtool, ['check', 'metrics'], { input: page, encoding: 'utf8' });
+      assert.notEqual(judged.status, 1, judged.stderr);
+    });
+  } finally {
+    await server.stop({ force: true });
   }
 }
 

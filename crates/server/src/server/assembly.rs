@@ -30,6 +30,7 @@ use crate::observe::watch::Watch;
 use crate::server::config::{AcceptMode, Config};
 use crate::server::error::StartError;
 use crate::server::listeners::{Bound, doors, sockets_of};
+use crate::server::metrics::program::Program;
 use crate::server::running::{Inheritable, Server};
 use crate::server::shared::{Shared, lock, spawn};
 use crate::server::watchers;
@@ -140,6 +141,7 @@ impl Assembly {
             watch: (config.control.is_some() || config.metrics.is_some())
                 .then(|| Arc::new(Watch::new())),
             metrics_address: OnceLock::new(),
+            program: config.program_metrics.then(Program::default),
             dashboard: config.dashboard.clone(),
             inboxes: Mutex::new(inboxes.clone()),
             ownerships: Mutex::default(),

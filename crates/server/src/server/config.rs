@@ -76,6 +76,9 @@ pub struct Config {
     /// Where metrics are served, under `/metrics`; the default is nowhere. `/snapshot` is what the
     /// control socket serves.
     pub metrics: Option<Endpoint>,
+    /// Whether the program has metrics of its own; see
+    /// [`Server::ask_program`](crate::Server::ask_program).
+    pub program_metrics: bool,
     /// A page in HTML that shows the snapshot to people; `/` of the metrics listener, if there is one.
     pub dashboard: Option<Arc<[u8]>>,
     /// Path of the control socket, which only this user may connect to; none by default. Over HTTP
@@ -115,6 +118,7 @@ impl Default for Config {
             lanes: Vec::new(),
             access_log: None,
             metrics: None,
+            program_metrics: false,
             dashboard: None,
             control: None,
             health: HealthChecks::default(),

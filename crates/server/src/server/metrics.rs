@@ -5,6 +5,7 @@
 
 mod node;
 mod page;
+pub(crate) mod program;
 mod routes;
 
 use crate::dispatch::lane::channel::Lanes;
@@ -14,13 +15,19 @@ use crate::observe::histogram::{Distribution, Histogram};
 use crate::observe::stats::{LaneState, Stats};
 use crate::observe::usage::{ProcessUsage, ThreadUsage};
 use crate::server::metrics::page::{Page, Seconds, escaped};
+use crate::server::metrics::program::Program;
 use crate::server::thread_times::thread_times;
 
 /// The format's name in HTTP.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Everything, as one page.
-pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> String {
+/// Everything, as one page. It waits for the program, if that has metrics of its own.
+pub(crate) fn render(
+    stats: &Stats,
+    counters: &Counters,
+    lanes: &Lanes,
+    program: Option<&Program>,
+) -> String {
     let mut page = Page::default();
     page.gauge("reactor_build_info", "Version of the server.");
     page.sample("reactor_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -42,6 +49,9 @@ pub(crate) fn render(stats: &Stats, counters: &Counters, lanes: &Lanes) -> Strin
     node::write(&mut page, lanes);
     access_log(&mut page, stats);
     process(&mut page);
+    if let Some(program) = program {
+        program.write(&mut page);
+    }
     page.text
 }
 
@@ -391,7 +401,7 @@ mod tests {
         lane.lag.lag.record(Duration::from_millis(2));
         let mut stats = stats;
         stats.lanes = vec![LaneSnapshot { in_flight: 7, queued: 5, ..lane.snapshot(0) }];
-        render(&stats, &counters, &vec![(0, lane)])
+        render(&stats, &counters, &vec![(0, lane)], None)
     }
 
     #[test]

@@ -238,6 +238,23 @@ impl Server {
         self.shared.health.look(pulse, Instant::now())
     }
 
+    /// Says how the page of metrics asks the program for its own: `ask` must return at once, and
+    /// lead to [`program_said`](Self::program_said). No-op without
+    /// [`program_metrics`](crate::Config::program_metrics).
+    pub fn ask_program(&self, ask: Box<dyn Fn() + Send>) {
+        if let Some(program) = &self.shared.program {
+            program.ask_with(ask);
+        }
+    }
+
+    /// Answers an ask: with whole lines in the text format of Prometheus, or, if it is not
+    /// `is_up`, with a comment that says why not.
+    pub fn program_said(&self, is_up: bool, text: String) {
+        if let Some(program) = &self.shared.program {
+            program.said(is_up, text);
+        }
+    }
+
     /// Begins to stop, and returns at once. A second call with [`Stop::Force`] ends a drain.
     pub fn stop(&self, how: Stop) {
         match how {

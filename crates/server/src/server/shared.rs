@@ -22,6 +22,7 @@ use crate::observe::health::Health;
 use crate::observe::stats::{CertificateStats, Stats, TlsStats};
 use crate::observe::watch::Watch;
 use crate::server::error::StartError;
+use crate::server::metrics::program::Program;
 use crate::server::thread_times::thread_of_lane;
 
 /// How long a stop waits for handlers that go on, once all connections are closed. Then it
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     /// Whether somebody watches through the control socket or the metrics listener, if there is one.
     pub(super) watch: Option<Arc<Watch>>,
     pub(super) metrics_address: OnceLock<Address>,
+    /// A program that has metrics of its own.
+    pub(super) program: Option<Program>,
     /// The page that shows snapshots to people, in HTML.
     pub(super) dashboard: Option<Arc<[u8]>>,
     /// The inboxes of the loops. They hold descriptors, as `ownerships` and `acceptor` do. A
@@ -286,6 +289,9 @@ impl Shared {
         }
         if let Some(log) = &self.log {
             log.stop();
+        }
+        if let Some(program) = &self.program {
+            program.close();
         }
         let watchers = std::mem::take(&mut *lock(&self.watchers));
         drop(watchers);

@@ -14,7 +14,7 @@ use crate::observe::health::Question;
 use crate::server::config::{AcceptMode, Config, Endpoint, Listen};
 use crate::server::control;
 use crate::server::error::StartError;
-use crate::server::metrics;
+use crate::server::metrics::{self, program};
 use crate::server::own_hosts::OwnHosts;
 use crate::server::running::Server;
 use crate::server::shared::Shared;
@@ -41,6 +41,9 @@ pub(super) fn serve_metrics(
     if shared.dashboard.is_some() {
         site.page("/", dashboard);
     }
+    if shared.program.is_some() {
+        site.threads = program::THREADS;
+    }
     site.serve(endpoint.clone()).map_err(StartError::of_option("metrics"))
 }
 
@@ -62,13 +65,15 @@ struct Site {
     shared: Weak<Shared>,
     hosts: Arc<OwnHosts>,
     app: App,
+    /// How many pages are made at once.
+    threads: usize,
 }
 
 impl Site {
     /// `name` is the host name that its listener was given, if any.
     fn new(shared: &Arc<Shared>, name: Option<&str>) -> Self {
         let hosts = Arc::new(OwnHosts::new(name));
-        Self { shared: Arc::downgrade(shared), hosts, app: App::new() }
+        Self { shared: Arc::downgrade(shared), hosts, app: App::new(), threads: 1 }
     }
 
     /// Adds a page. It answers to the host names of this machine only.
@@ -83,7 +88,7 @@ impl Site {
         Server::start(Config {
             listen: vec![endpoint],
             io_threads: 1,
-            worker_threads: 1,
+            worker_threads: self.threads,
             accept: AcceptMode::PerLoop,
             queue: 64,
             max_connections: Some(64),
@@ -122,7 +127,12 @@ impl Handler for Page {
 fn metrics(shared: &Shared, response: &mut Response) {
     // Cannot fail: both are valid.
     let _ = response.field("Content-Type", metrics::CONTENT_TYPE);
-    let page = metrics::render(&shared.stats(), &shared.counters, &shared.lanes());
+    let page = metrics::render(
+        &shared.stats(),
+        &shared.counters,
+        &shared.lanes(),
+        shared.program.as_ref(),
+    );
     response.body_vec(page.into_bytes());
 }
 
