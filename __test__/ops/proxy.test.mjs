@@ -61,7 +61,7 @@ test('a line of version 1 names the client', async (t) => {
   const noPort = await ask(t, server, line('192.0.2.7', 0) + GET);
   t.like(noPort, { address: '192.0.2.7' });
   const unknown = await ask(t, server, `PROXY UNKNOWN\r\n${GET}`);
-  t.like(unknown, { address: '127.0.0.1', proxy: { version: 1, source: null, tlvs: [] } });
+  t.like(unknown, { address: undefined, proxy: { version: 1, source: null, tlvs: [] } });
   const { proxyProtocol } = server.stats();
   t.deepEqual(proxyProtocol, { v1: 5, v2: 0, local: 0, failed: failures() });
 });
@@ -198,6 +198,14 @@ test('fields of a proxy count only if it is the one that the header names', asyn
   const forwarded = GET.replace('\r\n\r\n', '\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n');
   t.is((await ask(t, server, line('203.0.113.7') + forwarded)).address, '203.0.113.7');
   t.is((await ask(t, server, line('192.0.2.99') + forwarded)).address, '198.51.100.1');
+  // The balancer is trusted. A client that it does not know is not.
+  for (const header of ['PROXY UNKNOWN\r\n', binary(0x21, 0x00, Buffer.alloc(0))]) {
+    const answer = await ask(t, server, header, forwarded);
+    t.like(answer, {
+      address: undefined,
+      proxy: { source: null, balancer: { address: '127.0.0.1' } },
+    });
+  }
   const one = await balanced(t, { trustProxy: 1 });
   t.is((await ask(t, one, line('203.0.113.7') + forwarded)).address, '203.0.113.7');
   const secure = forwarded.replace('GET /', 'GET https://a.test/');

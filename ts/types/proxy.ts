@@ -5,7 +5,7 @@ export interface ProxyInfo {
 
   /**
    * Where the client's connection came from; `null` if the balancer does not say it (`UNKNOWN`,
-   * `UNSPEC`). Then the connection keeps its own addresses.
+   * `UNSPEC`). Then the client has no address.
    */
   readonly source: ProxyAddress | null;
 

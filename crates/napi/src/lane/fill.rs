@@ -335,7 +335,7 @@ impl<'a> Fill<'a> {
         flag(is_apart, BODY_APART);
         if let Some(facts) = request.facts() {
             flag(facts.is_secure(), SECURE);
-            flag(facts.proxied.as_ref().is_some_and(|proxied| proxied.replaces), PROXIED);
+            flag(facts.proxied.is_some(), PROXIED);
         }
         flag(task.body_streams() || !body.is_empty() || head.framing() != Framing::None, HAS_BODY);
         let (address, port, is_text) = self.peer(request.peer());

@@ -9,8 +9,6 @@ pub struct Proxied {
     pub header: Box<[u8]>,
     /// The balancer's own address; none on unix sockets.
     pub balancer: Option<SocketAddr>,
-    /// The connection's addresses are those of the header.
-    pub replaces: bool,
     /// The client spoke TLS to the balancer.
     pub tls: bool,
 }

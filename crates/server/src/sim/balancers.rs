@@ -40,12 +40,20 @@ const CLIENT: &str = "203.0.113.7:4711";
 /// What a connection must come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// Its request is answered. Whether it has the address of the header.
-    Served(bool),
+    /// Its request is answered. Whose address it has.
+    Served(Whose),
     /// The server closes it without a word.
     Refused,
     /// The header is not whole, and its client has left or waits.
     Unfinished,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Balancer,
+    Client,
+    /// The balancer does not know its client.
+    Nobody,
 }
 
 struct Plan {
@@ -61,7 +69,7 @@ fn plan(rng: &mut Rng, required: bool) -> Plan {
     proxy_protocol::write(version, known.then_some((source, source)), &mut header);
     match rng.below(5) {
         0 => {
-            let fate = if required { Fate::Refused } else { Fate::Served(false) };
+            let fate = if required { Fate::Refused } else { Fate::Served(Whose::Balancer) };
             Plan { bytes: REQUEST.to_vec(), fate }
         }
         1 => {
@@ -72,7 +80,15 @@ fn plan(rng: &mut Rng, required: bool) -> Plan {
             let wrong: &[&[u8]] = &[b"PROXY TCP4 x\r\n", b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\x0c"];
             Plan { bytes: [rng.pick(wrong), REQUEST].concat(), fate: Fate::Refused }
         }
-        _ => Plan { bytes: [&header, REQUEST].concat(), fate: Fate::Served(known) },
+        _ => {
+            let whose = match (known, version) {
+                (true, _) => Whose::Client,
+                (false, 1) => Whose::Nobody,
+                // LOCAL
+                (false, _) => Whose::Balancer,
+            };
+            Plan { bytes: [&header, REQUEST].concat(), fate: Fate::Served(whose) }
+        }
     }
 }
 
@@ -174,9 +190,14 @@ fn run(seed: u64) {
     let refused = reason == Some(CloseReason::Proxy);
     assert_eq!((refused, wire.broken), (failed == 1, failed == 1), "{story}");
     match fate {
-        Fate::Served(named) => {
+        Fate::Served(whose) => {
             assert!(wire.output.starts_with(b"HTTP/1.1 200 "), "{story}");
-            assert_eq!(peer, if named { CLIENT.parse().ok() } else { balancer });
+            let expected = match whose {
+                Whose::Balancer => balancer,
+                Whose::Client => CLIENT.parse().ok(),
+                Whose::Nobody => None,
+            };
+            assert_eq!(peer, expected, "{story}");
             assert!(!refused, "{story}");
         }
         Fate::Refused => assert!(refused && wire.output.is_empty(), "{story}"),

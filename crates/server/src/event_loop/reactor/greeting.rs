@@ -70,15 +70,13 @@ impl<T: Transport> Reactor<T> {
                     counters.local.add(1);
                 } else {
                     let balancer = core.peer;
-                    let source = match header.origin {
-                        Origin::Inet { source, .. } => Some(Some(canonical(source))),
-                        Origin::Unix => Some(None),
-                        Origin::Local | Origin::Unknown => None,
+                    // A client that the balancer does not know must not be taken for the balancer,
+                    // whose word on other clients counts.
+                    core.peer = match header.origin {
+                        Origin::Inet { source, .. } => Some(canonical(source)),
+                        Origin::Unix | Origin::Unknown | Origin::Local => None,
                     };
-                    core.peer = source.unwrap_or(balancer);
-                    let (replaces, tls) = (source.is_some(), header.tls);
-                    let header = bytes.into();
-                    let proxied = Proxied { header, balancer, replaces, tls };
+                    let proxied = Proxied { header: bytes.into(), balancer, tls: header.tls };
                     core.facts = Some(Facts { tls: None, proxied: Some(proxied) }.into());
                 }
             }

@@ -208,7 +208,7 @@ fn a_json_line_tells_of_the_balancer_in_front() {
         [(Some(([10, 0, 0, 5], 4000).into()), "10.0.0.5:4000"), (None, "unix")]
     {
         let (mut lengths, mut text) = text(b"GET / HTTP/1.1", [None; 3]);
-        let proxied = Proxied { header: Box::default(), balancer, replaces: true, tls: false };
+        let proxied = Proxied { header: Box::default(), balancer, tls: false };
         lengths.add_facts(&Facts { tls: None, proxied: Some(proxied) }, &mut text);
         let mut out = Vec::new();
         let mut formatter = Formatter::new(LogFormat::Json, 0, None);
