@@ -69,7 +69,7 @@ export declare class NativeLane {
    * order of `ts/lane/node-report.ts`. Returns after how many milliseconds it is to tell it again.
    * 0 is never: nobody can ask, or the lane is closed.
    */
-  tell(numbers: Float64Array): number
+  tell(numbers: Uint8Array): number
   /**
    * Lets this thread drive the server's I/O loop, where there is only one, while its
    * handlers are quick. `on_ready` is called as `on_wake` is. If libuv cannot watch the

@@ -8,12 +8,13 @@ import { getHeapStatistics } from 'node:v8';
 
 /** What takes the numbers, and says after how many milliseconds it wants them again; 0 is never. */
 interface Listener {
-  tell(numbers: Float64Array): number;
+  tell(numbers: Uint8Array): number;
 }
 
 /**
  * The numbers that a thread tells of itself. `crates/server/src/observe/node.rs` has the same order:
- * heap used, total and limit, external memory, lag, active and idle time, then the collections.
+ * heap used, total and limit, external memory, lag, active and idle time, then the collections. Sizes
+ * are in bytes, times in microseconds.
  */
 const COLLECTIONS = 7;
 
@@ -28,7 +29,7 @@ const KINDS = [
 /** Milliseconds that a collection may take, for each count. One more count has longer ones. */
 const BOUNDS = [1, 10, 100, 1000, 2000, 5000];
 
-/** The counts of a kind, and the seconds of all its collections. */
+/** The counts of a kind, and the time of all its collections. */
 const PER_KIND = BOUNDS.length + 2;
 
 /**
@@ -39,7 +40,8 @@ const PER_KIND = BOUNDS.length + 2;
  * Returns what ends it.
  */
 export function reportNode(lane: Listener): () => void {
-  const numbers = new Float64Array(COLLECTIONS + KINDS.length * PER_KIND);
+  const numbers = new BigUint64Array(COLLECTIONS + KINDS.length * PER_KIND);
+  const bytes = new Uint8Array(numbers.buffer);
   let timer: NodeJS.Timeout | undefined;
   let observer: PerformanceObserver | undefined;
   const end = () => {
@@ -51,9 +53,10 @@ export function reportNode(lane: Listener): () => void {
       getHeapStatistics();
     const { active, idle } = performance.eventLoopUtilization();
     const lag = Math.max(performance.now() - due, 0);
-    numbers.set([used_heap_size, total_heap_size, heap_size_limit, external_memory]);
-    numbers.set([lag / 1e3, active / 1e3, idle / 1e3], 4);
-    const pause = lane.tell(numbers);
+    const sizes = [used_heap_size, total_heap_size, heap_size_limit, external_memory];
+    const times = [lag * 1e3, active * 1e3, idle * 1e3];
+    numbers.set([...sizes, ...times].map((number) => BigInt(Math.round(number))));
+    const pause = lane.tell(bytes);
     if (pause === 0) {
       end();
       return false;
@@ -74,7 +77,7 @@ export function reportNode(lane: Listener): () => void {
 }
 
 /** Counts a garbage collection. */
-function count(numbers: Float64Array, entry: PerformanceEntry): void {
+function count(numbers: BigUint64Array, entry: PerformanceEntry): void {
   const { duration, detail } = entry as PerformanceEntry & { detail: { kind: number } };
   const kind = KINDS.indexOf(detail.kind);
   if (kind < 0) {
@@ -83,7 +86,7 @@ function count(numbers: Float64Array, entry: PerformanceEntry): void {
   const within = BOUNDS.findIndex((bound) => duration <= bound);
   const from = COLLECTIONS + kind * PER_KIND;
   const place = from + (within < 0 ? BOUNDS.length : within);
-  numbers[place] = (numbers[place] as number) + 1;
+  numbers[place] = (numbers[place] as bigint) + 1n;
   const sum = from + PER_KIND - 1;
-  numbers[sum] = (numbers[sum] as number) + duration / 1e3;
+  numbers[sum] = (numbers[sum] as bigint) + BigInt(Math.round(duration * 1e3));
 }

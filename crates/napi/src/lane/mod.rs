@@ -157,11 +157,11 @@ impl NativeLane {
         self.replies = self.lane.replies();
     }
 
-    /// Takes what this thread tells of its heap, its garbage collections and its event loop, in the
-    /// order of `ts/lane/node-report.ts`. Returns after how many milliseconds it is to tell it again.
+    /// Takes what this thread tells of its heap, its garbage collections and its event loop, as
+    /// `ts/lane/node-report.ts` writes it. Returns after how many milliseconds it is to tell it again.
     /// 0 is never: nobody can ask, or the lane is closed.
     #[napi]
-    pub fn tell(&self, #[napi(ts_arg_type = "Float64Array")] numbers: &[f64]) -> u32 {
+    pub fn tell(&self, #[napi(ts_arg_type = "Uint8Array")] numbers: &[u8]) -> u32 {
         self.lane.tell(numbers).map_or(0, |is_watched| if is_watched { 1000 } else { 5000 })
     }
 

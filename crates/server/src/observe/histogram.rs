@@ -123,15 +123,22 @@ pub(crate) struct Distribution {
     pub(crate) max: u64,
 }
 
+impl Default for Distribution {
+    #[inline(never)]
+    fn default() -> Self {
+        Self { counts: vec![0; BUCKETS], count: 0, sum: 0, max: 0 }
+    }
+}
+
 impl Distribution {
     pub(crate) fn of<'h>(parts: impl Iterator<Item = &'h Histogram>) -> Self {
-        let mut total = Self { counts: vec![0; BUCKETS], count: 0, sum: 0, max: 0 };
+        let mut total = Self::default();
         parts.for_each(|part| total.add(part));
         total
     }
 
     #[inline(never)]
-    fn add(&mut self, part: &Histogram) {
+    pub(crate) fn add(&mut self, part: &Histogram) {
         // What is in a coarse bucket counts in the last of the buckets that it is.
         let width = if part.is_coarse { COARSE } else { 1 };
         for (index, counter) in part.counts.iter().enumerate() {

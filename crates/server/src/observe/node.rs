@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::observe::stats::latency::LatencyStats;
 
-/// Places among the numbers, the same as in `ts/lane/node-report.ts`. Times are in seconds, and since
-/// the thread began.
+/// Places among the numbers, the same as in `ts/lane/node-report.ts`. Sizes are in bytes. Times are in
+/// microseconds, and since the thread began. They are whole: what writes fractions is large.
 pub(crate) const HEAP_USED: usize = 0;
 pub(crate) const HEAP_TOTAL: usize = 1;
 pub(crate) const HEAP_LIMIT: usize = 2;
@@ -32,7 +32,7 @@ pub(crate) const NUMBERS: usize = COLLECTIONS + KINDS.len() * PER_KIND;
 #[derive(Clone)]
 pub(crate) struct NodeReport {
     pub(crate) at: Instant,
-    pub(crate) numbers: [f64; NUMBERS],
+    pub(crate) numbers: [u64; NUMBERS],
 }
 
 /// What a JavaScript thread has told of itself, a few seconds ago. Sizes are in bytes.
@@ -44,13 +44,13 @@ pub struct NodeStats {
     /// Milliseconds since it told this.
     pub age_ms: u64,
     /// The heap: what is in use,
-    pub heap_used: f64,
+    pub heap_used: u64,
     /// what it has,
-    pub heap_total: f64,
+    pub heap_total: u64,
     /// and what it may have.
-    pub heap_limit: f64,
+    pub heap_limit: u64,
     /// Memory outside of the heap that its objects hold.
-    pub external: f64,
+    pub external: u64,
     /// Garbage collections.
     pub gc: GcStats,
     /// The event loop.
@@ -61,7 +61,7 @@ pub struct NodeStats {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct GcStats {
     /// How many.
-    pub count: f64,
+    pub count: u64,
     /// Milliseconds of all.
     pub ms: f64,
 }
@@ -85,29 +85,36 @@ pub struct EventLoopStats {
 }
 
 impl NodeReport {
-    /// None if these are not as many as there must be.
-    pub(crate) fn new(numbers: &[f64]) -> Option<Self> {
-        let numbers = numbers.try_into().ok()?;
-        Some(Self { at: Instant::now(), numbers })
+    /// Reads numbers of eight bytes each, in this machine's order.
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+            *number = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        }
+        Self { at: Instant::now(), numbers }
     }
 
     /// The collections of a kind: those within each bound, those that took longer, and their time.
-    pub(crate) fn collections(&self, kind: usize) -> &[f64] {
+    pub(crate) fn collections(&self, kind: usize) -> &[u64] {
         let from = COLLECTIONS + kind * PER_KIND;
         self.numbers.get(from..from + PER_KIND).unwrap_or_default()
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a time of less than 100 days")]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn stats(&self, thread: String, lag: &LatencyStats) -> NodeStats {
         let number = |place: usize| self.numbers[place];
-        let ms = |nanos: u64| nanos as f64 / 1e6;
+        let ms = |micros: u64| micros as f64 / 1e3;
         let mut gc = GcStats::default();
+        let mut micros = 0;
         for kind in 0..KINDS.len() {
-            if let Some((seconds, counts)) = self.collections(kind).split_last() {
-                gc.count += counts.iter().sum::<f64>();
-                gc.ms += seconds * 1e3;
+            if let Some((time, counts)) = self.collections(kind).split_last() {
+                gc.count += counts.iter().sum::<u64>();
+                micros += time;
             }
         }
+        gc.ms = ms(micros);
         NodeStats {
             thread,
             age_ms: u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -117,12 +124,12 @@ impl NodeReport {
             external: number(EXTERNAL),
             gc,
             event_loop: EventLoopStats {
-                active_ms: number(ACTIVE) * 1e3,
-                idle_ms: number(IDLE) * 1e3,
-                lag: number(LAG) * 1e3,
-                p50: ms(lag.p50_ns),
-                p99: ms(lag.p99_ns),
-                max: ms(lag.max_ns),
+                active_ms: ms(number(ACTIVE)),
+                idle_ms: ms(number(IDLE)),
+                lag: ms(number(LAG)),
+                p50: ms(lag.p50_ns / 1000),
+                p99: ms(lag.p99_ns / 1000),
+                max: ms(lag.max_ns / 1000),
             },
         }
     }

@@ -109,13 +109,13 @@ impl Lane {
 
     /// Takes what the lane's thread tells of itself; see `observe/node.rs`. Returns whether somebody
     /// watches, and None if nobody can.
-    pub fn tell(&self, numbers: &[f64]) -> Option<bool> {
+    pub fn tell(&self, numbers: &[u8]) -> Option<bool> {
         let mut told = self.told();
         if self.is_closed() {
             return None;
         }
         let is_on = told.watch.as_ref()?.is_on(Instant::now());
-        told.report = NodeReport::new(numbers).map(Box::new);
+        told.report = Some(Box::new(NodeReport::new(numbers)));
         Some(is_on)
     }
 

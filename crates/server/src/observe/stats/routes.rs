@@ -46,6 +46,8 @@ pub(crate) struct RouteTotal {
 }
 
 impl From<RouteTotal> for RouteStats {
+    #[cold]
+    #[inline(never)]
     fn from(total: RouteTotal) -> Self {
         let [informational, success, redirect, client_error, server_error] = total.codes;
         Self {
@@ -65,16 +67,32 @@ impl From<RouteTotal> for RouteStats {
 
 impl Counters {
     /// The rows that have answered something.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn route_totals(&self) -> Vec<RouteTotal> {
-        let of_row = |(row, method, label)| {
-            let rows: Vec<&Row> = self.loops.iter().filter_map(|c| c.routes.row(row)).collect();
-            let codes: [u64; 5] = std::array::from_fn(|class| {
-                rows.iter().map(|row| row.responses[class].get()).sum()
-            });
-            let latency = Distribution::of(rows.iter().filter_map(|row| row.latency.get()));
-            let has_some = codes.iter().any(|&count| count > 0);
-            has_some.then_some(RouteTotal { method, label, codes, latency })
-        };
-        self.rows.all().into_iter().filter_map(of_row).collect()
+        let mut totals = Vec::new();
+        for (row, method, label) in self.rows.all() {
+            let mut codes = [0; 5];
+            let mut latency = Distribution::default();
+            for of_loop in self.loops.iter().filter_map(|c| c.routes.row(row)) {
+                of_loop.add_to(&mut codes, &mut latency);
+            }
+            if codes != [0; 5] {
+                totals.push(RouteTotal { method, label, codes, latency });
+            }
+        }
+        totals
+    }
+}
+
+impl Row {
+    #[inline(never)]
+    fn add_to(&self, codes: &mut [u64; 5], latency: &mut Distribution) {
+        for (code, counted) in codes.iter_mut().zip(&self.responses) {
+            *code += counted.get();
+        }
+        if let Some(histogram) = self.latency.get() {
+            latency.add(histogram);
+        }
     }
 }

@@ -83,7 +83,7 @@ impl Page {
     }
 
     #[inline(never)]
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
+    pub(super) fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &dyn Display) {
         self.text.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
             let open = if index == 0 { '{' } else { ',' };
@@ -124,9 +124,9 @@ impl Page {
         let bucket = format!("{name}_bucket");
         let with = |bound| [labels, &[("le", bound)]].concat();
         for &(nanos, bound) in bounds {
-            self.sample(&bucket, &with(bound), distribution.at_most(nanos));
+            self.line(&bucket, &with(bound), &distribution.at_most(nanos));
         }
-        self.sample(&bucket, &with("+Inf"), distribution.count);
+        self.line(&bucket, &with("+Inf"), &distribution.count);
         let sum = Seconds(Duration::from_nanos(distribution.sum));
         self.sample(&format!("{name}_sum"), labels, sum);
         self.sample(&format!("{name}_count"), labels, distribution.count);

@@ -6,6 +6,8 @@ use crate::server::metrics::page::{Page, escaped};
 /// Classes of the status, as in `reactor_http_requests_total`.
 const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+#[cold]
+#[inline(never)]
 pub(super) fn write(page: &mut Page, counters: &Counters) {
     let totals = counters.route_totals();
     let name = "reactor_http_route_requests_total";
