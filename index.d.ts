@@ -65,8 +65,8 @@ export declare class NativeLane {
    */
   attach(): void
   /**
-   * Takes what this thread tells of its heap, its garbage collections and its event loop, in the
-   * order of `ts/lane/node-report.ts`. Returns after how many milliseconds it is to tell it again.
+   * Takes what this thread tells of its heap, its garbage collections and its event loop, as
+   * `ts/lane/node-report.ts` writes it. Returns after how many milliseconds it is to tell it again.
    * 0 is never: nobody can ask, or the lane is closed.
    */
   tell(numbers: Uint8Array): number

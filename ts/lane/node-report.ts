@@ -55,7 +55,7 @@ export function reportNode(lane: Listener): () => void {
     const lag = Math.max(performance.now() - due, 0);
     const sizes = [used_heap_size, total_heap_size, heap_size_limit, external_memory];
     const times = [lag * 1e3, active * 1e3, idle * 1e3];
-    numbers.set([...sizes, ...times].map((number) => BigInt(Math.round(number))));
+    numbers.set([...sizes, ...times].map((number) => BigInt(Math.max(Math.round(number), 0))));
     const pause = lane.tell(bytes);
     if (pause === 0) {
       end();
