@@ -20,15 +20,21 @@ import { measure } from './lib/wrk.mjs';
 const COMMAND = ['node', 'dist/cli/bin.js', 'serve', '-q', '-H', '127.0.0.1', '-p', '{port}'];
 const MODULE = 'bench/contenders/routes.mjs';
 
+const INLINE = [...COMMAND, '-i', '1', '-w', '1', MODULE];
 const JAVASCRIPT = [...COMMAND, '-i', 'auto', '-w', 'auto', MODULE];
+
+/** All that watches, but for the access log. */
+const UNLOGGED = 'all but the log';
 
 /** Who answers; each is asked for the same body. `by` says who watches, if not all. */
 const subjects = {
-  inline: { command: [...COMMAND, '-i', '1', '-w', '1', MODULE], path: '/inline' },
+  inline: { command: INLINE, path: '/inline' },
   worker: { command: [...COMMAND, '-i', '1', '-w', '1'], path: '/' },
   javascript: { command: JAVASCRIPT, path: '/' },
   'javascript-c1': { command: JAVASCRIPT, path: '/', connections: 1 },
   hono: { command: [...COMMAND, 'bench/contenders/hono-module.mjs'], path: '/' },
+  'inline, no log': { command: INLINE, path: '/inline', by: UNLOGGED },
+  'javascript, no log': { command: JAVASCRIPT, path: '/', by: UNLOGGED },
   channel: { command: JAVASCRIPT, path: '/', by: 'channel' },
   opentelemetry: { command: JAVASCRIPT, path: '/', by: 'opentelemetry' },
 };
@@ -77,8 +83,8 @@ await main(async () => {
   let port = options_.port;
   for (const [name, { command, path, connections, by }] of chosen) {
     const off = await startOne(name, [...command, '--control', 'false'], path, port);
-    const on = await (by === undefined
-      ? startWatched(name, command, path, off.port + 1)
+    const on = await (by === undefined || by === UNLOGGED
+      ? startWatched(name, command, path, off.port + 1, by === undefined)
       : startObserved(name, [...command, '--control', 'false'], path, off.port + 1, by));
     if (on === null) {
       await off.stop();
@@ -90,7 +96,7 @@ await main(async () => {
   const runs = await runAll(pairs, options_);
   const logs = {};
   for (const { name, off, on } of pairs) {
-    logs[name] = on.log === undefined ? await on.stop().then(() => null) : await finish(on);
+    logs[name] = on.log === undefined ? await leave(on) : await finish(on);
     await off.stop();
   }
   rmSync(FOLDER, { recursive: true });
@@ -111,9 +117,8 @@ await main(async () => {
       medians: summary,
       logs,
       targets,
-      runs,
     };
-    save(options_.name, data, markdown(data, text));
+    save(options_.name, data, markdown(data, text, disturbance(runs)));
   }
   return options_.assert && targets.some(({ met }) => met !== true) ? 1 : 0;
 });
@@ -161,12 +166,13 @@ async function startObserved(name, command, path, firstPort, by) {
 }
 
 /** A server with a log, a monitor that looks every second, and somebody who scrapes as often. */
-async function startWatched(name, command, path, firstPort) {
-  const log = `${FOLDER}/${name}.log`;
-  const control = `${FOLDER}/${name}.sock`;
+async function startWatched(name, command, path, firstPort, hasLog) {
+  const file = `${FOLDER}/${name.replaceAll(/\W+/g, '-')}`;
+  const log = hasLog ? `${file}.log` : undefined;
+  const control = `${file}.sock`;
   const port = await freePort(firstPort);
   const metrics = await freePort(port + 1);
-  const watched = ['--access-log', log, '--log-format', 'json', '--trace'];
+  const watched = hasLog ? ['--access-log', log, '--log-format', 'json', '--trace'] : ['--trace'];
   watched.push('--metrics', String(metrics), '--control', control);
   const server = await startOne(name, [...command, ...watched], path, port);
   const monitorCommand = ['dist/cli/bin.js', 'monitor', `./${control}`, '--json', '-n', '1'];
@@ -208,6 +214,13 @@ async function scrape(port) {
       return [line.slice(0, at), Number(line.slice(at + 1))];
     }),
   );
+}
+
+/** Ends a server without a log, of which nothing is told. */
+async function leave(on) {
+  on.leave?.();
+  await on.stop();
+  return null;
 }
 
 /** What was watched of a server and its log, which is complete once it has stopped. */
@@ -299,34 +312,20 @@ function tables(summary, logs) {
   return table(head, rows);
 }
 
-function markdown(data, text) {
+function markdown(data, text, disturbed) {
   const { connections, rounds, duration } = data.settings;
-  const runs = data.runs.map((run) => [
-    `${run.round} ${run.subject} ${run.watched}`,
-    whole(run.rate),
-    fixed(run.cpu),
-    whole(run.p50),
-    whole(run.p99),
-    fixed(run.serverCores),
-    fixed(run.clientCores),
-    fixed(run.otherCores),
-    String(run.errors),
-  ]);
   const logs = Object.entries(data.logs).filter(([, log]) => log !== null);
   const watching = logs.map(([name, log]) => {
     return `- ${name}: ${whole(log.requests)} requests, ${whole(log.bytes)} bytes of log, ${log.samples} samples of the monitor, ${log.scrapes} scrapes`;
   });
-  const head = ['run', 'req/s', 'CPU µs', 'p50 µs', 'p99 µs', 'server cores', 'client cores'];
   return [
     preamble('A server that is watched', data),
     `Medians of ${rounds} interleaved runs of ${duration} s at ${connections} connections. CPU is the server's user and system time per request, all of its threads. "By rounds" is the median of its ratios within each round. "all" is a JSON access log with traces in a file, \`reactor-rs monitor\` with a sample a second, and a scrape of the metrics and of the dashboard's snapshot a second. "channel" is a store and subscribers of \`reactor-rs:request\` that do nothing else. "opentelemetry" is [examples/opentelemetry](../../examples/opentelemetry/tracing.mjs): a span for each request, sent to a collector. Other cores include the monitor's.`,
     text,
     watching.join('\n'),
     '## Promises',
-    verdicts(data.targets) + disturbance(data.runs),
+    verdicts(data.targets) + disturbed,
     '## Commands',
     ['```', ...data.commands, data.client, '```'].join('\n'),
-    '## All runs',
-    table([...head, 'other cores', 'errors'], runs),
   ].join('\n\n');
 }
