@@ -17,12 +17,13 @@ export class Local implements Runtime {
   /** `null` once the server has stopped: a program may keep the server, and a bridge is large. */
   #bridge: Bridge | null;
 
-  readonly #releaseGlobals: () => void;
+  /** Nothing is left once the server has stopped: it reaches the bridge, too. */
+  #release: () => void;
   /** `null` once the server has stopped, too: it has the bridge. */
   #webSockets: WebSockets | null;
 
   /**
-   * @param releaseGlobals puts the global classes back, unless another server still uses the quick
+   * @param release puts the global classes back, unless another server still uses the quick
    * ones, and ends what else this thread does for the server
    */
   constructor(
@@ -30,13 +31,13 @@ export class Local implements Runtime {
     lane: NativeLane,
     bridge: Bridge,
     webSockets: WebSockets,
-    releaseGlobals: () => void,
+    release: () => void,
   ) {
     this.#handlers = handlers;
     this.#webSockets = webSockets;
     this.#lane = lane;
     this.#bridge = bridge;
-    this.#releaseGlobals = releaseGlobals;
+    this.#release = release;
   }
 
   reload(native: NativeServer, options: ReloadOptions | ReloadModuleOptions): void {
@@ -76,7 +77,8 @@ export class Local implements Runtime {
     this.#bridge?.close();
     this.#bridge = null;
     this.#webSockets = null;
-    this.#releaseGlobals();
+    this.#release();
+    this.#release = () => {};
   }
 
   async settled(): Promise<void> {
