@@ -80,7 +80,7 @@ const ONE_CORE = [
   {
     name: 'simulation',
     // Fresh seeds, so that each run looks where none has looked; it prints them.
-    run: (io) => command('sh', ['scripts/soak.sh', '3000'], countCargo, {}, io),
+    run: (io) => command('sh', ['scripts/soak.sh', '2000'], countCargo, {}, io),
   },
   {
     name: 'fuzz',

@@ -10,21 +10,12 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Those of one row run one after the other, beside those of the others. */
 const SIDE_BY_SIDE = [
-  ['smuggling', 'envoy-proxy'],
-  ['lame-duck', 'systemd'],
-  ['dashboard'],
-  ['sockets'],
-  ['promtool'],
-  ['tracing'],
-  ['proxy'],
-  ['generations'],
-  //
+  ['generations', 'smuggling', 'envoy-proxy'],
+  ['lame-duck', 'systemd', 'sockets'],
+  ['dashboard', 'promtool', 'tracing', 'proxy'],
 ];
 /** They measure time or memory, so they have the machine to themselves. */
-const ALONE = [
-  'balancers',
-  //
-];
+const ALONE = ['balancers'];
 
 await Promise.all(SIDE_BY_SIDE.map(all));
 await all(ALONE);
