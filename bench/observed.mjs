@@ -33,8 +33,8 @@ const subjects = {
   javascript: { command: JAVASCRIPT, path: '/' },
   'javascript-c1': { command: JAVASCRIPT, path: '/', connections: 1 },
   hono: { command: [...COMMAND, 'bench/contenders/hono-module.mjs'], path: '/' },
-  'inline, no log': { command: INLINE, path: '/inline', by: UNLOGGED },
-  'javascript, no log': { command: JAVASCRIPT, path: '/', by: UNLOGGED },
+  'inline-unlogged': { command: INLINE, path: '/inline', by: UNLOGGED },
+  'javascript-unlogged': { command: JAVASCRIPT, path: '/', by: UNLOGGED },
   channel: { command: JAVASCRIPT, path: '/', by: 'channel' },
   opentelemetry: { command: JAVASCRIPT, path: '/', by: 'opentelemetry' },
 };
