@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import http from 'node:http';
-import { join, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { installed } from '../scripts/trials/ops/tracing/installed.mjs';
 import { Failure, main } from './lib/failure.mjs';
 import { ask, get } from './lib/http.mjs';
@@ -143,7 +143,7 @@ async function startOne(name, command, path, firstPort, env = {}) {
 /** A server on whose channel of requests somebody listens. Null where that cannot be installed. */
 async function startObserved(name, command, path, firstPort, by) {
   if (by === 'channel') {
-    const hook = resolve('bench/contenders/subscriber.mjs');
+    const hook = './bench/contenders/subscriber.mjs';
     return startOne(name, command, path, firstPort, { NODE_OPTIONS: `--import ${hook}` });
   }
   const { folder, why } = await installed();
@@ -158,7 +158,7 @@ async function startObserved(name, command, path, firstPort, by) {
   await new Promise((listening) => sink.listen(0, '127.0.0.1', listening));
   sink.unref();
   return startOne(name, command, path, firstPort, {
-    NODE_OPTIONS: `--import ${join(folder, 'example', 'tracing.mjs')}`,
+    NODE_OPTIONS: `--import ./${relative('.', join(folder, 'example', 'tracing.mjs'))}`,
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.address().port}`,
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_LOGS_EXPORTER: 'none',
