@@ -107,7 +107,21 @@ class Session {
     this.#balancer = balancer;
   }
 
-  ask() {
+  /**
+   * A request that the server has refused was not begun, and is asked again (RFC 9113 §8.7): it may
+   * have been under way when the server said that it ends.
+   */
+  async ask() {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#askOnce();
+      } catch (error) {
+        if (tries === 3 || !/NGHTTP2_REFUSED_STREAM/.test(error.message)) throw error;
+      }
+    }
+  }
+
+  #askOnce() {
     if (this.#session === null || this.#session.closed || this.#session.destroyed) {
       const session = http2.connect('http://127.0.0.1', {
         createConnection: () => this.#balancer.connect(),
