@@ -108,14 +108,14 @@ const BESIDE = [
         node(['--test', '--test-reporter=tap', 'bench/test'], countNode, io),
       ),
   },
-  ...['watch/run', 'compress/chromium', 'files/run'].map(trials),
+  ...['watch/run', 'compress/chromium', 'files/run', 'tls/run'].map(trials),
 ];
 
 /** @type {(typeof SHORT_CHECKS[number] | (typeof SHORT_CHECKS)[])[]} */
 const LONG_CHECKS = [
   [ONE_CORE, BESIDE],
   { name: 'ava', run: () => ava([LONG, '--concurrency', '1']) },
-  ...['tls/run', 'websocket/run', 'http2/run', 'ops/run'].map(trials),
+  ...['websocket/run', 'http2/run', 'ops/run'].map(trials),
 ];
 
 const CHECKS = [
