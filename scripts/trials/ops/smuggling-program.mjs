@@ -84,6 +84,19 @@ export function readLog({ name }, text) {
   return new Map(entries.filter(([front]) => front.length > 8));
 }
 
+/**
+ * Whether a front may have sent it without a line of its log. HAProxy writes none where a kept
+ * connection to the program fails before an answer: it resets its client's stream then, who is to
+ * ask again. The identity is one that only a front makes.
+ */
+export function isUnlogged({ name }, { front, signal }) {
+  return (
+    name === 'haproxy' &&
+    signal?.aborted &&
+    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(front)
+  );
+}
+
 export function isSamePath(uri, path) {
   try {
     // The authority of an absolute one may be empty.
@@ -157,7 +170,7 @@ function program(seen, current, folder) {
       host: headers.get('host'),
       ...more,
     };
-    seen.push({ ...one, case: current() });
+    seen.push({ ...one, case: current(), signal: request.signal });
     return one;
   };
   const answer = (one, status = 200) =>
