@@ -97,6 +97,12 @@ export function isUnlogged({ name }, { front, signal }) {
   );
 }
 
+/** HAProxy makes CONNECT of each request for a WebSocket, as HTTP/2 has it, which a handler sees as GET. */
+export function isSameMethod({ name, speaksHttp2 }, sent, { method, upgrade }) {
+  const isConnect = name === 'haproxy' && speaksHttp2 && upgrade === 'websocket';
+  return method === (isConnect ? 'GET' : sent.method);
+}
+
 export function isSamePath(uri, path) {
   try {
     // The authority of an absolute one may be empty.
@@ -170,7 +176,8 @@ function program(seen, current, folder) {
       host: headers.get('host'),
       ...more,
     };
-    seen.push({ ...one, case: current(), signal: request.signal });
+    const upgrade = headers.get('upgrade');
+    seen.push({ ...one, case: current(), signal: request.signal, upgrade });
     return one;
   };
   const answer = (one, status = 200) =>

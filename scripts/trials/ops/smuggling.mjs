@@ -29,6 +29,7 @@ import { http2Attacks } from './smuggling-http2.mjs';
 import { Dice, mutated } from './smuggling-mutations.mjs';
 import {
   ignorant,
+  isSameMethod,
   isSamePath,
   isUnlogged,
   readLog,
@@ -207,7 +208,7 @@ async function openLane(front, index, start) {
         if (known.has(request.front)) faults.push(`${told} twice`);
         else if (sent === undefined) {
           if (!isUnlogged(front, request)) faults.push(`${told}, which the front has not sent`);
-        } else if (sent.method !== request.method || !isSamePath(sent.uri, request.path)) {
+        } else if (!isSameMethod(front, sent, request) || !isSamePath(sent.uri, request.path)) {
           faults.push(`${told}, and the front sent ${sent.method} ${sent.uri}`);
         } else if (/^\d+$/.test(sent.seen) && sent.seen !== String(request.serial)) {
           faults.push(`${told}, and the front got the answer to another: ${sent.seen}`);
