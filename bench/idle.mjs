@@ -38,6 +38,8 @@ usage: bench/idle.mjs [options] [-- COMMAND …]
   --connections N   idle connections (default 10000)
   --rounds N        wrk runs with and without them, taking turns (default 3)
   --duration S      seconds per run (default 5), after --warmup S (default 1)
+  --load-first S    seconds of load before memory is first read (default 0), so that what a fresh server,
+                    and above all V8's young heap, grows by once is not taken for the connections'
   --profile NAME    cargo profile of the example server (default release)
   --no-build        take the binaries as they are
   --port N          first port to try (default 18200)
@@ -56,6 +58,7 @@ const settings = {
   rounds: 3,
   duration: 5,
   warmup: 1,
+  'load-first': 0,
   profile: 'release',
   'no-build': false,
   port: 18200,
@@ -104,10 +107,19 @@ await main(async () => {
   const { path } = questions[asks];
   const { server, port, command } = await begin(contender, options_.port, asks, { kind, path });
   const scheme = websocket ? 'ws' : 'http';
-  const target = { url: `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${path}` };
+  const urlOf = (port) => `${scheme}${isSecure ? 's' : ''}://127.0.0.1:${port}${path}`;
+  const target = { url: urlOf(port) };
   const client = websocket ? bench : http2 ? h2load : wrk;
   const load = loads[http2 ? 'http2' : 'usual'];
   const where = [port, path, kind];
+  /** What a server grows by once, and not for each connection, comes before memory is read. */
+  const warm = async ({ pid }, url) => {
+    if (options_['load-first'] === 0) return;
+    const files = openFiles(pid);
+    await client(load, { url }, options_['load-first']);
+    await quiet(pid, files);
+  };
+  await warm(server, target.url);
   const memory = await measureMemory(server, connections, where);
   const runs = [];
   for (let round = 0; round < rounds; round++) {
@@ -127,6 +139,7 @@ await main(async () => {
   const beside = {};
   for (const [name, other] of others) {
     const { server, port } = await begin(other, options_.port, asks, { kind, path });
+    await warm(server, urlOf(port));
     const before = memoryOf(server.pid).rss;
     const crowd = await hold(connections, [port, path, kind]);
     await sleep(500);
@@ -154,7 +167,10 @@ await main(async () => {
   ];
   const data = {
     ...environs,
-    settings: { connections, rounds, duration, warmup, tls: isSecure, websocket, http2 },
+    settings: {
+      ...{ connections, rounds, duration, warmup, tls: isSecure, websocket, http2 },
+      loadFirst: options_['load-first'],
+    },
     command: fill(command, port).join(' '),
     memory,
     beside,
@@ -268,7 +284,7 @@ function tables({ memory, beside, runs }) {
 }
 
 function markdown(data, text) {
-  const { connections, rounds, duration, warmup, tls, websocket, http2 } = data.settings;
+  const { connections, rounds, duration, warmup, loadFirst, tls, websocket, http2 } = data.settings;
   const how = tls ? ' over TLS' : http2 ? ' of HTTP/2' : '';
   const kind = websocket ? 'WebSockets' : `keep-alive connections${how}`;
   const program = websocket
@@ -279,7 +295,8 @@ function markdown(data, text) {
   return [
     preamble('Idle connections', data),
     `\`${data.command}\`, ${connections} ${kind} that have had one request each.` +
-      ' Memory is read on the fresh server, before them and with them, and after they have gone.' +
+      ` Memory is read on the ${loadFirst ? `server after ${loadFirst} s of load` : 'fresh server'},` +
+      ' before them and with them, and after they have gone.' +
       ` Then ${rounds} runs of ${program}, ${duration} s each after ${warmup} s of warm-up,` +
       ' with and without them in turn.',
     text,

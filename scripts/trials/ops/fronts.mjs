@@ -167,13 +167,20 @@ export function swap(text, from, to) {
   return changed;
 }
 
-/** Ports that were free a moment ago. */
+/** Those that this process has told somebody of. @type {Set<number>} */
+const given = new Set();
+
+/**
+ * Ports that were free a moment ago, each told once: HAProxy and Envoy would share one with whoever
+ * has it already.
+ */
 export async function freePorts(count) {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => server.address().port);
+  const ports = servers.map((server) => server.address().port).filter((port) => !given.has(port));
+  for (const port of ports) given.add(port);
   await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
+  return ports.length < count ? [...ports, ...(await freePorts(count - ports.length))] : ports;
 }
 
 function isOpen(port) {

@@ -178,7 +178,8 @@ async function openLane(front, index, start) {
       assert.deepEqual(rest, wanted);
       if (used.has(port)) counts.shared++;
     } catch (error) {
-      faults.push(`${name}: somebody else's request: ${error.message}`);
+      const at = `${front.name} ${index} at ${Math.round(performance.now())} ms`;
+      faults.push(`${name}: somebody else's request, ${at}: ${error.code} ${error.message}`);
     }
   }
 
