@@ -130,10 +130,27 @@ test('what cannot listen is refused with its cause', async (t) => {
     ],
     [{ fd, reusePort: true }, /option "reusePort" cannot be given together with "fd"/],
     [{ fd, listen: 80 }, /option "fd" cannot be given together with "listen": give it inside/],
+    [
+      { listen: [`fd:${fd}`, { fd }] },
+      /options "listen\[0\]" and "listen\[1\]" are the same descriptor/,
+    ],
+    [{ metrics: 'fd:x' }, /option "metrics" must be .*"fd:3"/],
     [{ listen: 'fd:x' }, /option "listen" must be a port, text such as/],
     [{ listen: 'systemd' }, /no service manager has passed a socket to this process/],
   ]) {
     await t.throwsAsync(serve(options), { code: 'ERR_REACTOR_INVALID_OPTION', message });
+  }
+});
+
+test('metrics listen on a descriptor too', async (t) => {
+  for (const given of [(place) => place, (place) => ({ listen: place })]) {
+    const { server: first, port, fd } = await listening(t);
+    const metrics = given(`fd:${fd}`);
+    const server = await serve({ port: 0, metrics, fetch: () => new Response('app') });
+    t.is(server.metricsUrl, `http://127.0.0.1:${port}/metrics`);
+    first.close();
+    t.regex(await ask({ port }, '/metrics'), /^# HELP /);
+    await server.stop();
   }
 });
 
@@ -171,6 +188,9 @@ test('the command listens on descriptors', async (t) => {
   const both = command(t, sockets, ['serve', ...QUIET, '--fd', '3', '-p', '1']);
   await t.throwsAsync(both.told, {
     message: '2: reactor-rs: -p/--port cannot be given together with --fd\n',
+  });
+  await t.throwsAsync(command(t, [], ['serve', ...QUIET, '--fd', '3,3']).told, {
+    message: '2: reactor-rs: --fd names the descriptor 3 twice\n',
   });
   await t.throwsAsync(command(t, [], ['serve', ...QUIET, '--fd', 'x']).told, {
     message: /2: reactor-rs: --fd must be an integer from 0 to 1048575, got "x"/,

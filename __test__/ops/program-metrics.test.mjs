@@ -179,7 +179,7 @@ test("a module's registry stays beside --metrics, also while the program is stuc
 });
 
 test('wrong values are named', async (t) => {
-  const at = 'a port from 0 to 65535, "host:port" or the path of a unix socket';
+  const at = 'a port from 0 to 65535, "host:port", the path of a unix socket or "fd:3"';
   const registry = 'a Registry, such as "register" of prom-client, or a function that returns text';
   for (const [metrics, message] of [
     [{}, `option "metrics.listen" must be ${at}, got undefined`],

@@ -1,9 +1,7 @@
 import { type Command, Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
+import { DAY_MS, time } from '../options/rules.js';
 import type { GenerationFlags } from './generations.js';
-
-/** The longest time for a successor, in milliseconds: a day. */
-const MOST_MS = 86_400_000;
 
 const VARIABLE = 'REACTOR_RELOAD_TIMEOUT';
 
@@ -12,8 +10,8 @@ export function addGenerationFlags(serve: Command): void {
   const add = (option: Option) => serve.addOption(option.helpGroup('Deploys:'));
   add(
     new Option(
-      '--reload-timeout <ms>',
-      `for the successor that SIGUSR2 starts, until it serves (1 to ${MOST_MS}; default 60000; ${VARIABLE})`,
+      '--reload-timeout <time>',
+      `for the successor that SIGUSR2 starts, until it serves (1 to ${DAY_MS} ms, or such as 90s; default 60s; ${VARIABLE})`,
     ),
   );
   // The process that reads this is not the supervisor: bin.ts has started it before.
@@ -49,10 +47,11 @@ export function readGenerationFlags(
   if (!flag) {
     return {};
   }
-  const ms = /^\d{1,8}$/.test(flag) ? Number(flag) : 0;
-  if (ms < 1 || ms > MOST_MS) {
+  const { accepts, fromText, spelled } = time(1, DAY_MS);
+  const ms = fromText(flag);
+  if (!accepts(ms)) {
     const label = flag === variable ? VARIABLE : '--reload-timeout';
-    throw usage(`${label} must be an integer from 1 to ${MOST_MS}, not "${flag}"`);
+    throw usage(`${label} must be ${spelled}, not "${flag}"`);
   }
   return { reloadTimeout: ms };
 }

@@ -196,9 +196,14 @@ function passedSource(env: Env): Source | undefined {
 }
 
 function descriptorsOf({ label, values }: Source): number[] {
-  return values
+  const all = values
     .flatMap((value) => value.split(','))
     .map((value) => parseOption('fd', label, value) as number);
+  const twice = all.find((fd, at) => all.indexOf(fd) < at);
+  if (twice !== undefined) {
+    throw refused(`${label} names the descriptor ${twice} twice`);
+  }
+  return all;
 }
 
 function addTls(options: Record<string, unknown>, given: Given, env: Env, isFinal: boolean): void {

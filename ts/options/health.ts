@@ -1,24 +1,18 @@
 import type { NativeHealth } from '../binding/binding.js';
 import type { HealthOptions } from '../types/health.js';
 import { asObject, invalid, refuseUnknown } from './check.js';
-import { DAY_MS, integer, type Rule } from './rules.js';
+import { DAY_MS, integer, type Rule, time } from './rules.js';
 
 /** The time in which a cluster takes a pod out of its load balancers. */
 const CLUSTER_DELAY_MS = 5000;
 
 const NAMES = ['ready', 'live', 'handlers', 'isReady', 'check'];
 
-/** How long a server goes on after a signal, in milliseconds. On a command line `5s` is possible. */
+/** How long a server goes on after a signal, in milliseconds. */
 export function shutdownDelay(): Rule<number> {
-  const units: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
   return {
-    ...integer(0, DAY_MS),
-    spelled: `from 0 to ${DAY_MS} milliseconds, or such as 500ms, 5s, 2m`,
+    ...time(0, DAY_MS),
     fallback: () => (process.env.KUBERNETES_SERVICE_HOST ? CLUSTER_DELAY_MS : 0),
-    fromText: (spelled) => {
-      const [, number, unit = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
-      return number === undefined ? spelled : Math.round(Number(number) * (units[unit] ?? 1));
-    },
   };
 }
 

@@ -68,6 +68,7 @@ export function resolveListen(
     const shared = { secured, versions, proxies };
     return { name, ...endpointOf(`${name}.`, { ...own, proxyProtocol }, shared) };
   });
+  refuseTwice(all);
   if (secured !== null && !all.some((each) => each.tls === secured)) {
     throw refused(
       'option "tls" is for no place of "listen": give tls: true to those that it secures',
@@ -82,6 +83,21 @@ export function resolveListen(
     }
   }
   return { endpoints: all.map(({ endpoint }) => endpoint), tls: all.map((each) => each.tls) };
+}
+
+/** A socket is listened to once. */
+function refuseTwice(all: readonly { readonly name: string; readonly endpoint: NativeEndpoint }[]) {
+  const names = new Map<number, string>();
+  for (const { name, endpoint } of all) {
+    const { fd } = endpoint;
+    const first = fd === undefined ? undefined : names.get(fd);
+    if (first !== undefined) {
+      throw refused(`options "${first}" and "${name}" are the same descriptor, ${fd}`);
+    }
+    if (fd !== undefined) {
+      names.set(fd, name);
+    }
+  }
 }
 
 /**

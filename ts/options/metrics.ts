@@ -13,14 +13,24 @@ export interface ResolvedMetrics {
   readonly registry: (() => unknown) | undefined;
 }
 
+const DESCRIPTOR = /^fd:(\d{1,7})$/;
+
+/** A listener, or a socket that somebody else has opened. */
+const PLACE = {
+  allowed: 'a port from 0 to 65535, "host:port", the path of a unix socket or "fd:3"',
+  accepts: (value: unknown): value is number | string =>
+    listener().accepts(value) || (typeof value === 'string' && DESCRIPTOR.test(value)),
+};
+
 /** A listener, or an object that {@link resolveMetrics} looks into. */
 export function metrics(): Rule<Given> {
-  const { allowed, accepts, fromText, fallback } = listener();
+  const { fromText, fallback } = listener();
+  const { allowed } = PLACE;
   return {
     fallback,
-    allowed: 'a port from 0 to 65535, "host:port", the path of a unix socket or an object',
+    allowed: 'a port from 0 to 65535, "host:port", the path of a unix socket, "fd:3" or an object',
     spelled: allowed,
-    accepts: (value): value is Given => accepts(value) || isObject(value),
+    accepts: (value): value is Given => PLACE.accepts(value) || isObject(value),
     fromText,
   };
 }
@@ -55,19 +65,25 @@ export function resolveMetrics(
   const { listen: at, registry } = isObject(given)
     ? fields(given, passed !== undefined)
     : { listen: given };
-  const where = at === undefined ? undefined : (parseListener(at) as NativeListen);
+  const where = at === undefined ? undefined : placeOf(at);
   return {
     listen: passed === undefined ? where : { hostname: '', port: 0, ...where, fd: passed.fd },
     registry: askOf(registry),
   };
 }
 
+function placeOf(at: number | string): NativeListen {
+  const [, fd] = DESCRIPTOR.exec(String(at)) ?? [];
+  return fd === undefined
+    ? (parseListener(at) as NativeListen)
+    : { hostname: '', port: 0, fd: Number(fd) };
+}
+
 function fields(given: MetricsOptions, isPassed: boolean): MetricsOptions {
   refuseUnknown(asObject('option "metrics"', given), ['listen', 'registry'], 'metrics.');
   const { listen } = given;
-  const rule = listener();
-  if (!(listen === undefined && isPassed) && !rule.accepts(listen)) {
-    throw invalid('option "metrics.listen"', rule.allowed, listen);
+  if (!(listen === undefined && isPassed) && !PLACE.accepts(listen)) {
+    throw invalid('option "metrics.listen"', PLACE.allowed, listen);
   }
   return given;
 }

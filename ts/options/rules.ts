@@ -32,6 +32,19 @@ export function integer(min: number, max: number, fallback = min): Rule<number> 
   };
 }
 
+/** Milliseconds in a range. On a command line `5s` is possible. */
+export function time(min: number, max: number, fallback?: number): Rule<number> {
+  const units: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return {
+    ...(fallback === undefined ? integer(min, max) : integer(min, max, fallback)),
+    spelled: `from ${min} to ${max} milliseconds, or such as 500ms, 5s, 2m`,
+    fromText: (spelled) => {
+      const [, number, unit = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
+      return number === undefined ? spelled : Math.round(Number(number) * (units[unit] ?? 1));
+    },
+  };
+}
+
 /** A port, as a number or in digits, as environment variables have it. */
 export function port(fallback: number): Rule<number | string> {
   const number = integer(0, 65_535, fallback);

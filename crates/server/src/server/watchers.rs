@@ -36,8 +36,8 @@ pub(super) fn serve_metrics(
     let mut site = Site::new(shared, name);
     site.page("/metrics", metrics);
     site.page("/snapshot", snapshot);
-    site.page("/readyz", |shared, response| health(shared, response, Question::Ready));
-    site.page("/livez", |shared, response| health(shared, response, Question::Live));
+    site.probe("/readyz", |shared, response| health(shared, response, Question::Ready));
+    site.probe("/livez", |shared, response| health(shared, response, Question::Live));
     if shared.dashboard.is_some() {
         site.page("/", dashboard);
     }
@@ -78,8 +78,16 @@ impl Site {
 
     /// Adds a page. It answers to the host names of this machine only.
     fn page(&mut self, path: &str, answer: Answer) {
-        let (shared, hosts) = (self.shared.clone(), Arc::clone(&self.hosts));
-        let page = Page { shared, hosts, answer };
+        self.add(path, answer, Some(Arc::clone(&self.hosts)));
+    }
+
+    /// Adds a page that tells no secret. It answers to any name, as balancers and clusters ask.
+    fn probe(&mut self, path: &str, answer: Answer) {
+        self.add(path, answer, None);
+    }
+
+    fn add(&mut self, path: &str, answer: Answer, hosts: Option<Arc<OwnHosts>>) {
+        let page = Page { shared: self.shared.clone(), hosts, answer };
         let added = self.app.route(Some("GET"), path, Target::worker(page));
         debug_assert!(added.is_ok());
     }
@@ -103,13 +111,14 @@ impl Site {
 /// A page of a small server.
 struct Page {
     shared: Weak<Shared>,
-    hosts: Arc<OwnHosts>,
+    /// Whom it answers to; anybody without it.
+    hosts: Option<Arc<OwnHosts>>,
     answer: Answer,
 }
 
 impl Handler for Page {
     fn handle(&self, request: &Request, response: &mut Response) {
-        if !self.hosts.admits(request, response) {
+        if self.hosts.as_ref().is_some_and(|hosts| !hosts.admits(request, response)) {
             return;
         }
         let Some(shared) = self.shared.upgrade() else {
