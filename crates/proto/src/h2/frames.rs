@@ -7,8 +7,8 @@ use crate::semantics::Limits;
 /// A field block may have so many times its limit, as compressed, before the connection ends.
 const EXCESS: usize = 4;
 
-/// CONTINUATION frames that one field block may have (CVE-2024-27316).
-const MOST_CONTINUATIONS: u8 = 8;
+/// CONTINUATION frames that one field block may have (CVE-2024-27316), where its limit needs no more.
+const MOST_CONTINUATIONS: usize = 8;
 
 /// Which side receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ enum Phase {
 struct OpenBlock {
     bytes: Vec<u8>,
     start: BlockStart,
-    continuations: u8,
+    continuations: usize,
 }
 
 /// What a HEADERS frame says beside its part of the block.
@@ -377,7 +377,9 @@ impl Frames {
             return Ok(None);
         };
         block.continuations += 1;
-        if block.continuations > MOST_CONTINUATIONS {
+        // One of these frames has 16 KiB, and a block may be larger.
+        let needed = block.most(limits) / DEFAULT_MAX;
+        if block.continuations > needed.max(MOST_CONTINUATIONS) {
             return Err(ConnectionError::calm("a field block has too many CONTINUATION frames"));
         }
         block.add(payload, limits)?;
@@ -450,11 +452,15 @@ const PADDING_TOO_LONG: ConnectionError =
     ConnectionError::protocol("the padding is longer than its frame");
 
 impl OpenBlock {
-    fn add(&mut self, fragment: &[u8], limits: &Limits) -> Result<(), ConnectionError> {
-        // One that is over the limit is decoded too, so that its request can be answered with 431.
+    /// The most bytes that it may have. One that is over its limit is decoded too, so that its
+    /// request can be answered with 431.
+    fn most(&self, limits: &Limits) -> usize {
         let most = if self.start.is_first { limits.head } else { limits.trailers };
-        let most = most.saturating_mul(EXCESS);
-        if fragment.len() > most.saturating_sub(self.bytes.len()) {
+        most.saturating_mul(EXCESS)
+    }
+
+    fn add(&mut self, fragment: &[u8], limits: &Limits) -> Result<(), ConnectionError> {
+        if fragment.len() > self.most(limits).saturating_sub(self.bytes.len()) {
             return Err(ConnectionError::calm("a field block is too large"));
         }
         self.bytes.extend_from_slice(fragment);

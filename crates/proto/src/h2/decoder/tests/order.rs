@@ -149,6 +149,13 @@ fn a_block_is_bounded() {
     let nine = [from_ref(&begun), &vec![more; 8], from_ref(&end)].concat();
     assert_eq!(code(&nine), "ENHANCE_YOUR_CALM");
 
+    // A larger limit may need more frames, of 16 KiB each.
+    let limits = Limits { head: 1 << 20, ..Limits::default() };
+    let flood = [vec![begun.clone()], vec![raw(kind::CONTINUATION, 0, 1, b""); 257]].concat();
+    assert_eq!(story_with(&limits, &flood[..257]).error, None);
+    let error = story_with(&limits, &flood).error.map(|error| error.code);
+    assert_eq!(error, Some(ErrorCode::ENHANCE_YOUR_CALM));
+
     let limits = Limits { head: 200, trailers: 20, ..Limits::default() };
     let filler = |len| raw(kind::CONTINUATION, 0, 1, &vec![b'\x20'; len]);
     let calm = Some(ErrorCode::ENHANCE_YOUR_CALM);
