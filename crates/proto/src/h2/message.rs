@@ -28,6 +28,21 @@ const WEBSOCKET_LINES: [(&str, &str); 3] = [
     ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
 ];
 
+/// Whether a field, by its name in any case, is about an HTTP/1 connection: no answer over HTTP/2 may
+/// have it (RFC 9113 §8.2.2).
+#[inline]
+#[must_use]
+pub fn is_of_http1(name: &[u8]) -> bool {
+    // The length rules nearly every field out.
+    matches!(name.len(), 2 | 7 | 10 | 16 | 17) && names_connection(name)
+}
+
+fn names_connection(name: &[u8]) -> bool {
+    const NAMES: [&str; 6] =
+        ["te", "upgrade", "connection", "keep-alive", "proxy-connection", "transfer-encoding"];
+    NAMES.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+}
+
 /// Makes a [`Head`] and its text of the fields of a block, or checks a trailer section.
 ///
 /// The text is what HTTP/1 would have sent: `GET /p HTTP/2.0`, `host: a` for `:authority`,

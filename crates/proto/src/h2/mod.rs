@@ -49,7 +49,7 @@ pub use budget::Budget;
 pub use decoder::Decoder;
 pub use error::{ConnectionError, ErrorCode};
 pub use event::Event;
-pub use message::{HeadReader, MessageError, Refused};
+pub use message::{HeadReader, MessageError, Refused, is_of_http1};
 pub use priority::Priority;
 pub use settings::{Setting, SettingsFrame};
 pub use window::{Overflow, Window};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reactor_proto::h2::hpack;
+use reactor_proto::h2::{hpack, is_of_http1};
 use reactor_proto::{Coding, response};
 
 use crate::exchange::field_error::FieldError;
@@ -108,8 +108,7 @@ fn http2_block(status: u16, fields: &FieldList, body: &[u8]) -> Vec<u8> {
     let mut block = Vec::new();
     hpack::status_literal(&mut block, status);
     for (name, value) in fields.iter() {
-        // The connection's own fields are HTTP/1's (RFC 9113 §8.2.2).
-        if !(is_upgrade_name(name) || name.eq_ignore_ascii_case(b"keep-alive")) {
+        if !is_of_http1(name) {
             hpack::literal(&mut block, &name.to_ascii_lowercase(), value);
         }
     }
@@ -117,10 +116,6 @@ fn http2_block(status: u16, fields: &FieldList, body: &[u8]) -> Vec<u8> {
         hpack::literal(&mut block, b"content-length", body.len().to_string().as_bytes());
     }
     block
-}
-
-fn is_upgrade_name(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"upgrade")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Writes answers.
 
-use reactor_proto::h2::ErrorCode;
 use reactor_proto::h2::hpack::{HpackEncoder, Indexing};
+use reactor_proto::h2::{ErrorCode, is_of_http1};
 use reactor_proto::response;
 
 use crate::conn::core::{Core, HIGH_WATER};
@@ -437,7 +437,7 @@ impl Outward {
                 self.headers(core, stream.id, false, |encoder, buf| {
                     encoder.status(buf, 200);
                     for (name, value) in task.response.fields().iter() {
-                        if !is_of_upgrade(name) {
+                        if !(is_of_http1(name) || is_accept(name)) {
                             encoder.field(buf, name, value, HpackEncoder::auto(name));
                         }
                     }
@@ -456,9 +456,9 @@ impl Outward {
     }
 }
 
-/// Fields of a handshake that HTTP/2 does without (RFC 8441 §5).
-fn is_of_upgrade(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"upgrade") || name.eq_ignore_ascii_case(b"sec-websocket-accept")
+/// The field of a handshake that HTTP/2 does without (RFC 8441 §5).
+fn is_accept(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"sec-websocket-accept")
 }
 
 /// Counts an answer, and tells the observer of it.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 
 use reactor_proto::h2::hpack::HpackEncoder;
-use reactor_proto::h2::{ErrorCode, Window, frame};
+use reactor_proto::h2::{ErrorCode, Window, frame, is_of_http1};
 
 use crate::conn::core::Core;
 use crate::conn::pieces::Content;
@@ -335,9 +335,12 @@ fn ready_of(stream: &Stream) -> Option<Ready> {
     Some(Ready { urgency, turn: if shares { outgoing.turn } else { 0 }, id: stream.id })
 }
 
-/// Writes fields, with names in lower case (RFC 9113 §8.2).
+/// Writes fields, with names in lower case (RFC 9113 §8.2). Those of HTTP/1's connections are left
+/// out.
 pub(crate) fn write_fields(encoder: &mut HpackEncoder, buf: &mut Vec<u8>, fields: &FieldList) {
     for (name, value) in fields.iter() {
-        encoder.field(buf, name, value, HpackEncoder::auto(name));
+        if !is_of_http1(name) {
+            encoder.field(buf, name, value, HpackEncoder::auto(name));
+        }
     }
 }
