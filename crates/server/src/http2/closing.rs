@@ -8,7 +8,7 @@ use crate::event_loop::services::Services;
 use crate::exchange::entry::AtLane;
 use crate::http2::machine::{Http2, Stage};
 use crate::http2::outward::Outward;
-use crate::http2::stream::{NO_RECORD, Receiving};
+use crate::http2::stream::{NO_RECORD, Receiving, Stream};
 use crate::observe::access_log::Outcome;
 
 impl Http2 {
@@ -18,8 +18,9 @@ impl Http2 {
         let Some(stream) = self.streams.get(id) else { return };
         self.written(core, services, stream);
         if stream.receiving.is_open() {
+            let under_way = stream.under_way();
             self.replies += 1;
-            self.note_reset(id);
+            self.note_reset(id, under_way);
             Outward::reset(core, services, id, ErrorCode::NO_ERROR);
         }
         if let Some(stream) = self.streams.get_mut(id) {
@@ -38,7 +39,8 @@ impl Http2 {
         code: ErrorCode,
     ) {
         self.replies += 1;
-        self.note_reset(id);
+        let under_way = self.streams.get(id).map_or(0, Stream::under_way);
+        self.note_reset(id, under_way);
         Outward::reset(core, services, id, code);
         core.timer.progress = true;
         self.give_up(core, services, id, true);
@@ -176,6 +178,24 @@ impl Http2 {
         self.body_end(core, services, id)
     }
 
+    /// DATA has come on a stream that is over. `flow` is what it counts for in the windows: 0 for a
+    /// later piece of a frame, and for a frame without anything.
+    pub(crate) fn late_data(
+        &mut self,
+        core: &mut Core,
+        services: &mut Services,
+        id: u32,
+        flow: u32,
+        is_empty: bool,
+    ) -> Result<(), ConnectionError> {
+        // A client that streams small messages may have sent thousands before it hears that its call
+        // was answered early.
+        if (flow > 0 || !is_empty) && self.was_under_way(id, flow) {
+            return Ok(());
+        }
+        self.late_frame(core, services, id)
+    }
+
     /// A frame has come on a stream that is over. The client hears of it, unless this side has reset
     /// the stream and that was under way.
     pub(crate) fn late_frame(
@@ -186,7 +206,7 @@ impl Http2 {
     ) -> Result<(), ConnectionError> {
         self.guard.glitch(services.clock.millis())?;
         if !self.was_reset(id) {
-            self.note_reset(id);
+            self.note_reset(id, 0);
             self.replies += 1;
             Outward::reset(core, services, id, ErrorCode::STREAM_CLOSED);
         }

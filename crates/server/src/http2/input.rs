@@ -1,6 +1,6 @@
 //! Frames of the client.
 
-use reactor_proto::h2::{ConnectionError, ErrorCode, Event, Refused, SettingsFrame, frame};
+use reactor_proto::h2::{ConnectionError, ErrorCode, Event, Refused, SettingsFrame, Window, frame};
 
 use crate::conn::core::{Core, Used};
 use crate::event_loop::services::Services;
@@ -8,6 +8,9 @@ use crate::exchange::answer::{Answer, ServerAnswer};
 use crate::http2::machine::{Http2, LAST_PING, Stage};
 use crate::http2::outward::Outward;
 use crate::observe::close_reason::CloseReason;
+
+/// What a client may have sent on a stream that it has just begun. In bytes.
+const FIRST_WINDOW: usize = Window::DEFAULT as usize;
 
 impl Http2 {
     /// Takes input.
@@ -99,8 +102,14 @@ impl Http2 {
             }
             Event::Reset { stream, code: _ } => {
                 services.counters.http2.resets_received.add(1);
-                self.guard.reset(now)?;
-                self.peer_reset(core, services, stream);
+                if self.streams.get(stream).is_some_and(|stream| !stream.is_over) {
+                    self.guard.reset(now)?;
+                    self.peer_reset(core, services, stream);
+                } else if !self.was_reset(stream) {
+                    self.guard.glitch(now)?;
+                }
+                // Otherwise it crosses ours, or follows it: clients end so what they still send of a
+                // request that was answered early.
             }
             Event::Settings(ref settings) => self.settings(core, services, settings)?,
             Event::SettingsAck => self.is_settled = true,
@@ -133,7 +142,7 @@ impl Http2 {
                 if self.streams.get(stream).is_some_and(|stream| !stream.is_over) {
                     self.reset_for_fault(core, services, stream, code)?;
                 } else if !self.was_reset(stream) {
-                    self.note_reset(stream);
+                    self.note_reset(stream, 0);
                     self.replies += 1;
                     Outward::reset(core, services, stream, code);
                 }
@@ -153,6 +162,8 @@ impl Http2 {
     ) -> Result<bool, ConnectionError> {
         self.has_begun = true;
         if self.stage >= Stage::Closing {
+            // The client knows, or will: what else it has sent on the stream is no fault.
+            self.note_reset(id, FIRST_WINDOW);
             return Ok(false);
         }
         let most = usize::try_from(services.settings.limits.streams).unwrap_or(usize::MAX);
@@ -168,7 +179,7 @@ impl Http2 {
             self.guard.glitch(now)?;
         }
         self.replies += 1;
-        self.note_reset(id);
+        self.note_reset(id, FIRST_WINDOW);
         core.out.lend(&mut services.buffers);
         frame::rst_stream(core.out.buf(), id, ErrorCode::REFUSED_STREAM);
         Ok(false)
@@ -197,7 +208,7 @@ impl Http2 {
             }
             Refused::Malformed(_) | Refused::TooMuch => {
                 self.replies += 1;
-                self.note_reset(id);
+                self.note_reset(id, if end_stream { 0 } else { FIRST_WINDOW });
                 Outward::reset(core, services, id, ErrorCode::PROTOCOL_ERROR);
             }
         }

@@ -70,6 +70,8 @@ pub(crate) struct Http2 {
     pub(crate) receiving: u32,
     /// Streams that this side has reset. Empty before the first.
     recent: Box<[u32]>,
+    /// Bytes of DATA that the clients of these streams may have sent before they knew.
+    under_way: u32,
     /// The highest of them.
     last_reset: u32,
     /// The priority of a stream that has not begun.
@@ -120,6 +122,7 @@ impl Http2 {
             begun: Vec::new(),
             receiving: 0,
             recent: Box::default(),
+            under_way: 0,
             last_reset: 0,
             early_priority: None,
             head_since: None,
@@ -208,13 +211,27 @@ impl Http2 {
         Some(before)
     }
 
-    /// Remembers that this side has reset a stream, of which more may come.
-    pub(crate) fn note_reset(&mut self, id: u32) {
+    /// Remembers that this side has reset a stream, of which more may come: up to `under_way` bytes
+    /// of DATA.
+    pub(crate) fn note_reset(&mut self, id: u32, under_way: usize) {
+        // No more can be under way than the window of the connection allows.
+        let more = u32::try_from(under_way).unwrap_or(CONNECTION_WINDOW);
+        self.under_way = self.under_way.saturating_add(more).min(CONNECTION_WINDOW);
         if self.recent.is_empty() {
             self.recent = Box::new([0; RECENT]);
         }
         self.recent[id as usize / 2 % RECENT] = id;
         self.last_reset = self.last_reset.max(id);
+    }
+
+    /// DATA has come that counts for so many bytes in the windows, on a stream that is over. Returns
+    /// whether the client can have sent it before it knew that this side has reset the stream.
+    pub(crate) fn was_under_way(&mut self, id: u32, flow: u32) -> bool {
+        let Some(left) = self.under_way.checked_sub(flow).filter(|_| self.was_reset(id)) else {
+            return false;
+        };
+        self.under_way = left;
+        true
     }
 
     /// Whether this side may have reset a stream: it has if that was of late.

@@ -133,6 +133,11 @@ impl Stream {
         (taken, collected)
     }
 
+    /// Bytes of the request's body that the client may have sent and that have not come.
+    pub(crate) fn under_way(&self) -> usize {
+        if self.receiving.is_open() { self.receive_window.available() } else { 0 }
+    }
+
     /// Whether its answer streams.
     pub(crate) fn streams(&self) -> bool {
         self.outgoing.as_ref().is_some_and(|outgoing| outgoing.streams)

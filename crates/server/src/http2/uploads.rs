@@ -46,7 +46,7 @@ impl Http2 {
         // The bound on what is held is each stream's. So no stream keeps back another.
         self.return_connection(core, services, flow);
         let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_over) else {
-            return self.late_frame(core, services, id);
+            return self.late_data(core, services, id, flow, data.is_empty());
         };
         if !stream.receiving.is_open() {
             return self.reset_for_fault(core, services, id, ErrorCode::STREAM_CLOSED);
