@@ -245,6 +245,8 @@ export declare class NativeServer {
    * fed either while a handler has held up its thread for so many milliseconds.
    */
   feedWatchdog(socket: string, period: number, handlers?: number | undefined | null): void
+  /** A drain takes no longer than so many milliseconds, from now on or from when it begins. */
+  drainWithin(ms: number): void
   /**
    * Stops the server: drains it, or with `force` cuts every connection. The promise
    * resolves when it is fully stopped. May be called again, to force.

@@ -11,6 +11,7 @@ import { signalAt } from './options/check.js';
 import { type ResolvedOptions, readOptions, resolveOptions } from './options/options.js';
 import { EVERYWHERE } from './options/table.js';
 import { Relay } from './pubsub/relay.js';
+import { withInherited } from './server/inherited.js';
 import { Local } from './server/local.js';
 import { hostOf, RunningServer } from './server/server.js';
 import { stopOnSignals } from './server/shutdown.js';
@@ -146,6 +147,11 @@ function rethrow(error: unknown): never {
 
 async function start(options: ResolvedOptions): Promise<RunningServer> {
   return (await startEngine(options)).server;
+}
+
+/** Binds the address at once, or goes on with the socket of the process before this one. */
+export function bind({ native }: ResolvedOptions): NativeBound {
+  return binding().bind(withInherited(native));
 }
 
 /**

@@ -106,6 +106,63 @@ test('SIGUSR2: a successor takes over what listens, with the code and the folder
   await until(() => !existsSync(unix), 'its end');
 });
 
+/** A module with further servers: one of `reactor-rs/node`, whose port it tells, and a second one. */
+const FURTHER = `
+import { serve } from '${new URL('../../dist/index.js', import.meta.url)}';
+import { createServer } from '${new URL('../../dist/node/index.js', import.meta.url)}';
+const node = createServer((req, res) => {
+  if (req.url === '/events') {
+    res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\\n\\n');
+  } else if (req.url === '/slow') {
+    setTimeout(() => res.end(String(process.pid)), 600);
+    console.error('slow node');
+  } else {
+    res.end(String(process.pid));
+  }
+}).listen(0, '127.0.0.2');
+const second = await serve({
+  port: 0,
+  hostname: '127.0.0.3',
+  ioThreads: 1,
+  timeouts: { drain: 3_600_000 },
+  async fetch() {
+    console.error('slow second');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    return new Response(String(process.pid));
+  },
+});
+export default {
+  fetch: () => Response.json({ pid: process.pid, node: node.address().port, second: second.port }),
+};
+`;
+
+for (const signalled of ['SIGUSR2', 'SIGTERM']) {
+  test(`${signalled}: further servers of a module end as its own does`, async (t) => {
+    const { file } = program(t, 'one');
+    writeFileSync(file, FURTHER);
+    const server = await serve(t, [file, ...LOCAL, '--drain-timeout', '2000']);
+    const { node, second } = await ask(server.url);
+    const text = async (port, path) => {
+      const url = `http://127.0.0.${port === node ? 2 : 3}:${port}${path}`;
+      return (await fetch(url, { headers: { connection: 'close' } })).text();
+    };
+    const events = await fetch(`http://127.0.0.2:${node}/events`);
+    const slow = [text(node, '/slow'), text(second, '/')];
+    await until(() => /slow[\s\S]*slow/.test(server.stderr()), 'both');
+    const ended = once(server.process, 'exit');
+    server.kill(signalled);
+    const own = String(server.pid);
+    t.deepEqual(await Promise.all(slow), [own, own], 'those under way are answered');
+    t.is(await events.text(), 'data: 1\n\n', 'they end in order');
+    t.deepEqual(await ended, [0, null], 'though each would drain for hours');
+    if (signalled === 'SIGUSR2') {
+      const pid = await served(t, server, 2);
+      t.deepEqual(await ask(server.url), { pid, node, second });
+      t.deepEqual([await text(node, '/'), await text(second, '/')], [`${pid}`, `${pid}`]);
+    }
+  });
+}
+
 test('a successor that does not serve is told, and the old one goes on', async (t) => {
   const { file, write } = program(t, 'one');
   const server = await serve(t, [file, ...LOCAL]);

@@ -199,7 +199,7 @@ async function untilStopped(
       if (generations.stop()) {
         systemd.stopping();
       }
-      server.stop(options).then(soon, reject);
+      (server as RunningServer).stopAll(options).then(soon, reject);
     };
     // The engine also gets a second signal, and may have stopped before the signal arrives here. It
     // then arrives in the next turn of the event loop.

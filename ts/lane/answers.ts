@@ -16,7 +16,6 @@ import {
 import { Source } from '../fetch/source.js';
 import { type Scope, scopeOf } from '../fetch/streams.js';
 import { leaveTrailers, type Trailers } from '../fetch/trailers.js';
-import { EventStreams } from './event-streams.js';
 import type { Exchange } from './exchange.js';
 import { heededFields } from './heeded-fields.js';
 import { OneChunk } from './one-chunk.js';
@@ -42,7 +41,6 @@ const promiseThen = Promise.prototype.then;
 
 /** Turns what handlers return or throw into replies. */
 export class Answers {
-  readonly events = new EventStreams();
   readonly #sender: AnswerSender;
   readonly #replies: Replies;
   readonly #onError: ErrorHandler | undefined;
@@ -229,9 +227,9 @@ export class Answers {
       this.#sender.keep(exchange);
       this.#sender.start(outgoing);
       const run = scopeIn(stream);
-      if (trailers === null && EventStreams.is(sent)) {
-        this.events.add(outgoing);
-        run(() => void outgoing.run().finally(() => this.events.delete(outgoing)));
+      const { events } = this.#sender;
+      if (trailers === null && events.add(outgoing, sent)) {
+        run(() => void outgoing.run().finally(() => events.delete(outgoing)));
       } else {
         run(() => void outgoing.run());
       }

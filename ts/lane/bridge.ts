@@ -14,6 +14,7 @@ import { Background } from './background.js';
 import { BodyReads, empty } from './body-reads.js';
 import type { BridgeOptions } from './bridge-options.js';
 import { connectionEventAt } from './connection-event.js';
+import { EventStreams } from './event-streams.js';
 import { type Context, Exchange } from './exchange.js';
 import { tellExchange } from './exchange-event.js';
 import type { AnyHandler, HandlerEntry } from './handlers.js';
@@ -83,6 +84,7 @@ export class Bridge implements Context, AnswerSender {
   webSockets: WebSocketFace | null = null;
   readonly proxies: Proxies | null;
   readonly replies: Replies;
+  readonly events = new EventStreams();
   readonly sockets: Sockets;
   readonly takesAnyBody: boolean;
   readonly traceIds: TraceIds;
@@ -292,7 +294,7 @@ export class Bridge implements Context, AnswerSender {
 
   /** The server stops, and takes at most this many milliseconds: endless streams are ended. */
   leave(drainMs: number): void {
-    this.#answers.events.leave(drainMs);
+    this.events.leave(drainMs);
   }
 
   /** Resolves when no promise of `waitUntil` is pending. */

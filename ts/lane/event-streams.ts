@@ -1,5 +1,5 @@
 /** A response that can end before its program ends it. */
-interface Leaving {
+export interface Leaving {
   leave(): void;
 }
 
@@ -16,24 +16,19 @@ export class EventStreams {
   /** When they end, from and to, once the server stops. */
   #span: readonly [number, number] | null = null;
 
-  /** Whether a response with these fields is one. */
-  static is(fields: readonly string[]): boolean {
-    for (let i = 0; i < fields.length; i += 2) {
-      const name = fields[i] as string;
-      if (name.length === 12 && name.toLowerCase() === 'content-type') {
-        return /^\s*text\/event-stream\s*(?:;|$)/i.test(fields[i + 1] as string);
+  /** Adds a response that streams, if its fields say that it is one of them. Returns whether it is. */
+  add(stream: Leaving, fields: readonly string[]): boolean {
+    const isOne = isOfEvents(fields);
+    if (isOne) {
+      this.#open.add(stream);
+      if (this.#span !== null) {
+        this.#plan(stream, this.#span);
       }
     }
-    return false;
+    return isOne;
   }
 
-  add(stream: Leaving): void {
-    this.#open.add(stream);
-    if (this.#span !== null) {
-      this.#plan(stream, this.#span);
-    }
-  }
-
+  /** It has ended. No-op for a response that is not one of them. */
   delete(stream: Leaving): void {
     this.#open.delete(stream);
   }
@@ -60,4 +55,15 @@ export class EventStreams {
     };
     setTimeout(leave, Math.max(at - performance.now(), 0)).unref();
   }
+}
+
+/** @param fields names and values in turn */
+function isOfEvents(fields: readonly string[]): boolean {
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (name.length === 12 && name.toLowerCase() === 'content-type') {
+      return /^\s*text\/event-stream\s*(?:;|$)/i.test(fields[i + 1] as string);
+    }
+  }
+  return false;
 }

@@ -6,6 +6,7 @@ import type { ChunkResult } from '../fetch/reader.js';
 import { Source } from '../fetch/source.js';
 import { memoryOf } from '../fetch/streams.js';
 import { readTrailers, type Trailers } from '../fetch/trailers.js';
+import type { EventStreams } from './event-streams.js';
 import type { Exchange } from './exchange.js';
 import { newNotes, sizeOfFields, writeFields } from './fields.js';
 import type { OneChunk } from './one-chunk.js';
@@ -21,6 +22,8 @@ export interface Sender {
   endConnection(kind: number, place: ConnectionPlace): void;
   readonly replies: Replies;
   readonly sockets: Sockets;
+  /** The streams that are ended when the server stops. */
+  readonly events: EventStreams;
   /** The program has an error handler, which is given the request. */
   readonly handlesErrors: boolean;
   /** Plans a turn, which sends what is in {@link replies}. */

@@ -1,5 +1,6 @@
 import { ReactorError } from '../errors/errors.js';
 import { concat } from '../fetch/body.js';
+import type { Leaving } from '../lane/event-streams.js';
 import type { Exchange } from '../lane/exchange.js';
 import { newNotes, sizeOfFields, writeFields } from '../lane/fields.js';
 import type { Sender } from '../lane/outgoing.js';
@@ -28,7 +29,7 @@ const NO_BYTES = new Uint8Array();
  * Otherwise its head is sent with the output so far, and then each piece as it comes, as fast as
  * the client takes them.
  */
-export class Reply implements Starting {
+export class Reply implements Starting, Leaving {
   /** Names and values of the trailers in turn, which are sent at the end. */
   trailers: readonly string[] = [];
   readonly #sender: Sender;
@@ -52,6 +53,8 @@ export class Reply implements Starting {
   #mustDrain = false;
   #isStarting = false;
   #isEnding = false;
+  /** The server stops, and ends the response in place of the program. */
+  #isLeaving = false;
   #isFlushing = false;
   /** Called once all pieces have been sent. */
   #callbacks: Written[] = [];
@@ -108,6 +111,12 @@ export class Reply implements Starting {
     if (this.#state === 'over') {
       return false;
     }
+    if (this.#isLeaving) {
+      if (written !== null) {
+        process.nextTick(written, streamDestroyed());
+      }
+      return false;
+    }
     if (length > 0) {
       this.#pieces.push(data);
       this.#waiting += length;
@@ -139,6 +148,17 @@ export class Reply implements Starting {
   }
 
   /**
+   * Ends the response as if it were complete, behind what the program has written. After that the
+   * program is told as if its client had left.
+   */
+  leave(): void {
+    if (this.#state === 'streaming' && !this.#isEnding) {
+      this.#isLeaving = true;
+      this.end();
+    }
+  }
+
+  /**
    * Breaks off the response, and with it the connection. What was written before is sent, as far as
    * there is room.
    */
@@ -151,6 +171,7 @@ export class Reply implements Starting {
       this.#sendPieces();
     }
     this.#state = 'over';
+    this.#sender.events.delete(this);
     this.#pieces = [];
     this.#waiting = 0;
     if (this.#exchange.isOpen) {
@@ -175,6 +196,9 @@ export class Reply implements Starting {
     exchange.keepBody();
     // Whether there will be trailers, only its end tells.
     const mayTrail = declared < 0 && !exchange.isHead;
+    if (mayTrail) {
+      this.#sender.events.add(this, fields);
+    }
     const flags = mayTrail ? this.#flags | TRAILERS_FOLLOW : this.#flags;
     this.#sender.replies.head(exchange.id, this.#status, flags, encoded, NO_BYTES, declared);
     this.#pump();
@@ -254,6 +278,7 @@ export class Reply implements Starting {
         return;
       }
       this.#state = 'over';
+      this.#sender.events.delete(this);
       if (this.trailers.length > 0) {
         replies.trailers(this.#exchange.id, this.trailers);
       }
@@ -262,6 +287,9 @@ export class Reply implements Starting {
     }
     this.#sender.schedule();
     this.#settle(null);
+    if (this.#isLeaving) {
+      this.#exchange.hangUp();
+    }
   }
 
   /** Sends the pieces. Returns whether all of them could be sent. */

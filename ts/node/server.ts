@@ -1,7 +1,7 @@
 import type http from 'node:http';
 import type { AddressInfo, ListenOptions } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { binding, type NativeBound } from '../binding/binding.js';
+import type { NativeBound } from '../binding/binding.js';
 import { doorsOf } from '../cluster/doors.js';
 import { fromNative } from '../errors/errors.js';
 import type { ConnectionEvent } from '../lane/connection-event.js';
@@ -9,7 +9,7 @@ import type { Exchange } from '../lane/exchange.js';
 import type { Sender } from '../lane/outgoing.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedTls } from '../options/tls.js';
-import { startEngine } from '../serve.js';
+import { bind, startEngine } from '../serve.js';
 import { nodeError, warnUnsupported } from './errors.js';
 import { NodeServer } from './genuine.js';
 import type { Http2Door } from './http2-door.js';
@@ -317,7 +317,7 @@ export class Server extends NodeServer implements SocketServer {
    */
   #bind(where: Where): NativeBound | null {
     try {
-      return binding().bind(this.#options(where).native);
+      return bind(this.#options(where));
     } catch (error) {
       if (this.#leaving.size > 0 && isInUse(error)) {
         return null;
@@ -348,8 +348,7 @@ export class Server extends NodeServer implements SocketServer {
         if (round.isClosed) {
           break;
         }
-        round.bound =
-          tries < MOST_TRIES ? this.#bind(where) : binding().bind(this.#options(where).native);
+        round.bound = tries < MOST_TRIES ? this.#bind(where) : bind(this.#options(where));
         if (round.bound === null) {
           await wait(TRY_AGAIN_MS);
         }

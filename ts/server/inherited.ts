@@ -64,11 +64,6 @@ export function socketsOf(): NamedSocket[] {
   );
 }
 
-/** The servers of this thread but for this one. */
-export function othersThan(native: NativeServer): NativeServer[] {
-  return [...running.keys()].filter((one) => one !== native);
-}
-
 /**
  * What tells the listeners of a server apart, in their order; that of the metrics is last, where -1
  * is its place. Two of the same address, such as port 0, are told apart by their number.

@@ -23,7 +23,7 @@ import type {
 import { Certificates, type NamesByTls } from './certificates.js';
 import { removeControl } from './control.js';
 import { askInProcess } from './in-process.js';
-import { forget, othersThan } from './inherited.js';
+import { forget } from './inherited.js';
 import { Readiness } from './readiness.js';
 import { serverUrl } from './server-url.js';
 
@@ -63,6 +63,9 @@ export function hostOf(native: NativeServer): string | undefined {
 /** The longest delay of a timer, 24.8 days. */
 const FOREVER_MS = 2 ** 31 - 1;
 
+/** The servers of this thread that have not stopped. */
+const servers = new Set<RunningServer>();
+
 export class RunningServer implements Server {
   readonly port: number | undefined;
   readonly hostname: string | undefined;
@@ -78,7 +81,7 @@ export class RunningServer implements Server {
   #forgetSignal = () => {};
   readonly #url: string;
   readonly #urls: readonly string[];
-  readonly #drainMs: number;
+  #drainMs: number;
   readonly #certificates: Certificates;
   readonly #readiness: Readiness;
   /** The topics at a broker. */
@@ -88,6 +91,8 @@ export class RunningServer implements Server {
   /** Between the word that the server is about to stop, and the stop. */
   #delay: Promise<void> | null = null;
   #endDelay = () => {};
+  /** Those that end with this one, which waits for them. */
+  #alongside: readonly RunningServer[] = [];
   /** Ends the wait for promises of `waitUntil`. */
   #hurry = () => {};
   readonly #hurried: Promise<void>;
@@ -133,6 +138,7 @@ export class RunningServer implements Server {
     }
     this.#keepAlive = setInterval(() => {}, FOREVER_MS);
     doorsOf(native)?.watch(() => void this.stop(), this.finished);
+    servers.add(this);
   }
 
   /** A new one each time, since programs may change it. */
@@ -291,6 +297,9 @@ export class RunningServer implements Server {
 
   async stop(options: StopOptions | boolean = {}): Promise<void> {
     const { force, delay } = resolveStop(options);
+    for (const one of this.#alongside) {
+      one.stop(options).catch(() => {});
+    }
     if (delay > 0 && this.#state === 'running') {
       this.#native.lameDuck();
       await this.#delayed(delay);
@@ -302,14 +311,31 @@ export class RunningServer implements Server {
   }
 
   /**
-   * As {@link stop}, but another process goes on with the sockets of all servers of this thread.
-   * Clients of WebSockets and server-sent events are asked one after the other to come back.
+   * As {@link stop}, for a process that ends with this server: all other servers of this thread stop
+   * too, within the drain of this one, which waits for them.
+   */
+  async stopAll(options: StopOptions): Promise<void> {
+    this.#takeAlong();
+    await this.stop(options);
+  }
+
+  /**
+   * As {@link stopAll}, but another process goes on with the sockets. Clients of WebSockets and
+   * server-sent events are asked one after the other to come back.
    */
   async retire(): Promise<void> {
     if (this.#state === 'running') {
-      const others = othersThan(this.#native).map((native) => native.retire());
-      await this.#end(false, () => this.#native.retire());
-      await Promise.all(others);
+      this.#takeAlong();
+      const all = [...this.#alongside, this];
+      await Promise.all(all.map((one) => one.#end(false, () => one.#native.retire())));
+    }
+  }
+
+  #takeAlong(): void {
+    this.#alongside = [...servers].filter((one) => one !== this);
+    for (const one of this.#alongside) {
+      one.#drainMs = Math.min(one.#drainMs, this.#drainMs);
+      one.#native.drainWithin(one.#drainMs);
     }
   }
 
@@ -320,7 +346,8 @@ export class RunningServer implements Server {
     this.#readiness.close();
     this.#runtime.stopping(force, this.#drainMs);
     doorsOf(this.#native)?.close();
-    const stopped = begin();
+    const others = this.#alongside.map(({ finished }) => finished.catch(() => {}));
+    const stopped = Promise.all([begin(), ...others]).then(() => {});
     if (force) {
       this.#hurry();
     }
@@ -353,6 +380,7 @@ export class RunningServer implements Server {
     this.#certificates.stopped();
     this.#state = 'stopped';
     forget(this.#native);
+    servers.delete(this);
     if (this.controlPath !== undefined) {
       removeControl(this.controlPath);
     }

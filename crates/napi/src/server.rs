@@ -469,6 +469,12 @@ impl NativeServer {
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
 
+    /// A drain takes no longer than so many milliseconds, from now on or from when it begins.
+    #[napi]
+    pub fn drain_within(&self, ms: u32) {
+        self.server.drain_within(Duration::from_millis(ms.into()));
+    }
+
     /// Stops the server: drains it, or with `force` cuts every connection. The promise
     /// resolves when it is fully stopped. May be called again, to force.
     #[napi(ts_return_type = "Promise<void>")]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossbeam_queue::SegQueue;
 use reactor_sys::{Stream, Waker};
@@ -49,6 +50,8 @@ pub(crate) enum Control {
     CloseAll,
     /// The server stops soon.
     LameDuck,
+    /// A drain takes no longer than this, from now on or from when it begins.
+    DrainWithin(Duration),
     /// Finish the requests in flight. Then end, once [`NoMore`](Self::NoMore) has come.
     Drain,
     /// As [`Drain`](Self::Drain), but those who wait are left to a successor.

@@ -222,6 +222,7 @@ impl EventLoop {
                 Control::CloseIdle => self.reactor.close_idle(),
                 Control::CloseAll => self.reactor.close_all(),
                 Control::LameDuck => self.reactor.lame_duck(),
+                Control::DrainWithin(time) => self.drain_within(time),
                 Control::Drain => self.drain(false),
                 Control::Retire => self.drain(true),
                 Control::NoMore => self.has_all = true,
@@ -456,6 +457,13 @@ impl EventLoop {
             && self.poller.add_edge(stream, token).is_err()
         {
             self.reactor.discard(token);
+        }
+    }
+
+    fn drain_within(&mut self, time: Duration) {
+        self.drain_timeout = self.drain_timeout.min(time);
+        if let Some(until) = &mut self.drain_until {
+            *until = (*until).min(self.reactor.services.clock.now() + time);
         }
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::Builder;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reactor_sys::{Address, Stream, block_signals};
 
@@ -253,6 +253,12 @@ impl Server {
         if let Some(program) = &self.shared.program {
             program.said(is_up, text);
         }
+    }
+
+    /// A drain takes no longer than this, from now on or from when it begins, even if the drain
+    /// timeout is longer.
+    pub fn drain_within(&self, time: Duration) {
+        self.shared.tell_loops(|| Control::DrainWithin(time));
     }
 
     /// Begins to stop, and returns at once. A second call with [`Stop::Force`] ends a drain.
