@@ -78,6 +78,9 @@ const bench = (...args) => ['bench', '-n', '1', '-c', '1', ...args];
 const monitor = (...args) => ['monitor', '--once', ...args];
 const serving = (...args) => ['serve', ...LOCAL, ...args];
 
+const PLACE =
+  'must be a port from 0 to 65535, or text such as "0\\.0\\.0\\.0:80", .*; the flag is given once for each place, got';
+
 /** What it is, the command line, its exit code and what is said. */
 const MISTAKES = [
   [
@@ -85,6 +88,12 @@ const MISTAKES = [
     () => bench('ftp://x'),
     2,
     () => 'url must be host:port or a URL such as .* got "ftp://x"',
+  ],
+  [
+    'bench: no URL at all',
+    () => bench('--proxy-protocol'),
+    2,
+    () => 'bench needs a URL, such as reactor-rs bench http://localhost:8080/',
   ],
   ['bench: no URL', () => bench('/x'), 2, () => 'url must be host:port or a URL .* got "/x"'],
   [
@@ -134,6 +143,32 @@ const MISTAKES = [
     () => [...bench(`http://127.0.0.1:${there.ssh}`), '--json'],
     1,
     () => '1 of 1 requests failed, more than --max-errors 0',
+  ],
+  [
+    'serve: no place',
+    () => ['serve', '--listen', '8080', '--listen', 'x:y'],
+    2,
+    () => `--listen ${PLACE} "x:y"`,
+  ],
+  ['serve: no port', () => ['serve', '--listen', '99999'], 2, () => `--listen ${PLACE} "99999"`],
+  [
+    'serve: places with a comma',
+    () => ['serve', '--listen', '1,2'],
+    2,
+    () => `--listen ${PLACE} "1,2"`,
+  ],
+  [
+    'serve: no place in a variable',
+    () => ['serve'],
+    2,
+    () => `REACTOR_LISTEN ${PLACE} "y"`,
+    { REACTOR_LISTEN: '0,y' },
+  ],
+  [
+    'serve: a trace that is no share',
+    () => serving('--trace', '2'),
+    2,
+    () => '--trace must be true, false or a share from 0 to 1, got "2"',
   ],
   [
     'monitor: no server',

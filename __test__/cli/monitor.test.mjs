@@ -469,6 +469,15 @@ test('of several servers one has to be named', async (t) => {
   t.regex(wrong.stderr, /^reactor-rs: no server has the process id or port 1; there is pid /);
 });
 
+test('a path may be a name in the working folder, for --control and for the monitor', async (t) => {
+  const env = runtime(t);
+  const cwd = env.REACTOR_RUNTIME_DIR;
+  const server = await serve(t, [...LOCAL, '--control', 'own.sock'], { env, cwd });
+  const args = ['monitor', 'own.sock', '--once', '--json', '-n', '0.1'];
+  const found = await run(args, { env, cwd });
+  t.is(JSON.parse(found.stdout || '{}').pid, server.pid, found.stderr);
+});
+
 test('mistakes are one line', async (t) => {
   const env = runtime(t);
   for (const [args, status, message] of [

@@ -211,8 +211,52 @@ test('SIGHUP loads the module of JavaScript threads anew', async (t) => {
   t.deepEqual(await ask(server.url), ['two', server.pid, null]);
 });
 
+for (const flags of [[], ['--supervise']]) {
+  test(`SIGHUP cuts nothing off where there is nothing to read anew ${flags}`, async (t) => {
+    const { file } = program(t, 'one');
+    writeFileSync(
+      file,
+      `export default { fetch: () => new Response(new ReadableStream({
+        async start(controller) {
+          controller.enqueue('begun');
+          await new Promise((resolve) => process.once('SIGUSR1', resolve));
+          controller.enqueue(', and done');
+          controller.close();
+        },
+      })) };\n`,
+    );
+    const server = await serve(t, [file, ...LOCAL, ...flags]);
+    const answer = await fetch(server.url);
+    server.kill('SIGHUP');
+    await until(() => server.stderr().includes('SIGHUP reads nothing anew'), 'the line');
+    signal(server.pid, 'SIGUSR1');
+    t.is(await answer.text(), 'begun, and done');
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null }, server.stderr());
+  });
+}
+
+test('SIGHUP before a process serves does not end it', async (t) => {
+  const { file } = program(t, 'one', "process.kill(process.pid, 'SIGHUP');");
+  const server = await serve(t, [file, ...LOCAL]);
+  await until(() => server.stderr().includes('does not serve yet'), 'the line');
+  t.deepEqual(await ask(server.url), ['one', server.pid, null]);
+});
+
+test('a meaning of SIGHUP of the module’s own is left to it', async (t) => {
+  const { file } = program(t, 'one', "process.on('SIGHUP', () => console.error('my own'));");
+  const server = await serve(t, [file, ...LOCAL]);
+  server.kill('SIGHUP');
+  await until(() => server.stderr().includes('my own'), 'the line');
+  t.deepEqual(await ask(server.url), ['one', server.pid, null]);
+  t.notRegex(server.stderr(), /reads nothing anew/);
+});
+
 test('what makes no sense is refused', async (t) => {
   const { file } = program(t, 'one');
+  const supervise = await run(['serve', file], { env: { REACTOR_SUPERVISE: 'yes' } });
+  t.is(supervise.code, 2);
+  t.is(supervise.stderr, 'reactor-rs: REACTOR_SUPERVISE must be true or false, got "yes"\n');
   const wrong = await run(['serve', file, '--reload-timeout', '5 days']);
   t.is(wrong.code, 2);
   t.regex(

@@ -310,8 +310,15 @@ test('the load client begins with one', async (t) => {
     t.is(result.errors.total, 0, JSON.stringify(result.errors));
   }
   const flags = ['--proxy-protocol', '-n', '10', '-c', '2', '--http2'];
-  const { code, stdout } = await run(['bench', `127.0.0.1:${server.port}`, ...flags]);
-  t.is(code, 0, stdout);
+  const place = `127.0.0.1:${server.port}`;
+  const [name, ...others] = flags;
+  for (const args of [
+    [place, ...flags],
+    [name, place, ...others],
+  ]) {
+    const { code, stdout, stderr } = await run(['bench', ...args]);
+    t.is(code, 0, `${args}: ${stdout}${stderr}`);
+  }
   const { v1, v2, failed } = server.stats().proxyProtocol;
   t.deepEqual([v1 >= 2, v2 >= 4, failed], [true, true, failures()]);
 });

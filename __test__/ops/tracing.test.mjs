@@ -7,7 +7,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
-import { until } from '../support/command.mjs';
+import { serve as command, until } from '../support/command.mjs';
 import { moduleOf, temporary } from '../support/folder.mjs';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -160,12 +160,25 @@ test('without the option the log has no trace, and a wrong one is named', async 
   }
 });
 
+test('the flag may stand before the module', async (t) => {
+  const file = moduleOf(t, "export default () => new Response('mine');\n");
+  const local = ['-H', '127.0.0.1', '-p', '0', '-i', '1', '--quiet'];
+  for (const flags of [['--trace'], ['--trace', '0.5']]) {
+    const server = await command(t, [...flags, file, ...local]);
+    t.is(await (await fetch(server.url)).text(), 'mine');
+  }
+});
+
 test('trace.fetch asks the next server in the same trace', async (t) => {
   const last = await start(t, { fetch: tracesItself });
   const server = await start(t, {
     fetch: async (request, info) => {
       const init = request.headers.has('x-own') ? { headers: { traceparent: GOOD } } : undefined;
-      const response = await info.trace.fetch(last.url, init);
+      const passedOn = {
+        fields: [last.url, { headers: request.headers }],
+        request: [new Request(last.url, request)],
+      }[request.headers.get('x-pass')];
+      const response = await info.trace.fetch(...(passedOn ?? [last.url, init]));
       return Response.json({ own: info.trace, next: await response.json() });
     },
   });
@@ -173,6 +186,17 @@ test('trace.fetch asks the next server in the same trace', async (t) => {
   t.like(next, { traceId: TRACE, parentId: own.spanId, tracestate: 'a=1', sampled: true });
   const given = await traceOf(server, 'x-own', '1', 'tracestate', 'a=1');
   t.like(given.next, { traceId: TRACE, parentId: PARENT, tracestate: '' });
+  for (const what of ['fields', 'request']) {
+    // Those of the client name the client's span.
+    for (const [field, trace] of [
+      [GOOD, { traceId: TRACE, tracestate: 'a=1' }],
+      ['nonsense', { tracestate: '' }],
+    ]) {
+      const more = ['traceparent', field, 'tracestate', 'a=1', 'x-pass', what];
+      const { own: mine, next: theirs } = await traceOf(server, ...more);
+      t.like(theirs, { traceId: mine.traceId, parentId: mine.spanId, ...trace }, what);
+    }
+  }
 });
 
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];

@@ -187,7 +187,8 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
   const command = program
     .command('bench')
     .description('load an HTTP, HTTPS or WebSocket server and report rate and latency')
-    .argument('<url>', 'host:port, or an http://, https://, ws:// or wss:// URL')
+    .argument('[url]', 'host:port, or an http://, https://, ws:// or wss:// URL')
+    .usage('[options] <url>')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', BENCH_EXAMPLES.trimEnd());
   for (const { flags, text, group, preset } of FLAGS) {
@@ -210,12 +211,36 @@ export function addBench(program: Command, done: (exitCode: number) => void): vo
     .addOption(INSECURE.helpGroup(TLS))
     .addOption(NO_RESUME.helpGroup(TLS))
     .addOption(JSON_OUTPUT)
-    .action(async (url: string, given: Record<string, unknown>) => {
+    .action(async (argument: string | undefined, all: Record<string, unknown>) => {
+      const [url, given] = urlOf(argument, all);
       const flags = given as Record<string, unknown> & BenchFlags;
       const limit = readLimit(flags.maxErrors ?? '0');
       const resolved = resolveBench(url, readFlags(flags), labelOf);
       done(await benchCommand(resolved, limit, flags.json === true));
     });
+}
+
+/**
+ * The URL, and the flags. A flag whose value may be left out takes the URL for it in `bench
+ * --proxy-protocol http://…`.
+ */
+function urlOf(
+  argument: string | undefined,
+  given: Record<string, unknown>,
+): [url: string, flags: Record<string, unknown>] {
+  if (argument !== undefined) {
+    return [argument, given];
+  }
+  for (const { flags, option, preset } of FLAGS) {
+    const value = given[option];
+    if (flags.includes('[') && typeof value === 'string' && /[/:]/.test(value)) {
+      return [value, { ...given, [option]: preset }];
+    }
+  }
+  throw new ReactorError(
+    'ERR_REACTOR_INVALID_OPTION',
+    'bench needs a URL, such as reactor-rs bench http://localhost:8080/',
+  );
 }
 
 /** Loads the server; resolves to the exit code. */

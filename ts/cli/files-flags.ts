@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
@@ -90,11 +90,14 @@ export interface Target {
   readonly flags: Given;
 }
 
+/** Flags whose value may be left out, but for those of folders: a file that is there is the module. */
+const BEFORE_MODULE = ['trace'];
+
 /**
  * What the argument names. A folder is served as files, anything else is a module.
  *
  * A flag takes the folder for its value in `serve --spa ./public`, which is meant as `serve ./public
- * --spa`.
+ * --spa`, and the module in `serve --trace app.mjs`.
  * @throws {ReactorError} names a flag that needs a folder, where there is none
  */
 export function targetOf(argument: string | undefined, given: Given): Target {
@@ -105,6 +108,10 @@ export function targetOf(argument: string | undefined, given: Given): Target {
     if (flag !== undefined) {
       const name = nameOf(flag);
       return { folder: String(given[name]), flags: { ...given, [name]: true } };
+    }
+    const before = BEFORE_MODULE.find((name) => isThere(given[name]));
+    if (before !== undefined) {
+      return targetOf(String(given[before]), { ...given, [before]: true });
     }
   } else if (isFolder(argument)) {
     return { folder: argument, flags: given };
@@ -186,6 +193,11 @@ function longOf({ flags }: FilesFlag): string {
 /** The name by which the parser of the command line knows it. */
 function nameOf({ flags }: FilesFlag): string {
   return new Option(flags).attributeName();
+}
+
+/** Whether text is a path that leads somewhere. */
+function isThere(given: unknown): boolean {
+  return typeof given === 'string' && given !== '' && existsSync(given);
 }
 
 function isFolder(given: unknown): boolean {

@@ -42,7 +42,10 @@ export function readGenerationFlags(
       '--supervise cannot be given together with --watch: one is for production, the other for development',
     );
   }
-  const { [VARIABLE]: variable } = env;
+  const { [VARIABLE]: variable, REACTOR_SUPERVISE: supervise } = env;
+  if (supervise && !/^(true|false|1|0)$/.test(supervise)) {
+    throw usage(`REACTOR_SUPERVISE must be true or false, got "${supervise}"`);
+  }
   const { reloadTimeout: flag = variable } = given as { reloadTimeout?: string };
   if (!flag) {
     return {};

@@ -10,6 +10,7 @@ import { addGenerationFlags, readGenerationFlags } from './generation-flags.js';
 import { goOn } from './generations.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
+import { hearHangUp } from './reload-on-signal.js';
 import { developmentCertificate } from './self-signed.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
 import { handlersFlag } from './systemd.js';
@@ -84,6 +85,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
       }
       checkWatch(flags, folder ?? module);
       const successors = readGenerationFlags(flags, process.env);
+      hearHangUp();
       goOn();
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);

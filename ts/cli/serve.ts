@@ -79,9 +79,7 @@ export async function untilSignal(
     forget.push(reopenOnSignal(server));
   }
   const hasTls = tls.some((one) => one !== null);
-  if (hasTls || flags.threaded !== undefined) {
-    forget.push(reloadOnSignal(server, hasTls, flags.threaded));
-  }
+  forget.push(reloadOnSignal(server, hasTls, flags.threaded));
   // Printed after the signal handlers are installed: the reader may send a signal at once.
   const [route] = native.routes ?? [];
   const folder = flags.servesFolder ? route?.files : undefined;

@@ -5,7 +5,7 @@ import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
 import { isForMetrics, passedSockets } from '../options/activation.js';
 import { invalid } from '../options/check.js';
-import { asListenOptions, OF_ONE, PASSED } from '../options/listen.js';
+import { asListenOptions, isPlace, OF_ONE, PASSED } from '../options/listen.js';
 import { parseOption } from '../options/table.js';
 import { developmentCertificate } from './self-signed.js';
 
@@ -125,6 +125,9 @@ export function isSelfSigned(given: Given, env: Env): boolean {
   return isOn('tls.selfSigned', given, env);
 }
 
+const PLACE =
+  'a port from 0 to 65535, or text such as "0.0.0.0:80", "https://:443", "unix:/run/app.sock" or "fd:3"; the flag is given once for each place';
+
 /**
  * Adds what the flags and variables say about listeners and TLS to the options. They win over the
  * module's.
@@ -148,6 +151,10 @@ export function addTlsOptions(
     }
     return passed === undefined ? source : undefined;
   });
+  const wrong = listen?.values.find((text) => !isPlace(text));
+  if (listen !== undefined && wrong !== undefined) {
+    throw invalid(listen.label, PLACE, wrong);
+  }
   const places = passed ?? listen ?? fd;
   if (places !== undefined && isListenUsed(options, places, labelOf)) {
     const texts = (passed ?? listen)?.values ?? [];

@@ -19,9 +19,12 @@ export class RequestTrace {
   readonly sampled: boolean;
   readonly traceparent: string;
   readonly tracestate: string;
+  /** What the client has sent. */
+  readonly #received: string | null;
 
   constructor(fieldOf: FieldOf, { traceId, spanId, isSampled }: MadeIds) {
-    const parent = parseTraceParent(fieldOf('traceparent'));
+    this.#received = fieldOf('traceparent');
+    const parent = parseTraceParent(this.#received);
     const flags = parent?.flags ?? (isSampled ? SAMPLED | RANDOM : RANDOM);
     this.traceId = parent?.traceId ?? traceId;
     this.spanId = spanId;
@@ -41,7 +44,9 @@ export class RequestTrace {
     return (input, init) => {
       const given = init?.headers ?? (input instanceof Request ? input.headers : undefined);
       const headers = new Headers(given);
-      if (!headers.has('traceparent')) {
+      const own = headers.get('traceparent');
+      // Who passes on the fields of the request has not chosen the client's span as the parent.
+      if (own === null || own === this.#received) {
         headers.delete('tracestate');
         for (const [name, value] of Object.entries(this.headers)) {
           headers.set(name, value);

@@ -112,6 +112,13 @@ export function asListenOptions(given: unknown, name = 'listen'): object | null 
   return options;
 }
 
+/** Whether text is a place to listen at, as a command line names it. */
+export function isPlace(text: string): boolean {
+  return /^\d+$/.test(text)
+    ? Number(text) <= 65535
+    : text === PASSED || optionsOf(text) !== undefined;
+}
+
 /** The places of the sockets that a service manager has passed, by their names. */
 function passedEntries(hasTls: boolean): object[] {
   const all = passedSockets();

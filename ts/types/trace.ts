@@ -25,8 +25,8 @@ export interface Trace {
   readonly headers: { readonly traceparent: string; readonly tracestate?: string };
 
   /**
-   * The global `fetch`, with {@link headers} added unless the request has a `traceparent`. With
-   * OpenTelemetry's instrumentation of `fetch`, use `fetch` itself, or both add the field.
+   * The global `fetch`, with {@link headers} added unless the request has a `traceparent` of its own;
+   * that of the client, which comes along with the client's fields, is replaced. With OpenTelemetry's instrumentation of `fetch`, use `fetch` itself, or both add the field.
    */
   readonly fetch: typeof globalThis.fetch;
 }

@@ -4,7 +4,7 @@ import { fail, hasColours } from '../output.js';
 import { AnswerError } from './reader.js';
 import { reasonOf } from './reason.js';
 import { compare, type Sample } from './sample.js';
-import { type Snapshot, Source } from './snapshot.js';
+import { isPath, type Snapshot, Source } from './snapshot.js';
 import { Terminal } from './terminal.js';
 import { render, SORTS, type View } from './view.js';
 
@@ -67,7 +67,7 @@ async function web(which: string | undefined, flags: MonitorFlags): Promise<numb
   if (where === undefined || once || interval !== '1') {
     return fail(USAGE_ERROR, `--web and ${once ? '--once' : '--interval'} do not go together`);
   }
-  if (which !== undefined && !which.includes('/') && !/^\d{1,10}$/.test(which)) {
+  if (which !== undefined && !isPath(which) && !/^\d{1,10}$/.test(which)) {
     return fail(FAILED, `"${which}" is no process id, port or path of a control socket`);
   }
   return (await import('./web.js')).webCommand(which, { web: where, json });
@@ -80,7 +80,7 @@ interface Found {
 
 /** The server to monitor, or why there is none. */
 async function choose(which: string | undefined): Promise<Found | string> {
-  if (which?.includes('/')) {
+  if (which !== undefined && isPath(which)) {
     const found = await look(which);
     return found instanceof Error
       ? `no server answers on the control socket "${which}": ${reasonOf(found)}`

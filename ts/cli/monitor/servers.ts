@@ -1,6 +1,6 @@
 import { controlPaths, lookedIn } from '../../server/control.js';
 import { reasonOf } from './reason.js';
-import { type Snapshot, Source, snapshotOf } from './snapshot.js';
+import { isPath, type Snapshot, Source, snapshotOf } from './snapshot.js';
 
 /** One server of this user. */
 export interface Choice {
@@ -154,7 +154,8 @@ export class Servers {
 
   async #find(): Promise<void> {
     const which = this.#which;
-    const paths = which?.includes('/') ? [which] : (await controlPaths()).slice(0, MOST);
+    const paths =
+      which !== undefined && isPath(which) ? [which] : (await controlPaths()).slice(0, MOST);
     for (const [path, { source }] of this.#known) {
       if (!paths.includes(path)) {
         source.close();

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { LaneStats } from '../../types/stats.js';
 import { AnswerError, Reader } from './reader.js';
@@ -93,6 +94,11 @@ const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
 
 /** More than any server has threads, lanes or buckets. */
 const MAX_ENTRIES = 4096;
+
+/** Whether what the command line names is the path of a control socket, and no number of a server. */
+export function isPath(which: string): boolean {
+  return which.includes('/') || (!/^\d{1,10}$/.test(which) && existsSync(which));
+}
 
 /** One server's control socket. */
 export class Source {
