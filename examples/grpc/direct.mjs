@@ -10,6 +10,8 @@ const UNIMPLEMENTED = 12;
 const OK = { 'grpc-status': '0' };
 const HEADERS = { 'content-type': 'application/grpc' };
 const ZIPPED = { ...HEADERS, 'grpc-encoding': 'gzip', 'grpc-accept-encoding': 'identity,gzip' };
+/** Bytes in front of each message: whether it is compressed, and its length. */
+const PREFIX = 5;
 /** Messages of fewer bytes are not compressed. */
 const LEAST_ZIPPED = 1024;
 
@@ -71,7 +73,7 @@ class Call {
     return this.#signal;
   }
 
-  /** Metadata before the reply, to be set before the first message. */
+  /** Metadata before the reply. A method that streams sends what is in its trailers only. */
   get headers() {
     this.#headers ??= new Headers(this.isZipped ? ZIPPED : HEADERS);
     return this.#headers;
@@ -104,7 +106,7 @@ class Call {
 /** One message, and one reply. */
 async function answers({ requestDeserialize, responseSerialize, handle }, call, most) {
   try {
-    const [bytes, end] = messageAt(await call.request.bytes(), 0, most);
+    const [bytes, end] = messageAt(await call.request.bytes(), 0, most, call.request);
     if (end < 0) {
       throw new GrpcError(13, 'the message is not complete');
     }
@@ -141,45 +143,69 @@ function streams({ requestStream, responseStream, ...method }, call, most) {
 
 /** The messages of a request, as they come. */
 async function* messages(request, deserialize, most) {
-  let rest = new Uint8Array();
+  let pieces = [];
+  let length = 0;
+  let needed = PREFIX;
   for await (const piece of request.body ?? []) {
-    rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    pieces.push(piece);
+    length += piece.length;
+    // A large message comes in many pieces, which are put together once.
+    if (length < needed) {
+      continue;
+    }
+    const all = pieces.length === 1 ? piece : Buffer.concat(pieces, length);
     let at = 0;
     for (;;) {
-      const [bytes, end] = messageAt(rest, at, most);
+      const [bytes, end] = messageAt(all, at, most, request);
       if (end < 0) {
         break;
       }
       yield deserialize(await bytes);
       at = end;
     }
-    rest = rest.subarray(at);
+    needed = sizeAt(all, at, most);
+    pieces = [all.subarray(at)];
+    length = all.length - at;
   }
-  if (rest.length > 0) {
+  if (length > 0) {
     throw new GrpcError(13, 'the last message is not complete');
   }
 }
 
-/** The message that begins there, and where it ends; -1 if not all of it has come. */
-function messageAt(bytes, at, most) {
-  if (bytes.length - at < 5) {
-    return [null, -1];
+/** How long the message that begins there is, with its prefix; as long as that if it is not there. */
+function sizeAt(bytes, at, most) {
+  if (bytes.length - at < PREFIX) {
+    return PREFIX;
   }
   const length =
     bytes[at + 1] * 2 ** 24 + (bytes[at + 2] << 16) + (bytes[at + 3] << 8) + bytes[at + 4];
   if (length > most) {
     throw new GrpcError(8, `a message of ${length} bytes; it may have ${most}`);
   }
-  const end = at + 5 + length;
+  return PREFIX + length;
+}
+
+/** The message that begins there, and where it ends; -1 if not all of it has come. */
+function messageAt(bytes, at, most, request) {
+  const end = at + sizeAt(bytes, at, most);
   if (end > bytes.length) {
     return [null, -1];
   }
   // protobufjs takes Buffers.
-  const message = Buffer.from(bytes.buffer, bytes.byteOffset + at + 5, length);
-  return [bytes[at] === 0 ? message : unzipped(message, most), end];
+  const start = at + PREFIX;
+  const message = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+  return [bytes[at] === 0 ? message : unzipped(message, most, request), end];
 }
 
-async function unzipped(message, most) {
+async function unzipped(message, most, request) {
+  const encoding = request.headers.get('grpc-encoding') ?? 'identity';
+  if (encoding === 'identity') {
+    throw new GrpcError(13, 'a message is compressed, and the call names no encoding');
+  }
+  if (encoding !== 'gzip') {
+    const taken = { 'grpc-accept-encoding': ZIPPED['grpc-accept-encoding'] };
+    throw new GrpcError(UNIMPLEMENTED, `messages in ${encoding} are not taken`, taken);
+  }
   try {
     return await promisify(gunzip)(message, { maxOutputLength: most });
   } catch (error) {
@@ -195,10 +221,10 @@ function framed(message, isZipped) {
 }
 
 function frame(message, flag) {
-  const bytes = new Uint8Array(5 + message.length);
+  const bytes = new Uint8Array(PREFIX + message.length);
   bytes[0] = flag;
   new DataView(bytes.buffer).setUint32(1, message.length);
-  bytes.set(message, 5);
+  bytes.set(message, PREFIX);
   return bytes;
 }
 

@@ -205,7 +205,10 @@ impl Http2 {
             return self.reset_for_fault(core, services, id, ErrorCode::PROTOCOL_ERROR);
         }
         if self.is_tunnel(id) {
+            // Before its socket answers: a stream that both sides have ended is not reset.
+            self.receive(id, Receiving::Ended);
             self.tunnel_end(core, services, id);
+            return Ok(());
         }
         self.tell_rest(core, services, id);
         match self.receive(id, Receiving::Ended) {
