@@ -5,6 +5,7 @@ import http2 from 'node:http2';
 import test from 'ava';
 import { WebSocket } from 'ws';
 import { serve } from '../../dist/index.js';
+import { data, headers, Raw } from './raw.mjs';
 
 /** A masked frame of a client. */
 function frame(opcode, payload) {
@@ -148,6 +149,33 @@ test('a request for a WebSocket that is not one gets an error, and never a succe
     once(other, 'error').then(() => 'reset'),
   ]).catch(() => 'reset');
   t.true(refused === 'reset' || refused >= 400, `${refused}`);
+});
+
+test('a stream that both sides have ended is not reset', async (t) => {
+  const server = await open(t, {
+    websocket: echo,
+    fetch: (request, info) => upgrading(request, info),
+  });
+  const raw = await Raw.open(server.port);
+  t.teardown(() => raw.destroy());
+  const fields = [
+    ...[
+      [':method', 'CONNECT'],
+      [':protocol', 'websocket'],
+      [':scheme', 'http'],
+    ],
+    ...[
+      [':authority', 'localhost'],
+      [':path', '/?name=a'],
+      ['sec-websocket-version', '13'],
+    ],
+  ];
+  await raw.send(headers(1, fields, { end: false }));
+  await raw.until(() => raw.stream(1).size > 0, 'a greeting');
+  await raw.send(data(1, '', true));
+  await raw.until(() => raw.stream(1).isEnded, 'the end of the stream');
+  await raw.ponged();
+  t.is(raw.stream(1).reset, undefined);
 });
 
 test('topics reach sockets of both protocols, and a stop tells them', async (t) => {
