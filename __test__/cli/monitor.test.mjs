@@ -59,6 +59,7 @@ function snapshot(n, { requests = 0, threads = ['rx-io-0', 'rx-worker-0', 'main'
       webSockets: null,
       http2: null,
       tasks: { queueDepth: 3, queueCapacity: 4096, rejected: 2 * n },
+      routes: [],
       ioThreads: [{ ...io, requests }],
       accessLog: { written: 10 * n, lost: 0, errors: 0 },
     },
@@ -229,6 +230,103 @@ test('more threads than there is room for are counted', async (t) => {
   t.regex(text, /rx-worker-0 /);
   t.regex(text, /\nand 2\d more\n/);
   t.regex(text, /q quit/);
+});
+
+/** A snapshot with these rows of routes: method, pattern, and requests since the start. */
+function withRoutes(n, rows, more) {
+  const taken = snapshot(n, more);
+  taken.stats.routes = rows.map(([method, route, requests, clientError = 0, serverError = 0]) => ({
+    method,
+    route,
+    requests,
+    clientError,
+    serverError,
+    count: requests,
+    sumNs: requests * 250_000,
+    p99Ns: 1_500_000,
+  }));
+  return taken;
+}
+
+test('the busiest routes come first', async (t) => {
+  const before = withRoutes(0, [
+    ['GET', '/was/busy', 5_000],
+    ['GET', '/users/:id', 100],
+    ['POST', `/long/${'x'.repeat(40)}`, 0],
+  ]);
+  const after = withRoutes(1, [
+    ['GET', '/was/busy', 5_000],
+    ['GET', '/users/:id', 4_100, 12],
+    ['POST', `/long/${'x'.repeat(40)}`, 700, 0, 3],
+    ['GET', 'fetch', 1],
+  ]);
+  const view = { history: [compare(before, after)], paused: false, sort: 'name' };
+  const screen = await shown(view, 80, 24);
+  t.is(
+    screen.split('\n').slice(16).join('\n'),
+    `
+route                             requests/s   4xx/s   5xx/s      mean       p99
+GET /users/:id                         4,000      12       0    250 µs    1.5 ms
+POST /long/xxxxxxxxxxxxxxxxxxxxx…        700       0       3    250 µs    1.5 ms
+GET fetch                                  1       0       0    250 µs    1.5 ms
+GET /was/busy                              0       0       0              1.5 ms
+
+q quit   p pause   s sort by name`,
+  );
+  t.is(screen.split('\n')[12].slice(0, 6), 'thread', 'above them');
+});
+
+test('threads and routes share the screen; a taller one has more of both', async (t) => {
+  const threads = Array.from({ length: 20 }, (_, n) => `rx-worker-${n}`);
+  const rows = Array.from({ length: 60 }, (_, n) => ['GET', `/${n}`, 1_000 - n]);
+  const [before, after] = [withRoutes(0, [], { threads }), withRoutes(1, rows, { threads })];
+  const view = { history: [compare(before, after)], paused: false, sort: 'name' };
+  const count = async (height) => {
+    const screen = await shown(view, 80, height);
+    t.regex(screen, /^reactor-rs 1\.2\.3 [\s\S]*\nq quit [^\n]*$/);
+    return [/^rx-worker-/gm, /^GET /gm].map((pattern) => screen.match(pattern)?.length ?? 0);
+  };
+  t.deepEqual(await count(24), [4, 2]);
+  t.deepEqual(await count(20), [5, 0], 'too small for both');
+  t.deepEqual(await count(40), [12, 10]);
+  t.deepEqual(await count(100), [20, 39]);
+  const screen = await shown(view, 80, 100);
+  t.regex(screen, /\nGET \/38 [^\n]*\nand 21 more\n/);
+});
+
+test('--once and --json tell of routes, by what a server counts', async (t) => {
+  const { REACTOR_RUNTIME_DIR: folder } = runtime(t);
+  const path = join(folder, 'routes.sock');
+  const server = await serveApi({
+    hostname: '127.0.0.1',
+    port: 0,
+    control: path,
+    routes: {
+      '/users/:id': () => new Response('a'),
+      '/bad': () => new Response('b', { status: 503 }),
+    },
+  });
+  t.teardown(() => server.stop({ force: true }));
+  const ask = async () => {
+    for (const where of ['/users/1', '/users/2', '/bad', '/none']) {
+      await (await fetch(new URL(where, server.url))).text();
+    }
+  };
+  await ask();
+  const timer = setInterval(ask, 20);
+  t.teardown(() => clearInterval(timer));
+  const once = await run(['monitor', path, '--once', '-n', '0.5']);
+  t.is(once.code, 0, once.stderr);
+  t.regex(
+    once.stdout,
+    /\n\nroute +requests\/s +4xx\/s +5xx\/s +mean +p99\nGET \/users\/:id +[\d,.]+ +0 +0 /,
+  );
+  t.regex(once.stdout, /\nGET \/bad +(\S+) +0 +\1 /);
+  t.regex(once.stdout, /\nGET built-in +(\S+) +\1 +0 /);
+  const json = await run(['monitor', path, '--once', '--json', '-n', '0.5']);
+  const [first] = JSON.parse(json.stdout).routes;
+  t.is(first.route, '/users/:id');
+  t.true(first.requests > 0 && first.meanUs > 0 && first.p99Us > 0);
 });
 
 test('every serve has a socket that only its user can reach, and it goes with the server', async (t) => {
@@ -523,6 +621,9 @@ test('what a control socket says reaches no terminal as a command', async (t) =>
       all.version = nasty;
       all.address = nasty;
       all.threads.push({ name: nasty, runningNs: 1, waitingNs: 1 });
+      const latency = { count: 1, p99Ns: 1 };
+      const row = { requests: 1, clientError: 0, serverError: 0, latency, latencySumNs: 1 };
+      all.stats.routes = [{ method: nasty, route: nasty, ...row }];
     }),
   );
   for (const flags of [['--once'], ['--once', '--json']]) {
@@ -554,6 +655,10 @@ const LIES = {
   'a member of the prototype': [
     (res) => res.end('{"__proto__":{"pid":1},"version":"1"}'),
     '"pid" is not as expected',
+  ],
+  'a route that is none': [
+    hostile((all) => (all.stats.routes = [{ method: 'GET', route: 7 }])),
+    '"(latency|route)" is not as expected',
   ],
   'threads without number': [
     hostile((all) => (all.threads = Array(50_000).fill(all.threads[0]))),

@@ -5,8 +5,9 @@ import { AnswerError } from './reader.js';
 import { reasonOf } from './reason.js';
 import { compare, type Sample } from './sample.js';
 import { isPath, type Snapshot, Source } from './snapshot.js';
+import { SORTS } from './tables.js';
 import { Terminal } from './terminal.js';
-import { render, SORTS, type View } from './view.js';
+import { render, type View } from './view.js';
 
 /** The flags about the output of `monitor`. */
 export interface MonitorFlags {

@@ -61,6 +61,11 @@ export class Reader {
     return value.map((entry) => read(new Reader(entry, this.#maxEntries)));
   }
 
+  /** Empty if an older server does not send it. */
+  listOrNone<T>(name: string, read: (entry: Reader) => T): T[] {
+    return this.#own(name) === undefined ? [] : this.list(name, read);
+  }
+
   #own(name: string): unknown {
     return Object.hasOwn(this.#value, name) ? this.#value[name] : undefined;
   }

@@ -49,6 +49,8 @@ export interface Sample {
     readonly rejected: number;
   };
   readonly threads: readonly ThreadSample[];
+  /** The busiest first. */
+  readonly routes: readonly RouteSample[];
   readonly lanes: Snapshot['lanes'];
   readonly process: {
     /** In processors: 1 is one. */
@@ -84,6 +86,18 @@ export interface ThreadSample {
   readonly requests: number | null;
   /** `null` unless it is an I/O thread. */
   readonly connections: number | null;
+}
+
+export interface RouteSample {
+  readonly method: string;
+  readonly route: string;
+  readonly requests: number;
+  readonly clientError: number;
+  readonly serverError: number;
+  /** In microseconds, of the requests that ended between the snapshots; `null` if there was none. */
+  readonly meanUs: number | null;
+  /** In microseconds, since the server counts latencies; `null` if there was no request. */
+  readonly p99Us: number | null;
 }
 
 /** Compares two snapshots of one server. */
@@ -141,6 +155,7 @@ export function compare(before: Snapshot, after: Snapshot): Sample {
       rejected: rate((s) => s.stats.tasks.rejected),
     },
     threads: after.threads.map((thread) => threadOf(thread, before, after, intervalMs)),
+    routes: routesOf(before, after, intervalMs),
     lanes: after.lanes,
     process: after.process && {
       cpu: rate((s) => s.process?.cpuMs ?? 0) / 1000,
@@ -175,6 +190,31 @@ function threadOf(
     requests: io ? ((io.requests - (ioBefore?.requests ?? 0)) * 1000) / intervalMs : null,
     connections: io ? io.connections : null,
   };
+}
+
+function routesOf(before: Snapshot, after: Snapshot, intervalMs: number): RouteSample[] {
+  type Route = Snapshot['stats']['routes'][number];
+  const keyOf = ({ method, route }: Route) => `${method} ${route}`;
+  const earlier = new Map(before.stats.routes.map((route) => [keyOf(route), route]));
+  const rows = after.stats.routes.map((route) => {
+    const was = earlier.get(keyOf(route));
+    const since = (pick: (route: Route) => number) =>
+      Math.max(pick(route) - (was === undefined ? 0 : pick(was)), 0);
+    const rate = (pick: (route: Route) => number) => (since(pick) * 1000) / intervalMs;
+    const ended = since(({ count }) => count);
+    const sample: RouteSample = {
+      method: route.method,
+      route: route.route,
+      requests: rate(({ requests }) => requests),
+      clientError: rate(({ clientError }) => clientError),
+      serverError: rate(({ serverError }) => serverError),
+      meanUs: ended === 0 ? null : since(({ sumNs }) => sumNs) / ended / 1000,
+      p99Us: route.count === 0 ? null : route.p99Ns / 1000,
+    };
+    return { sample, total: route.requests };
+  });
+  rows.sort((a, b) => b.sample.requests - a.sample.requests || b.total - a.total);
+  return rows.map(({ sample }) => sample);
 }
 
 /**

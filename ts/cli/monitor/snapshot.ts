@@ -79,6 +79,17 @@ export interface SnapshotStats {
     readonly queueCapacity: number;
     readonly rejected: number;
   };
+  readonly routes: readonly {
+    readonly method: string;
+    readonly route: string;
+    readonly requests: number;
+    readonly clientError: number;
+    readonly serverError: number;
+    /** Of the latencies that were counted. */
+    readonly count: number;
+    readonly sumNs: number;
+    readonly p99Ns: number;
+  }[];
   readonly ioThreads: readonly { readonly requests: number; readonly connections: number }[];
   readonly accessLog: { readonly written: number; readonly lost: number } | null;
 }
@@ -254,6 +265,19 @@ function statsOf(stats: Reader): SnapshotStats {
       queueCapacity: tasks.number('queueCapacity'),
       rejected: tasks.number('rejected'),
     },
+    routes: stats.listOrNone('routes', (route) => {
+      const latency = route.object('latency');
+      return {
+        method: route.text('method'),
+        route: route.text('route'),
+        requests: route.number('requests'),
+        clientError: route.number('clientError'),
+        serverError: route.number('serverError'),
+        count: latency.number('count'),
+        sumNs: route.number('latencySumNs'),
+        p99Ns: latency.number('p99Ns'),
+      };
+    }),
     ioThreads: stats.list('ioThreads', (thread) => ({
       requests: thread.number('requests'),
       connections: thread.number('connections'),

@@ -1,6 +1,6 @@
 import { emitKeypressEvents } from 'node:readline';
 import { hasColours } from '../output.js';
-import type { Room } from './view.js';
+import type { Room } from './parts.js';
 
 /** xterm's control sequences, which all later terminals understand. */
 const ENTER = '\x1b[?1049h\x1b[?25l';

@@ -1,5 +1,7 @@
 import { size, span } from '../output.js';
-import type { Sample, ThreadSample } from './sample.js';
+import { cutOff, number, type Part, percent, type Room, type Style, time } from './parts.js';
+import type { Sample } from './sample.js';
+import { LABEL_WIDTH, type Sort, tables } from './tables.js';
 
 /** What the screen shows. */
 export interface View {
@@ -9,30 +11,6 @@ export interface View {
   readonly sort: Sort;
 }
 
-export const SORTS = ['name', 'busy', 'requests'] as const;
-export type Sort = (typeof SORTS)[number];
-
-/** The size of the screen. */
-export interface Room {
-  readonly columns: number;
-  readonly rows: number;
-  readonly colours: boolean;
-}
-
-type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
-type Part = string | readonly [Style, string];
-
-const CODES: Readonly<Record<Style, readonly [number, number]>> = {
-  bold: [1, 22],
-  dim: [2, 22],
-  green: [32, 39],
-  yellow: [33, 39],
-  red: [31, 39],
-  cyan: [36, 39],
-};
-
-const LABEL_WIDTH = 13;
-const BAR_WIDTH = 24;
 const BLOCKS = ' ▁▂▃▄▅▆▇█';
 
 /** The lines of a screen: exactly as many as it has, none wider. The last one shows the keys. */
@@ -128,42 +106,7 @@ function body(view: View, sample: Sample, room: Room): Part[][] {
         ]),
     [],
   ];
-  const left = room.rows - lines.length - 2;
-  return left < 1 ? lines : [...lines, ...threads(sample.threads, view.sort, left)];
-}
-
-/** A table of at most `rows` lines below its head. */
-function threads(all: readonly ThreadSample[], sort: Sort, rows: number): Part[][] {
-  const head = `${'thread'.padEnd(LABEL_WIDTH)}${'busy'.padEnd(BAR_WIDTH + 8)}${'requests/s'.padStart(12)}${'connections'.padStart(14)}`;
-  const sorted = [...all].sort((a, b) => order(a, b, sort));
-  const shown = sorted.length > rows ? sorted.slice(0, rows - 1) : sorted;
-  const lines: Part[][] = [[['dim', head]]];
-  for (const { name, busy, requests, connections } of shown) {
-    const filled = Math.round(busy * BAR_WIDTH);
-    lines.push([
-      name.padEnd(LABEL_WIDTH),
-      [busy > 0.9 ? 'red' : busy > 0.6 ? 'yellow' : 'green', '█'.repeat(filled)],
-      ['dim', '·'.repeat(BAR_WIDTH - filled)],
-      percent(busy).padStart(6),
-      '  ',
-      (requests === null ? '' : number(requests)).padStart(12),
-      (connections === null ? '' : number(connections)).padStart(14),
-    ]);
-  }
-  if (shown.length < sorted.length) {
-    lines.push([['dim', `and ${sorted.length - shown.length} more`]]);
-  }
-  return lines;
-}
-
-function order(a: ThreadSample, b: ThreadSample, sort: Sort): number {
-  if (sort === 'busy' && a.busy !== b.busy) {
-    return b.busy - a.busy;
-  }
-  if (sort === 'requests' && a.requests !== b.requests) {
-    return (b.requests ?? -1) - (a.requests ?? -1);
-  }
-  return a.name.localeCompare(b.name, 'en', { numeric: true });
+  return [...lines, ...tables(sample, view.sort, room.rows - lines.length - 1)];
 }
 
 function row(label: string, parts: readonly Part[]): Part[] {
@@ -193,38 +136,4 @@ function sparkline(view: View, room: Room): string {
   const rates = width === 0 ? [] : view.history.slice(-width).map((past) => past.requests.total);
   const top = Math.max(...rates, 1);
   return rates.map((rate) => BLOCKS[Math.ceil((rate / top) * 8)]).join('');
-}
-
-function number(n: number): string {
-  return n.toLocaleString('en-US', { maximumFractionDigits: n > 0 && n < 10 ? 1 : 0 });
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
-
-/** Formats microseconds in a fitting unit. */
-function time(us: number): string {
-  if (us < 1000) {
-    return `${us.toFixed(us < 10 ? 1 : 0)} µs`;
-  }
-  return us < 1e6 ? `${(us / 1000).toFixed(1)} ms` : `${(us / 1e6).toFixed(1)} s`;
-}
-
-/** A line in its styles, cut off at the width of the screen. */
-function cutOff(parts: readonly Part[], { columns, colours }: Room): string {
-  let left = columns;
-  let line = '';
-  for (const part of parts) {
-    const [style, text] = typeof part === 'string' ? [undefined, part] : part;
-    const kept = text.slice(0, left);
-    left -= kept.length;
-    if (style === undefined || !colours || kept === '') {
-      line += kept;
-    } else {
-      const [on, off] = CODES[style];
-      line += `\x1b[${on}m${kept}\x1b[${off}m`;
-    }
-  }
-  return line;
 }
