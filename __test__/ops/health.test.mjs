@@ -10,6 +10,7 @@ import { serve as serveHere } from 'reactor-rs';
 import { createServer } from 'reactor-rs/node';
 import { fetch } from 'undici';
 import { launch, serve, until } from '../support/command.mjs';
+import { moduleOf } from '../support/folder.mjs';
 import { start } from '../support/server.mjs';
 import { open } from '../support/wire.mjs';
 
@@ -224,6 +225,23 @@ test('checks are answered while every handler is stuck', async (t) => {
     // Asked for: a handler that is stuck for a second is dead.
     await until(async () => (await status(t, here, '/livez')) === 503, 'the handler to count');
     server.kill('SIGKILL');
+  }
+});
+
+test('flag and variable leave the module its paths and its word on being ready', async (t) => {
+  const health = "{ ready: '/r', live: false, isReady: false, check: () => true }";
+  const file = moduleOf(t, `export default { health: ${health}, routes: {} };\n`);
+  for (const [flags, variable, ready] of [
+    [['--health'], undefined, 503],
+    [[], 'true', 503],
+    [[], 'false', 404],
+  ]) {
+    const env = variable === undefined ? {} : { REACTOR_HEALTH: variable };
+    const server = await serve(t, [file, ...LOCAL, ...flags], { env });
+    const here = { port: server.port, hostname: '127.0.0.1' };
+    t.is(await status(t, here, '/r'), ready, variable);
+    t.is(await status(t, here, '/readyz'), 404);
+    t.is(await status(t, here, '/livez'), 404);
   }
 });
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ReactorError } from '../errors/errors.js';
+import { mergedHealth } from '../options/health.js';
 import { mergedMetrics } from '../options/metrics.js';
 import { dropOtherAddress, spellOut } from '../options/options.js';
 import { defaultOf, type OptionName, parseOption, spelledFor } from '../options/table.js';
@@ -468,11 +469,17 @@ function sourceOf(
   return variable ? { label: flag.env, spelled: variable, isFlag: false } : undefined;
 }
 
+/** Options of which a flag says only a part. */
+const MERGED: Readonly<Record<string, (before: unknown, given: unknown) => unknown>> = {
+  health: mergedHealth,
+  metrics: mergedMetrics,
+};
+
 /** Sets a value under a name that may have a dot. */
 function assign(options: Record<string, unknown>, name: string, value: unknown): void {
   const [outer, inner] = name.split('.') as [string, string?];
   if (inner === undefined) {
-    options[outer] = outer === 'metrics' ? mergedMetrics(options[outer], value) : value;
+    options[outer] = MERGED[outer]?.(options[outer], value) ?? value;
     return;
   }
   options[outer] = { ...(options[outer] as object | undefined), [inner]: value };

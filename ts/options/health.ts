@@ -30,6 +30,11 @@ export function health(): Rule<boolean | HealthOptions> {
   };
 }
 
+/** The option with what a command line says. That they are on says nothing of how the program has them. */
+export function mergedHealth(before: unknown, given: unknown): unknown {
+  return given === true && typeof before === 'object' && before !== null ? before : given;
+}
+
 /** What the engine is told. `undefined` if it answers none. */
 export function nativeHealth(given: boolean | HealthOptions): NativeHealth | undefined {
   if (given === false) {
