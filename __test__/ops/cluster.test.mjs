@@ -157,6 +157,20 @@ test('a port that is in use is the workers’ error', async (t) => {
   t.is(code, 'EADDRINUSE');
 });
 
+for (const option of ['metrics', 'control']) {
+  test(`what workers do not share says that each needs its own: ${option}`, async (t) => {
+    const place = join(folder, `${option}.sock`);
+    const where = { port: 0, hostname: '127.0.0.1', [option]: place };
+    const [{ message }] = await start(t, { kind: 'serve', where }).heard({ event: 'message' });
+    t.true(message.startsWith(`ERR_REACTOR_ADDRESS_IN_USE ${option}: cannot listen on '${place}'`));
+    t.regex(message, /; each worker of node:cluster needs its own, such as .*cluster\.worker\.id/);
+    const own = await serve({ port: 0, hostname: '127.0.0.1', routes: {}, [option]: `${place}-2` });
+    t.teardown(() => own.stop({ force: true }));
+    const again = serve({ port: 0, hostname: '127.0.0.1', routes: {}, [option]: `${place}-2` });
+    t.notRegex((await t.throwsAsync(again)).message, /worker/);
+  });
+}
+
 test('the message "shutdown" stops a worker, and PM2 hears that it is ready', async (t) => {
   const graceful = start(t, { kind: 'graceful', workers: 1 });
   await graceful.heard({ event: 'listening' });

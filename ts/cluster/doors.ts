@@ -163,6 +163,24 @@ export function tellPrimary({ listen }: NativeOptions, native: NativeServer): vo
   }
 }
 
+/** What workers do not share, as an example of what each may have. */
+const OWN: Readonly<Record<string, string>> = {
+  metrics: 'such as metrics: 9100 + cluster.worker.id',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is for a program of the reader's.
+  control: 'such as control: `/run/app/${cluster.worker.id}.sock`',
+};
+
+/** An error of a start, which tells workers what each of them needs for itself. */
+export function errorOfWorker(error: unknown): unknown {
+  const { code, option, message } = error as Error & Partial<Record<'code' | 'option', string>>;
+  const own = OWN[option ?? ''];
+  return own !== undefined && code === 'ERR_REACTOR_ADDRESS_IN_USE' && isClusterWorker()
+    ? new ReactorError(code, `${message}; each worker of node:cluster needs its own, ${own}`, {
+        cause: error,
+      })
+    : error;
+}
+
 /** Whether the primary is to listen at this place. */
 function isForPrimary({ fd, reusePort, inherited }: NativeEndpoint): boolean {
   return fd === undefined && !reusePort && !inherited?.length;

@@ -4,7 +4,7 @@ import {
   type NativeOptions,
   type NativeServer,
 } from '../binding/binding.js';
-import { ClusterDoors, isClusterWorker, tellPrimary } from '../cluster/doors.js';
+import { ClusterDoors, errorOfWorker, isClusterWorker, tellPrimary } from '../cluster/doors.js';
 import type { ResolvedOptions } from '../options/options.js';
 import { type NamesByTls, namesOf } from './certificates.js';
 import { besideControl, newControlPath, replaceControl, warnOfControl } from './control.js';
@@ -66,7 +66,7 @@ export async function startNative(
     for (const each of names.values()) {
       each.close();
     }
-    throw error;
+    throw errorOfWorker(error);
   }
 }
 
