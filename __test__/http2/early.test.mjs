@@ -111,3 +111,40 @@ test('a call that came after the last one, with trailers', async (t) => {
   t.is(raw.stream(3).reset, undefined, 'it may be asked again elsewhere');
   t.is(raw.goaway.code, 'NO_ERROR');
 });
+
+test('many requests that are refused with an answer', async (t) => {
+  const { raw, release } = await opened(t);
+  await raw.send(get(1, '/wait'));
+  const refused = [
+    ['a head that is too large', [['x-large', '!'.repeat(16_250)]], 431],
+    ['an expectation', [['expect', 'nothing']], 417],
+  ];
+  let n = 1;
+  for (const [what, more, status] of refused) {
+    for (let turn = 0; turn < 30; turn++) {
+      const streams = Array.from({ length: 50 }, () => odd(n++));
+      await raw.send(...streams.map((stream) => get(stream, '/', more)));
+      for (const stream of streams) t.is(await raw.outcome(stream), String(status), what);
+    }
+  }
+  release();
+  t.is(await raw.outcome(1), '200', 'the call beside them');
+  t.is(raw.goaway, null);
+});
+
+test('a client resets all requests that it may have open', async (t) => {
+  const server = await start(t, {
+    limits: { streams: 1000 },
+    fetch: (request) =>
+      new URL(request.url).pathname === '/hang' ? new Promise(() => {}) : new Response('hello'),
+  });
+  const raw = await Raw.open(server.port);
+  t.teardown(() => raw.destroy());
+  await raw.ponged();
+  const streams = Array.from({ length: 1000 }, (_, n) => odd(n));
+  await raw.send(...streams.map((stream) => get(stream, '/hang')));
+  await raw.ponged();
+  await raw.send(...streams.map((stream) => rst(stream)));
+  await raw.ponged();
+  t.is(raw.goaway, null);
+});

@@ -6,8 +6,10 @@
 use super::{Budget, ConnectionError};
 
 /// Resets of a peer at once, and again per second. Its own count, and those of ours that it
-/// caused: rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671).
-const RESETS: Budget = Budget::new(200, 20);
+/// caused: rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671). So many for every 100
+/// streams that may be open: a peer may well give up all that it has, as a balancer does.
+const RESETS: u32 = 200;
+const RESETS_PER_SECOND: u32 = 20;
 /// DATA frames without data, on one connection (CVE-2019-9518).
 const EMPTY_DATA: u8 = 100;
 /// What DATA frames of less than [`TINY`] bytes may lack in all.
@@ -39,19 +41,25 @@ const _: () = assert!(size_of::<Guard>() <= 96);
 
 impl Default for Guard {
     fn default() -> Self {
-        Self::new()
+        Self::new(0)
     }
 }
 
 impl Guard {
-    /// Nothing has been counted.
+    /// Nothing has been counted. The peer may have `streams` open.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { resets: RESETS, tiny: TINY_DATA, glitches: GLITCHES, empty: 0, total: 0, payload: 0 }
+    pub const fn new(streams: u32) -> Self {
+        let (twice, fifth) = (streams.saturating_mul(2), streams / 5);
+        let resets = Budget::new(
+            if twice > RESETS { twice } else { RESETS },
+            if fifth > RESETS_PER_SECOND { fifth } else { RESETS_PER_SECOND },
+        );
+        Self { resets, tiny: TINY_DATA, glitches: GLITCHES, empty: 0, total: 0, payload: 0 }
     }
 
     /// The peer has reset a stream, or has made this side reset one. At most 200, and 20 more
-    /// per second.
+    /// per second; twice as many as streams may be open, where these are more than 100, and a tenth
+    /// of that per second.
     ///
     /// # Errors
     ///
@@ -147,22 +155,32 @@ mod tests {
 
     #[test]
     fn resets_are_200_and_20_per_second() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         assert_eq!(allowed(|| guard.reset(5000)), 200);
         assert_eq!(allowed(|| guard.reset(6000)), 20);
         assert_eq!(allowed(|| guard.reset(60_000)), 200);
     }
 
     #[test]
+    fn a_peer_with_many_streams_may_reset_them_all() {
+        let mut guard = Guard::new(1000);
+        assert_eq!(allowed(|| guard.reset(5000)), 2000);
+        assert_eq!(allowed(|| guard.reset(6000)), 200);
+        let mut guard = Guard::new(100);
+        assert_eq!(allowed(|| guard.reset(5000)), 200);
+        assert_eq!(allowed(|| guard.reset(6000)), 20);
+    }
+
+    #[test]
     fn glitches_are_1000_and_100_per_second() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         assert_eq!(allowed(|| guard.glitch(5000)), 1000);
         assert_eq!(allowed(|| guard.glitch(6000)), 100);
     }
 
     #[test]
     fn empty_data_is_100_however_long_it_takes() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         let mut now = 0;
         assert_eq!(
             allowed(|| {
@@ -177,7 +195,7 @@ mod tests {
 
     #[test]
     fn data_byte_by_byte_has_an_end() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         assert_eq!(allowed(|| guard.data(1, false, 0)), 25_600 / 205);
         assert_eq!(allowed(|| guard.data(1, false, 500)), (12_800 + 25_600 % 205) / 205);
         // Real data makes up for it.
@@ -187,7 +205,7 @@ mod tests {
 
     #[test]
     fn small_messages_and_single_bytes_in_a_while_are_free() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         assert!((0..100_000).all(|_| guard.data(6, false, 0).is_ok()));
         assert!((0..100_000).all(|at| guard.data(1, false, at * 10).is_ok()));
         assert!((0..100_000).all(|_| guard.data(1, true, 0).is_ok()));
@@ -195,12 +213,12 @@ mod tests {
 
     #[test]
     fn frames_must_carry_an_eighth_beyond_a_mebibyte() {
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         let pings = allowed(|| guard.received(17));
         assert_eq!(pings, (8 * (1 << 20) + 7) / 17);
         guard.useful(1000);
         assert_eq!(guard.received(7000), Ok(()));
-        let mut guard = Guard::new();
+        let mut guard = Guard::default();
         assert!((0..1_000_000).all(|_| {
             guard.useful(2);
             guard.received(16).is_ok()

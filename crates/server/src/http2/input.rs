@@ -59,7 +59,7 @@ impl Http2 {
                     // What was sent is acknowledged by frames that are useless otherwise.
                     self.guard.useful(std::mem::take(&mut self.outward.sent));
                     let counted = self.guard.received(n);
-                    counted.and_then(|()| self.event(core, services, &event, rest, text))
+                    counted.and_then(|()| self.event(core, services, &event, &rest[..n], text))
                 }
                 Err(error) => Err(error),
             };
@@ -88,6 +88,10 @@ impl Http2 {
                 }
             }
             Event::Refused { stream, end_stream, why } => {
+                if let Refused::Answer(_) = why {
+                    // It costs no more than another, and balancers send it for their clients.
+                    self.guard.useful(input.len());
+                }
                 self.refused(core, services, stream, end_stream, why, text)?;
             }
             Event::Trailers { stream } => self.trailers_came(core, services, stream, text)?,
@@ -199,7 +203,6 @@ impl Http2 {
         if !self.takes_stream(core, services, id)? {
             return Ok(());
         }
-        self.guard.glitch(services.clock.millis())?;
         match why {
             Refused::Answer(error) => {
                 services.counters.requests.add(1);
@@ -207,6 +210,7 @@ impl Http2 {
                 self.answer_refused(core, services, id, end_stream, text, answer);
             }
             Refused::Malformed(_) | Refused::TooMuch => {
+                self.guard.glitch(services.clock.millis())?;
                 self.replies += 1;
                 self.note_reset(id, if end_stream { 0 } else { FIRST_WINDOW });
                 Outward::reset(core, services, id, ErrorCode::PROTOCOL_ERROR);

@@ -110,7 +110,7 @@ impl Http2 {
             outward: Outward::new(),
             streams: Streams::default(),
             tunnels: Vec::new(),
-            guard: Guard::new(),
+            guard: Guard::default(),
             stage: Stage::Preface,
             said_last: i32::MAX as u32,
             receive_window: Window::new(CONNECTION_WINDOW),
@@ -136,6 +136,7 @@ impl Http2 {
     pub(crate) fn begin(&mut self, core: &mut Core, services: &mut Services) {
         let limits = &services.settings.limits;
         let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+        self.guard = Guard::new(limits.streams);
         core.out.lend(&mut services.buffers);
         let buf = core.out.buf();
         frame::settings(
