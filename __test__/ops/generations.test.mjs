@@ -180,6 +180,21 @@ test('a successor that does not serve is told, and the old one goes on', async (
   t.deepEqual(await server.closed, { code: 0, signal: null }, 'both end');
 });
 
+for (const flags of [[], ['--supervise']]) {
+  test(`a folder that is gone is named ${flags}`, async (t) => {
+    const { folder } = program(t, 'one');
+    const server = await serve(t, ['app.mjs', ...LOCAL, ...flags], { cwd: folder });
+    rmSync(folder, { recursive: true });
+    server.kill('SIGUSR2');
+    await until(() => /; (this process|process \d+) goes on/.test(server.stderr()), 'the line');
+    t.regex(server.stderr(), /can(?:not)? be started: "\/.*" is gone; /);
+    t.notRegex(server.stderr(), /undefined/);
+    t.deepEqual(await ask(server.url), ['one', server.pid, null]);
+    server.kill('SIGTERM');
+    t.deepEqual(await server.closed, { code: 0, signal: null });
+  });
+}
+
 test('a supervisor starts another process when that which serves is killed', async (t) => {
   const { file } = program(t, 'one');
   const server = await serve(t, [file, ...LOCAL, '--supervise']);
@@ -237,7 +252,10 @@ for (const flags of [[], ['--supervise']]) {
 }
 
 test('SIGHUP before a process serves does not end it', async (t) => {
-  const { file } = program(t, 'one', "process.kill(process.pid, 'SIGHUP');");
+  const heard = "new Promise((resolve) => process.once('SIGHUP', resolve))";
+  const more = `const awake = setInterval(() => {}, 1000); const heard = ${heard};
+    process.kill(process.pid, 'SIGHUP'); await heard; clearInterval(awake);`;
+  const { file } = program(t, 'one', more);
   const server = await serve(t, [file, ...LOCAL]);
   await until(() => server.stderr().includes('does not serve yet'), 'the line');
   t.deepEqual(await ask(server.url), ['one', server.pid, null]);

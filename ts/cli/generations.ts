@@ -151,7 +151,9 @@ export class Generations {
       return;
     }
     this.#successor = successor;
-    this.#say(`SIGUSR2: process ${successor.pid} loads`);
+    if (successor.pid !== undefined) {
+      this.#say(`SIGUSR2: process ${successor.pid} loads`);
+    }
     systemd.reloading();
     const why = await successor.ready;
     if (this.#isStopping) {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { environmentWith, type GivenListener, origin } from './origin.js';
@@ -23,6 +24,7 @@ export class Successor {
   /** Resolves to its exit code; for a signal to 128 plus its number. */
   readonly ended: Promise<number>;
   #isOver = false;
+  #startError: string | null = null;
 
   /**
    * @param listeners what it goes on with; the descriptors stay open here
@@ -42,6 +44,9 @@ export class Successor {
       ],
     });
     this.process = child;
+    child.once('error', (error) => {
+      this.#startError = reasonOf(error);
+    });
     child.once('exit', () => {
       this.#isOver = true;
     });
@@ -59,6 +64,11 @@ export class Successor {
       });
     });
     this.ready = whenReady(child, child.stdio[ready] as Readable | undefined, timeout);
+  }
+
+  /** Why it could not be started at all. Then it has no process id. */
+  get startError(): string | null {
+    return this.#startError;
   }
 
   get pid(): number | undefined {
@@ -101,7 +111,7 @@ function whenReady(
       pipe?.destroy();
       resolve(why);
     };
-    child.once('error', ({ message }) => settle(`it cannot be started: ${message}`));
+    child.once('error', (error) => settle(`it cannot be started: ${reasonOf(error)}`));
     child.once('close', (code, signal) =>
       settle(signal === null ? `it ended with ${code}` : `${signal} ended it`),
     );
@@ -122,6 +132,12 @@ function whenReady(
       exit = setTimeout(() => settle('it does not tell that it is ready'), EXIT_MS);
     });
   });
+}
+
+/** The kernel's error is the same for a program and for a folder that is gone. */
+function reasonOf(error: Error): string {
+  const gone = [origin.cwd, origin.file].find((path) => !existsSync(path));
+  return gone === undefined ? error.message : `${JSON.stringify(gone)} is gone`;
 }
 
 /** The exit code that a shell shows for a signal. */

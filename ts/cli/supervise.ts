@@ -227,8 +227,8 @@ class Supervisor {
       if (!this.#isStopping) {
         say(
           this.#current === null
-            ? `process ${successor.pid} ended with ${code}; process ${this.#next?.successor.pid} is loading`
-            : `process ${successor.pid} does not serve: it ended with ${code}; process ${this.#current.successor.pid} goes on`,
+            ? `${outcomeOf(successor, code)}; process ${this.#next?.successor.pid} is loading`
+            : `${outcomeOf(successor, code, ' does not serve: it')}; process ${this.#current.successor.pid} goes on`,
         );
       }
       this.#finishIfOver();
@@ -242,17 +242,13 @@ class Supervisor {
     const isQuick = servesSince === null || performance.now() - servesSince < OLD_MS;
     this.#failures = isQuick ? this.#failures + 1 : 0;
     if (this.#failures >= MOST_FAILURES) {
-      say(
-        `process ${successor.pid} ended with ${code}, the last of ${MOST_FAILURES} that failed quickly`,
-      );
+      say(`${outcomeOf(successor, code)}, the last of ${MOST_FAILURES} that failed quickly`);
       this.#giveUp();
       return;
     }
     const pause =
       this.#failures <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 2), LAST_PAUSE_MS);
-    say(
-      `process ${successor.pid} ended with ${code}; another is started${pause === 0 ? '' : ` in ${pause} ms`}`,
-    );
+    say(`${outcomeOf(successor, code)}; another is started${pause === 0 ? '' : ` in ${pause} ms`}`);
     this.#pause = setTimeout(() => this.#start(this.#timeout), pause);
   }
 
@@ -286,6 +282,13 @@ function closeAll(sockets: readonly { handle: Handle }[]): void {
   for (const { handle } of sockets) {
     handle.close();
   }
+}
+
+/** How it ended, or why it did not begin. */
+function outcomeOf({ pid, startError }: Successor, code: number, does = ''): string {
+  return startError === null
+    ? `process ${pid}${does} ended with ${code}`
+    : `no process can be started: ${startError}`;
 }
 
 /** One line on stderr. The module that paints them is not loaded, to stay small. */
