@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { skipReason } from './programs.mjs';
-import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
+import { bin, GENERATED_TYPES, ROOT } from './setup.mjs';
 
 /** @typedef {{ passed: number, failed: number, isSkipped?: boolean }} Tally */
 /** @typedef {(text: string) => void} Output */
@@ -18,6 +18,10 @@ import { bin, GENERATED_TYPES, ROOT, setup } from './setup.mjs';
  */
 const TIMED =
   '__test__/{bench/bench,cli/cli,fetch/fetch,lane/limits,server/memory,server/metrics,threads/threads}.test.mjs';
+
+/** The test files that take longest, one after the other: `check:long` has them. */
+const SLOW =
+  '__test__/{cli/{stuck,watch,watch-errors},endurance/cycles,node/register,package/{binding,bundle,release},server/environment,threads/module}.test.mjs';
 
 /** The test files that take minutes, which also run alone: `check:long` has them. */
 const LONG = '__test__/{endurance/{abuse,endings,leaks,transfers},package/scripts}.test.mjs';
@@ -34,21 +38,39 @@ const TESTS = ['test', '--workspace', '--no-fail-fast'];
 const NOTHING = { passed: 0, failed: 0, isSkipped: true };
 
 /** @type {{ name: string, run: (output?: Output) => Promise<Tally> | Tally }[]} */
-const SHORT_CHECKS = [
+const SET_UP = [
+  {
+    name: 'set-up',
+    run: (io) => command(process.execPath, ['scripts/setup.mjs'], undefined, {}, io),
+  },
+];
+
+/** What cargo does in its folder for debugging, while the set-up links the binding on one core. */
+const RUST = [
   {
     name: 'cargo fmt',
-    run: () => component('rustfmt', 'fmt', ['--all', '--check']),
+    run: (io) => component('rustfmt', 'fmt', ['--all', '--check'], io),
   },
   {
     name: 'clippy',
     // A newer Rust brings lints that nobody has seen yet: outside CI they are told, and
     // fail nothing in a checkout that was not touched.
-    run: () =>
-      component('clippy', 'clippy', [
-        ...['--workspace', '--all-targets', '--'],
-        ...(process.env.CI ? ['-D', 'warnings'] : []),
-      ]),
+    run: (io) =>
+      component(
+        'clippy',
+        'clippy',
+        ['--workspace', '--all-targets', '--', ...(process.env.CI ? ['-D', 'warnings'] : [])],
+        io,
+      ),
   },
+  // Compiling takes both cores of a small machine, running hardly any.
+  {
+    name: 'cargo build of tests',
+    run: (io) => command('cargo', ['test', '--workspace', '--no-run', '-q'], () => NOTHING, {}, io),
+  },
+];
+
+const SHORT_CHECKS = [
   { name: 'tsc', run: () => command(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'tsc dashboard', run: () => command(bin('tsc'), ['-p', 'dashboard']) },
   { name: 'biome', run: () => command(bin('biome'), ['check', '--error-on-warnings', '.']) },
@@ -57,14 +79,9 @@ const SHORT_CHECKS = [
   {
     name: 'cargo test and ava',
     run: () =>
-      sum(
-        // Compiling takes both cores of a small machine, running hardly any.
-        () => command('cargo', ['test', '--workspace', '--no-run', '-q'], () => NOTHING),
-        () =>
-          together(
-            (io) => command('cargo', TESTS, countCargo, IMPATIENT, io),
-            (io) => ava(['__test__/**/*.test.mjs', `!${TIMED}`, `!${LONG}`], io),
-          ),
+      together(
+        (io) => command('cargo', TESTS, countCargo, IMPATIENT, io),
+        (io) => ava(['__test__/**/*.test.mjs', `!${TIMED}`, `!${SLOW}`, `!${LONG}`], io),
       ),
   },
   { name: 'ava, one at a time', run: () => ava([TIMED, '--concurrency', '1']) },
@@ -73,14 +90,14 @@ const SHORT_CHECKS = [
 /**
  * Those that need one core and measure no time: two of them run beside each other. Counts of
  * instructions are the same on a busy machine.
- * @type {typeof SHORT_CHECKS}
+ * @type {typeof SET_UP}
  */
 const ONE_CORE = [
   { name: 'loom', run: (io) => command('sh', ['scripts/loom.sh'], countCargo, {}, io) },
   {
     name: 'simulation',
     // Fresh seeds, so that each run looks where none has looked; it prints them.
-    run: (io) => command('sh', ['scripts/soak.sh', '2000'], countCargo, {}, io),
+    run: (io) => command('sh', ['scripts/soak.sh', '1500'], countCargo, {}, io),
   },
   {
     name: 'fuzz',
@@ -97,7 +114,7 @@ const ONE_CORE = [
   },
 ];
 
-/** Those that run beside them. @type {typeof SHORT_CHECKS} */
+/** Those that run beside them. @type {typeof SET_UP} */
 const BESIDE = [
   { name: 'prebuilt', run: (io) => node(['scripts/release/check.mjs'], countTap, io) },
   { name: 'install', run: (io) => node(['scripts/install/test.mjs'], countTap, io) },
@@ -111,28 +128,27 @@ const BESIDE = [
   ...['watch/run', 'compress/chromium', 'files/run', 'tls/run'].map(trials),
 ];
 
-/** @type {(typeof SHORT_CHECKS[number] | (typeof SHORT_CHECKS)[])[]} */
+/** @type {(typeof SET_UP[number] | (typeof SET_UP)[])[]} */
 const LONG_CHECKS = [
   [ONE_CORE, BESIDE],
-  { name: 'ava', run: () => ava([LONG, '--concurrency', '1']) },
+  { name: 'ava, slow', run: () => ava([SLOW]) },
+  { name: 'ava, one at a time', run: () => ava([LONG, '--concurrency', '1']) },
   ...['websocket/run', 'http2/run', 'ops/run'].map(trials),
 ];
 
-const CHECKS = [
-  { name: 'set-up', run: () => once(() => setup()) },
-  ...(process.argv.includes('--long') ? LONG_CHECKS : SHORT_CHECKS),
-];
+const CHECKS = process.argv.includes('--long')
+  ? [[SET_UP, []], ...LONG_CHECKS]
+  : [[SET_UP, RUST], ...SHORT_CHECKS];
 
 const total = { passed: 0, failed: 0 };
 const times = [];
 for (const check of CHECKS) {
-  if (Array.isArray(check)) {
-    const [first, second] = check;
-    await together(
-      (io) => all(first, io),
-      (io) => all(second, io),
-    );
-  } else if ((await all([check])).failed > 0 && check.name === 'set-up') {
+  const [first, second] = Array.isArray(check) ? check : [[check], []];
+  const { failed } = await together(
+    (io) => all(first, io),
+    (io) => all(second, io),
+  );
+  if (first === SET_UP && failed > 0) {
     // Everything after it would fail for the same reason.
     break;
   }
@@ -143,7 +159,7 @@ process.exitCode = total.failed > 0 ? 1 : 0;
 
 /**
  * Runs checks one after the other, and counts them.
- * @param {typeof SHORT_CHECKS} checks
+ * @param {typeof SET_UP} checks
  * @param {Output} [output]
  * @returns {Promise<Tally>}
  */
@@ -168,7 +184,7 @@ async function all(checks, output = (text) => process.stdout.write(text)) {
 /**
  * Trials with real programs.
  * @param {string} path the script's
- * @returns {typeof SHORT_CHECKS[number]}
+ * @returns {typeof SET_UP[number]}
  */
 function trials(path) {
   const name = `${dirname(path)} trials`;
@@ -201,12 +217,13 @@ function withProgram(name, at, run) {
  * @param {string} name for rustup
  * @param {string} subcommand of cargo
  * @param {string[]} args
+ * @param {Output} [output]
  * @returns {Promise<Tally> | Tally}
  */
-function component(name, subcommand, args) {
+function component(name, subcommand, args, output) {
   // rustup has a program of that name also where the component is missing.
   if (spawnSync('cargo', [subcommand, '--version'], { cwd: ROOT }).status === 0) {
-    return command('cargo', [subcommand, ...args]);
+    return command('cargo', [subcommand, ...args], undefined, {}, output);
   }
   const tally = skipped(
     `cargo ${subcommand} was not found; install it (rustup component add ${name})`,
@@ -248,21 +265,6 @@ async function together(first, second) {
   const other = await later;
   process.stdout.write(held);
   return { passed: one.passed + other.passed, failed: one.failed + other.failed };
-}
-
-/**
- * Runs one part after the other.
- * @param {(() => Promise<Tally>)[]} parts
- * @returns {Promise<Tally>}
- */
-async function sum(...parts) {
-  const tally = { passed: 0, failed: 0 };
-  for (const part of parts) {
-    const { passed, failed } = await part();
-    tally.passed += passed;
-    tally.failed += failed;
-  }
-  return tally;
 }
 
 /**
