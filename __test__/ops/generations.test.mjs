@@ -261,6 +261,34 @@ test('SIGHUP before a process serves does not end it', async (t) => {
   t.deepEqual(await ask(server.url), ['one', server.pid, null]);
 });
 
+/** Has a process send itself a signal when it loads the first module behind bin.js and early.js. */
+function atOnce(name) {
+  const hooks = `export async function resolve(specifier, context, next) {
+    if (specifier === './is-supervisor.js') process.kill(process.pid, '${name}');
+    return next(specifier, context);
+  }`;
+  const data = (text) => `data:text/javascript,${encodeURIComponent(text)}`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(data(hooks))});`;
+  return { NODE_OPTIONS: `--import=${data(register)}` };
+}
+
+for (const [name, what] of [
+  ['SIGUSR2', 'starts no successor'],
+  ['SIGHUP', 'reads nothing anew'],
+]) {
+  for (const flag of ['--no-supervise', '--supervise']) {
+    test(`${name} ends no process that has only begun to load, ${flag}`, async (t) => {
+      const { file } = program(t, 'one');
+      const server = await serve(t, [file, ...LOCAL, flag], { env: atOnce(name) });
+      const line = `reactor-rs: ${name} ${what}: this process does not serve yet\n`;
+      await until(() => server.stderr().includes(line), 'the line');
+      t.is((await ask(server.url))[0], 'one');
+      server.kill('SIGTERM');
+      t.deepEqual(await server.closed, { code: 0, signal: null });
+    });
+  }
+}
+
 test('a meaning of SIGHUP of the module’s own is left to it', async (t) => {
   const { file } = program(t, 'one', "process.on('SIGHUP', () => console.error('my own'));");
   const server = await serve(t, [file, ...LOCAL]);

@@ -3,6 +3,7 @@ import { closeSync, writeSync } from 'node:fs';
 import net from 'node:net';
 import { inherit, leftOver, socketsOf } from '../server/inherited.js';
 import type { RunningServer } from '../server/server.js';
+import { reactTo } from './early.js';
 import { given } from './origin.js';
 import { paint, say } from './output.js';
 import { Successor } from './successor.js';
@@ -35,6 +36,7 @@ export class Generations {
   readonly #server: RunningServer;
   readonly #flags: GenerationFlags;
   readonly #timeout: number;
+  readonly #forgetSignal: () => void;
   #successor: Successor | null = null;
   /** The successor serves. */
   #isRetired = false;
@@ -46,8 +48,7 @@ export class Generations {
     this.#server = server;
     this.#flags = flags;
     this.#timeout = flags.reloadTimeout ?? RELOAD_MS;
-    process.off('SIGUSR2', tooEarly);
-    process.on('SIGUSR2', this.#onSignal);
+    this.#forgetSignal = reactTo('SIGUSR2', this.#onSignal);
     if (this.#isSupervised) {
       process.on('message', this.#onMessage);
       process.once('disconnect', this.#onDisconnect);
@@ -94,7 +95,7 @@ export class Generations {
 
   /** The server has stopped. */
   async close(): Promise<void> {
-    process.off('SIGUSR2', this.#onSignal);
+    this.#forgetSignal();
     process.off('message', this.#onMessage);
     process.off('disconnect', this.#onDisconnect);
     await this.#ending;
@@ -200,8 +201,6 @@ export class Generations {
 
 /** Servers of this process go on with the sockets that it was given. */
 export function goOn(): void {
-  // A process that does not listen for it is ended by it.
-  process.on('SIGUSR2', tooEarly);
   if (given !== undefined) {
     inherit(given.listeners);
   }
@@ -243,9 +242,4 @@ function close(fd: number): void {
   } catch {
     // It is closed already.
   }
-}
-
-/** SIGUSR2 comes before this process serves, while its module loads. */
-function tooEarly(): void {
-  say('reactor-rs: SIGUSR2 starts no successor: this process does not serve yet');
 }

@@ -4,13 +4,13 @@ import { ReactorError } from '../errors/errors.js';
 import { findModule, loadModule } from '../threads/module.js';
 import type { ThreadCount } from '../types/options.js';
 import { addBench } from './bench.js';
+import { hear } from './early.js';
 import { addFilesFlags, routesOf, targetOf, withFlagName } from './files-flags.js';
 import { addFlags, labelOf, readFlags } from './flags.js';
 import { addGenerationFlags, readGenerationFlags } from './generation-flags.js';
 import { goOn } from './generations.js';
 import { type MonitorFlags, monitorCommand } from './monitor/command.js';
 import { fail } from './output.js';
-import { hearHangUp } from './reload-on-signal.js';
 import { developmentCertificate } from './self-signed.js';
 import { type ServeFlags, serveCommand, serveModuleCommand } from './serve.js';
 import { handlersFlag } from './systemd.js';
@@ -85,7 +85,7 @@ function buildProgram(done: (exitCode: number) => void): Command {
       }
       checkWatch(flags, folder ?? module);
       const successors = readGenerationFlags(flags, process.env);
-      hearHangUp();
+      hear();
       goOn();
       const settle = (base: Readonly<Record<string, unknown>>) =>
         readFlags(flags, process.env, base);

@@ -1,17 +1,7 @@
-import { closeSync, openSync } from 'node:fs';
 import type { Server } from '../types/server.js';
+import { hasLostTerminal, reactTo } from './early.js';
 import { printable, say } from './output.js';
 import * as systemd from './systemd.js';
-
-/** What SIGHUP reads anew; `undefined` while this process does not serve. */
-let reload: (() => Promise<void>) | undefined;
-let hasTerminal = false;
-
-/** From here on SIGHUP does not end this process, unless it loses its terminal. */
-export function hearHangUp(): void {
-  hasTerminal = process.stdin.isTTY === true;
-  process.on('SIGHUP', onHangUp);
-}
 
 /**
  * SIGHUP reads the certificates anew, then the module of JavaScript threads. Each that is wrong is
@@ -22,7 +12,7 @@ export function reloadOnSignal(
   hasTls: boolean,
   module: string | undefined,
 ): () => void {
-  const own = async () => {
+  const reload = async () => {
     systemd.reloading();
     if (hasTls) {
       try {
@@ -48,31 +38,11 @@ export function reloadOnSignal(
     }
     systemd.ready();
   };
-  reload = own;
-  return () => {
-    if (reload === own) {
-      reload = undefined;
+  return reactTo('SIGHUP', () => {
+    if (hasLostTerminal()) {
+      process.kill(process.pid, 'SIGTERM');
+    } else {
+      void reload();
     }
-  };
-}
-
-function onHangUp(): void {
-  if (hasTerminal && isHungUp()) {
-    // Its user has closed the terminal, and means the end.
-    process.kill(process.pid, 'SIGTERM');
-  } else if (reload === undefined) {
-    say('reactor-rs: SIGHUP reads nothing anew: this process does not serve yet');
-  } else {
-    void reload();
-  }
-}
-
-/** Whether the terminal of this process is gone. */
-function isHungUp(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'));
-    return false;
-  } catch {
-    return true;
-  }
+  });
 }

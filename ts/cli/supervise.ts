@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { isForMetrics, namedDescriptors, passedSockets } from '../options/activation.js';
+import { reactTo } from './early.js';
 import type { Told } from './generations.js';
 import type { GivenListener } from './origin.js';
 import { reapOrphans } from './orphans.js';
@@ -88,7 +89,7 @@ class Supervisor {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) {
       process.on(signal, () => this.#stop(signal));
     }
-    process.on('SIGHUP', () => this.#current?.successor.kill('SIGHUP'));
+    reactTo('SIGHUP', () => void this.#current?.successor.kill('SIGHUP'));
     process.on('SIGUSR1', () => {
       for (const { successor, servesSince } of this.#all) {
         if (servesSince !== null) {
@@ -96,7 +97,7 @@ class Supervisor {
         }
       }
     });
-    process.on('SIGUSR2', () => this.#renew());
+    reactTo('SIGUSR2', () => this.#renew());
     if (process.pid === 1) {
       process.on('SIGCHLD', () => this.#reap());
     }
