@@ -213,6 +213,22 @@ test('a supervisor starts another process when that which serves is killed', asy
   t.deepEqual(await server.closed, { code: 0, signal: null });
 });
 
+test('a process whose program closes the channel to its supervisor retires too', async (t) => {
+  const { file, write } = program(t, 'one', "process.once('SIGUSR1', () => process.disconnect());");
+  const server = await serve(t, [file, ...LOCAL, '--supervise']);
+  signal(server.pid, 'SIGUSR1');
+  await until(() => server.stderr().includes('goes on without it'), 'the end of the channel');
+  write('two');
+  server.kill('SIGUSR2');
+  await served(t, server, 2);
+  await until(async () => (await ask(server.url))[0] === 'two', 'the new one');
+  const gone = () => !existsSync(`/proc/${server.pid}`);
+  await until(gone, 'the end of the old one');
+  t.is((await ask(server.url))[0], 'two');
+  server.kill('SIGTERM');
+  t.deepEqual(await server.closed, { code: 0, signal: null });
+});
+
 test('SIGHUP loads the module of JavaScript threads anew', async (t) => {
   const { file, write } = program(t, 'one');
   const server = await serve(t, [file, ...LOCAL, '--js-threads', '1']);

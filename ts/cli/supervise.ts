@@ -199,7 +199,12 @@ class Supervisor {
     this.#next = null;
     this.#hasServed = true;
     this.#keep(generation.sockets);
-    before?.successor.process.send({ reactor: 'retire' } satisfies Told, () => {});
+    before?.successor.process.send({ reactor: 'retire' } satisfies Told, (error) => {
+      if (error !== null) {
+        // Its program has closed the channel.
+        before.successor.kill('SIGTERM');
+      }
+    });
   }
 
   #ended(generation: Generation, code: number): void {
