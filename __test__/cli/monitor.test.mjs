@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import xterm from '@xterm/headless';
 import test from 'ava';
 import { serve as serveApi } from 'reactor-rs';
@@ -313,8 +314,12 @@ test('--once and --json tell of routes, by what a server counts', async (t) => {
     }
   };
   await ask();
-  const timer = setInterval(ask, 20);
-  t.teardown(() => clearInterval(timer));
+  let isOver = false;
+  const asking = (async () => {
+    for (; !isOver; await wait(20)) {
+      await ask();
+    }
+  })();
   const once = await run(['monitor', path, '--once', '-n', '0.5']);
   t.is(once.code, 0, once.stderr);
   t.regex(
@@ -327,6 +332,8 @@ test('--once and --json tell of routes, by what a server counts', async (t) => {
   const [first] = JSON.parse(json.stdout).routes;
   t.is(first.route, '/users/:id');
   t.true(first.requests > 0 && first.meanUs > 0 && first.p99Us > 0);
+  isOver = true;
+  await asking;
 });
 
 test('every serve has a socket that only its user can reach, and it goes with the server', async (t) => {

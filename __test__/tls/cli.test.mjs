@@ -114,7 +114,7 @@ test('mistakes name the flag', async (t) => {
     [['--tls-client-ca', 'a'], /--tls-client-ca needs --tls-cert and --tls-key/],
     [['--tls-self-signed', '--tls-cert', 'a', '--tls-key', 'b'], /cannot be given together with/],
     [['--listen', '0', '-p', '0'], /-p\/--port cannot be given together with --listen/],
-    [['--listen', 'nowhere:x'], /must be a port, text such as/],
+    [['--listen', 'nowhere:x'], /--listen must be a port from 0 to 65535, or text such as/],
     [['--redirect-to-tls'], /--redirect-to-tls needs --listen/],
     [['--tls-self-signed', '--listen', '0'], /write https:\/\/ before its port/],
   ];

@@ -193,10 +193,10 @@ function threadOf(
 }
 
 function routesOf(before: Snapshot, after: Snapshot, intervalMs: number): RouteSample[] {
-  type Route = Snapshot['stats']['routes'][number];
+  type Route = NonNullable<Snapshot['stats']['routes']>[number];
   const keyOf = ({ method, route }: Route) => `${method} ${route}`;
-  const earlier = new Map(before.stats.routes.map((route) => [keyOf(route), route]));
-  const rows = after.stats.routes.map((route) => {
+  const earlier = new Map((before.stats.routes ?? []).map((route) => [keyOf(route), route]));
+  const rows = (after.stats.routes ?? []).map((route) => {
     const was = earlier.get(keyOf(route));
     const since = (pick: (route: Route) => number) =>
       Math.max(pick(route) - (was === undefined ? 0 : pick(was)), 0);

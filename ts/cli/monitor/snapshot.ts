@@ -79,7 +79,8 @@ export interface SnapshotStats {
     readonly queueCapacity: number;
     readonly rejected: number;
   };
-  readonly routes: readonly {
+  /** An older server tells of none. */
+  readonly routes?: readonly {
     readonly method: string;
     readonly route: string;
     readonly requests: number;
