@@ -543,7 +543,7 @@ const MISTAKES = [
   ],
   [['https://u@a/'], `url must be ${URLS}, got "https://u@a/"`],
   [['u@a:80'], `url must be ${URLS}, got "u@a:80"`],
-  [[], "missing required argument 'url'"],
+  [[], 'bench needs a URL, such as reactor-rs bench http://localhost:8080/'],
   [['--prot', 'http://a'], "unknown option '--prot'"],
 ];
 
