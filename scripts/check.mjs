@@ -88,8 +88,8 @@ const SHORT_CHECKS = [
 ];
 
 /**
- * Those that need one core and measure no time: two of them run beside each other. Counts of
- * instructions are the same on a busy machine.
+ * Those that need one core and measure no time: others run beside them. Counts of instructions are
+ * the same on a busy machine.
  * @type {typeof SET_UP}
  */
 const ONE_CORE = [
@@ -112,6 +112,7 @@ const ONE_CORE = [
     run: (io) =>
       withProgram('valgrind', undefined, () => node(['bench/instructions.mjs'], countItems, io)),
   },
+  trials('files/run'),
 ];
 
 /** Those that run beside them. @type {typeof SET_UP} */
@@ -125,7 +126,7 @@ const BESIDE = [
         node(['--test', '--test-reporter=tap', 'bench/test'], countNode, io),
       ),
   },
-  ...['watch/run', 'compress/chromium', 'files/run', 'tls/run'].map(trials),
+  ...['watch/run', 'compress/chromium', 'tls/run'].map(trials),
 ];
 
 /** @type {(typeof SET_UP[number] | (typeof SET_UP)[])[]} */
