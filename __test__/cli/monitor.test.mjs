@@ -295,7 +295,7 @@ test('threads and routes share the screen; a taller one has more of both', async
   t.regex(screen, /\nGET \/38 [^\n]*\nand 21 more\n/);
 });
 
-test('--once and --json tell of routes, by what a server counts', async (t) => {
+test.serial('--once and --json tell of routes, by what a server counts', async (t) => {
   const { REACTOR_RUNTIME_DIR: folder } = runtime(t);
   const path = join(folder, 'routes.sock');
   const server = await serveApi({
@@ -620,7 +620,7 @@ const hostile = (change) => {
   return (res) => res.end(JSON.stringify(all));
 };
 
-test('what a control socket says reaches no terminal as a command', async (t) => {
+test.serial('what a control socket says reaches no terminal as a command', async (t) => {
   const nasty = '\x1b]0;OWNED\x07\x1b[2J\x9b31m\x7f\r\nfake\u202eline\u2028';
   const path = await impostor(
     t,
@@ -693,8 +693,9 @@ const LIES = {
   'another status': [(res) => res.writeHead(404).end(), 'it answered 404'],
 };
 
+// One after the other: the monitor waits 5 s for an answer, which this process has to give meanwhile.
 for (const [what, [answer, reason]] of Object.entries(LIES)) {
-  test(`a control socket that tells ${what} is refused in one line`, async (t) => {
+  test.serial(`a control socket that tells ${what} is refused in one line`, async (t) => {
     const path = await impostor(t, answer);
     const { code, stdout, stderr } = await run(['monitor', path, '--once']);
     t.is(code, 1);
