@@ -69,9 +69,9 @@ const texts = {
 /** Text and the like may have siblings, or be compressed: what is sent depends on the request. */
 export const varies = (name) => /\.(txt|html|css|js|json|svg)$/i.test(name);
 
-/** @param {string} top a folder of the test's own: `root` is what is served, the rest is not */
+/** @param {string} top a folder of the test's own: `served` is for clients, the rest is not */
 export function makeFixture(top) {
-  const root = join(top, 'root');
+  const root = join(top, 'served');
   const outside = join(top, 'outside');
   for (const folder of ['dir/deep', 'empty', '.git', '.well-known', 'link']) {
     mkdirSync(join(root, folder), { recursive: true });
@@ -127,7 +127,7 @@ function links(root, outside) {
   link('../../outside', 'out-folder-relative');
   link('out', 'out-chain');
   link('out-folder/dir', 'out-through');
-  link('../../root/ten.txt', 'out-and-in');
+  link('../../served/ten.txt', 'out-and-in');
   link('loop-2', 'loop-1');
   link('loop-1', 'loop-2');
   link('nowhere', 'dangling');
@@ -137,7 +137,7 @@ function links(root, outside) {
   link('/proc/self/cwd', 'proc-cwd');
   link('/dev/zero', 'zero');
   link('/', 'slash');
-  link('..', 'root');
+  link('..', 'top');
   link('../..', 'above');
   mkdirSync(join(root, 'link/index'));
   symlinkSync(join(outside, 'secret.txt'), join(root, 'link/index/index.html'));

@@ -134,8 +134,8 @@ export const links = [
   link('folder/', 200, '/dir/index.html'),
   link('good-index/', 200, '/dir/index.html'),
   link('self/self/inside', 200, '/ten.txt'),
-  link('root/ten.txt', 200, '/ten.txt'),
-  link('root/link/root/dir/ten.txt', 200, '/dir/ten.txt'),
+  link('top/ten.txt', 200, '/ten.txt'),
+  link('top/link/top/dir/ten.txt', 200, '/dir/ten.txt'),
   // It would lead inside, but the path begins at the root of the machine.
   link('absolute', 404),
   link('out', 404),

@@ -20,7 +20,7 @@ use crate::world::{Attempt, CANARY, INSIDE, Outcome, World, attempts, has_openat
 /// What must never be in an answer: that of the canaries, and lines of /etc/passwd.
 const SECRETS: [&str; 2] = [CANARY, "root:x:0"];
 
-/// A server of the folder `root` at `{prefix}*`.
+/// A server of the folder `served` at `{prefix}*`.
 pub(crate) fn serve(root: &Path, prefix: &str, without_openat2: bool) -> Server {
     let root = root.to_owned();
     let options = FolderOptions { root, without_openat2, ..FolderOptions::default() };
@@ -231,7 +231,7 @@ fn ask(server: &Server, rows: &[(&str, u16, &str)], tally: &mut Tally) {
 #[ignore = "gives up root's rights; started by nothing_outside_the_folder_is_ever_read"]
 fn without_rights() {
     let Some(world) = given_world() else { return };
-    let root = world.join("root");
+    let root = world.join("served");
     if geteuid().is_root() {
         let nobody = 65_534;
         let gone = setgroups(&[])
@@ -270,7 +270,7 @@ fn without_rights() {
 #[ignore = "mounts in a namespace of its own; started by nothing_outside_the_folder_is_ever_read"]
 fn mount_points() {
     let Some(world) = given_world() else { return };
-    let root = world.join("root");
+    let root = world.join("served");
     let none: Option<&str> = None;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     let apart =
@@ -306,7 +306,7 @@ fn mount_points() {
             ("/s/bound/in", link, "bound"),
             ("/s/mounted/out", 404, ""),
             ("/s/mounted/out-folder/canary.txt", 404, ""),
-            ("/s/mounted/out-folder/root/a.txt", 404, ""),
+            ("/s/mounted/out-folder/served/a.txt", 404, ""),
             ("/s/bound/out", 404, ""),
             ("/s/bound/../../canary.txt", 404, ""),
             ("/s/bound/..%2fcanary.txt", 404, ""),

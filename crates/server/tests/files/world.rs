@@ -49,7 +49,7 @@ impl World {
         let path = std::env::temp_dir()
             .join(format!("reactor-world-{name}-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
-        let root = path.join("root");
+        let root = path.join("served");
         for file in INSIDE {
             write(&root.join(file), file);
         }
@@ -66,8 +66,8 @@ impl World {
             "outside/index.html",
             "outside/b.txt",
             "outside/deep/c.txt",
-            "root-evil/canary.txt",
-            "root.txt",
+            "served-evil/canary.txt",
+            "served.txt",
         ] {
             write(&path.join(file), CANARY);
         }
@@ -83,8 +83,8 @@ impl World {
             ("in-chain-2", "./in-chain-3".into()),
             ("in-chain-3", "sub/../in-file".into()),
             ("sub/up-in", "../a.txt".into()),
-            ("in-absolute", absolute("root/a.txt")),
-            ("in-through-outside", "../root/a.txt".into()),
+            ("in-absolute", absolute("served/a.txt")),
+            ("in-through-outside", "../served/a.txt".into()),
             ("out-file", "../canary.txt".into()),
             ("out-folder", "../outside".into()),
             ("out-absolute-file", absolute("canary.txt")),
@@ -147,7 +147,7 @@ impl World {
 
     /// The folder that is served.
     pub(crate) fn root(&self) -> PathBuf {
-        self.path.join("root")
+        self.path.join("served")
     }
 
     /// Takes away all rights to what is called `locked`. Root has them still.

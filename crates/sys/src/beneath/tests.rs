@@ -13,20 +13,20 @@ use nix::unistd::mkfifo;
 
 use super::*;
 
-/// A folder for one test: `root` beside `outside`, which holds the canary.
+/// A folder for one test: `served` beside `outside`, which holds the canary.
 struct Place(PathBuf);
 
 impl Place {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("reactor-sys-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(path.join("root/folder/deep")).expect("the temporary folder is ours");
+        fs::create_dir_all(path.join("served/folder/deep")).expect("the temporary folder is ours");
         fs::create_dir_all(path.join("outside")).expect("the temporary folder is ours");
         for (file, content) in [
             ("outside/canary", "canary"),
-            ("root/file", "file"),
-            ("root/folder/file", "folder/file"),
-            ("root/folder/deep/file", "folder/deep/file"),
+            ("served/file", "file"),
+            ("served/folder/file", "folder/file"),
+            ("served/folder/deep/file", "folder/deep/file"),
         ] {
             fs::write(path.join(file), content).expect("the temporary folder is ours");
         }
@@ -34,7 +34,7 @@ impl Place {
     }
 
     fn root(&self) -> File {
-        File::from(open_folder(self.path("root").as_os_str().as_encoded_bytes(), false).unwrap())
+        File::from(open_folder(self.path("served").as_os_str().as_encoded_bytes(), false).unwrap())
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -68,25 +68,25 @@ fn files_beneath_are_opened_and_none_outside() {
     let root = place.root();
     let absolute = place.path("outside/canary");
     for (link, to) in [
-        ("root/out", Path::new("../outside/canary")),
-        ("root/out-folder", Path::new("../outside")),
-        ("root/absolute", &absolute),
-        ("root/slash", Path::new("/")),
-        ("root/in", Path::new("folder/file")),
-        ("root/in-folder", Path::new("folder")),
-        ("root/folder/up", Path::new("../file")),
-        ("root/chain", Path::new("chain-2")),
-        ("root/chain-2", Path::new("out")),
-        ("root/out-and-in", Path::new("../root/file")),
-        ("root/self", Path::new("self")),
-        ("root/dangling", Path::new("nothing")),
-        ("root/proc", Path::new("/proc/self/root")),
+        ("served/out", Path::new("../outside/canary")),
+        ("served/out-folder", Path::new("../outside")),
+        ("served/absolute", &absolute),
+        ("served/slash", Path::new("/")),
+        ("served/in", Path::new("folder/file")),
+        ("served/in-folder", Path::new("folder")),
+        ("served/folder/up", Path::new("../file")),
+        ("served/chain", Path::new("chain-2")),
+        ("served/chain-2", Path::new("out")),
+        ("served/out-and-in", Path::new("../served/file")),
+        ("served/self", Path::new("self")),
+        ("served/dangling", Path::new("nothing")),
+        ("served/proc", Path::new("/proc/self/root")),
     ] {
         symlink(to, place.path(link)).unwrap();
     }
-    symlink(format!("/proc/self/fd/{}", root.as_raw_fd()), place.path("root/fd")).unwrap();
-    mkfifo(&place.path("root/fifo"), Mode::S_IRWXU).unwrap();
-    let _socket = UnixListener::bind(place.path("root/socket")).unwrap();
+    symlink(format!("/proc/self/fd/{}", root.as_raw_fd()), place.path("served/fd")).unwrap();
+    mkfifo(&place.path("served/fifo"), Mode::S_IRWXU).unwrap();
+    let _socket = UnixListener::bind(place.path("served/socket")).unwrap();
 
     let long = "x".repeat(256);
     for (path, with, without) in [
@@ -164,17 +164,17 @@ fn what_is_in_memory_is_opened_without_waiting() {
 #[test]
 fn an_absolute_path_may_lead_through_links() {
     let place = Place::new("absolute");
-    symlink("../outside/canary", place.path("root/link")).unwrap();
-    let path = place.path("root/link");
+    symlink("../outside/canary", place.path("served/link")).unwrap();
+    let path = place.path("served/link");
     let path = path.as_os_str().as_encoded_bytes();
     for how in [OPENAT2, WALK] {
         let mut text = String::new();
         File::from(open_absolute(path, how).unwrap()).read_to_string(&mut text).unwrap();
         assert_eq!(text, "canary");
-        assert!(open_absolute(b"root/link", how).is_err());
+        assert!(open_absolute(b"served/link", how).is_err());
     }
     assert!(open_folder(path, false).is_err());
-    let folder = place.path("root/folder");
+    let folder = place.path("served/folder");
     assert!(open_folder(folder.as_os_str().as_encoded_bytes(), false).is_ok());
 }
 
@@ -205,7 +205,7 @@ fn refuse(call: libc::c_long, errno: Errno) {
 #[test]
 fn a_sandbox_that_forbids_openat2_gets_the_walk() {
     let place = Place::new("sandbox");
-    symlink("../outside/canary", place.path("root/out")).unwrap();
+    symlink("../outside/canary", place.path("served/out")).unwrap();
     let root = place.root();
     for errno in [Errno::ENOSYS, Errno::EPERM] {
         for late in [false, true] {
@@ -241,8 +241,8 @@ fn no_race_leads_out() {
     fs::create_dir(place.path("outside/deep")).unwrap();
     fs::write(place.path("outside/deep/file"), "canary").unwrap();
     fs::write(place.path("outside/file"), "canary").unwrap();
-    symlink("../outside", place.path("root/link")).unwrap();
-    symlink("folder/../folder/deep/../file", place.path("root/winding")).unwrap();
+    symlink("../outside", place.path("served/link")).unwrap();
+    symlink("folder/../folder/deep/../file", place.path("served/winding")).unwrap();
     let swap = |one: &str, other: &str| {
         let name = |path: &str| std::ffi::CString::new(place.path(path).to_str().unwrap()).unwrap();
         let (one, other) = (name(one), name(other));
@@ -263,10 +263,10 @@ fn no_race_leads_out() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                swap("root/folder", "root/link");
-                swap("root/folder", "root/link");
-                fs::rename(place.path("root/folder"), place.path("outside/moved")).unwrap();
-                fs::rename(place.path("outside/moved"), place.path("root/folder")).unwrap();
+                swap("served/folder", "served/link");
+                swap("served/folder", "served/link");
+                fs::rename(place.path("served/folder"), place.path("outside/moved")).unwrap();
+                fs::rename(place.path("outside/moved"), place.path("served/folder")).unwrap();
             }
         });
         let until = Instant::now() + Duration::from_millis(300);
