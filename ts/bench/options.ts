@@ -5,7 +5,16 @@ import { TOKEN } from '../fetch/field.js';
 import { isAbortSignal } from '../fetch/genuine.js';
 import { asObject, checked, invalid, parsed, refuseUnknown } from '../options/check.js';
 import { isBytes } from '../options/route-check.js';
-import { DAY_MS, integer, oneOf, optional, type Rule, text, unixSocket } from '../options/rules.js';
+import {
+  DAY_MS,
+  integer,
+  oneOf,
+  optional,
+  type Rule,
+  text,
+  toMilliseconds,
+  unixSocket,
+} from '../options/rules.js';
 import { isFieldValue } from '../options/static-answer.js';
 import { resolveBenchTls } from './tls.js';
 import type { BenchOptions, BenchSettings } from './types.js';
@@ -330,13 +339,9 @@ function bytes(label: string, given: unknown): Uint8Array | undefined {
 
 /** Milliseconds. On a command line a unit is possible; without one it is seconds. */
 function duration(min: number, fallback = min): Rule<number> {
-  const units: Record<string, number> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000 };
   return {
     ...integer(min, DAY_MS, fallback),
     allowed: `from ${min} to ${DAY_MS} milliseconds (on the command line 500ms, 10s, 2m)`,
-    fromText: (spelled) => {
-      const [, number, unit] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
-      return number === undefined ? spelled : Math.round(Number(number) * (units[unit ?? ''] ?? 1));
-    },
+    fromText: (spelled) => toMilliseconds(spelled, 1000),
   };
 }

@@ -32,17 +32,23 @@ export function integer(min: number, max: number, fallback = min): Rule<number> 
   };
 }
 
-/** Milliseconds in a range. On a command line `5s` is possible. */
-export function time(min: number, max: number, fallback?: number): Rule<number> {
-  const units: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** Milliseconds in a range, by default the least. On a command line `5s` is possible. */
+export function time(min: number, max: number): Rule<number> {
   return {
-    ...(fallback === undefined ? integer(min, max) : integer(min, max, fallback)),
+    ...integer(min, max),
     spelled: `from ${min} to ${max} milliseconds, or such as 500ms, 5s, 2m`,
-    fromText: (spelled) => {
-      const [, number, unit = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
-      return number === undefined ? spelled : Math.round(Number(number) * (units[unit] ?? 1));
-    },
+    fromText: (spelled) => toMilliseconds(spelled, 1),
   };
+}
+
+/**
+ * The milliseconds that `500ms`, `5s`, `2m` or `1h` spells; other text as it is.
+ * @param unit of a number without one, in milliseconds
+ */
+export function toMilliseconds(spelled: string, unit: number): unknown {
+  const units: Record<string, number> = { '': unit, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const [, number, name = ''] = /^(\d{1,8}(?:\.\d{1,3})?)(ms|s|m|h|)$/.exec(spelled) ?? [];
+  return number === undefined ? spelled : Math.round(Number(number) * (units[name] as number));
 }
 
 /** A port, as a number or in digits, as environment variables have it. */
